@@ -1,0 +1,36 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let package = Package(
+    name: "likesd",
+    products: [
+        .library(name: "LikesProtocol", targets: ["LikesProtocol"]),
+        .executable(name: "likesd", targets: ["likesd"]),
+        .executable(name: "likesctl", targets: ["likesctl"]),
+    ],
+    targets: [
+        // The wire: requests, replies, framing. Imports nothing.
+        .target(name: "LikesProtocol", swiftSettings: strict),
+        // Every decision, without I/O. Imports LikesProtocol alone.
+        .target(name: "LikesCore", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        // The system libraries, from Debian's -dev packages.
+        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        // The daemon: sockets, Redis, PostgreSQL, systemd. Runs the core's actions.
+        .executableTarget(
+            name: "likesd",
+            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CPostgres", "CSystemd"],
+            swiftSettings: strict),
+        // The companion command.
+        .executableTarget(
+            name: "likesctl",
+            dependencies: ["LikesCore", "LikesProtocol", "CPostgres"],
+            swiftSettings: strict),
+        .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        .testTarget(
+            name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,144 @@
+import LikesProtocol
+
+/// A moment on the monotonic clock, in microseconds. The core is told the time, it never asks.
+package struct Instant: Comparable, Hashable, Sendable {
+    package var microseconds: Int64
+    package init(microseconds: Int64) { self.microseconds = microseconds }
+    package static func ms(_ milliseconds: Int64) -> Instant { Instant(microseconds: milliseconds * 1_000) }
+    package static func < (a: Instant, b: Instant) -> Bool { a.microseconds < b.microseconds }
+    package func adding(ms: Int64) -> Instant { Instant(microseconds: microseconds + ms * 1_000) }
+    /// Whole milliseconds since `earlier`.
+    package func ms(since earlier: Instant) -> Int64 { (microseconds - earlier.microseconds) / 1_000 }
+}
+
+/// A client connection: its slot in the core's table, and how often the slot was used before.
+package struct ConnectionID: Hashable, Sendable {
+    package var slot: UInt32
+    package var generation: UInt32
+    package init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
+}
+
+/// A call to Redis or PostgreSQL under way; unique while the daemon runs.
+package typealias CallID = UInt64
+
+/// The connections the daemon keeps to its backends.
+package enum Backend: Hashable, Sendable {
+    /// Redis: admission, counters, write-through.
+    case redis
+    /// PostgreSQL, writing: one batch after the other.
+    case lane
+    /// PostgreSQL, reading: counts and pairs, pipelined.
+    case reader
+}
+
+/// An item's count at one version, as PostgreSQL had it. Version 0 with count 0: no row, never liked.
+package struct CounterState: Hashable, Sendable {
+    package var item: Item
+    package var count: Int64
+    package var version: Int64
+    package init(item: Item, count: Int64, version: Int64) {
+        self.item = item
+        self.count = count
+        self.version = version
+    }
+}
+
+/// A change asked for: a like or an unlike.
+package enum ChangeKind: Hashable, Sendable {
+    case like, unlike
+}
+
+/// One change to admit: count it towards its user's rate, and for a like look up the hint.
+package struct AdmissionEntry: Hashable, Sendable {
+    package var pair: Pair
+    package var kind: ChangeKind
+    package init(pair: Pair, kind: ChangeKind) {
+        self.pair = pair
+        self.kind = kind
+    }
+}
+
+/// What Redis said of one change to admit.
+package enum AdmissionVerdict: Hashable, Sendable {
+    /// Under the limit; `recent`: the item stands in the user's recent likes (always false for an unlike).
+    case admitted(recent: Bool)
+    /// Over the limit, for this many seconds (1 or more).
+    case limited(retrySeconds: Int64)
+}
+
+/// One pair of a batch, with the state it is to end in.
+package struct BatchRow: Hashable, Sendable {
+    package var pair: Pair
+    package var wanted: Bool
+    package init(pair: Pair, wanted: Bool) {
+        self.pair = pair
+        self.wanted = wanted
+    }
+}
+
+/// What one batch changed, as committed.
+package struct BatchOutcome: Equatable, Sendable {
+    /// For each row of the batch, whether it changed the table.
+    package var changed: [Bool]
+    /// Every item of which a pair changed, with its count and version after the batch; sorted by type and id.
+    package var counters: [CounterState]
+    package init(changed: [Bool], counters: [CounterState]) {
+        self.changed = changed
+        self.counters = counters
+    }
+}
+
+/// A pair as PostgreSQL had it, with its item's counter from the same snapshot.
+package struct PairState: Hashable, Sendable {
+    package var liked: Bool
+    package var counter: CounterState
+    package init(liked: Bool, counter: CounterState) {
+        self.liked = liked
+        self.counter = counter
+    }
+}
+
+/// A change of a user's recent likes.
+package struct RecentLike: Hashable, Sendable {
+    package var pair: Pair
+    /// Add the item to the user's recent likes, or take it out.
+    package var add: Bool
+    package init(pair: Pair, add: Bool) {
+        self.pair = pair
+        self.add = add
+    }
+}
+
+/// Why a call failed that PostgreSQL answered: proven to have changed nothing.
+package enum StatementFailure: Equatable, Sendable {
+    /// Deadlock, serialization failure, lock timeout: the same again may succeed.
+    case retryable(String)
+    /// The server takes no writes: read-only, standby.
+    case readOnly(String)
+    /// The tables are not as this version needs them.
+    case schema(String)
+    /// Anything else: disk full, permission, timeout.
+    case other(String)
+}
+
+/// Why a connection is not there, in words for HEALTH and the log.
+package enum BackendFailure: Equatable, Sendable {
+    case unreachable(String)
+    /// Connected, but the schema has to be created or upgraded: what to run.
+    case schema(String)
+    /// Connected, but the server takes no writes (lane only).
+    case readOnly(String)
+}
+
+/// How loud a line in the log is, in syslog's numbers.
+package enum LogLevel: Int, Comparable, Sendable, CaseIterable {
+    case error = 3
+    case warning = 4
+    case notice = 5
+    case info = 6
+    case debug = 7
+    package static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
+}

@@ -1,0 +1,58 @@
+/// A reply before it is encoded for the connection's protocol version.
+public enum Reply: Equatable, Sendable {
+    case integer(Int64)
+    /// LIKE, UNLIKE: an array of `changed` (1 or 0) and `count`.
+    case change(changed: Bool, count: Int64)
+    case integers([Int64])
+    /// `+text`; without CR and LF.
+    case simple(String)
+    case bulk([UInt8])
+    case null
+    case array([Reply])
+    /// Keys and values in turn; a flat array in RESP2, a map in RESP3.
+    case map([Reply])
+    /// The answer to HELLO: switches the connection to `version`, then is encoded as a map.
+    case hello(version: ProtocolVersion, fields: [Reply])
+    case error(ErrorReply)
+
+    /// `+OK`.
+    public static let ok = Reply.simple("OK")
+    /// A bulk string of the text's UTF-8.
+    public static func text(_ text: String) -> Reply { .bulk(Array(text.utf8)) }
+}
+
+/// The versions of RESP a connection can speak.
+public enum ProtocolVersion: UInt8, Sendable {
+    case resp2 = 2
+    case resp3 = 3
+}
+
+/// An error as the caller sees it: the code says what it may assume, the message what to do.
+public struct ErrorReply: Error, Equatable, Sendable {
+    /// What the caller may assume.
+    public var code: ErrorCode
+    /// One line of text without CR and LF.
+    public var message: String
+
+    /// Joins a code and a message.
+    public init(_ code: ErrorCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+/// The first word of an error reply.
+public enum ErrorCode: String, Sendable, CaseIterable {
+    /// The request is wrong. Nothing was stored.
+    case err = "ERR"
+    /// Over the rate limit. Nothing was stored.
+    case rateLimited = "RATELIMITED"
+    /// likesd is at a limit of its own. Nothing was stored.
+    case busy = "BUSY"
+    /// PostgreSQL can't be reached or takes no writes. Nothing was stored.
+    case unavailable = "UNAVAILABLE"
+    /// Sent to PostgreSQL, no outcome known: repeat, or ask LIKED.
+    case uncertain = "UNCERTAIN"
+    /// HELLO with a protocol version that does not exist.
+    case noProto = "NOPROTO"
+}

@@ -1,0 +1,13 @@
+/// What one request may hold. Over a limit the answer is an error, never growth.
+public enum WireLimits {
+    /// Bytes of an inline request's line without its end (Redis' own inline limit), and of one bulk string.
+    public static let lineBytesMax = 64 * 1024
+    /// Bytes of a whole RESP array: MCOUNT of 1,000 items with the longest names takes 60 KiB.
+    public static let requestBytesMax = 256 * 1024
+    /// Arguments of a RESP array, the verb included. Over it the framing counts as broken.
+    public static let argumentsMax = 64 * 1024
+    /// Items of one MCOUNT or MLIKED.
+    public static let itemsPerRequestMax = 1_000
+    /// Bytes of a number with its leading zeros.
+    public static let numberBytesMax = 64
+}

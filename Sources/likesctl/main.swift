@@ -1,0 +1,2 @@
+import LikesCore
+print("likesctl")

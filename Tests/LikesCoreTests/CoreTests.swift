@@ -1,0 +1,4 @@
+import LikesCore
+import Testing
+
+@Test func placeholderGoesAwayToo() { #expect(Configuration().redis.database == 0) }
