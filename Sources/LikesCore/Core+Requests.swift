@@ -54,13 +54,14 @@ extension Core {
         case .ping(let text): sessions.reply(text.map { .bulk($0) } ?? .simple("PONG"), on: connection, into: &actions)
         case .echo(let text): sessions.reply(.bulk(text), on: connection, into: &actions)
         case .reset:
-            sessions[connection].client = ClientFacts(id: sessions[connection].client.id)
+            sessions[connection].client.reset()
             sessions.reply(.reset, on: connection, into: &actions)
         case .quit:
             sessions.reply(.ok, on: connection, into: &actions)
             sessions.finishClosing(connection, into: &actions)
         case .handshake(let verb, let arguments):
-            let reply = handshakeReply(verb, arguments, client: &sessions[connection].client)
+            let reply = handshakeReply(
+                verb, arguments, client: &sessions[connection].client, connectionsMax: configuration.connectionsMax)
             sessions.reply(reply, on: connection, into: &actions)
         case .invalid(let error): sessions.reply(.error(error), on: connection, into: &actions)
         }
