@@ -41,14 +41,14 @@ struct Link {
         state = .up
     }
 
-    /// True when this is news: the link was up, or failed in another way before.
-    mutating func lost(_ failure: BackendFailure, now: Instant, jitter: inout SplitMix64) -> Bool {
+    /// True when this is news: the link was up, or failed in another way before. `random` spreads the next attempt.
+    mutating func lost(_ failure: BackendFailure, now: Instant, random: UInt64) -> Bool {
         let isNews = isUp || failure != self.failure
         self.failure = failure
         let doublings = min(max(attempts - 1, 0), 16)
         let delay = min(Limits.reconnectMsMin << doublings, Limits.reconnectMsMax)
         // Half fixed, half random: hosts that lost the same server at once come back spread out.
-        state = .down(retryAt: now.adding(ms: delay / 2 + Int64(jitter.next() % UInt64(delay / 2 + 1))))
+        state = .down(retryAt: now.adding(ms: delay / 2 + Int64(random % UInt64(delay / 2 + 1))))
         return isNews
     }
 }

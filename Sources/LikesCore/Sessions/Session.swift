@@ -20,6 +20,9 @@ enum Waiting {
     case change(ChangeIndex)
     case count(Item)
     case liked(Pair)
+    /// A COUNT or LIKED behind a change of its connection, which will answer it. Later changes need not wait for it:
+    /// should the change before it fail, it may see them.
+    case following(Item)
     /// MCOUNT, MLIKED: the elements are in `Core.gathers`.
     case gather(weight: Int)
 
@@ -27,7 +30,7 @@ enum Waiting {
     var readWeight: Int {
         switch self {
         case .change: 0
-        case .count, .liked: 1
+        case .count, .liked, .following: 1
         case .gather(let weight): weight
         }
     }
@@ -144,6 +147,16 @@ struct Sessions {
         waitingCount += 1
         readWeightWaiting += what.readWeight
         return ticket
+    }
+
+    /// The read waits for a change of its connection rather than for a backend.
+    mutating func follow(_ ticket: Ticket, _ item: Item) {
+        switch waiting(ticket) {
+        case .count?, .liked?:
+            let place = Int(ticket.connection.slot)
+            table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(.following(item))
+        case .change?, .following?, .gather?, nil: return
+        }
     }
 
     func waiting(_ ticket: Ticket) -> Waiting? {
