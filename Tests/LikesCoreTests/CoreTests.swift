@@ -292,6 +292,18 @@ import Testing
         #expect(script.core.accepts(client))
     }
 
+    @Test("Replies that wait for their turn count as under way")
+    func repliesThatWaitForTheirTurnCount() throws {
+        var script = Script(up: [])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        for _ in 1..<Limits.requestsInFlightMax { script.send(.ping(nil), on: client) }
+        #expect(!script.core.accepts(client))
+        script.pass(ms: 5_000)
+        #expect(script.take().count == Limits.requestsInFlightMax + 1)
+        #expect(script.core.accepts(client))
+    }
+
     @Test("A backend that stays away lets no table grow")
     func aBackendThatStaysAwayLetsNo() throws {
         var script = Script { $0.rateLimitRequests = 0 }
