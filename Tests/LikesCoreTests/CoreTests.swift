@@ -1,4 +1,0 @@
-import LikesCore
-import Testing
-
-@Test func placeholderGoesAwayToo() { #expect(Configuration().redis.database == 0) }
