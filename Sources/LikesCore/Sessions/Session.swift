@@ -164,7 +164,9 @@ struct Sessions {
         guard isOpen(ticket.connection) else { return nil }
         let place = Int(ticket.connection.slot)
         let offset = Int(ticket.sequence &- table[place].firstSequence)
-        guard offset < table[place].slots.count, case .waiting(let what) = table[place].slots[offset] else { return nil }
+        guard offset < table[place].slots.count, case .waiting(let what) = table[place].slots[offset] else {
+            return nil
+        }
         return what
     }
 
