@@ -11,7 +11,8 @@ public struct ItemTypes: Equatable, Sendable {
     private let bytes: [UInt8]
     private let ends: [Int]
 
-    /// Checks and takes the names: 1 … `countMax` of them, each 1 … 32 of `a-z 0-9 _ -` and starting with a letter, none twice.
+    /// Checks and takes the names: 1 … `countMax` of them, each 1 … 32 of `a-z 0-9 _ -` and starting with a letter,
+    /// none twice.
     public init(_ names: [String]) throws(ItemTypesError) {
         guard !names.isEmpty else { throw .none }
         guard names.count <= ItemTypes.countMax else { throw .tooMany(names.count) }

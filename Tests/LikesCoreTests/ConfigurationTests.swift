@@ -49,7 +49,8 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     @Test("Comments, blank lines, CRLF, blanks around names and values, and quotes are no part of a value.")
     func lines() throws {
         let configuration = try load(
-            "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\nLIKESD_SOCKET = \" /a b#c \"\nLOG_LEVEL='DEBUG'"
+            "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\n"
+                + "LIKESD_SOCKET = \" /a b#c \"\nLOG_LEVEL='DEBUG'"
         )
         #expect(configuration.rateLimitRequests == 7)
         #expect(configuration.socketPath == " /a b#c ")
