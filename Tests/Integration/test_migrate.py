@@ -3,7 +3,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
 from support.daemon import run
 
@@ -136,11 +135,3 @@ def test_a_wrong_file_is_refused_with_every_line_that_is_wrong(folder):
     assert f"{file}:2: RATE_LIMIT_REQUESTS: 'abc' is not allowed" in done.stderr
     assert f"{file}:3: unknown setting 'FOO'" in done.stderr
     assert run("likesctl", "migrate", "--config", folder / "none.conf").returncode == 78
-
-
-def test_a_count_below_zero_can_not_be_stored(postgres, database):
-    """The last line of defence of the books: a count below zero is an error, not a count."""
-    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
-    with postgres.connect(database) as connection:
-        with pytest.raises(psycopg.errors.CheckViolation):
-            connection.execute("INSERT INTO counters (item_id, item_type, like_count) VALUES (1, 1, -1)")
