@@ -78,16 +78,19 @@ extension Core {
 
     /// The client is gone. Its changes under way go on; nothing more is replied.
     package mutating func closed(_ connection: ConnectionID, now: Instant, into actions: inout [Action]) {
+        var dropped: Set<Ticket> = []
         for (ticket, waiting) in sessions.close(connection) {
             gathers[ticket] = nil
             switch waiting {
-            case .change: continue
+            case .change: if !dropped.contains(ticket) { continue }
             case .count(let item), .following(let item): fetches.leave(item, ticket)
             case .liked, .gather: break
             }
-            // What follows a read of this connection was never sent.
+            // What follows a read of this connection was never sent, and what follows that neither.
             for follower in followers.removeValue(forKey: ticket) ?? [] {
-                if case .change(let index) = follower { changes.release(index) }
+                guard case .change(let index) = follower else { continue }
+                dropped.insert(changes[index].ticket)
+                changes.release(index)
             }
         }
     }

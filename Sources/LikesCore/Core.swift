@@ -25,6 +25,8 @@ package struct Core {
 
     var localRate: LocalRate
     var admissionQueue = Ring<ChangeIndex>()
+    /// Changes in stage `held`, by the change that is being verified before them.
+    var held: [ChangeIndex: [ChangeIndex]] = [:]
     /// Changes in stage `verifying`.
     var verifyingCount = 0
     var laneQueue = Ring<ChangeIndex>()

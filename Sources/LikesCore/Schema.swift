@@ -43,12 +43,13 @@ package enum Schema {
                 )
                 """,
                 // A fifth of each page stays free, so that an update finds room beside its row and leaves the index
-                // alone. The check is one comparison an update, and makes a bug that miscounts fail.
+                // alone. No check of like_count: a batch proposes its negative delta as a new row, which a check would
+                // refuse before PostgreSQL sees that the row is there to be updated.
                 """
                 CREATE TABLE counters (
                     item_id bigint NOT NULL,
                     item_type smallint NOT NULL,
-                    like_count bigint NOT NULL DEFAULT 0 CHECK (like_count >= 0),
+                    like_count bigint NOT NULL DEFAULT 0,
                     version bigint NOT NULL DEFAULT 1 CHECK (version > 0),
                     updated_at timestamptz NOT NULL DEFAULT now(),
                     PRIMARY KEY (item_id, item_type)

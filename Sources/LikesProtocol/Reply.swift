@@ -11,10 +11,10 @@ public enum Reply: Equatable, Sendable {
     case array([Reply])
     /// Keys and values in turn; a flat array in RESP2, a map in RESP3.
     case map([Reply])
-    /// `+RESET`; the connection speaks RESP2 again.
-    case reset
     /// The answer to HELLO: switches the connection to `version`, then is encoded as a map.
     case hello(version: ProtocolVersion, fields: [Reply])
+    /// The answer to RESET: `+RESET`, and the connection is back at RESP2.
+    case reset
     case error(ErrorReply)
 
     /// `+OK`.

@@ -25,7 +25,8 @@ import Testing
                     pair: Pair(
                         user: Int64.random(in: 0..<4, using: &random),
                         item: Item(
-                            type: UInt8.random(in: 0..<2, using: &random), id: Int64.random(in: 0..<3, using: &random))),
+                            type: UInt8.random(in: 0..<2, using: &random),
+                            id: Int64.random(in: 0..<3, using: &random))),
                     kind: Bool.random(using: &random) ? .like : .unlike)
             }
             var model = liked

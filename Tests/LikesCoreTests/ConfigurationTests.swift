@@ -1,3 +1,4 @@
+import Foundation
 import LikesProtocol
 import Testing
 
@@ -49,7 +50,8 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     @Test("Comments, blank lines, CRLF, blanks around names and values, and quotes are no part of a value.")
     func lines() throws {
         let configuration = try load(
-            "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\nLIKESD_SOCKET = \" /a b#c \"\nLOG_LEVEL='DEBUG'"
+            "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\n"
+                + "LIKESD_SOCKET = \" /a b#c \"\nLOG_LEVEL='DEBUG'"
         )
         #expect(configuration.rateLimitRequests == 7)
         #expect(configuration.socketPath == " /a b#c ")
@@ -209,5 +211,31 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
             LOG_LEVEL=warning
             """)
         #expect(try load(configuration.effectiveText) == configuration)
+    }
+}
+
+@Suite struct ConfigurationDocumentTests {
+    private static func text(of path: String) throws -> String {
+        let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        return try String(contentsOf: repository.appendingPathComponent(path), encoding: .utf8)
+    }
+
+    @Test("The packaged file shows every setting once, commented out, with its default.")
+    func packagedFile() throws {
+        let packaged = try Self.text(of: "packaging/likesd.conf")
+        #expect(try load(packaged) == Configuration())
+        let settings = packaged.split(separator: "\n").filter { $0.hasPrefix("#") && !$0.hasPrefix("# ") && $0 != "#" }
+        #expect(settings.map { $0.dropFirst() + "\n" }.joined() == Configuration().effectiveText)
+    }
+
+    @Test("The documentation lists every setting with its default, in the same order.")
+    func documentation() throws {
+        let rows = try Self.text(of: "docs/configuration.md").split(separator: "\n").filter { $0.hasPrefix("| `") }
+        let shown = rows.map { row in
+            row.split(separator: "|").prefix(2)
+                .map { $0.trimmingCharacters(in: CharacterSet(charactersIn: " `")) }.joined(separator: "=") + "\n"
+        }
+        #expect(shown.joined() == Configuration().effectiveText)
     }
 }

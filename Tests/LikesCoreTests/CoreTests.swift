@@ -146,7 +146,11 @@ import Testing
     func aHintIsOnlyAHintPostgresql() throws {
         var script = Script()
         let client = try script.open()
-        script.send(.like(ann), .like(bob), on: client)
+        let second = try script.open()
+        script.step { core, now, actions in
+            core.received(.like(ann), on: client, now: now, into: &actions)
+            core.received(.like(bob), on: second, now: now, into: &actions)
+        }
         script.admit(1, [.admitted(recent: true), .admitted(recent: true)])
         #expect(script.take().last == .selectPairs(2, [ann, bob]))
         script.pairs(
@@ -292,6 +296,18 @@ import Testing
         #expect(script.core.accepts(client))
     }
 
+    @Test("Replies that wait for their turn count as under way")
+    func repliesThatWaitForTheirTurnCount() throws {
+        var script = Script(up: [])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        for _ in 1..<Limits.requestsInFlightMax { script.send(.ping(nil), on: client) }
+        #expect(!script.core.accepts(client))
+        script.pass(ms: 5_000)
+        #expect(script.replies(client).count == Limits.requestsInFlightMax)
+        #expect(script.core.accepts(client))
+    }
+
     @Test("A backend that stays away lets no table grow")
     func aBackendThatStaysAwayLetsNo() throws {
         var script = Script { $0.rateLimitRequests = 0 }
@@ -313,6 +329,16 @@ import Testing
         #expect(script.core.deadlines.isEmpty)
         #expect(script.core.followers.isEmpty)
         #expect(script.core.sessions.waitingCount == 0)
+    }
+
+    @Test("A client that leaves takes along all that followed its reads")
+    func aClientThatLeavesTakesAlongAll() throws {
+        var script = Script(up: [.reader])
+        let client = try script.open()
+        script.send(.liked(ann), .like(ann), .unlike(ann), .count(post), on: client)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        #expect(script.core.changes.count == 0)
+        #expect(script.core.followers.isEmpty)
     }
 
     @Test("A full table of connections refuses the next")

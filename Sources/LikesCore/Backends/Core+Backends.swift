@@ -126,14 +126,14 @@ extension Core {
             for index in owing.reversed() { countQueue.prepend(index) }
         case .selectPairs(let reads):
             for read in reads.reversed() {
+                if case .part = read.asker { pairQueue.prepend(read) }
+            }
+            for read in reads {
                 // A LIKE is as safe in the lane; it need not wait for the reader.
-                if case .change(let index) = read.asker {
-                    verifyingCount -= 1
-                    changes[index].stage = .queued
-                    laneQueue.prepend(index)
-                } else {
-                    pairQueue.prepend(read)
-                }
+                guard case .change(let index) = read.asker else { continue }
+                verifyingCount -= 1
+                queue(index)
+                for later in held.removeValue(forKey: index) ?? [] { queue(later) }
             }
         }
     }
@@ -185,7 +185,9 @@ extension Core {
                 case .part(let part): answer(part.ticket, reply, now: now, into: &actions)
                 case .change(let index):
                     verifyingCount -= 1
+                    let behind = held.removeValue(forKey: index) ?? []
                     finish(index, reply, now: now, into: &actions)
+                    for later in behind { queue(later) }
                 }
             }
         }

@@ -115,7 +115,7 @@ extension Core {
         statistics.deadlinesMissed += 1
         let reply: Reply
         switch changes[index].stage {
-        case .following, .admission, .verifying, .queued:
+        case .following, .admission, .verifying, .held, .queued:
             reply = .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
         case .sent, .counting:
             reply = .error(
@@ -147,6 +147,7 @@ extension Core {
                 if !changes[index].isAnswered { return }
                 verifyingCount -= 1
                 changes.release(index)
+                for later in held.removeValue(forKey: index) ?? [] { queue(later) }
             }
             pairQueue.popFirst()
         }

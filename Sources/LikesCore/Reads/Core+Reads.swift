@@ -31,7 +31,7 @@ extension Core {
         }
         let answer: Bool?
         switch changes[index].stage {
-        case .following, .admission, .queued: answer = changes[index].kind == .like
+        case .following, .admission, .held, .queued: answer = changes[index].kind == .like
         case .verifying, .sent, .counting, .writingThrough: answer = nil
         }
         followers[changes[index].ticket, default: []].append(.liked(part, pair, answer: answer))

@@ -136,7 +136,8 @@ struct Fetches {
         return items
     }
 
-    /// Entries of forgotten fetches go once they outnumber the living: a backend that stays away must not let a queue grow.
+    /// Entries of forgotten fetches go once they outnumber the living: a backend that stays away must not let a queue
+    /// grow.
     private mutating func compactQueues() {
         for queue in [\Fetches.redisQueue, \Fetches.databaseQueue] {
             guard self[keyPath: queue].count > 2 * table.count + 1_024 else { continue }

@@ -132,6 +132,7 @@ struct Sessions {
             actions.append(.reply(id, reply))
         } else {
             table[Int(id.slot)].slots.append(.ready(reply))
+            noteLoad(Int(id.slot))
         }
     }
 
@@ -143,7 +144,7 @@ struct Sessions {
         table[place].slots.append(.waiting(what))
         if case .change = what { table[place].changesWaiting += 1 } else { table[place].readsWaiting += 1 }
         table[place].weightInFlight += what.weight
-        if table[place].weightInFlight >= Limits.requestsInFlightMax { table[place].isFull = true }
+        noteLoad(place)
         waitingCount += 1
         readWeightWaiting += what.readWeight
         return ticket
@@ -161,9 +162,11 @@ struct Sessions {
 
     func waiting(_ ticket: Ticket) -> Waiting? {
         guard isOpen(ticket.connection) else { return nil }
-        let session = table[Int(ticket.connection.slot)]
-        let offset = Int(ticket.sequence &- session.firstSequence)
-        guard offset < session.slots.count, case .waiting(let what) = session.slots[offset] else { return nil }
+        let place = Int(ticket.connection.slot)
+        let offset = Int(ticket.sequence &- table[place].firstSequence)
+        guard offset < table[place].slots.count, case .waiting(let what) = table[place].slots[offset] else {
+            return nil
+        }
         return what
     }
 
@@ -190,7 +193,8 @@ struct Sessions {
         } else {
             table[place].slots[offset] = .ready(reply)
         }
-        if table[place].isFull, table[place].weightInFlight <= Limits.requestsInFlightMax / 2 {
+        let half = Limits.requestsInFlightMax / 2
+        if table[place].isFull, table[place].weightInFlight <= half, table[place].slots.count <= half {
             table[place].isFull = false
             if !table[place].isClosing { actions.append(.resume(id)) }
         }
@@ -203,8 +207,13 @@ struct Sessions {
         closeIfDone(id, into: &actions)
     }
 
+    /// Replies that wait for their turn count as well: a client must not pile them up behind one slow request.
+    private mutating func noteLoad(_ place: Int) {
+        let max = Limits.requestsInFlightMax
+        if table[place].weightInFlight >= max || table[place].slots.count >= max { table[place].isFull = true }
+    }
+
     private func closeIfDone(_ id: ConnectionID, into actions: inout [Action]) {
-        let session = table[Int(id.slot)]
-        if session.isClosing, session.slots.isEmpty { actions.append(.close(id)) }
+        if table[Int(id.slot)].isClosing, table[Int(id.slot)].slots.isEmpty { actions.append(.close(id)) }
     }
 }

@@ -11,6 +11,8 @@ enum ChangeStage {
     case admission
     /// PostgreSQL is asked whether the hint is right.
     case verifying
+    /// Admitted, behind a change of the same item and connection that is being verified.
+    case held
     /// In the lane's queue.
     case queued
     /// In a batch on its way to PostgreSQL.

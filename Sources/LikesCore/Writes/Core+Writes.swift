@@ -11,7 +11,6 @@ extension Core {
             sessions.reply(.error(error), on: connection, into: &actions)
             return
         }
-        let earlier = lastRead(of: connection, touching: pair)
         let place = changes.nextIndex
         let ticket = Ticket(
             connection: connection,
@@ -19,34 +18,41 @@ extension Core {
         changes.insert(Change(ticket: ticket, pair: pair, kind: kind, stage: .following, acceptedAt: now))
         let waiting = wait(.change(place), on: connection, now: now)
         precondition(waiting == ticket, "a slot is the next of its connection")
-        if let earlier {
-            followers[earlier, default: []].append(.change(place))
+        admit(place)
+    }
+
+    /// Sends the change to admission, or lets it follow the request of its connection that it must not overtake.
+    mutating func admit(_ index: ChangeIndex) {
+        if let earlier = blocker(of: index) {
+            followers[earlier, default: []].append(.change(index))
         } else {
-            admit(place)
+            changes[index].stage = .admission
+            admissionQueue.append(index)
         }
     }
 
-    mutating func admit(_ index: ChangeIndex) {
-        changes[index].stage = .admission
-        admissionQueue.append(index)
-    }
-
-    /// The latest unanswered read of the connection that must not see the change.
-    private func lastRead(of connection: ConnectionID, touching pair: Pair) -> Ticket? {
-        let session = sessions[connection]
-        guard session.readsWaiting > 0 else { return nil }
-        for offset in stride(from: session.slots.count - 1, through: 0, by: -1) {
+    /// The latest earlier request of the connection that must come first: a read that would see the change, or a
+    /// change of the same item that follows something itself.
+    private func blocker(of index: ChangeIndex) -> Ticket? {
+        let (ticket, pair) = (changes[index].ticket, changes[index].pair)
+        guard sessions.isOpen(ticket.connection) else { return nil }
+        let session = sessions[ticket.connection]
+        guard session.readsWaiting > 0 || !followers.isEmpty else { return nil }
+        let own = Int(ticket.sequence &- session.firstSequence)
+        for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
             guard case .waiting(let what) = session.slots[offset] else { continue }
-            let ticket = Ticket(connection: connection, sequence: session.firstSequence &+ UInt32(offset))
+            let earlier = Ticket(connection: ticket.connection, sequence: session.firstSequence &+ UInt32(offset))
             switch what {
-            case .change, .following: continue
-            case .count(let item): if item == pair.item { return ticket }
-            case .liked(let other): if other == pair { return ticket }
+            case .change(let other):
+                if case .following = changes[other].stage, changes[other].pair.item == pair.item { return earlier }
+            case .following: continue
+            case .count(let item): if item == pair.item { return earlier }
+            case .liked(let asked): if asked == pair { return earlier }
             case .gather:
-                switch gathers[ticket]?.kind {
-                case .counts(let items)?: if items.contains(pair.item) { return ticket }
+                switch gathers[earlier]?.kind {
+                case .counts(let items)?: if items.contains(pair.item) { return earlier }
                 case .liked(let user, let items)?:
-                    if user == pair.user, items.contains(pair.item) { return ticket }
+                    if user == pair.user, items.contains(pair.item) { return earlier }
                 case nil: continue
                 }
             }
@@ -134,31 +140,46 @@ extension Core {
     ) {
         if changes[index].isAnswered {
             changes.release(index)
-        } else if let earlier = verifyingTicket(before: index) {
-            // An earlier change of this pair is still being verified: this one must not overtake it.
-            changes[index].stage = .following
-            followers[earlier, default: []].append(.change(index))
-        } else if isRecent {
-            changes[index].stage = .verifying
-            verifyingCount += 1
-            pairQueue.append(PairRead(pair: changes[index].pair, asker: .change(index)))
         } else {
-            changes[index].stage = .queued
-            laneQueue.append(index)
+            switch earlierChange(of: index, isRecent: isRecent) {
+            case .verifying(let earlier):
+                changes[index].stage = .held
+                held[earlier, default: []].append(index)
+            case nil where isRecent:
+                changes[index].stage = .verifying
+                verifyingCount += 1
+                pairQueue.append(PairRead(pair: changes[index].pair, asker: .change(index)))
+            case .inLane, nil: queue(index)
+            }
         }
     }
 
-    private func verifyingTicket(before index: ChangeIndex) -> Ticket? {
-        let connection = changes[index].ticket.connection
-        guard verifyingCount > 0, sessions.isOpen(connection) else { return nil }
-        let slots = sessions[connection].slots
-        for offset in stride(from: slots.count - 1, through: 0, by: -1) {
-            guard case .waiting(.change(let other)) = slots[offset], other != index else { continue }
-            if case .verifying = changes[other].stage, changes[other].pair == changes[index].pair {
-                return changes[other].ticket
-            }
+    mutating func queue(_ index: ChangeIndex) {
+        changes[index].stage = .queued
+        laneQueue.append(index)
+    }
+
+    private enum EarlierChange {
+        case verifying(ChangeIndex)
+        case inLane
+    }
+
+    /// An unanswered change of the same item that came before this one on its connection. Neither may be overtaken:
+    /// one that is being verified holds this one back, one in the lane takes this one along, hint or not.
+    private func earlierChange(of index: ChangeIndex, isRecent: Bool) -> EarlierChange? {
+        let ticket = changes[index].ticket
+        guard isRecent || verifyingCount > 0, sessions.isOpen(ticket.connection) else { return nil }
+        let session = sessions[ticket.connection]
+        let own = Int(ticket.sequence &- session.firstSequence)
+        var found: EarlierChange?
+        for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
+            guard case .waiting(.change(let other)) = session.slots[offset],
+                changes[other].pair.item == changes[index].pair.item
+            else { continue }
+            if case .verifying = changes[other].stage { return .verifying(other) }
+            found = .inLane
         }
-        return nil
+        return found
     }
 
     /// PostgreSQL's word on what the hint called a duplicate.
@@ -166,13 +187,14 @@ extension Core {
         _ index: ChangeIndex, isLiked: Bool, count: Int64, now: Instant, into actions: inout [Action]
     ) {
         verifyingCount -= 1
+        let behind = held.removeValue(forKey: index) ?? []
         if isLiked || changes[index].isAnswered {
             statistics.hintedDuplicates += 1
             finish(index, .change(changed: false, count: count), now: now, into: &actions)
         } else {
-            changes[index].stage = .queued
-            laneQueue.append(index)
+            queue(index)
         }
+        for later in behind { queue(later) }
     }
 
     // MARK: Commit and write-through

@@ -1,0 +1,27 @@
+# One front door for people and CI alike; the work is in scripts/.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help build run test lint install-deps clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install-deps: ## install what is missing: Debian packages, the tests' Python packages
+	@scripts/install-deps
+
+build: ## build likesd and likesctl, optimised, into .build/release
+	swift build -c release --static-swift-stdlib --product likesd
+	swift build -c release --static-swift-stdlib --product likesctl
+
+run: build ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops all of it
+	@scripts/run
+
+test: ## build and run all tests, with a real PostgreSQL and Redis
+	@scripts/test
+
+lint: ## check format, warnings, imports and scripts
+	@scripts/lint
+
+clean: ## remove all that was built; .run/ and .venv/ stay
+	swift package clean
+	rm -rf .build/checks .build/results

@@ -1,0 +1,1 @@
+"""What the integration tests stand on: private servers, the daemon, clients that speak raw bytes."""

@@ -1,0 +1,126 @@
+"""A private PostgreSQL: its own folder, a Unix socket, no TCP port."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from .processes import ServerProcess, clean_environment, unprivileged_user
+from .waiting import eventually
+
+
+def programs():
+    """The folder of PostgreSQL's server programs, newest first; Debian keeps them off the PATH."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]))
+    if versions:
+        return versions[-1].parent
+    found = shutil.which("postgres")
+    if found is None:
+        raise RuntimeError("PostgreSQL's server is not installed: run 'make install-deps'")
+    return Path(os.path.realpath(found)).parent
+
+
+class Postgres:
+    """The server, and the ways in which it fails."""
+
+    # The tests kill processes, never the machine: what the kernel has is safe.
+    SETTINGS = {
+        "fsync": "off",
+        "listen_addresses": "",
+        "shared_buffers": "32MB",
+        "max_wal_size": "256MB",
+        "autovacuum": "off",
+    }
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.data = self.folder / "data"
+        self.server = None
+
+    @classmethod
+    def create(cls, folder):
+        """An empty cluster with a database `template`, without schema."""
+        postgres = cls(folder)
+        postgres.folder.mkdir(mode=0o755)
+        user = unprivileged_user()
+        if user:
+            os.chown(postgres.folder, user.pw_uid, user.pw_gid)
+        as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        subprocess.run(
+            [programs() / "initdb", "-D", postgres.data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-EUTF8"],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=clean_environment(),
+            cwd="/",
+            **as_user,
+        )
+        return postgres
+
+    def copy(self, folder):
+        """A second cluster with the same content; this one has to be stopped."""
+        assert self.server is None
+        shutil.copytree(self.folder, folder, ignore=lambda _, names: [n for n in names if n.startswith(".s.PGSQL")])
+        user = unprivileged_user()
+        if user:
+            for path, folders, files in os.walk(folder):
+                for name in (".", *folders, *files):
+                    os.chown(os.path.join(path, name), user.pw_uid, user.pw_gid)
+        return Postgres(folder)
+
+    def start(self):
+        command = [programs() / "postgres", "-D", self.data, "-c", f"unix_socket_directories={self.folder}"]
+        for name, value in self.SETTINGS.items():
+            command += ["-c", f"{name}={value}"]
+        self.server = ServerProcess(command, self.folder / "log", user=unprivileged_user())
+
+        def answers():
+            if not self.server.running:
+                raise RuntimeError(f"PostgreSQL ended:\n{self.server.log()}")
+            try:
+                self.connect("postgres").close()
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        eventually(answers, "PostgreSQL to answer")
+        return self
+
+    def url(self, database="likes"):
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def connect(self, database="likes", autocommit=True):
+        return psycopg.connect(self.url(database), autocommit=autocommit, connect_timeout=30)
+
+    def create_database(self, name):
+        with self.connect("postgres") as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def set(self, name, value):
+        """A setting for all sessions, those that are open included; None takes it back."""
+        with self.connect("postgres") as connection:
+            # A server that was made read-only still takes this.
+            if value is None:
+                connection.execute(f"ALTER SYSTEM RESET {name}")
+            else:
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def stop(self):
+        if self.server:
+            self.server.stop(signal.SIGINT)
+            self.server = None
+
+    def kill(self):
+        self.server.kill()
+        self.server = None
+
+    def pause(self):
+        self.server.pause()
+
+    def resume(self):
+        self.server.resume()
