@@ -1,5 +1,3 @@
-import CHiredis
-import CPostgres
-import CSystemd
-import LikesCore
-print(PQlibVersion(), REDIS_OK, sd_notify(0, "READY=1"))
+import Glibc
+
+exit(Launch.run(CommandLine.arguments.dropFirst()).rawValue)

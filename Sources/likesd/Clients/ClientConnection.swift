@@ -1,0 +1,105 @@
+import CSystemd
+import Glibc
+import LikesCore
+import LikesProtocol
+
+/// One client's socket, and the bytes on their way in and out of it.
+final class ClientConnection {
+    let id: ConnectionID
+    let descriptor: Int32
+    var parser: RequestParser
+    private var encoder = ReplyEncoder()
+
+    /// Bytes read and not yet parsed; empty, without storage, most of the time.
+    var input: [UInt8] = []
+    /// Encoded replies; those before `outputStart` have been written.
+    private var output: [UInt8] = []
+    private var outputStart = 0
+
+    /// Requests given to the core less replies had from it.
+    var unanswered = 0
+    /// Stands in the list of those to be written to at the end of the turn.
+    var isDirty = false
+    /// The client said that it sends no more.
+    var hasEnded = false
+    /// The core takes no further request now; it will say `.resume`.
+    var isBlocked = false
+    /// Too much output waits; no further request is parsed until it has left.
+    var isOutputFull = false
+    /// The framing broke; nothing more is parsed.
+    var isBroken = false
+    /// Close once the output has left.
+    var isClosing = false
+    /// The error of a broken framing was sent; what still comes is thrown away.
+    var isLingering = false
+    /// The socket took less than there was to write.
+    var isWriteBlocked = false
+    /// The events epoll waits for now.
+    var watched: UInt32 = 0
+
+    init(id: ConnectionID, descriptor: Int32, types: ItemTypes) {
+        self.id = id
+        self.descriptor = descriptor
+        parser = RequestParser(types: types)
+    }
+
+    var outputCount: Int { output.count - outputStart }
+
+    /// Whether the next request may be parsed as far as the edge is concerned.
+    var mayParse: Bool { !isBlocked && !isOutputFull && !isBroken && !isClosing }
+
+    /// The events to wait for. Without reading, epoll still tells of errors.
+    var wanted: UInt32 {
+        var events: UInt32 = 0
+        if !hasEnded && (mayParse || isLingering) { events |= EPOLLIN.rawValue }
+        if isWriteBlocked { events |= EPOLLOUT.rawValue }
+        return events
+    }
+
+    /// Everything the client asked for has been answered and nothing more will come.
+    var isDone: Bool { hasEnded && input.isEmpty && unanswered == 0 && outputCount == 0 }
+
+    func append(_ reply: Reply, spare: inout SpareBuffers) {
+        if output.isEmpty { output = spare.take() }
+        encoder.append(reply, to: &output)
+        unanswered -= 1
+    }
+
+    enum WriteResult {
+        case drained, blocked, failed
+    }
+
+    /// Writes once.
+    func write(spare: inout SpareBuffers) -> WriteResult {
+        guard outputCount > 0 else { return .drained }
+        let written = output.withUnsafeBytes { bytes in
+            send(
+                descriptor, bytes.baseAddress.map { $0 + outputStart }, bytes.count - outputStart,
+                Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        }
+        guard written >= 0 else { return errno == EAGAIN || errno == EINTR ? .blocked : .failed }
+        outputStart += written
+        guard outputCount == 0 else { return .blocked }
+        outputStart = 0
+        spare.give(&output)
+        return .drained
+    }
+}
+
+/// Output buffers that are empty now, to be filled again: idle clients hold none.
+struct SpareBuffers {
+    private var buffers: [[UInt8]] = []
+
+    mutating func take() -> [UInt8] { buffers.popLast() ?? [] }
+
+    /// Takes the buffer over and leaves an empty one without storage.
+    mutating func give(_ buffer: inout [UInt8]) {
+        var taken: [UInt8] = []
+        swap(&taken, &buffer)
+        guard buffers.count < EdgeLimits.spareBuffersMax, taken.capacity <= EdgeLimits.spareBufferBytesMax else {
+            return
+        }
+        taken.removeAll(keepingCapacity: true)
+        buffers.append(taken)
+    }
+}

@@ -1,0 +1,132 @@
+import CSystemd
+import Glibc
+import LikesCore
+
+/// Accepts clients, on the socket made for them or on those that systemd hands over.
+final class Listener {
+    private let host: CoreHost
+    private let clients: ClientTable
+    private let loop: EventLoop
+    private var file: SocketFile?
+    private var listening: [(descriptor: Int32, source: IOSource)] = []
+    /// A descriptor kept back, to accept and turn away when there is none left.
+    private var reserve: Int32
+    private var notedAt: Instant?
+    /// Nothing is accepted before this; nil: all is well.
+    private(set) var pausedUntil: Instant?
+
+    init(
+        configuration: Configuration, host: CoreHost, clients: ClientTable, loop: EventLoop
+    ) throws(DaemonError) {
+        self.host = host
+        self.clients = clients
+        self.loop = loop
+        reserve = Listener.openReserve()
+        let inherited = try Listener.inherited()
+        if inherited.isEmpty {
+            let file = try SocketFile(path: configuration.socketPath, mode: configuration.socketMode)
+            self.file = file
+            try listen(on: file.descriptor)
+        } else {
+            for descriptor in inherited { try listen(on: descriptor) }
+        }
+    }
+
+    /// Takes no more clients; a socket file made here is removed.
+    func close() {
+        for (descriptor, source) in listening {
+            source.cancel()
+            // Under socket activation systemd keeps the socket open and queues who comes meanwhile.
+            if file == nil { Glibc.close(descriptor) }
+        }
+        listening = []
+        pausedUntil = nil
+        file?.remove()
+        file = nil
+    }
+
+    /// Goes on accepting once the pause is over.
+    func expire(now: Instant) {
+        guard let until = pausedUntil, until <= now else { return }
+        pausedUntil = nil
+        for (_, source) in listening { source.setEvents(EPOLLIN.rawValue) }
+    }
+
+    // MARK: Sockets
+
+    private static func inherited() throws(DaemonError) -> [Int32] {
+        let count = sd_listen_fds(1)
+        guard count >= 0 else { throw DaemonError("taking systemd's sockets: \(DaemonError.text(-count))") }
+        let descriptors = (0..<count).map { Int32(SD_LISTEN_FDS_START) + $0 }
+        let sockets = descriptors.filter { sd_is_socket($0, AF_UNIX, Int32(SOCK_STREAM.rawValue), 1) > 0 }
+        guard count == 0 || !sockets.isEmpty else {
+            throw DaemonError("none of systemd's sockets is a Unix stream socket: set ListenStream= to a path")
+        }
+        return sockets
+    }
+
+    private func listen(on descriptor: Int32) throws(DaemonError) {
+        let flags = fcntl(descriptor, F_GETFL)
+        guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
+            throw DaemonError(doing: "setting up the listening socket", code: errno)
+        }
+        let source = try loop.watch(descriptor, for: EPOLLIN.rawValue) { [unowned self] _ in accept(on: descriptor) }
+        listening.append((descriptor, source))
+    }
+
+    // MARK: Accepting
+
+    private func accept(on listening: Int32) {
+        for _ in 0..<EdgeLimits.acceptsPerWakeUp {
+            let accepted = Glibc.accept(listening, nil, nil)
+            if accepted >= 0 {
+                clients.add(accepted)
+                continue
+            }
+            switch errno {
+            case EAGAIN: return
+            case EINTR, ECONNABORTED: continue
+            case EMFILE, ENFILE:
+                switch turnAway(on: listening) {
+                case 0: continue
+                case EAGAIN: return
+                case let code: return pause(DaemonError.text(code))
+                }
+            default: return pause(DaemonError.text(errno))
+            }
+        }
+    }
+
+    /// Out of descriptors: takes the waiting client with the one kept back and tells it, so that it need not wait
+    /// and the loop need not spin. Returns 0, or the errno of what did not work either.
+    private func turnAway(on listening: Int32) -> Int32 {
+        guard reserve >= 0 else {
+            reserve = Listener.openReserve()
+            return EMFILE
+        }
+        Glibc.close(reserve)
+        let accepted = Glibc.accept(listening, nil, nil)
+        let code = accepted >= 0 ? 0 : errno
+        if accepted >= 0 {
+            note("no descriptors left for clients: raise LimitNOFILE or lower MAX_CONNECTIONS")
+            clients.refuse(accepted)
+        }
+        reserve = Listener.openReserve()
+        return code
+    }
+
+    private func pause(_ reason: String) {
+        note("accepting clients failed: \(reason): trying again every \(EdgeLimits.acceptRetryMs) ms")
+        for (_, source) in listening { source.setEvents(0) }
+        pausedUntil = host.now.adding(ms: EdgeLimits.acceptRetryMs)
+    }
+
+    /// The same again and again is said once in a while.
+    private func note(_ text: String) {
+        if let notedAt, host.now < notedAt.adding(ms: EdgeLimits.exhaustionLogMs) { return }
+        notedAt = host.now
+        host.actions.append(.log(.error, text))
+    }
+
+    private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+}

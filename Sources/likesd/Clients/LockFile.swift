@@ -1,0 +1,52 @@
+import Glibc
+
+/// A file whose lock says that its holder lives: the kernel lets go of it when the process ends, however it ends.
+final class LockFile {
+    private let path: String
+    private let descriptor: Int32
+
+    /// `guarding` names what is locked, for the message.
+    init(path: String, guarding: String) throws(DaemonError) {
+        self.path = path
+        while true {
+            let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            guard opened >= 0 else {
+                throw DaemonError(
+                    "opening the lock file \(path): \(DaemonError.text(errno)): \(SocketFile.advice(errno))")
+            }
+            guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+                let code = errno
+                let holder = LockFile.text(of: opened)
+                close(opened)
+                guard code == EWOULDBLOCK else { throw DaemonError("locking \(path): \(DaemonError.text(code))") }
+                throw DaemonError(
+                    "another likesd\(holder.isEmpty ? "" : " (pid \(holder))") serves \(guarding): "
+                        + "stop it, or set LIKESD_SOCKET")
+            }
+            // The one who held the lock may have removed the file between our opening and our locking it.
+            if let locked = FileIdentity(descriptor: opened), locked == FileIdentity(path: path) {
+                descriptor = opened
+                break
+            }
+            close(opened)
+        }
+        let text = Array("\(getpid())\n".utf8)
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
+            throw DaemonError("writing \(path): \(DaemonError.text(errno)): \(SocketFile.advice(errno))")
+        }
+    }
+
+    /// Removes the file while it is still locked, so that nobody can hold it and another one as well.
+    func remove() {
+        unlink(path)
+        close(descriptor)
+    }
+
+    /// The holder's pid as it wrote it, or nothing.
+    private static func text(of descriptor: Int32) -> String {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        let digits = bytes.prefix(max(0, count)).prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+        return String(decoding: digits, as: UTF8.self)
+    }
+}

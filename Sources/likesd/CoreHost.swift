@@ -1,0 +1,36 @@
+import Glibc
+import LikesCore
+
+/// The core, the time it is told, and the actions it asked for that nobody has performed yet.
+///
+/// Connections report what happened through `deliver`. Nothing is performed in there: they are often called from
+/// inside a C library, which must not be asked for something else before it has returned.
+final class CoreHost {
+    private(set) var core: Core
+    /// The moment the present turn of the loop began, or was last refreshed.
+    private(set) var now: Instant
+    var actions: [Action] = []
+
+    init(core: Core, now: Instant) {
+        self.core = core
+        self.now = now
+        actions.reserveCapacity(1_024)
+    }
+
+    func deliver(_ event: (inout Core, Instant, inout [Action]) -> Void) {
+        event(&core, now, &actions)
+    }
+
+    func accepts(_ connection: ConnectionID) -> Bool { core.accepts(connection) }
+
+    func refreshNow() { now = .now }
+}
+
+extension Instant {
+    /// The monotonic clock, which sd-event's timer follows as well.
+    static var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+    }
+}

@@ -1,0 +1,136 @@
+import Glibc
+import LikesCore
+import LikesProtocol
+
+/// The daemon: runs the core's actions, and turns the loop that brings its events.
+final class Daemon {
+    private let logger: Logger
+    private let loop: EventLoop
+    private let host: CoreHost
+    private let clients: ClientTable
+    private let listener: Listener
+    private let redis: RedisLink
+    private let lane: LaneLink
+    private let reader: ReaderLink
+    private var notifier: Notifier
+    private var running: [Action] = []
+    private var isStopping = false
+    /// Set once the core has nothing left to do: leave when the last replies have left, or at this moment.
+    private var leaveBy: Instant?
+
+    init(configuration: Configuration) throws(DaemonError) {
+        logger = Logger(level: configuration.logLevel)
+        loop = try EventLoop()
+        let now = Instant.now
+        var seed = SystemRandomNumberGenerator()
+        host = CoreHost(
+            core: Core(configuration: configuration, versions: .measured(), seed: seed.next(), now: now), now: now)
+        clients = try ClientTable(host: host, types: configuration.itemTypes, loop: loop)
+        listener = try Listener(configuration: configuration, host: host, clients: clients, loop: loop)
+        redis = RedisLink(host: host, loop: loop, configuration: configuration)
+        let reader = ReaderLink(host: host, loop: loop, configuration: configuration)
+        self.reader = reader
+        lane = LaneLink(host: host, loop: loop, configuration: configuration) { reader.learn($0) }
+        notifier = Notifier(now: now)
+        if let advice = Descriptors.raise(forClients: configuration.connectionsMax) { logger.log(.warning, advice) }
+        try loop.enableWatchdog()
+    }
+
+    /// Serves until it is asked to stop.
+    func run() throws(DaemonError) -> ExitStatus {
+        for number in [SIGTERM, SIGINT] {
+            try loop.watchSignal(number) { [unowned self] in self.stop() }
+        }
+        try loop.watchSignal(SIGHUP) { [unowned self] in
+            self.logger.log(.notice, "settings are read at the start only: restart likesd to apply new ones")
+        }
+        host.deliver { core, now, actions in core.start(now: now, into: &actions) }
+        endTurn()
+        logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
+        notifier.ready()
+        while leaveBy.map({ host.now < $0 && clients.hasOutput }) ?? true {
+            try loop.run()
+            host.refreshNow()
+            notifier.noteActivity()
+            endTurn()
+        }
+        return .success
+    }
+
+    private func stop() {
+        guard !isStopping else {
+            logger.log(.warning, "asked to stop a second time: leaving what is under way")
+            listener.close()
+            exit(ExitStatus.failure.rawValue)
+        }
+        isStopping = true
+        notifier.stopping()
+        listener.close()
+        host.deliver { core, now, actions in core.stop(now: now, into: &actions) }
+    }
+
+    // MARK: Turns
+
+    /// After a source was served: performs what the core wants, until it wants nothing more.
+    private func endTurn() {
+        expire()
+        repeat {
+            performActions()
+            host.deliver { core, now, actions in core.turnEnded(now: now, into: &actions) }
+            performActions()
+            clients.flush()
+        } while clients.parseResumed() || !host.actions.isEmpty
+        redis.flush()
+        notifier.update(now: host.now) { host.core.statusLine(now: $0) }
+        loop.wake(at: nextWake, now: host.now)
+    }
+
+    private func expire() {
+        if let tick = host.core.nextTick, tick <= host.now {
+            host.deliver { core, now, actions in core.tick(now: now, into: &actions) }
+        }
+        clients.expire(now: host.now)
+        listener.expire(now: host.now)
+    }
+
+    private var nextWake: Instant? {
+        let moments = [
+            host.core.nextTick, clients.nextDeadline, listener.pausedUntil, notifier.statusDueAt, leaveBy,
+        ]
+        return moments.compactMap { $0 }.min()
+    }
+
+    // MARK: Actions
+
+    private func performActions() {
+        while !host.actions.isEmpty {
+            swap(&running, &host.actions)
+            for action in running { perform(action) }
+            running.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func perform(_ action: Action) {
+        switch action {
+        case .reply(let id, let reply): clients.reply(reply, to: id)
+        case .close(let id): clients.close(id)
+        case .resume(let id): clients.resume(id)
+        case .admit(let call, let entries): redis.perform(call, [.admit(call, entries)])
+        case .readCounters(let call, let items): redis.perform(call, [.readCounters(call, items)])
+        case .writeThrough(let call, let counters, let recent):
+            redis.perform(call, [.setCounters(call, counters), .keepRecent(call, recent)])
+        case .fillCounters(let counters): redis.perform(nil, [.setCounters(nil, counters)])
+        case .commit(let call, let rows): lane.commit(call, rows)
+        case .selectCounters(let call, let items): reader.perform(.counters(call, items))
+        case .selectPairs(let call, let pairs): reader.perform(.pairs(call, pairs))
+        case .connect(.redis): redis.connect()
+        case .connect(.lane): lane.connect()
+        case .connect(.reader): reader.connect()
+        case .disconnect(.redis): redis.disconnect()
+        case .disconnect(.lane): lane.disconnect()
+        case .disconnect(.reader): reader.disconnect()
+        case .log(let level, let text): logger.log(level, text)
+        case .stopped: leaveBy = host.now.adding(ms: EdgeLimits.stopFlushMs)
+        }
+    }
+}

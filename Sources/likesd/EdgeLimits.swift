@@ -1,0 +1,43 @@
+import LikesCore
+
+/// The bounds of everything that queues, gathers or waits at the edge. The core's are in `Limits`.
+enum EdgeLimits {
+    /// Events of clients taken per wake-up; the rest waits for the next, behind Redis and PostgreSQL.
+    static let clientEventsPerWakeUp = 256
+    /// Connections accepted per wake-up, so that a storm of them does not starve those that are there.
+    static let acceptsPerWakeUp = 64
+    /// Bytes read from one client per wake-up.
+    static let readBytes = 64 * 1024
+    /// Bytes written but not taken by a client: with more it is not read any further …
+    static let outputPausedBytes = 256 * 1024
+    /// … until no more than these are left.
+    static let outputResumedBytes = 64 * 1024
+    /// Output buffers kept for the next replies: as many as clients can be served in one wake-up …
+    static let spareBuffersMax = 256
+    /// … each of at most these bytes. Larger ones are freed once they are empty.
+    static let spareBufferBytesMax = 16 * 1024
+    /// A client whose framing broke may read the error for this long; what it sends meanwhile is thrown away.
+    static let lingerMs: Int64 = 1_000
+    /// After accept(2) failed for want of descriptors or memory, it is tried again after this long.
+    static let acceptRetryMs: Int64 = 250
+    /// That accepting fails is logged no more often.
+    static let exhaustionLogMs: Int64 = 10_000
+    /// Waiting connections the kernel holds; it caps this at net.core.somaxconn.
+    static let listenBacklog: Int32 = 4_096
+    /// Descriptors beside those of the clients: epoll, timers, signals, backends, log; with room to spare.
+    static let descriptorsReserved = 64
+    /// When stopping, how long the last replies may take to leave.
+    static let stopFlushMs: Int64 = 1_000
+    /// The status line is renewed no more often.
+    static let statusMs: Int64 = 2_000
+    /// The size of a configuration file is checked by the core; this only bounds what is read of something endless.
+    static let configurationFileBytesMax = 4 * 1024 * 1024
+    /// The list of the process' mapped files: some 10 KiB.
+    static let mapsBytesMax = 1024 * 1024
+    /// Changes of one admission script's run: some 200 µs of Redis' time, in which it serves nobody else.
+    static let admissionEntriesPerScript = 50
+    /// Counters, and recent likes, of one write-through script's run.
+    static let writesPerScript = 50
+    /// Items of one MGET; each takes two keys.
+    static let itemsPerMGET = 500
+}

@@ -1,0 +1,61 @@
+import Glibc
+import LikesCore
+
+/// From the command line to a running daemon.
+enum Launch {
+    static func run(_ arguments: some Sequence<String>) -> ExitStatus {
+        do throws(DaemonError) {
+            switch try Options(arguments) {
+            case .help: print(Options.helpText, terminator: "")
+            case .version: print(versionText)
+            case .checkConfiguration(let file): print(try configuration(file: file).effectiveText, terminator: "")
+            case .run(let file): return try runDaemon(configuration(file: file))
+            }
+            return .success
+        } catch {
+            let hint = error.status == .usage ? "\nTry 'likesd --help'." : ""
+            StandardError.write("likesd: \(error.message)\(hint)\n")
+            return error.status
+        }
+    }
+
+    private static func runDaemon(_ configuration: Configuration) throws(DaemonError) -> ExitStatus {
+        // A client or a log reader that went away is an error of the write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        let daemon = try Daemon(configuration: configuration)
+        return try daemon.run()
+    }
+
+    /// The file's settings and those of the environment, checked.
+    private static func configuration(file: String?) throws(DaemonError) -> Configuration {
+        var text: (name: String, text: [UInt8])?
+        if let file {
+            do {
+                text = (file, try TextFile.read(file, bytesMax: EdgeLimits.configurationFileBytesMax))
+            } catch {
+                throw DaemonError("\(error.message): check the path given to --config", .configuration)
+            }
+        }
+        do {
+            return try Configuration.load(file: text, environment: environment())
+        } catch {
+            throw DaemonError("the configuration is wrong:\n\(error.text)", .configuration)
+        }
+    }
+
+    private static func environment() -> [String: String] {
+        var values: [String: String] = [:]
+        for name in Setting.allCases.map(\.rawValue) {
+            if let value = getenv(name) { values[name] = String(cString: value) }
+        }
+        return values
+    }
+
+    private static var versionText: String {
+        let facts = VersionFacts.measured()
+        return """
+            likesd \(VersionFacts.likesd)
+            Swift \(facts.swift), libpq \(facts.libpq), hiredis \(facts.hiredis), systemd \(facts.systemd)
+            """
+    }
+}

@@ -1,0 +1,39 @@
+import Glibc
+import LikesCore
+
+/// Writes the log to standard error, one line an event.
+struct Logger {
+    private let level: LogLevel
+    /// With syslog's number in front, as the journal reads it; a person at a terminal is spared it.
+    private let isPrefixed: Bool
+
+    init(level: LogLevel) {
+        self.level = level
+        isPrefixed = getenv("JOURNAL_STREAM") != nil || isatty(STDERR_FILENO) == 0
+    }
+
+    func log(_ level: LogLevel, _ text: String) {
+        guard level <= self.level else { return }
+        var line = Array((isPrefixed ? "<\(level.rawValue)>" : "\(level): ").utf8)
+        line.append(contentsOf: text.utf8.lazy.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 })
+        line.append(UInt8(ascii: "\n"))
+        StandardError.write(line)
+    }
+}
+
+/// Standard error without buffers: what was written is out, whatever happens next.
+enum StandardError {
+    static func write(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { bytes in
+            var rest = UnsafeRawBufferPointer(rebasing: bytes[...])
+            while let start = rest.baseAddress, !rest.isEmpty {
+                let written = Glibc.write(STDERR_FILENO, start, rest.count)
+                // A log that cannot be written has nowhere to be reported.
+                guard written > 0 || errno == EINTR else { return }
+                rest = UnsafeRawBufferPointer(rebasing: rest[max(0, written)...])
+            }
+        }
+    }
+
+    static func write(_ text: String) { write(Array(text.utf8)) }
+}

@@ -1,0 +1,208 @@
+import CPostgres
+import CSystemd
+import Glibc
+import LikesCore
+
+/// A connection to PostgreSQL: made and settled without ever waiting. What it is used for is its subclasses' business.
+class PostgresLink {
+    private enum Stage {
+        case idle
+        case connecting
+        case settling(Settling)
+        case ready
+    }
+
+    let host: CoreHost
+    let configuration: Configuration
+    private let backend: Backend
+    private let loop: EventLoop
+    private let statements: [PreparedStatement]
+    private var stage = Stage.idle
+    private(set) var connection: OpaquePointer?
+    private var source: IOSource?
+
+    init(
+        _ backend: Backend, preparing statements: [PreparedStatement], host: CoreHost, loop: EventLoop,
+        configuration: Configuration
+    ) {
+        self.backend = backend
+        self.statements = statements
+        self.host = host
+        self.loop = loop
+        self.configuration = configuration
+    }
+
+    deinit { close() }
+
+    // MARK: For subclasses
+
+    var isReady: Bool { if case .ready = stage { true } else { false } }
+
+    /// The connection is settled and its statements are prepared. False: it cannot be used.
+    func settled(_ types: TypeNumbers) -> Bool { true }
+
+    /// Takes the results that have come in.
+    func collect() {}
+
+    /// The connection is gone, and with it what was under way.
+    func forget() {}
+
+    /// Sends a prepared statement; results in binary. False: the connection was lost over it.
+    func send(_ statement: PreparedStatement, _ parameters: borrowing StatementParameters) -> Bool {
+        let status = parameters.withPointers { count, values, lengths in
+            let binary = [Int32](repeating: 1, count: Int(count))
+            return PQsendQueryPrepared(connection, statement.rawValue, count, values, lengths, binary, 1)
+        }
+        if status == 0 { lose() }
+        return status != 0
+    }
+
+    /// Writes what libpq holds, and waits for the socket where it does not take all of it.
+    func flush() {
+        guard let connection else { return }
+        switch PQflush(connection) {
+        case 0: source?.setEvents(EPOLLIN.rawValue)
+        case 1: source?.setEvents(EPOLLIN.rawValue | EPOLLOUT.rawValue)
+        default: lose()
+        }
+    }
+
+    /// Closes the connection and tells the core, once.
+    func lose(_ failure: BackendFailure? = nil) {
+        if case .idle = stage { return }
+        let failure = failure ?? .unreachable(errorText)
+        close()
+        host.deliver { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
+    }
+
+    // MARK: Coming and going
+
+    /// Begins to connect. Resolving a host's name blocks, in libpq as in hiredis: use an address, or a resolver on
+    /// this host.
+    func connect() {
+        precondition(connection == nil, "a second connection of one kind to PostgreSQL")
+        stage = .connecting
+        let settings = connectionSettings
+        connection = CStrings.with(settings.map(\.keyword)) { keywords in
+            CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
+        }
+        guard let connection else { return lose(.unreachable("no memory for a connection")) }
+        PQsetNoticeProcessor(
+            connection,
+            { context, text in
+                guard let context, let text else { return }
+                let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
+                link.host.actions.append(.log(.debug, "PostgreSQL: \(String(cString: text))"))
+            }, Unmanaged.passUnretained(self).toOpaque())
+        if PQstatus(connection) == CONNECTION_BAD { return lose() }
+        watch(EPOLLOUT.rawValue)
+    }
+
+    /// Closes without a word to the core.
+    func disconnect() { close() }
+
+    private func close() {
+        stage = .idle
+        // libpq may close its socket in any of its functions while connecting: the source goes first.
+        source?.cancel()
+        source = nil
+        PQfinish(connection)
+        connection = nil
+        forget()
+    }
+
+    /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`.
+    private var connectionSettings: [(keyword: String, value: String)] {
+        let name = backend == .lane ? "likesd lane" : "likesd reader"
+        return [
+            ("application_name", name),
+            ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "15000"),
+            ("dbname", configuration.databaseURL),
+        ]
+    }
+
+    private var errorText: String {
+        guard let text = PQerrorMessage(connection) else { return "no connection" }
+        let lines = String(cString: text).split(whereSeparator: \.isNewline)
+        return lines.isEmpty ? "the connection was closed" : lines.joined(separator: " ")
+    }
+
+    // MARK: Events
+
+    private func watch(_ events: UInt32) {
+        do {
+            source = try loop.watch(PQsocket(connection), for: events) { [unowned self] in self.ready($0) }
+        } catch {
+            lose(.unreachable(error.message))
+        }
+    }
+
+    private func ready(_ events: UInt32) {
+        switch stage {
+        case .idle: return
+        case .connecting: poll()
+        case .settling, .ready:
+            let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1
+            // What came before the end is still there to be read: an outcome, or why the server hung up.
+            if case .settling = stage { settle() } else { collect() }
+            guard connection != nil else { return }
+            if isAlive { flush() } else { lose() }
+        }
+    }
+
+    private func poll() {
+        source?.cancel()
+        source = nil
+        switch PQconnectPoll(connection) {
+        case PGRES_POLLING_READING: watch(EPOLLIN.rawValue)
+        case PGRES_POLLING_WRITING: watch(EPOLLOUT.rawValue)
+        case PGRES_POLLING_OK:
+            PQsetnonblocking(connection, 1)
+            watch(EPOLLIN.rawValue)
+            advance(Settling(backend, preparing: statements, configuration: configuration))
+        default: lose()
+        }
+    }
+
+    // MARK: Settling
+
+    private func advance(_ settling: Settling) {
+        stage = .settling(settling)
+        guard let connection, settling.send(on: connection) else { return lose() }
+        flush()
+    }
+
+    private func settle() {
+        while case .settling(var settling) = stage, let connection, PQisBusy(connection) == 0 {
+            if let raw = PQgetResult(connection) {
+                let result = StatementResult(raw)
+                if result.status == PGRES_FATAL_ERROR && result.endsSession {
+                    return lose(.unreachable(result.message))
+                }
+                settling.take(result)
+                stage = .settling(settling)
+                continue
+            }
+            switch settling.next() {
+            case .step: advance(settling)
+            case .failed(let failure): lose(failure)
+            case .done(let types):
+                stage = .ready
+                guard settled(types) else { return lose() }
+                host.deliver { core, now, actions in core.connected(backend, now: now, into: &actions) }
+            }
+        }
+    }
+}
+
+/// Arrays of C strings, ended by a null.
+private enum CStrings {
+    static func with<Result>(
+        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
+    ) -> Result {
+        let copies = strings.map { strdup($0) }
+        defer { for copy in copies { free(copy) } }
+        return body(copies.map { UnsafePointer($0) } + [nil])
+    }
+}

@@ -1,0 +1,63 @@
+import CPostgres
+import LikesCore
+import LikesProtocol
+
+/// The connection that reads counts and pairs: several calls on the wire, answered in order.
+final class ReaderLink: PostgresLink {
+    private var types: TypeNumbers?
+    /// From the lane, which adds types that were missing.
+    private var learnt: TypeNumbers?
+    private var calls = Ring<ReaderCall>()
+    private var parameters = StatementParameters()
+
+    init(host: CoreHost, loop: EventLoop, configuration: Configuration) {
+        super.init(.reader, preparing: [.counters, .pairs], host: host, loop: loop, configuration: configuration)
+    }
+
+    /// Takes over the numbers of all types, once the lane has them.
+    func learn(_ types: TypeNumbers) {
+        learnt = types
+        self.types = types
+    }
+
+    /// Without a connection the core has given the call up already.
+    func perform(_ call: ReaderCall) {
+        guard isReady, let types else { return }
+        call.write(to: &parameters, types: types)
+        guard send(call.statement, parameters) else { return }
+        // Each call is a transaction, so that one that fails takes no other with it.
+        guard PQpipelineSync(connection) == 1 else { return lose() }
+        calls.append(call)
+        flush()
+    }
+
+    override func settled(_ types: TypeNumbers) -> Bool {
+        self.types = types.isComplete ? types : learnt ?? types
+        return PQenterPipelineMode(connection) == 1
+    }
+
+    override func forget() { calls.removeAll() }
+
+    override func collect() {
+        // A null ends one call's results; two of them in a row mean that libpq has given up.
+        var nulls = 0
+        while nulls < 2, let connection, PQisBusy(connection) == 0, let call = calls.first {
+            guard let raw = PQgetResult(connection) else {
+                nulls += 1
+                continue
+            }
+            nulls = 0
+            let result = StatementResult(raw)
+            switch result.status {
+            case PGRES_TUPLES_OK: call.deliver(result, to: host)
+            case PGRES_PIPELINE_SYNC: calls.popFirst()
+            default:
+                if result.endsSession { return lose(.unreachable(result.message)) }
+                let failure = StatementFailure(result)
+                host.deliver { core, now, actions in
+                    core.statementFailed(call.call, failure, now: now, into: &actions)
+                }
+            }
+        }
+    }
+}

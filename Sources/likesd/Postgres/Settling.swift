@@ -1,0 +1,166 @@
+import CPostgres
+import LikesCore
+
+/// What has to be said and learnt on a new connection before it can be used, step by step.
+struct Settling {
+    private enum Step {
+        case session, version, types
+        // Only the lane adds types, in one transaction.
+        case lockTypes, addTypes, commitTypes, typesAgain
+        case prepare(Int)
+    }
+
+    enum Outcome {
+        case step
+        case done(TypeNumbers)
+        case failed(BackendFailure)
+    }
+
+    private let isLane: Bool
+    private let statements: [PreparedStatement]
+    private let configuration: Configuration
+    private var step = Step.session
+    private var types: TypeNumbers?
+    /// The first thing in the way.
+    private var failure: BackendFailure?
+
+    init(_ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration) {
+        isLane = backend == .lane
+        self.statements = statements
+        self.configuration = configuration
+    }
+
+    // MARK: Asking
+
+    /// Sends the step's command; false: libpq did not take it.
+    func send(on connection: OpaquePointer) -> Bool {
+        let status =
+            switch step {
+            case .session: PQsendQuery(connection, sessionText)
+            case .version: PQsendQuery(connection, Schema.selectVersion)
+            case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
+            case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
+            case .addTypes: sendNames(on: connection)
+            case .commitTypes: PQsendQuery(connection, "COMMIT")
+            case .prepare(let place):
+                PQsendPrepare(connection, statements[place].rawValue, statements[place].text, 0, nil)
+            }
+        return status != 0
+    }
+
+    /// The planner is told what the statements are written for: look-ups by key, in a loop over what was asked for.
+    /// With any other plan they would still be right, but the lane's order of locks would not be that of other hosts.
+    /// Plans are made once, so that they do not depend on what the first calls happen to hold.
+    private var sessionText: String {
+        let timeoutMs = configuration.requestTimeoutMs
+        return """
+            SET client_min_messages = warning;
+            SET default_transaction_isolation = 'read committed';
+            SET plan_cache_mode = force_generic_plan;
+            SET jit = off;
+            SET enable_seqscan = off;
+            SET enable_bitmapscan = off;
+            SET enable_hashjoin = off;
+            SET enable_mergejoin = off;
+            SET statement_timeout = \(timeoutMs);
+            SET lock_timeout = \(max(1, timeoutMs / 2));
+            SELECT set_config('synchronous_commit', 'on', false)
+            WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion))
+            """
+    }
+
+    /// Names of types need no quoting in an array.
+    private func sendNames(on connection: OpaquePointer) -> Int32 {
+        let names = "{" + configuration.itemTypes.names.joined(separator: ",") + "}"
+        return names.withCString { name in
+            withUnsafePointer(to: Optional(name)) {
+                PQsendQueryParams(connection, Schema.addItemTypes, 1, nil, $0, nil, nil, 0)
+            }
+        }
+    }
+
+    // MARK: Learning
+
+    /// One of the step's results.
+    mutating func take(_ result: borrowing StatementResult) {
+        guard failure == nil else { return }
+        if result.status == PGRES_FATAL_ERROR {
+            failure = Settling.failure(result)
+            return
+        }
+        guard result.status == PGRES_TUPLES_OK else { return }
+        switch step {
+        case .session: takeSession(result)
+        case .version: takeVersion(result)
+        case .types, .typesAgain:
+            types = TypeNumbers(
+                types: configuration.itemTypes,
+                rows: (0..<result.rowCount).compactMap { row in
+                    Int16(result.text(row, 0)).map { ($0, result.text(row, 1)) }
+                })
+        case .lockTypes, .addTypes, .commitTypes, .prepare: return
+        }
+    }
+
+    private mutating func takeSession(_ result: borrowing StatementResult) {
+        // The result before has one column, set_config's.
+        guard result.rowCount == 1, result.columnCount == 3 else { return }
+        if isLane && result.text(0, 0) == "t" {
+            failure = .readOnly("the server is a standby: \(PostgresAdvice.readOnly)")
+        } else if isLane && result.text(0, 1) == "t" {
+            failure = .readOnly("the server is read-only: \(PostgresAdvice.readOnly)")
+        } else if result.text(0, 2) != "t" {
+            failure = .schema("the database has no tables of likesd's: \(PostgresAdvice.migrate)")
+        }
+    }
+
+    private mutating func takeVersion(_ result: borrowing StatementResult) {
+        let version = result.rowCount == 1 ? Int(result.text(0, 0)) ?? 0 : 0
+        if version < Schema.version {
+            failure = .schema(
+                "the schema is at version \(version), this likesd needs \(Schema.version): \(PostgresAdvice.migrate)")
+        } else if version > Schema.version {
+            failure = .schema(
+                "the schema is at version \(version), this likesd knows \(Schema.version): upgrade likesd")
+        }
+    }
+
+    /// All of the step's results were taken: what comes next.
+    mutating func next() -> Outcome {
+        if let failure { return .failed(failure) }
+        switch step {
+        case .session: step = .version
+        case .version: step = .types
+        case .types:
+            guard let types else { return .failed(.schema("item_types gave no rows: \(PostgresAdvice.migrate)")) }
+            step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
+        case .lockTypes: step = .addTypes
+        case .addTypes: step = .commitTypes
+        case .commitTypes: step = .typesAgain
+        case .typesAgain:
+            guard let types, types.isComplete else {
+                return .failed(.schema("item_types does not take the configured types: \(PostgresAdvice.migrate)"))
+            }
+            step = .prepare(0)
+        case .prepare(let place):
+            if place + 1 < statements.count {
+                step = .prepare(place + 1)
+            } else if let types {
+                return .done(types)
+            }
+        }
+        return .step
+    }
+
+    private static func failure(_ result: borrowing StatementResult) -> BackendFailure {
+        let state = result.sqlState ?? ""
+        let text = "\(result.message) (SQLSTATE \(state))"
+        return switch state {
+        case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
+        case "42501": .schema("\(text): \(PostgresAdvice.permission)")
+        case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
+        default: .unreachable(text)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import CPostgres
+import LikesCore
+
+/// A result of libpq's, freed with the value.
+struct StatementResult: ~Copyable {
+    private let result: OpaquePointer
+
+    /// Takes the result over.
+    init(_ result: OpaquePointer) { self.result = result }
+
+    deinit { PQclear(result) }
+
+    var status: ExecStatusType { PQresultStatus(result) }
+    var rowCount: Int { Int(PQntuples(result)) }
+
+    var columnCount: Int { Int(PQnfields(result)) }
+
+    func isNull(_ row: Int, _ column: Int32) -> Bool { PQgetisnull(result, Int32(row), column) != 0 }
+
+    /// A column in binary format, of the integer type the statement is known to give.
+    func integer<Number: FixedWidthInteger>(_ row: Int, _ column: Int32, as type: Number.Type) -> Number {
+        guard let value = PQgetvalue(result, Int32(row), column),
+            Int(PQgetlength(result, Int32(row), column)) == MemoryLayout<Number>.size
+        else { preconditionFailure("a statement gave a column of another type") }
+        return Number(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: Number.self))
+    }
+
+    /// A column in text format.
+    func text(_ row: Int, _ column: Int32) -> String {
+        PQgetvalue(result, Int32(row), column).map { String(cString: $0) } ?? ""
+    }
+
+    // MARK: Errors
+
+    /// The five letters that say what kind of error it is; nil: libpq's own, about the connection.
+    var sqlState: String? { field(PostgresField.sqlState) }
+
+    var message: String { field(PostgresField.message) ?? String(cString: PQresultErrorMessage(result)) }
+
+    /// The server ended the session with this error, so nothing is said of what happened to the transaction.
+    var endsSession: Bool {
+        guard let severity = field(PostgresField.severity) else { return true }
+        return severity != "ERROR"
+    }
+
+    private func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { String(cString: $0) } }
+}
+
+/// Fields of an error; libpq's macros for them are characters, which Swift does not import.
+private enum PostgresField {
+    /// PG_DIAG_SEVERITY_NONLOCALIZED
+    static let severity = Int32(UInt8(ascii: "V"))
+    /// PG_DIAG_SQLSTATE
+    static let sqlState = Int32(UInt8(ascii: "C"))
+    /// PG_DIAG_MESSAGE_PRIMARY
+    static let message = Int32(UInt8(ascii: "M"))
+}
+
+extension StatementFailure {
+    /// What an error of the server's says about trying again.
+    init(_ result: borrowing StatementResult) {
+        let state = result.sqlState ?? ""
+        let text = "\(result.message) (SQLSTATE \(state))"
+        self =
+            switch state {
+            case "40P01", "40001", "55P03": .retryable(text)
+            case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
+            case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
+            default: .other(text)
+            }
+    }
+}
+
+/// What to do, in words that HEALTH and the log repeat.
+enum PostgresAdvice {
+    static let migrate = "run likesctl migrate"
+    static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"
+    static let permission = "grant likesd's database user the rights, or run likesctl migrate as the tables' owner"
+}

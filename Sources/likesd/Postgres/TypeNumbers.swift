@@ -1,0 +1,32 @@
+import LikesProtocol
+
+/// The numbers of the configured item types in PostgreSQL, by their place in `ItemTypes`.
+struct TypeNumbers {
+    /// No row has it: an item of a type that is not in the table yet was never liked.
+    static let missing: Int16 = -1
+
+    private let numbers: [Int16]
+    private let places: [Int16: UInt8]
+
+    /// From the table's rows of number and name.
+    init(types: ItemTypes, rows: [(number: Int16, name: String)]) {
+        var byName: [String: Int16] = [:]
+        for row in rows { byName[row.name] = row.number }
+        numbers = types.names.map { byName[$0] ?? TypeNumbers.missing }
+        var places: [Int16: UInt8] = [:]
+        for (place, number) in numbers.enumerated() where number != TypeNumbers.missing {
+            places[number] = UInt8(place)
+        }
+        self.places = places
+    }
+
+    var isComplete: Bool { !numbers.contains(TypeNumbers.missing) }
+
+    func number(of item: Item) -> Int16 { numbers[Int(item.type)] }
+
+    /// The item of a row; its number is one that was asked for.
+    func item(number: Int16, id: Int64) -> Item {
+        guard let place = places[number] else { preconditionFailure("a statement gave a type it was not asked for") }
+        return Item(type: place, id: id)
+    }
+}

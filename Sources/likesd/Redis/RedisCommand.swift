@@ -1,0 +1,93 @@
+import LikesCore
+import LikesProtocol
+
+/// One command in RESP, in a buffer used again for the next.
+struct RedisCommand {
+    private(set) var bytes: [UInt8] = []
+    /// The configured types' names, in their order.
+    private let typeNames: [[UInt8]]
+
+    init(types: ItemTypes) { typeNames = types.names.map { Array($0.utf8) } }
+
+    /// Begins a command of so many words, its name included.
+    mutating func begin(words: Int) {
+        bytes.removeAll(keepingCapacity: true)
+        header(UInt8(ascii: "*"), words)
+    }
+
+    mutating func word(_ text: StaticString) {
+        header(UInt8(ascii: "$"), text.utf8CodeUnitCount)
+        raw(text)
+        lineEnd()
+    }
+
+    mutating func word(_ text: some Collection<UInt8>) {
+        header(UInt8(ascii: "$"), text.count)
+        bytes.append(contentsOf: text)
+        lineEnd()
+    }
+
+    mutating func word(_ number: Int64) { word("", number, "") }
+
+    /// A number between two texts, as in `rate:123:likes`.
+    mutating func word(_ prefix: StaticString, _ number: Int64, _ suffix: StaticString) {
+        let digits = RedisCommand.digits(number)
+        header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + digits + suffix.utf8CodeUnitCount)
+        raw(prefix)
+        decimal(number, digits: digits)
+        raw(suffix)
+        lineEnd()
+    }
+
+    /// An item between two texts, as in `{counter:post:456}:version`.
+    mutating func word(_ prefix: StaticString, _ item: Item, _ suffix: StaticString) {
+        let name = typeNames[Int(item.type)]
+        let digits = RedisCommand.digits(item.id)
+        header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + name.count + 1 + digits + suffix.utf8CodeUnitCount)
+        raw(prefix)
+        bytes.append(contentsOf: name)
+        bytes.append(UInt8(ascii: ":"))
+        decimal(item.id, digits: digits)
+        raw(suffix)
+        lineEnd()
+    }
+
+    private mutating func header(_ kind: UInt8, _ count: Int) {
+        bytes.append(kind)
+        decimal(Int64(count), digits: RedisCommand.digits(Int64(count)))
+        lineEnd()
+    }
+
+    private mutating func raw(_ text: StaticString) {
+        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func lineEnd() {
+        bytes.append(UInt8(ascii: "\r"))
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    /// Digits of a number that is not negative: ids, counts, versions and limits never are.
+    private static func digits(_ number: Int64) -> Int {
+        precondition(number >= 0, "negative number in a command to Redis")
+        var digits = 1
+        var rest = number / 10
+        while rest > 0 {
+            digits += 1
+            rest /= 10
+        }
+        return digits
+    }
+
+    private mutating func decimal(_ number: Int64, digits: Int) {
+        let start = bytes.count
+        for _ in 0..<digits { bytes.append(0) }
+        var rest = number
+        var place = start + digits
+        while place > start {
+            place -= 1
+            bytes[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+    }
+}

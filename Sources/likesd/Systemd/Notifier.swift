@@ -1,0 +1,41 @@
+import CSystemd
+import Glibc
+import LikesCore
+
+/// Tells systemd how the daemon is; without a systemd that asked for it, nothing.
+struct Notifier {
+    private let isWanted = getenv("NOTIFY_SOCKET") != nil
+    private var status = ""
+    /// When the status line is to be looked at; nil: nothing happened since it last was.
+    private(set) var statusDueAt: Instant?
+    private var lookedAt: Instant
+
+    init(now: Instant) { lookedAt = now }
+
+    /// Starting is over, whether or not the backends are there.
+    func ready() { send("READY=1") }
+
+    func stopping() { send("STOPPING=1") }
+
+    /// Something other than time passing happened: the status line may have changed.
+    mutating func noteActivity() {
+        guard isWanted, statusDueAt == nil else { return }
+        statusDueAt = lookedAt.adding(ms: EdgeLimits.statusMs)
+    }
+
+    /// Sends the status line when it is due and not the last one.
+    mutating func update(now: Instant, line: (Instant) -> String) {
+        guard let due = statusDueAt, due <= now else { return }
+        statusDueAt = nil
+        lookedAt = now
+        let current = line(now)
+        guard current != status else { return }
+        status = current
+        send("STATUS=\(current)")
+    }
+
+    private func send(_ text: String) {
+        // An error means that systemd does not listen; there is nobody else to tell.
+        if isWanted { sd_notify(0, text) }
+    }
+}
