@@ -16,7 +16,7 @@ let package = Package(
         // Every decision, without I/O. Imports LikesProtocol alone.
         .target(name: "LikesCore", dependencies: ["LikesProtocol"], swiftSettings: strict),
         // The system libraries, from Debian's -dev packages.
-        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         // The daemon: sockets, Redis, PostgreSQL, systemd. Runs the core's actions.

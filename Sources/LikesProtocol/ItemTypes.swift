@@ -7,19 +7,61 @@ public struct ItemTypes: Equatable, Sendable {
 
     /// The names, in order; `Item.type` is a place in here.
     public let names: [String]
+    /// The names' bytes one behind the other, and where each ends: looking a type up touches no String.
+    private let bytes: [UInt8]
+    private let ends: [Int]
 
-    /// Checks and takes the names: 1 … `countMax` of them, each 1 … 32 of `a-z 0-9 _ -` and starting with a letter, none twice.
+    /// Checks and takes the names: 1 … `countMax` of them, each 1 … 32 of `a-z 0-9 _ -` and starting with a letter,
+    /// none twice.
     public init(_ names: [String]) throws(ItemTypesError) {
-        self.names = names
+        guard !names.isEmpty else { throw .none }
+        guard names.count <= ItemTypes.countMax else { throw .tooMany(names.count) }
+        for (place, name) in names.enumerated() {
+            guard ItemTypes.isName(name) else { throw .badName(name) }
+            guard !names[..<place].contains(name) else { throw .repeated(name) }
+        }
+        self.init(unchecked: names)
     }
 
     /// The reference's types: post, reel, comment.
     public static let standard = ItemTypes(unchecked: ["post", "reel", "comment"])
 
-    private init(unchecked names: [String]) { self.names = names }
+    private init(unchecked names: [String]) {
+        var bytes: [UInt8] = []
+        var ends: [Int] = []
+        for name in names {
+            bytes.append(contentsOf: name.utf8)
+            ends.append(bytes.count)
+        }
+        self.names = names
+        self.bytes = bytes
+        self.ends = ends
+    }
+
+    private static func isName(_ name: String) -> Bool {
+        let bytes = name.utf8
+        guard let first = bytes.first, bytes.count <= nameLengthMax else { return false }
+        guard first >= UInt8(ascii: "a"), first <= UInt8(ascii: "z") else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            case UInt8(ascii: "_"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+    }
 
     /// The place of a type by the bytes of its name, nil when it isn't configured.
-    public func index(of name: UnsafeRawBufferPointer) -> UInt8? { nil }
+    public func index(of name: UnsafeRawBufferPointer) -> UInt8? {
+        var start = 0
+        for (place, end) in ends.enumerated() {
+            if end - start == name.count, bytes[start..<end].elementsEqual(name) {
+                return UInt8(truncatingIfNeeded: place)
+            }
+            start = end
+        }
+        return nil
+    }
 
     /// `post:456`, the canonical text of an item.
     public func text(of item: Item) -> String { names[Int(item.type)] + ":" + String(item.id) }

@@ -13,6 +13,8 @@ public enum Reply: Equatable, Sendable {
     case map([Reply])
     /// The answer to HELLO: switches the connection to `version`, then is encoded as a map.
     case hello(version: ProtocolVersion, fields: [Reply])
+    /// The answer to RESET: `+RESET`, and the connection is back at RESP2.
+    case reset
     case error(ErrorReply)
 
     /// `+OK`.

@@ -16,7 +16,8 @@ public enum Request: Equatable, Sendable {
     case echo([UInt8])
     case quit
     case reset
-    /// What clients send on their own when they connect: HELLO, CLIENT, COMMAND, SELECT, CONFIG; the arguments without the verb.
+    /// What clients send on their own when they connect: HELLO, CLIENT, COMMAND, SELECT, CONFIG; the arguments without
+    /// the verb.
     case handshake(HandshakeVerb, [[UInt8]])
     /// Well framed but wrong; answered with the error, the connection stays.
     case invalid(ErrorReply)

@@ -1,4 +1,11 @@
 /// Cuts a connection's bytes into requests. Owns no socket and no buffer.
+///
+/// Invariant between calls: after `.incomplete`, the next call's bytes start with the same bytes (at any address) and
+/// have more behind them; after `.request` and `.nothing`, they start behind the bytes taken; after `.broken` there is
+/// no next call. What was looked at before is not looked at again, so a request that comes byte by byte costs no more
+/// than one that comes whole. What a step says depends on the connection's bytes alone, not on how they were split.
+///
+/// `.incomplete` is never answered to more than `WireLimits.requestBytesMax` bytes: a buffer of that size is enough.
 public struct RequestParser: Sendable {
     /// What the bytes held.
     public enum Step: Equatable, Sendable {
@@ -12,11 +19,145 @@ public struct RequestParser: Sendable {
         case broken(ErrorReply)
     }
 
-    private let types: ItemTypes
+    /// How far the request at the start of the bytes is known.
+    private enum Progress {
+        /// These first bytes hold no LF, and are not a RESP array unless there are none.
+        case line(scanned: Int)
+        /// `left` of `count` bulk strings are still to come, the next one's `$` at `position`.
+        case array(count: Int, left: Int, first: Int, position: Int)
+    }
+
+    private let decoder: RequestDecoder
+    private var progress = Progress.line(scanned: 0)
 
     /// A parser for one connection.
-    public init(types: ItemTypes) { self.types = types }
+    public init(types: ItemTypes) { decoder = RequestDecoder(types: types) }
 
     /// Parses the request at the start of `bytes`.
-    public mutating func next(in bytes: UnsafeRawBufferPointer) -> Step { .incomplete }
+    public mutating func next(in bytes: UnsafeRawBufferPointer) -> Step {
+        let step =
+            switch progress {
+            case .line(let scanned):
+                if scanned == 0, bytes.first == LengthLine.Kind.array.rawValue {
+                    startArray(in: bytes)
+                } else {
+                    line(in: bytes, scanned: scanned)
+                }
+            case .array(let count, let left, let first, let position):
+                array(in: bytes, count: count, left: left, first: first, position: position)
+            }
+        switch step {
+        case .incomplete: break
+        case .request, .nothing, .broken: progress = .line(scanned: 0)
+        }
+        return step
+    }
+
+    // MARK: One line
+
+    private mutating func line(in bytes: UnsafeRawBufferPointer, scanned: Int) -> Step {
+        // The LF itself may stand one behind the limit.
+        let end = min(bytes.count, WireLimits.lineBytesMax + 1)
+        var position = scanned
+        while position < end, bytes[position] != UInt8(ascii: "\n") { position += 1 }
+        guard position < end else {
+            guard end <= WireLimits.lineBytesMax else {
+                return RequestParser.broken("too big inline request: \(WireLimits.lineBytesMax) bytes allowed")
+            }
+            progress = .line(scanned: end)
+            return .incomplete
+        }
+        let hasCR = position > 0 && bytes[position - 1] == UInt8(ascii: "\r")
+        let words = UnsafeRawBufferPointer(rebasing: bytes[..<(hasCR ? position - 1 : position)])
+        var arguments = Arguments(line: words)
+        guard let verb = arguments.next() else { return .nothing(bytes: position + 1) }
+        return .request(decoder.decode(verb: verb, &arguments), bytes: position + 1)
+    }
+
+    // MARK: RESP array
+
+    private mutating func startArray(in bytes: UnsafeRawBufferPointer) -> Step {
+        switch LengthLine.read(.array, in: bytes, at: 0) {
+        case .incomplete:
+            return .incomplete
+        case .malformed, .otherMarker:
+            return RequestParser.brokenArrayLength
+        case .value(let count, let end):
+            guard count > 0 else { return .nothing(bytes: end) }
+            guard count <= WireLimits.argumentsMax else { return RequestParser.brokenArrayLength }
+            return array(in: bytes, count: count, left: count, first: end, position: end)
+        }
+    }
+
+    private mutating func array(
+        in bytes: UnsafeRawBufferPointer, count: Int, left: Int, first: Int, position: Int
+    ) -> Step {
+        var left = left
+        var position = position
+        while left > 0 {
+            let next: Int
+            switch bulkEnd(in: bytes, at: position) {
+            case .incomplete:
+                progress = .array(count: count, left: left, first: first, position: position)
+                return .incomplete
+            case .broken(let step):
+                return step
+            case .whole(let end):
+                next = end
+            }
+            position = next
+            left -= 1
+        }
+        let request = UnsafeRawBufferPointer(rebasing: bytes[..<position])
+        var arguments = Arguments(array: request, position: first, count: count)
+        guard let verb = arguments.next() else { preconditionFailure("an array of no bulk strings is ignored above") }
+        return .request(decoder.decode(verb: verb, &arguments), bytes: position)
+    }
+
+    private enum Bulk {
+        case incomplete
+        case whole(end: Int)
+        case broken(Step)
+    }
+
+    /// Where the bulk string at `position` ends, its CRLF included.
+    private func bulkEnd(in bytes: UnsafeRawBufferPointer, at position: Int) -> Bulk {
+        // Bytes past the limit are not looked at, so that it makes no difference whether they have come.
+        let allowed = UnsafeRawBufferPointer(rebasing: bytes.prefix(WireLimits.requestBytesMax))
+        switch LengthLine.read(.bulk, in: allowed, at: position) {
+        case .incomplete:
+            return bytes.count < WireLimits.requestBytesMax ? .incomplete : .broken(RequestParser.brokenRequestSize)
+        case .otherMarker(let byte):
+            let found = withUnsafeBytes(of: byte) { Quoting.quoted($0) }
+            return .broken(RequestParser.broken("expected '$', got \(found)"))
+        case .malformed:
+            return .broken(RequestParser.brokenBulkLength)
+        case .value(let length, let start):
+            guard length >= 0, length <= WireLimits.lineBytesMax else { return .broken(RequestParser.brokenBulkLength) }
+            let end = start + length + LengthLine.endBytes
+            guard end <= WireLimits.requestBytesMax else { return .broken(RequestParser.brokenRequestSize) }
+            // The first wrong byte decides here as well, whether or not the second has come.
+            if bytes.count >= end - 1, bytes[end - 2] != UInt8(ascii: "\r") {
+                return .broken(RequestParser.brokenBulkEnd)
+            }
+            guard bytes.count >= end else { return .incomplete }
+            guard bytes[end - 1] == UInt8(ascii: "\n") else { return .broken(RequestParser.brokenBulkEnd) }
+            return .whole(end: end)
+        }
+    }
+
+    // MARK: Errors
+
+    private static func broken(_ what: String) -> Step { .broken(ErrorReply(.err, "Protocol error: \(what)")) }
+
+    private static var brokenArrayLength: Step {
+        broken("invalid multibulk length: a number up to \(WireLimits.argumentsMax) and CRLF allowed")
+    }
+    private static var brokenBulkLength: Step {
+        broken("invalid bulk length: a number from 0 to \(WireLimits.lineBytesMax) and CRLF allowed")
+    }
+    private static var brokenBulkEnd: Step { broken("missing CRLF after a bulk string of the announced length") }
+    private static var brokenRequestSize: Step {
+        broken("too big request: \(WireLimits.requestBytesMax) bytes allowed")
+    }
 }

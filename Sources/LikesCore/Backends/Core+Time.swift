@@ -1,0 +1,163 @@
+import LikesProtocol
+
+// Turns, time, deadlines, and the end.
+extension Core {
+    /// Opens the backends' connections.
+    package mutating func start(now: Instant, into actions: inout [Action]) { tick(now: now, into: &actions) }
+
+    /// The end of one turn of the event loop: sends what gathered.
+    package mutating func turnEnded(now: Instant, into actions: inout [Action]) {
+        sendReads(now: now, into: &actions)
+        sendWrites(now: now, into: &actions)
+        dropAnswered()
+        if let stopBy, !hasStopped {
+            if (sessions.waitingCount == 0 && changes.count == 0) || now >= stopBy {
+                hasStopped = true
+                actions.append(.stopped)
+            }
+        }
+    }
+
+    /// When `tick` is next wanted; nil: not before something else happens.
+    package var nextTick: Instant? {
+        var next = deadlines.first?.at
+        func consider(_ moment: Instant?) {
+            guard let moment else { return }
+            next = next.map { min($0, moment) } ?? moment
+        }
+        consider(redis.wakeAt)
+        consider(lane.wakeAt)
+        consider(reader.wakeAt)
+        consider(calls.oldestSent(.redis)?.adding(ms: configuration.redisTimeoutMs))
+        consider(calls.oldestSent(.lane)?.adding(ms: postgresHungMs))
+        consider(calls.oldestSent(.reader)?.adding(ms: postgresHungMs))
+        if !hasStopped { consider(stopBy) }
+        return next
+    }
+
+    /// Time has come to `nextTick`, or past it.
+    package mutating func tick(now: Instant, into actions: inout [Action]) {
+        while let deadline = deadlines.first, deadline.at <= now {
+            deadlines.popFirst()
+            expire(deadline.holder, now: now, into: &actions)
+        }
+        for backend in [Backend.redis, .lane, .reader] { tick(backend, now: now, into: &actions) }
+    }
+
+    /// Answer what was accepted, take nothing more, then `.stopped`.
+    package mutating func stop(now: Instant, into actions: inout [Action]) {
+        guard stopBy == nil else { return }
+        stopBy = now.adding(ms: Limits.drainMsMax)
+        actions.append(.log(.notice, "stopping: \(sessions.waitingCount) requests under way"))
+    }
+
+    private var postgresHungMs: Int64 { configuration.requestTimeoutMs + Limits.postgresHungGraceMs }
+
+    private mutating func tick(_ backend: Backend, now: Instant, into actions: inout [Action]) {
+        switch self[backend].state {
+        case .down(let retryAt):
+            guard retryAt <= now else { return }
+            self[backend].beginAttempt(now: now)
+            actions.append(.connect(backend))
+        case .connecting(let giveUpAt):
+            guard giveUpAt <= now else { return }
+            giveUp(backend, .unreachable("no answer to the attempt to connect"), now: now, into: &actions)
+        case .up:
+            let msMax = backend == .redis ? configuration.redisTimeoutMs : postgresHungMs
+            guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }
+            giveUp(backend, .unreachable("no answer for \(msMax) ms"), now: now, into: &actions)
+        }
+    }
+
+    // MARK: Deadlines
+
+    private mutating func expire(_ holder: Deadline.Holder, now: Instant, into actions: inout [Action]) {
+        switch holder {
+        case .read(let ticket):
+            guard let waiting = sessions.waiting(ticket) else { return }
+            expireRead(ticket, waiting, now: now, into: &actions)
+        case .change(let index, let generation):
+            guard changes[index].generation == generation, !changes[index].isAnswered else { return }
+            expireChange(index, now: now, into: &actions)
+        }
+    }
+
+    private mutating func expireRead(
+        _ ticket: Ticket, _ waiting: Waiting, now: Instant, into actions: inout [Action]
+    ) {
+        let unavailable = Reply.error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
+        switch waiting {
+        case .change: return
+        case .following(let item):
+            fetches.leave(item, ticket)
+            answer(ticket, unavailable, now: now, into: &actions)
+        case .count(let item):
+            fetches.leave(item, ticket)
+            let reply = cache.stale(item).map { Reply.integer($0.count) } ?? unavailable
+            answer(ticket, reply, now: now, into: &actions)
+        case .liked: answer(ticket, unavailable, now: now, into: &actions)
+        case .gather:
+            guard let gather = gathers[ticket], case .counts(let items) = gather.kind else {
+                answer(ticket, unavailable, now: now, into: &actions)
+                return
+            }
+            let values = gather.values.enumerated().map { place, value in value ?? cache.stale(items[place])?.count }
+            for item in Set(items) { fetches.leave(item, ticket) }
+            let known = values.compactMap { $0 }
+            answer(ticket, known.count == items.count ? .integers(known) : unavailable, now: now, into: &actions)
+        }
+        statistics.deadlinesMissed += 1
+    }
+
+    /// Replies; the place in the table is freed by whoever still holds the change.
+    private mutating func expireChange(_ index: ChangeIndex, now: Instant, into actions: inout [Action]) {
+        changes[index].isAnswered = true
+        statistics.deadlinesMissed += 1
+        let reply: Reply
+        switch changes[index].stage {
+        case .following, .admission, .verifying, .held, .queued:
+            reply = .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
+        case .sent, .counting:
+            reply = .error(
+                ErrorReply(.uncertain, "sent to PostgreSQL, no outcome in time: repeat the request, or ask LIKED"))
+        case .writingThrough(let result): reply = .change(changed: result.changed, count: result.count)
+        }
+        answer(changes[index].ticket, reply, now: now, into: &actions)
+    }
+
+    /// What is to be done about PostgreSQL, in words.
+    var databaseTrouble: String { (lane.failure ?? reader.failure)?.text ?? "it is slow or overloaded" }
+
+    /// Answered requests at the head of a queue go, so that queues do not grow while a backend stays away, and the
+    /// timer is not armed for them.
+    private mutating func dropAnswered() {
+        while let deadline = deadlines.first, !isWaiting(deadline.holder) { deadlines.popFirst() }
+        while let index = laneQueue.first, changes[index].isAnswered {
+            laneQueue.popFirst()
+            changes.release(index)
+        }
+        while let index = countQueue.first, changes[index].isAnswered {
+            countQueue.popFirst()
+            changes.release(index)
+        }
+        while let read = pairQueue.first {
+            switch read.asker {
+            case .part(let part): if isWaited(part) { return }
+            case .change(let index):
+                if !changes[index].isAnswered { return }
+                verifyingCount -= 1
+                changes.release(index)
+                for later in held.removeValue(forKey: index) ?? [] { queue(later) }
+            }
+            pairQueue.popFirst()
+        }
+    }
+
+    private func isWaiting(_ holder: Deadline.Holder) -> Bool {
+        switch holder {
+        case .read(let ticket): sessions.waiting(ticket) != nil
+        case .change(let index, let generation):
+            changes[index].generation == generation && !changes[index].isAnswered
+        }
+    }
+}

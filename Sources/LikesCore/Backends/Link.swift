@@ -1,0 +1,67 @@
+/// One connection to a backend: whether it is there, and when it is tried again.
+struct Link {
+    enum State: Equatable {
+        case down(retryAt: Instant)
+        case connecting(giveUpAt: Instant)
+        case up
+    }
+
+    private(set) var state: State
+    /// Why it is not there; nil while it is, and before the first attempt ended.
+    private(set) var failure: BackendFailure?
+    private(set) var attempts = 0
+    private(set) var connectedTotal: Int64 = 0
+    private let connectMsMax: Int64
+
+    init(connectMsMax: Int64, now: Instant) {
+        self.connectMsMax = connectMsMax
+        state = .down(retryAt: now)
+    }
+
+    var isUp: Bool { state == .up }
+
+    /// When the link wants attention: the next attempt, or the end of one that takes too long.
+    var wakeAt: Instant? {
+        switch state {
+        case .down(let retryAt): retryAt
+        case .connecting(let giveUpAt): giveUpAt
+        case .up: nil
+        }
+    }
+
+    mutating func beginAttempt(now: Instant) {
+        attempts += 1
+        state = .connecting(giveUpAt: now.adding(ms: connectMsMax))
+    }
+
+    mutating func connected() {
+        attempts = 0
+        connectedTotal += 1
+        failure = nil
+        state = .up
+    }
+
+    /// True when this is news: the link was up, or failed in another way before. `random` spreads the next attempt.
+    mutating func lost(_ failure: BackendFailure, now: Instant, random: UInt64) -> Bool {
+        let isNews = isUp || failure != self.failure
+        self.failure = failure
+        let doublings = min(max(attempts - 1, 0), 16)
+        let delay = min(Limits.reconnectMsMin << doublings, Limits.reconnectMsMax)
+        // Half fixed, half random: hosts that lost the same server at once come back spread out.
+        state = .down(retryAt: now.adding(ms: delay / 2 + Int64(random % UInt64(delay / 2 + 1))))
+        return isNews
+    }
+}
+
+/// Small seeded generator for jitter (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+    package init(seed: UInt64) { state = seed }
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,111 @@
+extension Configuration {
+    /// The defaults, overridden by the file, overridden by the environment.
+    ///
+    /// Of the environment only the settings' names are looked at, and an empty variable counts as not set, as
+    /// launchers that pass on every variable they know leave them. The file's values are checked even where the
+    /// environment overrides them: a file must not turn out to be wrong on the day a variable goes away.
+    package static func load(
+        file: (name: String, text: [UInt8])?, environment: [String: String]
+    ) throws(ConfigurationError) -> Configuration {
+        var configuration = Configuration()
+        var problems: [ConfigurationProblem] = []
+        if let file {
+            var reader = ConfigurationFileReader(name: file.name)
+            reader.read(file.text, into: &configuration)
+            problems = reader.problems
+        }
+        for setting in Setting.allCases {
+            guard let value = environment[setting.rawValue], !value.isEmpty else { continue }
+            do {
+                try setting.apply(value, to: &configuration)
+            } catch {
+                problems.append(ConfigurationProblem(.environment, setting.refusal(of: value, error)))
+            }
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+        return configuration
+    }
+
+    /// Every setting as `NAME=value` in the table's order, secrets masked; each line ends in a newline.
+    package var effectiveText: String {
+        Setting.allCases
+            .map { "\($0.rawValue)=\(ConfigurationFileReader.quotedIfNeeded($0.text(in: self)))\n" }
+            .joined()
+    }
+}
+
+extension Setting {
+    /// The message for a value that was refused.
+    func refusal(of value: String, _ refused: RefusedValue) -> String {
+        let shown = isSecret ? "this value" : ConfigurationText.quoted(value)
+        return "\(rawValue): \(shown) is not allowed: \(refused.rule)"
+    }
+}
+
+/// Reads a file of `NAME=value` lines, and gathers all that is wrong with it.
+struct ConfigurationFileReader {
+    let name: String
+    private(set) var problems: [ConfigurationProblem] = []
+    private var firstLines: [Setting: Int] = [:]
+
+    init(name: String) { self.name = name }
+
+    mutating func read(_ text: [UInt8], into configuration: inout Configuration) {
+        guard text.count <= ConfigurationLimits.fileBytesMax else {
+            let limit = ConfigurationLimits.fileBytesMax
+            problems.append(ConfigurationProblem(.file(name: name), "more than \(limit) bytes: is it the right file?"))
+            return
+        }
+        let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, bytes) in lines.enumerated() {
+            do {
+                try read(line: bytes, number: index + 1, into: &configuration)
+            } catch {
+                problems.append(ConfigurationProblem(.line(file: name, number: index + 1), error.rule))
+            }
+        }
+    }
+
+    private mutating func read(
+        line bytes: ArraySlice<UInt8>, number: Int, into configuration: inout Configuration
+    ) throws(RefusedValue) {
+        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+            throw RefusedValue(rule: "not a line of UTF-8 text")
+        }
+        let line = ConfigurationText.trimmed(text[...])
+        guard !line.isEmpty, !line.hasPrefix("#") else { return }
+        guard let equals = line.firstIndex(of: "=") else {
+            // The line may hold a secret: it is not repeated.
+            throw RefusedValue(rule: "not a line of the form NAME=value")
+        }
+        let name = String(ConfigurationText.trimmed(line[..<equals]))
+        let value = Self.unquoted(ConfigurationText.trimmed(line[line.index(after: equals)...]))
+        guard let setting = Setting(rawValue: name) else {
+            let names = Setting.allCases.map(\.rawValue).joined(separator: ", ")
+            throw RefusedValue(rule: "unknown setting \(ConfigurationText.quoted(name)): there are \(names)")
+        }
+        if let first = firstLines[setting] {
+            throw RefusedValue(rule: "\(setting.rawValue): stands in line \(first) already: keep one of the two")
+        }
+        firstLines[setting] = number
+        do {
+            try setting.apply(value, to: &configuration)
+        } catch {
+            throw RefusedValue(rule: setting.refusal(of: value, error))
+        }
+    }
+
+    /// Without one pair of matching quotes around the whole value. There are no escapes inside.
+    private static func unquoted(_ value: Substring) -> String {
+        guard let quote = value.first, quote == "'" || quote == "\"", value.count >= 2, value.last == quote else {
+            return String(value)
+        }
+        return String(value.dropFirst().dropLast())
+    }
+
+    /// The value as a line of a file can hold it: quoted where it would lose blanks or quotes of its own.
+    static func quotedIfNeeded(_ value: String) -> String {
+        if ConfigurationText.trimmed(value[...]) == value, unquoted(value[...]) == value { return value }
+        return "\"\(value)\""
+    }
+}

@@ -1,0 +1,203 @@
+/// A checked connection string for libpq: a URI or `name=value` pairs.
+///
+/// libpq has the last word on what it means. What is checked here is what libpq would misread in silence (a
+/// password with a raw `@`), and where the secrets stand, so that they can be masked.
+package struct DatabaseURL: Equatable, Sendable {
+    /// As libpq takes it.
+    package let text: String
+
+    private static let form = """
+        a libpq URI as in postgresql://user:password@host:5432/likes, \
+        or pairs as in host=/run/postgresql dbname=likes
+        """
+    private static let secretNames: Set<String> = ["password", "sslpassword"]
+
+    /// Checks a connection string. SQLAlchemy's `postgresql+asyncpg://` becomes `postgresql://`: the part behind the
+    /// plus names a Python driver. No rule repeats a part of the value, which may hold a password.
+    init(_ value: String) throws(RefusedValue) {
+        guard !value.utf8.contains(0) else { throw RefusedValue(rule: Self.form) }
+        if let scheme = Self.scheme(of: value) {
+            guard let known = Self.libpqScheme(scheme) else { throw RefusedValue(rule: Self.form) }
+            text = known + value[scheme.endIndex...]
+            try Self.checkURI(text)
+        } else {
+            text = value
+            guard let pairs = Self.conninfoPairs(value), !pairs.isEmpty else { throw RefusedValue(rule: Self.form) }
+        }
+    }
+
+    /// The connection string with `***` for each password.
+    package static func masked(_ text: String) -> String {
+        var shown = ""
+        var place = text.startIndex
+        for secret in secretRanges(in: text) {
+            shown += text[place..<secret.lowerBound] + "***"
+            place = secret.upperBound
+        }
+        return shown + text[place...]
+    }
+
+    /// `message`, a library's words about the connection string `text`, with `***` for each password it repeats.
+    package static func redacted(_ message: String, about text: String) -> String {
+        var shown = message
+        for range in secretRanges(in: text) {
+            let secret = String(text[range])
+            for form in [secret, ConfigurationText.percentDecoded(secret) ?? secret] where !form.isEmpty {
+                shown = shown.split(separator: form, omittingEmptySubsequences: false).joined(separator: "***")
+            }
+        }
+        return shown
+    }
+
+    /// A list of URIs parted by commas. A comma within a URI, as between several hosts, parts nothing.
+    static func split(list: String) -> [String] {
+        var urls: [String] = []
+        for part in list.split(separator: ",", omittingEmptySubsequences: list.isEmpty) {
+            let trimmed = ConfigurationText.trimmed(part)
+            if let last = urls.last, scheme(of: String(trimmed)) == nil {
+                urls[urls.count - 1] = last + "," + trimmed
+            } else {
+                urls.append(String(trimmed))
+            }
+        }
+        return urls
+    }
+
+    // MARK: Schemes
+
+    private static func scheme(of text: String) -> Substring? {
+        guard let end = text.firstRange(of: "://") else { return nil }
+        let scheme = text[..<end.lowerBound]
+        let isScheme = scheme.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        return isScheme ? scheme : nil
+    }
+
+    private static func libpqScheme(_ scheme: Substring) -> String? {
+        let name = scheme.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)[0]
+        return name == "postgresql" || name == "postgres" ? String(name) : nil
+    }
+
+    // MARK: URIs
+
+    /// A URI's parts, cut as libpq cuts them.
+    private struct URIParts {
+        var password: Substring?
+        var hosts: Substring
+        var path: Substring
+        var query: Substring
+    }
+
+    private static func uriParts(_ text: String) -> URIParts {
+        var rest = text[(text.firstRange(of: "://")?.upperBound ?? text.startIndex)...]
+        var password: Substring?
+        if let stop = rest.firstIndex(where: { $0 == "@" || $0 == "/" }), rest[stop] == "@" {
+            let user = rest[..<stop]
+            if let colon = user.firstIndex(of: ":") { password = user[user.index(after: colon)...] }
+            rest = rest[rest.index(after: stop)...]
+        }
+        let hostsEnd = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) ?? rest.endIndex
+        let pathEnd = rest[hostsEnd...].firstIndex(of: "?") ?? rest.endIndex
+        return URIParts(
+            password: password, hosts: rest[..<hostsEnd], path: rest[hostsEnd..<pathEnd],
+            query: rest[pathEnd...].dropFirst())
+    }
+
+    private static func checkURI(_ text: String) throws(RefusedValue) {
+        let parts = uriParts(text)
+        guard ConfigurationText.percentDecodedBytes(text) != nil else {
+            throw RefusedValue(rule: "a % has to be followed by two hex digits (a % in the password is written %25)")
+        }
+        guard !parts.hosts.contains("@"), !parts.path.contains("@") else {
+            throw RefusedValue(rule: "an @ or / in the user or password is written %40 or %2F")
+        }
+        for host in parts.hosts.split(separator: ",", omittingEmptySubsequences: false) {
+            let behindAddress = host.hasPrefix("[") ? host.firstIndex(of: "]").map { host[$0...] } ?? "" : host
+            guard let colon = behindAddress.firstIndex(of: ":") else { continue }
+            let port = behindAddress[behindAddress.index(after: colon)...]
+            guard port.isEmpty || ConfigurationText.number(port, in: ConfigurationLimits.port) != nil else {
+                throw RefusedValue(
+                    rule: "a port has to be a number from 1 to 65535 (a / in the password is written %2F)")
+            }
+        }
+        for pair in parts.query.split(separator: "&", omittingEmptySubsequences: parts.query.isEmpty) {
+            guard pair.contains("=") else { throw RefusedValue(rule: "behind the '?' stand name=value pairs") }
+        }
+    }
+
+    // MARK: Secrets
+
+    /// Where passwords stand, in order.
+    private static func secretRanges(in text: String) -> [Range<String.Index>] {
+        guard scheme(of: text) != nil else {
+            return (conninfoPairs(text) ?? []).filter { secretNames.contains(String($0.name)) }
+                .map { $0.value.startIndex..<$0.value.endIndex }
+        }
+        let parts = uriParts(text)
+        var ranges: [Range<String.Index>] = []
+        if let password = parts.password { ranges.append(password.startIndex..<password.endIndex) }
+        for pair in parts.query.split(separator: "&") {
+            guard let equals = pair.firstIndex(of: "="),
+                let name = ConfigurationText.percentDecoded(pair[..<equals]), secretNames.contains(name)
+            else { continue }
+            ranges.append(pair.index(after: equals)..<pair.endIndex)
+        }
+        return ranges
+    }
+
+    // MARK: Pairs
+
+    /// One `name = value`; the value as it stands there, quotes and backslashes included.
+    private struct Pair {
+        var name: Substring
+        var value: Substring
+    }
+
+    /// The pairs of a conninfo string, nil when it isn't one.
+    private static func conninfoPairs(_ text: String) -> [Pair]? {
+        let scalars = text.unicodeScalars
+        var pairs: [Pair] = []
+        var place = scalars.startIndex
+        func skipBlanks() {
+            while place < scalars.endIndex, scalars[place].properties.isWhitespace {
+                place = scalars.index(after: place)
+            }
+        }
+        while true {
+            skipBlanks()
+            guard place < scalars.endIndex else { return pairs }
+            let nameStart = place
+            while place < scalars.endIndex, scalars[place] != "=", !scalars[place].properties.isWhitespace {
+                place = scalars.index(after: place)
+            }
+            let name = text[nameStart..<place]
+            skipBlanks()
+            guard !name.isEmpty, place < scalars.endIndex, scalars[place] == "=" else { return nil }
+            place = scalars.index(after: place)
+            skipBlanks()
+            let valueStart = place
+            let isQuoted = place < scalars.endIndex && scalars[place] == "'"
+            if isQuoted { place = scalars.index(after: place) }
+            var isClosed = !isQuoted
+            while place < scalars.endIndex {
+                let scalar = scalars[place]
+                if !isQuoted, scalar.properties.isWhitespace { break }
+                place = scalars.index(after: place)
+                if scalar == "\\" {
+                    if place < scalars.endIndex { place = scalars.index(after: place) }
+                } else if isQuoted, scalar == "'" {
+                    isClosed = true
+                    break
+                }
+            }
+            guard isClosed else { return nil }
+            pairs.append(Pair(name: name, value: text[valueStart..<place]))
+        }
+    }
+}

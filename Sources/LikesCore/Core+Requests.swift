@@ -1,0 +1,181 @@
+import LikesProtocol
+
+// Requests: what each needs, and what it has to wait for.
+extension Core {
+    /// nil: the table is full; tell the client `refusal` and close.
+    package mutating func opened(now: Instant) -> ConnectionID? {
+        guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax) else {
+            statistics.connectionsRefused += 1
+            return nil
+        }
+        return id
+    }
+
+    /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
+    package func accepts(_ connection: ConnectionID) -> Bool { stopBy == nil && sessions.accepts(connection) }
+
+    /// A request of an open connection that `accepts` one.
+    package mutating func received(
+        _ request: Request, on connection: ConnectionID, now: Instant, into actions: inout [Action]
+    ) {
+        statistics.note(request)
+        switch request {
+        case .count(let item):
+            if sessions[connection].changesWaiting == 0, let count = cache.fresh(item, now: now) {
+                statistics.localHits += 1
+                sessions.reply(.integer(count), on: connection, into: &actions)
+                return
+            }
+            guard admitsReads(1, connection, &actions) else { return }
+            let ticket = wait(.count(item), on: connection, now: now)
+            count(item, Part(ticket: ticket, place: Part.whole), now: now, into: &actions)
+        case .counts(let items):
+            guard admitsReads(items.count, connection, &actions) else { return }
+            let ticket = gather(.counts(items), count: items.count, on: connection, now: now)
+            for (place, item) in items.enumerated() {
+                count(item, Part(ticket: ticket, place: Int32(place)), now: now, into: &actions)
+            }
+        case .liked(let pair):
+            guard admitsReads(1, connection, &actions) else { return }
+            let ticket = wait(.liked(pair), on: connection, now: now)
+            liked(pair, Part(ticket: ticket, place: Part.whole), now: now, into: &actions)
+        case .likedMany(let user, let items):
+            guard admitsReads(items.count, connection, &actions) else { return }
+            let ticket = gather(.liked(user: user, items: items), count: items.count, on: connection, now: now)
+            for (place, item) in items.enumerated() {
+                liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), now: now, into: &actions)
+            }
+        case .like(let pair): change(pair, .like, on: connection, now: now, into: &actions)
+        case .unlike(let pair): change(pair, .unlike, on: connection, now: now, into: &actions)
+        case .health: sessions.reply(healthReply(), on: connection, into: &actions)
+        case .info(let section):
+            sessions.reply(.text(infoText(section: section, now: now)), on: connection, into: &actions)
+        case .metrics: sessions.reply(.text(metricsText(now: now)), on: connection, into: &actions)
+        case .ping(let text): sessions.reply(text.map { .bulk($0) } ?? .simple("PONG"), on: connection, into: &actions)
+        case .echo(let text): sessions.reply(.bulk(text), on: connection, into: &actions)
+        case .reset:
+            sessions[connection].client.reset()
+            sessions.reply(.reset, on: connection, into: &actions)
+        case .quit:
+            sessions.reply(.ok, on: connection, into: &actions)
+            sessions.finishClosing(connection, into: &actions)
+        case .handshake(let verb, let arguments):
+            let reply = handshakeReply(
+                verb, arguments, client: &sessions[connection].client, connectionsMax: configuration.connectionsMax)
+            sessions.reply(reply, on: connection, into: &actions)
+        case .invalid(let error): sessions.reply(.error(error), on: connection, into: &actions)
+        }
+    }
+
+    /// The framing broke: the error is the connection's last reply, in its turn; `.close` follows.
+    package mutating func broken(
+        _ error: ErrorReply, on connection: ConnectionID, now: Instant, into actions: inout [Action]
+    ) {
+        statistics.protocolErrors += 1
+        sessions.reply(.error(error), on: connection, into: &actions)
+        sessions.finishClosing(connection, into: &actions)
+    }
+
+    /// The client is gone. Its changes under way go on; nothing more is replied.
+    package mutating func closed(_ connection: ConnectionID, now: Instant, into actions: inout [Action]) {
+        var dropped: Set<Ticket> = []
+        for (ticket, waiting) in sessions.close(connection) {
+            gathers[ticket] = nil
+            switch waiting {
+            case .change: if !dropped.contains(ticket) { continue }
+            case .count(let item), .following(let item): fetches.leave(item, ticket)
+            case .liked, .gather: break
+            }
+            // What follows a read of this connection was never sent, and what follows that neither.
+            for follower in followers.removeValue(forKey: ticket) ?? [] {
+                guard case .change(let index) = follower else { continue }
+                dropped.insert(changes[index].ticket)
+                changes.release(index)
+            }
+        }
+    }
+
+    // MARK: Waiting and answering
+
+    mutating func wait(_ what: Waiting, on connection: ConnectionID, now: Instant) -> Ticket {
+        let ticket = sessions.wait(what, on: connection)
+        let holder: Deadline.Holder
+        switch what {
+        case .change(let index): holder = .change(index, generation: changes[index].generation)
+        case .count, .liked, .following, .gather: holder = .read(ticket)
+        }
+        deadlines.append(Deadline(at: now.adding(ms: configuration.requestTimeoutMs), holder: holder))
+        return ticket
+    }
+
+    /// The reply of a waiting request; then starts what followed it.
+    mutating func answer(_ ticket: Ticket, _ reply: Reply, now: Instant, into actions: inout [Action]) {
+        gathers[ticket] = nil
+        _ = sessions.finish(ticket, reply, into: &actions)
+        for follower in followers.removeValue(forKey: ticket) ?? [] {
+            start(follower, after: reply, now: now, into: &actions)
+        }
+    }
+
+    /// One element of a reply, or the whole of it.
+    mutating func resolve(_ part: Part, _ value: Int64, now: Instant, into actions: inout [Action]) {
+        guard part.place != Part.whole else {
+            answer(part.ticket, .integer(value), now: now, into: &actions)
+            return
+        }
+        guard var gather = gathers.removeValue(forKey: part.ticket), gather.values[Int(part.place)] == nil else {
+            return
+        }
+        gather.values[Int(part.place)] = value
+        gather.missing -= 1
+        guard gather.missing == 0 else {
+            gathers[part.ticket] = gather
+            return
+        }
+        answer(part.ticket, .integers(gather.values.map { $0 ?? 0 }), now: now, into: &actions)
+    }
+
+    func isWaited(_ part: Part) -> Bool {
+        part.place == Part.whole ? sessions.waiting(part.ticket) != nil : gathers[part.ticket] != nil
+    }
+
+    private mutating func start(
+        _ follower: Follower, after reply: Reply, now: Instant, into actions: inout [Action]
+    ) {
+        switch follower {
+        case .change(let index):
+            if changes[index].isAnswered { changes.release(index) } else { admit(index) }
+        case .count(let part, let item):
+            guard isWaited(part) else { return }
+            if case .change(_, let count) = reply {
+                resolve(part, count, now: now, into: &actions)
+            } else {
+                fetchCount(item, part, now: now, into: &actions)
+            }
+        case .liked(let part, let pair, let answer):
+            guard isWaited(part) else { return }
+            if case .change = reply, let answer {
+                resolve(part, answer ? 1 : 0, now: now, into: &actions)
+            } else {
+                pairQueue.append(PairRead(pair: pair, asker: .part(part)))
+            }
+        }
+    }
+
+    private mutating func gather(
+        _ kind: Gather.Kind, count: Int, on connection: ConnectionID, now: Instant
+    ) -> Ticket {
+        let ticket = wait(.gather(weight: count), on: connection, now: now)
+        gathers[ticket] = Gather(kind: kind, values: [Int64?](repeating: nil, count: count), missing: count)
+        return ticket
+    }
+
+    private mutating func admitsReads(_ weight: Int, _ connection: ConnectionID, _ actions: inout [Action]) -> Bool {
+        if sessions.readWeightWaiting + weight <= Limits.readsWaitingMax { return true }
+        statistics.busy += 1
+        let error = ErrorReply(
+            .busy, "\(Limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
+        sessions.reply(.error(error), on: connection, into: &actions)
+        return false
+    }
+}

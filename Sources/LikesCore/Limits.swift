@@ -1,0 +1,43 @@
+/// The bounds of everything that queues, gathers or waits in the core.
+package enum Limits {
+    /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is
+    /// not read any further until half of them are answered. Enough for one connection shared by a whole process.
+    package static let requestsInFlightMax = 1_024
+    /// Changes (LIKE, UNLIKE) under way in the whole daemon: over a second of the best measured write rate.
+    /// At the limit: `-BUSY`.
+    package static let changesWaitingMax = 131_072
+    /// Reads waiting for Redis or PostgreSQL in the whole daemon, each item counted. At the limit: `-BUSY`.
+    package static let readsWaitingMax = 262_144
+    /// Changes in one call of admission: about 4 ms of Redis' time.
+    package static let admissionEntriesMax = 1_024
+    /// Items in one read of Redis, and in one `SELECT` of counters.
+    package static let countersPerCallMax = 1_024
+    /// Pairs in one `SELECT`.
+    package static let pairsPerCallMax = 2_048
+    /// Calls of each kind (admission, read, pairs …) on the wire at once; more gathers meanwhile.
+    package static let callsInFlightMax = 4
+    /// Write-throughs on the wire: with more, the lane waits for Redis.
+    package static let writeThroughsInFlightMax = 4
+    /// Changes folded into one batch. The statement's cost per row was flat between 1,000 and 3,000 rows.
+    package static let batchChangesMax = 2_048
+    /// Times a batch is tried again after a deadlock, serialization failure or lock timeout.
+    package static let batchRetriesMax = 8
+    /// Users whose rate is counted in the process while Redis is away. At the limit a user's window may start anew.
+    package static let localRateUsersMax = 262_144
+    /// Counters that changed while Redis was away, remembered to be set when it is back. Over it, Redis' counters are
+    /// not read until all that could be old have expired.
+    package static let repairsMax = 131_072
+    /// A first retry of a lost backend after about this long, doubled each time …
+    package static let reconnectMsMin: Int64 = 50
+    /// … up to this: a backend that returned is used within 2 s.
+    package static let reconnectMsMax: Int64 = 1_000
+    /// An attempt to connect to Redis takes no longer.
+    package static let redisConnectMsMax: Int64 = 1_000
+    /// An attempt to connect to PostgreSQL takes no longer (its fork and authentication are slow under load).
+    package static let postgresConnectMsMax: Int64 = 3_000
+    /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call before its
+    /// connection is given up as hung.
+    package static let postgresHungGraceMs: Int64 = 1_000
+    /// Stopping takes no longer, whatever is under way; below the unit's TimeoutStopSec.
+    package static let drainMsMax: Int64 = 15_000
+}

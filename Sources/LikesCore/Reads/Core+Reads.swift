@@ -1,0 +1,176 @@
+import LikesProtocol
+
+// The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
+extension Core {
+    /// One count asked for. Behind an unanswered change of the same item and connection it takes that change's count.
+    mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
+        if let change = lastChange(of: part.ticket.connection, where: { $0.pair.item == item }) {
+            followers[changes[change].ticket, default: []].append(.count(part, item))
+            sessions.follow(part.ticket, item)
+        } else {
+            fetchCount(item, part, now: now, into: &actions)
+        }
+    }
+
+    mutating func fetchCount(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
+        if let count = cache.fresh(item, now: now) {
+            statistics.localHits += 1
+            resolve(part, count, now: now, into: &actions)
+        } else {
+            statistics.localMisses += 1
+            fetches.join(item, part)
+        }
+    }
+
+    /// One pair asked for. Behind an unanswered change of the same pair and connection it waits for that; its answer
+    /// is the change's own when the change had not been sent yet, else PostgreSQL is asked.
+    mutating func liked(_ pair: Pair, _ part: Part, now: Instant, into actions: inout [Action]) {
+        guard let index = lastChange(of: part.ticket.connection, where: { $0.pair == pair }) else {
+            pairQueue.append(PairRead(pair: pair, asker: .part(part)))
+            return
+        }
+        let answer: Bool?
+        switch changes[index].stage {
+        case .following, .admission, .held, .queued: answer = changes[index].kind == .like
+        case .verifying, .sent, .counting, .writingThrough: answer = nil
+        }
+        followers[changes[index].ticket, default: []].append(.liked(part, pair, answer: answer))
+        if answer != nil { sessions.follow(part.ticket, pair.item) }
+    }
+
+    /// The latest unanswered change of the connection that fits.
+    private func lastChange(of connection: ConnectionID, where fits: (Change) -> Bool) -> ChangeIndex? {
+        guard sessions.isOpen(connection), sessions[connection].changesWaiting > 0 else { return nil }
+        let slots = sessions[connection].slots
+        for offset in stride(from: slots.count - 1, through: 0, by: -1) {
+            if case .waiting(.change(let index)) = slots[offset], fits(changes[index]) { return index }
+        }
+        return nil
+    }
+
+    // MARK: Sending
+
+    mutating func sendReads(now: Instant, into actions: inout [Action]) {
+        if redis.isUp, repairs.areReadsTrusted(now: now) {
+            while fetches.hasForRedis, calls.reads < Limits.callsInFlightMax {
+                let items = fetches.takeForRedis(max: Limits.countersPerCallMax)
+                if items.isEmpty { break }
+                actions.append(.readCounters(calls.begin(.readCounters(items), now: now), items))
+            }
+        } else {
+            serveStale(fetches.moveAllToDatabase(), now: now, into: &actions)
+        }
+        guard reader.isUp else { return }
+        while fetches.hasForDatabase, calls.counterSelects < Limits.callsInFlightMax {
+            let items = fetches.takeForDatabase(max: Limits.countersPerCallMax)
+            if items.isEmpty { break }
+            actions.append(.selectCounters(calls.begin(.selectCounters(.fetches(items)), now: now), items))
+        }
+        while !countQueue.isEmpty, calls.counterSelects < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
+        while !pairQueue.isEmpty, calls.pairSelects < Limits.callsInFlightMax {
+            var reads: [PairRead] = []
+            while reads.count < Limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
+            let id = calls.begin(.selectPairs(reads), now: now)
+            actions.append(.selectPairs(id, reads.map(\.pair)))
+        }
+    }
+
+    private mutating func sendOwedCounts(_ now: Instant, _ actions: inout [Action]) {
+        var owing: [ChangeIndex] = []
+        var items: [Item] = []
+        while owing.count < Limits.countersPerCallMax, let index = countQueue.popFirst() {
+            owing.append(index)
+            items.append(changes[index].pair.item)
+        }
+        let id = calls.begin(.selectCounters(.changes(owing, items: items)), now: now)
+        actions.append(.selectCounters(id, items))
+    }
+
+    // MARK: Answers
+
+    /// For each item, in order, its counter or nil on a miss.
+    package mutating func countersRead(
+        _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
+    ) {
+        guard case .readCounters(let items)? = calls.end(call) else { return }
+        redisRefusal = nil
+        precondition(items.count == counters.count, "an answer for other items")
+        var missed: [Item] = []
+        var refills: [CounterState] = []
+        for (item, counter) in zip(items, counters) {
+            if let counter {
+                statistics.redisHits += 1
+                let standing = finishFetch(counter, now: now, into: &actions)
+                // Redis is behind what this host committed: its write-through was lost.
+                if standing.version > counter.version { refills.append(standing) }
+            } else {
+                statistics.redisMisses += 1
+                fetches.moveToDatabase(item)
+                missed.append(item)
+            }
+        }
+        if !refills.isEmpty { actions.append(.fillCounters(refills)) }
+        serveStale(missed, now: now, into: &actions)
+    }
+
+    /// For each item, in order; an item without a row has count 0 and version 0.
+    package mutating func countersSelected(
+        _ call: CallID, _ counters: [CounterState], now: Instant, into actions: inout [Action]
+    ) {
+        guard case .selectCounters(let select)? = calls.end(call) else { return }
+        switch select {
+        case .fetches:
+            var fills: [CounterState] = []
+            for counter in counters {
+                statistics.databaseReads += 1
+                fills.append(finishFetch(counter, now: now, into: &actions))
+            }
+            if redis.isUp { actions.append(.fillCounters(fills)) }
+        case .changes(let owing, _):
+            for (index, counter) in zip(owing, counters) {
+                let standing = cache.store(counter, now: now)
+                fetches.noteCommitted(standing)
+                guard case .counting(let result) = changes[index].stage else { continue }
+                let reply = Reply.change(changed: result.changed, count: counter.count + result.count)
+                finish(index, reply, now: now, into: &actions)
+            }
+        }
+    }
+
+    /// For each pair, in order.
+    package mutating func pairsSelected(
+        _ call: CallID, _ states: [PairState], now: Instant, into actions: inout [Action]
+    ) {
+        guard case .selectPairs(let reads)? = calls.end(call) else { return }
+        precondition(reads.count == states.count, "an answer for other pairs")
+        for (read, state) in zip(reads, states) {
+            _ = cache.store(state.counter, now: now)
+            switch read.asker {
+            case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
+            case .change(let index):
+                verified(index, isLiked: state.liked, count: state.counter.count, now: now, into: &actions)
+            }
+        }
+    }
+
+    /// Ends a fetch; the newest state known is everyone's answer, and is returned.
+    private mutating func finishFetch(
+        _ fetched: CounterState, now: Instant, into actions: inout [Action]
+    ) -> CounterState {
+        var standing = cache.store(fetched, now: now)
+        let (waiting, committed) = fetches.finish(fetched.item)
+        if let committed, committed.version > standing.version { standing = cache.store(committed, now: now) }
+        for part in waiting { resolve(part, standing.count, now: now, into: &actions) }
+        return standing
+    }
+
+    /// With PostgreSQL away, an expired count is better than none.
+    mutating func serveStale(_ items: [Item], now: Instant, into actions: inout [Action]) {
+        guard !reader.isUp else { return }
+        for item in items {
+            guard let stale = cache.stale(item) else { continue }
+            statistics.staleServed += 1
+            for part in fetches.drop(item) { resolve(part, stale.count, now: now, into: &actions) }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import LikesProtocol
+
+// HEALTH and systemd's status line.
+extension Core {
+    var isDatabaseHealthy: Bool { lane.isUp && reader.isUp }
+    var isRedisHealthy: Bool { redis.isUp && redisRefusal == nil }
+
+    /// `ok`: all there. `degraded`: without Redis, everything works from PostgreSQL. `down`: without PostgreSQL only
+    /// cached counts are served.
+    private var status: String { isDatabaseHealthy ? (isRedisHealthy ? "ok" : "degraded") : "down" }
+
+    func healthReply() -> Reply {
+        var fields: [Reply] = [
+            .text("status"), .text(status),
+            .text("database"), .text(isDatabaseHealthy ? "healthy" : "unhealthy"),
+            .text("redis"), .text(isRedisHealthy ? "healthy" : "unhealthy"),
+        ]
+        let message = healthMessage
+        if !message.isEmpty { fields += [.text("message"), .text(message)] }
+        return .map(fields)
+    }
+
+    private var healthMessage: String {
+        var messages: [String] = []
+        if !isDatabaseHealthy {
+            messages.append("PostgreSQL: " + ((lane.failure ?? reader.failure)?.text ?? "connecting"))
+        }
+        if !isRedisHealthy { messages.append("Redis: " + (redisRefusal ?? redis.failure?.text ?? "connecting")) }
+        return messages.joined(separator: "; ")
+    }
+
+    /// One line for systemd's STATUS=.
+    package func statusLine(now: Instant) -> String {
+        let message = healthMessage
+        let clients = "\(sessions.openCount) clients"
+        return message.isEmpty ? "ok: \(clients)" : "\(status): \(clients); \(message)"
+    }
+}

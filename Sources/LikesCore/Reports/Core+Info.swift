@@ -1,0 +1,149 @@
+import LikesProtocol
+
+// INFO and METRICS.
+extension Core {
+    /// Laid out like Redis' INFO; an unknown section gives an empty text, as there.
+    func infoText(section: String, now: Instant) -> String {
+        let all = section.isEmpty || section == "all" || section == "default" || section == "everything"
+        return infoSections(now: now).filter { all || $0.0.lowercased() == section }
+            .map { name, fields in "# \(name)\r\n" + fields.map { "\($0):\($1)\r\n" }.joined() }
+            .joined(separator: "\r\n")
+    }
+
+    private func infoSections(now: Instant) -> [(String, [(String, String)])] {
+        let s = statistics
+        return [
+            (
+                "Server",
+                [
+                    ("likesd_version", VersionFacts.likesd), ("swift_version", versions.swift),
+                    ("libpq_version", versions.libpq), ("hiredis_version", versions.hiredis),
+                    ("process_id", String(versions.processID)),
+                    ("uptime_in_seconds", String(now.ms(since: startedAt) / 1_000)),
+                ]
+            ),
+            (
+                "Clients",
+                [
+                    ("connected_clients", String(sessions.openCount)),
+                    ("maxclients", String(configuration.connectionsMax)),
+                ]
+            ),
+            ("Memory", [("used_memory_rss", String(process.residentBytes))]),
+            // What clients look at before they send anything: ready, and a master.
+            ("Persistence", [("loading", "0")]),
+            ("Replication", [("role", "master")]),
+            (
+                "Stats",
+                [
+                    ("total_connections_received", String(sessions.openedTotal)),
+                    ("rejected_connections", String(s.connectionsRefused)),
+                    ("total_commands_processed", String(s.requests)),
+                    ("protocol_errors", String(s.protocolErrors)), ("invalid_requests", String(s.invalidRequests)),
+                    ("requests_waiting", String(sessions.waitingCount)),
+                    ("likes", String(s.likes)), ("unlikes", String(s.unlikes)), ("changed", String(s.changed)),
+                    ("unchanged", String(s.unchanged)), ("rate_limited", String(s.rateLimited)),
+                    ("busy", String(s.busy)), ("unavailable", String(s.unavailable)),
+                    ("uncertain", String(s.uncertain)), ("deadlines_missed", String(s.deadlinesMissed)),
+                ]
+            ),
+            (
+                "Cache",
+                [
+                    ("local_entries", String(cache.count)), ("local_hits", String(s.localHits)),
+                    ("local_misses", String(s.localMisses)), ("local_evictions", String(cache.evictions)),
+                    ("redis_hits", String(s.redisHits)), ("redis_misses", String(s.redisMisses)),
+                    ("database_reads", String(s.databaseReads)), ("stale_served", String(s.staleServed)),
+                ]
+            ),
+            (
+                "Backends",
+                [
+                    ("redis", isRedisHealthy ? "healthy" : "unhealthy"),
+                    ("database", isDatabaseHealthy ? "healthy" : "unhealthy"),
+                    ("redis_errors", String(s.redisErrors)), ("database_errors", String(s.databaseErrors)),
+                    ("batches", String(s.batches)), ("batched_changes", String(s.batchedChanges)),
+                    ("batch_retries", String(s.batchRetries)), ("hinted_duplicates", String(s.hintedDuplicates)),
+                    ("changes_waiting", String(changes.count)), ("repairs_waiting", String(repairs.count)),
+                ]
+            ),
+            (
+                "CPU",
+                [
+                    ("used_cpu_sys", Self.seconds(process.systemCPUMicroseconds)),
+                    ("used_cpu_user", Self.seconds(process.userCPUMicroseconds)),
+                ]
+            ),
+        ]
+    }
+
+    /// Prometheus' text exposition format, version 0.0.4.
+    func metricsText(now: Instant) -> String {
+        let s = statistics
+        var text = ""
+        func metric(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: String)]) {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+            for (labels, value) in values { text += "\(name)\(labels) \(value)\n" }
+        }
+        func counter(_ name: String, _ help: String, _ value: Int64) {
+            metric("likesd_" + name + "_total", "counter", help, [("", String(value))])
+        }
+        func gauge(_ name: String, _ help: String, _ value: Int) {
+            metric("likesd_" + name, "gauge", help, [("", String(value))])
+        }
+        let commands: [(String, Int64)] = [
+            ("like", s.likes), ("unlike", s.unlikes), ("count", s.counts), ("mcount", s.multiCounts),
+            ("liked", s.likedChecks), ("other", s.otherRequests), ("invalid", s.invalidRequests),
+        ]
+        metric(
+            "likesd_requests_total", "counter", "Requests by command.",
+            commands.map { ("{command=\"\($0)\"}", String($1)) })
+        let refusals: [(String, Int64)] = [
+            ("RATELIMITED", s.rateLimited), ("BUSY", s.busy), ("UNAVAILABLE", s.unavailable),
+            ("UNCERTAIN", s.uncertain),
+        ]
+        metric(
+            "likesd_changes_refused_total", "counter", "Requests refused, by error code.",
+            refusals.map { ("{code=\"\($0)\"}", String($1)) })
+        counter("changed", "Likes and unlikes that changed something.", s.changed)
+        counter("unchanged", "Likes and unlikes that found nothing to change.", s.unchanged)
+        let reads: [(String, Int64)] = [
+            ("local", s.localHits), ("redis", s.redisHits), ("database", s.databaseReads), ("stale", s.staleServed),
+        ]
+        metric(
+            "likesd_counts_served_total", "counter", "Counts by where they came from.",
+            reads.map { ("{source=\"\($0)\"}", String($1)) })
+        counter("batches", "Batches sent to PostgreSQL.", s.batches)
+        counter("batched_changes", "Changes in those batches.", s.batchedChanges)
+        counter("batch_retries", "Batches rolled back and sent again.", s.batchRetries)
+        counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
+        counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
+        gauge("connections", "Client connections.", sessions.openCount)
+        gauge("requests_waiting", "Requests not yet answered.", sessions.waitingCount)
+        gauge("cache_entries", "Counts in the local cache.", cache.count)
+        gauge("database_up", "1 when PostgreSQL is there for reading and writing.", isDatabaseHealthy ? 1 : 0)
+        gauge("redis_up", "1 when Redis is there.", isRedisHealthy ? 1 : 0)
+        var cumulative: Int64 = 0
+        var buckets: [(labels: String, value: String)] = []
+        for (place, bound) in Statistics.latencyBounds.enumerated() {
+            cumulative += s.changeLatency[place]
+            buckets.append(("_bucket{le=\"\(Self.seconds(bound))\"}", String(cumulative)))
+        }
+        cumulative += s.changeLatency[Statistics.latencyBounds.count]
+        buckets.append(("_bucket{le=\"+Inf\"}", String(cumulative)))
+        buckets.append(("_sum", Self.seconds(s.changeLatencySumMicroseconds)))
+        buckets.append(("_count", String(cumulative)))
+        metric("likesd_change_duration_seconds", "histogram", "From a like or unlike to its reply.", buckets)
+        let cpu = process.userCPUMicroseconds + process.systemCPUMicroseconds
+        metric(
+            "process_cpu_seconds_total", "counter", "User and system CPU time.", [("", Self.seconds(cpu))])
+        metric(
+            "process_resident_memory_bytes", "gauge", "Resident memory.", [("", String(process.residentBytes))])
+        return text
+    }
+
+    private static func seconds(_ microseconds: Int64) -> String {
+        let fraction = String(microseconds % 1_000_000)
+        return "\(microseconds / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+}

@@ -1,0 +1,29 @@
+/// What does not change while the daemon runs.
+package struct VersionFacts: Equatable, Sendable {
+    /// likesd's own version.
+    package static let likesd = "0.1.0"
+    package var processID: Int32
+    package var swift: String
+    package var libpq: String
+    package var hiredis: String
+    package var systemd: String
+    package init(processID: Int32, swift: String, libpq: String, hiredis: String, systemd: String) {
+        self.processID = processID
+        self.swift = swift
+        self.libpq = libpq
+        self.hiredis = hiredis
+        self.systemd = systemd
+    }
+}
+
+/// What only the operating system knows of the process.
+package struct ProcessFacts: Equatable, Sendable {
+    package var residentBytes: Int64
+    package var userCPUMicroseconds: Int64
+    package var systemCPUMicroseconds: Int64
+    package init(residentBytes: Int64, userCPUMicroseconds: Int64, systemCPUMicroseconds: Int64) {
+        self.residentBytes = residentBytes
+        self.userCPUMicroseconds = userCPUMicroseconds
+        self.systemCPUMicroseconds = systemCPUMicroseconds
+    }
+}

@@ -1,0 +1,73 @@
+import LikesProtocol
+
+/// What the daemon has done since its start.
+struct Statistics {
+    /// Upper bounds of the latency buckets in microseconds; one more bucket holds what is slower.
+    static let latencyBounds: [Int64] = [
+        500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 5_000_000,
+    ]
+
+    var likes: Int64 = 0
+    var unlikes: Int64 = 0
+    var counts: Int64 = 0
+    var multiCounts: Int64 = 0
+    var likedChecks: Int64 = 0
+    var otherRequests: Int64 = 0
+    var invalidRequests: Int64 = 0
+    var protocolErrors: Int64 = 0
+    var connectionsRefused: Int64 = 0
+
+    var changed: Int64 = 0
+    var unchanged: Int64 = 0
+    var rateLimited: Int64 = 0
+    var busy: Int64 = 0
+    var unavailable: Int64 = 0
+    var uncertain: Int64 = 0
+    var hintedDuplicates: Int64 = 0
+    var deadlinesMissed: Int64 = 0
+
+    var localHits: Int64 = 0
+    var localMisses: Int64 = 0
+    var redisHits: Int64 = 0
+    var redisMisses: Int64 = 0
+    var databaseReads: Int64 = 0
+    var staleServed: Int64 = 0
+
+    var batches: Int64 = 0
+    var batchedChanges: Int64 = 0
+    var batchRetries: Int64 = 0
+    var redisErrors: Int64 = 0
+    var databaseErrors: Int64 = 0
+
+    var changeLatency = [Int64](repeating: 0, count: latencyBounds.count + 1)
+    var changeLatencySumMicroseconds: Int64 = 0
+
+    var requests: Int64 { likes + unlikes + counts + multiCounts + likedChecks + otherRequests + invalidRequests }
+
+    mutating func note(_ request: Request) {
+        switch request {
+        case .like: likes += 1
+        case .unlike: unlikes += 1
+        case .count: counts += 1
+        case .counts: multiCounts += 1
+        case .liked, .likedMany: likedChecks += 1
+        case .invalid: invalidRequests += 1
+        case .health, .info, .metrics, .ping, .echo, .quit, .reset, .handshake: otherRequests += 1
+        }
+    }
+
+    /// The end of a change.
+    mutating func note(_ reply: Reply, latencyMicroseconds: Int64) {
+        switch reply {
+        case .change(let didChange, _):
+            if didChange { changed += 1 } else { unchanged += 1 }
+        case .error(let error):
+            if error.code == .unavailable { unavailable += 1 }
+            if error.code == .uncertain { uncertain += 1 }
+        default: break
+        }
+        let bucket = Self.latencyBounds.firstIndex { latencyMicroseconds <= $0 } ?? Self.latencyBounds.count
+        changeLatency[bucket] += 1
+        changeLatencySumMicroseconds += latencyMicroseconds
+    }
+}

@@ -1,0 +1,91 @@
+/// The tables in PostgreSQL, as data: `likesctl migrate` makes them, the daemon checks their version.
+package enum Schema {
+    /// The version this code needs, and the newest it knows.
+    package static let version = 1
+
+    /// One step from the version before; all its statements run in one transaction.
+    package struct Migration: Equatable, Sendable {
+        /// The version the step leads to.
+        package var version: Int
+        package var statements: [String]
+    }
+
+    /// The steps from an empty database to `version`, in order: step n leads to version n + 1.
+    package static let migrations = [
+        Migration(
+            version: 1,
+            statements: [
+                // One row. PostgreSQL itself refuses a second.
+                """
+                CREATE TABLE likesd_schema (
+                    version integer NOT NULL CHECK (version > 0),
+                    migrated_at timestamptz NOT NULL DEFAULT now(),
+                    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+                )
+                """,
+                "INSERT INTO likesd_schema (version) VALUES (1)",
+                """
+                CREATE TABLE item_types (
+                    id smallint PRIMARY KEY,
+                    name text NOT NULL UNIQUE
+                )
+                """,
+                "INSERT INTO item_types (id, name) VALUES (1, 'post'), (2, 'reel'), (3, 'comment')",
+                // No foreign key to item_types: it would look up and lock a row there for every like, and the daemon
+                // writes no number that it has not read from there.
+                """
+                CREATE TABLE user_likes (
+                    user_id bigint NOT NULL,
+                    item_id bigint NOT NULL,
+                    created_at timestamptz NOT NULL DEFAULT now(),
+                    item_type smallint NOT NULL,
+                    PRIMARY KEY (user_id, item_id, item_type)
+                )
+                """,
+                // A fifth of each page stays free, so that an update finds room beside its row and leaves the index
+                // alone. No check of like_count: a batch proposes its negative delta as a new row, which a check would
+                // refuse before PostgreSQL sees that the row is there to be updated.
+                """
+                CREATE TABLE counters (
+                    item_id bigint NOT NULL,
+                    item_type smallint NOT NULL,
+                    like_count bigint NOT NULL DEFAULT 0,
+                    version bigint NOT NULL DEFAULT 1 CHECK (version > 0),
+                    updated_at timestamptz NOT NULL DEFAULT now(),
+                    PRIMARY KEY (item_id, item_type)
+                ) WITH (fillfactor = 80)
+                """,
+            ])
+    ]
+
+    // MARK: The version
+
+    /// Taken by whoever migrates, until the end of its transaction: hosts that migrate at once take turns.
+    /// The number is "likesd" in ASCII.
+    package static let migrationLock = "SELECT pg_advisory_xact_lock(119200029176676)"
+    /// One row, one boolean: whether `selectVersion` will find its table. It raises no error, which would end the
+    /// transaction.
+    package static let hasVersion = "SELECT to_regclass('likesd_schema') IS NOT NULL"
+    /// One row, one integer. The table is missing (SQLSTATE 42P01) where nothing was migrated.
+    package static let selectVersion = "SELECT version FROM likesd_schema"
+    /// $1: the version reached.
+    package static let updateVersion = "UPDATE likesd_schema SET version = $1::integer, migrated_at = now()"
+
+    // MARK: Item types
+
+    /// Rows of (id smallint, name text).
+    package static let selectItemTypes = "SELECT id, name FROM item_types"
+    /// Before `addItemTypes`, in the same transaction and as a statement of its own, so that the next statement's
+    /// snapshot has what another host added while this one waited. Readers are not kept out.
+    package static let lockItemTypes = "LOCK TABLE item_types IN SHARE ROW EXCLUSIVE MODE"
+    /// $1 text[]: the configured types in their order. Those missing are numbered on; rows of (id, name) added.
+    package static let addItemTypes = """
+        INSERT INTO item_types (id, name)
+        SELECT ((SELECT coalesce(max(id), 0) FROM item_types) + row_number() OVER (ORDER BY wanted.place))::smallint,
+            wanted.name
+        FROM unnest($1::text[]) WITH ORDINALITY AS wanted(name, place)
+        WHERE NOT EXISTS (SELECT FROM item_types AS known WHERE known.name = wanted.name)
+        ORDER BY wanted.place
+        RETURNING id, name
+        """
+}

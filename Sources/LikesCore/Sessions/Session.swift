@@ -1,0 +1,219 @@
+import LikesProtocol
+
+/// One request of one connection, while it waits for its answer.
+package struct Ticket: Hashable, Sendable {
+    package var connection: ConnectionID
+    package var sequence: UInt32
+}
+
+/// A place in a reply: the whole of it, or one element of an array.
+struct Part {
+    static let whole: Int32 = -1
+    var ticket: Ticket
+    /// `whole`, or the element's place in the array.
+    var place: Int32
+}
+
+/// What a slot waits for.
+enum Waiting {
+    /// A LIKE or UNLIKE: its place in the table of changes.
+    case change(ChangeIndex)
+    case count(Item)
+    case liked(Pair)
+    /// A COUNT or LIKED behind a change of its connection, which will answer it. Later changes need not wait for it:
+    /// should the change before it fail, it may see them.
+    case following(Item)
+    /// MCOUNT, MLIKED: the elements are in `Core.gathers`.
+    case gather(weight: Int)
+
+    /// What the request counts against the limits of reads; changes are counted by their own table.
+    var readWeight: Int {
+        switch self {
+        case .change: 0
+        case .count, .liked, .following: 1
+        case .gather(let weight): weight
+        }
+    }
+
+    /// What the request counts against its connection's limit.
+    var weight: Int { max(1, readWeight) }
+}
+
+enum Slot {
+    case waiting(Waiting)
+    case ready(Reply)
+}
+
+/// A connection as the core sees it: its requests under way, in order.
+struct Session {
+    var generation: UInt32 = 0
+    var isOpen = false
+    var client = ClientFacts(id: 0)
+    /// The sequence number of `slots[0]`.
+    var firstSequence: UInt32 = 0
+    /// Requests not yet replied to, oldest first. Empty: a reply can leave at once.
+    var slots = Ring<Slot>()
+    var changesWaiting = 0
+    /// Reads waiting, each request once.
+    var readsWaiting = 0
+    /// The sum of the waiting requests' weights.
+    var weightInFlight = 0
+    /// At the limit; `.resume` is owed.
+    var isFull = false
+    /// QUIT was received or the framing broke: nothing more is taken, the connection closes after its last reply.
+    var isClosing = false
+}
+
+/// All connections. Invariant: a slot of a session stays until it is ready and all before it are.
+struct Sessions {
+    private(set) var table: ContiguousArray<Session> = []
+    private var free: [UInt32] = []
+    private(set) var openCount = 0
+    private(set) var openedTotal: Int64 = 0
+    /// Requests waiting over all open connections.
+    private(set) var waitingCount = 0
+    /// The sum of `Waiting.readWeight` over all open connections.
+    private(set) var readWeightWaiting = 0
+
+    mutating func open(max: Int) -> ConnectionID? {
+        guard openCount < max else { return nil }
+        let slot: UInt32
+        if let reused = free.popLast() {
+            slot = reused
+        } else {
+            slot = UInt32(table.count)
+            table.append(Session())
+        }
+        openCount += 1
+        openedTotal += 1
+        let generation = table[Int(slot)].generation
+        table[Int(slot)] = Session()
+        table[Int(slot)].generation = generation
+        table[Int(slot)].isOpen = true
+        table[Int(slot)].client = ClientFacts(id: openedTotal)
+        return ConnectionID(slot: slot, generation: generation)
+    }
+
+    /// Forgets the connection and returns the tickets that waited, oldest first.
+    mutating func close(_ id: ConnectionID) -> [(Ticket, Waiting)] {
+        guard isOpen(id) else { return [] }
+        var waiting: [(Ticket, Waiting)] = []
+        let session = table[Int(id.slot)]
+        for offset in 0..<session.slots.count {
+            if case .waiting(let what) = session.slots[offset] {
+                waiting.append((Ticket(connection: id, sequence: session.firstSequence &+ UInt32(offset)), what))
+                waitingCount -= 1
+                readWeightWaiting -= what.readWeight
+            }
+        }
+        table[Int(id.slot)] = Session()
+        table[Int(id.slot)].generation = id.generation &+ 1
+        free.append(id.slot)
+        openCount -= 1
+        return waiting
+    }
+
+    func isOpen(_ id: ConnectionID) -> Bool {
+        Int(id.slot) < table.count && table[Int(id.slot)].isOpen && table[Int(id.slot)].generation == id.generation
+    }
+
+    func accepts(_ id: ConnectionID) -> Bool {
+        isOpen(id) && !table[Int(id.slot)].isFull && !table[Int(id.slot)].isClosing
+    }
+
+    subscript(_ id: ConnectionID) -> Session {
+        _read { yield table[Int(id.slot)] }
+        _modify { yield &table[Int(id.slot)] }
+    }
+
+    /// Replies when nothing is before it, else keeps the reply for its turn.
+    mutating func reply(_ reply: Reply, on id: ConnectionID, into actions: inout [Action]) {
+        if table[Int(id.slot)].slots.isEmpty {
+            actions.append(.reply(id, reply))
+        } else {
+            table[Int(id.slot)].slots.append(.ready(reply))
+            noteLoad(Int(id.slot))
+        }
+    }
+
+    /// Opens a slot for a request that has to wait.
+    mutating func wait(_ what: Waiting, on id: ConnectionID) -> Ticket {
+        let place = Int(id.slot)
+        let ticket = Ticket(
+            connection: id, sequence: table[place].firstSequence &+ UInt32(table[place].slots.count))
+        table[place].slots.append(.waiting(what))
+        if case .change = what { table[place].changesWaiting += 1 } else { table[place].readsWaiting += 1 }
+        table[place].weightInFlight += what.weight
+        noteLoad(place)
+        waitingCount += 1
+        readWeightWaiting += what.readWeight
+        return ticket
+    }
+
+    /// The read waits for a change of its connection rather than for a backend.
+    mutating func follow(_ ticket: Ticket, _ item: Item) {
+        switch waiting(ticket) {
+        case .count?, .liked?:
+            let place = Int(ticket.connection.slot)
+            table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(.following(item))
+        case .change?, .following?, .gather?, nil: return
+        }
+    }
+
+    func waiting(_ ticket: Ticket) -> Waiting? {
+        guard isOpen(ticket.connection) else { return nil }
+        let place = Int(ticket.connection.slot)
+        let offset = Int(ticket.sequence &- table[place].firstSequence)
+        guard offset < table[place].slots.count, case .waiting(let what) = table[place].slots[offset] else {
+            return nil
+        }
+        return what
+    }
+
+    /// Puts the answer into its slot and lets out every reply that is due. False: nobody waits for it any more.
+    mutating func finish(_ ticket: Ticket, _ reply: Reply, into actions: inout [Action]) -> Bool {
+        guard let what = waiting(ticket) else { return false }
+        let id = ticket.connection
+        let place = Int(id.slot)
+        if case .change = what { table[place].changesWaiting -= 1 } else { table[place].readsWaiting -= 1 }
+        table[place].weightInFlight -= what.weight
+        waitingCount -= 1
+        readWeightWaiting -= what.readWeight
+        let offset = Int(ticket.sequence &- table[place].firstSequence)
+        if offset == 0 {
+            table[place].slots.popFirst()
+            table[place].firstSequence &+= 1
+            actions.append(.reply(id, reply))
+            while case .ready(let next)? = table[place].slots.first {
+                table[place].slots.popFirst()
+                table[place].firstSequence &+= 1
+                actions.append(.reply(id, next))
+            }
+            closeIfDone(id, into: &actions)
+        } else {
+            table[place].slots[offset] = .ready(reply)
+        }
+        let half = Limits.requestsInFlightMax / 2
+        if table[place].isFull, table[place].weightInFlight <= half, table[place].slots.count <= half {
+            table[place].isFull = false
+            if !table[place].isClosing { actions.append(.resume(id)) }
+        }
+        return true
+    }
+
+    /// The connection takes nothing more and closes after its last reply.
+    mutating func finishClosing(_ id: ConnectionID, into actions: inout [Action]) {
+        table[Int(id.slot)].isClosing = true
+        closeIfDone(id, into: &actions)
+    }
+
+    /// Replies that wait for their turn count as well: a client must not pile them up behind one slow request.
+    private mutating func noteLoad(_ place: Int) {
+        let max = Limits.requestsInFlightMax
+        if table[place].weightInFlight >= max || table[place].slots.count >= max { table[place].isFull = true }
+    }
+
+    private func closeIfDone(_ id: ConnectionID, into actions: inout [Action]) {
+        if table[Int(id.slot)].isClosing, table[Int(id.slot)].slots.isEmpty { actions.append(.close(id)) }
+    }
+}

@@ -1,0 +1,73 @@
+import LikesProtocol
+
+/// A place in the table of changes under way.
+typealias ChangeIndex = UInt32
+
+/// How far a change has come. Its deadline means `-UNAVAILABLE` before `sent`, `-UNCERTAIN` from there on.
+enum ChangeStage {
+    /// Behind an earlier request of its own connection.
+    case following
+    /// Gathered for admission, or in an admission on its way to Redis and back.
+    case admission
+    /// PostgreSQL is asked whether the hint is right.
+    case verifying
+    /// Admitted, behind a change of the same item and connection that is being verified.
+    case held
+    /// In the lane's queue.
+    case queued
+    /// In a batch on its way to PostgreSQL.
+    case sent
+    /// Committed, nothing changed: its item's count is being read.
+    case counting(ChangeResult)
+    /// Committed: its counter is on the way to Redis.
+    case writingThrough(ChangeResult)
+}
+
+/// A LIKE or UNLIKE under way. It stays in the table until no queue, batch or call holds its index any more.
+struct Change {
+    var ticket: Ticket
+    var pair: Pair
+    var kind: ChangeKind
+    var stage: ChangeStage
+    var acceptedAt: Instant
+    /// Replied to, by its deadline, while still held by a queue or a call.
+    var isAnswered = false
+    var retries: UInt8 = 0
+    /// Tells this use of the place from an earlier one.
+    var generation: UInt32 = 0
+}
+
+/// The table of changes under way.
+struct Changes {
+    private var table: ContiguousArray<Change> = []
+    private var free: [ChangeIndex] = []
+    private(set) var count = 0
+
+    subscript(_ index: ChangeIndex) -> Change {
+        _read { yield table[Int(index)] }
+        _modify { yield &table[Int(index)] }
+    }
+
+    /// The place that the next `insert` will use.
+    var nextIndex: ChangeIndex { free.last ?? ChangeIndex(table.count) }
+
+    @discardableResult
+    mutating func insert(_ change: Change) -> ChangeIndex {
+        count += 1
+        guard let index = free.popLast() else {
+            table.append(change)
+            return ChangeIndex(table.count - 1)
+        }
+        let generation = table[Int(index)].generation
+        table[Int(index)] = change
+        table[Int(index)].generation = generation
+        return index
+    }
+
+    mutating func release(_ index: ChangeIndex) {
+        table[Int(index)].generation &+= 1
+        table[Int(index)].isAnswered = true
+        free.append(index)
+        count -= 1
+    }
+}

@@ -1,0 +1,252 @@
+import LikesProtocol
+
+// The path of a change: admission, verifying, lane, write-through.
+extension Core {
+    mutating func change(
+        _ pair: Pair, _ kind: ChangeKind, on connection: ConnectionID, now: Instant, into actions: inout [Action]
+    ) {
+        guard changes.count < Limits.changesWaitingMax else {
+            statistics.busy += 1
+            let error = ErrorReply(.busy, "\(Limits.changesWaitingMax) changes are waiting: try again later")
+            sessions.reply(.error(error), on: connection, into: &actions)
+            return
+        }
+        let place = changes.nextIndex
+        let ticket = Ticket(
+            connection: connection,
+            sequence: sessions[connection].firstSequence &+ UInt32(sessions[connection].slots.count))
+        changes.insert(Change(ticket: ticket, pair: pair, kind: kind, stage: .following, acceptedAt: now))
+        let waiting = wait(.change(place), on: connection, now: now)
+        precondition(waiting == ticket, "a slot is the next of its connection")
+        admit(place)
+    }
+
+    /// Sends the change to admission, or lets it follow the request of its connection that it must not overtake.
+    mutating func admit(_ index: ChangeIndex) {
+        if let earlier = blocker(of: index) {
+            followers[earlier, default: []].append(.change(index))
+        } else {
+            changes[index].stage = .admission
+            admissionQueue.append(index)
+        }
+    }
+
+    /// The latest earlier request of the connection that must come first: a read that would see the change, or a
+    /// change of the same item that follows something itself.
+    private func blocker(of index: ChangeIndex) -> Ticket? {
+        let (ticket, pair) = (changes[index].ticket, changes[index].pair)
+        guard sessions.isOpen(ticket.connection) else { return nil }
+        let session = sessions[ticket.connection]
+        guard session.readsWaiting > 0 || !followers.isEmpty else { return nil }
+        let own = Int(ticket.sequence &- session.firstSequence)
+        for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
+            guard case .waiting(let what) = session.slots[offset] else { continue }
+            let earlier = Ticket(connection: ticket.connection, sequence: session.firstSequence &+ UInt32(offset))
+            switch what {
+            case .change(let other):
+                if case .following = changes[other].stage, changes[other].pair.item == pair.item { return earlier }
+            case .following: continue
+            case .count(let item): if item == pair.item { return earlier }
+            case .liked(let asked): if asked == pair { return earlier }
+            case .gather:
+                switch gathers[earlier]?.kind {
+                case .counts(let items)?: if items.contains(pair.item) { return earlier }
+                case .liked(let user, let items)?:
+                    if user == pair.user, items.contains(pair.item) { return earlier }
+                case nil: continue
+                }
+            }
+        }
+        return nil
+    }
+
+    // MARK: Sending
+
+    mutating func sendWrites(now: Instant, into actions: inout [Action]) {
+        if redis.isUp {
+            while !admissionQueue.isEmpty, calls.admissions < Limits.callsInFlightMax {
+                var admitted: [ChangeIndex] = []
+                while admitted.count < Limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
+                    if changes[index].isAnswered { changes.release(index) } else { admitted.append(index) }
+                }
+                if admitted.isEmpty { continue }
+                let entries = admitted.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) }
+                actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
+            }
+        } else {
+            while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
+        }
+        sendBatch(now: now, into: &actions)
+    }
+
+    private mutating func sendBatch(now: Instant, into actions: inout [Action]) {
+        guard lane.isUp, calls.commits == 0, calls.writeThroughs < Limits.writeThroughsInFlightMax else { return }
+        var batched: [ChangeIndex] = []
+        while batched.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
+            if changes[index].isAnswered {
+                changes.release(index)
+            } else {
+                changes[index].stage = .sent
+                batched.append(index)
+            }
+        }
+        guard !batched.isEmpty else { return }
+        let batch = Batch(batched.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) })
+        statistics.batches += 1
+        statistics.batchedChanges += Int64(batched.count)
+        actions.append(.commit(calls.begin(.commit(batch, batched), now: now), batch.rows))
+    }
+
+    // MARK: Admission
+
+    /// A verdict for each entry, in order.
+    package mutating func admitted(
+        _ call: CallID, _ verdicts: [AdmissionVerdict], now: Instant, into actions: inout [Action]
+    ) {
+        guard case .admission(let admitted)? = calls.end(call) else { return }
+        redisRefusal = nil
+        precondition(admitted.count == verdicts.count, "verdicts for other changes")
+        for (index, verdict) in zip(admitted, verdicts) {
+            switch verdict {
+            case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
+            case .admitted(let isRecent):
+                enqueue(index, isRecent: isRecent && reader.isUp, now: now, into: &actions)
+            }
+        }
+    }
+
+    mutating func admitLocally(_ index: ChangeIndex, now: Instant, into actions: inout [Action]) {
+        if changes[index].isAnswered {
+            changes.release(index)
+        } else if let seconds = localRate.count(user: changes[index].pair.user, now: now) {
+            refuseRate(index, seconds, now: now, into: &actions)
+        } else {
+            enqueue(index, isRecent: false, now: now, into: &actions)
+        }
+    }
+
+    private mutating func refuseRate(
+        _ index: ChangeIndex, _ seconds: Int64, now: Instant, into actions: inout [Action]
+    ) {
+        statistics.rateLimited += 1
+        let limit = configuration.rateLimitRequests
+        let window = configuration.rateLimitWindowSeconds
+        let text = "over \(limit) likes and unlikes in \(window) s: try again in \(seconds) s"
+        finish(index, .error(ErrorReply(.rateLimited, text)), now: now, into: &actions)
+    }
+
+    private mutating func enqueue(
+        _ index: ChangeIndex, isRecent: Bool, now: Instant, into actions: inout [Action]
+    ) {
+        if changes[index].isAnswered {
+            changes.release(index)
+        } else {
+            switch earlierChange(of: index, isRecent: isRecent) {
+            case .verifying(let earlier):
+                changes[index].stage = .held
+                held[earlier, default: []].append(index)
+            case nil where isRecent:
+                changes[index].stage = .verifying
+                verifyingCount += 1
+                pairQueue.append(PairRead(pair: changes[index].pair, asker: .change(index)))
+            case .inLane, nil: queue(index)
+            }
+        }
+    }
+
+    mutating func queue(_ index: ChangeIndex) {
+        changes[index].stage = .queued
+        laneQueue.append(index)
+    }
+
+    private enum EarlierChange {
+        case verifying(ChangeIndex)
+        case inLane
+    }
+
+    /// An unanswered change of the same item that came before this one on its connection. Neither may be overtaken:
+    /// one that is being verified holds this one back, one in the lane takes this one along, hint or not.
+    private func earlierChange(of index: ChangeIndex, isRecent: Bool) -> EarlierChange? {
+        let ticket = changes[index].ticket
+        guard isRecent || verifyingCount > 0, sessions.isOpen(ticket.connection) else { return nil }
+        let session = sessions[ticket.connection]
+        let own = Int(ticket.sequence &- session.firstSequence)
+        var found: EarlierChange?
+        for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
+            guard case .waiting(.change(let other)) = session.slots[offset],
+                changes[other].pair.item == changes[index].pair.item
+            else { continue }
+            if case .verifying = changes[other].stage { return .verifying(other) }
+            found = .inLane
+        }
+        return found
+    }
+
+    /// PostgreSQL's word on what the hint called a duplicate.
+    mutating func verified(
+        _ index: ChangeIndex, isLiked: Bool, count: Int64, now: Instant, into actions: inout [Action]
+    ) {
+        verifyingCount -= 1
+        let behind = held.removeValue(forKey: index) ?? []
+        if isLiked || changes[index].isAnswered {
+            statistics.hintedDuplicates += 1
+            finish(index, .change(changed: false, count: count), now: now, into: &actions)
+        } else {
+            queue(index)
+        }
+        for later in behind { queue(later) }
+    }
+
+    // MARK: Commit and write-through
+
+    /// The batch is durable.
+    package mutating func committed(
+        _ call: CallID, _ outcome: BatchOutcome, now: Instant, into actions: inout [Action]
+    ) {
+        guard case .commit(let batch, let batched)? = calls.end(call) else { return }
+        for counter in outcome.counters { fetches.noteCommitted(cache.store(counter, now: now)) }
+        var written: [ChangeIndex] = []
+        for (index, result) in zip(batched, batch.replay(outcome)) {
+            if changes[index].isAnswered {
+                changes.release(index)
+            } else if result.isCountKnown {
+                changes[index].stage = .writingThrough(result)
+                written.append(index)
+            } else {
+                changes[index].stage = .counting(result)
+                countQueue.append(index)
+            }
+        }
+        let recent = batch.recentLikes(outcome)
+        guard redis.isUp, !outcome.counters.isEmpty || !recent.isEmpty else {
+            repairs.note(outcome.counters, now: now)
+            finishWritten(written, now: now, into: &actions)
+            return
+        }
+        let id = calls.begin(.writeThrough(written, outcome.counters), now: now)
+        actions.append(.writeThrough(id, counters: outcome.counters, recent: recent))
+    }
+
+    /// Redis has the batch's counters and recent likes.
+    package mutating func wroteThrough(_ call: CallID, now: Instant, into actions: inout [Action]) {
+        guard case .writeThrough(let written, _)? = calls.end(call) else { return }
+        redisRefusal = nil
+        finishWritten(written, now: now, into: &actions)
+    }
+
+    mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {
+        for index in written {
+            guard case .writingThrough(let result) = changes[index].stage else { continue }
+            finish(index, .change(changed: result.changed, count: result.count), now: now, into: &actions)
+        }
+    }
+
+    /// Answers a change that no queue or call holds any more, and frees its place.
+    mutating func finish(_ index: ChangeIndex, _ reply: Reply, now: Instant, into actions: inout [Action]) {
+        let change = changes[index]
+        changes.release(index)
+        guard !change.isAnswered else { return }
+        statistics.note(reply, latencyMicroseconds: now.microseconds - change.acceptedAt.microseconds)
+        answer(change.ticket, reply, now: now, into: &actions)
+    }
+}

@@ -1,0 +1,40 @@
+/// The numbers of the wire: decimal digits and nothing else, 0 … 2^63−1.
+enum Decimal {
+    /// Digits of 2^63−1. So many fit a `UInt64` whatever they are, which keeps the loop below free of overflow checks.
+    private static let significantDigitsMax = 19
+
+    /// The number, nil when `digits` is empty, too long, holds anything but digits or is 2^63 or more.
+    static func parse(_ digits: UnsafeRawBufferPointer) -> Int64? {
+        guard !digits.isEmpty, digits.count <= WireLimits.numberBytesMax else { return nil }
+        var value: UInt64 = 0
+        var significant = 0
+        for byte in digits {
+            let digit = byte &- UInt8(ascii: "0")
+            guard digit <= 9 else { return nil }
+            if digit != 0 || significant != 0 { significant += 1 }
+            guard significant <= significantDigitsMax else { return nil }
+            value = value &* 10 &+ UInt64(digit)
+        }
+        return Int64(exactly: value)
+    }
+
+    /// Appends the number in decimal.
+    static func append(_ number: Int64, to out: inout [UInt8]) {
+        // Nearly every reply holds a 0 or a 1.
+        if number >= 0, number <= 9 {
+            out.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number))
+            return
+        }
+        if number < 0 { out.append(UInt8(ascii: "-")) }
+        withUnsafeTemporaryAllocation(byteCount: significantDigitsMax, alignment: 1) { digits in
+            var rest = number.magnitude
+            var start = digits.count
+            repeat {
+                start -= 1
+                digits[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest != 0
+            out.append(contentsOf: UnsafeRawBufferPointer(rebasing: digits[start...]))
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import LikesProtocol
+
+/// What the daemon's reply means for the terminal and for the exit status.
+struct Answer {
+    var text: String
+    var status = ExitStatus.ok
+
+    /// Reads the reply to `command` with these arguments; refusals are failures.
+    init(_ reply: ReceivedReply, to command: Command, _ arguments: [String], json: Bool) throws(Failure) {
+        if case .error(let bytes) = reply { throw Self.refusal(String(decoding: bytes, as: UTF8.self)) }
+        let value: JSON
+        switch command {
+        case .like, .unlike: (text, value) = try Self.change(reply, arguments)
+        case .count: (text, value) = try Self.counts(reply, arguments)
+        case .liked: (text, value) = try Self.likes(reply, arguments)
+        case .health: (text, value, status) = try Self.health(reply)
+        case .info:
+            text = try Self.string(reply).split(separator: "\r\n", omittingEmptySubsequences: false)
+                .joined(separator: "\n")
+            value = Self.sections(text)
+        case .metrics, .migrate:
+            text = try Self.string(reply)
+            value = .null
+        case .ping:
+            text = try Self.string(reply)
+            value = .object([("reply", .string(text))])
+        }
+        if json { text = value.text }
+        if !text.hasSuffix("\n") { text += "\n" }
+    }
+
+    private static func refusal(_ message: String) -> Failure {
+        let code = message.prefix { $0 != " " }
+        switch ErrorCode(rawValue: String(code)) {
+        case .err: return Failure(.refused, String(message.dropFirst(code.count + 1)))
+        case .rateLimited: return Failure(.rateLimited, message)
+        case .busy: return Failure(.busy, message)
+        case .unavailable: return Failure(.unavailable, message)
+        case .uncertain: return Failure(.uncertain, message)
+        case .noProto, nil: return Failure(.refused, message)
+        }
+    }
+
+    private static func change(_ reply: ReceivedReply, _ arguments: [String]) throws(Failure) -> (String, JSON) {
+        let numbers = try integers(reply, count: 2)
+        return (
+            "changed=\(numbers[0]) count=\(numbers[1])",
+            .object([
+                ("user", .string(arguments[0])), ("item", .string(arguments[1])),
+                ("changed", .bool(numbers[0] == 1)), ("count", .integer(numbers[1])),
+            ])
+        )
+    }
+
+    private static func counts(_ reply: ReceivedReply, _ items: [String]) throws(Failure) -> (String, JSON) {
+        guard items.count > 1 else {
+            let count = try integer(reply)
+            return (String(count), .object([("item", .string(items[0])), ("count", .integer(count))]))
+        }
+        let rows = Array(zip(items, try integers(reply, count: items.count)))
+        return (
+            rows.map { "\($0) \($1)" }.joined(separator: "\n"),
+            .array(rows.map { .object([("item", .string($0)), ("count", .integer($1))]) })
+        )
+    }
+
+    private static func likes(_ reply: ReceivedReply, _ arguments: [String]) throws(Failure) -> (String, JSON) {
+        let items = Array(arguments.dropFirst())
+        func object(_ item: String, _ liked: Int64) -> JSON {
+            .object([("user", .string(arguments[0])), ("item", .string(item)), ("liked", .bool(liked == 1))])
+        }
+        guard items.count > 1 else {
+            let liked = try integer(reply)
+            return (String(liked), object(items[0], liked))
+        }
+        let rows = Array(zip(items, try integers(reply, count: items.count)))
+        return (rows.map { "\($0) \($1)" }.joined(separator: "\n"), .array(rows.map { object($0, $1) }))
+    }
+
+    private static func health(_ reply: ReceivedReply) throws(Failure) -> (String, JSON, ExitStatus) {
+        guard case .array(let fields) = reply, fields.count.isMultiple(of: 2) else { throw notUnderstood }
+        var lines: [String] = []
+        var members: [(name: String, value: JSON)] = []
+        var status: ExitStatus?
+        for place in stride(from: 0, to: fields.count, by: 2) {
+            let name = try string(fields[place])
+            let value = try string(fields[place + 1])
+            lines.append("\(name) \(value)")
+            members.append((name, .string(value)))
+            guard name == "status" else { continue }
+            switch value {
+            case "ok": status = .ok
+            case "degraded": status = .degraded
+            case "down": status = .down
+            default: throw notUnderstood
+            }
+        }
+        guard let status else { throw notUnderstood }
+        return (lines.joined(separator: "\n"), .object(members), status)
+    }
+
+    /// INFO's `# Section` and `name:value` lines as one object for each section.
+    private static func sections(_ text: String) -> JSON {
+        var sections: [(name: String, value: JSON)] = []
+        var name = ""
+        var members: [(name: String, value: JSON)] = []
+        func endSection() {
+            if !members.isEmpty { sections.append((name, .object(members))) }
+            members = []
+        }
+        for line in text.split(separator: "\n") {
+            if line.hasPrefix("# ") {
+                endSection()
+                name = line.dropFirst(2).lowercased()
+            } else if let colon = line.firstIndex(of: ":") {
+                let value = String(line[line.index(after: colon)...])
+                let number = Int64(value).flatMap { String($0) == value ? JSON.integer($0) : nil }
+                members.append((String(line[..<colon]), number ?? .string(value)))
+            }
+        }
+        endSection()
+        return .object(sections)
+    }
+
+    // MARK: Shapes
+
+    private static let notUnderstood = Failure(
+        .notUnderstood, "the daemon's answer was not understood: is it likesd, and of this version?")
+
+    private static func integer(_ reply: ReceivedReply) throws(Failure) -> Int64 {
+        guard case .integer(let number) = reply else { throw notUnderstood }
+        return number
+    }
+
+    private static func integers(_ reply: ReceivedReply, count: Int) throws(Failure) -> [Int64] {
+        guard case .array(let elements) = reply, elements.count == count else { throw notUnderstood }
+        var numbers: [Int64] = []
+        for element in elements { numbers.append(try integer(element)) }
+        return numbers
+    }
+
+    private static func string(_ reply: ReceivedReply) throws(Failure) -> String {
+        guard let text = reply.text else { throw notUnderstood }
+        return text
+    }
+}

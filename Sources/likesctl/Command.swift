@@ -1,0 +1,106 @@
+/// What likesctl can be told to do.
+enum Command: String, CaseIterable {
+    case like, unlike, count, liked, health, info, metrics, ping, migrate
+
+    /// The arguments as the usage shows them.
+    var arguments: String {
+        switch self {
+        case .like, .unlike: "USER ITEM"
+        case .count: "ITEM…"
+        case .liked: "USER ITEM…"
+        case .info: "[SECTION]"
+        case .ping: "[TEXT]"
+        case .health, .metrics, .migrate: ""
+        }
+    }
+
+    /// How many arguments it takes.
+    var argumentCounts: ClosedRange<Int> {
+        switch self {
+        case .like, .unlike: 2...2
+        case .count: 1...Int.max
+        case .liked: 2...Int.max
+        case .info, .ping: 0...1
+        case .health, .metrics, .migrate: 0...0
+        }
+    }
+
+    /// Whether `--json` has something to show.
+    var hasJSON: Bool {
+        switch self {
+        case .like, .unlike, .count, .liked, .health, .info, .ping, .migrate: true
+        case .metrics: false
+        }
+    }
+
+    /// Whether an answer that does not come leaves open what was stored.
+    var isChange: Bool {
+        switch self {
+        case .like, .unlike: true
+        case .count, .liked, .health, .info, .metrics, .ping, .migrate: false
+        }
+    }
+
+    var summary: String {
+        switch self {
+        case .like: "USER likes ITEM from now on"
+        case .unlike: "USER does not like ITEM any more"
+        case .count: "how many like ITEM"
+        case .liked: "whether USER likes ITEM"
+        case .health: "whether likesd and its backends are well"
+        case .info: "facts and figures, laid out like Redis' INFO"
+        case .metrics: "the metrics, in Prometheus' text format"
+        case .ping: "whether the daemon answers"
+        case .migrate: "create or upgrade the tables at DATABASE_URL"
+        }
+    }
+
+    /// What `likesctl COMMAND --help` says below the usage.
+    var explanation: String {
+        switch self {
+        case .like, .unlike:
+            """
+            Prints 'changed=1 count=42': changed is 0 where it was so already, count is the
+            item's count. Done once it is durable in PostgreSQL; safe to repeat.
+            """
+        case .count:
+            """
+            One item: prints its count. Several, up to 1,000: prints a line 'ITEM COUNT' for
+            each. An item never liked has count 0.
+            """
+        case .liked:
+            """
+            One item: prints 1 or 0. Several, up to 1,000: prints a line 'ITEM 1' or 'ITEM 0'
+            for each. The exit status is 0 either way; in a script:
+
+                if [ "$(likesctl liked 123 post:456)" = 1 ]; then …
+            """
+        case .health:
+            """
+            Prints a line 'name value' for status, database, redis and, when something is to
+            be done, message. The exit status is 0 when the status is ok, 2 when degraded, 3
+            when down.
+            """
+        case .info: "SECTION limits it to one section, as in 'likesctl info server'."
+        case .metrics: "For Prometheus' node exporter, write it into a file of its textfile collector."
+        case .ping: "Prints PONG, or TEXT when given."
+        case .migrate:
+            """
+            Reads the configuration file (--config FILE; else /etc/likesd/likesd.conf where
+            there is one) and the environment, which wins. Needs a user who may create tables.
+            Adds the configured ITEM_TYPES that are missing. It is safe to run again, and to
+            run from two hosts at once. The daemon need not run, and need not be restarted.
+            """
+        }
+    }
+
+    /// `likesctl like USER ITEM`
+    var usage: String {
+        "likesctl \(rawValue)\(options)\(arguments.isEmpty ? "" : " " + arguments)"
+    }
+
+    private var options: String {
+        let socketOrConfig = self == .migrate ? " [--config FILE]" : " [--socket PATH]"
+        return socketOrConfig + (hasJSON ? " [--json]" : "")
+    }
+}

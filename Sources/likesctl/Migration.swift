@@ -1,0 +1,99 @@
+import LikesCore
+import LikesProtocol
+
+/// Brings the schema to the version this code needs, and says what it did.
+struct Migration {
+    private(set) var database = ""
+    /// 0: there was none.
+    private(set) var versionBefore = 0
+    private(set) var typesAdded: [String] = []
+
+    /// Runs the steps that are missing, each in one transaction. Safe to repeat, and from several hosts at once.
+    init(of url: String, itemTypes: ItemTypes) throws(Failure) {
+        let connection = try Database.connected(to: url)
+        database = connection.name
+        // Server-side, so that a statement that waits is reported by the server and leaves nothing behind.
+        try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
+        try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
+        try connection.execute("SET client_min_messages = warning")
+        versionBefore = try Self.step(connection)
+        var version = versionBefore
+        while version < Schema.version { version = try Self.step(connection) }
+        typesAdded = try Self.addItemTypes(itemTypes, connection)
+    }
+
+    /// Runs the next step, if there is one, and returns the version from before it.
+    private static func step(_ connection: borrowing Database) throws(Failure) -> Int {
+        try begin(connection)
+        try connection.execute(Schema.migrationLock)
+        let version = try self.version(connection)
+        guard version <= Schema.version else {
+            throw Failure(
+                .newerSchema,
+                "the schema has version \(version), this likesctl knows \(Schema.version)\n"
+                    + "Upgrade likesd on this host; nothing was changed.")
+        }
+        for migration in Schema.migrations where migration.version == version + 1 {
+            for statement in migration.statements { try connection.execute(statement) }
+            try connection.execute(Schema.updateVersion, [String(migration.version)])
+        }
+        try connection.execute("COMMIT")
+        return version
+    }
+
+    private static func version(_ connection: borrowing Database) throws(Failure) -> Int {
+        guard try connection.execute(Schema.hasVersion).first?.first == "t" else { return 0 }
+        guard let version = try connection.execute(Schema.selectVersion).first?.first??.asNumber else {
+            throw Failure(
+                .refused,
+                "the table likesd_schema has no row: the schema's version is unknown\n"
+                    + "Restore it, or begin with an empty database.")
+        }
+        return version
+    }
+
+    private static func addItemTypes(
+        _ types: ItemTypes, _ connection: borrowing Database
+    ) throws(Failure) -> [String] {
+        let known = Set(try connection.execute(Schema.selectItemTypes).compactMap { $0.last ?? nil })
+        // A server that takes no writes is no hindrance where nothing is to be written.
+        if types.names.allSatisfy({ known.contains($0) }) { return [] }
+        try begin(connection)
+        try connection.execute(Schema.lockItemTypes)
+        // The letters a type's name may have need no quotes in an array.
+        let array = "{" + types.names.joined(separator: ",") + "}"
+        let added = try connection.execute(Schema.addItemTypes, [array]).compactMap { $0.last ?? nil }
+        try connection.execute("COMMIT")
+        return added
+    }
+
+    /// What was read before a lock was had must not count after it, whatever the database's own default is.
+    private static func begin(_ connection: borrowing Database) throws(Failure) {
+        try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    }
+
+    // MARK: What it did
+
+    /// One or two lines.
+    var text: String {
+        let done =
+            switch versionBefore {
+            case Schema.version: "already at version \(Schema.version)"
+            case 0: "schema created at version \(Schema.version)"
+            default: "schema upgraded from version \(versionBefore) to \(Schema.version)"
+            }
+        let added = typesAdded.isEmpty ? "" : "item types added: \(typesAdded.joined(separator: ", "))\n"
+        return "\(done) in database \(database)\n\(added)"
+    }
+
+    var json: JSON {
+        .object([
+            ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
+            ("to", .integer(Int64(Schema.version))), ("item_types_added", .array(typesAdded.map { .string($0) })),
+        ])
+    }
+}
+
+extension String {
+    fileprivate var asNumber: Int? { Int(self) }
+}

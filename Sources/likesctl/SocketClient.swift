@@ -1,0 +1,124 @@
+import Glibc
+import LikesCore
+import LikesProtocol
+
+/// One connection to the daemon, for one request.
+struct SocketClient: ~Copyable {
+    /// The daemon answers each request within REQUEST_TIMEOUT_MS; this much later nobody will.
+    static let replyMarginMs: Int64 = 2_000
+    /// Bytes of one read.
+    private static let readBytes = 64 * 1024
+
+    private let descriptor: Int32
+    private let timeoutMs: Int64
+    private let deadlineMs: Int64
+
+    /// Connects, waiting `timeoutMs` at most for this and all that follows.
+    static func connected(to path: String, timeoutMs: Int64) throws(Failure) -> SocketClient {
+        guard path.utf8.count <= ConfigurationLimits.socketPathBytesMax else {
+            throw Failure(
+                .usage,
+                "a socket's path has at most \(ConfigurationLimits.socketPathBytesMax) bytes, this one has "
+                    + "\(path.utf8.count): \(path)")
+        }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else {
+            throw Failure(.unreachable, "no socket to be had: \(SystemCalls.text(of: errno))")
+        }
+        let client = SocketClient(descriptor: descriptor, timeoutMs: timeoutMs)
+        try client.connect(to: path)
+        return client
+    }
+
+    private init(descriptor: Int32, timeoutMs: Int64) {
+        self.descriptor = descriptor
+        self.timeoutMs = timeoutMs
+        deadlineMs = SystemCalls.nowMs() + timeoutMs
+    }
+
+    private func connect(to path: String) throws(Failure) {
+        // Connecting waits while the daemon's backlog is full, as long as this says.
+        var wait = timeval(tv_sec: Int(timeoutMs / 1_000), tv_usec: Int(timeoutMs % 1_000) * 1_000)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let outcome = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard outcome == 0 else { throw ConnectFailure.explain(errno, path: path, timeoutMs: timeoutMs) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends one request as a RESP array, so that its arguments may hold anything, and waits for its reply.
+    func reply(to words: [String], _ command: Command) throws(Failure) -> ReceivedReply {
+        var request = "*\(words.count)\r\n"
+        for word in words { request += "$\(word.utf8.count)\r\n\(word)\r\n" }
+        try send(Array(request.utf8), command)
+        return try receive(command)
+    }
+
+    private func send(_ bytes: [UInt8], _ command: Command) throws(Failure) {
+        var sent = 0
+        while sent < bytes.count {
+            guard SystemCalls.wait(for: Int16(POLLOUT), on: descriptor, deadlineMs: deadlineMs) else {
+                throw timedOut(command)
+            }
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+            }
+            if count >= 0 {
+                sent += count
+            } else if errno == EPIPE || errno == ECONNRESET {
+                // Closed in the middle of the request: a last reply may say why.
+                return
+            } else if errno != EINTR, errno != EAGAIN {
+                throw lost(SystemCalls.text(of: errno), command)
+            }
+        }
+    }
+
+    private func receive(_ command: Command) throws(Failure) -> ReceivedReply {
+        var received: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: Self.readBytes)
+        while true {
+            switch ReplyParser.next(in: received) {
+            case .reply(let reply, _): return reply
+            case .broken(let why):
+                throw Failure(.notUnderstood, "the answer is not that of likesd (\(why)): is this its socket?")
+            case .incomplete: break
+            }
+            guard SystemCalls.wait(for: Int16(POLLIN), on: descriptor, deadlineMs: deadlineMs) else {
+                throw timedOut(command)
+            }
+            let count = recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+            if count > 0 {
+                received += chunk[..<count]
+            } else if count == 0 {
+                throw lost("it closed the connection", command)
+            } else if errno != EINTR, errno != EAGAIN {
+                throw lost(SystemCalls.text(of: errno), command)
+            }
+        }
+    }
+
+    private func timedOut(_ command: Command) -> Failure {
+        unanswered("no answer within \(timeoutMs) ms", command, otherwise: .timedOut)
+    }
+
+    private func lost(_ why: String, _ command: Command) -> Failure {
+        unanswered("the daemon went away without an answer (\(why))", command, otherwise: .unreachable)
+    }
+
+    /// A change without an answer may be stored: the same as the daemon's own UNCERTAIN.
+    private func unanswered(_ what: String, _ command: Command, otherwise status: ExitStatus) -> Failure {
+        if command.isChange {
+            return Failure(
+                .uncertain, "\(what): whether it was stored is unknown\nIt is safe to repeat; or ask 'likesctl liked'.")
+        }
+        return Failure(status, "\(what)\nIts log tells more: journalctl -u likesd")
+    }
+}

@@ -1,0 +1,137 @@
+"""likesctl migrate: creates the tables once, whoever runs it how often, and says what is in its way."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.daemon import run
+
+AT_ONCE = 6
+
+
+@pytest.fixture
+def database(postgres, number):
+    """The name of an empty database."""
+    name = f"empty{number()}"
+    postgres.create_database(name)
+    return name
+
+
+def test_it_creates_the_schema_and_the_second_time_nothing(postgres, database):
+    first = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    assert (first.returncode, first.stdout) == (0, f"schema created at version 1 in database {database}\n")
+    second = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    assert (second.returncode, second.stdout) == (0, f"already at version 1 in database {database}\n")
+    with postgres.connect(database) as connection:
+        types = connection.execute("SELECT id, name FROM item_types ORDER BY id").fetchall()
+        assert types == [(1, "post"), (2, "reel"), (3, "comment")]
+        assert connection.execute("SELECT version FROM likesd_schema").fetchall() == [(1,)]
+
+
+def test_many_at_once_create_it_once(postgres, database):
+    url = postgres.url(database)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = list(pool.map(lambda _: run("likesctl", "migrate", "--json", DATABASE_URL=url), range(AT_ONCE)))
+    assert [one.returncode for one in done] == [0] * AT_ONCE
+    assert sorted(json.loads(one.stdout)["from"] for one in done) == [0] + [1] * (AT_ONCE - 1)
+
+
+def test_further_item_types_are_numbered_on_once(postgres, database):
+    def migrate(types):
+        return run("likesctl", "migrate", "--json", DATABASE_URL=postgres.url(database), ITEM_TYPES=types)
+
+    assert json.loads(migrate("photo,post").stdout)["item_types_added"] == ["photo"]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = list(pool.map(migrate, [f"post,story,t{n}" for n in range(AT_ONCE)]))
+    assert [one.returncode for one in done] == [0] * AT_ONCE
+    with postgres.connect(database) as connection:
+        rows = connection.execute("SELECT id, name FROM item_types ORDER BY id").fetchall()
+    assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
+    assert sorted(name for _, name in rows) == sorted(
+        ["post", "reel", "comment", "photo", "story", *(f"t{n}" for n in range(AT_ONCE))]
+    )
+
+
+def test_a_newer_schema_is_left_alone(postgres, database):
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    with postgres.connect(database) as connection:
+        connection.execute("UPDATE likesd_schema SET version = 99")
+    done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    assert done.returncode == 8
+    assert "99" in done.stderr
+    assert "Upgrade likesd" in done.stderr
+
+
+def test_tables_it_did_not_make_are_left_alone(postgres, database):
+    with postgres.connect(database) as connection:
+        connection.execute("CREATE TABLE counters (mine int)")
+    done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    assert done.returncode == 1
+    assert '"counters" already exists' in done.stderr
+    with postgres.connect(database) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert tables == [("counters",)]
+
+
+def test_a_user_without_rights_is_told_what_to_grant(postgres, database):
+    with postgres.connect(database) as connection:
+        connection.execute(f"CREATE ROLE {database} LOGIN")
+    done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database).replace("postgres@", f"{database}@"))
+    assert done.returncode == 77
+    assert f'GRANT CREATE ON SCHEMA public TO "{database}"' in done.stderr
+
+
+def test_a_server_without_writes_is_told_apart(postgres, database):
+    with postgres.connect(database) as connection:
+        connection.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    assert done.returncode == 69
+    assert "takes no writes" in done.stderr
+
+
+def test_a_migrated_server_without_writes_is_no_error(postgres, database):
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    with postgres.connect(database) as connection:
+        connection.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    assert run("likesctl", "migrate", DATABASE_URL=postgres.url(database)).returncode == 0
+
+
+def test_a_missing_database_is_named_with_the_command_that_creates_it(postgres):
+    done = run("likesctl", "migrate", DATABASE_URL=postgres.url("nowhere"))
+    assert done.returncode == 69
+    assert "createdb nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("postgresql://u:hush@127.0.0.1:1/likes", 69),
+        ("host=/nowhere password='hush' dbname=likes", 69),
+        ("postgresql://u@/likes?host=/nowhere&password=hush", 69),
+        ("postgresql://u:hush@h/likes?nothing=1", 78),
+        ("postgresql://u:hush@h/likes?hush=1", 78),
+        ("postgresql://u:hu/hush@h/likes", 78),
+        ("mysql://u:hush@h/likes", 78),
+    ],
+)
+def test_a_password_is_never_printed(url, status):
+    done = run("likesctl", "migrate", DATABASE_URL=url)
+    assert done.returncode == status
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_the_file_is_read_and_the_environment_wins(postgres, database, folder):
+    file = folder / f"{database}.conf"
+    file.write_text(f"# a test's\nDATABASE_URL='{postgres.url(database)}'\nITEM_TYPES=photo\n")
+    done = run("likesctl", "migrate", "--config", file, "--json", ITEM_TYPES="video")
+    assert json.loads(done.stdout) == {"database": database, "from": 0, "to": 1, "item_types_added": ["video"]}
+
+
+def test_a_wrong_file_is_refused_with_every_line_that_is_wrong(folder):
+    file = folder / "wrong.conf"
+    file.write_text("LOG_LEVEL=info\nRATE_LIMIT_REQUESTS=abc\nFOO=1\n")
+    done = run("likesctl", "migrate", "--config", file)
+    assert done.returncode == 78
+    assert f"{file}:2: RATE_LIMIT_REQUESTS: 'abc' is not allowed" in done.stderr
+    assert f"{file}:3: unknown setting 'FOO'" in done.stderr
+    assert run("likesctl", "migrate", "--config", folder / "none.conf").returncode == 78

@@ -1,0 +1,241 @@
+import Foundation
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// Loads a file named `conf` of this text.
+private func load(_ text: String, environment: [String: String] = [:]) throws(ConfigurationError) -> Configuration {
+    try Configuration.load(file: ("conf", Array(text.utf8)), environment: environment)
+}
+
+/// The lines a refused configuration is reported with.
+private func refusals(_ text: String, environment: [String: String] = [:]) -> [String] {
+    do {
+        _ = try load(text, environment: environment)
+        return []
+    } catch {
+        return error.problems.map(\.text)
+    }
+}
+
+@Suite struct ConfigurationFileTests {
+    @Test("Without a file and variables every setting has its default.")
+    func defaults() throws {
+        let configuration = try Configuration.load(file: nil, environment: [:])
+        #expect(configuration == Configuration())
+        #expect(
+            configuration.effectiveText == """
+                LIKESD_SOCKET=/run/likesd/likesd.sock
+                LIKESD_SOCKET_MODE=0660
+                DATABASE_URL=postgresql:///likes
+                DATABASE_REPLICA_URLS=
+                REDIS_URL=redis://localhost:6379/0
+                CACHE_TTL_SECONDS=3600
+                RECENT_LIKES_TTL=86400
+                RECENT_LIKES_MAX=1000
+                RATE_LIMIT_REQUESTS=100
+                RATE_LIMIT_WINDOW_SECONDS=60
+                ITEM_TYPES=post,reel,comment
+                LOCAL_CACHE_ENTRIES=1000000
+                LOCAL_CACHE_TTL_MS=1000
+                REQUEST_TIMEOUT_MS=5000
+                REDIS_TIMEOUT_MS=100
+                MAX_CONNECTIONS=4096
+                LOG_LEVEL=info
+
+                """)
+    }
+
+    @Test("Comments, blank lines, CRLF, blanks around names and values, and quotes are no part of a value.")
+    func lines() throws {
+        let configuration = try load(
+            "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\n"
+                + "LIKESD_SOCKET = \" /a b#c \"\nLOG_LEVEL='DEBUG'"
+        )
+        #expect(configuration.rateLimitRequests == 7)
+        #expect(configuration.socketPath == " /a b#c ")
+        #expect(configuration.logLevel == .debug)
+    }
+
+    @Test("Every problem of a file is reported, with its line.")
+    func problems() {
+        let found = refusals(
+            """
+            RATE_LIMIT_REQUESTS=abc
+            # fine
+            CACHE_TTL_SECONDS=0
+            just words
+            MAX_CONNECTIONS=5
+            MAX_CONNECTIONS=6
+            """)
+        #expect(
+            found == [
+                "conf:1: RATE_LIMIT_REQUESTS: 'abc' is not allowed: a whole number from 0 to 1000000000",
+                "conf:3: CACHE_TTL_SECONDS: '0' is not allowed: a whole number from 1 to 31536000",
+                "conf:4: not a line of the form NAME=value",
+                "conf:6: MAX_CONNECTIONS: stands in line 5 already: keep one of the two",
+            ])
+    }
+
+    @Test("An unknown name is refused, and the message names those there are.")
+    func unknownName() {
+        let found = refusals("RATE_LIMIT=5\nlog_level=info\n=3")
+        #expect(found.count == 3)
+        #expect(found[0].hasPrefix("conf:1: unknown setting 'RATE_LIMIT': there are LIKESD_SOCKET, "))
+        #expect(found[1].hasPrefix("conf:2: unknown setting 'log_level'"))
+        #expect(found[2].hasPrefix("conf:3: unknown setting ''"))
+    }
+
+    @Test("A message shows control characters escaped, and long values cut.")
+    func shownValues() {
+        #expect(refusals("LOG_LEVEL=a\u{1b}[2J\u{85}")[0].contains(#"'a\u{1B}[2J\u{0085}'"#))
+        let long = refusals("LOG_LEVEL=" + String(repeating: "x", count: 10_000))[0]
+        #expect(long.utf8.count < 300)
+    }
+
+    @Test("Bytes that are not UTF-8 are refused with their line.")
+    func badText() throws {
+        let bytes: [UInt8] = Array("LOG_LEVEL=info\nLIKESD_SOCKET=/".utf8) + [0xff, 0x0a] + Array("A\0=b".utf8)
+        #expect(
+            throws: ConfigurationError([
+                ConfigurationProblem(.line(file: "conf", number: 2), "not a line of UTF-8 text"),
+                ConfigurationProblem(.line(file: "conf", number: 3), "not a line of UTF-8 text"),
+            ])
+        ) { try Configuration.load(file: ("conf", bytes), environment: [:]) }
+    }
+
+    @Test("A file over the limit is refused as a whole.")
+    func hugeFile() {
+        let text = String(repeating: "#", count: ConfigurationLimits.fileBytesMax + 1)
+        #expect(refusals(text) == ["conf: more than 1048576 bytes: is it the right file?"])
+    }
+}
+
+@Suite struct ConfigurationEnvironmentTests {
+    @Test("A variable wins over the file; an empty one counts as not set; unknown ones are not looked at.")
+    func precedence() throws {
+        let configuration = try load(
+            "RATE_LIMIT_REQUESTS=5\nRECENT_LIKES_MAX=6",
+            environment: ["RATE_LIMIT_REQUESTS": "9", "RECENT_LIKES_MAX": "", "PATH": "/bin", "LIKESD_FOO": "x"])
+        #expect(configuration.rateLimitRequests == 9)
+        #expect(configuration.recentLikesMax == 6)
+    }
+
+    @Test("A bad variable is reported by its name.")
+    func badVariable() {
+        #expect(
+            refusals("", environment: ["REDIS_TIMEOUT_MS": "-1"])
+                == ["environment: REDIS_TIMEOUT_MS: '-1' is not allowed: a whole number from 1 to 60000"])
+    }
+
+    @Test("The file is checked even where the environment overrides it.")
+    func overriddenIsChecked() {
+        #expect(refusals("REDIS_TIMEOUT_MS=x", environment: ["REDIS_TIMEOUT_MS": "5"]).count == 1)
+    }
+}
+
+@Suite struct ConfigurationValueTests {
+    @Test(
+        "Each number has its range, ends included.",
+        arguments: [
+            ("CACHE_TTL_SECONDS", 1, 31_536_000), ("RECENT_LIKES_TTL", 1, 31_536_000),
+            ("RECENT_LIKES_MAX", 1, 1_000_000), ("RATE_LIMIT_REQUESTS", 0, 1_000_000_000),
+            ("RATE_LIMIT_WINDOW_SECONDS", 1, 31_536_000), ("LOCAL_CACHE_ENTRIES", 0, 100_000_000),
+            ("LOCAL_CACHE_TTL_MS", 0, 3_600_000), ("REQUEST_TIMEOUT_MS", 10, 600_000),
+            ("REDIS_TIMEOUT_MS", 1, 60_000), ("MAX_CONNECTIONS", 1, 100_000),
+        ])
+    func numbers(name: String, lowest: Int, highest: Int) throws {
+        for number in [lowest, highest] {
+            #expect(try load("\(name)=\(number)").effectiveText.contains("\n\(name)=\(number)\n"))
+        }
+        for bad in ["\(lowest - 1)", "\(highest + 1)", "", "1.5", "+5", "0x10", "5s", "99999999999999999999", "５"] {
+            #expect(
+                refusals("\(name)=\(bad)").first?.hasSuffix("a whole number from \(lowest) to \(highest)") == true,
+                "\(bad)")
+        }
+    }
+
+    @Test("The socket's mode is octal.")
+    func socketMode() throws {
+        #expect(try load("LIKESD_SOCKET_MODE=0600").socketMode == 0o600)
+        #expect(try load("LIKESD_SOCKET_MODE=777").socketMode == 0o777)
+        #expect(try load("LIKESD_SOCKET_MODE=0o640").socketMode == 0o640)
+        for bad in ["", "8", "0680", "1777", "rw-rw----", "00660", "-660"] {
+            #expect(refusals("LIKESD_SOCKET_MODE=\(bad)").count == 1, "\(bad)")
+        }
+    }
+
+    @Test("A socket's path has 1 to 107 bytes.")
+    func socketPath() throws {
+        let longest = "/" + String(repeating: "s", count: 106)
+        #expect(try load("LIKESD_SOCKET=\(longest)").socketPath == longest)
+        #expect(refusals("LIKESD_SOCKET=\(longest)s").count == 1)
+        #expect(refusals("LIKESD_SOCKET=").count == 1)
+    }
+
+    @Test("Item types are a list parted by commas, blanks around them ignored.")
+    func itemTypes() throws {
+        #expect(try load("ITEM_TYPES=post, story ,a-1_b").itemTypes.names == ["post", "story", "a-1_b"])
+    }
+
+    @Test("A bad list of item types is refused, and the message says why.")
+    func badItemTypes() {
+        #expect(refusals("ITEM_TYPES=").first?.contains("at least one type is needed") == true)
+        #expect(refusals("ITEM_TYPES=post,,reel").first?.contains("'' is no type's name") == true)
+        #expect(refusals("ITEM_TYPES=post,Reel").first?.contains("'Reel' is no type's name") == true)
+        #expect(refusals("ITEM_TYPES=post,reel,post").first?.contains("'post' stands there twice") == true)
+        let many = (1...65).map { "t\($0)" }.joined(separator: ",")
+        #expect(refusals("ITEM_TYPES=\(many)").first?.contains("at most 64 types, not 65") == true)
+    }
+
+    @Test("The level of the log is one of five words.")
+    func logLevel() throws {
+        for level in LogLevel.allCases { #expect(try load("LOG_LEVEL=\(level)").logLevel == level) }
+        #expect(
+            refusals("LOG_LEVEL=loud") == [
+                "conf:1: LOG_LEVEL: 'loud' is not allowed: one of error, warning, notice, info, debug"
+            ])
+    }
+
+    @Test("The effective text is a file that says the same, where there are no secrets.")
+    func roundTrip() throws {
+        let configuration = try load(
+            """
+            LIKESD_SOCKET=" spaced 'quoted' "
+            LIKESD_SOCKET_MODE=0007
+            DATABASE_URL=host=/run/postgresql dbname='my likes'
+            DATABASE_REPLICA_URLS=postgres://a,b/likes, postgresql://c/likes
+            REDIS_URL=unix:///run/a%20b.sock?db=3
+            ITEM_TYPES=story
+            LOG_LEVEL=warning
+            """)
+        #expect(try load(configuration.effectiveText) == configuration)
+    }
+}
+
+@Suite struct ConfigurationDocumentTests {
+    private static func text(of path: String) throws -> String {
+        let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        return try String(contentsOf: repository.appendingPathComponent(path), encoding: .utf8)
+    }
+
+    @Test("The packaged file shows every setting once, commented out, with its default.")
+    func packagedFile() throws {
+        let packaged = try Self.text(of: "packaging/likesd.conf")
+        #expect(try load(packaged) == Configuration())
+        let settings = packaged.split(separator: "\n").filter { $0.hasPrefix("#") && !$0.hasPrefix("# ") && $0 != "#" }
+        #expect(settings.map { $0.dropFirst() + "\n" }.joined() == Configuration().effectiveText)
+    }
+
+    @Test("The documentation lists every setting with its default, in the same order.")
+    func documentation() throws {
+        let rows = try Self.text(of: "docs/configuration.md").split(separator: "\n").filter { $0.hasPrefix("| `") }
+        let shown = rows.map { row in
+            row.split(separator: "|").prefix(2)
+                .map { $0.trimmingCharacters(in: CharacterSet(charactersIn: " `")) }.joined(separator: "=") + "\n"
+        }
+        #expect(shown.joined() == Configuration().effectiveText)
+    }
+}

@@ -1,0 +1,176 @@
+import Testing
+
+@testable import LikesCore
+
+private func redis(_ url: String) throws -> RedisEndpoint {
+    try Configuration.load(file: nil, environment: ["REDIS_URL": url]).redis
+}
+
+private func refusal(_ name: String, _ url: String) -> String? {
+    do {
+        _ = try Configuration.load(file: nil, environment: [name: url])
+        return nil
+    } catch {
+        return error.text
+    }
+}
+
+@Suite struct RedisURLTests {
+    @Test(
+        "A Redis URL names a host, port and database, with the usual defaults.",
+        arguments: [
+            ("redis://localhost:6379/0", "localhost", 6379, 0),
+            ("redis://localhost", "localhost", 6379, 0),
+            ("redis://cache.example:7000", "cache.example", 7000, 0),
+            ("redis://10.0.0.1/12", "10.0.0.1", 6379, 12),
+            ("redis://10.0.0.1:/", "10.0.0.1", 6379, 0),
+            ("redis://", "localhost", 6379, 0),
+            ("redis:///3", "localhost", 6379, 3),
+            ("redis://[::1]:6380/1", "::1", 6380, 1),
+            ("redis://[fe80::1]", "fe80::1", 6379, 0),
+            ("redis://h?db=4", "h", 6379, 4),
+            ("REDIS://h", "h", 6379, 0),
+        ])
+    func tcp(url: String, host: String, port: Int, database: Int) throws {
+        let endpoint = try redis(url)
+        #expect(
+            endpoint
+                == RedisEndpoint(
+                    address: .tcp(host: host, port: port), username: nil, password: nil, database: database))
+    }
+
+    @Test(
+        "Users and passwords are percent-decoded; the last @ ends them.",
+        arguments: [
+            ("redis://:secret@h", nil, "secret"),
+            ("redis://bob:secret@h", "bob", "secret"),
+            ("redis://b%40b:p%2Fa%3As%25s@h", "b@b", "p/a:s%s"),
+            ("redis://:p@ss:w@h", nil, "p@ss:w"),
+            ("redis://:@h", nil, nil),
+            ("redis://h?username=bob&password=s%20t", "bob", "s t"),
+            ("unix://:secret@/run/r.sock", nil, "secret"),
+            ("unix://bob:secret@/run/r.sock", "bob", "secret"),
+            ("unix://bob@/run/r.sock?password=x", "bob", "x"),
+        ] as [(String, String?, String?)])
+    func credentials(url: String, username: String?, password: String?) throws {
+        let endpoint = try redis(url)
+        #expect(endpoint.username == username)
+        #expect(endpoint.password == password)
+    }
+
+    @Test(
+        "A unix URL names a socket's path.",
+        arguments: [
+            ("unix:///run/redis.sock", "/run/redis.sock", 0),
+            ("unix:///run/a%20b@/r.sock?db=2", "/run/a b@/r.sock", 2),
+            ("unix://:p@/r.sock?db=9", "/r.sock", 9),
+        ])
+    func unix(url: String, path: String, database: Int) throws {
+        let endpoint = try redis(url)
+        #expect(endpoint.address == .unix(path: path))
+        #expect(endpoint.database == database)
+    }
+
+    @Test(
+        "A Redis URL that can't be meant is refused, and its password stays out of the message.",
+        arguments: [
+            "localhost:6379", "http://h", "redis://h:port", "redis://h:0", "redis://h:65536", "redis://h/x",
+            "redis://h/0/1", "redis://h/-1", "redis://bob@h", "redis://:hush%2@h", "redis://:hush%00@h",
+            "redis://:hush%ff@h", "redis://:hu/hush@h", "redis://:hu?hush@h", "redis://[::1", "redis://[::1]x",
+            "redis://h?hush=1", "unix://run/redis.sock", "unix://", "redis://h?db=hush",
+            "unix:///" + String(repeating: "s", count: 107),
+        ])
+    func refused(url: String) throws {
+        let message = try #require(refusal("REDIS_URL", url))
+        #expect(message.hasPrefix("environment: REDIS_URL: this value is not allowed: "))
+        #expect(!message.contains("hush"))
+    }
+
+    @Test("TLS is refused with what to do instead.")
+    func tls() {
+        #expect(refusal("REDIS_URL", "rediss://h")?.contains("stunnel") == true)
+    }
+
+    @Test(
+        "The masked URL says all but the password.",
+        arguments: [
+            ("redis://:p@h:1/2", "redis://:***@h:1/2"),
+            ("redis://b%40b:p@[::1]", "redis://b%40b:***@[::1]:6379/0"),
+            ("unix://u:p@/run/a%20b.sock?db=1", "unix://u:***@/run/a%20b.sock?db=1"),
+        ])
+    func masked(url: String, shown: String) throws {
+        #expect(try redis(url).maskedURL == shown)
+    }
+}
+
+@Suite struct DatabaseURLTests {
+    @Test(
+        "A libpq URI or conninfo is taken as it is; SQLAlchemy's driver is dropped from the scheme.",
+        arguments: [
+            ("postgresql:///likes", "postgresql:///likes"),
+            ("postgres://u:p@h:5432/d?sslmode=require", "postgres://u:p@h:5432/d?sslmode=require"),
+            ("postgresql+asyncpg://u:p@h/d", "postgresql://u:p@h/d"),
+            (
+                "postgresql://a:1,b:2,[::1]:3/d?target_session_attrs=read-write",
+                "postgresql://a:1,b:2,[::1]:3/d?target_session_attrs=read-write"
+            ),
+            ("postgresql://%2Frun%2Fpg/d", "postgresql://%2Frun%2Fpg/d"),
+            ("postgresql://u:caf%E9@h/d", "postgresql://u:caf%E9@h/d"),
+            ("postgresql:///d?user=a@b", "postgresql:///d?user=a@b"),
+            ("host=/run dbname=likes", "host=/run dbname=likes"),
+            ("host = 'a b'\tpassword=x\\ y", "host = 'a b'\tpassword=x\\ y"),
+            ("password=a://b", "password=a://b"),
+        ])
+    func accepted(value: String, text: String) throws {
+        #expect(try Configuration.load(file: nil, environment: ["DATABASE_URL": value]).databaseURL == text)
+    }
+
+    @Test(
+        "A database URL that libpq would misread is refused, and its password stays out of the message.",
+        arguments: [
+            "mysql://u:hush@h/d", "likes", "postgresql://u:hu@hush@h/d", "postgresql://u:hu/hush@h/d",
+            "postgresql://u:hush%zz@h/d", "postgresql://u:hush%00@h/d", "postgresql://u:hush/d",
+            "postgresql://h/d?hush", "password='hush", "host=h hush", "=hush", "postgresql://h:70000/d",
+            "   ",
+        ])
+    func refused(value: String) throws {
+        let message = try #require(refusal("DATABASE_URL", value))
+        #expect(message.hasPrefix("environment: DATABASE_URL: this value is not allowed: "))
+        #expect(!message.contains("hush"))
+    }
+
+    @Test(
+        "Passwords are masked wherever libpq takes them.",
+        arguments: [
+            ("postgresql://u:p@h/d", "postgresql://u:***@h/d"),
+            ("postgresql://u:p:q?r@h/d?x=1", "postgresql://u:***@h/d?x=1"),
+            (
+                "postgresql://u@h/d?password=p&sslpassword=q&x=1",
+                "postgresql://u@h/d?password=***&sslpassword=***&x=1"
+            ),
+            ("postgresql://h/d?p%61ssword=p", "postgresql://h/d?p%61ssword=***"),
+            ("host=h password=p dbname=d", "host=h password=*** dbname=d"),
+            ("password = 'p \\' q' host=h", "password = *** host=h"),
+            ("password=p\\ q host=h sslpassword=r", "password=*** host=h sslpassword=***"),
+            ("postgresql://u@h:5/d", "postgresql://u@h:5/d"),
+        ])
+    func masked(value: String, shown: String) {
+        #expect(DatabaseURL.masked(value) == shown)
+    }
+
+    @Test("What a library says about a connection string is shown without its passwords.")
+    func redacted() {
+        let url = "postgresql://u:p%40q@h/d?password=two"
+        #expect(DatabaseURL.redacted("bad \"\(url)\"", about: url) == "bad \"postgresql://u:***@h/d?password=***\"")
+        #expect(DatabaseURL.redacted("p@q, two", about: url) == "***, ***")
+    }
+
+    @Test("Replicas are a list of URIs; a comma between hosts parts nothing.")
+    func replicas() throws {
+        let list = "postgresql://a:1,b:2/d , postgresql+asyncpg://u:p@c/d"
+        let configuration = try Configuration.load(file: nil, environment: ["DATABASE_REPLICA_URLS": list])
+        #expect(configuration.databaseReplicaURLs == ["postgresql://a:1,b:2/d", "postgresql://u:p@c/d"])
+        #expect(configuration.effectiveText.contains("S=postgresql://a:1,b:2/d,postgresql://u:***@c/d\n"))
+        #expect(refusal("DATABASE_REPLICA_URLS", "postgresql://a/d,http://b") != nil)
+    }
+}

@@ -1,0 +1,194 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// Redis and PostgreSQL as far as one host's core sees them: each executes its calls in order, some time after they
+/// were sent, and its answer arrives some time after that.
+private struct Backends {
+    var likes: Set<Pair> = []
+    var rows: [Item: CounterState] = [:]
+    var cached: [Item: CounterState] = [:]
+    var recent: Set<Pair> = []
+    private var sent: [Backend: [Action]] = [:]
+    private var answers: [Backend: [Answer]] = [:]
+
+    enum Answer {
+        case admitted(CallID, [AdmissionVerdict])
+        case countersRead(CallID, [CounterState?])
+        case wroteThrough(CallID)
+        case committed(CallID, BatchOutcome)
+        case countersSelected(CallID, [CounterState])
+        case pairsSelected(CallID, [PairState])
+    }
+
+    var isIdle: Bool { sent.values.allSatisfy(\.isEmpty) && answers.values.allSatisfy(\.isEmpty) }
+
+    mutating func take(_ action: Action) {
+        switch action {
+        case .admit, .readCounters, .writeThrough, .fillCounters: sent[.redis, default: []].append(action)
+        case .commit: sent[.lane, default: []].append(action)
+        case .selectCounters, .selectPairs: sent[.reader, default: []].append(action)
+        default: break
+        }
+    }
+
+    /// Executes one call, or delivers one answer, of a backend chosen at random.
+    mutating func progress(_ random: inout SplitMix64) -> Answer? {
+        guard let backend = [Backend.redis, .lane, .reader].randomElement(using: &random) else { return nil }
+        if Bool.random(using: &random), let calls = sent[backend], !calls.isEmpty {
+            if let answer = execute(calls[0], &random) { answers[backend, default: []].append(answer) }
+            sent[backend]?.removeFirst()
+        } else if let due = answers[backend], !due.isEmpty {
+            return answers[backend]?.removeFirst()
+        }
+        return nil
+    }
+
+    private func row(_ item: Item) -> CounterState { rows[item] ?? CounterState(item: item, count: 0, version: 0) }
+
+    private mutating func execute(_ action: Action, _ random: inout SplitMix64) -> Answer? {
+        switch action {
+        case .admit(let call, let entries):
+            return .admitted(call, entries.map { .admitted(recent: $0.kind == .like && recent.contains($0.pair)) })
+        case .readCounters(let call, let items):
+            // Redis may evict whatever it likes.
+            for item in items where Int.random(in: 0..<4, using: &random) == 0 { cached[item] = nil }
+            return .countersRead(call, items.map { cached[$0] })
+        case .writeThrough(let call, let counters, let changes):
+            set(counters)
+            for change in changes {
+                if change.add { recent.insert(change.pair) } else { recent.remove(change.pair) }
+            }
+            return .wroteThrough(call)
+        case .fillCounters(let counters):
+            set(counters)
+            return nil
+        case .commit(let call, let batch):
+            let changed = batch.map { likes.contains($0.pair) != $0.wanted }
+            for row in batch { if row.wanted { likes.insert(row.pair) } else { likes.remove(row.pair) } }
+            let items = Set(zip(batch, changed).filter { $0.1 }.map { $0.0.pair.item })
+            for item in items {
+                let count = Int64(likes.count { $0.item == item })
+                rows[item] = CounterState(item: item, count: count, version: row(item).version + 1)
+            }
+            let counters = items.map { row($0) }.sorted { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }
+            return .committed(call, BatchOutcome(changed: changed, counters: counters))
+        case .selectCounters(let call, let items): return .countersSelected(call, items.map { row($0) })
+        case .selectPairs(let call, let pairs):
+            return .pairsSelected(call, pairs.map { PairState(liked: likes.contains($0), counter: row($0.item)) })
+        default: return nil
+        }
+    }
+
+    private mutating func set(_ counters: [CounterState]) {
+        for counter in counters where (cached[counter.item]?.version ?? -1) <= counter.version {
+            cached[counter.item] = counter
+        }
+    }
+}
+
+@Suite struct PipelineModelTests {
+    @Test("However long each backend takes, a pipeline is answered as if executed in order", arguments: 0..<300)
+    func aPipelineIsAnsweredAsIfExecutedInOrder(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        var script = Script {
+            $0.rateLimitRequests = 0
+            $0.localCacheEntries = seed % 2 == 0 ? 2 : 100
+            $0.requestTimeoutMs = 1_000_000
+            $0.redisTimeoutMs = 1_000_000
+        }
+        var backends = Backends()
+        // Liked before, unknown to Redis: duplicates without a hint.
+        for user in 0..<2 {
+            backends.likes.insert(Pair(user: Int64(user), item: post))
+            backends.rows[post] = counter(post, Int64(user + 1), Int64(user + 1))
+        }
+        var model = backends.likes
+        let client = try script.open()
+        var requests: [Request] = []
+        var expected: [Reply] = []
+        var replies: [Reply] = []
+        func settle(_ steps: Int) {
+            for _ in 0..<steps {
+                for action in script.take() {
+                    if case .reply(_, let reply) = action { replies.append(reply) } else { backends.take(action) }
+                }
+                guard let answer = backends.progress(&random) else { continue }
+                script.now = script.now.adding(ms: Int64.random(in: 0..<400, using: &random))
+                switch answer {
+                case .admitted(let call, let verdicts): script.admit(call, verdicts)
+                case .countersRead(let call, let counters): script.redisHas(call, counters)
+                case .wroteThrough(let call): script.wroteThrough(call)
+                case .committed(let call, let outcome):
+                    script.commit(call, changed: outcome.changed, outcome.counters)
+                case .countersSelected(let call, let counters): script.databaseHas(call, counters)
+                case .pairsSelected(let call, let states): script.pairs(call, states)
+                }
+            }
+        }
+        for _ in 0..<60 {
+            let request = Self.request(&random)
+            script.send(request, on: client)
+            requests.append(request)
+            expected.append(Self.execute(request, &model))
+            settle(Int.random(in: 0..<6, using: &random))
+        }
+        for _ in 0..<10_000 where replies.count < expected.count { settle(10) }
+        #expect(replies.count == expected.count)
+        for (place, reply) in replies.enumerated() {
+            #expect(Self.exact(requests[place], reply) == Self.exact(requests[place], expected[place]), "\(place)")
+        }
+        while !backends.isIdle { settle(10) }
+        #expect(backends.likes == model)
+        #expect(script.core.changes.count == 0)
+        #expect(script.core.followers.isEmpty)
+        #expect(script.core.gathers.isEmpty)
+        #expect(script.core.fetches.count == 0)
+        #expect(script.core.verifyingCount == 0)
+    }
+
+    /// What has to be exact. A count is any the item had between request and reply, later changes of the pipeline
+    /// among them.
+    private static func exact(_ request: Request, _ reply: Reply) -> Reply {
+        switch (request, reply) {
+        case (.like, .change(let changed, _)), (.unlike, .change(let changed, _)):
+            .change(changed: changed, count: 0)
+        case (.count, .integer): .integer(0)
+        case (.counts, .integers(let counts)): .integers(counts.map { _ in 0 })
+        default: reply
+        }
+    }
+
+    private static func request(_ random: inout SplitMix64) -> Request {
+        let item = Bool.random(using: &random) ? post : other
+        let pair = Pair(user: Int64.random(in: 0..<3, using: &random), item: item)
+        switch Int.random(in: 0..<7, using: &random) {
+        case 0, 1: return .like(pair)
+        case 2: return .unlike(pair)
+        case 3: return .count(item)
+        case 4: return .liked(pair)
+        case 5: return .counts([other, post, other])
+        default: return .likedMany(user: pair.user, items: [post, other])
+        }
+    }
+
+    private static func execute(_ request: Request, _ model: inout Set<Pair>) -> Reply {
+        let likes = model
+        func count(_ item: Item, _ likes: Set<Pair>) -> Int64 { Int64(likes.count { $0.item == item }) }
+        switch request {
+        case .like(let pair):
+            let changed = model.insert(pair).inserted
+            return .change(changed: changed, count: count(pair.item, model))
+        case .unlike(let pair):
+            let changed = model.remove(pair) != nil
+            return .change(changed: changed, count: count(pair.item, model))
+        case .count(let item): return .integer(count(item, likes))
+        case .liked(let pair): return .integer(likes.contains(pair) ? 1 : 0)
+        case .counts(let items): return .integers(items.map { count($0, likes) })
+        case .likedMany(let user, let items):
+            return .integers(items.map { likes.contains(Pair(user: user, item: $0)) ? 1 : 0 })
+        default: return .null
+        }
+    }
+}

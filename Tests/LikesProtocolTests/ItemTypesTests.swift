@@ -1,0 +1,59 @@
+import Testing
+
+@testable import LikesProtocol
+
+private func refusal(_ names: [String]) -> ItemTypesError? {
+    do throws(ItemTypesError) {
+        _ = try ItemTypes(names)
+        return nil
+    } catch {
+        return error
+    }
+}
+
+@Test("A list of item types is refused for its first fault")
+func faultyTypesAreRefused() {
+    #expect(refusal([]) == ItemTypesError.none)
+    #expect(refusal(["post", "reel", "post"]) == .repeated("post"))
+    for name in ["", "Post", "1a", "-a", "_a", "a b", "a:b", "\u{e9}", "a\n", String(repeating: "a", count: 33)] {
+        #expect(refusal(["ok", name]) == .badName(name), "\(name.debugDescription)")
+    }
+    #expect(refusal((0..<65).map { "t\($0)" }) == .tooMany(65))
+}
+
+@Test("Names of 1 to 32 letters, digits, _ and -, up to 64 of them, are taken")
+func namesAreTaken() {
+    #expect(refusal(["a", "z9_-", String(repeating: "a", count: 32)]) == nil)
+    #expect(refusal((0..<64).map { "t\($0)" }) == nil)
+}
+
+@Test("A type is found by its whole name, at its place")
+func typesAreFound() throws {
+    let types = try ItemTypes(["post", "pos", "posts", "reel"])
+    func index(_ name: String) -> UInt8? { Array(name.utf8).withUnsafeBytes { types.index(of: $0) } }
+    #expect(["post", "pos", "posts", "reel"].map(index) == [0, 1, 2, 3])
+    for name in ["", "p", "poss", "Post", "postpos", "comment"] { #expect(index(name) == nil) }
+}
+
+@Test("The standard types are the reference's, and give the canonical text")
+func standardTypes() {
+    #expect(ItemTypes.standard == (try? ItemTypes(["post", "reel", "comment"])))
+    #expect(ItemTypes.standard.text(of: Item(type: 2, id: 9)) == "comment:9")
+}
+
+@Test("Every verb is found by its name in either case, and by nothing else")
+func verbsAreFound() {
+    let names = [
+        "LIKE", "UNLIKE", "COUNT", "MCOUNT", "LIKED", "MLIKED", "HEALTH", "INFO", "METRICS", "PING", "ECHO", "QUIT",
+        "RESET", "HELLO", "CLIENT", "COMMAND", "SELECT", "CONFIG",
+    ]
+    #expect(Verb.allCases.map(\.name) == names)
+    for verb in Verb.allCases {
+        func found(_ name: String) -> Verb? { Array(name.utf8).withUnsafeBytes { Verb($0) } }
+        #expect(found(verb.name) == verb)
+        #expect(found(verb.name.lowercased()) == verb)
+        #expect(found("\0" + verb.name) == nil)
+        #expect(found(verb.name + "\0") == nil)
+        #expect(found(String(verb.name.dropLast())).map { $0 == verb } != true)
+    }
+}

@@ -1,0 +1,24 @@
+import Glibc
+
+/// splitmix64: a whole run follows from its seed.
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// LIKESD_SEED repeats a run that failed; without it every run is another one.
+    static func runSeed() -> UInt64 {
+        let given = getenv("LIKESD_SEED").flatMap { UInt64(String(cString: $0)) }
+        let seed = given ?? UInt64.random(in: .min ... .max)
+        print("LIKESD_SEED=\(seed)")
+        return seed
+    }
+}
