@@ -41,7 +41,7 @@ class Daemon:
     def __init__(self, folder, database_url, redis_url, arguments=(), **settings):
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
-        self.socket = Path(settings.get("LIKESD_SOCKET", self.folder / "likesd.sock"))
+        self.socket = Path(settings.get("LIKESD_SOCKET") or self.folder / "likesd.sock")
         self.database_url = database_url
         self.settings = {
             **DEFAULTS,

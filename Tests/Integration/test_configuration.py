@@ -1,0 +1,210 @@
+"""Configuration: the file, the environment over it, and errors that say where."""
+
+import pytest
+from support.daemon import Daemon, run
+from support.waiting import eventually
+
+CONFIGURATION_ERROR = 78
+DEFAULTS = {
+    "LIKESD_SOCKET": "/run/likesd/likesd.sock",
+    "LIKESD_SOCKET_MODE": "0660",
+    "DATABASE_URL": "postgresql:///likes",
+    "REDIS_URL": "redis://localhost:6379/0",
+    "CACHE_TTL_SECONDS": "3600",
+    "RECENT_LIKES_TTL": "86400",
+    "RECENT_LIKES_MAX": "1000",
+    "RATE_LIMIT_REQUESTS": "100",
+    "RATE_LIMIT_WINDOW_SECONDS": "60",
+    "ITEM_TYPES": "post,reel,comment",
+    "LOCAL_CACHE_ENTRIES": "1000000",
+    "LOCAL_CACHE_TTL_MS": "1000",
+    "REQUEST_TIMEOUT_MS": "5000",
+    "REDIS_TIMEOUT_MS": "100",
+    "MAX_CONNECTIONS": "4096",
+    "LOG_LEVEL": "info",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a configuration file and returns its path."""
+
+    def write(text):
+        path = tmp_path / "likesd.conf"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def check(*arguments, **environment):
+    return run("likesd", "--check-config", *arguments, **environment)
+
+
+def effective(*arguments, **environment):
+    done = check(*arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def test_the_defaults_are_those_documented(write):
+    values = effective("--config", write(""))
+    assert {name: values.get(name) for name in DEFAULTS} == DEFAULTS
+
+
+def test_a_file_may_have_comments_blank_lines_and_blanks(write):
+    values = effective(
+        "--config",
+        write("# comment\n\n  RATE_LIMIT_REQUESTS = 7  \nITEM_TYPES=post,story\n   # more\nLOG_LEVEL=debug\n"),
+    )
+    assert values["RATE_LIMIT_REQUESTS"] == "7"
+    assert values["ITEM_TYPES"] == "post,story"
+    assert values["LOG_LEVEL"] == "debug"
+
+
+def test_the_environment_comes_over_the_file(write):
+    path = write("RATE_LIMIT_REQUESTS=7\nMAX_CONNECTIONS=9\n")
+    values = effective("--config", path, RATE_LIMIT_REQUESTS=8)
+    assert values["RATE_LIMIT_REQUESTS"] == "8"
+    assert values["MAX_CONNECTIONS"] == "9"
+
+
+def test_what_is_checked_can_be_read_again(write):
+    first = check("--config", write("RATE_LIMIT_REQUESTS=7\nITEM_TYPES=post,story\n"))
+    again = check("--config", write(first.stdout))
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == first.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMITS", "1"),
+        ("RATE_LIMIT_REQUESTS", "abc"),
+        ("RATE_LIMIT_REQUESTS", "-1"),
+        ("RATE_LIMIT_REQUESTS", "1.5"),
+        ("RATE_LIMIT_REQUESTS", "99999999999999999999"),
+        ("CACHE_TTL_SECONDS", "0"),
+        ("REQUEST_TIMEOUT_MS", "0"),
+        ("MAX_CONNECTIONS", "0"),
+        ("LIKESD_SOCKET_MODE", "0999"),
+        ("LIKESD_SOCKET_MODE", "rw"),
+        ("ITEM_TYPES", "Post"),
+        ("ITEM_TYPES", "post,post"),
+        ("ITEM_TYPES", "post,,reel"),
+        ("ITEM_TYPES", "1st"),
+        ("ITEM_TYPES", "a" * 33),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "rediss://localhost"),
+        ("REDIS_URL", "redis://localhost:port/0"),
+        ("REDIS_URL", "redis://localhost/x"),
+        ("DATABASE_URL", "mysql://localhost/likes"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_setting_is_an_error_with_file_and_line_or_variable(write, name, value):
+    path = write(f"# first line\n{name}={value}\n")
+    for done in (check("--config", path), run("likesd", "--config", path)):
+        assert done.returncode == CONFIGURATION_ERROR
+        assert f"{path}:2" in done.stderr
+        assert name in done.stderr
+    if name in DEFAULTS:
+        for done in (check("--config", write(""), **{name: value}), run("likesd", **{name: value})):
+            assert done.returncode == CONFIGURATION_ERROR
+            assert name in done.stderr
+
+
+def test_all_errors_of_a_file_are_reported_at_once(write):
+    path = write("NONSENSE=1\nMAX_CONNECTIONS=many\nno equals sign\nLOG_LEVEL=info\n")
+    done = check("--config", path)
+    assert done.returncode == CONFIGURATION_ERROR
+    for line in (1, 2, 3):
+        assert f"{path}:{line}" in done.stderr
+
+
+def test_a_line_of_the_file_is_checked_even_where_the_environment_overrides_it(write):
+    done = check("--config", write("MAX_CONNECTIONS=many\n"), MAX_CONNECTIONS=5)
+    assert done.returncode == CONFIGURATION_ERROR
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    done = check("--config", tmp_path / "missing.conf")
+    assert done.returncode == CONFIGURATION_ERROR
+    assert "missing.conf" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "visible"),
+    [
+        ("DATABASE_URL", "postgresql://app:s3cret@db:5432/likes", "app"),
+        ("DATABASE_URL", "postgresql://db/likes?user=app&password=s3cret", "app"),
+        ("DATABASE_URL", "host=db user=app password=s3cret", "app"),
+        ("DATABASE_URL", "host=db user=app password = 's3cret'", "app"),
+        ("REDIS_URL", "redis://:s3cret@cache:6379/0", "cache"),
+        ("REDIS_URL", "redis://app:s3cret@cache/1", "app"),
+        ("REDIS_URL", "unix://:s3cret@/run/redis.sock?db=0", "/run/redis.sock"),
+    ],
+)
+def test_secrets_are_masked(write, name, value, visible):
+    for done in (check("--config", write(f"{name}={value}\n")), check(**{name: value})):
+        assert done.returncode == 0, done.stderr
+        assert "s3cret" not in done.stdout + done.stderr
+        assert visible in done.stdout
+
+
+def test_secrets_are_not_in_the_error_about_them(write):
+    for name, value in [("REDIS_URL", "redis://:s3cret@cache:port/0"), ("DATABASE_URL", "mysql://a:s3cret@db/likes")]:
+        done = check("--config", write(f"{name}={value}\n"))
+        assert done.returncode == CONFIGURATION_ERROR
+        assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_checking_does_nothing_else(write, tmp_path):
+    socket = tmp_path / "l.sock"
+    done = check("--config", write(""), LIKESD_SOCKET=socket, DATABASE_URL="postgresql://nowhere.invalid/x")
+    assert done.returncode == 0
+    assert not socket.exists()
+
+
+def test_the_references_database_url_works(start_daemon, postgres, user, item):
+    url = postgres.url().replace("postgresql://", "postgresql+asyncpg://")
+    assert start_daemon(DATABASE_URL=url).call("LIKE", user, item) == [1, 1]
+
+
+def test_a_daemon_takes_its_settings_from_a_file(postgres, redis_server, folder, number, write):
+    place = folder / f"c{number()}"
+    path = write(
+        f"LIKESD_SOCKET={place}/from-file.sock\nDATABASE_URL={postgres.url()}\nREDIS_URL={redis_server.url}\n"
+        "RATE_LIMIT_REQUESTS=1\nITEM_TYPES=post,story\n"
+    )
+    daemon = Daemon(
+        place,
+        None,
+        None,
+        arguments=["--config", path],
+        LIKESD_SOCKET=None,
+        DATABASE_URL=None,
+        REDIS_URL=None,
+        RATE_LIMIT_REQUESTS=None,
+    )
+    daemon.socket = place / "from-file.sock"
+    daemon.start()
+    try:
+        user, item = number(), f"story:{number()}"
+        assert daemon.call("LIKE", user, item) == [1, 1]
+        assert daemon.call("LIKE", user, item).code == "RATELIMITED"
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_no_password_is_ever_logged(start_daemon, own_postgres, own_redis):
+    daemon = start_daemon(
+        own_postgres,
+        own_redis,
+        until="listening",
+        database_url=f"postgresql://postgres:s3cret@/nowhere?host={own_postgres.folder}",
+        REDIS_URL=f"unix://:s3cret@{own_redis.socket}",
+    )
+    eventually(lambda: daemon.health().get("message"), "a message")
+    assert "s3cret" not in daemon.log()
+    assert "s3cret" not in str(daemon.health())
