@@ -122,8 +122,9 @@ class PostgresLink {
 
     private var errorText: String {
         guard let text = PQerrorMessage(connection) else { return "no connection" }
-        let lines = String(cString: text).split(whereSeparator: \.isNewline)
-        return lines.isEmpty ? "the connection was closed" : lines.joined(separator: " ")
+        // Lines that begin with a tab only guess at the reason.
+        let lines = String(cString: text).split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("\t") }
+        return lines.isEmpty ? "the connection was closed" : lines.joined(separator: "; ")
     }
 
     // MARK: Events
@@ -142,10 +143,11 @@ class PostgresLink {
         case .connecting: poll()
         case .settling, .ready:
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1
+            let reason = isAlive ? "" : errorText
             // What came before the end is still there to be read: an outcome, or why the server hung up.
             if case .settling = stage { settle() } else { collect() }
             guard connection != nil else { return }
-            if isAlive { flush() } else { lose() }
+            if isAlive { flush() } else { lose(.unreachable(reason)) }
         }
     }
 
