@@ -54,6 +54,9 @@ final class Daemon {
             notifier.noteActivity()
             endTurn()
         }
+        redis.disconnect()
+        lane.disconnect()
+        reader.disconnect()
         return .success
     }
 

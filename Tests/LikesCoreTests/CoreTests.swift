@@ -146,7 +146,13 @@ import Testing
     func aLikeAndAnUnlikeOfOnePair() throws {
         var script = Script()
         let client = try script.open()
-        script.send(.like(ann), .unlike(ann), .like(ann), .like(bob), on: client)
+        let second = try script.open()
+        script.step { core, now, actions in
+            for request in [Request.like(ann), .unlike(ann), .like(ann)] {
+                core.received(request, on: client, now: now, into: &actions)
+            }
+            core.received(.like(bob), on: second, now: now, into: &actions)
+        }
         script.admit(1, [AdmissionVerdict](repeating: .admitted(recent: false), count: 4))
         let both = [BatchRow(pair: ann, wanted: true), BatchRow(pair: bob, wanted: true)]
         #expect(script.take().last == .commit(2, both))

@@ -84,12 +84,21 @@ extension Core {
         var batched: [ChangeIndex] = []
         var kinds: [Pair: ChangeKind?] = [:]
         var later: [ChangeIndex] = []
+        var overtaken: Set<OwnItem> = []
         while batched.count + later.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
             let change = changes[index]
             if change.isAnswered {
                 changes.release(index)
-            } else if let kind = kinds[change.pair], kind != change.kind {
+                continue
+            }
+            let own = OwnItem(connection: change.ticket.connection, item: change.pair.item)
+            if let kind = kinds[change.pair], kind != change.kind {
                 // A like and an unlike of one pair in one transaction would leave no trace to count from.
+                kinds[change.pair] = .some(nil)
+                overtaken.insert(own)
+                later.append(index)
+            } else if !overtaken.isEmpty, overtaken.contains(own) {
+                // Its count must not leave out an earlier change of its own connection.
                 kinds[change.pair] = .some(nil)
                 later.append(index)
             } else {
@@ -104,6 +113,12 @@ extension Core {
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
         actions.append(.commit(calls.begin(.commit(batch, batched), now: now), batch.rows))
+    }
+
+    /// An item as one connection changes it.
+    private struct OwnItem: Hashable {
+        var connection: ConnectionID
+        var item: Item
     }
 
     // MARK: Admission

@@ -32,8 +32,6 @@ class PostgresLink {
         self.configuration = configuration
     }
 
-    deinit { close() }
-
     // MARK: For subclasses
 
     var isReady: Bool { if case .ready = stage { true } else { false } }

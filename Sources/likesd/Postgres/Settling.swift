@@ -51,6 +51,9 @@ struct Settling {
     /// The planner is told what the statements are written for: look-ups by key, in a loop over what was asked for.
     /// With any other plan they would still be right, but the lane's order of locks would not be that of other hosts.
     /// Plans are made once, so that they do not depend on what the first calls happen to hold.
+    ///
+    /// `synchronous_commit` is set even where it is on, so that turning it off for the server does not reach here; a
+    /// stronger setting stays.
     private var sessionText: String {
         let timeoutMs = configuration.requestTimeoutMs
         return """
@@ -64,10 +67,8 @@ struct Settling {
             SET enable_mergejoin = off;
             SET statement_timeout = \(timeoutMs);
             SET lock_timeout = \(max(1, timeoutMs / 2));
-            SELECT set_config(
-                'synchronous_commit',
-                CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
-                false);
+            SELECT set_config('synchronous_commit',
+                CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false);
             SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion))
             """
     }

@@ -41,8 +41,6 @@ final class RedisLink {
         command = RedisCommand(types: configuration.itemTypes)
     }
 
-    deinit { disconnect() }
-
     // MARK: Coming and going
 
     /// Begins to connect. Resolving a host's name blocks, in hiredis as in libpq: use an address, or a resolver on
