@@ -1,4 +1,5 @@
-// Built by fuzz-parser.sh into one module with Sources/LikesProtocol, outside the package: libFuzzer brings its own main.
+// Built by fuzz-parser.sh into one module with Sources/LikesProtocol, outside the package: libFuzzer brings its own
+// main.
 
 /// What one feed of the stream came to: each step's end, and the requests.
 private struct Feed: Equatable {
