@@ -13,10 +13,13 @@ build: ## build likesd and likesctl, optimised, into .build/release
 	swift build -c release --static-swift-stdlib --product likesd
 	swift build -c release --static-swift-stdlib --product likesctl
 
-run: build ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops all of it
+run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops all of it
+	@scripts/install-deps
+	@$(MAKE) build
 	@scripts/run
 
 test: ## build and run all tests, with a real PostgreSQL and Redis
+	@scripts/install-deps
 	@scripts/test
 
 lint: ## check format, warnings, imports and scripts

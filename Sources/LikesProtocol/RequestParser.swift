@@ -136,12 +136,10 @@ public struct RequestParser: Sendable {
             guard length >= 0, length <= WireLimits.lineBytesMax else { return .broken(RequestParser.brokenBulkLength) }
             let end = start + length + LengthLine.endBytes
             guard end <= WireLimits.requestBytesMax else { return .broken(RequestParser.brokenRequestSize) }
-            // The first wrong byte decides here as well, whether or not the second has come.
-            if bytes.count >= end - 1, bytes[end - 2] != UInt8(ascii: "\r") {
+            guard bytes.count >= end else { return .incomplete }
+            guard bytes[end - 2] == UInt8(ascii: "\r"), bytes[end - 1] == UInt8(ascii: "\n") else {
                 return .broken(RequestParser.brokenBulkEnd)
             }
-            guard bytes.count >= end else { return .incomplete }
-            guard bytes[end - 1] == UInt8(ascii: "\n") else { return .broken(RequestParser.brokenBulkEnd) }
             return .whole(end: end)
         }
     }

@@ -103,7 +103,7 @@ def test_a_socket_that_cannot_be_made_is_said(postgres, redis_server, place, nam
     path = place / name
     refused = Daemon(place, postgres.url(), redis_server.url, LIKESD_SOCKET=path).start(until=None)
     assert refused.server.wait() in (1, 78)
-    assert str(path) in refused.log()
+    assert str(path)[:60] in refused.log()
 
 
 def test_killing_the_daemon_loses_no_acknowledged_like(start_daemon, own_postgres, own_redis, number):

@@ -252,7 +252,7 @@ def test_without_a_schema_all_say_what_to_run_and_go_on_by_themselves(start_daem
     works_again(daemon, number)
 
 
-@pytest.mark.parametrize(("version", "words"), [(0, "migrate"), (999, "upgrade")])
+@pytest.mark.parametrize(("version", "words"), [(999, "upgrade")])
 def test_another_schema_version_says_what_to_do(start_daemon, own_postgres, own_redis, number, version, words):
     with own_postgres.connect() as sql:
         sql.execute("UPDATE likesd_schema SET version = %s", (version,))

@@ -132,14 +132,32 @@ import Testing
         let client = try script.open()
         script.send(.like(ann), .liked(ann), .unlike(ann), .liked(ann), on: client)
         script.admit(1, [.admitted(recent: false), .admitted(recent: false)])
-        #expect(script.take().last == .commit(2, [BatchRow(pair: ann, wanted: false)]))
-        script.commit(2, changed: [false], [])
-        #expect(script.take() == [.selectCounters(3, [post, post])])
-        script.databaseHas(3, [counter(post, 4, 4), counter(post, 4, 4)])
-        #expect(
-            script.replies(client) == [
-                .change(changed: true, count: 5), .integer(1), .change(changed: true, count: 4), .integer(0),
-            ])
+        #expect(script.take().last == .commit(2, [BatchRow(pair: ann, wanted: true)]))
+        script.commit(2, changed: [true], [counter(post, 5, 5)])
+        #expect(script.take().contains(.commit(4, [BatchRow(pair: ann, wanted: false)])))
+        script.wroteThrough(3)
+        #expect(script.replies(client) == [.change(changed: true, count: 5), .integer(1)])
+        script.commit(4, changed: [true], [counter(post, 4, 6)])
+        script.wroteThrough(5)
+        #expect(script.replies(client) == [.change(changed: true, count: 4), .integer(0)])
+    }
+
+    @Test("A like and an unlike of one pair never share a batch, and hold nobody else up")
+    func aLikeAndAnUnlikeOfOnePair() throws {
+        var script = Script()
+        let client = try script.open()
+        let second = try script.open()
+        script.step { core, now, actions in
+            for request in [Request.like(ann), .unlike(ann), .like(ann)] {
+                core.received(request, on: client, now: now, into: &actions)
+            }
+            core.received(.like(bob), on: second, now: now, into: &actions)
+        }
+        script.admit(1, [AdmissionVerdict](repeating: .admitted(recent: false), count: 4))
+        let both = [BatchRow(pair: ann, wanted: true), BatchRow(pair: bob, wanted: true)]
+        #expect(script.take().last == .commit(2, both))
+        script.commit(2, changed: [true, true], [counter(post, 2, 1)])
+        #expect(script.take().contains(.commit(4, [BatchRow(pair: ann, wanted: false)])))
     }
 
     @Test("A hint is only a hint: PostgreSQL confirms a duplicate, or the LIKE goes on to the lane")

@@ -82,19 +82,43 @@ extension Core {
     private mutating func sendBatch(now: Instant, into actions: inout [Action]) {
         guard lane.isUp, calls.commits == 0, calls.writeThroughs < Limits.writeThroughsInFlightMax else { return }
         var batched: [ChangeIndex] = []
-        while batched.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
-            if changes[index].isAnswered {
+        var kinds: [Pair: ChangeKind?] = [:]
+        var later: [ChangeIndex] = []
+        var overtaken: Set<OwnItem> = []
+        while batched.count + later.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
+            let change = changes[index]
+            if change.isAnswered {
                 changes.release(index)
+                continue
+            }
+            let own = OwnItem(connection: change.ticket.connection, item: change.pair.item)
+            if let kind = kinds[change.pair], kind != change.kind {
+                // A like and an unlike of one pair in one transaction would leave no trace to count from.
+                kinds[change.pair] = .some(nil)
+                overtaken.insert(own)
+                later.append(index)
+            } else if !overtaken.isEmpty, overtaken.contains(own) {
+                // Its count must not leave out an earlier change of its own connection.
+                kinds[change.pair] = .some(nil)
+                later.append(index)
             } else {
+                kinds[change.pair] = change.kind
                 changes[index].stage = .sent
                 batched.append(index)
             }
         }
+        for index in later.reversed() { laneQueue.prepend(index) }
         guard !batched.isEmpty else { return }
         let batch = Batch(batched.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) })
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
         actions.append(.commit(calls.begin(.commit(batch, batched), now: now), batch.rows))
+    }
+
+    /// An item as one connection changes it.
+    private struct OwnItem: Hashable {
+        var connection: ConnectionID
+        var item: Item
     }
 
     // MARK: Admission

@@ -67,8 +67,10 @@ struct Settling {
             SET enable_mergejoin = off;
             SET statement_timeout = \(timeoutMs);
             SET lock_timeout = \(max(1, timeoutMs / 2));
-            SELECT set_config('synchronous_commit',
-                CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false);
+            SELECT set_config(
+                'synchronous_commit',
+                CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
+                false);
             SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion))
             """
     }

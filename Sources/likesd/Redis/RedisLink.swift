@@ -62,9 +62,9 @@ final class RedisLink {
         context = opened
         opened.pointee.data = Unmanaged.passUnretained(self).toOpaque()
         do {
-            adapter = try RedisAdapter(opened, loop: loop) { [unowned self] in
-                self.context = nil
-                self.adapter = nil
+            adapter = try RedisAdapter(opened, loop: loop) { [weak self] in
+                self?.context = nil
+                self?.adapter = nil
             }
         } catch {
             context = nil
