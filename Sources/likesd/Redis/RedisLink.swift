@@ -229,7 +229,7 @@ final class RedisLink {
     }
 
     private func received(_ reply: RedisReply, to slice: RedisSlice) {
-        let error = reply.error
+        let error = reply.error.map(RedisLink.withoutPlace)
         if let error, error.hasPrefix("NOSCRIPT"), !slice.isRepeated, let script = slice.script {
             // Flushed, or another server behind the same address. A load that fails makes the slice fail again.
             writeLoad(script)
@@ -253,6 +253,14 @@ final class RedisLink {
         } else {
             finish(call, slice.job, answer)
         }
+    }
+
+    /// Redis adds where in a script an error came up. The same trouble is to read the same wherever it came up.
+    private static func withoutPlace(_ error: String) -> String {
+        let mark = Array(" script: ".utf8)
+        let text = Array(error.utf8)
+        guard let place = text.indices.first(where: { text[$0...].starts(with: mark) }) else { return error }
+        return String(decoding: text[..<place], as: UTF8.self)
     }
 
     private func finish(_ call: CallID, _ job: RedisJob?, _ answer: RedisAnswer) {
