@@ -32,6 +32,9 @@ package struct Core {
     var laneQueue = Ring<ChangeIndex>()
     /// Committed without a change, the item's count still to be read.
     var countQueue = Ring<ChangeIndex>()
+    /// How many changes in stage `counting` each connection has of an item: later ones wait in the lane's queue, since
+    /// the count that is being read must not have them.
+    var counting: [OwnItem: Int] = [:]
 
     var calls = Calls()
     var redis: Link

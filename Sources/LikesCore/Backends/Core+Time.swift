@@ -138,6 +138,7 @@ extension Core {
         }
         while let index = countQueue.first, changes[index].isAnswered {
             countQueue.popFirst()
+            noteCounted(index)
             changes.release(index)
         }
         while let read = pairQueue.first {

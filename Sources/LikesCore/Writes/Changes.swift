@@ -37,6 +37,17 @@ struct Change {
     var generation: UInt32 = 0
 }
 
+/// An item as one connection changes it.
+struct OwnItem: Hashable {
+    var connection: ConnectionID
+    var item: Item
+
+    init(_ change: Change) {
+        connection = change.ticket.connection
+        item = change.pair.item
+    }
+}
+
 /// The table of changes under way.
 struct Changes {
     private var table: ContiguousArray<Change> = []

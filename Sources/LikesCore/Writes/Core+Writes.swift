@@ -84,14 +84,14 @@ extension Core {
         var batched: [ChangeIndex] = []
         var kinds: [Pair: ChangeKind?] = [:]
         var later: [ChangeIndex] = []
-        var overtaken: Set<OwnItem> = []
+        var overtaken = Set(counting.keys)
         while batched.count + later.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
             let change = changes[index]
             if change.isAnswered {
                 changes.release(index)
                 continue
             }
-            let own = OwnItem(connection: change.ticket.connection, item: change.pair.item)
+            let own = OwnItem(change)
             if let kind = kinds[change.pair], kind != change.kind {
                 // A like and an unlike of one pair in one transaction would leave no trace to count from.
                 kinds[change.pair] = .some(nil)
@@ -113,12 +113,6 @@ extension Core {
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
         actions.append(.commit(calls.begin(.commit(batch, batched), now: now), batch.rows))
-    }
-
-    /// An item as one connection changes it.
-    private struct OwnItem: Hashable {
-        var connection: ConnectionID
-        var item: Item
     }
 
     // MARK: Admission
@@ -238,6 +232,7 @@ extension Core {
                 written.append(index)
             } else {
                 changes[index].stage = .counting(result)
+                counting[OwnItem(changes[index]), default: 0] += 1
                 countQueue.append(index)
             }
         }
@@ -265,9 +260,18 @@ extension Core {
         }
     }
 
+    /// The change's count was read, or nobody waits for it any more: to be called before its place is freed.
+    mutating func noteCounted(_ index: ChangeIndex) {
+        guard case .counting = changes[index].stage else { return }
+        let own = OwnItem(changes[index])
+        guard let count = counting[own] else { preconditionFailure("a count that is not owed") }
+        counting[own] = count > 1 ? count - 1 : nil
+    }
+
     /// Answers a change that no queue or call holds any more, and frees its place.
     mutating func finish(_ index: ChangeIndex, _ reply: Reply, now: Instant, into actions: inout [Action]) {
         let change = changes[index]
+        noteCounted(index)
         changes.release(index)
         guard !change.isAnswered else { return }
         statistics.note(reply, latencyMicroseconds: now.microseconds - change.acceptedAt.microseconds)
