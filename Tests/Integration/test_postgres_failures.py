@@ -1,6 +1,8 @@
 """PostgreSQL decides: gone, hung, read-only or without schema, what the caller is told is true."""
 
 import contextlib
+import os
+import signal
 import threading
 
 import pytest
@@ -290,6 +292,37 @@ def test_commits_are_synchronous(settled, own_postgres, number):
         sql.execute("CREATE TRIGGER note AFTER INSERT ON user_likes FOR EACH ROW EXECUTE FUNCTION note()")
         assert settled.call("LIKE", number(), item) == [1, 1]
         assert sql.execute("SELECT DISTINCT setting FROM seen").fetchall() == [("on",)]
+
+
+def test_a_count_behind_a_change_that_changes_nothing_does_not_see_the_change_after_it(
+    start_daemon, own_postgres, own_redis, number
+):
+    """The count of such a change is read later, by a reader that may be slow: what comes after it must not be in it."""
+    settled = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=10000)
+    item, ghost, user = f"post:{number()}", number(), number()
+    session = "SELECT pid, state, query_start FROM pg_stat_activity WHERE application_name = %s"
+    with own_postgres.connect() as sql, settled.connect(timeout=20) as client:
+        lane_before = sql.execute(session, ("likesd lane",)).fetchone()
+        reader = sql.execute(session, ("likesd reader",)).fetchone()[0]
+        os.kill(reader, signal.SIGSTOP)
+        try:
+            client.send(client.form("UNLIKE", ghost, item) + client.form("COUNT", item))
+
+            def unlike_was_committed():
+                lane = sql.execute(session, ("likesd lane",)).fetchone()
+                return lane[1] == "idle" and lane[2] != lane_before[2]
+
+            eventually(unlike_was_committed, "the unlike to pass the lane")
+            client.send(client.form("LIKE", user, item))
+            with contextlib.suppress(AssertionError):
+                # A like that waits for the count before it is as right as one that is already stored.
+                eventually(lambda: likes(sql, item), "the like to be stored", deadline=2)
+        finally:
+            os.kill(reader, signal.SIGCONT)
+        # Its own count may be of any moment up to its reply; the COUNT stands before the like.
+        assert client.read()[0] == 0
+        assert client.read() == 0
+        assert client.read() == [1, 1]
 
 
 def test_a_cold_start_of_both_servers_under_load_ends_in_exact_books(settled, own_postgres, own_redis, number):
