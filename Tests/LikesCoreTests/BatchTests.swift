@@ -4,13 +4,23 @@ import Testing
 @testable import LikesCore
 
 @Suite struct BatchTests {
-    @Test("Folding sorts the rows and keeps each pair's last wish")
-    func foldingSortsTheRowsAndKeepsEach() {
-        let batch = Batch([
-            AdmissionEntry(pair: bob, kind: .like), AdmissionEntry(pair: ann, kind: .like),
-            AdmissionEntry(pair: bob, kind: .unlike),
-        ])
-        #expect(batch.rows == [BatchRow(pair: ann, wanted: true), BatchRow(pair: bob, wanted: false)])
+    @Test("Rows are sorted, and each pair is sent once")
+    func rowsAreSortedAndEachPairIsSentOnce() {
+        var batch = Batch()
+        let taken = [bob, ann, bob].map { batch.add($0, .like) }
+        #expect(taken == [true, true, true])
+        let rows = batch.seal()
+        #expect(rows == [BatchRow(pair: ann, wanted: true), BatchRow(pair: bob, wanted: true)])
+        #expect(batch.changesCount == 3)
+    }
+
+    @Test("The opposite of a change that is in the batch is not taken")
+    func theOppositeIsNotTaken() {
+        var batch = Batch()
+        let taken = [ChangeKind.unlike, .like].map { batch.add(ann, $0) }
+        let rows = batch.seal()
+        #expect(taken == [true, false])
+        #expect(rows == [BatchRow(pair: ann, wanted: false)])
     }
 
     /// Random changes against a set of pairs executed one by one.
@@ -18,40 +28,27 @@ import Testing
     func replayGivesEveryChangeWhatExecutingThem(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var liked: Set<Pair> = []
-        var versions: [Item: Int64] = [:]
-        for _ in 0..<Int.random(in: 1...5, using: &random) {
-            let changes = (0..<Int.random(in: 1...40, using: &random)).map { _ in
-                AdmissionEntry(
-                    pair: Pair(
-                        user: Int64.random(in: 0..<4, using: &random),
-                        item: Item(
-                            type: UInt8.random(in: 0..<2, using: &random),
-                            id: Int64.random(in: 0..<3, using: &random))),
-                    kind: Bool.random(using: &random) ? .like : .unlike)
+        func count(_ item: Item) -> Int64 { Int64(liked.count { $0.item == item }) }
+        for _ in 0..<6 {
+            var batch = Batch()
+            let before = liked
+            var expected: [(changed: Bool, item: Item, count: Int64)] = []
+            for _ in 0..<Int.random(in: 1...40, using: &random) {
+                let item = Item(
+                    type: UInt8.random(in: 0..<2, using: &random), id: Int64.random(in: 0..<3, using: &random))
+                let pair = Pair(user: Int64.random(in: 0..<4, using: &random), item: item)
+                let kind = Bool.random(using: &random) ? ChangeKind.like : .unlike
+                guard batch.add(pair, kind) else { continue }
+                let changed = kind == .like ? liked.insert(pair).inserted : liked.remove(pair) != nil
+                expected.append((changed, item, count(item)))
             }
-            var model = liked
-            let expected = changes.map { change -> (Bool, Int64) in
-                let changed =
-                    change.kind == .like ? model.insert(change.pair).inserted : model.remove(change.pair) != nil
-                return (changed, Int64(model.count { $0.item == change.pair.item }))
-            }
-            let batch = Batch(changes)
-            let changed = batch.rows.map { liked.contains($0.pair) != $0.wanted }
-            for row in batch.rows {
-                if row.wanted { liked.insert(row.pair) } else { liked.remove(row.pair) }
-            }
-            #expect(liked == model)
-            let items = Set(zip(batch.rows, changed).filter { $0.1 }.map { $0.0.pair.item })
-            for item in items { versions[item, default: 0] += 1 }
-            func after(_ item: Item) -> Int64 { Int64(liked.count { $0.item == item }) }
+            let changed = batch.seal().map { before.contains($0.pair) != $0.wanted }
+            let items = Set(before.symmetricDifference(liked).map(\.item))
             let counters = items.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
-                .map { CounterState(item: $0, count: after($0), version: versions[$0] ?? 0) }
+                .map { CounterState(item: $0, count: count($0), version: 1) }
             let results = batch.replay(BatchOutcome(changed: changed, counters: counters))
-            for (change, (result, wanted)) in zip(changes, zip(results, expected)) {
-                #expect(result.changed == wanted.0)
-                let count = result.isCountKnown ? result.count : result.count + after(change.pair.item)
-                #expect(count == wanted.1)
-            }
+            #expect(results.map(\.changed) == expected.map(\.changed))
+            #expect(results.map(\.count) == expected.map { items.contains($0.item) ? $0.count : nil })
         }
     }
 }

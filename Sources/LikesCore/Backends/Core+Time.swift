@@ -120,7 +120,7 @@ extension Core {
         case .sent, .counting:
             reply = .error(
                 ErrorReply(.uncertain, "sent to PostgreSQL, no outcome in time: repeat the request, or ask LIKED"))
-        case .writingThrough(let result): reply = .change(changed: result.changed, count: result.count)
+        case .writingThrough(let due): reply = due
         }
         answer(changes[index].ticket, reply, now: now, into: &actions)
     }

@@ -130,8 +130,7 @@ extension Core {
             for (index, counter) in zip(owing, counters) {
                 let standing = cache.store(counter, now: now)
                 fetches.noteCommitted(standing)
-                guard case .counting(let result) = changes[index].stage else { continue }
-                let reply = Reply.change(changed: result.changed, count: counter.count + result.count)
+                let reply = Reply.change(changed: false, count: counter.count)
                 finish(index, reply, now: now, into: &actions)
             }
         }

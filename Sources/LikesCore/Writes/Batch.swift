@@ -3,113 +3,97 @@ import LikesProtocol
 /// What one change of a batch came to.
 package struct ChangeResult: Hashable, Sendable {
     package var changed: Bool
-    /// The item's count right after the change; relative to the count after the batch where that isn't known.
-    package var count: Int64
-    /// False: nothing of the item changed, so the batch did not return its count. Add the item's count, read after
-    /// the commit, to `count`.
-    package var isCountKnown: Bool
-    package init(changed: Bool, count: Int64, isCountKnown: Bool) {
+    /// The item's count right after the change. nil: nothing of the item changed, so the batch did not return its
+    /// count; it is to be read after the commit.
+    package var count: Int64?
+    package init(changed: Bool, count: Int64?) {
         self.changed = changed
         self.count = count
-        self.isCountKnown = isCountKnown
     }
 }
 
-/// The changes of one transaction, folded: the statement sees each pair once, with the state it is to end in.
+/// The changes of one transaction: the statement sees each pair once, however often it was asked for.
 ///
-/// Invariants: `rows` are sorted by (user, item id, type), no pair twice; `replay` gives each change what it would have
-/// got had the changes been executed one by one, in their order, at the moment of the commit.
+/// Invariant: all changes of a pair are of one kind. A like and an unlike folded into one row would change nothing, and
+/// leave no count that the item had at a moment of its own.
 package struct Batch: Equatable, Sendable {
-    package let rows: [BatchRow]
-    private let kinds: [ChangeKind]
+    /// As they came; no pair twice.
+    private var rows: [BatchRow] = []
+    private var rowOfPair: [Pair: Int32] = [:]
     /// For each change, its row.
-    private let rowOfChange: [Int32]
+    private var rowOfChange: [Int32] = []
+    /// The places of `rows` in the order they are sent.
+    private var order: [Int32] = []
 
-    /// Folds the changes, oldest first.
-    package init(_ changes: [AdmissionEntry]) {
-        var places: [Pair: Int32] = [:]
-        places.reserveCapacity(changes.count)
-        var unsorted: [BatchRow] = []
-        unsorted.reserveCapacity(changes.count)
-        var rowOfChange: [Int32] = []
-        rowOfChange.reserveCapacity(changes.count)
-        for change in changes {
-            let wanted = change.kind == .like
-            if let place = places[change.pair] {
-                unsorted[Int(place)].wanted = wanted
-                rowOfChange.append(place)
-            } else {
-                let place = Int32(unsorted.count)
-                places[change.pair] = place
-                rowOfChange.append(place)
-                unsorted.append(BatchRow(pair: change.pair, wanted: wanted))
-            }
+    package init() {}
+
+    package var isEmpty: Bool { rowOfChange.isEmpty }
+    package var changesCount: Int { rowOfChange.count }
+
+    /// Takes the change, or returns false when it asks for the opposite of one that is in here.
+    package mutating func add(_ pair: Pair, _ kind: ChangeKind) -> Bool {
+        let row = BatchRow(pair: pair, wanted: kind == .like)
+        if let known = rowOfPair[pair] {
+            guard rows[Int(known)].wanted == row.wanted else { return false }
+            rowOfChange.append(known)
+        } else {
+            rowOfPair[pair] = Int32(rows.count)
+            rowOfChange.append(Int32(rows.count))
+            rows.append(row)
         }
-        let order = unsorted.indices.sorted { Self.precedes(unsorted[$0].pair, unsorted[$1].pair) }
-        var sortedPlace = [Int32](repeating: 0, count: unsorted.count)
-        for (place, original) in order.enumerated() { sortedPlace[original] = Int32(place) }
-        self.rows = order.map { unsorted[$0] }
-        self.rowOfChange = rowOfChange.map { sortedPlace[Int($0)] }
-        self.kinds = changes.map(\.kind)
+        return true
     }
 
-    /// What each change came to, in the order they were given.
+    /// Ends the gathering: the rows to be sent, sorted by (user, item id, type).
+    package mutating func seal() -> [BatchRow] {
+        order = rows.indices.map { Int32($0) }.sorted { Self.precedes(rows[Int($0)].pair, rows[Int($1)].pair) }
+        return order.map { rows[Int($0)] }
+    }
+
+    /// What each change came to, in the order they were taken: as if executed one by one at the moment of the commit.
+    /// `outcome` is that of the rows as sealed.
     package func replay(_ outcome: BatchOutcome) -> [ChangeResult] {
-        precondition(outcome.changed.count == rows.count, "an outcome for another batch")
-        var counterPlaces: [Item: Int32] = [:]
-        counterPlaces.reserveCapacity(outcome.counters.count)
-        var running: [Int64] = []
-        running.reserveCapacity(outcome.counters.count)
-        for counter in outcome.counters {
-            counterPlaces[counter.item] = Int32(running.count)
-            running.append(counter.count)
+        precondition(outcome.changed.count == order.count, "an outcome for another batch")
+        var counterOfItem: [Item: Int] = [:]
+        counterOfItem.reserveCapacity(outcome.counters.count)
+        var running = outcome.counters.map(\.count)
+        for (counter, state) in outcome.counters.enumerated() { counterOfItem[state.item] = counter }
+        // Back to the counts before the batch; the first change of each changed row is the one that changes it.
+        var isDue = [Bool](repeating: false, count: rows.count)
+        var counterOfRow = [Int?](repeating: nil, count: rows.count)
+        for (sent, row) in order.enumerated() {
+            let counter = counterOfItem[rows[Int(row)].pair.item]
+            counterOfRow[Int(row)] = counter
+            guard outcome.changed[sent] else { continue }
+            guard let counter else { preconditionFailure("a pair changed, its counter did not") }
+            isDue[Int(row)] = true
+            running[counter] -= rows[Int(row)].step
         }
-        // Back to the state before the batch: counts less what the rows added, pairs as they were.
-        var counterOfRow = [Int32](repeating: -1, count: rows.count)
-        var liked = [Bool](repeating: false, count: rows.count)
-        for (place, row) in rows.enumerated() {
-            liked[place] = outcome.changed[place] ? !row.wanted : row.wanted
-            if let counter = counterPlaces[row.pair.item] {
-                counterOfRow[place] = counter
-                if outcome.changed[place] { running[Int(counter)] -= row.wanted ? 1 : -1 }
-            } else {
-                precondition(!outcome.changed[place], "a pair changed, its counter did not")
-            }
+        return rowOfChange.map { row in
+            let row = Int(row)
+            guard let counter = counterOfRow[row] else { return ChangeResult(changed: false, count: nil) }
+            let changed = isDue[row]
+            isDue[row] = false
+            if changed { running[counter] += rows[row].step }
+            return ChangeResult(changed: changed, count: running[counter])
         }
-        var offsets: [Item: Int64] = [:]
-        var results: [ChangeResult] = []
-        results.reserveCapacity(kinds.count)
-        for (change, kind) in kinds.enumerated() {
-            let row = Int(rowOfChange[change])
-            let wanted = kind == .like
-            let changed = liked[row] != wanted
-            liked[row] = wanted
-            let step: Int64 = changed ? (wanted ? 1 : -1) : 0
-            let counter = Int(counterOfRow[row])
-            if counter >= 0 {
-                running[counter] += step
-                results.append(ChangeResult(changed: changed, count: running[counter], isCountKnown: true))
-            } else {
-                let offset = offsets[rows[row].pair.item, default: 0] + step
-                offsets[rows[row].pair.item] = offset
-                results.append(ChangeResult(changed: changed, count: offset, isCountKnown: false))
-            }
-        }
-        return results
     }
 
     /// The members to add to and take out of the recent likes: every pair that is liked now, known before or not, and
     /// every one that stopped being liked.
     package func recentLikes(_ outcome: BatchOutcome) -> [RecentLike] {
-        var recent: [RecentLike] = []
-        recent.reserveCapacity(rows.count)
-        for (place, row) in rows.enumerated() where row.wanted || outcome.changed[place] {
-            recent.append(RecentLike(pair: row.pair, add: row.wanted))
+        order.enumerated().compactMap { sent, row in
+            let row = rows[Int(row)]
+            return row.wanted || outcome.changed[sent] ? RecentLike(pair: row.pair, add: row.wanted) : nil
         }
-        return recent
     }
 
     private static func precedes(_ a: Pair, _ b: Pair) -> Bool {
         (a.user, a.item.id, a.item.type) < (b.user, b.item.id, b.item.type)
     }
+}
+
+extension BatchRow {
+    /// What the row adds to its item's count when it changes the table.
+    fileprivate var step: Int64 { wanted ? 1 : -1 }
 }

@@ -18,9 +18,9 @@ enum ChangeStage {
     /// In a batch on its way to PostgreSQL.
     case sent
     /// Committed, nothing changed: its item's count is being read.
-    case counting(ChangeResult)
-    /// Committed: its counter is on the way to Redis.
-    case writingThrough(ChangeResult)
+    case counting
+    /// Committed: its counter is on the way to Redis, the reply waits for it.
+    case writingThrough(Reply)
 }
 
 /// A LIKE or UNLIKE under way. It stays in the table until no queue, batch or call holds its index any more.

@@ -81,38 +81,31 @@ extension Core {
 
     private mutating func sendBatch(now: Instant, into actions: inout [Action]) {
         guard lane.isUp, calls.commits == 0, calls.writeThroughs < Limits.writeThroughsInFlightMax else { return }
+        var batch = Batch()
         var batched: [ChangeIndex] = []
-        var kinds: [Pair: ChangeKind?] = [:]
         var later: [ChangeIndex] = []
+        // What must not be overtaken: changes whose count is being read, and those that wait for the next batch.
         var overtaken = Set(counting.keys)
         while batched.count + later.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
             let change = changes[index]
             if change.isAnswered {
                 changes.release(index)
-                continue
-            }
-            let own = OwnItem(change)
-            if let kind = kinds[change.pair], kind != change.kind {
-                // A like and an unlike of one pair in one transaction would leave no trace to count from.
-                kinds[change.pair] = .some(nil)
-                overtaken.insert(own)
+            } else if !overtaken.isEmpty, overtaken.contains(OwnItem(change)) {
                 later.append(index)
-            } else if !overtaken.isEmpty, overtaken.contains(own) {
-                // Its count must not leave out an earlier change of its own connection.
-                kinds[change.pair] = .some(nil)
-                later.append(index)
-            } else {
-                kinds[change.pair] = change.kind
+            } else if batch.add(change.pair, change.kind) {
                 changes[index].stage = .sent
                 batched.append(index)
+            } else {
+                overtaken.insert(OwnItem(change))
+                later.append(index)
             }
         }
         for index in later.reversed() { laneQueue.prepend(index) }
-        guard !batched.isEmpty else { return }
-        let batch = Batch(batched.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) })
+        guard !batch.isEmpty else { return }
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
-        actions.append(.commit(calls.begin(.commit(batch, batched), now: now), batch.rows))
+        let rows = batch.seal()
+        actions.append(.commit(calls.begin(.commit(batch, batched), now: now), rows))
     }
 
     // MARK: Admission
@@ -227,11 +220,11 @@ extension Core {
         for (index, result) in zip(batched, batch.replay(outcome)) {
             if changes[index].isAnswered {
                 changes.release(index)
-            } else if result.isCountKnown {
-                changes[index].stage = .writingThrough(result)
+            } else if let count = result.count {
+                changes[index].stage = .writingThrough(.change(changed: result.changed, count: count))
                 written.append(index)
             } else {
-                changes[index].stage = .counting(result)
+                changes[index].stage = .counting
                 counting[OwnItem(changes[index]), default: 0] += 1
                 countQueue.append(index)
             }
@@ -255,8 +248,8 @@ extension Core {
 
     mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {
         for index in written {
-            guard case .writingThrough(let result) = changes[index].stage else { continue }
-            finish(index, .change(changed: result.changed, count: result.count), now: now, into: &actions)
+            guard case .writingThrough(let reply) = changes[index].stage else { continue }
+            finish(index, reply, now: now, into: &actions)
         }
     }
 
