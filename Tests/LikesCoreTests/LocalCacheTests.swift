@@ -169,8 +169,8 @@ private struct ModelCache {
 
 @Test("The cache does what a dictionary and a list do, over any sequence of operations")
 func cacheFollowsModel() {
-    let seed = SeededRandom.runSeed()
-    var random = SeededRandom(seed: seed)
+    let seed = SplitMix64.runSeed()
+    var random = SplitMix64(seed: seed)
     for round in 0..<60 {
         let entriesMax = Int.random(in: 0...40, using: &random)
         // Ids a power of two apart as well: they must not pile up in one corner of the index.
