@@ -80,11 +80,12 @@ extension Core {
     package mutating func closed(_ connection: ConnectionID, now: Instant, into actions: inout [Action]) {
         var dropped: Set<Ticket> = []
         for (ticket, waiting) in sessions.close(connection) {
-            gathers[ticket] = nil
+            let gather = gathers.removeValue(forKey: ticket)
             switch waiting {
             case .change: if !dropped.contains(ticket) { continue }
-            case .count(let item), .following(let item): fetches.leave(item, ticket)
-            case .liked, .gather: break
+            case .count(let item), .following(let item): leaveFetch(item)
+            case .liked: break
+            case .gather: if let gather { leaveFetches(gather) }
             }
             // What follows a read of this connection was never sent, and what follows that neither.
             for follower in followers.removeValue(forKey: ticket) ?? [] {
@@ -135,8 +136,19 @@ extension Core {
         answer(part.ticket, .integers(gather.values.map { $0 ?? 0 }), now: now, into: &actions)
     }
 
-    func isWaited(_ part: Part) -> Bool {
-        part.place == Part.whole ? sessions.waiting(part.ticket) != nil : gathers[part.ticket] != nil
+    /// MCOUNT stopped waiting, for the items that are missing.
+    mutating func leaveFetches(_ gather: Gather) {
+        guard case .counts(let items) = gather.kind else { return }
+        for (place, item) in items.enumerated() where gather.values[place] == nil { leaveFetch(item) }
+    }
+
+    func isWaited(_ part: Part) -> Bool { Self.isWaited(part, sessions, gathers) }
+
+    /// Takes the tables apart from the core, for use while another of its tables is being changed.
+    static func isWaited(_ part: Part, _ sessions: Sessions, _ gathers: [Ticket: Gather]) -> Bool {
+        guard part.place != Part.whole else { return sessions.waiting(part.ticket) != nil }
+        guard let gather = gathers[part.ticket] else { return false }
+        return gather.values[Int(part.place)] == nil
     }
 
     private mutating func start(

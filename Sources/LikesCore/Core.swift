@@ -30,6 +30,8 @@ package struct Core {
     /// Changes in stage `verifying`.
     var verifyingCount = 0
     var laneQueue = Ring<ChangeIndex>()
+    /// In stage `queued` as well, while the lane is there; without it all are in `laneQueue`.
+    var parked = Parked()
     /// Committed without a change, the item's count still to be read.
     var countQueue = Ring<ChangeIndex>()
     /// How many changes in stage `counting` each connection has of an item: later ones wait in the lane's queue, since
@@ -40,8 +42,8 @@ package struct Core {
     var redis: Link
     var lane: Link
     var reader: Link
-    /// The last call Redis refused with an error; nil once it obeys again.
-    var redisRefusal: String?
+    /// What Redis answered to calls of each kind that it refused last.
+    var redisRefusals: [RedisTask: String] = [:]
     var repairs: Repairs
     var jitter: SplitMix64
     var stopBy: Instant?

@@ -27,6 +27,8 @@ package enum Limits {
     /// Counters that changed while Redis was away, remembered to be set when it is back. Over it, Redis' counters are
     /// not read until all that could be old have expired.
     package static let repairsMax = 131_072
+    /// After a failed repair the next is tried this much later.
+    package static let repairRetryMs: Int64 = 1_000
     /// A first retry of a lost backend after about this long, doubled each time …
     package static let reconnectMsMin: Int64 = 50
     /// … up to this: a backend that returned is used within 2 s.

@@ -103,6 +103,23 @@ def test_a_redis_that_takes_no_writes_changes_no_answer(settled, own_redis, numb
     redis_is_used_again(settled, own_redis, number)
 
 
+@pytest.mark.parametrize("reconnects", [False, True])
+def test_a_count_that_redis_refused_is_set_there_once_it_takes_writes(settled, own_redis, number, reconnects):
+    """Whether the connection stays or not, and without anybody asking: other hosts read it there."""
+    item = f"post:{number()}"
+    assert settled.call("LIKE", number(), item) == [1, 1]
+    with own_redis.client() as cache:
+        cache.config_set("maxmemory-policy", "noeviction")
+        cache.config_set("maxmemory", 1)
+        assert settled.call("LIKE", number(), item) == [1, 2]
+        if reconnects:
+            cache.client_kill_filter(_type="normal", skipme=True)
+        assert settled.call("COUNT", item) == 2
+        assert cache.get(f"counter:{item}") == "1"
+        cache.config_set("maxmemory", 0)
+        eventually(lambda: cache.get(f"counter:{item}") == "2", "Redis to have the new count")
+
+
 def test_a_redis_that_became_a_replica_changes_no_answer(settled, own_redis, number):
     with own_redis.client() as cache:
         cache.replicaof("127.0.0.1", "1")

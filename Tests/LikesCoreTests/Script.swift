@@ -77,6 +77,11 @@ struct Script {
         step { core, now, actions in core.wroteThrough(call, now: now, into: &actions) }
     }
 
+    /// Redis refuses a write, and goes on refusing when the repair is tried.
+    mutating func refuseRepair(_ call: CallID) {
+        step { core, now, actions in core.redisCallFailed(call, "OOM", now: now, into: &actions) }
+    }
+
     mutating func redisHas(_ call: CallID, _ counters: [CounterState?]) {
         step { core, now, actions in core.countersRead(call, counters, now: now, into: &actions) }
     }

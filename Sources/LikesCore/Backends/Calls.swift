@@ -5,17 +5,33 @@ enum Call {
     case admission([ChangeIndex])
     case readCounters([Item])
     case writeThrough([ChangeIndex], [CounterState])
+    /// Counters that Redis missed earlier.
+    case repair([CounterState])
     case commit(Batch, [ChangeIndex])
     case selectCounters(CounterSelect)
     case selectPairs([PairRead])
 
     var backend: Backend {
         switch self {
-        case .admission, .readCounters, .writeThrough: .redis
+        case .admission, .readCounters, .writeThrough, .repair: .redis
         case .commit: .lane
         case .selectCounters, .selectPairs: .reader
         }
     }
+
+    var redisTask: RedisTask? {
+        switch self {
+        case .admission: .admission
+        case .readCounters: .reading
+        case .writeThrough, .repair: .writing
+        case .commit, .selectCounters, .selectPairs: nil
+        }
+    }
+}
+
+/// What Redis may refuse while it does the rest.
+enum RedisTask: String {
+    case admission, reading, writing
 }
 
 /// Who a `selectCounters` is for.
@@ -24,6 +40,8 @@ enum CounterSelect {
     case fetches([Item])
     /// Changes that changed nothing and still owe their item's count.
     case changes([ChangeIndex], items: [Item])
+    /// Repairs that have to know what was committed.
+    case repairs([Item])
 }
 
 /// A pair to look up, and who asked.
@@ -46,6 +64,7 @@ struct Calls {
     private(set) var admissions = 0
     private(set) var reads = 0
     private(set) var writeThroughs = 0
+    private(set) var repairs = 0
     private(set) var commits = 0
     private(set) var counterSelects = 0
     private(set) var pairSelects = 0
@@ -90,6 +109,7 @@ struct Calls {
         case .admission: admissions += step
         case .readCounters: reads += step
         case .writeThrough: writeThroughs += step
+        case .repair: repairs += step
         case .commit: commits += step
         case .selectCounters: counterSelects += step
         case .selectPairs: pairSelects += step

@@ -6,10 +6,9 @@ extension Core {
         self[backend].connected()
         actions.append(.log(.notice, "\(Self.name(backend)) connected"))
         if backend == .redis {
-            redisRefusal = nil
+            redisRefusals = [:]
             localRate.reset()
-            // Ahead of every read on the same connection, so no read sees what these replace.
-            for slice in repairs.take(slice: Limits.countersPerCallMax) { actions.append(.fillCounters(slice)) }
+            repairs.retryNow()
         }
     }
 
@@ -21,7 +20,16 @@ extension Core {
             actions.append(.log(.warning, "\(Self.name(backend)) lost: \(failure.text)"))
         }
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
-        if backend == .reader { serveStale(fetches.queuedForDatabase(), now: now, into: &actions) }
+        guard backend == .reader else {
+            if backend == .lane { for index in parked.takeAll().reversed() { laneQueue.prepend(index) } }
+            return
+        }
+        serveStale(fetches.queuedForDatabase(), now: now, into: &actions)
+        var reads = Ring<PairRead>()
+        while let read = pairQueue.popFirst() {
+            if case .change(let index) = read.asker { verifyInLane(index) } else { reads.append(read) }
+        }
+        pairQueue = reads
     }
 
     /// Redis answered the call with an error (-OOM, -LOADING, -READONLY …).
@@ -30,8 +38,12 @@ extension Core {
     ) {
         guard let given = calls.end(call) else { return }
         statistics.redisErrors += 1
-        if redisRefusal != message { actions.append(.log(.warning, "Redis refuses: \(message)")) }
-        redisRefusal = message
+        if let task = given.redisTask {
+            if redisRefusals[task] != message {
+                actions.append(.log(.warning, "Redis refuses \(task.rawValue): \(message)"))
+            }
+            redisRefusals[task] = message
+        }
         abandon(given, now: now, into: &actions)
     }
 
@@ -45,10 +57,10 @@ extension Core {
         switch failure {
         case .retryable: retry(given, now: now, into: &actions)
         case .readOnly(let text):
-            requeue(given)
+            requeue(given, now: now)
             giveUp(backend, .readOnly(text), now: now, into: &actions)
         case .schema(let text):
-            requeue(given)
+            requeue(given, now: now)
             giveUp(backend, .schema(text), now: now, into: &actions)
         case .other(let text):
             actions.append(.log(.error, "PostgreSQL refused a statement: \(text)"))
@@ -97,31 +109,34 @@ extension Core {
         case .admission(let admitted):
             for index in admitted { admitLocally(index, now: now, into: &actions) }
         case .readCounters(let items):
-            for item in items { fetches.moveToDatabase(item) }
+            for item in items { moveToDatabase(item) }
             serveStale(items, now: now, into: &actions)
+        case .repair(let counters): repairs.writeFailed(counters, now: now)
         case .writeThrough(let written, let counters):
             repairs.note(counters, now: now)
             finishWritten(written, now: now, into: &actions)
-        case .commit(_, let batched):
+        case .commit(let batch, let batched):
+            repairs.noteUnknown(batch.items, now: now)
             let text = "the connection to PostgreSQL was lost before it answered: repeat the request, or ask LIKED"
             for index in batched {
                 finish(index, .error(ErrorReply(.uncertain, text)), now: now, into: &actions)
             }
-        case .selectCounters, .selectPairs: requeue(call)
+        case .selectCounters, .selectPairs: requeue(call, now: now)
         }
     }
 
     /// Proven to have changed nothing, or only reading: back into its queue, in order.
-    private mutating func requeue(_ call: Call) {
+    private mutating func requeue(_ call: Call, now: Instant) {
         switch call {
-        case .admission, .readCounters, .writeThrough: preconditionFailure("calls to Redis are not sent again")
+        case .admission, .readCounters, .writeThrough, .repair: preconditionFailure("calls to Redis are not sent again")
         case .commit(_, let batched):
             for index in batched.reversed() {
                 changes[index].stage = .queued
                 laneQueue.prepend(index)
             }
         case .selectCounters(.fetches(let items)):
-            for item in items { fetches.moveToDatabase(item) }
+            for item in items { moveToDatabase(item) }
+        case .selectCounters(.repairs(let items)): repairs.readFailed(items, now: now)
         case .selectCounters(.changes(let owing, _)):
             for index in owing.reversed() { countQueue.prepend(index) }
         case .selectPairs(let reads):
@@ -131,16 +146,20 @@ extension Core {
             for read in reads {
                 // A LIKE is as safe in the lane; it need not wait for the reader.
                 guard case .change(let index) = read.asker else { continue }
-                verifyingCount -= 1
-                queue(index)
-                for later in held.removeValue(forKey: index) ?? [] { queue(later) }
+                verifyInLane(index)
             }
         }
     }
 
+    private mutating func verifyInLane(_ index: ChangeIndex) {
+        verifyingCount -= 1
+        queue(index)
+        for later in held.removeValue(forKey: index) ?? [] { queue(later) }
+    }
+
     private mutating func retry(_ call: Call, now: Instant, into actions: inout [Action]) {
         guard case .commit(_, let batched) = call else {
-            requeue(call)
+            requeue(call, now: now)
             return
         }
         statistics.batchRetries += 1
@@ -160,7 +179,7 @@ extension Core {
     private mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch call {
-        case .admission, .readCounters, .writeThrough: preconditionFailure("not PostgreSQL's call")
+        case .admission, .readCounters, .writeThrough, .repair: preconditionFailure("not PostgreSQL's call")
         case .commit(_, let batched):
             for index in batched { finish(index, reply, now: now, into: &actions) }
         case .selectCounters(.fetches(let items)):
@@ -174,6 +193,7 @@ extension Core {
                     }
                 }
             }
+        case .selectCounters(.repairs(let items)): repairs.readFailed(items, now: now)
         case .selectCounters(.changes(let owing, _)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(

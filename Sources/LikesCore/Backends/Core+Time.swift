@@ -7,9 +7,14 @@ extension Core {
 
     /// The end of one turn of the event loop: sends what gathered.
     package mutating func turnEnded(now: Instant, into actions: inout [Action]) {
-        sendReads(now: now, into: &actions)
-        sendWrites(now: now, into: &actions)
-        dropAnswered()
+        // Answers given on the way start what followed them: until nothing more comes of it.
+        var known = -1
+        while actions.count > known {
+            known = actions.count
+            dropAnswered()
+            sendReads(now: now, into: &actions)
+            sendWrites(now: now, into: &actions)
+        }
         if let stopBy, !hasStopped {
             if (sessions.waitingCount == 0 && changes.count == 0) || now >= stopBy {
                 hasStopped = true
@@ -28,7 +33,8 @@ extension Core {
         consider(redis.wakeAt)
         consider(lane.wakeAt)
         consider(reader.wakeAt)
-        consider(calls.oldestSent(.redis)?.adding(ms: configuration.redisTimeoutMs))
+        consider(calls.oldestSent(.redis)?.adding(ms: redisTimeoutMs))
+        if let repairAt = repairs.wakeAt, redis.isUp || reader.isUp { consider(repairAt) }
         consider(calls.oldestSent(.lane)?.adding(ms: postgresHungMs))
         consider(calls.oldestSent(.reader)?.adding(ms: postgresHungMs))
         if !hasStopped { consider(stopBy) }
@@ -41,6 +47,7 @@ extension Core {
             deadlines.popFirst()
             expire(deadline.holder, now: now, into: &actions)
         }
+        repairs.tick(now: now)
         for backend in [Backend.redis, .lane, .reader] { tick(backend, now: now, into: &actions) }
     }
 
@@ -50,6 +57,9 @@ extension Core {
         stopBy = now.adding(ms: Limits.drainMsMax)
         actions.append(.log(.notice, "stopping: \(sessions.waitingCount) requests under way"))
     }
+
+    /// A hung Redis has to be found out while a request still has the time to go on without it.
+    private var redisTimeoutMs: Int64 { min(configuration.redisTimeoutMs, max(1, configuration.requestTimeoutMs / 2)) }
 
     private var postgresHungMs: Int64 { configuration.requestTimeoutMs + Limits.postgresHungGraceMs }
 
@@ -63,7 +73,7 @@ extension Core {
             guard giveUpAt <= now else { return }
             giveUp(backend, .unreachable("no answer to the attempt to connect"), now: now, into: &actions)
         case .up:
-            let msMax = backend == .redis ? configuration.redisTimeoutMs : postgresHungMs
+            let msMax = backend == .redis ? redisTimeoutMs : postgresHungMs
             guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }
             giveUp(backend, .unreachable("no answer for \(msMax) ms"), now: now, into: &actions)
         }
@@ -89,22 +99,22 @@ extension Core {
         switch waiting {
         case .change: return
         case .following(let item):
-            fetches.leave(item, ticket)
             answer(ticket, unavailable, now: now, into: &actions)
+            leaveFetch(item)
         case .count(let item):
-            fetches.leave(item, ticket)
             let reply = cache.stale(item).map { Reply.integer($0.count) } ?? unavailable
             answer(ticket, reply, now: now, into: &actions)
+            leaveFetch(item)
         case .liked: answer(ticket, unavailable, now: now, into: &actions)
         case .gather:
-            guard let gather = gathers[ticket], case .counts(let items) = gather.kind else {
+            guard let gather = gathers[ticket] else { preconditionFailure("a reply of many parts without its parts") }
+            guard case .counts(let items) = gather.kind else {
                 answer(ticket, unavailable, now: now, into: &actions)
-                return
+                break
             }
-            let values = gather.values.enumerated().map { place, value in value ?? cache.stale(items[place])?.count }
-            for item in Set(items) { fetches.leave(item, ticket) }
-            let known = values.compactMap { $0 }
+            let known = gather.values.enumerated().compactMap { $1 ?? cache.stale(items[$0])?.count }
             answer(ticket, known.count == items.count ? .integers(known) : unavailable, now: now, into: &actions)
+            leaveFetches(gather)
         }
         statistics.deadlinesMissed += 1
     }
@@ -141,16 +151,25 @@ extension Core {
             noteCounted(index)
             changes.release(index)
         }
-        while let read = pairQueue.first {
-            switch read.asker {
-            case .part(let part): if isWaited(part) { return }
-            case .change(let index):
-                if !changes[index].isAnswered { return }
-                verifyingCount -= 1
-                changes.release(index)
-                for later in held.removeValue(forKey: index) ?? [] { queue(later) }
-            }
-            pairQueue.popFirst()
+        // A live head must not keep a long tail of those that left: clients may come and go while the reader is away.
+        if pairQueue.count > 2 * (sessions.readWeightWaiting + verifyingCount) + 1_024 {
+            var living = Ring<PairRead>()
+            while let read = pairQueue.popFirst() { if isAsked(read) { living.append(read) } }
+            pairQueue = living
+        }
+        while let read = pairQueue.first, !isAsked(read) { pairQueue.popFirst() }
+    }
+
+    /// False: nobody waits for the pair any more; a change in its place is freed.
+    private mutating func isAsked(_ read: PairRead) -> Bool {
+        switch read.asker {
+        case .part(let part): return isWaited(part)
+        case .change(let index):
+            guard changes[index].isAnswered else { return true }
+            verifyingCount -= 1
+            changes.release(index)
+            for later in held.removeValue(forKey: index) ?? [] { queue(later) }
+            return false
         }
     }
 

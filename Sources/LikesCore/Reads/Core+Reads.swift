@@ -53,17 +53,25 @@ extension Core {
     mutating func sendReads(now: Instant, into actions: inout [Action]) {
         if redis.isUp, repairs.areReadsTrusted(now: now) {
             while fetches.hasForRedis, calls.reads < Limits.callsInFlightMax {
-                let items = fetches.takeForRedis(max: Limits.countersPerCallMax)
-                if items.isEmpty { break }
+                let taken = fetches.takeForRedis(max: Limits.countersPerCallMax)
+                let items = taken.filter { !repairs.contains($0) }
+                if items.count < taken.count { askDatabase(taken.filter(repairs.contains), now: now, into: &actions) }
+                if items.isEmpty { continue }
                 actions.append(.readCounters(calls.begin(.readCounters(items), now: now), items))
             }
         } else {
-            serveStale(fetches.moveAllToDatabase(), now: now, into: &actions)
+            askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
         }
         guard reader.isUp else { return }
+        if calls.counterSelects < Limits.callsInFlightMax {
+            let items = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
+            if !items.isEmpty {
+                actions.append(.selectCounters(calls.begin(.selectCounters(.repairs(items)), now: now), items))
+            }
+        }
         while fetches.hasForDatabase, calls.counterSelects < Limits.callsInFlightMax {
             let items = fetches.takeForDatabase(max: Limits.countersPerCallMax)
-            if items.isEmpty { break }
+            if items.isEmpty { continue }
             actions.append(.selectCounters(calls.begin(.selectCounters(.fetches(items)), now: now), items))
         }
         while !countQueue.isEmpty, calls.counterSelects < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
@@ -93,24 +101,21 @@ extension Core {
         _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
     ) {
         guard case .readCounters(let items)? = calls.end(call) else { return }
-        redisRefusal = nil
+        redisRefusals[.reading] = nil
         precondition(items.count == counters.count, "an answer for other items")
         var missed: [Item] = []
-        var refills: [CounterState] = []
         for (item, counter) in zip(items, counters) {
-            if let counter {
+            if let counter, !repairs.contains(item) {
                 statistics.redisHits += 1
                 let standing = finishFetch(counter, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
-                if standing.version > counter.version { refills.append(standing) }
+                if standing.version > counter.version { repairs.note([standing], now: now) }
             } else {
                 statistics.redisMisses += 1
-                fetches.moveToDatabase(item)
                 missed.append(item)
             }
         }
-        if !refills.isEmpty { actions.append(.fillCounters(refills)) }
-        serveStale(missed, now: now, into: &actions)
+        askDatabase(missed, now: now, into: &actions)
     }
 
     /// For each item, in order; an item without a row has count 0 and version 0.
@@ -123,9 +128,11 @@ extension Core {
             var fills: [CounterState] = []
             for counter in counters {
                 statistics.databaseReads += 1
+                repairs.settle(counter)
                 fills.append(finishFetch(counter, now: now, into: &actions))
             }
             if redis.isUp { actions.append(.fillCounters(fills)) }
+        case .repairs: for counter in counters { repairs.settle(counter) }
         case .changes(let owing, _):
             for (index, counter) in zip(owing, counters) {
                 let standing = cache.store(counter, now: now)
@@ -134,6 +141,28 @@ extension Core {
                 finish(index, reply, now: now, into: &actions)
             }
         }
+    }
+
+    /// Redis can't be asked, or has them not.
+    private mutating func askDatabase(_ items: [Item], now: Instant, into actions: inout [Action]) {
+        for item in items { moveToDatabase(item) }
+        serveStale(items, now: now, into: &actions)
+    }
+
+    mutating func moveToDatabase(_ item: Item) {
+        let (sessions, gathers) = (sessions, gathers)
+        fetches.moveToDatabase(item) { Self.isWaited($0, sessions, gathers) }
+    }
+
+    /// A part of a reply stopped waiting for the item's count.
+    mutating func leaveFetch(_ item: Item) {
+        let (sessions, gathers) = (sessions, gathers)
+        fetches.leave(item) { Self.isWaited($0, sessions, gathers) }
+    }
+
+    private mutating func endFetch(_ item: Item) -> (waiting: [Part], committed: CounterState?) {
+        let (sessions, gathers) = (sessions, gathers)
+        return fetches.finish(item) { Self.isWaited($0, sessions, gathers) }
     }
 
     /// For each pair, in order.
@@ -157,7 +186,7 @@ extension Core {
         _ fetched: CounterState, now: Instant, into actions: inout [Action]
     ) -> CounterState {
         var standing = cache.store(fetched, now: now)
-        let (waiting, committed) = fetches.finish(fetched.item)
+        let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version { standing = cache.store(committed, now: now) }
         for part in waiting { resolve(part, standing.count, now: now, into: &actions) }
         return standing

@@ -17,6 +17,8 @@ struct Fetches {
         var waiting: [Part]
         /// Asked since.
         var next: [Part] = []
+        /// Requests that stopped waiting since the lists were last cleared of them, or more.
+        var left = 0
         /// The newest state committed by this host while the fetch was under way. It outlives the cache's entry.
         var committed: CounterState?
     }
@@ -47,20 +49,15 @@ struct Fetches {
     /// Takes up to `max` items to ask PostgreSQL for; from now on they are sent.
     mutating func takeForDatabase(max: Int) -> [Item] { take(.queuedForDatabase, from: \.databaseQueue, max: max) }
 
-    /// Redis has it not, or can't be asked: PostgreSQL is to be. Whoever waited for the next fetch joins this one.
-    mutating func moveToDatabase(_ item: Item) {
+    /// Redis has it not, or can't be asked: PostgreSQL is to be. Whoever waited for the next fetch joins this one; a
+    /// fetch that nobody waits for any more is forgotten.
+    mutating func moveToDatabase(_ item: Item, isWaited: (Part) -> Bool) {
         guard var fetch = table[item] else { return }
-        fetch.waiting += fetch.next
+        fetch.waiting = (fetch.waiting + fetch.next).filter(isWaited)
         fetch.next = []
-        table[item] = fetch
-        enqueue(item, .queuedForDatabase)
-    }
-
-    /// Every item queued for Redis goes to PostgreSQL instead; they are returned.
-    mutating func moveAllToDatabase() -> [Item] {
-        let items = takeForRedis(max: .max)
-        for item in items { moveToDatabase(item) }
-        return items
+        fetch.left = 0
+        table[item] = fetch.waiting.isEmpty ? nil : fetch
+        if !fetch.waiting.isEmpty { enqueue(item, .queuedForDatabase) }
     }
 
     mutating func noteCommitted(_ counter: CounterState) {
@@ -70,14 +67,15 @@ struct Fetches {
     }
 
     /// Ends the fetch on the wire. Returns who waited for it, and what this host committed meanwhile.
-    mutating func finish(_ item: Item) -> (waiting: [Part], committed: CounterState?) {
+    mutating func finish(_ item: Item, isWaited: (Part) -> Bool) -> (waiting: [Part], committed: CounterState?) {
         guard var fetch = table[item], case .sent = fetch.stage else { return ([], nil) }
         let finished = fetch.waiting
-        if fetch.next.isEmpty {
+        fetch.waiting = fetch.next.filter(isWaited)
+        if fetch.waiting.isEmpty {
             table[item] = nil
         } else {
-            fetch.waiting = fetch.next
             fetch.next = []
+            fetch.left = 0
             table[item] = fetch
             enqueue(item, .queuedForRedis)
         }
@@ -87,22 +85,26 @@ struct Fetches {
     /// Drops a fetch that is queued and returns who waited for it.
     mutating func drop(_ item: Item) -> [Part] {
         guard let fetch = table.removeValue(forKey: item) else { return [] }
+        compactQueues()
         return fetch.waiting + fetch.next
     }
 
-    /// A request stopped waiting. A queued fetch that nobody waits for any more is forgotten.
-    mutating func leave(_ item: Item, _ ticket: Ticket) {
-        guard var fetch = table[item] else { return }
-        fetch.waiting.removeAll { $0.ticket == ticket }
-        fetch.next.removeAll { $0.ticket == ticket }
-        if case .sent = fetch.stage {
-            table[item] = fetch
-        } else if fetch.waiting.isEmpty, fetch.next.isEmpty {
-            table[item] = nil
-            compactQueues()
-        } else {
-            table[item] = fetch
-        }
+    /// A request, or a part of one, stopped waiting, as `isWaited` says. The lists are cleared once half of them have
+    /// left, so that a hot item does not cost a pass over all of them each time. A queued fetch that nobody waits for
+    /// any more is forgotten.
+    mutating func leave(_ item: Item, isWaited: (Part) -> Bool) {
+        guard let place = table.index(forKey: item) else { return }
+        table.values[place].left += 1
+        let fetch = table.values[place]
+        guard 2 * fetch.left > fetch.waiting.count + fetch.next.count else { return }
+        let (waiting, next) = (fetch.waiting.filter(isWaited), fetch.next.filter(isWaited))
+        table.values[place].left = 0
+        table.values[place].waiting = waiting
+        table.values[place].next = next
+        if case .sent = fetch.stage { return }
+        guard waiting.isEmpty, next.isEmpty else { return }
+        table[item] = nil
+        compactQueues()
     }
 
     /// Items queued for PostgreSQL, for those that can be served from what is cached when it is away.

@@ -3,7 +3,11 @@ import LikesProtocol
 // HEALTH and systemd's status line.
 extension Core {
     var isDatabaseHealthy: Bool { lane.isUp && reader.isUp }
-    var isRedisHealthy: Bool { redis.isUp && redisRefusal == nil }
+    var isRedisHealthy: Bool { redis.isUp && redisRefusals.isEmpty }
+
+    private var redisRefusal: String? {
+        redisRefusals.min { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) is refused: \($0.value)" }
+    }
 
     /// `ok`: all there. `degraded`: without Redis, everything works from PostgreSQL. `down`: without PostgreSQL only
     /// cached counts are served.

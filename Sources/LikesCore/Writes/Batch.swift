@@ -29,6 +29,7 @@ package struct Batch: Equatable, Sendable {
 
     package var isEmpty: Bool { rowOfChange.isEmpty }
     package var changesCount: Int { rowOfChange.count }
+    package var items: Set<Item> { Set(rows.map(\.pair.item)) }
 
     /// Takes the change, or returns false when it asks for the opposite of one that is in here.
     package mutating func add(_ pair: Pair, _ kind: ChangeKind) -> Bool {

@@ -73,6 +73,13 @@ extension Core {
                 let entries = admitted.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) }
                 actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
             }
+            if calls.repairs == 0 {
+                let counters = repairs.takeToWrite(max: Limits.countersPerCallMax, now: now)
+                if !counters.isEmpty {
+                    let id = calls.begin(.repair(counters), now: now)
+                    actions.append(.writeThrough(id, counters: counters, recent: []))
+                }
+            }
         } else {
             while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
         }
@@ -83,29 +90,36 @@ extension Core {
         guard lane.isUp, calls.commits == 0, calls.writeThroughs < Limits.writeThroughsInFlightMax else { return }
         var batch = Batch()
         var batched: [ChangeIndex] = []
-        var later: [ChangeIndex] = []
-        // What must not be overtaken: changes whose count is being read, and those that wait for the next batch.
-        var overtaken = Set(counting.keys)
-        while batched.count + later.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
-            let change = changes[index]
-            if change.isAnswered {
-                changes.release(index)
-            } else if !overtaken.isEmpty, overtaken.contains(OwnItem(change)) {
-                later.append(index)
-            } else if batch.add(change.pair, change.kind) {
-                changes[index].stage = .sent
-                batched.append(index)
-            } else {
-                overtaken.insert(OwnItem(change))
-                later.append(index)
-            }
+        // Those that had to stand back come first, each line as far as it may.
+        var lines = Parked()
+        swap(&lines, &parked)
+        for _ in 0..<lines.linesCount where batched.count < Limits.batchChangesMax {
+            lines.takeTurn { take($0, into: &batch, &batched) }
         }
-        for index in later.reversed() { laneQueue.prepend(index) }
+        while batched.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
+            let own = OwnItem(changes[index])
+            if lines.hasLine(own) || !take(index, into: &batch, &batched) { lines.append(index, to: own) }
+        }
+        parked = lines
         guard !batch.isEmpty else { return }
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
         let rows = batch.seal()
         actions.append(.commit(calls.begin(.commit(batch, batched), now: now), rows))
+    }
+
+    /// False: not into this batch.
+    private mutating func take(_ index: ChangeIndex, into batch: inout Batch, _ batched: inout [ChangeIndex]) -> Bool {
+        let change = changes[index]
+        if change.isAnswered {
+            changes.release(index)
+            return true
+        }
+        if !counting.isEmpty, counting[OwnItem(change)] != nil { return false }
+        guard batched.count < Limits.batchChangesMax, batch.add(change.pair, change.kind) else { return false }
+        changes[index].stage = .sent
+        batched.append(index)
+        return true
     }
 
     // MARK: Admission
@@ -115,7 +129,7 @@ extension Core {
         _ call: CallID, _ verdicts: [AdmissionVerdict], now: Instant, into actions: inout [Action]
     ) {
         guard case .admission(let admitted)? = calls.end(call) else { return }
-        redisRefusal = nil
+        redisRefusals[.admission] = nil
         precondition(admitted.count == verdicts.count, "verdicts for other changes")
         for (index, verdict) in zip(admitted, verdicts) {
             switch verdict {
@@ -241,9 +255,10 @@ extension Core {
 
     /// Redis has the batch's counters and recent likes.
     package mutating func wroteThrough(_ call: CallID, now: Instant, into actions: inout [Action]) {
-        guard case .writeThrough(let written, _)? = calls.end(call) else { return }
-        redisRefusal = nil
-        finishWritten(written, now: now, into: &actions)
+        guard let ended = calls.end(call) else { return }
+        redisRefusals[.writing] = nil
+        if case .writeThrough(let written, _) = ended { finishWritten(written, now: now, into: &actions) }
+        if case .repair(let counters) = ended { repairs.wrote(counters) }
     }
 
     mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {

@@ -79,7 +79,14 @@ final class ClientConnection {
         }
         guard written >= 0 else { return errno == EAGAIN || errno == EINTR ? .blocked : .failed }
         outputStart += written
-        guard outputCount == 0 else { return .blocked }
+        guard outputCount == 0 else {
+            // What has gone out must not pile up in front of what a slow reader has still to take.
+            if outputStart > EdgeLimits.outputPausedBytes {
+                output.removeFirst(outputStart)
+                outputStart = 0
+            }
+            return .blocked
+        }
         outputStart = 0
         spare.give(&output)
         return .drained

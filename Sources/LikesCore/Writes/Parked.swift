@@ -1,0 +1,41 @@
+/// Changes that may not join the batch at hand: the opposite of one in it, or behind one whose count is being read.
+/// Each waits in a line of its own connection and item, so that it holds nobody else up.
+///
+/// Invariant: a change whose line is not empty stands in it behind those that came before, never in the lane's queue
+/// ahead of them.
+struct Parked {
+    private var lines: [OwnItem: Ring<ChangeIndex>] = [:]
+    /// The lines in turn, each once, so that none waits for ever for a place in a batch.
+    private var turns = Ring<OwnItem>()
+
+    var isEmpty: Bool { lines.isEmpty }
+    var linesCount: Int { turns.count }
+
+    func hasLine(_ own: OwnItem) -> Bool { !lines.isEmpty && lines[own] != nil }
+
+    mutating func append(_ index: ChangeIndex, to own: OwnItem) {
+        if lines[own] == nil { turns.append(own) }
+        lines[own, default: Ring()].append(index)
+    }
+
+    /// Calls `take` with the changes of the next line, in order, until it refuses one; the rest keeps the line.
+    mutating func takeTurn(_ take: (ChangeIndex) -> Bool) {
+        guard let own = turns.popFirst(), var line = lines.removeValue(forKey: own) else { return }
+        while let index = line.first, take(index) { line.popFirst() }
+        guard !line.isEmpty else { return }
+        lines[own] = line
+        turns.append(own)
+    }
+
+    /// Empties all lines, each in order.
+    mutating func takeAll() -> [ChangeIndex] {
+        var all: [ChangeIndex] = []
+        while !turns.isEmpty {
+            takeTurn { index in
+                all.append(index)
+                return true
+            }
+        }
+        return all
+    }
+}

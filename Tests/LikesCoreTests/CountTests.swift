@@ -1,0 +1,94 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+@Suite struct CountTests {
+    @Test("A miss asks Redis, then PostgreSQL, fills Redis, and the next COUNT is a hit")
+    func aMissAsksRedisThenPostgresqlFills() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        #expect(script.take() == [.readCounters(1, [post])])
+        script.redisHas(1, [nil])
+        #expect(script.take() == [.selectCounters(2, [post])])
+        script.databaseHas(2, [counter(post, 5, 9)])
+        #expect(script.take() == [.reply(client, .integer(5)), .fillCounters([counter(post, 5, 9)])])
+        script.send(.count(post), on: client)
+        #expect(script.take() == [.reply(client, .integer(5))])
+    }
+
+    @Test("Requests join a fetch that is not yet sent, and wait for the next behind one that is")
+    func requestsJoinAFetchThatIsNot() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), .count(post), on: client)
+        #expect(script.take() == [.readCounters(1, [post])])
+        script.send(.count(post), .count(post), on: client)
+        #expect(script.take() == [])
+        script.redisHas(1, [counter(post, 1, 1)])
+        #expect(
+            script.take() == [
+                .reply(client, .integer(1)), .reply(client, .integer(1)), .readCounters(2, [post]),
+            ])
+        script.redisHas(2, [counter(post, 2, 2)])
+        #expect(script.replies(client) == [.integer(2), .integer(2)])
+    }
+
+    @Test("MCOUNT is one reply from hits and misses, in the order asked")
+    func mcountIsOneReplyFromHitsAnd() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 3, 3)])
+        _ = script.take()
+        script.send(.counts([other, post, other]), on: client)
+        #expect(script.take() == [.readCounters(2, [other])])
+        script.redisHas(2, [counter(other, 8, 1)])
+        #expect(script.replies(client) == [.integers([8, 3, 8])])
+    }
+
+    @Test("An answer older than this host's own commit never replaces it")
+    func anAnswerOlderThanThisHostsOwn() throws {
+        var script = Script { $0.localCacheEntries = 0 }
+        let client = try script.open()
+        let liker = try script.open()
+        script.send(.like(ann), on: liker)
+        script.admit(1, [.admitted(recent: false)])
+        script.send(.count(post), on: client)
+        _ = script.take()
+        script.commit(2, changed: [true], [counter(post, 6, 6)])
+        _ = script.take()
+        script.redisHas(3, [counter(post, 5, 5)])
+        #expect(script.replies(client) == [.integer(6)])
+    }
+
+    @Test("With PostgreSQL away an expired count is served at once")
+    func withPostgresqlAwayAnExpiredCountIs() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 3, 3)])
+        script.lose(.reader)
+        script.lose(.redis)
+        script.now = script.now.adding(ms: 60_000)
+        _ = script.take()
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(3)])
+    }
+
+    @Test("A COUNT nobody can answer is UNAVAILABLE at its deadline")
+    func aCountNobodyCanAnswerIsUnavailable() throws {
+        var script = Script(up: [])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [])
+        script.pass(ms: 5_000)
+        let replies = script.replies(client)
+        guard case .error(let error)? = replies.first else {
+            Issue.record("no error: \(replies)")
+            return
+        }
+        #expect(error.code == .unavailable)
+    }
+}

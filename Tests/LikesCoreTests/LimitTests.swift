@@ -1,0 +1,177 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+@Suite struct LimitTests {
+    @Test("Changes that have to stand back hold nobody else up")
+    func changesThatHaveToStandBack() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane])
+        let clients = try (0..<3).map { _ in try script.open() }
+        for client in clients { script.send(.unlike(ann), on: client) }
+        script.commit(1, changed: [false], [])
+        script.commit(2, changed: [false], [])
+        _ = script.take()
+        // Their counts wait for the reader, and these for their counts.
+        for client in clients {
+            for user in 0..<1_000 { script.send(.like(Pair(user: Int64(user), item: post)), on: client) }
+        }
+        let victim = try script.open()
+        script.send(.like(Pair(user: 1, item: other)), on: victim)
+        let commits = script.take().compactMap { if case .commit(_, let rows) = $0 { rows } else { nil } }
+        #expect(commits.joined().contains(BatchRow(pair: Pair(user: 1, item: other), wanted: true)))
+    }
+
+    @Test("What an answer sets free is sent in the same turn")
+    func whatAnAnswerSetsFreeIsSent() throws {
+        var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader])
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.commit(1, changed: [true], [counter(post, 1, 1)])
+        _ = script.take()
+        script.send(.like(Pair(user: 1, item: other)), .count(other), on: client)
+        #expect(script.take().last == .selectCounters(2, [other]))
+    }
+
+    @Test("However long REDIS_TIMEOUT_MS is, a hung Redis leaves a request half its time")
+    func aHungRedisLeavesARequestHalfItsTime() throws {
+        var script = Script { $0.redisTimeoutMs = 60_000 }
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        _ = script.take()
+        script.pass(ms: 2_500)
+        #expect(script.take().contains { if case .commit = $0 { true } else { false } })
+    }
+
+    @Test("Fetches that nobody waits for any more are forgotten")
+    func fetchesThatNobodyWaitsForAreForgotten() throws {
+        var script = Script(up: [.lane])
+        for round in 0..<50 {
+            let client = try script.open()
+            script.send(.counts((0..<200).map { Item(type: 0, id: Int64(round * 200 + $0)) }), on: client)
+            script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        }
+        #expect(script.core.fetches.count == 0)
+        script = Script(up: [])
+        let living = try script.open()
+        script.send(.liked(ann), on: living)
+        for _ in 0..<50 {
+            let client = try script.open()
+            let items = (0..<200).map { Item(type: 0, id: $0) }
+            script.send(.likedMany(user: 1, items: items), on: client)
+            script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        }
+        #expect(script.core.pairQueue.count < 2_000)
+        script = Script(up: [.redis])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.redisHas(1, [nil])
+        #expect(script.core.fetches.count == 0)
+    }
+
+    @Test("Of many that wait for one item, all are answered at their deadline and the fetch is forgotten")
+    func ofManyThatWaitForOneItem() throws {
+        var script = Script(up: [])
+        let clients = try (0..<4).map { _ in try script.open() }
+        for client in clients { for _ in 0..<500 { script.send(.count(post), on: client) } }
+        script.pass(ms: 5_000)
+        #expect(script.take().count { if case .reply = $0 { true } else { false } } == 2_000)
+        #expect(script.core.fetches.count == 0)
+    }
+
+    @Test("A connection with too much under way is not read until half of it is answered")
+    func aConnectionWithTooMuchUnderWay() throws {
+        var script = Script(up: [])
+        let client = try script.open()
+        for _ in 0..<Limits.requestsInFlightMax {
+            #expect(script.core.accepts(client))
+            script.send(.count(post), on: client)
+        }
+        #expect(!script.core.accepts(client))
+        script.pass(ms: 5_000)
+        #expect(script.take().contains(.resume(client)))
+        #expect(script.core.accepts(client))
+    }
+
+    @Test("Replies that wait for their turn count as under way")
+    func repliesThatWaitForTheirTurnCount() throws {
+        var script = Script(up: [])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        for _ in 1..<Limits.requestsInFlightMax { script.send(.ping(nil), on: client) }
+        #expect(!script.core.accepts(client))
+        script.pass(ms: 5_000)
+        #expect(script.replies(client).count == Limits.requestsInFlightMax)
+        #expect(script.core.accepts(client))
+    }
+
+    @Test("A backend that stays away lets no table grow")
+    func aBackendThatStaysAwayLetsNo() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        script.lose(.redis)
+        script.lose(.lane)
+        script.lose(.reader)
+        let client = try script.open()
+        for round in 0..<40 {
+            for id in 0..<200 {
+                script.send(
+                    .count(Item(type: 0, id: Int64(round * 1_000 + id))), .like(Pair(user: 1, item: post)),
+                    .liked(Pair(user: 3, item: post)), on: client)
+            }
+            script.pass(ms: 5_000)
+        }
+        #expect(script.core.fetches.count == 0)
+        #expect(script.core.changes.count == 0)
+        #expect(script.core.pairQueue.isEmpty)
+        #expect(script.core.deadlines.isEmpty)
+        #expect(script.core.followers.isEmpty)
+        #expect(script.core.sessions.waitingCount == 0)
+    }
+
+    @Test("A client that leaves takes along all that followed its reads")
+    func aClientThatLeavesTakesAlongAll() throws {
+        var script = Script(up: [.reader])
+        let client = try script.open()
+        script.send(.liked(ann), .like(ann), .unlike(ann), .count(post), on: client)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        #expect(script.core.changes.count == 0)
+        #expect(script.core.followers.isEmpty)
+    }
+
+    @Test("A full table of connections refuses the next")
+    func aFullTableOfConnectionsRefusesThe() throws {
+        var script = Script { $0.connectionsMax = 1 }
+        let client = try script.open()
+        #expect(script.core.opened(now: script.now) == nil)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        #expect(script.core.opened(now: script.now) != nil)
+    }
+
+    @Test("Stopping takes nothing more, answers what was accepted, then stops")
+    func stoppingTakesNothingMoreAnswersWhatWas() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.step { core, now, actions in core.stop(now: now, into: &actions) }
+        #expect(!script.core.accepts(client))
+        #expect(!script.take().contains(.stopped))
+        script.admit(1, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        script.wroteThrough(3)
+        #expect(script.take().suffix(2) == [.reply(client, .change(changed: true, count: 1)), .stopped])
+    }
+
+    @Test("A client that leaves with a LIKE under way gets no reply, and its place is free after the commit")
+    func aClientThatLeavesWithALike() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.admit(1, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        script.wroteThrough(3)
+        #expect(script.replies(client) == [])
+        #expect(script.core.changes.count == 0)
+    }
+}
