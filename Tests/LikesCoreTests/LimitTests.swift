@@ -4,6 +4,107 @@ import Testing
 @testable import LikesCore
 
 @Suite struct LimitTests {
+    /// Sends `request(n)` from as many connections as it takes, until `waiting` of them wait.
+    private func fill(_ script: inout Script, waiting: Int, _ request: (Int64) -> Request) throws {
+        var client = try script.open()
+        for n in 0..<waiting {
+            if !script.core.accepts(client) { client = try script.open() }
+            script.step { core, now, actions in
+                core.received(request(Int64(n)), on: client, now: now, into: &actions)
+            }
+        }
+    }
+
+    private func code(_ reply: Reply?) -> ErrorCode? {
+        if case .error(let error)? = reply { error.code } else { nil }
+    }
+
+    @Test("With too many changes waiting the next is BUSY, and reads go on")
+    func withTooManyChangesWaiting() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader])
+        try fill(&script, waiting: Limits.changesWaitingMax) { .like(Pair(user: $0, item: post)) }
+        let client = try script.open()
+        _ = script.take()
+        script.send(.like(ann), on: client)
+        #expect(code(script.replies(client).first) == .busy)
+        script.send(.count(other), on: client)
+        #expect(script.take().contains { if case .selectCounters(_, [other]) = $0 { true } else { false } })
+        script.pass(ms: 5_000)
+        #expect(script.core.changes.count == 0)
+    }
+
+    @Test("With too many reads waiting the next is BUSY, and changes go on")
+    func withTooManyReadsWaiting() throws {
+        var script = Script(up: [.lane])
+        try fill(&script, waiting: Limits.readsWaitingMax / 512) { n in
+            .counts((0..<512).map { Item(type: 0, id: n * 512 + $0) })
+        }
+        let client = try script.open()
+        _ = script.take()
+        script.send(.count(post), on: client)
+        #expect(code(script.replies(client).first) == .busy)
+        script.send(.like(ann), on: client)
+        #expect(script.take().contains { if case .commit = $0 { true } else { false } })
+    }
+
+    @Test("A batch holds no more than its limit; the rest follows in the next")
+    func aBatchHoldsNoMoreThanItsLimit() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [])
+        try fill(&script, waiting: Limits.batchChangesMax + 10) { .like(Pair(user: $0, item: post)) }
+        _ = script.take()
+        script.step { core, now, actions in core.connected(.lane, now: now, into: &actions) }
+        let commits = script.take().compactMap {
+            if case .commit(let call, let rows) = $0 { (call, rows) } else { nil }
+        }
+        let (call, rows) = try #require(commits.first)
+        #expect(commits.count == 1)
+        #expect(rows.count == Limits.batchChangesMax)
+        script.commit(call, changed: rows.map { _ in true }, [counter(post, Int64(rows.count), 1)])
+        let next = script.take().compactMap { if case .commit(_, let rows) = $0 { rows.count } else { nil } }
+        #expect(next == [10])
+    }
+
+    @Test("A batch that is rolled back again and again ends as UNAVAILABLE")
+    func aBatchThatIsRolledBackAgainAndAgain() throws {
+        var script = Script(up: [.lane])
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        for call in 1...CallID(Limits.batchRetriesMax + 1) {
+            #expect(script.take() == [.commit(call, [BatchRow(pair: ann, wanted: true)])])
+            script.step { core, now, actions in
+                core.statementFailed(call, .retryable("40P01"), now: now, into: &actions)
+            }
+        }
+        #expect(code(script.replies(client).first) == .unavailable)
+    }
+
+    @Test("With too many write-throughs on the way the lane waits for Redis")
+    func withTooManyWriteThroughsOnTheWay() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        let client = try script.open()
+        for n in 0...Limits.writeThroughsInFlightMax {
+            script.send(.like(Pair(user: Int64(n), item: post)), on: client)
+            for action in script.take() {
+                if case .admit(let call, _) = action { script.admit(call, [.admitted(recent: false)]) }
+            }
+            let commits = script.take().compactMap { if case .commit(let call, _) = $0 { call } else { nil } }
+            #expect(commits.count == (n < Limits.writeThroughsInFlightMax ? 1 : 0))
+            for call in commits { script.commit(call, changed: [true], [counter(post, Int64(n), Int64(n))]) }
+        }
+    }
+
+    @Test("Stopping ends at its limit, whatever is under way")
+    func stoppingEndsAtItsLimit() throws {
+        var script = Script { $0.requestTimeoutMs = 100_000 }
+        let client = try script.open()
+        script.send(.liked(ann), on: client)
+        script.step { core, now, actions in core.stop(now: now, into: &actions) }
+        script.pass(ms: Limits.drainMsMax - 1)
+        #expect(!script.take().contains(.stopped))
+        script.pass(ms: 1)
+        #expect(script.take().contains(.stopped))
+    }
+
     @Test("Changes that have to stand back hold nobody else up")
     func changesThatHaveToStandBack() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane])
