@@ -11,25 +11,41 @@ package enum Action: Equatable, Sendable {
     case resume(ConnectionID)
 
     // Redis: each call is answered by the event of its name, or `redisCallFailed`.
+    /// Learn the marker of what Redis holds, and make a new one, with this token, where it does not fit this server or
+    /// this database → `verified`
+    case verify(CallID, database: DatabaseHistory?, token: String)
     /// → `admitted`
     case admit(CallID, [AdmissionEntry])
     /// Counts and versions of these items → `countersRead`
-    case readCounters(CallID, [Item])
-    /// Set each counter unless Redis has a newer version, and keep the recent likes → `wroteThrough`
-    case writeThrough(CallID, counters: [CounterState], recent: [RecentLike])
-    /// As `writeThrough`, after a miss; nobody waits and nothing is answered.
-    case fillCounters([CounterState])
+    case readCounters(CallID, Generation, [Item])
+    /// Set each counter unless Redis has a newer version, tell all hosts, and keep the recent likes → `wroteThrough`
+    case writeThrough(CallID, Generation, counters: [CounterState], recent: [RecentLike])
+    /// Set each counter unless Redis has a newer version; nobody is told → `filled`
+    case fill(CallID, Generation, [CounterState])
+    /// Say this number on the host's own channel; the subscriber hears it → `heardBeat`
+    case beat(UInt64)
 
-    // PostgreSQL: each call is answered by the event of its name, or `statementFailed`.
-    /// One batch in one transaction, rows sorted by (user, type, id), each pair once → `committed`
-    case commit(CallID, [BatchRow])
+    // PostgreSQL, the lane, one call at a time: each is answered by the event of its name, `fencedOff` (commit and tend
+    // only) or `statementFailed`.
+    /// Make the lane this connection's alone. `rows`: those of the batch whose outcome is not known → `fenced`
+    case fence(CallID, lane: Int64, rows: [BatchRow])
+    /// One batch in one transaction → `committed`
+    case commit(CallID, CommitRequest)
+    /// Keep what has to outlive this process → `tended`
+    case tend(CallID, TendRequest)
+    /// Take over what hosts that fell silent left to repair → `lanesRetired`
+    case retireLanes(CallID)
+
+    // PostgreSQL, the reader: each call is answered by the event of its name, or `statementFailed`.
     /// → `countersSelected`
     case selectCounters(CallID, [Item])
     /// → `pairsSelected`
     case selectPairs(CallID, [Pair])
+    /// Up to `Limits.countersPerCallMax` counters that Redis may not have, after the cursor → `repairsSelected`
+    case selectRepairs(CallID, after: RepairCursor?)
 
     // Backends
-    /// Open the connection → `connected` or `lost`
+    /// Open the connection → `redisConnected`, `subscriberConnected`, `databaseConnected` or `lost`
     case connect(Backend)
     /// Close it; no event follows. Calls under way on it were given up by the core.
     case disconnect(Backend)

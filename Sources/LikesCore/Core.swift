@@ -6,6 +6,7 @@ import LikesProtocol
 /// in `Writes/`, connections and time in `Backends/`.
 package struct Core {
     package let configuration: Configuration
+    let safeguards: Safeguards
     let versions: VersionFacts
     let startedAt: Instant
     var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
@@ -40,6 +41,7 @@ package struct Core {
 
     var calls = Calls()
     var redis: Link
+    var subscriber: Link
     var lane: Link
     var reader: Link
     /// What Redis answered to calls of each kind that it refused last.
@@ -52,8 +54,12 @@ package struct Core {
     var statistics = Statistics()
 
     /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start.
-    package init(configuration: Configuration, versions: VersionFacts, seed: UInt64, now: Instant) {
+    package init(
+        configuration: Configuration, versions: VersionFacts, seed: UInt64, now: Instant,
+        safeguards: Safeguards = Safeguards()
+    ) {
         self.configuration = configuration
+        self.safeguards = safeguards
         self.versions = versions
         startedAt = now
         jitter = SplitMix64(seed: seed)
@@ -62,6 +68,7 @@ package struct Core {
         localRate = LocalRate(
             requestsMax: configuration.rateLimitRequests, windowSeconds: configuration.rateLimitWindowSeconds)
         redis = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
+        subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         lane = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         repairs = Repairs(entriesMax: Limits.repairsMax, distrustMs: configuration.cacheTTLSeconds * 1_000)

@@ -25,9 +25,11 @@ package struct ConnectionID: Hashable, Sendable {
 package typealias CallID = UInt64
 
 /// The connections the daemon keeps to its backends.
-package enum Backend: Hashable, Sendable {
+package enum Backend: Hashable, Sendable, CaseIterable {
     /// Redis: admission, counters, write-through.
     case redis
+    /// Redis: what other hosts changed.
+    case subscriber
     /// PostgreSQL, writing: one batch after the other.
     case lane
     /// PostgreSQL, reading: counts and pairs, pipelined.
@@ -79,6 +81,96 @@ package struct BatchRow: Hashable, Sendable {
     }
 }
 
+/// One batch to be committed, in one transaction that also fences it and keeps its journal.
+package struct CommitRequest: Equatable, Sendable {
+    package var fence: LaneFence
+    /// Its number on this lane, from 1.
+    package var batch: Int64
+    /// Sorted by (user, item id, type), each pair once.
+    package var rows: [BatchRow]
+    /// Every item that Redis may not have once this is committed, those of `rows` included.
+    package var journal: [Item]
+    /// Redis is out of reach of this host: note what changes for the others to repair.
+    package var isCutOff: Bool
+    package init(fence: LaneFence, batch: Int64, rows: [BatchRow], journal: [Item], isCutOff: Bool) {
+        self.fence = fence
+        self.batch = batch
+        self.rows = rows
+        self.journal = journal
+        self.isCutOff = isCutOff
+    }
+}
+
+/// What a lane's connection may do only as long as the lane is its own.
+package struct LaneFence: Hashable, Sendable {
+    package var lane: Int64
+    package var epoch: Int64
+    package init(lane: Int64, epoch: Int64) {
+        self.lane = lane
+        self.epoch = epoch
+    }
+}
+
+/// What the lane's row said when it was fenced.
+package struct LaneState: Equatable, Sendable {
+    /// Its new epoch, this connection's own.
+    package var epoch: Int64
+    /// The last batch that was committed on it, 0 for none. No other will be any more.
+    package var batch: Int64
+    /// For each of the rows given, whether that batch changed it; empty where the batch had another number of rows.
+    package var changed: [Bool]
+    package init(epoch: Int64, batch: Int64, changed: [Bool]) {
+        self.epoch = epoch
+        self.batch = batch
+        self.changed = changed
+    }
+}
+
+/// What has to outlive this process, apart from batches.
+package struct TendRequest: Equatable, Sendable {
+    package var fence: LaneFence
+    /// Items that Redis may not have, for all hosts to repair.
+    package var repairs: [Item]
+    /// Counters that Redis was seen to have: repairs up to their version are done.
+    package var mended: [CounterState]
+    /// The lane's new journal.
+    package var journal: [Item]
+    package init(fence: LaneFence, repairs: [Item], mended: [CounterState], journal: [Item]) {
+        self.fence = fence
+        self.repairs = repairs
+        self.mended = mended
+        self.journal = journal
+    }
+}
+
+/// A place in the table of repairs, in its own order. The numbers are the database's.
+package struct RepairCursor: Hashable, Sendable {
+    package var typeNumber: Int16
+    package var itemID: Int64
+    package init(typeNumber: Int16, itemID: Int64) {
+        self.typeNumber = typeNumber
+        self.itemID = itemID
+    }
+}
+
+/// Which database this is, and which of its pasts: a server promoted in place of another begins a timeline of its own.
+package struct DatabaseHistory: Hashable, Sendable {
+    /// PostgreSQL's system identifier, digits.
+    package var system: String
+    package var timeline: Int64
+    package init(system: String, timeline: Int64) {
+        self.system = system
+        self.timeline = timeline
+    }
+}
+
+/// What is known of a server of PostgreSQL once a connection is settled.
+package struct DatabaseFacts: Hashable, Sendable {
+    /// nil on a standby: it follows another's.
+    package var history: DatabaseHistory?
+    package init(history: DatabaseHistory?) { self.history = history }
+}
+
 /// What one batch changed, as committed.
 package struct BatchOutcome: Equatable, Sendable {
     /// For each row of the batch, whether it changed the table.
@@ -112,6 +204,16 @@ package struct RecentLike: Hashable, Sendable {
     }
 }
 
+/// Why Redis did not do what was asked.
+package enum RedisFailure: Equatable, Sendable {
+    /// It answered with an error.
+    case refused(String)
+    /// It came to it after the deadline, and did nothing.
+    case late
+    /// It holds other data than the call was meant for, and did nothing.
+    case otherGeneration
+}
+
 /// Why a call failed that PostgreSQL answered: proven to have changed nothing.
 package enum StatementFailure: Equatable, Sendable {
     /// Deadlock, serialization failure, lock timeout: the same again may succeed.
@@ -120,7 +222,9 @@ package enum StatementFailure: Equatable, Sendable {
     case readOnly(String)
     /// The tables are not as this version needs them.
     case schema(String)
-    /// Anything else: disk full, permission, timeout.
+    /// Something in the rows themselves is refused: a constraint, a trigger, a number out of range.
+    case rows(String)
+    /// Anything else: disk full, timeout.
     case other(String)
 }
 

@@ -62,7 +62,7 @@ extension Core {
         case .schema(let text):
             requeue(given, now: now)
             giveUp(backend, .schema(text), now: now, into: &actions)
-        case .other(let text):
+        case .other(let text), .rows(let text):
             actions.append(.log(.error, "PostgreSQL refused a statement: \(text)"))
             refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
         }
@@ -80,6 +80,7 @@ extension Core {
         get {
             switch backend {
             case .redis: redis
+            case .subscriber: subscriber
             case .lane: lane
             case .reader: reader
             }
@@ -87,6 +88,7 @@ extension Core {
         set {
             switch backend {
             case .redis: redis = newValue
+            case .subscriber: subscriber = newValue
             case .lane: lane = newValue
             case .reader: reader = newValue
             }
@@ -96,6 +98,7 @@ extension Core {
     static func name(_ backend: Backend) -> String {
         switch backend {
         case .redis: "Redis"
+        case .subscriber: "Redis (subscription)"
         case .lane: "PostgreSQL (writing)"
         case .reader: "PostgreSQL (reading)"
         }

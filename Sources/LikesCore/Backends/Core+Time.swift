@@ -58,8 +58,7 @@ extension Core {
         actions.append(.log(.notice, "stopping: \(sessions.waitingCount) requests under way"))
     }
 
-    /// A hung Redis has to be found out while a request still has the time to go on without it.
-    private var redisTimeoutMs: Int64 { min(configuration.redisTimeoutMs, max(1, configuration.requestTimeoutMs / 2)) }
+    private var redisTimeoutMs: Int64 { configuration.redisCallMsMax }
 
     private var postgresHungMs: Int64 { configuration.requestTimeoutMs + Limits.postgresHungGraceMs }
 

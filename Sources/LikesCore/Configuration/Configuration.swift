@@ -28,3 +28,9 @@ package struct Configuration: Equatable, Sendable {
 
     package init() {}
 }
+
+extension Configuration {
+    /// Milliseconds a call to Redis may take. A hung Redis has to be found out while a request still has the time to
+    /// go on without it.
+    package var redisCallMsMax: Int64 { min(redisTimeoutMs, max(1, requestTimeoutMs / 2)) }
+}

@@ -57,7 +57,7 @@ extension Core {
                 let items = taken.filter { !repairs.contains($0) }
                 if items.count < taken.count { askDatabase(taken.filter(repairs.contains), now: now, into: &actions) }
                 if items.isEmpty { continue }
-                actions.append(.readCounters(calls.begin(.readCounters(items), now: now), items))
+                actions.append(.readCounters(calls.begin(.readCounters(items), now: now), Generation(server: "", database: nil, token: ""), items))
             }
         } else {
             askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
@@ -131,7 +131,7 @@ extension Core {
                 repairs.settle(counter)
                 fills.append(finishFetch(counter, now: now, into: &actions))
             }
-            if redis.isUp { actions.append(.fillCounters(fills)) }
+            if redis.isUp { actions.append(.fill(0, Generation(server: "", database: nil, token: ""), fills)) }
         case .repairs: for counter in counters { repairs.settle(counter) }
         case .changes(let owing, _):
             for (index, counter) in zip(owing, counters) {

@@ -77,7 +77,7 @@ extension Core {
                 let counters = repairs.takeToWrite(max: Limits.countersPerCallMax, now: now)
                 if !counters.isEmpty {
                     let id = calls.begin(.repair(counters), now: now)
-                    actions.append(.writeThrough(id, counters: counters, recent: []))
+                    actions.append(.writeThrough(id, Generation(server: "", database: nil, token: ""), counters: counters, recent: []))
                 }
             }
         } else {
@@ -105,7 +105,7 @@ extension Core {
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
         let rows = batch.seal()
-        actions.append(.commit(calls.begin(.commit(batch, batched), now: now), rows))
+        actions.append(.commit(calls.begin(.commit(batch, batched), now: now), CommitRequest(fence: LaneFence(lane: 0, epoch: 0), batch: 0, rows: rows, journal: [], isCutOff: false)))
     }
 
     /// False: not into this batch.
@@ -250,7 +250,7 @@ extension Core {
             return
         }
         let id = calls.begin(.writeThrough(written, outcome.counters), now: now)
-        actions.append(.writeThrough(id, counters: outcome.counters, recent: recent))
+        actions.append(.writeThrough(id, Generation(server: "", database: nil, token: ""), counters: outcome.counters, recent: recent))
     }
 
     /// Redis has the batch's counters and recent likes.

@@ -1,0 +1,32 @@
+/// The mechanisms that keep the guarantees, each of which can be left out: only the simulation does, to show that it
+/// would find the bug. No configuration reaches this.
+package struct Safeguards: Sendable {
+    /// Redis takes a counter only when it has no newer version.
+    package var versionCheck = true
+    /// Redis does nothing that it comes to after the call's deadline.
+    package var callDeadline = true
+    /// Redis' data is believed only with the marker of this server's life and this past of the database.
+    package var generationCheck = true
+    /// A batch is committed only while its lane is its connection's own, and a lost one is resolved by fencing.
+    package var fence = true
+    /// A batch's transaction keeps what Redis may not have, and hosts that fell silent are retired.
+    package var journal = true
+    /// Hosts tell each other, through PostgreSQL, what Redis may not have.
+    package var repairTable = true
+    /// What this process knows Redis to lack is set there again.
+    package var repairs = true
+    /// A request joins a fetch only if that is not yet sent.
+    package var fetchJoining = true
+    /// A fetch gives way to what was committed or heard of while it was on the wire.
+    package var fetchOvertaking = true
+    /// All transactions take the rows of a batch in one order.
+    package var rowOrder = true
+    /// PostgreSQL is asked whether the hint "liked already" is right.
+    package var hintVerification = true
+    /// A lost subscription empties the local cache.
+    package var cacheExpiry = true
+    /// Fills are remembered for a while, in case a newer version is heard of.
+    package var fillMemory = true
+
+    package init() {}
+}
