@@ -17,6 +17,7 @@ class PostgresLink {
     private let backend: Backend
     private let loop: EventLoop
     private let statements: [PreparedStatement]
+    private var hosts: DatabaseHosts
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
@@ -30,6 +31,7 @@ class PostgresLink {
         self.host = host
         self.loop = loop
         self.configuration = configuration
+        hosts = DatabaseHosts(of: configuration.databaseURL, for: backend)
     }
 
     // MARK: For subclasses
@@ -37,7 +39,7 @@ class PostgresLink {
     var isReady: Bool { if case .ready = stage { true } else { false } }
 
     /// The connection is settled and its statements are prepared. False: it cannot be used.
-    func settled(_ types: TypeNumbers) -> Bool { true }
+    func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
     /// Takes the results that have come in.
     func collect() {}
@@ -100,6 +102,10 @@ class PostgresLink {
     func disconnect() { close() }
 
     private func close() {
+        switch stage {
+        case .connecting, .settling: noteFailedAttempt()
+        case .idle, .ready: break
+        }
         stage = .idle
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
@@ -109,15 +115,22 @@ class PostgresLink {
         forget()
     }
 
-    /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`.
+    private func noteFailedAttempt() {
+        guard let connection else { return }
+        guard PQstatus(connection) != CONNECTION_BAD, let host = PQhost(connection) else { return hosts.refused() }
+        hosts.hung(host: String(cString: host), port: PQport(connection).map { String(cString: $0) })
+    }
+
+    /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`, then what
+    /// overrides it.
     private var connectionSettings: [(keyword: String, value: String)] {
         let name = backend == .lane ? "likesd lane" : "likesd reader"
-        return [
+        let defaults = [
             ("application_name", name),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "15000"),
-            ("dbname", configuration.databaseURL),
         ]
+        return defaults + hosts.preferences + [("dbname", configuration.databaseURL)] + hosts.order
     }
 
     private var errorText: String {
@@ -187,10 +200,13 @@ class PostgresLink {
             switch settling.next() {
             case .step: advance(settling)
             case .failed(let failure): lose(failure)
-            case .done(let types):
+            case .done(let types, let facts):
                 stage = .ready
-                guard settled(types) else { return lose() }
-                host.deliver { core, now, actions in core.connected(backend, now: now, into: &actions) }
+                hosts.connected()
+                guard settled(types, facts) else { return lose() }
+                host.deliver { core, now, actions in
+                    core.databaseConnected(backend, facts, now: now, into: &actions)
+                }
             }
         }
     }
