@@ -32,5 +32,10 @@ let package = Package(
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
             name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol"], swiftSettings: strict),
+        // What the daemon says to Redis and PostgreSQL, held against real ones.
+        .testTarget(
+            name: "LikesdTests",
+            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CHiredis", "CPostgres"],
+            swiftSettings: strict),
     ]
 )

@@ -8,9 +8,6 @@ enum LaneCall {
     case tend(CallID, TendRequest)
     case retire(CallID)
 
-    /// What is told to the core once the transaction is known to be committed.
-    typealias Answer = (inout Core, Instant, inout [Action]) -> Void
-
     var call: CallID {
         switch self {
         case .fence(let call, _, _), .commit(let call, _, _), .tend(let call, _), .retire(let call): call
@@ -47,33 +44,24 @@ enum LaneCall {
     }
 
     /// nil: no statement of likesd's gives such rows.
-    func answer(_ result: borrowing StatementResult, types: TypeNumbers) -> Answer? {
+    func answer(_ result: borrowing StatementResult, types: TypeNumbers) -> LaneAnswer? {
         switch self {
-        case .fence(let call, _, let batch):
+        case .fence(_, _, let batch):
             guard result.rowCount == 1 else { return nil }
             let epoch = result.integer(0, 0, as: Int64.self)
             // A row that was there before has gone up to 2 at least.
-            guard epoch > 1 else { return { core, now, actions in core.fenced(call, nil, now: now, into: &actions) } }
-            let state = LaneState(
-                epoch: epoch, batch: result.integer(0, 1, as: Int64.self),
-                changed: batch.changed(result.text(0, 2)) ?? [])
-            return { core, now, actions in core.fenced(call, state, now: now, into: &actions) }
-        case .commit(let call, let batch, _):
-            guard result.rowCount > 0 else { return LaneCall.fencedOff(call) }
-            guard let outcome = LaneCall.outcome(result, of: batch, types: types) else { return nil }
-            return { core, now, actions in core.committed(call, outcome, now: now, into: &actions) }
-        case .tend(let call, _):
-            guard result.rowCount > 0 else { return LaneCall.fencedOff(call) }
-            return { core, now, actions in core.tended(call, now: now, into: &actions) }
-        case .retire(let call):
+            guard epoch > 1 else { return .fenced(nil) }
+            let number = result.integer(0, 1, as: Int64.self)
+            let changed = batch.changed(result.text(0, 2)) ?? []
+            return .fenced(LaneState(epoch: epoch, batch: number, changed: changed))
+        case .commit(_, let batch, _):
+            guard result.rowCount > 0 else { return .fencedOff }
+            return LaneCall.outcome(result, of: batch, types: types).map { .committed($0) }
+        case .tend: return result.rowCount > 0 ? .tended : .fencedOff
+        case .retire:
             guard result.rowCount == 1 else { return nil }
-            let count = Int(result.integer(0, 0, as: Int64.self))
-            return { core, now, actions in core.lanesRetired(call, lanesCount: count, now: now, into: &actions) }
+            return .retired(Int(result.integer(0, 0, as: Int64.self)))
         }
-    }
-
-    private static func fencedOff(_ call: CallID) -> Answer {
-        { core, now, actions in core.fencedOff(call, now: now, into: &actions) }
     }
 
     /// Counters, and what changed in the one row that has no version.
@@ -99,6 +87,18 @@ enum LaneCall {
         counters.sort { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }
         return BatchOutcome(changed: changed, counters: counters)
     }
+}
+
+/// What PostgreSQL said to a call of the lane's.
+enum LaneAnswer: Equatable {
+    /// nil: the lane was not there before.
+    case fenced(LaneState?)
+    case committed(BatchOutcome)
+    /// The lane is another's: nothing was done.
+    case fencedOff
+    case tended
+    /// How many lanes.
+    case retired(Int)
 }
 
 extension StatementParameters {

@@ -8,7 +8,7 @@ import LikesCore
 final class LaneLink: PostgresLink {
     private struct UnderWay {
         let call: LaneCall
-        var answer: LaneCall.Answer?
+        var answer: LaneAnswer?
         var failure: StatementFailure?
     }
 
@@ -76,13 +76,25 @@ final class LaneLink: PostgresLink {
 
     /// The server is ready for the next: what it said is final.
     private func finish(_ done: UnderWay) {
+        let call = done.call.call
         if let failure = done.failure {
-            let call = done.call.call
             host.deliver { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
         } else if let answer = done.answer {
-            host.deliver(answer)
+            deliver(answer, to: call)
         } else {
             lose(.unreachable("the server gave no result of a statement of the lane's"))
+        }
+    }
+
+    private func deliver(_ answer: LaneAnswer, to call: CallID) {
+        host.deliver { core, now, actions in
+            switch answer {
+            case .fenced(let state): core.fenced(call, state, now: now, into: &actions)
+            case .committed(let outcome): core.committed(call, outcome, now: now, into: &actions)
+            case .fencedOff: core.fencedOff(call, now: now, into: &actions)
+            case .tended: core.tended(call, now: now, into: &actions)
+            case .retired(let count): core.lanesRetired(call, lanesCount: count, now: now, into: &actions)
+            }
         }
     }
 }

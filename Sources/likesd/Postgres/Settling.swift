@@ -37,7 +37,7 @@ struct Settling {
     func send(on connection: OpaquePointer) -> Bool {
         let status =
             switch step {
-            case .session: PQsendQuery(connection, sessionText)
+            case .session: PQsendQuery(connection, Settling.sessionText(configuration))
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
@@ -55,7 +55,7 @@ struct Settling {
     ///
     /// `synchronous_commit` is set even where it is on, so that turning it off for the server does not reach here; a
     /// stronger setting stays.
-    private var sessionText: String {
+    static func sessionText(_ configuration: Configuration) -> String {
         let timeoutMs = configuration.requestTimeoutMs
         return """
             SET client_min_messages = warning;
