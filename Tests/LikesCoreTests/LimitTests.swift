@@ -33,6 +33,20 @@ import Testing
         #expect(script.core.changes.count == 0)
     }
 
+    @Test("No more changes are accepted than a slow PostgreSQL takes in half of a request's time")
+    func noMoreChangesThanASlowPostgreSQLTakes() throws {
+        var rate = LaneRate()
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMax)
+        rate.note(changes: Limits.batchChangesMax, microseconds: 204_800)
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == 25_000)
+        rate.note(changes: Limits.batchChangesMax, microseconds: 60_000_000)
+        #expect((20_000...25_000).contains(rate.waitingMax(requestTimeoutMs: 5_000)))
+        for _ in 0..<100 { rate.note(changes: Limits.batchChangesMax, microseconds: 60_000_000) }
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMin)
+        rate.note(changes: Limits.batchChangesMax - 1, microseconds: 60_000_000)
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMax)
+    }
+
     @Test("With too many reads waiting the next is BUSY, and changes go on")
     func withTooManyReadsWaiting() throws {
         var script = Script(up: [.lane])
