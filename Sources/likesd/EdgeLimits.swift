@@ -45,4 +45,6 @@ enum EdgeLimits {
     static let laneSilentSeconds = 15
     /// A lane without a journal is forgotten after this long.
     static let laneForgottenSeconds = 86_400
+    /// Addresses of one host's name that are tried, one after the other.
+    static let addressesPerNameMax = 16
 }

@@ -42,13 +42,13 @@ struct DatabaseHosts {
         let ports = lists["port"] ?? []
         let count = max(hosts.count, addresses.count)
         isChoosing = count > 1 && !isChosen
-        guard count > 1 else { return }
         servers = (0..<count).map { place in
             // One port is every server's.
             let port = ports.count == 1 ? ports[0] : ports.indices.contains(place) ? ports[place] : nil
             return Server(
                 host: hosts.indices.contains(place) ? hosts[place] : nil,
-                address: addresses.indices.contains(place) ? addresses[place] : nil, port: port)
+                address: addresses.indices.contains(place) && !addresses[place].isEmpty ? addresses[place] : nil,
+                port: port)
         }
     }
 
@@ -59,8 +59,20 @@ struct DatabaseHosts {
         return [("target_session_attrs", takesAny ? "any" : "primary")]
     }
 
-    /// Settings that override the URL's: its servers, in the order they are to be tried.
-    var order: [(keyword: String, value: String)] {
+    /// Those that libpq would wait for the network to look up.
+    var names: [String] {
+        let hosts = servers.filter { $0.address == nil }.compactMap(\.host).filter(NameLookup.isName)
+        return Set(hosts).sorted()
+    }
+
+    /// Settings that override the URL's: its servers, in the order they are to be tried, each address of a name for
+    /// itself. Names without an address are left out.
+    func order(_ found: NameLookup.Answer) -> [(keyword: String, value: String)] {
+        let servers = servers.flatMap { server -> [Server] in
+            guard server.address == nil, let host = server.host, let answer = found[host] else { return [server] }
+            guard case .success(let addresses) = answer else { return [] }
+            return addresses.map { Server(host: host, address: $0, port: server.port) }
+        }
         let lists: [(String, [String?])] = [
             ("host", servers.map(\.host)), ("hostaddr", servers.map(\.address)), ("port", servers.map(\.port)),
         ]

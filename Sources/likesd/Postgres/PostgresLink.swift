@@ -7,6 +7,7 @@ import LikesCore
 class PostgresLink {
     private enum Stage {
         case idle
+        case resolving
         case connecting
         case settling(Settling)
         case ready
@@ -18,6 +19,7 @@ class PostgresLink {
     private let loop: EventLoop
     private let statements: [PreparedStatement]
     private var hosts: DatabaseHosts
+    private let lookup: NameLookup
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
@@ -32,6 +34,7 @@ class PostgresLink {
         self.loop = loop
         self.configuration = configuration
         hosts = DatabaseHosts(of: configuration.databaseURL, for: backend)
+        lookup = NameLookup(hosts.names, loop: loop)
     }
 
     // MARK: For subclasses
@@ -77,12 +80,24 @@ class PostgresLink {
 
     // MARK: Coming and going
 
-    /// Begins to connect. Resolving a host's name blocks, in libpq as in hiredis: use an address, or a resolver on
-    /// this host.
+    /// Begins to connect, once the servers' addresses are known. Names that stand elsewhere than in DATABASE_URL (PGHOST,
+    /// a service file) libpq looks up itself, and everything waits for that.
     func connect() {
         precondition(connection == nil, "a second connection of one kind to PostgreSQL")
+        stage = .resolving
+        do {
+            try lookup.start { [unowned self] answer in self.connect(answer) }
+        } catch {
+            lose(.unreachable(error.message))
+        }
+    }
+
+    private func connect(_ answer: NameLookup.Answer) {
         stage = .connecting
-        let settings = connectionSettings
+        let failures = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
+        let order = hosts.order(answer)
+        if !failures.isEmpty, order.isEmpty { return lose(.unreachable(failures.sorted().joined(separator: "; "))) }
+        let settings = connectionSettings + order
         connection = CStrings.with(settings.map(\.keyword)) { keywords in
             CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
         }
@@ -104,9 +119,10 @@ class PostgresLink {
     private func close() {
         switch stage {
         case .connecting, .settling: noteFailedAttempt()
-        case .idle, .ready: break
+        case .idle, .resolving, .ready: break
         }
         stage = .idle
+        lookup.forget()
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
         source = nil
@@ -121,8 +137,7 @@ class PostgresLink {
         hosts.hung(host: String(cString: host), port: PQport(connection).map { String(cString: $0) })
     }
 
-    /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`, then what
-    /// overrides it.
+    /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`.
     private var connectionSettings: [(keyword: String, value: String)] {
         let name = backend == .lane ? "likesd lane" : "likesd reader"
         let defaults = [
@@ -130,7 +145,7 @@ class PostgresLink {
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "15000"),
         ]
-        return defaults + hosts.preferences + [("dbname", configuration.databaseURL)] + hosts.order
+        return defaults + hosts.preferences + [("dbname", configuration.databaseURL)]
     }
 
     private var errorText: String {
@@ -152,7 +167,7 @@ class PostgresLink {
 
     private func ready(_ events: UInt32) {
         switch stage {
-        case .idle: return
+        case .idle, .resolving: return
         case .connecting: poll()
         case .settling, .ready:
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1

@@ -18,6 +18,7 @@ protocol RedisConnectionOwner: AnyObject {
 final class RedisConnection {
     private enum State {
         case idle
+        case resolving
         case connecting
         case authenticating
         case open
@@ -29,25 +30,49 @@ final class RedisConnection {
     private var state = State.idle
     private var context: UnsafeMutablePointer<redisAsyncContext>?
     private var adapter: RedisAdapter?
+    private let lookup: NameLookup
+    /// Which of a name's addresses comes next.
+    private var attempts = 0
 
     init(owner: any RedisConnectionOwner, loop: EventLoop, configuration: Configuration) {
         self.owner = owner
         self.loop = loop
         self.configuration = configuration
+        var names: [String] = []
+        if case .tcp(let host, _) = configuration.redis.address, NameLookup.isName(host) { names = [host] }
+        lookup = NameLookup(names, loop: loop)
     }
 
     // MARK: Coming and going
 
-    /// Begins to connect. Resolving a host's name blocks, in hiredis as in libpq: use an address, or a resolver on
-    /// this host.
+    /// Begins to connect, once the host's addresses are known.
     func connect() {
         precondition(context == nil, "a second connection of one kind to Redis")
+        state = .resolving
+        do {
+            try lookup.start { [unowned self] answer in self.connect(answer) }
+        } catch {
+            fail(error.message)
+        }
+    }
+
+    private func connect(_ answer: NameLookup.Answer) {
         state = .connecting
-        let opened =
-            switch configuration.redis.address {
-            case .tcp(let host, let port): redisAsyncConnect(host, Int32(port))
-            case .unix(let path): redisAsyncConnectUnix(path)
+        switch configuration.redis.address {
+        case .unix(let path): open(redisAsyncConnectUnix(path))
+        case .tcp(let host, let port):
+            switch answer[host] {
+            case nil: open(redisAsyncConnect(host, Int32(port)))
+            case .failure(let failure): fail(failure.text)
+            case .success(let addresses):
+                guard !addresses.isEmpty else { return fail("\(host) has no address") }
+                attempts += 1
+                open(redisAsyncConnect(addresses[(attempts - 1) % addresses.count], Int32(port)))
             }
+        }
+    }
+
+    private func open(_ opened: UnsafeMutablePointer<redisAsyncContext>?) {
         guard let opened else { return fail("no memory for a connection") }
         guard opened.pointee.err == 0 else {
             let reason = RedisConnection.reason(opened)
@@ -80,6 +105,7 @@ final class RedisConnection {
     /// Closes without a word to the owner. Never called from within hiredis, which frees at once then.
     func disconnect() {
         state = .idle
+        lookup.forget()
         if let context { redisAsyncFree(context) }
     }
 
@@ -148,7 +174,7 @@ final class RedisConnection {
     private func received(_ reply: RedisReply) {
         switch state {
         // Replies to what was given up before the connection was closed.
-        case .idle, .connecting: return
+        case .idle, .resolving, .connecting: return
         case .authenticating:
             if let error = reply.error { return giveUp("AUTH: \(error)") }
             state = .open
@@ -164,7 +190,7 @@ final class RedisConnection {
     func flush() {
         switch state {
         case .authenticating, .open: adapter?.writeIfWanted()
-        case .idle, .connecting: break
+        case .idle, .resolving, .connecting: break
         }
         adapter?.apply()
     }
