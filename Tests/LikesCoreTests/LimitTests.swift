@@ -105,6 +105,27 @@ import Testing
         }
     }
 
+    @Test("A connection that is made but refuses what it is asked is made less and less often")
+    func aConnectionThatRefusesWhatItIsAsked() {
+        for (backend, byHand) in [(Backend.redis, Script.Housekeeping.verify), (.lane, .fence)] {
+            var script = Script(up: [], byHand: [byHand])
+            var attempts = 0
+            for _ in 0..<200 {
+                if script.take().contains(.connect(backend)) || attempts == 0 {
+                    attempts += 1
+                    script.connect(backend)
+                }
+                for action in script.take() {
+                    if case .verify(let call, _, _) = action { script.redisFails(call) }
+                    if case .fence(let call, _, _) = action { script.fail(call, .other("53100")) }
+                }
+                script.pass(ms: 50)
+            }
+            // 10 s: a quick start, then one or two a second.
+            #expect((5...25).contains(attempts), "\(backend)")
+        }
+    }
+
     @Test("Stopping ends at its limit, whatever is under way")
     func stoppingEndsAtItsLimit() throws {
         var script = Script { $0.requestTimeoutMs = 100_000 }
