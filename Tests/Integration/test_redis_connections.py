@@ -1,4 +1,4 @@
-"""What likesd makes of its two connections to Redis: of the subscription when it breaks, of both on the wrong server."""
+"""The two connections to Redis: the subscription that breaks, and both of them on a server that takes no writes."""
 
 from support.waiting import eventually
 
@@ -32,3 +32,19 @@ def test_a_replica_is_refused_with_what_to_do(own_postgres, own_redis, start_dae
         assert "point REDIS_URL at the primary" in health["message"]
         client.replicaof("NO", "ONE")
     daemon.wait_healthy()
+
+
+def test_a_primary_that_becomes_a_replica_is_given_up(own_postgres, own_redis, start_daemon, number):
+    daemon = start_daemon(own_postgres, own_redis)
+    item = f"post:{number()}"
+    assert daemon.call("LIKE", number(), item) == [1, 1]
+    with own_redis.client() as client:
+        client.replicaof("192.0.2.1", "6379")
+        assert daemon.call("LIKE", number(), item) == [1, 2]
+        eventually(lambda: "replica" in daemon.health().get("message", ""), "the replica to be refused")
+        assert daemon.call("LIKE", number(), item) == [1, 3]
+        assert daemon.call("COUNT", item) == 3
+        client.replicaof("NO", "ONE")
+        daemon.wait_healthy()
+        assert daemon.call("COUNT", item) == 3
+        eventually(lambda: client.get(f"counter:{item}") == "3", "Redis to be repaired")

@@ -134,8 +134,8 @@ enum LaneStatements {
         SELECT count(*) FROM fence HAVING count(*) > 0
         """
 
-    /// Fences the lanes that fell silent with a journal, notes the items of their journals as repairs, and forgets lanes
-    /// long unused. Gives (how many were fenced). Rows that others are at are passed over: they are found again.
+    /// Fences the lanes that fell silent with a journal, notes the items of their journals as repairs, and forgets
+    /// lanes long unused. Gives (how many were fenced). Rows that others are at are passed over: they are found again.
     ///
     /// So is a lane whose row changed between this statement's snapshot and the lock on it, which shows in `seen_at`:
     /// the counters read here would be those from before its last batch.

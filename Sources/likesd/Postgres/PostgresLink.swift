@@ -80,8 +80,8 @@ class PostgresLink {
 
     // MARK: Coming and going
 
-    /// Begins to connect, once the servers' addresses are known. Names that stand elsewhere than in DATABASE_URL (PGHOST,
-    /// a service file) libpq looks up itself, and everything waits for that.
+    /// Begins to connect, once the servers' addresses are known. Names that stand elsewhere than in DATABASE_URL
+    /// (PGHOST, a service file) libpq looks up itself, and everything waits for that.
     func connect() {
         precondition(connection == nil, "a second connection of one kind to PostgreSQL")
         stage = .resolving

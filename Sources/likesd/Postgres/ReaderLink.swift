@@ -16,8 +16,8 @@ final class ReaderLink: PostgresLink {
         super.init(.reader, preparing: PreparedStatement.ofReader, host: host, loop: loop, configuration: configuration)
     }
 
-    /// Takes over the numbers of all types, once the lane has them. Where the lane found a server that takes writes, the
-    /// reader belongs there too.
+    /// Takes over the numbers of all types, once the lane has them. Where the lane found a server that takes writes,
+    /// the reader belongs there too.
     func learn(_ types: TypeNumbers) {
         learnt = types
         self.types = types

@@ -40,8 +40,8 @@ enum RedisJob {
         }
     }
 
-    /// Its slices, in order; none when there is nothing to do. `deadlineMs`: when Redis, by its own clock, is not to set
-    /// counters any more.
+    /// Its slices, in order; none when there is nothing to do. `deadlineMs`: when Redis, by its own clock, is not to
+    /// set counters any more.
     func slices(deadlineMs: Int64) -> [RedisSlice] {
         stride(from: 0, to: count, by: sliceMax).map {
             RedisSlice(job: self, range: $0..<min($0 + sliceMax, count), deadlineMs: deadlineMs)

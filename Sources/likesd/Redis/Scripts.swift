@@ -1,4 +1,5 @@
-/// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in between.
+/// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
+/// between.
 enum Script: Int, CaseIterable {
     case verify, admit, setCounters, keepRecent
 
@@ -55,10 +56,10 @@ enum Script: Int, CaseIterable {
         """
 
     /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it has to be, its token,
-    /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told (empty:
-    /// none is), then for each counter its count and version. Sets both unless Redis has a newer version; the same
-    /// version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker, nothing was done; the words
-    /// of an error: there was no room, and counters were dropped instead.
+    /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told
+    /// (empty: none is), then for each counter its count and version. Sets both unless Redis has a newer version; the
+    /// same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker, nothing was done; the
+    /// words of an error: there was no room, and counters were dropped instead.
     ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. What is no
     /// version of this marker's counts as none.
