@@ -48,8 +48,8 @@ enum DatabaseFailure {
         case "42501" where command == .verify:
             return Failure(
                 .permissionDenied,
-                "\(said)\nLet \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"; for --repair also "
-                    + "GRANT INSERT, UPDATE ON counters, cache_repairs TO \"\(user)\"")
+                "\(said)\nLet \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"; for --repair "
+                    + "also GRANT INSERT, UPDATE ON counters, cache_repairs TO \"\(user)\"")
         case "42501":
             return Failure(
                 .permissionDenied,

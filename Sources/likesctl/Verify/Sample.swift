@@ -18,8 +18,8 @@ enum Sample {
             guard share <= Double(VerifyOptions.sampleMax) else {
                 throw Failure(
                     .usage,
-                    "--sample: \(percent)% of about \(rows) items is more than \(VerifyOptions.sampleMax), the most that "
-                        + "are held in memory; without --sample all are looked at in parts")
+                    "--sample: \(percent)% of about \(rows) items is more than \(VerifyOptions.sampleMax), the most "
+                        + "that are held in memory; without --sample all are looked at, in parts")
             }
             count = max(1, Int(share))
         }
