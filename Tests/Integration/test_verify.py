@@ -1,5 +1,6 @@
 """likesctl verify: every difference is found, nothing else is, and --repair mends it while traffic runs."""
 
+import itertools
 import json
 import random
 import subprocess
@@ -42,12 +43,16 @@ class Books:
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
     def verify(self, *options, **environment):
-        """Runs it; `lines`: the differences; `summary`: what follows."""
+        """Runs it; `lines`: the differences, sorted; `summary`: what follows."""
         done = run("likesctl", "verify", *options, **{**self.environment, **environment}, timeout=120)
         lines = done.stdout.splitlines()
         end = next((n for n, line in enumerate(lines) if line.startswith("PostgreSQL: ")), len(lines))
         return SimpleNamespace(
-            status=done.returncode, lines=sorted(lines[:end]), summary="\n".join(lines[end:]), errors=done.stderr
+            status=done.returncode,
+            output=lines,
+            lines=sorted(lines[:end]),
+            summary="\n".join(lines[end:]),
+            errors=done.stderr,
         )
 
     def put(self, item, users, count=None):
@@ -198,22 +203,25 @@ def test_repair_mends_all_of_them_and_nothing_else(random_books):
     assert random_books.verify().status == 0
 
 
-def test_likes_without_any_counter_need_no_more_memory_than_allowed(books):
+@pytest.mark.parametrize("slice_rows", [1, 20_000])
+def test_likes_without_any_counter_need_no_more_memory_than_allowed(books, slice_rows):
     for n in range(40):
         books.put(f"post:{n}", 1 + n % 3)
     books.sql.execute("DELETE FROM counters")
-    done = books.verify("--json", "--items-per-pass", 3)
-    summary = json.loads(done.lines.pop())["summary"] if not done.summary else json.loads(done.summary)["summary"]
-    found = {(one["item"], one["likes"]) for one in map(json.loads, done.lines) if "item" in one}
-    assert found == {(f"post:{n}", 1 + n % 3) for n in range(40)}
+    # Over several pages, so that there are several slices.
+    books.sql.execute("INSERT INTO user_likes SELECT n, n % 40, now(), 2 FROM generate_series(1, 2000) AS n")
+    done = books.verify("--json", "--items-per-pass", 3, "--slice", slice_rows)
+    *lines, last = map(json.loads, done.output)
+    expected = [(f"post:{n}", 1 + n % 3) for n in range(40)] + [(f"reel:{n}", 50) for n in range(40)]
+    assert sorted((line["item"], line["likes"]) for line in lines) == sorted(expected)
     # At most three at once, so at least that many readings.
-    assert summary["passes"] >= 14
+    assert last["summary"]["passes"] >= 27
 
 
 def test_json_is_one_object_a_line(books):
     books.put("post:1", 1, 2)
     done = books.verify("--json")
-    difference, last = map(json.loads, done.lines)
+    difference, last = map(json.loads, done.output)
     assert difference == {"item": "post:1", "kind": "counter-high", "counters": 2, "likes": 1, "version": 1}
     summary = last["summary"]
     assert (summary["items"], summary["differences"], summary["mended"]) == (1, 1, 0)
@@ -225,7 +233,7 @@ def test_json_is_one_object_a_line(books):
 def test_a_sample_checks_so_many_items_exactly(random_books):
     for options in (("--sample", 5), ("--sample", "2.5%"), ("--sample", 100, "--slice", 9)):
         done = random_books.verify("--json", *options)
-        summary = json.loads(done.lines[-1])["summary"]
+        summary = json.loads(done.output[-1])["summary"]
         assert summary["items"] == {5: 5, "2.5%": 10, 100: 100}[options[1]] or options[1] == "2.5%"
         assert 5 <= summary["items"] <= 100
     # A fourth of them is drawn from the likes: enough for all items, those without a counter too.
@@ -255,13 +263,16 @@ def test_a_counter_of_an_unknown_type_is_named_by_its_number(books):
 
 
 def test_a_table_that_is_rewritten_meanwhile_shows_nothing_false(random_books):
-    """VACUUM FULL gives every like another place: what was counted by place so far is void."""
+    """CLUSTER gives every like another place: what was counted by place so far is void."""
     stop = threading.Event()
+    random_books.sql.execute("CREATE INDEX other_order ON user_likes (item_id)")
 
     def rewrite():
         with random_books.connect() as sql:
-            while not stop.is_set():
-                sql.execute("VACUUM FULL user_likes")
+            for index in itertools.cycle(["user_likes_pkey", "other_order"]):
+                if stop.is_set():
+                    return
+                sql.execute(f"CLUSTER user_likes USING {index}")
 
     thread = threading.Thread(target=rewrite)
     thread.start()
@@ -528,6 +539,7 @@ def test_a_counter_on_its_way_to_redis_is_no_difference(books):
     thread = threading.Thread(target=write)
     thread.start()
     try:
+        eventually(lambda: int(books.cache.get("counter:post:1")) > 5, "Redis to follow")
         done = books.verify()
         assert (done.status, done.lines) == (0, []), done
         assert "Redis: 1 counters: 0 differences" in done.summary

@@ -21,7 +21,7 @@ final class RedisClient {
     /// Milliseconds to connect, and to wait for an answer.
     static let timeoutMs = 5_000
     /// Items in one command.
-    static let itemsMax = 1_000
+    static let itemsMax = 500
 
     private let context: UnsafeMutablePointer<redisContext>
     private let place: String
