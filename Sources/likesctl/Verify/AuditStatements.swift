@@ -92,6 +92,9 @@ enum AuditStatements {
     /// Adds to the counter as a batch of likes would, and by the same rule of locks, so it goes together with any of
     /// them. A counter that has the version of before and another count was mended by a hand: it is left alone, as is
     /// one whose row is gone.
+    ///
+    /// A row that is missing may have been lost, and hosts may hold its last version: the new one begins at the time in
+    /// milliseconds, which no count of transactions reaches, so that it is newer than whatever they hold.
     static let mend = """
         WITH wanted AS (
             SELECT *
@@ -104,14 +107,15 @@ enum AuditStatements {
             FOR UPDATE OF present
         ), mended AS (
             INSERT INTO counters AS present (item_id, item_type, like_count, version)
-            SELECT item_id, item_type, delta, 1
+            SELECT item_id, item_type, delta,
+                CASE WHEN seen_version IS NULL THEN (extract(epoch FROM now()) * 1000)::bigint ELSE 1 END
             FROM wanted LEFT JOIN held USING (item_id, item_type)
             WHERE (seen_version IS NULL OR held.version IS NOT NULL)
                 AND (held.version IS DISTINCT FROM seen_version OR held.like_count IS NOT DISTINCT FROM seen_count)
             ORDER BY item_type, item_id
             ON CONFLICT (item_id, item_type) DO UPDATE SET
                 like_count = present.like_count + excluded.like_count,
-                version = present.version + 1,
+                version = greatest(present.version + 1, excluded.version),
                 updated_at = now()
             RETURNING item_id, item_type, version
         ), noted AS (
