@@ -584,6 +584,17 @@ def test_a_redis_that_hangs_is_given_up(books, own_redis):
     assert drift(books.sql) == []
 
 
+def test_a_standby_is_checked_but_not_compared_with_redis(migrated_cluster, redis_server, folder, number):
+    standby = migrated_cluster.copy(folder / f"pg{number()}")
+    (standby.data / "standby.signal").touch()
+    standby.start()
+    try:
+        done = run("likesctl", "verify", DATABASE_URL=standby.url(), REDIS_URL=redis_server.url)
+    finally:
+        standby.stop()
+    assert (done.returncode, "standby" in done.stderr) == (10, True), done
+
+
 # How it is asked
 
 

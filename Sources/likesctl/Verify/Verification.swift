@@ -10,7 +10,7 @@ enum Verification {
         // A Redis that hangs up must not end the process: hiredis writes without asking whether somebody is there.
         signal(SIGPIPE, SIG_IGN)
         let context = try AuditContext(configuration.databaseURL, options, json: json)
-        let redis = connect(configuration.redis, context.report)
+        let redis = try connect(configuration.redis, context)
         let mender = Mender(context, redis)
         var audit = LikesAudit(context, mender)
         let sample = try Sample.draw(context)
@@ -20,11 +20,18 @@ enum Verification {
         return context.report.status
     }
 
-    private static func connect(_ endpoint: RedisEndpoint, _ report: VerifyReport) -> RedisCounters? {
+    private static func connect(
+        _ endpoint: RedisEndpoint, _ context: AuditContext
+    ) throws(Failure) -> RedisCounters? {
+        guard try context.database.execute("SELECT pg_is_in_recovery()").first?.first == "f" else {
+            context.report.redisNotChecked(
+                "this PostgreSQL is a standby, which Redis may be ahead of: name the primary in DATABASE_URL")
+            return nil
+        }
         do {
             return RedisCounters(try RedisClient(endpoint))
         } catch {
-            report.redisNotChecked(error.reason)
+            context.report.redisNotChecked(error.reason)
             return nil
         }
     }
