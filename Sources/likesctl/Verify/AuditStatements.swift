@@ -126,13 +126,24 @@ enum AuditStatements {
         SELECT item_id, item_type FROM mended
         """
 
-    /// $1, $2: items and types. Lets every host set those that have a counter in Redis again.
-    static let note = """
+    /// $1, $2: items and types; $3: versions that hosts may hold. Raises the items' versions above those, so that the
+    /// hosts take what PostgreSQL says, and lets every host set them in Redis again. A version beyond the time in
+    /// milliseconds can't be likesd's, and following it could leave no room for further ones.
+    ///
+    /// Adds nothing to the counts, and is right together with any batch as `mend` is.
+    static let renew = """
+        WITH renewed AS (
+            INSERT INTO counters AS present (item_id, item_type, like_count, version)
+            SELECT item_id, item_type, 0, least(held, (extract(epoch FROM now()) * 1000)::bigint) + 1
+            FROM unnest($1::bigint[], $2::smallint[], $3::bigint[]) AS wanted (item_id, item_type, held)
+            ORDER BY item_type, item_id
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                version = greatest(present.version + 1, excluded.version),
+                updated_at = now()
+            RETURNING item_id, item_type, version
+        )
         INSERT INTO cache_repairs AS present (item_id, item_type, version)
-        SELECT wanted.item_id, wanted.item_type, counted.version
-        FROM unnest($1::bigint[], $2::smallint[]) AS wanted (item_id, item_type)
-        JOIN counters AS counted USING (item_id, item_type)
-        ORDER BY wanted.item_type, wanted.item_id
+        SELECT item_id, item_type, version FROM renewed ORDER BY item_type, item_id
         ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
         """
 

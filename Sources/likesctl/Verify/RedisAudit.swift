@@ -161,7 +161,12 @@ struct RedisAudit {
             return Set((0..<rows.rowCount).compactMap { rows.item($0) })
         }
         if context.options.repairs {
-            try reporting { () throws(Failure) in _ = try context.database.numbers(AuditStatements.note, parameters) }
+            let versions = AuditContext.array(differences) { difference in
+                if case .redis(_, let cached, _) = difference.finding { String(cached.version) } else { "0" }
+            }
+            try reporting { () throws(Failure) in
+                _ = try context.database.numbers(AuditStatements.renew, parameters + [versions])
+            }
             let texts = differences.map { context.types.text(of: $0.item) }
             try asking { () throws(RedisTrouble) in try redis.forget(texts) }
         }
