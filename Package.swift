@@ -27,7 +27,7 @@ let package = Package(
         // The companion command.
         .executableTarget(
             name: "likesctl",
-            dependencies: ["LikesCore", "LikesProtocol", "CPostgres"],
+            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CPostgres"],
             swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
