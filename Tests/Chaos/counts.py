@@ -185,7 +185,7 @@ class ItemCheck:
         return max(found, key=lambda anchor: anchor.operation.invoked) if found else None
 
     def readable(self, operation):
-        return around([*self.changes, operation], operation.invoked)
+        return around({*self.changes, operation}, operation.invoked)
 
 
 def readings_of(operations):

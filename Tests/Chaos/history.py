@@ -9,6 +9,7 @@ NEVER_STORED = {"UNAVAILABLE", "BUSY", "RATELIMITED"}
 CHANGES = {"LIKE", "UNLIKE"}
 # The host of operations that asked PostgreSQL itself.
 POSTGRES = -1
+FAULTS_SHOWN_MAX = 12
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -131,6 +132,7 @@ class Violation:
         lines = [f"VIOLATION of “{self.rule}”: {self.what}"]
         lines += [f"    {operation.line()}" for operation in self.operations]
         near = [d for d in disturbances if d.began <= self.at and (d.healed is None or d.healed >= self.at - 35)]
+        near = near[-FAULTS_SHOWN_MAX:]
         if near:
             lines.append("    faults until then:")
             lines += [f"    {disturbance.line()}" for disturbance in near]

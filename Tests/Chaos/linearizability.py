@@ -68,18 +68,26 @@ class Search:
         self.fresh = [0, 0]
         self.violations = []
         self.bounds = [(float("-inf"), 0, 0)]
+        # Where in `bounds` the bit came to rest as one of the two, and the only operation since then.
+        self.rest = None
+        self.first = None
 
     def run(self):
         for time, kind, what in self.events():
             if kind == RETURN:
                 if what.open:
                     self.returned(what)
+            elif kind == EXPIRY:
+                # It has taken effect by now, or never will: both are remembered until a reply tells.
+                self.configurations = self.explain(None)
+                self.fresh[what] -= 1
             elif isinstance(what, Step):
                 self.pending.append(what)
             else:
-                self.unknown[what] += kind == CALL
-                self.fresh[what] += 1 if kind == CALL else -1
+                self.unknown[what] += 1
+                self.fresh[what] += 1
             self.note_bounds(time)
+            self.note_rest(time, what)
         return PairCheck(self.violations, self.bounds)
 
     def events(self):
@@ -119,7 +127,7 @@ class Search:
         self.configurations = {(0, frozenset()): (0, 0), (1, frozenset()): (0, 0)}
 
     def explain(self, target):
-        """All configurations that have the target done, which then needs no more mention."""
+        """All configurations that have the target done, which then needs no more mention; without one, all."""
         found, seen = {}, {}
         work = list(self.configurations.items())
         while work:
@@ -134,8 +142,11 @@ class Search:
             if key in seen and seen[key] <= used:
                 continue
             seen[key] = used
+            if target is None:
+                found[key] = used
             work += [((1 - bit, done | {step}), used) for step in self.next_changes(bit, done)]
-            if used[1 - bit] < self.unknown[1 - bit]:
+            # Without a target it is about the bounds, for which old unknown changes have had their time.
+            if used[1 - bit] < self.unknown[1 - bit] and (target or self.fresh[1 - bit]):
                 more = (used[0] + bit, used[1] + 1 - bit)
                 work.append(((1 - bit, done), more))
         return found
@@ -170,6 +181,30 @@ class Search:
             low, high = 0, 1
         if (low, high) != self.bounds[-1][1:]:
             self.bounds.append((time, low, high))
+
+    def note_rest(self, time, what):
+        """A bit at rest stays what it is until the next operation, whose reply, if it is alone, tells what it was."""
+        if self.rest is not None and self.first is None and isinstance(what, Step):
+            self.first = what
+        elif self.rest is not None and what is self.first:
+            self.tell_rest()
+        elif self.pending or any(self.fresh):
+            self.rest = self.first = None
+        elif self.rest is None and self.bounds[-1][1:] == (0, 1):
+            self.rest = len(self.bounds)
+            self.bounds.append((time, 0, 1))
+
+    def tell_rest(self):
+        step, rest = self.first, self.rest
+        self.rest = self.first = None
+        # Still there: nothing explained the reply, so it tells nothing.
+        if rest == len(self.bounds) - 1:
+            return
+        settled = self.bounds.pop()
+        self.bounds[rest] = (self.bounds[rest][0], step.before, step.before)
+        if step.changes:
+            self.bounds.append((step.operation.invoked, 0, 1))
+        self.bounds.append(settled)
 
     def can_change(self, bit):
         changes = [step for step in self.pending if step.changes and step.before == bit]

@@ -19,17 +19,24 @@ RECONNECT_SECONDS = 0.05
 HEALTH_EVERY_SECONDS = 0.5
 PIPELINE_MAX = 12
 
-# Pairs that collide all the time, pairs that do now and then, and many that hardly do.
+# Pairs that collide all the time, pairs that do now and then, many that hardly do, and items so many that most are left
+# alone for minutes: what went stale in Redis stays there for all to see.
 HOT_USERS, HOT_ITEMS = range(1, 5), [f"post:{number}" for number in range(1, 4)]
 WARM_USERS, WARM_ITEMS = range(100, 120), [f"reel:{number}" for number in range(1, 13)]
 WIDE_USERS, WIDE_ITEMS = range(1000, 4000), [f"comment:{number}" for number in range(1, 401)]
-POOLS = [((HOT_USERS, HOT_ITEMS), 30), ((WARM_USERS, WARM_ITEMS), 40), ((WIDE_USERS, WIDE_ITEMS), 30)]
+COLD_USERS, COLD_ITEMS = range(10000, 10100), [f"post:{number}" for number in range(10000, 13000)]
+POOLS = {
+    (HOT_USERS, tuple(HOT_ITEMS)): 28,
+    (WARM_USERS, tuple(WARM_ITEMS)): 36,
+    (WIDE_USERS, tuple(WIDE_ITEMS)): 26,
+    (COLD_USERS, tuple(COLD_ITEMS)): 10,
+}
 VERBS = {"LIKE": 32, "UNLIKE": 24, "LIKED": 16, "COUNT": 20, "MCOUNT": 8}
 
 
 def random_request(source):
     """(verb, user or None, items)."""
-    users, items = source.choices([pool for pool, _ in POOLS], [weight for _, weight in POOLS])[0]
+    users, items = source.choices(list(POOLS), list(POOLS.values()))[0]
     verb = source.choices(list(VERBS), list(VERBS.values()))[0]
     if verb == "COUNT":
         return verb, None, (source.choice(items),)

@@ -139,6 +139,18 @@ def test_a_read_closes_the_bounds_of_a_change_that_it_has_seen():
     assert bounds[1:] == [(1, 0, 1), (3, 1, 1)]
 
 
-def test_the_bounds_of_an_unknown_change_stay_open_for_a_while():
-    bounds = check_pair([operation("LIKE", UNCERTAIN, 1, 2), operation("LIKED", 0, 200, 201)]).bounds
-    assert bounds[1:] == [(1, 0, 1), (1 + UNKNOWN_SECONDS_MAX, 0, 0)]
+def test_the_bounds_of_an_unknown_change_stay_open_until_a_reply_tells():
+    unknown = operation("LIKE", UNCERTAIN, 1, 2)
+    rest = 1 + UNKNOWN_SECONDS_MAX
+    assert states(check_pair([unknown]).bounds, rest + 1) == (0, 1)
+    for bit in (0, 1):
+        bounds = check_pair([unknown, operation("LIKED", bit, 200, 201)]).bounds
+        # Until it has had its time it may come any moment; since then it has come or has not.
+        assert states(bounds, rest - 1) == (0, 1)
+        assert states(bounds, rest + 1) == states(bounds, 199) == states(bounds, 202) == (bit, bit)
+    bounds = check_pair([unknown, operation("UNLIKE", 1, 200, 201)]).bounds
+    assert [states(bounds, at) for at in (199, 200.5, 202)] == [(1, 1), (0, 1), (0, 0)]
+
+
+def states(bounds, at):
+    return [(low, high) for time, low, high in bounds if time <= at][-1]
