@@ -3,7 +3,7 @@
 from collections import Counter
 
 from .counts import Calm, ItemCheck, readings_of
-from .history import CHANGES, NEVER_STORED, Violation
+from .history import CHANGES, NEVER_STORED, POSTGRES, Violation
 from .linearizability import by_pair, check_pair
 
 # On top of REQUEST_TIMEOUT_MS, for a busy machine.
@@ -87,13 +87,15 @@ def tally(operations):
     """{verb: {outcome: how many}}."""
     table = {}
     for operation in operations:
+        if operation.host == POSTGRES:
+            continue
         table.setdefault(operation.verb, Counter())[operation.outcome] += 1
     return table
 
 
 def percentiles(operations, verb):
     """(median, 99th percentile) of the milliseconds of answered operations, or None."""
-    times = sorted(o.returned - o.invoked for o in operations if o.verb == verb and o.answered)
+    times = sorted(o.returned - o.invoked for o in operations if o.verb == verb and o.answered and o.host != POSTGRES)
     if not times:
         return None
     return times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000

@@ -11,6 +11,8 @@ from support.redis_server import RedisServer
 from .proxy import Proxy
 
 REQUEST_TIMEOUT_MS = 2000
+# A host that remembers every item could mend Redis by what it remembers, which no guarantee may rest on.
+SETTINGS = {"REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS, "LOG_LEVEL": "info", "LOCAL_CACHE_ENTRIES": 1000}
 HOSTS = 3
 BACKENDS = ("postgres", "redis")
 # Two faults at once, those that wait for them, and the watch.
@@ -38,7 +40,7 @@ class Host:
             self.folder,
             f"postgresql://postgres@/likes?host={self.folder}",
             f"unix://{cache}?db=0",
-            **{"REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS, "LOG_LEVEL": "info", **settings},
+            **{**SETTINGS, **settings},
         )
         # Held while it is killed and started, so that nobody takes that for a crash.
         self.lock = threading.Lock()

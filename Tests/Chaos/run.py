@@ -163,8 +163,10 @@ class Run:
         lines.append("")
         for number, seconds in settling.seconds_to_ok.items():
             lines.append(f"host {number}: ok {seconds:.1f} s after healing")
-        if settling.seconds_to_agree is not None:
-            lines.append(f"tables, Redis and hosts agreed {settling.seconds_to_agree:.1f} s after healing")
+        for what, seconds in settling.seconds_to_agree.items():
+            lines.append(f"{what} agreed {seconds:.1f} s after healing")
+        if settling.not_believed:
+            lines.append(f"{settling.not_believed} counters of an earlier generation in Redis, which no host believes")
         memory = ", ".join(f"{host.resident_bytes_max / 2**20:.0f} MB" for host in self.cluster.hosts)
         lines.append(f"most memory of a daemon, by host: {memory}")
         return lines

@@ -13,6 +13,7 @@ SETTLED_SECONDS_MAX = 30.0
 LOOK_SECONDS_MAX = 5.0
 HEALTHY_SECONDS_MAX = 30.0
 ITEMS_PER_CALL = 500
+DIFFERENCES_SHOWN_MAX = 20
 NAMES = {number: name for name, number in TYPES.items()}
 RULE = "all agree in the end"
 
@@ -27,7 +28,9 @@ class Settling:
         self.healed = healed
         self.violations = []
         self.seconds_to_ok = {}
-        self.seconds_to_agree = None
+        self.seconds_to_agree = {}
+        # Counters of an earlier generation, which no host reads.
+        self.not_believed = 0
 
     def wait_healthy(self):
         for host in self.cluster.hosts:
@@ -68,59 +71,84 @@ class Settling:
         )
 
     def wait_agreed(self, sql):
-        deadline = self.healed + SETTLED_SECONDS_MAX + LOOK_SECONDS_MAX
+        """Redis first, without asking anybody: a COUNT could mend what it finds. Then what clients are told."""
         items = {o.items[0] for o in self.history.operations if o.verb in CHANGES}
+        if self.wait_without(lambda: self.differences_of_tables(sql) + self.differences_of_redis(sql)):
+            self.seconds_to_agree["tables and Redis"] = self.clock() - self.healed
+        if self.wait_without(lambda: self.differences_of_hosts(sql, items)):
+            self.seconds_to_agree["COUNT on every host"] = self.clock() - self.healed
+
+    def wait_without(self, look):
+        """Whether in time no differences were left; those that were become violations."""
+        deadline = self.healed + SETTLED_SECONDS_MAX + LOOK_SECONDS_MAX
         differences = []
 
         def agree():
             try:
-                differences[:] = self.differences(sql, items)
+                differences[:] = look()
             except (redis.RedisError, psycopg.Error, OSError) as problem:
                 differences[:] = [f"could not be compared: {problem}"]
             return not differences
 
         try:
-            eventually(agree, "agreement", max(0.0, deadline - self.clock()))
-            self.seconds_to_agree = self.clock() - self.healed
+            eventually(agree, "agreement", max(LOOK_SECONDS_MAX, deadline - self.clock()))
         except AssertionError:
-            for what in differences[:20]:
+            for what in differences[:DIFFERENCES_SHOWN_MAX]:
                 self.violation(RULE, what)
-            if len(differences) > 20:
-                self.violation(RULE, f"{len(differences) - 20} more of that kind")
+            if len(differences) > DIFFERENCES_SHOWN_MAX:
+                self.violation(RULE, f"{len(differences) - DIFFERENCES_SHOWN_MAX} more of that kind")
+            return False
+        return True
 
-    def differences(self, sql, items):
-        """Everything in which tables, Redis and the hosts differ, in words."""
-        found = [f"PostgreSQL: counters differ from user_likes: {row}" for row in drift(sql)]
+    @staticmethod
+    def differences_of_tables(sql):
+        return [f"PostgreSQL: counters differ from user_likes: {row}" for row in drift(sql)]
+
+    @staticmethod
+    def counters(sql):
         rows = sql.execute("SELECT item_type, item_id, like_count FROM counters").fetchall()
-        stored = {f"{NAMES[kind]}:{number}": count for kind, number, count in rows}
+        return {f"{NAMES[kind]}:{number}": count for kind, number, count in rows}
+
+    def differences_of_hosts(self, sql, items):
+        stored = self.counters(sql)
         items = sorted(items | set(stored))
-        found += self.differences_of_redis(stored)
+        found = []
         for host in self.cluster.hosts:
             with host.daemon.connect() as client:
                 for at in range(0, len(items), ITEMS_PER_CALL):
                     some = items[at : at + ITEMS_PER_CALL]
-                    for item, count in zip(some, client.call("MCOUNT", *some), strict=False):
-                        if count != stored.get(item, 0):
-                            found.append(f"host {host.number}: {item} is {count}, PostgreSQL has {stored.get(item, 0)}")
+                    counts = client.call("MCOUNT", *some)
+                    if not isinstance(counts, list):
+                        found.append(f"host {host.number}: MCOUNT says {counts}")
+                        continue
+                    found += [
+                        f"host {host.number}: {item} is {count}, PostgreSQL has {stored.get(item, 0)}"
+                        for item, count in zip(some, counts, strict=True)
+                        if count != stored.get(item, 0)
+                    ]
         return found
 
-    def differences_of_redis(self, stored):
-        found = []
+    def differences_of_redis(self, sql):
+        """Counters that hosts believe and that are wrong, and keys of ours that never expire."""
+        stored = self.counters(sql)
+        found, self.not_believed = [], 0
         with self.cluster.cache() as cache:
-            for key in cache.scan_iter("counter:*", count=1000):
-                kind, life = cache.type(key), cache.ttl(key)
+            generation = cache.get("likesd:generation")
+            keys = list(cache.scan_iter("counter:*", count=1000))
+            for key in keys:
                 item = key.removeprefix("counter:")
+                kind = cache.type(key)
                 count = cache.get(key) if kind == "string" else f"a {kind}"
-                if count is not None and kind != "none" and count != str(stored.get(item, 0)):
+                version = cache.get(f"{{{key}}}:version")
+                if count is None or kind == "none":
+                    continue  # it expired meanwhile
+                if generation and (version is None or version.split(":")[0] != generation.split(" ")[-1]):
+                    self.not_believed += 1
+                elif count != str(stored.get(item, 0)):
                     found.append(f"Redis: {item} is {count}, PostgreSQL has {stored.get(item, 0)}")
-                if life == -1:
-                    found.append(f"Redis: {key} never expires")
-            found += [
-                f"Redis: {key} never expires"
-                for pattern in ("recent_likes:*", "rate:*", "{counter:*")
-                for key in cache.scan_iter(pattern, count=1000)
-                if cache.ttl(key) == -1
-            ]
+            for pattern in ("counter:*", "recent_likes:*", "rate:*", "{counter:*"):
+                names = cache.scan_iter(pattern, count=1000)
+                found += [f"Redis: {name} never expires" for name in names if cache.ttl(name) == -1]
         return found
 
     def violation(self, rule, what):
