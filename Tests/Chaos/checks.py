@@ -19,6 +19,7 @@ def check_history(history, request_timeout_seconds):
     """Every violation in what the clients saw."""
     violations = check_replies(history.operations)
     violations += check_answered(history, request_timeout_seconds)
+    violations += check_connections(history)
     pairs = by_pair(history.operations)
     results = {pair: check_pair(operations) for pair, operations in pairs.items()}
     for result in results.values():
@@ -49,7 +50,7 @@ def well_formed(operation):
 
 
 def check_replies(operations):
-    """Replies that no request may get. They are taken out, since nothing can be said about their meaning."""
+    """Replies that no request may get. They are taken as errors, since nothing can be said about their meaning."""
     violations = []
     for operation in operations:
         if operation.answered and well_formed(operation):
@@ -58,7 +59,7 @@ def check_replies(operations):
             continue
         what = f"{operation.verb} was answered {operation.reply!r}"
         violations.append(Violation("every reply is of its kind", what, operation.returned, [operation]))
-        operation.reply = None
+        operation.reply = "ERR answered nonsense"
     return violations
 
 
@@ -80,6 +81,21 @@ def check_answered(history, request_timeout_seconds):
         if took > limit:
             what = f"{operation.verb} waited {took:.1f} s"
             violations.append(Violation("everything is answered", what, operation.returned, [operation]))
+    return violations
+
+
+def check_connections(history):
+    """A daemon drops no client while it lives."""
+    killed = [d for d in history.disturbances if d.name == "likesd killed"]
+    violations = []
+    for operation in history.operations:
+        if operation.reply is not None or any(
+            d.host == operation.host and d.began <= operation.returned and operation.invoked <= (d.healed or d.began)
+            for d in killed
+        ):
+            continue
+        what = f"{operation.verb}: host {operation.host} was alive"
+        violations.append(Violation("no connection breaks", what, operation.returned, [operation]))
     return violations
 
 

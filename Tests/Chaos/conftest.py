@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Integration"))
 
 # The faults, the 35 s in which all has to agree again, and the checks.
 TEST_SECONDS_MAX = 240
+# In a folder that is not to be removed.
+KEEP = "keep"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,11 +36,12 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture
 def folder():
-    """A folder with a short path, for sockets; servers that run as another user can enter it."""
+    """A short path, for sockets; servers that run as another user can enter it. A file named as KEEP keeps it."""
     path = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    if not (path / KEEP).exists():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,9 @@ def mcount(items, replies, invoked, returned):
     return Operation(0, 1, 0, "MCOUNT", None, items, invoked, returned, replies)
 
 
+# A fault that never ends: counts may be old all the time.
 SOME_FAULT = Disturbance("some fault", None, 0.0)
+KILLED = Disturbance("likesd killed", 0, 0.0, 1e9)
 
 GOOD = {
     "counts of changes one after the other": [like(1, 1, 0, 1), like(2, 2, 2, 3), unlike(1, 1, 4, 5)],
@@ -90,7 +92,7 @@ BAD = {
 
 @pytest.mark.parametrize("operations", GOOD.values(), ids=GOOD)
 def test_possible_counts_pass(operations):
-    assert rules(*operations, faults=[SOME_FAULT]) == []
+    assert rules(*operations, faults=[SOME_FAULT, KILLED]) == []
 
 
 @pytest.mark.parametrize(("operations", "rule"), BAD.values(), ids=BAD)
@@ -109,7 +111,7 @@ def test_an_exact_service_passes(seed):
     for number in range(40):
         source = random_source(seed, f"counts {number}")
         operations = exact_service(source, source.choice([1, 30]), source.choice([5, 100]))
-        assert rules(*operations, faults=[SOME_FAULT]) == [], number
+        assert rules(*operations, faults=[SOME_FAULT, KILLED]) == [], number
 
 
 def exact_service(source, pause_seconds, users):
@@ -145,6 +147,14 @@ def test_replies_of_another_kind_are_found():
     assert rules(operation("COUNT", [1], 0, 1)) == ["every reply is of its kind"]
     for code in ("UNAVAILABLE", "UNCERTAIN", "BUSY", "RATELIMITED"):
         assert rules(operation("UNLIKE", f"{code} why", 0, 1)) == []
+
+
+def test_a_connection_that_breaks_is_found_unless_the_daemon_was_killed():
+    broken = operation("COUNT", BROKEN, 5, 6)
+    assert rules(broken) == ["no connection breaks"]
+    assert rules(broken, faults=[Disturbance("likesd killed", 0, 5.5, 8.0)]) == []
+    assert rules(broken, faults=[Disturbance("likesd killed", 1, 5.5, 8.0)]) == ["no connection breaks"]
+    assert rules(broken, faults=[Disturbance("likesd killed", 0, 1.0, 4.0)]) == ["no connection breaks"]
 
 
 def test_waiting_for_ever_is_found_but_not_what_a_stop_of_ours_took():
