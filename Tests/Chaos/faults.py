@@ -23,17 +23,19 @@ class Fault:
     name: str
     claims: tuple
     needs_host: bool
+    seconds: tuple | None
     run: object
 
 
-def fault(name, *claims):
-    """Registers a function of (cluster, hold). A claim that ends in `*` is of the fault's host."""
+def fault(name, *claims, seconds=None):
+    """Registers a function of (cluster, hold). A claim that ends in `*` is of the fault's host. `seconds`: how long at
+    least and at most, where HOLDS_SECONDS would show nothing."""
 
     def register(function):
         assert name not in REGISTRY, name
         assert function.__doc__, f"{name}: say what breaks and what heals"
         needs_host = any(claim.endswith("*") for claim in claims)
-        REGISTRY[name] = Fault(name, claims, needs_host, function)
+        REGISTRY[name] = Fault(name, claims, needs_host, seconds, function)
         return function
 
     return register
@@ -118,7 +120,7 @@ def draw(source, bag, at, hosts, running):
     weights = [weight for _, weight in HOLDS_SECONDS]
     for place, name in enumerate(bag):
         chosen = REGISTRY[name]
-        seconds = source.uniform(*source.choices(HOLDS_SECONDS, weights)[0][0])
+        seconds = source.uniform(*(chosen.seconds or source.choices(HOLDS_SECONDS, weights)[0][0]))
         host = source.randrange(hosts) if chosen.needs_host else None
         candidate = Planned(chosen, at, seconds, host, source.getrandbits(32))
         if not candidate.claims & taken:

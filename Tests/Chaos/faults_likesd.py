@@ -6,6 +6,8 @@ from .proxy import ANSWER, REQUEST
 
 # A moment between two cuts in which connections can be made anew.
 AGAIN_SECONDS = 0.7
+# Longer than a hung connection of either kind is waited for.
+HELD_SECONDS = 4.5
 LANE = "likesd lane"
 ALL_LINKS = [f"postgres{host}" for host in range(HOSTS)]
 
@@ -66,6 +68,27 @@ def redis_flaps(cluster, hold):
             cluster.proxy.set(link, "pass")
     finally:
         cluster.proxy.set(link, "pass")
+
+
+def hold_link(cluster, hold, backend):
+    link = cluster.hosts[hold.host].links[backend]
+    try:
+        for _ in hold.every(HELD_SECONDS):
+            cluster.proxy.hold(link)
+    finally:
+        cluster.proxy.set(link, "pass")
+
+
+@fault("Redis commands arrive late, new connections work", "redis*")
+def redis_late(cluster, hold):
+    """What was connected is frozen, again and again; healed by forwarding all of it, long after it was given up."""
+    hold_link(cluster, hold, "redis")
+
+
+@fault("PostgreSQL statements arrive late, new connections work", "postgres*", seconds=(4.0, 9.0))
+def postgres_late(cluster, hold):
+    """What was connected is frozen; healed by forwarding it, when another connection has long taken its place."""
+    hold_link(cluster, hold, "postgres")
 
 
 @fault("PostgreSQL out of one host's reach", "postgres*")

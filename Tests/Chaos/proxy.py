@@ -6,7 +6,8 @@ Each link listens on a Unix socket (or a TCP port of this machine) and leads to 
 - freeze: connections are accepted, nothing is forwarded, not even a close; what was held back goes on after `pass`.
 - refuse: nobody listens, and what was connected is cut.
 
-Once: `cut` ends all connections at once; `lose` cuts a connection in place of delivering its next request or answer.
+Once: `hold` freezes the connections of this moment, while new ones pass; `cut` ends all connections; `lose` cuts a
+connection in place of delivering its next request or answer.
 """
 
 import asyncio
@@ -65,8 +66,14 @@ class Link:
             await self.open()
         if mode == "freeze":
             self.passing.clear()
-        else:
-            self.passing.set()
+            return
+        self.passing.set()
+        for connection in self.connections:
+            connection.passing.set()
+
+    def hold(self):
+        for connection in self.connections:
+            connection.passing.clear()
 
     def cut(self):
         for connection in list(self.connections):
@@ -90,10 +97,16 @@ class Connection:
         self.client = client
         self.upstream = None
         self.opening = b""
+        self.passing = asyncio.Event()
+        self.passing.set()
         self.is_cut = False
 
-    async def run(self, reader):
+    async def may_pass(self):
+        await self.passing.wait()
         await self.link.passing.wait()
+
+    async def run(self, reader):
+        await self.may_pass()
         if self.is_cut:
             return
         try:
@@ -122,7 +135,7 @@ class Connection:
             while data := await reader.read(PIECE_BYTES_MAX):
                 if link.delay:
                     await asyncio.sleep(link.delay)
-                await link.passing.wait()
+                await self.may_pass()
                 if len(self.opening) < 512 and direction == REQUEST:
                     self.opening += data[:512]
                 if link.losing and link.losing[0] == direction and link.losing[1] in self.opening:
@@ -132,10 +145,11 @@ class Connection:
                     return
                 writer.write(data)
                 await writer.drain()
-            await link.passing.wait()
+            await self.may_pass()
 
     def cut(self):
         self.is_cut = True
+        self.passing.set()
         for writer in (self.client, self.upstream):
             if writer is None or writer.is_closing():
                 continue
@@ -158,6 +172,8 @@ class Board:
         link = self.links[name]
         if order == "set":
             await link.set(**options)
+        elif order == "hold":
+            link.hold()
         elif order == "cut":
             link.cut()
         elif order == "lose":
@@ -209,6 +225,10 @@ class Proxy:
 
     def set(self, name, mode, delay=0.0):
         self.order(name, "set", mode=mode, delay=delay)
+
+    def hold(self, name):
+        """What is connected now is frozen until `pass`; new connections work."""
+        self.order(name, "hold")
 
     def cut(self, name):
         self.order(name, "cut")

@@ -155,6 +155,31 @@ def test_frozen_forwards_nothing_and_later_all_that_was_held_back(proxy, connect
     assert hears(late, 1) == b"3"
 
 
+def test_held_connections_are_frozen_while_new_ones_work(proxy, connect, echo):
+    client = connect()
+    assert says(client, b"1")
+    proxy.hold("link")
+    client.sendall(b"2")
+    assert says(connect(), b"3")
+    client.close()
+    assert says(connect(), b"4")
+    assert echo.got == b"134"
+    proxy.set("link", "pass")
+    eventually(lambda: echo.got == b"1342", "what was held back")
+
+
+def test_held_connections_can_be_cut(proxy, connect, echo):
+    client = connect()
+    assert says(client, b"1")
+    proxy.hold("link")
+    client.sendall(b"2")
+    proxy.cut("link")
+    assert is_closed(client)
+    proxy.set("link", "pass")
+    assert says(connect(), b"3")
+    assert echo.got == b"13"
+
+
 def test_what_a_client_sent_before_it_went_arrives_after_the_freeze(proxy, connect, echo):
     """As a statement does whose sender has given up: the server executes it, unheard."""
     client = connect()
