@@ -8,6 +8,8 @@ from .proxy import ANSWER, REQUEST
 AGAIN_SECONDS = 0.7
 # Longer than a hung connection of either kind is waited for.
 HELD_SECONDS = 4.5
+# Less than REQUEST_TIMEOUT_MS: what is sent again is answered before the first one arrives.
+SEVERED_SECONDS = 1.2
 LANE = "likesd lane"
 ALL_LINKS = [f"postgres{host}" for host in range(HOSTS)]
 
@@ -77,6 +79,31 @@ def hold_link(cluster, hold, backend):
             cluster.proxy.hold(link)
     finally:
         cluster.proxy.set(link, "pass")
+
+
+def sever_link(cluster, hold, backend):
+    link = cluster.hosts[hold.host].links[backend]
+    try:
+        for _ in hold.every(SEVERED_SECONDS):
+            cluster.proxy.set(link, "pass")
+            cluster.proxy.hold(link)
+            # Until something is on its way.
+            hold.stop.wait(hold.random.uniform(0.01, 0.08))
+            cluster.proxy.sever(link)
+    finally:
+        cluster.proxy.set(link, "pass")
+
+
+@fault("Redis lost with commands on their way, which arrive late", "redis*")
+def redis_severed(cluster, hold):
+    """Connections end at the daemon, what it sent runs a second later, again and again; healed by forwarding it."""
+    sever_link(cluster, hold, "redis")
+
+
+@fault("PostgreSQL lost with statements on their way, which arrive late", "postgres*")
+def postgres_severed(cluster, hold):
+    """Connections end at the daemon, its batch runs when it was long sent again; healed by forwarding it."""
+    sever_link(cluster, hold, "postgres")
 
 
 @fault("Redis commands arrive late, new connections work", "redis*")

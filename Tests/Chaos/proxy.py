@@ -6,7 +6,8 @@ Each link listens on a Unix socket (or a TCP port of this machine) and leads to 
 - freeze: connections are accepted, nothing is forwarded, not even a close; what was held back goes on after `pass`.
 - refuse: nobody listens, and what was connected is cut.
 
-Once: `hold` freezes the connections of this moment, while new ones pass; `cut` ends all connections; `lose` cuts a
+Once: `hold` freezes the connections of this moment, while new ones pass; `sever` also closes them towards the client,
+though not towards the server, which gets after `pass` what was on its way; `cut` ends all connections; `lose` cuts a
 connection in place of delivering its next request or answer.
 """
 
@@ -74,6 +75,12 @@ class Link:
     def hold(self):
         for connection in self.connections:
             connection.passing.clear()
+
+    def sever(self):
+        self.hold()
+        for connection in self.connections:
+            if connection.upstream is not None:
+                connection.client.transport.abort()
 
     def cut(self):
         for connection in list(self.connections):
@@ -174,6 +181,8 @@ class Board:
             await link.set(**options)
         elif order == "hold":
             link.hold()
+        elif order == "sever":
+            link.sever()
         elif order == "cut":
             link.cut()
         elif order == "lose":
@@ -229,6 +238,10 @@ class Proxy:
     def hold(self, name):
         """What is connected now is frozen until `pass`; new connections work."""
         self.order(name, "hold")
+
+    def sever(self, name):
+        """What is connected now is lost to the clients; what they sent arrives after `pass`."""
+        self.order(name, "sever")
 
     def cut(self, name):
         self.order(name, "cut")

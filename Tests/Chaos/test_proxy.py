@@ -168,6 +168,20 @@ def test_held_connections_are_frozen_while_new_ones_work(proxy, connect, echo):
     eventually(lambda: echo.got == b"1342", "what was held back")
 
 
+def test_what_was_on_its_way_when_a_connection_was_severed_arrives_later(proxy, connect, echo):
+    client = connect()
+    assert says(client, b"1")
+    proxy.hold("link")
+    client.sendall(b"2")
+    proxy.sever("link")
+    assert is_closed(client)
+    assert says(connect(), b"3")
+    assert echo.got == b"13"
+    proxy.set("link", "pass")
+    eventually(lambda: echo.got == b"132", "what was held back")
+    assert says(connect(), b"4")
+
+
 def test_held_connections_can_be_cut(proxy, connect, echo):
     client = connect()
     assert says(client, b"1")
