@@ -6,6 +6,8 @@ from .proxy import ANSWER, REQUEST
 
 # A moment between two cuts in which connections can be made anew.
 AGAIN_SECONDS = 0.7
+# Enough for something to be sent, not for REDIS_TIMEOUT_MS to pass.
+ON_ITS_WAY_SECONDS = (0.01, 0.08)
 # Longer than a hung connection of either kind is waited for.
 HELD_SECONDS = 4.5
 # Less than REQUEST_TIMEOUT_MS: what is sent again is answered before the first one arrives.
@@ -18,6 +20,34 @@ ALL_LINKS = [f"postgres{host}" for host in range(HOSTS)]
 def likesd_killed(cluster, hold):
     """kill -9 under load; healed by starting it anew."""
     cluster.hosts[hold.host].kill_and_start(hold.wait)
+
+
+@fault("likesd killed with write-throughs on their way", "likesd*", "redis*")
+def likesd_killed_before_redis(cluster, hold):
+    """What was committed at last never comes to Redis, and nobody who lives knows of it; healed by starting it anew."""
+    host = cluster.hosts[hold.host]
+    link = host.links["redis"]
+
+    def lose_and_wait():
+        cluster.proxy.cut(link)
+        cluster.proxy.set(link, "pass")
+        hold.wait()
+
+    cluster.proxy.hold(link)
+    hold.stop.wait(hold.random.uniform(*ON_ITS_WAY_SECONDS))
+    host.kill_and_start(lose_and_wait)
+
+
+@fault("likesd killed with a batch on its way", "likesd*", "postgres*")
+def likesd_killed_before_commit(cluster, hold):
+    """A batch of the dead arrives when its successor is at work; healed by starting that, and forwarding the batch."""
+    host = cluster.hosts[hold.host]
+    cluster.proxy.hold(host.links["postgres"])
+    try:
+        hold.stop.wait(hold.random.uniform(*ON_ITS_WAY_SECONDS))
+        host.kill_and_start(hold.wait)
+    finally:
+        cluster.proxy.set(host.links["postgres"], "pass")
 
 
 @fault("likesd stopped", "likesd*")
@@ -88,7 +118,7 @@ def sever_link(cluster, hold, backend):
             cluster.proxy.set(link, "pass")
             cluster.proxy.hold(link)
             # Until something is on its way.
-            hold.stop.wait(hold.random.uniform(0.01, 0.08))
+            hold.stop.wait(hold.random.uniform(*ON_ITS_WAY_SECONDS))
             cluster.proxy.sever(link)
     finally:
         cluster.proxy.set(link, "pass")
