@@ -3,7 +3,8 @@
 From the check of pairs follows, for each moment, the lowest and highest count that an item can have had. A count is
 wrong when no moment of its window fits it. The window ends with the reply, and begins
 
-- for the count of a change: with the change itself; of one that changed nothing: with its call;
+- for the count of a change: with the change itself; of one that changed nothing: with its call, or the change in front
+  of it in its pipeline;
 - for COUNT: with the newest change of the item that the same process had acknowledged before the call. Without one,
   as far back as counts may be old: the limit on staleness, longer while faults are about.
 """
@@ -118,6 +119,12 @@ class Acknowledged:
         return self.newest[place - 1] if place else None
 
 
+def newest(anchors):
+    """The one called last, or None. Of one pipeline, the last in it."""
+    found = [anchor for anchor in anchors if anchor]
+    return max(found, key=lambda anchor: (anchor.operation.invoked, anchor.operation.place)) if found else None
+
+
 @dataclasses.dataclass(slots=True, eq=False)
 class Reading:
     """One item's count in one reply."""
@@ -161,8 +168,15 @@ class ItemCheck:
             anchor = self.anchors.get(id(operation))
             if anchor:
                 return CHANGE_RULE, "from the change itself", self.bounds.since(anchor, end)
+            anchor = newest(self.sent_before(operation))
+            if anchor:
+                return CHANGE_RULE, "since the change in front of it", self.bounds.since(anchor, end)
             return CHANGE_RULE, "since its call", self.bounds.between(operation.invoked, end)
-        anchor = self.newest_known_to(operation)
+        known = self.sent_before(operation)
+        acknowledged = self.acknowledged.get((operation.host, operation.life))
+        if acknowledged:
+            known.append(acknowledged.before(operation.invoked))
+        anchor = newest(known)
         calm = self.is_calm(operation.invoked, end)
         oldest = operation.invoked - (CALM_STALE_SECONDS_MAX if calm else STALE_SECONDS_MAX)
         if anchor and anchor.operation.invoked > oldest:
@@ -171,18 +185,12 @@ class ItemCheck:
         since = f"in the last {operation.invoked - oldest:.0f} s" + (" without any fault" if calm else "")
         return READ_RULE, since, self.bounds.between(oldest, end)
 
-    def newest_known_to(self, operation):
-        """The newest change that this COUNT must not be older than."""
-        acknowledged = self.acknowledged.get((operation.host, operation.life))
-        found = [acknowledged.before(operation.invoked)] if acknowledged else []
-        # In a pipeline every request stands behind the effects of those before it.
-        found += [
-            anchor
-            for anchor in self.pipelined.get((operation.client, operation.pipeline), [])
-            if operation.pipeline and anchor.operation.place < operation.place
-        ]
-        found = [anchor for anchor in found if anchor]
-        return max(found, key=lambda anchor: anchor.operation.invoked) if found else None
+    def sent_before(self, operation):
+        """The changes in front of it in its pipeline: it stands behind their effects."""
+        if not operation.pipeline:
+            return []
+        together = self.pipelined.get((operation.client, operation.pipeline), [])
+        return [anchor for anchor in together if anchor.operation.place < operation.place]
 
     def readable(self, operation):
         return around({*self.changes, operation}, operation.invoked)

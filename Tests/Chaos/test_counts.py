@@ -82,6 +82,14 @@ BAD = {
         [like(1, 1, 0, 1, pipeline=1, place=0), count(0, 0, 2, pipeline=1, place=1)],
         READ_RULE,
     ),
+    "a like that changed nothing, in a pipeline behind a change that its count lacks": (
+        [
+            like(2, 1, 0, 1),
+            like(1, 2, 2, 5, pipeline=1, place=0),
+            operation("LIKE", [0, 1], 2, 6, user=2, pipeline=1, place=1),
+        ],
+        CHANGE_RULE,
+    ),
     "a COUNT of another host that is older than allowed": (
         [like(1, 1, 0, 1), count(0, 2 + STALE_SECONDS_MAX, 3 + STALE_SECONDS_MAX, host=1)],
         READ_RULE,
