@@ -11,7 +11,7 @@ RUNNING_MAX = 2
 OVERLAP_SHARE = 0.5
 # In a long run nothing is wrong for this long now and then, so that counts have to be fresh again in the middle of it.
 CALM_SECONDS = 45.0
-CALM_EVERY_SECONDS = 240.0
+CALM_EVERY_SECONDS = 180.0
 
 REGISTRY = {}
 
