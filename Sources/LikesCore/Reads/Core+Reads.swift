@@ -4,7 +4,7 @@ import LikesProtocol
 extension Core {
     /// One count asked for. Behind an unanswered change of the same item and connection it takes that change's count.
     mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
-        if let change = lastChange(of: part.ticket.connection, where: { $0.pair.item == item }) {
+        if let change = lastChange(before: part.ticket, where: { $0.pair.item == item }) {
             followers[changes[change].ticket, default: []].append(.count(part, item))
             sessions.follow(part.ticket, item)
         } else {
@@ -25,7 +25,7 @@ extension Core {
     /// One pair asked for. Behind an unanswered change of the same pair and connection it waits for that; its answer
     /// is the change's own when the change had not been sent yet, else PostgreSQL is asked.
     mutating func liked(_ pair: Pair, _ part: Part, now: Instant, into actions: inout [Action]) {
-        guard let index = lastChange(of: part.ticket.connection, where: { $0.pair == pair }) else {
+        guard let index = lastChange(before: part.ticket, where: { $0.pair == pair }) else {
             pairQueue.append(PairRead(pair: pair, asker: .part(part)))
             return
         }
@@ -38,12 +38,13 @@ extension Core {
         if answer != nil { sessions.follow(part.ticket, pair.item) }
     }
 
-    /// The latest unanswered change of the connection that fits.
-    private func lastChange(of connection: ConnectionID, where fits: (Change) -> Bool) -> ChangeIndex? {
-        guard sessions.isOpen(connection), sessions[connection].changesWaiting > 0 else { return nil }
-        let slots = sessions[connection].slots
-        for offset in stride(from: slots.count - 1, through: 0, by: -1) {
-            if case .waiting(.change(let index)) = slots[offset], fits(changes[index]) { return index }
+    /// The latest unanswered change that came before the request on its connection and fits.
+    private func lastChange(before ticket: Ticket, where fits: (Change) -> Bool) -> ChangeIndex? {
+        guard sessions.isOpen(ticket.connection), sessions[ticket.connection].changesWaiting > 0 else { return nil }
+        let session = sessions[ticket.connection]
+        let own = Int(ticket.sequence &- session.firstSequence)
+        for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
+            if case .waiting(.change(let index)) = session.slots[offset], fits(changes[index]) { return index }
         }
         return nil
     }
