@@ -164,9 +164,9 @@ extension Core {
         case .change(let index):
             if changes[index].isAnswered { changes.release(index) } else { admit(index) }
         case .admittedChange(let index): enqueue(index, isRecent: false, now: now, into: &actions)
-        case .count(let part, let item):
+        case .count(let part, let item, let takesCount):
             guard isWaited(part) else { return }
-            if case .change(_, let count) = reply {
+            if takesCount, case .change(_, let count) = reply {
                 resolve(part, count, now: now, into: &actions)
             } else {
                 unfollow(part.ticket, .count(item))

@@ -113,7 +113,8 @@ enum Follower {
     case change(ChangeIndex)
     /// Its rate is counted already.
     case admittedChange(ChangeIndex)
-    case count(Part, Item)
+    /// `takesCount`: its count is the change's; otherwise: ask.
+    case count(Part, Item, takesCount: Bool)
     /// `answer`: what the change makes of the pair, when the request came before the change was sent; nil: ask.
     case liked(Part, Pair, answer: Bool?)
 }

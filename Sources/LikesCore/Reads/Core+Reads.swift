@@ -2,14 +2,21 @@ import LikesProtocol
 
 // The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
 extension Core {
-    /// One count asked for. Behind an unanswered change of the same item and connection it takes that change's count.
+    /// One count asked for. Behind an unanswered change of the same item and connection it waits for that; it takes the
+    /// change's count when PostgreSQL has not been asked for it yet. One that was read before may be older than what
+    /// others were told in between.
     mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
-        if let change = lastChange(before: part.ticket, where: { $0.pair.item == item }) {
-            followers[changes[change].ticket, default: []].append(.count(part, item))
-            sessions.follow(part.ticket, item)
-        } else {
-            fetchCount(item, part, now: now, into: &actions)
+        guard let index = lastChange(before: part.ticket, where: { $0.pair.item == item }) else {
+            return fetchCount(item, part, now: now, into: &actions)
         }
+        let takesCount: Bool
+        switch changes[index].stage {
+        // No later batch of this host is acknowledged before one on the wire is answered.
+        case .following, .admission, .held, .queued, .sent: takesCount = true
+        case .verifying, .counting, .writingThrough: takesCount = false
+        }
+        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount: takesCount))
+        if takesCount { sessions.follow(part.ticket, item) }
     }
 
     mutating func fetchCount(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
