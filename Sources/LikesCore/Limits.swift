@@ -32,12 +32,16 @@ package enum Limits {
     package static let repairsMax = 131_072
     /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts before it goes on.
     package static let repairsUntoldMax = 4_096
+    /// Items mended and still to be struck off.
+    package static let repairsMendedMax = 16_384
     /// Items told to others, or mended and to be struck off, in one statement.
     package static let tendItemsMax = 4_096
     /// Mended items wait this long for others, so that they are struck off together.
     package static let mendedWaitMs: Int64 = 200
     /// What other hosts could not write to Redis is looked up this often, up to a quarter more often.
     package static let repairPassMs: Int64 = 3_000
+    /// … and after a look that failed, or found more than can be remembered, this much later.
+    package static let repairPassRetryMs: Int64 = 400
     /// A lane whose row has a journal is tended at least this often …
     package static let laneTendMs: Int64 = 5_000
     /// … and taken for dead after this long, by PostgreSQL's clock …
@@ -46,11 +50,13 @@ package enum Limits {
     package static let retirePassMs: Int64 = 5_000
     /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
     package static let answerAgeMsMax: Int64 = 1_000
+    /// Lanes retired in one statement; when there were so many, the next follows at once.
+    package static let lanesPerRetirement = 8
     /// Counters that changed, here or on another host, or were written to Redis are remembered for as long as a call to
     /// Redis may take and this much longer: for the answer's age, and for the message of a newer one to come in …
     package static let recentCountersMs: Int64 = 2_000
     /// … but no more of them than this.
-    package static let recentCountersMax = 262_144
+    package static let recentCountersMax = 524_288
     /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
     package static let beatMs: Int64 = 3_000
     /// After a failed repair the next is tried this much later.
@@ -63,6 +69,8 @@ package enum Limits {
     package static let redisConnectMsMax: Int64 = 1_000
     /// An attempt to connect to PostgreSQL takes no longer (its fork and authentication are slow under load).
     package static let postgresConnectMsMax: Int64 = 3_000
+    /// While the lane has a primary the reader stays at a standby no longer.
+    package static let standbyMsMax: Int64 = 5_000
     /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call before its
     /// connection is given up as hung.
     package static let postgresHungGraceMs: Int64 = 1_000

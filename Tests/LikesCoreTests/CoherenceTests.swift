@@ -242,4 +242,69 @@ import Testing
             #expect(Generation(marker: text) == nil)
         }
     }
+
+    @Test("A standby's counts are answers, but neither enter Redis nor answer for a change")
+    func aStandbysCountsAreAnswersOnly() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.redis, .subscriber, .lane], byHand: [.fill, .repairs])
+        script.connect(.reader, nil)
+        let client = try script.open()
+        script.send(.count(other), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(other, 3, 3)])
+        #expect(script.replies(client) == [.integer(3)])
+        script.send(.like(ann), on: client)
+        script.admit(3, [.admitted(recent: false)])
+        script.commit(4, changed: [false], [])
+        #expect(!script.take().contains { if case .selectCounters = $0 { true } else { false } })
+        // It looks for the primary, which the lane has found.
+        script.pass(ms: Limits.standbyMsMax)
+        #expect(script.take().contains(.disconnect(.reader)))
+    }
+
+    @Test("A pass that began before Redis was verified is followed at once by one that counts")
+    func aPassThatBeganTooEarly() {
+        var script = Script(byHand: [.repairs])
+        guard case .selectRepairs(let early, _)? = script.take().last else {
+            Issue.record("no pass")
+            return
+        }
+        script.lose(.redis)
+        script.connect(.redis)
+        _ = script.take()
+        script.repairs(early, [])
+        #expect(script.core.readableGeneration == nil)
+        guard case .selectRepairs(let pass, _)? = script.take().last else {
+            Issue.record("no second pass")
+            return
+        }
+        script.repairs(pass, [])
+        #expect(script.core.readableGeneration != nil)
+    }
+
+    @Test("An attempt to subscribe that fails leaves the cache alone")
+    func anAttemptThatFailsLeavesTheCacheAlone() throws {
+        var script = Script()
+        let client = try script.open()
+        script.lose(.subscriber)
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 3, 3)])
+        script.lose(.subscriber)
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(3), .integer(3)])
+    }
+
+    @Test("A contested item is not repaired for ever")
+    func aContestedItemIsNotRepairedForEver() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 5, 5)])
+        script.wroteThrough(3)
+        for version in 5...100 as ClosedRange<Int64> {
+            script.hear(counter(post, version, version))
+            script.pass(ms: 10)
+        }
+        #expect(!script.take().contains { if case .selectCounters = $0 { true } else { false } })
+    }
 }

@@ -126,6 +126,18 @@ import Testing
         }
     }
 
+    @Test("Deadlines of what was answered do not pile up behind one that waits")
+    func deadlinesDoNotPileUp() throws {
+        var script = Script { $0.localCacheEntries = 0 }
+        let (client, slow) = (try script.open(), try script.open())
+        script.send(.liked(ann), on: slow)
+        for round in 0..<70_000 as Range<CallID> {
+            script.send(.count(post), on: client)
+            script.redisHas(round + 2, [counter(post, 3, 3)])
+        }
+        #expect(script.core.deadlines.count < 66_000)
+    }
+
     @Test("Stopping ends at its limit, whatever is under way")
     func stoppingEndsAtItsLimit() throws {
         var script = Script { $0.requestTimeoutMs = 100_000 }

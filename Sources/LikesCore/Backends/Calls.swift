@@ -26,6 +26,7 @@ enum Call {
         case .repair: .repair
         case .fill: .fill
         case .fence, .commit, .tend, .retireLanes: .lane
+        case .selectCounters(.repairs): .repairRead
         case .selectCounters: .counterSelect
         case .selectPairs: .pairSelect
         case .selectRepairs: .repairSelect
@@ -53,7 +54,7 @@ enum Call {
 
 /// Calls are counted by these.
 enum CallKind: Int, CaseIterable {
-    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairSelect
+    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairRead, repairSelect
 }
 
 /// What Redis may refuse while it does the rest.
@@ -66,7 +67,7 @@ enum CounterSelect {
     /// Fetches, answered through their table.
     case fetches([Item], WritePermit)
     /// Committed changes that still owe their item's count.
-    case changes([ChangeIndex], items: [Item])
+    case changes([ChangeIndex])
     /// Repairs that have to know what was committed.
     case repairs([Item], read: UInt64, WritePermit)
 }

@@ -3,7 +3,7 @@ import LikesProtocol
 // Connections to Redis and PostgreSQL: coming, going, failing.
 extension Core {
     package mutating func redisConnected(now: Instant, into actions: inout [Action]) {
-        redis.connected()
+        redis.connected(now: now)
         actions.append(.log(.notice, "\(Self.name(.redis)) connected"))
         redisRefusals = [:]
         localRate.reset()
@@ -16,7 +16,7 @@ extension Core {
     package mutating func databaseConnected(
         _ backend: Backend, _ facts: DatabaseFacts, now: Instant, into actions: inout [Action]
     ) {
-        self[backend].connected()
+        self[backend].connected(now: now)
         actions.append(.log(.notice, "\(Self.name(backend)) connected"))
         if backend == .reader { isReaderStandby = facts.history == nil }
         if let history = facts.history { _ = learn(history, of: backend, now: now, into: &actions) }
@@ -26,6 +26,7 @@ extension Core {
     package mutating func lost(
         _ backend: Backend, _ failure: BackendFailure, now: Instant, into actions: inout [Action]
     ) {
+        let wasUp = self[backend].isUp
         if self[backend].lost(failure, now: now, random: jitter.next()) {
             actions.append(.log(.warning, "\(Self.name(backend)) lost: \(failure.text)"))
         }
@@ -37,7 +38,7 @@ extension Core {
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
         switch backend {
         case .redis: repairs.forgetTold()
-        case .subscriber: subscriptionLost()
+        case .subscriber: if wasUp { doubtMessages() }
         case .lane: for index in parked.takeAll().reversed() { laneQueue.prepend(index) }
         case .reader: readerLost(now: now, into: &actions)
         }
@@ -155,7 +156,7 @@ extension Core {
             serveStale(items, now: now, into: &actions)
         case .repair(let counters): repairs.writeFailed(counters, now: now)
         case .writeThrough(let written, let items):
-            noteMissing(items)
+            noteMissing(items, now: now)
             finishWritten(written, now: now, into: &actions)
         case .verify, .fill, .fence, .retireLanes: return
         case .commit(let sent): laneRow.unresolved = sent
@@ -178,7 +179,7 @@ extension Core {
         case .selectCounters(.fetches(let items, _)):
             for item in items { moveToDatabase(item) }
         case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
-        case .selectCounters(.changes(let owing, _)):
+        case .selectCounters(.changes(let owing)):
             for index in owing.reversed() { countQueue.prepend(index) }
         case .selectPairs(let reads):
             for read in reads.reversed() {
@@ -204,6 +205,8 @@ extension Core {
         if sent.isSuspect {
             suspects.append(sent.changes)
         } else {
+            // What stands back came after it.
+            for index in parked.takeAll().reversed() { laneQueue.prepend(index) }
             for index in sent.changes.reversed() { laneQueue.prepend(index) }
         }
     }
@@ -259,7 +262,7 @@ extension Core {
                 }
             }
         case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
-        case .selectCounters(.changes(let owing, _)):
+        case .selectCounters(.changes(let owing)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(
                 ErrorReply(.uncertain, "the change was handled, its count is not known: \(text)"))

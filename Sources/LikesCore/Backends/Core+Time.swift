@@ -19,7 +19,8 @@ extension Core {
         }
         if let stopBy, !hasStopped {
             let isDone = sessions.waitingCount == 0 && (changes.count == 0 || !lane.isUp)
-            if (isDone && !(lane.isUp && laneRow.hasJournal)) || now >= stopBy {
+            let isLeft = lane.isUp && (leavesSomething || calls[.lane] > 0)
+            if (isDone && !isLeft) || now >= stopBy {
                 hasStopped = true
                 actions.append(.stopped)
             }
@@ -38,8 +39,9 @@ extension Core {
             consider(laneRow.tendAt)
             if safeguards.journal { consider(laneRow.retireAt) }
         }
+        consider(standbyRetryAt)
         if redis.isUp, subscriber.isUp { consider(heartbeat.nextAt) }
-        if safeguards.repairTable, reader.isUp, trust.generation != nil, !trust.isPassUnderWay {
+        if safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay {
             consider(trust.nextPassAt)
         }
         consider(calls.oldestSent(.redis)?.adding(ms: redisTimeoutMs))
@@ -70,6 +72,12 @@ extension Core {
 
     private var redisTimeoutMs: Int64 { configuration.redisCallMsMax }
 
+    /// When the reader leaves a standby to look for the primary, which the lane has found.
+    private var standbyRetryAt: Instant? {
+        guard reader.isUp, isReaderStandby, lane.isUp else { return nil }
+        return reader.upSince.adding(ms: Limits.standbyMsMax)
+    }
+
     private var postgresHungMs: Int64 { configuration.requestTimeoutMs + Limits.postgresHungGraceMs }
 
     private mutating func tick(_ backend: Backend, now: Instant, into actions: inout [Action]) {
@@ -82,6 +90,8 @@ extension Core {
             guard giveUpAt <= now else { return }
             giveUp(backend, .unreachable("no answer to the attempt to connect"), now: now, into: &actions)
         case .up where backend == .subscriber: return
+        case .up where backend == .reader && standbyRetryAt.map { $0 <= now } ?? false:
+            giveUp(backend, .unreachable("a standby, though there is a primary"), now: now, into: &actions)
         case .up:
             let msMax = backend == .redis ? redisTimeoutMs : postgresHungMs
             guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }
@@ -152,6 +162,11 @@ extension Core {
     /// timer is not armed for them.
     private mutating func dropAnswered() {
         while let deadline = deadlines.first, !isWaiting(deadline.holder) { deadlines.popFirst() }
+        if deadlines.count > 2 * (sessions.waitingCount + changes.count) + 65_536 {
+            var living = Ring<Deadline>()
+            while let deadline = deadlines.popFirst() { if isWaiting(deadline.holder) { living.append(deadline) } }
+            deadlines = living
+        }
         while let index = laneQueue.first, changes[index].isAnswered {
             laneQueue.popFirst()
             changes.release(index)

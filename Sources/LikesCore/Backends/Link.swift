@@ -11,11 +11,14 @@ struct Link {
     private(set) var failure: BackendFailure?
     private(set) var attempts = 0
     private(set) var connectedTotal: Int64 = 0
+    /// When the connection was made, the last one if it is not there.
+    private(set) var upSince: Instant
     private let connectMsMax: Int64
 
     init(connectMsMax: Int64, now: Instant) {
         self.connectMsMax = connectMsMax
         state = .down(retryAt: now)
+        upSince = now
     }
 
     var isUp: Bool { state == .up }
@@ -34,7 +37,8 @@ struct Link {
         state = .connecting(giveUpAt: now.adding(ms: connectMsMax))
     }
 
-    mutating func connected() {
+    mutating func connected(now: Instant) {
+        upSince = now
         connectedTotal += 1
         failure = nil
         state = .up

@@ -8,9 +8,12 @@ extension Core {
     /// The generation to read under. While PostgreSQL can't be asked, what others could not write is not known, and
     /// something old is better than nothing.
     var readableGeneration: Generation? {
-        guard redis.isUp, trust.isComplete || !reader.isUp else { return nil }
+        guard redis.isUp, (trust.isComplete && !repairs.isFull) || !canAskPrimary else { return nil }
         return trust.generation
     }
+
+    /// Whether the reader is where what was acknowledged last can be seen; a standby may lag behind.
+    var canAskPrimary: Bool { reader.isUp && !isReaderStandby }
 
     /// Taken before PostgreSQL is asked for what is to be put into Redis.
     func writePermit(now: Instant) -> WritePermit {
@@ -57,7 +60,7 @@ extension Core {
     // MARK: What others could not write
 
     mutating func sendRepairPass(now: Instant, into actions: inout [Action]) {
-        guard safeguards.repairTable, reader.isUp, trust.generation != nil, !trust.isPassUnderWay,
+        guard safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay,
             trust.nextPassAt <= now
         else { return }
         trust.beginPass()
@@ -83,31 +86,28 @@ extension Core {
 
     mutating func endRepairPass(isWhole: Bool, now: Instant) {
         // Hosts that began together drift apart.
-        let spread = Int64(jitter.next() % UInt64(Limits.repairPassMs / 4))
-        trust.endPass(isWhole: isWhole, nextAt: now.adding(ms: Limits.repairPassMs - spread))
+        let ms = isWhole ? Limits.repairPassMs : Limits.repairPassRetryMs
+        let spread = Int64(jitter.next() % UInt64(ms / 4))
+        trust.endPass(isWhole: isWhole, now: now, nextAt: now.adding(ms: ms - spread))
     }
 
     // MARK: Messages
 
     package mutating func subscriberConnected(now: Instant, into actions: inout [Action]) {
-        subscriber.connected()
+        subscriber.connected(now: now)
         actions.append(.log(.info, "\(Self.name(.subscriber)) connected"))
         heartbeat.restart(now: now)
-        expireCache()
+        doubtMessages()
     }
 
     /// Messages may have been missed: nothing that was cached before is fresh, and what was written to Redis may be
     /// older than what was missed.
-    mutating func subscriptionLost() {
-        expireCache()
+    mutating func doubtMessages() {
+        if safeguards.cacheExpiry { cache.expireAll() }
         let written = recent.takeWritten()
         guard safeguards.counterMemory else { return }
         repairs.rereadAll()
         repairs.reread(written)
-    }
-
-    private mutating func expireCache() {
-        if safeguards.cacheExpiry { cache.expireAll() }
     }
 
     /// Counters that Redis took from another host's write-through, or this one's, in the order in which it took them.
@@ -119,7 +119,7 @@ extension Core {
         for counter in counters {
             cache.update(counter, now: now)
             noteNewer(counter)
-            if recent.hear(counter, now: now), safeguards.counterMemory { noteMissing([counter.item]) }
+            if recent.hear(counter, now: now), safeguards.counterMemory { noteMissing([counter.item], now: now) }
         }
     }
 
@@ -166,7 +166,7 @@ extension Core {
             return false
         }
         // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
-        if !permit.holds(current) { noteMissing(counters.map(\.item)) }
+        if !permit.holds(current) { noteMissing(counters.map(\.item), now: now) }
         let newest = written(counters, isFill: false, now: now)
         let id = calls.begin(.writeThrough(waiting, newest.map(\.item)), now: now)
         actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))
@@ -186,7 +186,7 @@ extension Core {
     mutating func fill(
         _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
-        guard subscriber.isUp, let generation = permitted(permit, now: now) else { return }
+        guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: now) else { return }
         let newest = written(counters, isFill: true, now: now)
         actions.append(.fill(calls.begin(.fill, now: now), generation, newest))
     }

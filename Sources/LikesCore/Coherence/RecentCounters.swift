@@ -8,10 +8,10 @@ struct WritePermit: Equatable {
     var askedAt: Instant
 
     /// Whether it still does; `now` would be given at this moment.
-    func holds(_ now: WritePermit) -> Bool {
-        generation != nil && generation == now.generation && subscription == now.subscription
-            && isYoung(at: now.askedAt)
-    }
+    func holds(_ now: WritePermit) -> Bool { generation != nil && generation == now.generation && isFresh(now) }
+
+    /// Whether what was asked for then may be taken for what is.
+    func isFresh(_ now: WritePermit) -> Bool { subscription == now.subscription && isYoung(at: now.askedAt) }
 
     func isYoung(at now: Instant) -> Bool { now.ms(since: askedAt) <= Limits.answerAgeMsMax }
 }
@@ -35,7 +35,7 @@ struct RecentCounters {
     }
 
     private var entries: [Item: Entry] = [:]
-    /// Once for each time an entry was touched.
+    /// Once for each time an entry was to be remembered longer.
     private var order = Ring<(Item, Instant)>()
     private let rememberMs: Int64
 
@@ -97,16 +97,20 @@ struct RecentCounters {
 
     private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
         forget(now: now)
-        let forgetAt = now.adding(ms: rememberMs)
-        order.append((counter.item, forgetAt))
+        // An item that is touched again and again takes one place for each tenth of the time.
+        let forgetAt = now.adding(ms: rememberMs + rememberMs / 10)
         if let place = entries.index(forKey: counter.item) {
             change(&entries.values[place])
-            entries.values[place].forgetAt = forgetAt
+            if entries.values[place].forgetAt.ms(since: now) < rememberMs {
+                entries.values[place].forgetAt = forgetAt
+                order.append((counter.item, forgetAt))
+            }
             if entries.values[place].newest.version < counter.version { entries.values[place].newest = counter }
         } else {
             var entry = Entry(newest: counter, forgetAt: forgetAt)
             change(&entry)
             entries[counter.item] = entry
+            order.append((counter.item, forgetAt))
         }
     }
 }

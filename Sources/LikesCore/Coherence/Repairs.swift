@@ -3,8 +3,8 @@ import LikesProtocol
 /// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Until each is set
 /// there again, confirmed, Redis is not asked for it.
 ///
-/// What only this process knows is *untold*: it stands in the lane's journal until `cache_repairs` has it. What is told
-/// can be forgotten here while Redis is out of reach.
+/// What only this process knows is *untold*: it stands in the journal of each batch until `cache_repairs` has it. What
+/// is told can be forgotten here while Redis is out of reach.
 struct Repairs {
     private enum State {
         /// To be read from PostgreSQL.
@@ -166,7 +166,8 @@ struct Repairs {
             guard let entry = entries[counter.item], case .writing(let written) = entry.state,
                 written.version <= counter.version
             else { continue }
-            if entry.isTold { mended.append(counter) }
+            // Over the limit a row stays, and is found and mended once more.
+            if entry.isTold, mended.count < Limits.repairsMendedMax { mended.append(counter) }
             entries[counter.item] = nil
             untold.remove(counter.item)
         }

@@ -41,10 +41,18 @@ struct Trust {
     }
 
     /// `isWhole`: every row there was when it began is known now.
-    mutating func endPass(isWhole: Bool, nextAt: Instant) {
+    mutating func endPass(isWhole: Bool, now: Instant, nextAt: Instant) {
         isPassUnderWay = false
-        nextPassAt = nextAt
-        if isWhole, passCounts, generation != nil { isComplete = true }
+        // One that began too early is followed by one that counts.
+        nextPassAt = passCounts ? nextAt : now
+        isComplete = isWhole && passCounts && generation != nil
+    }
+
+    /// Something that was known to be missing was forgotten: a new pass has to find it.
+    mutating func doubt(now: Instant) {
+        isComplete = false
+        passCounts = false
+        nextPassAt = now
     }
 }
 
@@ -66,7 +74,7 @@ struct Heartbeat {
         return number
     }
 
-    mutating func hear(_ number: UInt64) { heard = max(heard, number) }
+    mutating func hear(_ number: UInt64) { if number == self.number { heard = number } }
 
     /// Either connection is new: what was said before is not waited for.
     mutating func restart(now: Instant) {

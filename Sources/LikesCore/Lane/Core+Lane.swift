@@ -35,7 +35,7 @@ extension Core {
         else {
             let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
             let uncertain = Reply.error(ErrorReply(.uncertain, text))
-            noteMissing(unresolved.request.rows.map(\.pair.item))
+            noteMissing(unresolved.request.rows.map(\.pair.item), now: now)
             for index in unresolved.changes { finish(index, uncertain, now: now, into: &actions) }
             return
         }
@@ -52,7 +52,7 @@ extension Core {
     private mutating func resolve(
         _ sent: SentBatch, changed: [Bool], now: Instant, into actions: inout [Action]
     ) {
-        noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item))
+        noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: now)
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
             owe(index, changed: didChange)
         }
@@ -78,11 +78,10 @@ extension Core {
 
     /// Whether the lane's row has to be written although no batch does it.
     private func isTendDue(now: Instant) -> Bool {
+        guard laneRow.tendNotBefore <= now else { return false }
         if mustTell { return true }
-        if stopBy != nil, laneRow.hasJournal, changes.count == 0, calls[.writeThrough] == 0 { return true }
-        guard let tendAt = laneRow.tendAt, tendAt <= now else { return false }
-        // Mended rows can wait for a quiet moment, as long as they are few.
-        return true
+        if stopBy != nil, leavesSomething, changes.count == 0, calls[.writeThrough] == 0 { return true }
+        return laneRow.tendAt.map { $0 <= now } ?? false
     }
 
     /// What only this process knows to be missing in Redis has to be told to others before it goes on: they can't be
@@ -103,7 +102,10 @@ extension Core {
 
     package mutating func tended(_ call: CallID, now: Instant, into actions: inout [Action]) {
         guard case .tend(let request)? = calls.end(call) else { return }
-        repairs.told(request.repairs, isKept: writableGeneration != nil)
+        // What is forgotten here is found in `cache_repairs` again.
+        let isKept = writableGeneration != nil && !repairs.isFull
+        repairs.told(request.repairs, isKept: isKept)
+        if !isKept, !request.repairs.isEmpty { trust.doubt(now: now) }
         noteLaneWritten(journal: request.journal, now: now)
         if repairs.mendedCount > 0 { laneRow.tend(by: now) }
     }
@@ -111,14 +113,17 @@ extension Core {
     mutating func tendingFailed(_ request: TendRequest, now: Instant) {
         repairs.tellingFailed(request.repairs)
         repairs.mendingFailed(request.mended)
-        laneRow.tend(by: now.adding(ms: Limits.repairRetryMs))
+        laneRow.tendNotBefore = now.adding(ms: Limits.repairRetryMs)
+        laneRow.tend(by: laneRow.tendNotBefore)
     }
 
     /// The row says what Redis may not have: it is to be tended before the lane counts as silent.
     mutating func noteLaneWritten(journal: [Item], now: Instant) {
+        let due = laneRow.tendAt
         laneRow.hasJournal = !journal.isEmpty
         laneRow.tendAt = journal.isEmpty ? nil : now.adding(ms: Limits.laneTendMs)
-        if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
+        // Batch after batch must not put this off.
+        if repairs.mendedCount > 0 { laneRow.tend(by: due ?? now.adding(ms: Limits.mendedWaitMs)) }
     }
 
     /// What Redis may not have, should this process end now: the items of these rows, those on their way there, and
@@ -127,6 +132,8 @@ extension Core {
         guard safeguards.journal else { return [] }
         var seen: Set<Item> = []
         var journal: [Item] = []
+        journal.reserveCapacity(rows.count + repairs.untoldCount)
+        seen.reserveCapacity(rows.count + repairs.untoldCount)
         func add(_ item: Item) { if seen.insert(item).inserted { journal.append(item) } }
         for row in rows { add(row.pair.item) }
         for items in calls.writtenThrough { for item in items { add(item) } }
@@ -143,13 +150,20 @@ extension Core {
         guard case .retireLanes? = calls.end(call) else { return }
         guard lanesCount > 0 else { return }
         statistics.lanesRetired += Int64(lanesCount)
+        if lanesCount >= Limits.lanesPerRetirement { laneRow.retireAt = now }
         actions.append(.log(.notice, "\(lanesCount) hosts fell silent: repairing what they left"))
     }
 
     // MARK: Repairs
 
     /// Redis may not have what was committed of these items.
-    mutating func noteMissing(_ items: some Collection<Item>) {
-        if safeguards.repairs { repairs.note(items) }
+    mutating func noteMissing(_ items: some Collection<Item>, now: Instant) {
+        guard safeguards.repairs, !items.isEmpty else { return }
+        repairs.note(items)
+        // Only this process knows: the next batch's journal has them, or soon the lane's row.
+        laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs))
     }
+
+    /// Whether something of this host's is left for others to find or to do.
+    var leavesSomething: Bool { laneRow.hasJournal || repairs.untoldCount > 0 }
 }

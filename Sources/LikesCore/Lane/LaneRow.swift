@@ -26,12 +26,15 @@ struct LaneRow {
     var hasJournal = false
     /// When the row is to be tended next.
     var tendAt: Instant?
+    /// After one that was refused.
+    var tendNotBefore: Instant
     /// When to look for lanes that fell silent.
     var retireAt: Instant
 
     init(lane: Int64, now: Instant) {
         self.lane = lane
         retireAt = now
+        tendNotBefore = now
     }
 
     var fence: LaneFence? { epoch.map { LaneFence(lane: lane, epoch: $0) } }

@@ -72,7 +72,7 @@ extension Core {
             askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
         }
         guard reader.isUp else { return }
-        if trust.generation != nil, calls[.counterSelect] < Limits.callsInFlightMax {
+        if canAskPrimary, trust.generation != nil, calls[.repairRead] == 0 {
             let (items, read) = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
             if !items.isEmpty {
                 let select = CounterSelect.repairs(items, read: read, writePermit(now: now))
@@ -85,9 +85,9 @@ extension Core {
             actions.append(
                 .selectCounters(calls.begin(.selectCounters(.fetches(items, writePermit(now: now))), now: now), items))
         }
-        while !countQueue.isEmpty, calls[.counterSelect] < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
         // A standby may not have yet what was acknowledged.
-        guard !isReaderStandby else { return }
+        guard canAskPrimary else { return }
+        while !countQueue.isEmpty, calls[.counterSelect] < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
         while !pairQueue.isEmpty, calls[.pairSelect] < Limits.callsInFlightMax {
             var reads: [PairRead] = []
             while reads.count < Limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
@@ -98,13 +98,11 @@ extension Core {
 
     private mutating func sendOwedCounts(_ now: Instant, _ actions: inout [Action]) {
         var owing: [ChangeIndex] = []
-        var items: [Item] = []
         while owing.count < Limits.countersPerCallMax, let index = countQueue.popFirst() {
             owing.append(index)
-            items.append(changes[index].pair.item)
         }
-        let id = calls.begin(.selectCounters(.changes(owing, items: items)), now: now)
-        actions.append(.selectCounters(id, items))
+        let id = calls.begin(.selectCounters(.changes(owing)), now: now)
+        actions.append(.selectCounters(id, owing.map { changes[$0].pair.item }))
     }
 
     // MARK: Answers
@@ -123,7 +121,7 @@ extension Core {
                 statistics.redisHits += 1
                 let standing = finishFetch(counter, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
-                if standing.version > counter.version { noteMissing([standing.item]) }
+                if standing.version > counter.version { noteMissing([standing.item], now: now) }
             } else {
                 statistics.redisMisses += 1
                 missed.append(item)
@@ -143,11 +141,11 @@ extension Core {
             var fills: [CounterState] = []
             for counter in counters {
                 statistics.databaseReads += 1
-                fills.append(finishFetch(counter, now: now, into: &actions))
+                fills.append(finishFetch(counter, permit, now: now, into: &actions))
             }
             fill(fills, permit, now: now, into: &actions)
         case .repairs(_, let read, let permit): repairs.settle(counters, read: read, permit)
-        case .changes(let owing, _):
+        case .changes(let owing):
             for (index, counter) in zip(owing, counters) {
                 noteRead(counter, now: now)
                 guard case .counting(let changed) = changes[index].stage else {
@@ -204,11 +202,14 @@ extension Core {
         }
     }
 
-    /// Ends a fetch; the newest state known is everyone's answer, and is returned.
+    /// Ends a fetch; the newest state known is everyone's answer, and is returned. `permit` given before PostgreSQL was
+    /// asked: an answer that took too long, or past a lost subscription, is one, but no fresh one.
     private mutating func finishFetch(
-        _ fetched: CounterState, now: Instant, into actions: inout [Action]
+        _ fetched: CounterState, _ permit: WritePermit? = nil, now: Instant, into actions: inout [Action]
     ) -> CounterState {
-        var standing = cache.store(fetched, now: now)
+        let isFresh = permit.map { $0.isFresh(writePermit(now: now)) } ?? true
+        var standing = isFresh ? cache.store(fetched, now: now) : fetched
+        if !isFresh { cache.update(fetched, now: now) }
         let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version { standing = cache.store(committed, now: now) }
         for part in waiting { resolve(part, standing.count, now: now, into: &actions) }

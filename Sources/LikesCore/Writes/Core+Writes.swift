@@ -105,8 +105,11 @@ extension Core {
     /// A part of a batch that was refused for its rows goes alone, so that the row in question takes no other with it.
     private mutating func takeSuspects(into batch: inout Batch, _ batched: inout [ChangeIndex]) -> Bool {
         while let part = suspects.popLast() {
-            for index in part { _ = take(index, into: &batch, &batched) }
+            let refused = part.filter { !take($0, into: &batch, &batched) }
+            if !refused.isEmpty { suspects.append(refused) }
             if !batch.isEmpty { return true }
+            // They wait for a count that is being read, others need not.
+            if !refused.isEmpty { return false }
         }
         return false
     }
@@ -152,7 +155,7 @@ extension Core {
             switch verdict {
             case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
             case .admitted(let isRecent):
-                enqueue(index, isRecent: isRecent && canVerify, now: now, into: &actions)
+                enqueue(index, isRecent: isRecent && canAskPrimary, now: now, into: &actions)
             }
         }
     }
@@ -166,9 +169,6 @@ extension Core {
             enqueue(index, isRecent: false, now: now, into: &actions)
         }
     }
-
-    /// Whether PostgreSQL can be asked for what was acknowledged last; else a like is as safe in the lane.
-    private var canVerify: Bool { reader.isUp && !isReaderStandby }
 
     private mutating func refuseRate(
         _ index: ChangeIndex, _ seconds: Int64, now: Instant, into actions: inout [Action]
@@ -237,8 +237,8 @@ extension Core {
     ) {
         verifyingCount -= 1
         let behind = held.removeValue(forKey: index) ?? []
+        if isLiked { statistics.hintedDuplicates += 1 }
         if isLiked || changes[index].isAnswered {
-            statistics.hintedDuplicates += 1
             finish(index, .change(changed: false, count: count), now: now, into: &actions)
         } else {
             queue(index)
@@ -271,7 +271,7 @@ extension Core {
         if outcome.counters.isEmpty, recentLikes.isEmpty { return }
         if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, now: now, into: &actions) { return }
         // Without Redis the batch has noted what it changed for all hosts.
-        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters.map(\.item)) }
+        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters.map(\.item), now: now) }
         finishWritten(written, now: now, into: &actions)
     }
 

@@ -8,7 +8,6 @@ struct Parked {
     /// The lines in turn, each once, so that none waits for ever for a place in a batch.
     private var turns = Ring<OwnItem>()
 
-    var isEmpty: Bool { lines.isEmpty }
     var linesCount: Int { turns.count }
 
     func hasLine(_ own: OwnItem) -> Bool { !lines.isEmpty && lines[own] != nil }
