@@ -1,0 +1,90 @@
+import LikesCore
+import LikesProtocol
+
+/// What a seed is to be: how many of everything, which faults, and when.
+package struct Plan: Sendable {
+    package var hostsCount: Int
+    package var clientsCount: Int
+    package var usersCount: Int
+    /// Sorted as PostgreSQL sorts them; an item's place in here is its index everywhere.
+    package var items: [Item]
+    package var configuration = Configuration()
+    /// All ends here.
+    package var duration: Micros
+    /// Requests before the audit.
+    package var requestsCount: Int
+    package var faults: [Fault] = []
+    /// A pair that PostgreSQL refuses for what is in it.
+    package var poisonedPair: Int?
+    /// Messages take this long, mostly the less.
+    package var wireDelay: (low: Micros, high: Micros)
+    /// Steps of a statement take this long.
+    package var stepDelay: (low: Micros, high: Micros)
+    /// Of 100 requests, so many disconnect their client instead.
+    package var disconnectPercent: Int
+    package var takesSnapshots: Bool
+
+    /// After the last fault's end: counts are to be exact, repaired and fresh again.
+    package static let quiet: Micros = .seconds(45)
+    /// Clients stop this long before the end.
+    package static let audit: Micros = .seconds(5)
+
+    /// `only`: draw from these kinds of faults alone.
+    package init(seed: UInt64, only: [FaultKind]? = nil) {
+        var chance = Chance(seed: seed ^ 0x5EED_0F_9A_11)
+        hostsCount = 2 + chance.below(3)
+        usersCount = 3 + chance.below(4)
+        clientsCount = hostsCount * (1 + chance.below(4))
+        let itemsCount = 2 + chance.below(3)
+        var drawn: [Item] = []
+        for id in 1...itemsCount { drawn.append(Item(type: UInt8(chance.below(2)), id: Int64(id))) }
+        items = drawn.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
+        requestsCount = 200 + chance.below(700)
+        duration = Plan.quiet + .seconds(chance.between(20, 55))
+        wireDelay = (20, chance.hits(percent: 30) ? .ms(8) : .ms(1))
+        stepDelay = (5, chance.hits(percent: 20) ? .ms(10) : .ms(1))
+        disconnectPercent = chance.hits(percent: 50) ? 0 : 1 + chance.below(4)
+        takesSnapshots = false
+        configuration.cacheTTLSeconds = [5, 15, 60, 60][chance.below(4)]
+        configuration.localCacheTTLMs = chance.between(200, 2_000)
+        configuration.localCacheEntries = [0, 1, 2, 100, 100][chance.below(5)]
+        configuration.requestTimeoutMs = chance.between(1_000, 5_000)
+        configuration.redisTimeoutMs = chance.between(50, 100)
+        configuration.rateLimitRequests = chance.hits(percent: 10) ? 20 : 0
+        configuration.rateLimitWindowSeconds = 5
+        configuration.recentLikesMax = 2
+        configuration.recentLikesTTLSeconds = 20
+        if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
+        drawFaults(&chance, only: only)
+    }
+
+    package var pairsCount: Int { usersCount * items.count }
+    /// Faults end by then.
+    package var calmFrom: Micros { duration - Plan.quiet }
+
+    private mutating func drawFaults(_ chance: inout Chance, only: [FaultKind]?) {
+        guard only != nil || !chance.hits(percent: 4) else { return }
+        for kind in only ?? FaultKind.allCases where only != nil || chance.hits(percent: 22) {
+            for _ in 0..<(1 + chance.below(3)) {
+                let (low, high) = kind.durationMs
+                let duration = Micros.ms(chance.skewed(low, high))
+                let latest = calmFrom - duration
+                guard latest > .seconds(2) else { continue }
+                faults.append(
+                    Fault(
+                        kind: kind, at: chance.between(.seconds(1), latest), duration: duration,
+                        host: chance.below(hostsCount)))
+            }
+        }
+        // Half of the time some faults come together: the second while the first is not over or just was.
+        if faults.count > 1, chance.hits(percent: 50) {
+            for place in 1..<faults.count where chance.hits(percent: 40) {
+                let near = faults[place - 1].at + chance.skewed(0, .seconds(4))
+                faults[place].at = min(near, calmFrom - faults[place].duration)
+            }
+        }
+        takesSnapshots = faults.contains {
+            [.redisRestartsOld, .redisFailsOver, .redisSwapped].contains($0.kind)
+        }
+    }
+}
