@@ -33,7 +33,9 @@ package struct Core {
     var laneQueue = Ring<ChangeIndex>()
     /// In stage `queued` as well, while the lane is there; without it all are in `laneQueue`.
     var parked = Parked()
-    /// Committed without a change, the item's count still to be read.
+    /// Parts of batches of which a row was refused, the next to be sent last.
+    var suspects: [[ChangeIndex]] = []
+    /// Committed, the item's count still to be read.
     var countQueue = Ring<ChangeIndex>()
     /// How many changes in stage `counting` each connection has of an item: later ones wait in the lane's queue, since
     /// the count that is being read must not have them.
@@ -46,7 +48,15 @@ package struct Core {
     var reader: Link
     /// What Redis answered to calls of each kind that it refused last.
     var redisRefusals: [RedisTask: String] = [:]
-    var repairs: Repairs
+    var isReaderStandby = false
+    var laneRow: LaneRow
+    /// nil: no server that takes writes was seen yet.
+    var databaseHistory: DatabaseHistory?
+
+    var trust: Trust
+    var heartbeat: Heartbeat
+    var repairs = Repairs()
+    var fills = Fills()
     var jitter: SplitMix64
     var stopBy: Instant?
     var hasStopped = false
@@ -71,7 +81,9 @@ package struct Core {
         subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         lane = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
-        repairs = Repairs(entriesMax: Limits.repairsMax, distrustMs: configuration.cacheTTLSeconds * 1_000)
+        laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
+        trust = Trust(now: now)
+        heartbeat = Heartbeat(now: now)
     }
 
     /// Told to a client that finds the table of connections full.

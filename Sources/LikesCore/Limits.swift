@@ -24,9 +24,29 @@ package enum Limits {
     package static let batchRetriesMax = 8
     /// Users whose rate is counted in the process while Redis is away. At the limit a user's window may start anew.
     package static let localRateUsersMax = 262_144
-    /// Counters that changed while Redis was away, remembered to be set when it is back. Over it, Redis' counters are
-    /// not read until all that could be old have expired.
+    /// Items that Redis may lack, remembered until they are set there. With so many, no more of what other hosts say is
+    /// taken in, and Redis' counters are not read, until some are mended.
     package static let repairsMax = 131_072
+    /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts before it goes on.
+    package static let repairsUntoldMax = 4_096
+    /// Items told to others, or mended and to be struck off, in one statement.
+    package static let tendItemsMax = 4_096
+    /// Mended items wait this long for others, so that they are struck off together.
+    package static let mendedWaitMs: Int64 = 200
+    /// What other hosts could not write to Redis is looked up this often, up to a quarter more often.
+    package static let repairPassMs: Int64 = 3_000
+    /// A lane whose row has a journal is tended at least this often …
+    package static let laneTendMs: Int64 = 5_000
+    /// … and taken for dead after this long, by PostgreSQL's clock …
+    package static let laneSilentMs: Int64 = 15_000
+    /// … when another host looks, which each does this often.
+    package static let retirePassMs: Int64 = 5_000
+    /// Counters put into Redis after a miss are remembered this long …
+    package static let fillsRememberedMs: Int64 = 2_000
+    /// … and as long as there are so many, no more are put there.
+    package static let fillsRememberedMax = 131_072
+    /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
+    package static let beatMs: Int64 = 3_000
     /// After a failed repair the next is tried this much later.
     package static let repairRetryMs: Int64 = 1_000
     /// A first retry of a lost backend after about this long, doubled each time …

@@ -101,6 +101,23 @@ package struct LocalCache: Sendable {
         return counter
     }
 
+    /// Takes the counter if the item is held, and older. Not a use: what others do must not keep an item here.
+    package mutating func update(_ counter: CounterState, now: Instant) {
+        guard let place = find(counter.item), entries[place].version < counter.version else { return }
+        entries[place].count = counter.count
+        entries[place].version = counter.version
+        entries[place].stampAndType = nextStamp(now) << 8 | UInt64(counter.item.type)
+    }
+
+    /// Drops every entry.
+    package mutating func removeAll() {
+        entries = []
+        index = []
+        room = 0
+        newest = LocalCache.none
+        oldest = LocalCache.none
+    }
+
     /// Makes every entry stale at once, at no cost.
     package mutating func expireAll() {
         stampFloor = stampMax + 1

@@ -136,25 +136,6 @@ import Testing
         #expect(error.code == .rateLimited)
     }
 
-    @Test("A batch whose connection is lost is UNCERTAIN, what still gathers is sent on the next connection")
-    func aBatchWhoseConnectionIsLostIs() throws {
-        var script = Script { $0.rateLimitRequests = 0 }
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        script.admit(1, [.admitted(recent: false)])
-        script.send(.like(bob), on: client)
-        script.admit(3, [.admitted(recent: false)])
-        _ = script.take()
-        script.lose(.lane)
-        guard case .error(let error)? = script.replies(client).first else {
-            Issue.record("no error")
-            return
-        }
-        #expect(error.code == .uncertain)
-        script.step { core, now, actions in core.connected(.lane, now: now, into: &actions) }
-        #expect(script.take() == [.commit(5, [BatchRow(pair: bob, wanted: true)])])
-    }
-
     @Test("A deadlock is tried again with the same changes")
     func aDeadlockIsTriedAgainWithThe() throws {
         var script = Script()
@@ -162,9 +143,7 @@ import Testing
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
         _ = script.take()
-        script.step { core, now, actions in
-            core.statementFailed(2, .retryable("40P01"), now: now, into: &actions)
-        }
+        script.fail(2, .retryable("40P01"))
         #expect(script.take() == [.commit(3, [BatchRow(pair: ann, wanted: true)])])
     }
 

@@ -52,15 +52,15 @@ import Testing
         var script = Script({ $0.rateLimitRequests = 0 }, up: [])
         try fill(&script, waiting: Limits.batchChangesMax + 10) { .like(Pair(user: $0, item: post)) }
         _ = script.take()
-        script.step { core, now, actions in core.connected(.lane, now: now, into: &actions) }
+        script.connect(.lane)
         let commits = script.take().compactMap {
-            if case .commit(let call, let rows) = $0 { (call, rows) } else { nil }
+            if case .commit(let call, let request) = $0 { (call, request.rows) } else { nil }
         }
         let (call, rows) = try #require(commits.first)
         #expect(commits.count == 1)
         #expect(rows.count == Limits.batchChangesMax)
         script.commit(call, changed: rows.map { _ in true }, [counter(post, Int64(rows.count), 1)])
-        let next = script.take().compactMap { if case .commit(_, let rows) = $0 { rows.count } else { nil } }
+        let next = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows.count } else { nil } }
         #expect(next == [10])
     }
 
@@ -71,9 +71,7 @@ import Testing
         script.send(.like(ann), on: client)
         for call in 1...CallID(Limits.batchRetriesMax + 1) {
             #expect(script.take() == [.commit(call, [BatchRow(pair: ann, wanted: true)])])
-            script.step { core, now, actions in
-                core.statementFailed(call, .retryable("40P01"), now: now, into: &actions)
-            }
+            script.fail(call, .retryable("40P01"))
         }
         #expect(code(script.replies(client).first) == .unavailable)
     }
@@ -119,7 +117,7 @@ import Testing
         }
         let victim = try script.open()
         script.send(.like(Pair(user: 1, item: other)), on: victim)
-        let commits = script.take().compactMap { if case .commit(_, let rows) = $0 { rows } else { nil } }
+        let commits = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
         #expect(commits.joined().contains(BatchRow(pair: Pair(user: 1, item: other), wanted: true)))
     }
 

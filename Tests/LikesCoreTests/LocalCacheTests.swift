@@ -216,3 +216,26 @@ func fullCacheTurnsOver() {
     #expect(missing == [])
     #expect((0..<45_000).allSatisfy { cache.stale(item(Int64($0) * 4_096)) == nil })
 }
+
+@Test("What others changed is taken in where the item is held and older, and is fresh again")
+func whatOthersChangedIsTakenIn() {
+    var cache = cache(10, ttlMs: 100)
+    _ = cache.store(counter(1, 5, 5), now: .ms(0))
+    cache.update(counter(1, 4, 4), now: .ms(50))
+    cache.update(counter(2, 1, 1), now: .ms(50))
+    #expect(cache.fresh(item(1), now: .ms(60)) == 5)
+    cache.update(counter(1, 6, 6), now: .ms(90))
+    #expect(cache.fresh(item(1), now: .ms(189)) == 6)
+    #expect(cache.count == 1)
+}
+
+@Test("Emptied, it holds nothing, not even a newer version, and fills again")
+func emptiedItHoldsNothing() {
+    var cache = cache(4)
+    for id in 0..<9 as Range<Int64> { _ = cache.store(counter(id, 9, 9), now: .ms(0)) }
+    cache.removeAll()
+    #expect(cache.count == 0)
+    for id in 0..<9 as Range<Int64> { _ = cache.store(counter(id, 1, 1), now: .ms(0)) }
+    #expect(cache.fresh(item(8), now: .ms(0)) == 1)
+    #expect(cache.count == 4)
+}

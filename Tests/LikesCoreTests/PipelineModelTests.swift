@@ -17,6 +17,7 @@ private struct Backends {
         case admitted(CallID, [AdmissionVerdict])
         case countersRead(CallID, [CounterState?])
         case wroteThrough(CallID)
+        case filled(CallID)
         case committed(CallID, BatchOutcome)
         case countersSelected(CallID, [CounterState])
         case pairsSelected(CallID, [PairState])
@@ -26,7 +27,7 @@ private struct Backends {
 
     mutating func take(_ action: Action) {
         switch action {
-        case .admit, .readCounters, .writeThrough, .fillCounters: sent[.redis, default: []].append(action)
+        case .admit, .readCounters, .writeThrough, .fill: sent[.redis, default: []].append(action)
         case .commit: sent[.lane, default: []].append(action)
         case .selectCounters, .selectPairs: sent[.reader, default: []].append(action)
         default: break
@@ -51,20 +52,21 @@ private struct Backends {
         switch action {
         case .admit(let call, let entries):
             return .admitted(call, entries.map { .admitted(recent: $0.kind == .like && recent.contains($0.pair)) })
-        case .readCounters(let call, let items):
+        case .readCounters(let call, _, let items):
             // Redis may evict whatever it likes.
             for item in items where Int.random(in: 0..<4, using: &random) == 0 { cached[item] = nil }
             return .countersRead(call, items.map { cached[$0] })
-        case .writeThrough(let call, let counters, let changes):
+        case .writeThrough(let call, _, let counters, let changes):
             set(counters)
             for change in changes {
                 if change.add { recent.insert(change.pair) } else { recent.remove(change.pair) }
             }
             return .wroteThrough(call)
-        case .fillCounters(let counters):
+        case .fill(let call, _, let counters):
             set(counters)
-            return nil
-        case .commit(let call, let batch):
+            return .filled(call)
+        case .commit(let call, let request):
+            let batch = request.rows
             let changed = batch.map { likes.contains($0.pair) != $0.wanted }
             for row in batch { if row.wanted { likes.insert(row.pair) } else { likes.remove(row.pair) } }
             let items = Set(zip(batch, changed).filter { $0.1 }.map { $0.0.pair.item })
@@ -92,12 +94,13 @@ private struct Backends {
     @Test("However long each backend takes, a pipeline is answered as if executed in order", arguments: 0..<300)
     func aPipelineIsAnsweredAsIfExecutedInOrder(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        var script = Script {
-            $0.rateLimitRequests = 0
-            $0.localCacheEntries = seed % 2 == 0 ? 2 : 100
-            $0.requestTimeoutMs = 1_000_000
-            $0.redisTimeoutMs = 1_000_000
-        }
+        var script = Script(
+            {
+                $0.rateLimitRequests = 0
+                $0.localCacheEntries = seed % 2 == 0 ? 2 : 100
+                $0.requestTimeoutMs = 1_000_000
+                $0.redisTimeoutMs = 1_000_000
+            }, byHand: [.fill])
         var backends = Backends()
         // Liked before, unknown to Redis: duplicates without a hint.
         for user in 0..<2 {
@@ -119,6 +122,7 @@ private struct Backends {
                 case .admitted(let call, let verdicts): script.admit(call, verdicts)
                 case .countersRead(let call, let counters): script.redisHas(call, counters)
                 case .wroteThrough(let call): script.wroteThrough(call)
+                case .filled(let call): script.filled(call)
                 case .committed(let call, let outcome):
                     script.commit(call, changed: outcome.changed, outcome.counters)
                 case .countersSelected(let call, let counters): script.databaseHas(call, counters)

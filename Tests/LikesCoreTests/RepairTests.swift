@@ -5,80 +5,133 @@ import Testing
 
 /// Counters that Redis may have in an old state.
 @Suite struct RepairTests {
-    @Test("What Redis missed while it was away stays to be repaired until Redis confirms it")
-    func whatRedisMissedStaysToBeRepaired() throws {
-        var script = Script(up: [.lane, .reader])
+    @Test("Without Redis a batch notes what it changes for all hosts, and nothing is kept here")
+    func withoutRedisABatchNotesWhatItChanges() throws {
+        var script = Script(up: [.subscriber, .lane, .reader])
         let client = try script.open()
         script.send(.like(ann), on: client)
+        #expect(script.commits.last?.isCutOff == true)
+        #expect(script.commits.last?.journal == [])
         script.commit(1, changed: [true], [counter(post, 8, 5)])
-        _ = script.take()
-        for call in [CallID(2), 3] {
-            script.step { core, now, actions in core.connected(.redis, now: now, into: &actions) }
-            #expect(script.take() == [.writeThrough(call, counters: [counter(post, 8, 5)], recent: [])])
-            #expect(script.core.repairs.count == 1)
-            if call == 2 { script.lose(.redis) }
-        }
-        script.wroteThrough(3)
         #expect(script.core.repairs.count == 0)
     }
 
-    @Test("A refused write-through is tried again after a while, and Redis is not asked for the item until then")
+    @Test("What Redis missed on the wire is told to all hosts, and looked up again before Redis is read")
+    func whatRedisMissedOnTheWire() throws {
+        var script = Script({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
+        script.repairs(1, [])
+        let client = try script.open()
+        _ = script.take()
+        script.send(.like(ann), on: client)
+        script.admit(2, [.admitted(recent: false)])
+        script.commit(3, changed: [true], [counter(post, 8, 5)])
+        #expect(script.core.journal(with: []) == [post])
+        _ = script.take()
+        script.lose(.redis)
+        let told = TendRequest(
+            fence: LaneFence(lane: script.core.laneRow.lane, epoch: 1), repairs: [post], mended: [], journal: [])
+        #expect(script.take() == [.reply(client, .change(changed: true, count: 8)), .tend(5, told)])
+        script.tend(5)
+        #expect(script.core.repairs.count == 0)
+        script.connect(.redis)
+        #expect(script.take() == [.selectRepairs(6, after: nil)])
+        script.send(.count(other), on: client)
+        #expect(script.take() == [.selectCounters(7, [other])])
+        script.repairs(6, [counter(post, 9, 6)])
+        #expect(script.take() == [.writeThrough(8, counters: [counter(post, 9, 6)], recent: [])])
+        script.send(.count(post), on: client)
+        #expect(script.take() == [.selectCounters(9, [post])])
+        script.wroteThrough(8)
+        script.send(.count(Item(type: 1, id: 1)), on: client)
+        #expect(script.take() == [.readCounters(10, [Item(type: 1, id: 1)])])
+        script.pass(ms: Limits.mendedWaitMs)
+        guard case .tend(_, let mended)? = script.take().last else {
+            Issue.record("nothing was struck off")
+            return
+        }
+        #expect(mended.mended == [counter(post, 9, 6)])
+    }
+
+    @Test(
+        "A refused write-through is told and tried again after a while, and Redis is not asked for the item until then")
     func aRefusedWriteThroughIsTriedAgain() throws {
         var script = Script { $0.localCacheEntries = 0 }
         let client = try script.open()
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
         script.commit(2, changed: [true], [counter(post, 8, 5)])
-        script.step { core, now, actions in core.redisCallFailed(3, "OOM", now: now, into: &actions) }
+        script.redisFails(3)
         #expect(script.replies(client) == [.change(changed: true, count: 8)])
-        script.refuseRepair(4)
+        script.redisFails(4)
+        #expect(script.core.repairs.untoldCount == 0)
         _ = script.take()
         script.send(.count(post), on: client)
         #expect(script.take() == [.selectCounters(5, [post])])
         script.databaseHas(5, [counter(post, 8, 5)])
         #expect(script.replies(client) == [.integer(8)])
-        #expect(script.core.nextTick == script.now.adding(ms: Limits.repairRetryMs))
         script.pass(ms: Limits.repairRetryMs)
-        #expect(script.take() == [.writeThrough(6, counters: [counter(post, 8, 5)], recent: [])])
+        #expect(script.take().last == .writeThrough(6, counters: [counter(post, 8, 5)], recent: []))
         script.wroteThrough(6)
         script.send(.count(post), on: client)
         #expect(script.take() == [.readCounters(7, [post])])
     }
 
-    @Test("After a batch without an outcome its items are read from PostgreSQL and set in Redis")
-    func afterABatchWithoutAnOutcome() throws {
-        var script = Script { $0.localCacheEntries = 0 }
+    @Test("Counters that Redis had no room for are gone from it, and nothing is left to repair")
+    func countersThatRedisHadNoRoomFor() throws {
+        var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
-        _ = script.take()
-        script.lose(.lane)
-        #expect(script.take().last == .selectCounters(3, [post]))
-        script.send(.count(post), on: client)
-        #expect(script.take() == [.selectCounters(4, [post])])
-        script.databaseHas(3, [counter(post, 8, 5)])
-        #expect(script.take() == [.writeThrough(5, counters: [counter(post, 8, 5)], recent: [])])
-        script.wroteThrough(5)
+        script.commit(2, changed: [true], [counter(post, 8, 5)])
+        script.wroteThrough(3, refusal: "OOM")
         #expect(script.core.repairs.count == 0)
+        #expect(!script.core.isRedisHealthy)
     }
 
-    @Test("Too many repairs to remember: Redis is not read until all that could be old has expired")
-    func tooManyRepairsToRemember() {
-        var repairs = Repairs(entriesMax: 2, distrustMs: 1_000)
-        repairs.note((1...3).map { counter(Item(type: 0, id: $0), 1, 1) }, now: .ms(0))
-        #expect(repairs.count == 0)
-        let trusted = [999, 1_000].map { repairs.areReadsTrusted(now: .ms($0)) }
-        #expect(trusted == [false, true])
+    @Test("With too many untold the lane tells them before it goes on")
+    func withTooManyUntold() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])
+        script.core.repairs.note((0..<Limits.repairsUntoldMax).map { counter(Item(type: 1, id: Int64($0)), 1, 1) })
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        let lane = script.take().compactMap {
+            if case .tend(_, let request) = $0 { request.repairs.count } else { nil }
+        }
+        #expect(lane == [Limits.repairsUntoldMax])
+        #expect(script.commits.isEmpty)
     }
 
-    @Test("A counter that changes while its repair is on the way is repaired again")
+    @Test("More repairs of other hosts than can be remembered: Redis is not read before some are mended")
+    func moreRepairsThanCanBeRemembered() {
+        var script = Script(up: [.redis, .lane, .reader], byHand: [.repairs])
+        var next: RepairCursor? = RepairCursor(typeNumber: 1, itemID: 0)
+        var id: Int64 = 0
+        while next != nil {
+            let passes = script.take().compactMap { if case .selectRepairs(let call, _) = $0 { call } else { nil } }
+            guard let call = passes.first else { break }
+            script.repairs(
+                call, (0..<1_024).map { counter(Item(type: 1, id: id + $0), 1, 1) },
+                next: RepairCursor(typeNumber: 1, itemID: id + 1_023))
+            id += 1_024
+            next = script.core.repairs.isFull ? nil : next
+        }
+        #expect(script.core.repairs.count == Limits.repairsMax)
+        #expect(script.core.readableGeneration == nil)
+        #expect(script.core.writableGeneration != nil)
+    }
+
+    @Test("A counter that changes while its repair is on the way is repaired again, and told again")
     func aCounterThatChangesWhileItsRepairIsOnTheWay() {
-        var repairs = Repairs(entriesMax: 10, distrustMs: 1_000)
-        repairs.note([counter(post, 1, 1)], now: .ms(0))
+        var repairs = Repairs()
+        repairs.learn([counter(post, 1, 1)])
         let first = repairs.takeToWrite(max: 10, now: .ms(0))
-        repairs.note([counter(post, 2, 2)], now: .ms(0))
+        repairs.note([counter(post, 2, 2)])
         repairs.wrote(first)
+        #expect(repairs.untoldItems == [post])
         let second = repairs.takeToWrite(max: 10, now: .ms(0))
         #expect(second == [counter(post, 2, 2)])
+        repairs.wrote(second)
+        #expect(repairs.takeMended(max: 10) == [counter(post, 2, 2)])
+        #expect(repairs.untoldCount == 0)
     }
 }

@@ -4,30 +4,125 @@ import Testing
 @testable import LikesCore
 
 /// Feeds events to a core and keeps what it wants done.
+///
+/// What no client asked for (verifying Redis, fencing and tending the lane, looking for repairs) is answered at once, as
+/// by backends where nothing is amiss, except the kinds in `byHand`.
 struct Script {
+    enum Housekeeping: CaseIterable {
+        case verify, fence, tend, retire, repairs, fill, beat
+    }
+
+    static let history = DatabaseHistory(system: "7", timeline: 1)
+    static let generation = Generation(server: "run:repl", database: history, token: "aaaaaaaaaaaa")
+
     var core: Core
     var now = Instant.ms(1_000)
+    var byHand: Set<Housekeeping>
+    /// The epoch the next fence gives.
+    var epoch: Int64 = 1
+    /// The batches as they were sent, with fence and journal.
+    private(set) var commits: [CommitRequest] = []
     private(set) var actions: [Action] = []
+    /// The core's number of each call that is no housekeeping, in the order they were made: to a test the first is 1.
+    private var calls: [CallID] = [0]
 
-    init(_ change: (inout Configuration) -> Void = { _ in }, up: [Backend] = [.redis, .lane, .reader]) {
+    init(
+        _ change: (inout Configuration) -> Void = { _ in }, up: [Backend] = Backend.allCases,
+        byHand: Set<Housekeeping> = []
+    ) {
         var configuration = Configuration()
         configuration.localCacheEntries = 1_000
         change(&configuration)
+        self.byHand = byHand
         core = Core(
             configuration: configuration,
             versions: VersionFacts(processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252"),
             seed: 7, now: now)
+        step { core, now, actions in core.start(now: now, into: &actions) }
+        for backend in up { connect(backend) }
+        actions = actions.filter { if case .connect = $0 { false } else { true } }
+    }
+
+    mutating func connect(_ backend: Backend, _ history: DatabaseHistory? = Script.history) {
         step { core, now, actions in
-            core.start(now: now, into: &actions)
-            for backend in up { core.connected(backend, now: now, into: &actions) }
+            switch backend {
+            case .redis: core.redisConnected(now: now, into: &actions)
+            case .subscriber: core.subscriberConnected(now: now, into: &actions)
+            case .lane, .reader:
+                core.databaseConnected(backend, DatabaseFacts(history: history), now: now, into: &actions)
+            }
         }
-        actions = []
     }
 
     /// One event, then the end of the turn.
     mutating func step(_ event: (inout Core, Instant, inout [Action]) -> Void) {
-        event(&core, now, &actions)
-        core.turnEnded(now: now, into: &actions)
+        var new: [Action] = []
+        event(&core, now, &new)
+        core.turnEnded(now: now, into: &new)
+        while let place = new.firstIndex(where: { isHousekeeping($0) }) {
+            let action = new.remove(at: place)
+            answer(action, &new)
+            core.turnEnded(now: now, into: &new)
+        }
+        actions += new.map { numbered($0) }
+    }
+
+    /// With the test's number of its call, and a batch with its rows alone.
+    private mutating func numbered(_ action: Action) -> Action {
+        func number(_ call: CallID) -> CallID {
+            calls.append(call)
+            return CallID(calls.count - 1)
+        }
+        switch action {
+        case .verify(let call, let database, let token): return .verify(number(call), database: database, token: token)
+        case .admit(let call, let entries): return .admit(number(call), entries)
+        case .readCounters(let call, let generation, let items): return .readCounters(number(call), generation, items)
+        case .writeThrough(let call, let generation, let counters, let recent):
+            return .writeThrough(number(call), generation, counters: counters, recent: recent)
+        case .fill(let call, let generation, let counters): return .fill(number(call), generation, counters)
+        case .fence(let call, let lane, let rows): return .fence(number(call), lane: lane, rows: rows)
+        case .commit(let call, let request):
+            commits.append(request)
+            return .commit(number(call), request.rows)
+        case .tend(let call, let request): return .tend(number(call), request)
+        case .retireLanes(let call): return .retireLanes(number(call))
+        case .selectCounters(let call, let items): return .selectCounters(number(call), items)
+        case .selectPairs(let call, let pairs): return .selectPairs(number(call), pairs)
+        case .selectRepairs(let call, let after): return .selectRepairs(number(call), after: after)
+        case .reply, .close, .resume, .beat, .connect, .disconnect, .log, .stopped: return action
+        }
+    }
+
+    private func isHousekeeping(_ action: Action) -> Bool {
+        switch action {
+        case .verify: !byHand.contains(.verify)
+        case .fence: !byHand.contains(.fence)
+        case .tend: !byHand.contains(.tend)
+        case .retireLanes: !byHand.contains(.retire)
+        case .selectRepairs: !byHand.contains(.repairs)
+        case .fill: !byHand.contains(.fill)
+        case .beat: !byHand.contains(.beat)
+        default: false
+        }
+    }
+
+    private mutating func answer(_ action: Action, _ new: inout [Action]) {
+        switch action {
+        case .verify(let call, let database, _):
+            let generation = Generation(server: "run:repl", database: database, token: Script.generation.token)
+            core.verified(call, generation, now: now, into: &new)
+        case .fence(let call, _, let rows):
+            // As if the last batch had never come to be committed.
+            let state = LaneState(epoch: epoch, batch: 0, changed: rows.map { _ in false })
+            core.fenced(call, epoch == 1 ? nil : state, now: now, into: &new)
+            epoch += 1
+        case .tend(let call, _): core.tended(call, now: now, into: &new)
+        case .retireLanes(let call): core.lanesRetired(call, lanesCount: 0, now: now, into: &new)
+        case .selectRepairs(let call, _): core.repairsSelected(call, [], next: nil, now: now, into: &new)
+        case .fill(let call, _, _): core.filled(call, now: now, into: &new)
+        case .beat(let number): core.heardBeat(number, now: now, into: &new)
+        default: preconditionFailure("not housekeeping")
+        }
     }
 
     mutating func open() throws -> ConnectionID {
@@ -64,34 +159,94 @@ struct Script {
     // MARK: Backends that answer
 
     mutating func admit(_ call: CallID, _ verdicts: [AdmissionVerdict]) {
+        let call = calls[Int(call)]
         step { core, now, actions in core.admitted(call, verdicts, now: now, into: &actions) }
     }
 
     mutating func commit(_ call: CallID, changed: [Bool], _ counters: [CounterState]) {
+        let call = calls[Int(call)]
         step { core, now, actions in
             core.committed(call, BatchOutcome(changed: changed, counters: counters), now: now, into: &actions)
         }
     }
 
-    mutating func wroteThrough(_ call: CallID) {
-        step { core, now, actions in core.wroteThrough(call, now: now, into: &actions) }
+    mutating func fail(_ call: CallID, _ failure: StatementFailure) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
     }
 
-    /// Redis refuses a write, and goes on refusing when the repair is tried.
-    mutating func refuseRepair(_ call: CallID) {
-        step { core, now, actions in core.redisCallFailed(call, "OOM", now: now, into: &actions) }
+    mutating func fence(_ call: CallID, _ state: LaneState?) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.fenced(call, state, now: now, into: &actions) }
+    }
+
+    mutating func fenceOff(_ call: CallID) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.fencedOff(call, now: now, into: &actions) }
+    }
+
+    mutating func tend(_ call: CallID) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.tended(call, now: now, into: &actions) }
+    }
+
+    mutating func repairs(_ call: CallID, _ counters: [CounterState], next: RepairCursor? = nil) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.repairsSelected(call, counters, next: next, now: now, into: &actions) }
+    }
+
+    mutating func verify(_ call: CallID, _ generation: Generation = Script.generation) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.verified(call, generation, now: now, into: &actions) }
+    }
+
+    mutating func wroteThrough(_ call: CallID, refusal: String? = nil) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.wroteThrough(call, refusal: refusal, now: now, into: &actions) }
+    }
+
+    mutating func filled(_ call: CallID) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.filled(call, now: now, into: &actions) }
+    }
+
+    mutating func redisFails(_ call: CallID, _ failure: RedisFailure = .refused("MISCONF")) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.redisCallFailed(call, failure, now: now, into: &actions) }
     }
 
     mutating func redisHas(_ call: CallID, _ counters: [CounterState?]) {
+        let call = calls[Int(call)]
         step { core, now, actions in core.countersRead(call, counters, now: now, into: &actions) }
     }
 
     mutating func databaseHas(_ call: CallID, _ counters: [CounterState]) {
+        let call = calls[Int(call)]
         step { core, now, actions in core.countersSelected(call, counters, now: now, into: &actions) }
     }
 
     mutating func pairs(_ call: CallID, _ states: [PairState]) {
+        let call = calls[Int(call)]
         step { core, now, actions in core.pairsSelected(call, states, now: now, into: &actions) }
+    }
+
+    mutating func hear(_ counters: CounterState..., token: String = Script.generation.token) {
+        step { core, now, actions in core.heard(token: token, counters, now: now, into: &actions) }
+    }
+}
+
+extension Action {
+    static func commit(_ call: CallID, _ rows: [BatchRow]) -> Action {
+        let fence = LaneFence(lane: 0, epoch: 0)
+        return .commit(call, CommitRequest(fence: fence, batch: 0, rows: rows, journal: [], isCutOff: false))
+    }
+
+    static func readCounters(_ call: CallID, _ items: [Item]) -> Action {
+        .readCounters(call, Script.generation, items)
+    }
+
+    static func writeThrough(_ call: CallID, counters: [CounterState], recent: [RecentLike]) -> Action {
+        .writeThrough(call, Script.generation, counters: counters, recent: recent)
     }
 }
 

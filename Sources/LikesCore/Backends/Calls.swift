@@ -2,43 +2,70 @@ import LikesProtocol
 
 /// What a call to a backend carries, until it is answered or its connection is lost.
 enum Call {
+    case verify
     case admission([ChangeIndex])
-    case readCounters([Item])
+    case readCounters([Item], Generation)
     case writeThrough([ChangeIndex], [CounterState])
     /// Counters that Redis missed earlier.
     case repair([CounterState])
-    case commit(Batch, [ChangeIndex])
+    case fill
+    case fence
+    case commit(SentBatch)
+    case tend(TendRequest)
+    case retireLanes
     case selectCounters(CounterSelect)
     case selectPairs([PairRead])
+    case selectRepairs
+
+    var kind: CallKind {
+        switch self {
+        case .verify: .verify
+        case .admission: .admission
+        case .readCounters: .read
+        case .writeThrough: .writeThrough
+        case .repair: .repair
+        case .fill: .fill
+        case .fence, .commit, .tend, .retireLanes: .lane
+        case .selectCounters: .counterSelect
+        case .selectPairs: .pairSelect
+        case .selectRepairs: .repairSelect
+        }
+    }
 
     var backend: Backend {
         switch self {
-        case .admission, .readCounters, .writeThrough, .repair: .redis
-        case .commit: .lane
-        case .selectCounters, .selectPairs: .reader
+        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill: .redis
+        case .fence, .commit, .tend, .retireLanes: .lane
+        case .selectCounters, .selectPairs, .selectRepairs: .reader
         }
     }
 
     var redisTask: RedisTask? {
         switch self {
+        case .verify: .verifying
         case .admission: .admission
         case .readCounters: .reading
-        case .writeThrough, .repair: .writing
-        case .commit, .selectCounters, .selectPairs: nil
+        case .writeThrough, .repair, .fill: .writing
+        case .fence, .commit, .tend, .retireLanes, .selectCounters, .selectPairs, .selectRepairs: nil
         }
     }
 }
 
+/// Calls are counted by these.
+enum CallKind: Int, CaseIterable {
+    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairSelect
+}
+
 /// What Redis may refuse while it does the rest.
 enum RedisTask: String {
-    case admission, reading, writing
+    case verifying, admission, reading, writing
 }
 
 /// Who a `selectCounters` is for.
 enum CounterSelect {
     /// Fetches, answered through their table.
-    case fetches([Item])
-    /// Changes that changed nothing and still owe their item's count.
+    case fetches([Item], FillPermit?)
+    /// Committed changes that still owe their item's count.
     case changes([ChangeIndex], items: [Item])
     /// Repairs that have to know what was committed.
     case repairs([Item])
@@ -61,27 +88,24 @@ struct Calls {
     private var table: [CallID: Call] = [:]
     private var lastID: CallID = 0
     private var sent: [Backend: Ring<(CallID, Instant)>] = [:]
-    private(set) var admissions = 0
-    private(set) var reads = 0
-    private(set) var writeThroughs = 0
-    private(set) var repairs = 0
-    private(set) var commits = 0
-    private(set) var counterSelects = 0
-    private(set) var pairSelects = 0
+    private var counts = [Int](repeating: 0, count: CallKind.allCases.count)
+
+    /// How many of the kind are under way.
+    subscript(_ kind: CallKind) -> Int { counts[kind.rawValue] }
 
     mutating func begin(_ call: Call, now: Instant) -> CallID {
         lastID += 1
         table[lastID] = call
         sent[call.backend, default: Ring()].append((lastID, now))
-        tally(call, 1)
+        counts[call.kind.rawValue] += 1
         return lastID
     }
 
     /// nil: the call was given up with its connection.
     mutating func end(_ id: CallID) -> Call? {
         guard let call = table.removeValue(forKey: id) else { return nil }
-        tally(call, -1)
-        dropEnded(call.backend)
+        counts[call.kind.rawValue] -= 1
+        while let (oldest, _) = sent[call.backend]?.first, table[oldest] == nil { sent[call.backend]?.popFirst() }
         return call
     }
 
@@ -93,26 +117,18 @@ struct Calls {
         var given: [Call] = []
         while let (id, _) = sent[backend]?.popFirst() {
             if let call = table.removeValue(forKey: id) {
-                tally(call, -1)
+                counts[call.kind.rawValue] -= 1
                 given.append(call)
             }
         }
         return given
     }
 
-    private mutating func dropEnded(_ backend: Backend) {
-        while let (id, _) = sent[backend]?.first, table[id] == nil { sent[backend]?.popFirst() }
-    }
-
-    private mutating func tally(_ call: Call, _ step: Int) {
-        switch call {
-        case .admission: admissions += step
-        case .readCounters: reads += step
-        case .writeThrough: writeThroughs += step
-        case .repair: repairs += step
-        case .commit: commits += step
-        case .selectCounters: counterSelects += step
-        case .selectPairs: pairSelects += step
+    /// The counters on their way to Redis, oldest first.
+    var writtenThrough: [[CounterState]] {
+        guard self[.writeThrough] > 0, let sent = sent[.redis] else { return [] }
+        return (0..<sent.count).compactMap { place in
+            if case .writeThrough(_, let counters)? = table[sent[place].0] { counters } else { nil }
         }
     }
 }

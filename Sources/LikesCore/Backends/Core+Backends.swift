@@ -2,14 +2,24 @@ import LikesProtocol
 
 // Connections to Redis and PostgreSQL: coming, going, failing.
 extension Core {
-    package mutating func connected(_ backend: Backend, now: Instant, into actions: inout [Action]) {
+    package mutating func redisConnected(now: Instant, into actions: inout [Action]) {
+        redis.connected()
+        actions.append(.log(.notice, "\(Self.name(.redis)) connected"))
+        redisRefusals = [:]
+        localRate.reset()
+        repairs.retryNow()
+        heartbeat.restart(now: now)
+        verifyRedis(now: now, into: &actions)
+    }
+
+    /// `backend`: the lane or the reader.
+    package mutating func databaseConnected(
+        _ backend: Backend, _ facts: DatabaseFacts, now: Instant, into actions: inout [Action]
+    ) {
         self[backend].connected()
         actions.append(.log(.notice, "\(Self.name(backend)) connected"))
-        if backend == .redis {
-            redisRefusals = [:]
-            localRate.reset()
-            repairs.retryNow()
-        }
+        if backend == .reader { isReaderStandby = facts.history == nil }
+        if let history = facts.history { _ = learn(history, of: backend, now: now, into: &actions) }
     }
 
     /// The connection could not be made or went away. Its calls under way are gone with it.
@@ -19,11 +29,21 @@ extension Core {
         if self[backend].lost(failure, now: now, random: jitter.next()) {
             actions.append(.log(.warning, "\(Self.name(backend)) lost: \(failure.text)"))
         }
-        for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
-        guard backend == .reader else {
-            if backend == .lane { for index in parked.takeAll().reversed() { laneQueue.prepend(index) } }
-            return
+        switch backend {
+        case .redis: trust.lose()
+        case .lane: laneRow.epoch = nil
+        case .subscriber, .reader: break
         }
+        for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
+        switch backend {
+        case .redis: repairs.forgetTold()
+        case .subscriber: subscriptionLost()
+        case .lane: for index in parked.takeAll().reversed() { laneQueue.prepend(index) }
+        case .reader: readerLost(now: now, into: &actions)
+        }
+    }
+
+    private mutating func readerLost(now: Instant, into actions: inout [Action]) {
         serveStale(fetches.queuedForDatabase(), now: now, into: &actions)
         var reads = Ring<PairRead>()
         while let read = pairQueue.popFirst() {
@@ -32,19 +52,34 @@ extension Core {
         pairQueue = reads
     }
 
-    /// Redis answered the call with an error (-OOM, -LOADING, -READONLY …).
+    /// Redis did not do it.
     package mutating func redisCallFailed(
-        _ call: CallID, _ message: String, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ failure: RedisFailure, now: Instant, into actions: inout [Action]
     ) {
         guard let given = calls.end(call) else { return }
         statistics.redisErrors += 1
-        if let task = given.redisTask {
-            if redisRefusals[task] != message {
-                actions.append(.log(.warning, "Redis refuses \(task.rawValue): \(message)"))
-            }
-            redisRefusals[task] = message
-        }
         abandon(given, now: now, into: &actions)
+        switch failure {
+        case .late: return
+        case .otherGeneration:
+            guard redis.isUp else { return }
+            giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), now: now, into: &actions)
+        case .refused(let message):
+            guard let task = given.redisTask else { preconditionFailure("not a call to Redis") }
+            if task == .verifying {
+                giveUp(.redis, .unreachable("its data can't be verified: \(message)"), now: now, into: &actions)
+            } else {
+                noteRefusal(message, of: task, into: &actions)
+            }
+        }
+    }
+
+    /// What Redis does not do while it does the rest is shown in HEALTH, and logged when it is news.
+    mutating func noteRefusal(_ message: String?, of task: RedisTask, into actions: inout [Action]) {
+        if let message, redisRefusals[task] != message {
+            actions.append(.log(.warning, "Redis refuses \(task.rawValue): \(message)"))
+        }
+        redisRefusals[task] = message
     }
 
     /// PostgreSQL answered the call with an error: proven to have changed nothing.
@@ -62,7 +97,11 @@ extension Core {
         case .schema(let text):
             requeue(given, now: now)
             giveUp(backend, .schema(text), now: now, into: &actions)
-        case .other(let text), .rows(let text):
+        case .rows(let text):
+            actions.append(.log(.error, "PostgreSQL refused what a statement holds: \(text)"))
+            if case .commit(let sent) = given, sent.batch.pairsCount > 1 { return takeApart(sent) }
+            refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
+        case .other(let text):
             actions.append(.log(.error, "PostgreSQL refused a statement: \(text)"))
             refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
         }
@@ -111,19 +150,17 @@ extension Core {
         switch call {
         case .admission(let admitted):
             for index in admitted { admitLocally(index, now: now, into: &actions) }
-        case .readCounters(let items):
+        case .readCounters(let items, _):
             for item in items { moveToDatabase(item) }
             serveStale(items, now: now, into: &actions)
         case .repair(let counters): repairs.writeFailed(counters, now: now)
         case .writeThrough(let written, let counters):
-            repairs.note(counters, now: now)
+            noteMissed(counters)
             finishWritten(written, now: now, into: &actions)
-        case .commit(let batch, let batched):
-            repairs.noteUnknown(batch.items, now: now)
-            let text = "the connection to PostgreSQL was lost before it answered: repeat the request, or ask LIKED"
-            for index in batched {
-                finish(index, .error(ErrorReply(.uncertain, text)), now: now, into: &actions)
-            }
+        case .verify, .fill, .fence, .retireLanes: return
+        case .commit(let sent): laneRow.unresolved = sent
+        case .tend(let request): tendingFailed(request, now: now)
+        case .selectRepairs: endRepairPass(isWhole: false, now: now)
         case .selectCounters, .selectPairs: requeue(call, now: now)
         }
     }
@@ -131,13 +168,14 @@ extension Core {
     /// Proven to have changed nothing, or only reading: back into its queue, in order.
     private mutating func requeue(_ call: Call, now: Instant) {
         switch call {
-        case .admission, .readCounters, .writeThrough, .repair: preconditionFailure("calls to Redis are not sent again")
-        case .commit(_, let batched):
-            for index in batched.reversed() {
-                changes[index].stage = .queued
-                laneQueue.prepend(index)
-            }
-        case .selectCounters(.fetches(let items)):
+        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
+            preconditionFailure("calls to Redis are not sent again")
+        case .fence: return
+        case .retireLanes: laneRow.retireAt = now.adding(ms: Limits.retirePassMs)
+        case .commit(let sent): requeue(sent)
+        case .tend(let request): tendingFailed(request, now: now)
+        case .selectRepairs: endRepairPass(isWhole: false, now: now)
+        case .selectCounters(.fetches(let items, _)):
             for item in items { moveToDatabase(item) }
         case .selectCounters(.repairs(let items)): repairs.readFailed(items, now: now)
         case .selectCounters(.changes(let owing, _)):
@@ -160,32 +198,56 @@ extension Core {
         for later in held.removeValue(forKey: index) ?? [] { queue(later) }
     }
 
+    /// Proven not to have been committed: the first in the queue again, in order.
+    mutating func requeue(_ sent: SentBatch) {
+        for index in sent.changes { changes[index].stage = .queued }
+        if sent.isSuspect {
+            suspects.append(sent.changes)
+        } else {
+            for index in sent.changes.reversed() { laneQueue.prepend(index) }
+        }
+    }
+
+    /// One row in there is refused. Halves of it go alone, the earlier first, until only that row is left.
+    private mutating func takeApart(_ sent: SentBatch) {
+        statistics.batchesTakenApart += 1
+        for index in sent.changes { changes[index].stage = .queued }
+        let half = sent.changes.count / 2
+        suspects.append(Array(sent.changes[half...]))
+        suspects.append(Array(sent.changes[..<half]))
+    }
+
     private mutating func retry(_ call: Call, now: Instant, into actions: inout [Action]) {
-        guard case .commit(_, let batched) = call else {
+        guard case .commit(var sent) = call else {
             requeue(call, now: now)
             return
         }
         statistics.batchRetries += 1
-        for index in batched.reversed() {
+        var again: [ChangeIndex] = []
+        for index in sent.changes {
             if changes[index].retries < Limits.batchRetriesMax {
                 changes[index].retries += 1
-                changes[index].stage = .queued
-                laneQueue.prepend(index)
+                again.append(index)
             } else {
                 let text = "PostgreSQL rolled back \(Limits.batchRetriesMax) times: try again later"
                 finish(index, .error(ErrorReply(.unavailable, text)), now: now, into: &actions)
             }
         }
+        sent.changes = again
+        requeue(sent)
     }
 
     /// An answer that will not get better by asking again.
     private mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch call {
-        case .admission, .readCounters, .writeThrough, .repair: preconditionFailure("not PostgreSQL's call")
-        case .commit(_, let batched):
-            for index in batched { finish(index, reply, now: now, into: &actions) }
-        case .selectCounters(.fetches(let items)):
+        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
+            preconditionFailure("not PostgreSQL's call")
+        case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), now: now, into: &actions)
+        case .retireLanes, .tend, .selectRepairs: requeue(call, now: now)
+        case .commit(let sent):
+            for index in sent.changes { finish(index, reply, now: now, into: &actions) }
+        case .selectCounters(.fetches(let items, _)):
             for item in items {
                 let stale = cache.stale(item)
                 for part in fetches.drop(item) {

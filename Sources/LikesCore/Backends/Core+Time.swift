@@ -12,11 +12,14 @@ extension Core {
         while actions.count > known {
             known = actions.count
             dropAnswered()
+            sendRepairPass(now: now, into: &actions)
+            sendBeat(now: now, into: &actions)
             sendReads(now: now, into: &actions)
             sendWrites(now: now, into: &actions)
         }
         if let stopBy, !hasStopped {
-            if (sessions.waitingCount == 0 && changes.count == 0) || now >= stopBy {
+            let isDone = sessions.waitingCount == 0 && (changes.count == 0 || !lane.isUp)
+            if (isDone && !(lane.isUp && laneRow.hasJournal)) || now >= stopBy {
                 hasStopped = true
                 actions.append(.stopped)
             }
@@ -30,9 +33,15 @@ extension Core {
             guard let moment else { return }
             next = next.map { min($0, moment) } ?? moment
         }
-        consider(redis.wakeAt)
-        consider(lane.wakeAt)
-        consider(reader.wakeAt)
+        for backend in Backend.allCases { consider(self[backend].wakeAt) }
+        if lane.isUp, calls[.lane] == 0 {
+            consider(laneRow.tendAt)
+            if safeguards.journal { consider(laneRow.retireAt) }
+        }
+        if redis.isUp, subscriber.isUp { consider(heartbeat.nextAt) }
+        if safeguards.repairTable, reader.isUp, trust.generation != nil, !trust.isPassUnderWay {
+            consider(trust.nextPassAt)
+        }
         consider(calls.oldestSent(.redis)?.adding(ms: redisTimeoutMs))
         if let repairAt = repairs.wakeAt, redis.isUp || reader.isUp { consider(repairAt) }
         consider(calls.oldestSent(.lane)?.adding(ms: postgresHungMs))
@@ -48,7 +57,8 @@ extension Core {
             expire(deadline.holder, now: now, into: &actions)
         }
         repairs.tick(now: now)
-        for backend in [Backend.redis, .lane, .reader] { tick(backend, now: now, into: &actions) }
+        fills.forget(now: now)
+        for backend in Backend.allCases { tick(backend, now: now, into: &actions) }
     }
 
     /// Answer what was accepted, take nothing more, then `.stopped`.
@@ -71,6 +81,7 @@ extension Core {
         case .connecting(let giveUpAt):
             guard giveUpAt <= now else { return }
             giveUp(backend, .unreachable("no answer to the attempt to connect"), now: now, into: &actions)
+        case .up where backend == .subscriber: return
         case .up:
             let msMax = backend == .redis ? redisTimeoutMs : postgresHungMs
             guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }

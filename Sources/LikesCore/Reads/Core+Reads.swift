@@ -18,7 +18,7 @@ extension Core {
             resolve(part, count, now: now, into: &actions)
         } else {
             statistics.localMisses += 1
-            fetches.join(item, part)
+            fetches.join(item, part, mayWait: safeguards.fetchJoining)
         }
     }
 
@@ -51,31 +51,34 @@ extension Core {
     // MARK: Sending
 
     mutating func sendReads(now: Instant, into actions: inout [Action]) {
-        if redis.isUp, repairs.areReadsTrusted(now: now) {
-            while fetches.hasForRedis, calls.reads < Limits.callsInFlightMax {
+        if let generation = readableGeneration {
+            while fetches.hasForRedis, calls[.read] < Limits.callsInFlightMax {
                 let taken = fetches.takeForRedis(max: Limits.countersPerCallMax)
                 let items = taken.filter { !repairs.contains($0) }
                 if items.count < taken.count { askDatabase(taken.filter(repairs.contains), now: now, into: &actions) }
                 if items.isEmpty { continue }
-                actions.append(.readCounters(calls.begin(.readCounters(items), now: now), Generation(server: "", database: nil, token: ""), items))
+                actions.append(
+                    .readCounters(calls.begin(.readCounters(items, generation), now: now), generation, items))
             }
         } else {
             askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
         }
         guard reader.isUp else { return }
-        if calls.counterSelects < Limits.callsInFlightMax {
+        if trust.generation != nil, calls[.counterSelect] < Limits.callsInFlightMax {
             let items = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
             if !items.isEmpty {
                 actions.append(.selectCounters(calls.begin(.selectCounters(.repairs(items)), now: now), items))
             }
         }
-        while fetches.hasForDatabase, calls.counterSelects < Limits.callsInFlightMax {
+        while fetches.hasForDatabase, calls[.counterSelect] < Limits.callsInFlightMax {
             let items = fetches.takeForDatabase(max: Limits.countersPerCallMax)
             if items.isEmpty { continue }
-            actions.append(.selectCounters(calls.begin(.selectCounters(.fetches(items)), now: now), items))
+            actions.append(.selectCounters(calls.begin(.selectCounters(.fetches(items, fillPermit)), now: now), items))
         }
-        while !countQueue.isEmpty, calls.counterSelects < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
-        while !pairQueue.isEmpty, calls.pairSelects < Limits.callsInFlightMax {
+        while !countQueue.isEmpty, calls[.counterSelect] < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
+        // A standby may not have yet what was acknowledged.
+        guard !isReaderStandby else { return }
+        while !pairQueue.isEmpty, calls[.pairSelect] < Limits.callsInFlightMax {
             var reads: [PairRead] = []
             while reads.count < Limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
             let id = calls.begin(.selectPairs(reads), now: now)
@@ -100,16 +103,17 @@ extension Core {
     package mutating func countersRead(
         _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
     ) {
-        guard case .readCounters(let items)? = calls.end(call) else { return }
+        guard case .readCounters(let items, let generation)? = calls.end(call) else { return }
         redisRefusals[.reading] = nil
         precondition(items.count == counters.count, "an answer for other items")
+        guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
         var missed: [Item] = []
         for (item, counter) in zip(items, counters) {
             if let counter, !repairs.contains(item) {
                 statistics.redisHits += 1
                 let standing = finishFetch(counter, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
-                if standing.version > counter.version { repairs.note([standing], now: now) }
+                if standing.version > counter.version { noteMissed([standing]) }
             } else {
                 statistics.redisMisses += 1
                 missed.append(item)
@@ -124,21 +128,23 @@ extension Core {
     ) {
         guard case .selectCounters(let select)? = calls.end(call) else { return }
         switch select {
-        case .fetches:
+        case .fetches(_, let permit):
             var fills: [CounterState] = []
             for counter in counters {
                 statistics.databaseReads += 1
                 repairs.settle(counter)
                 fills.append(finishFetch(counter, now: now, into: &actions))
             }
-            if redis.isUp { actions.append(.fill(0, Generation(server: "", database: nil, token: ""), fills)) }
+            fill(fills, permit, now: now, into: &actions)
         case .repairs: for counter in counters { repairs.settle(counter) }
         case .changes(let owing, _):
             for (index, counter) in zip(owing, counters) {
                 let standing = cache.store(counter, now: now)
-                fetches.noteCommitted(standing)
-                let reply = Reply.change(changed: false, count: counter.count)
-                finish(index, reply, now: now, into: &actions)
+                noteNewer(standing)
+                guard case .counting(let changed) = changes[index].stage else {
+                    preconditionFailure("a count that is not owed")
+                }
+                finish(index, .change(changed: changed, count: counter.count), now: now, into: &actions)
             }
         }
     }
@@ -172,7 +178,7 @@ extension Core {
         guard case .selectPairs(let reads)? = calls.end(call) else { return }
         precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
-            _ = cache.store(state.counter, now: now)
+            noteNewer(cache.store(state.counter, now: now))
             switch read.asker {
             case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
             case .change(let index):

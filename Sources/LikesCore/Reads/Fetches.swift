@@ -19,7 +19,8 @@ struct Fetches {
         var next: [Part] = []
         /// Requests that stopped waiting since the lists were last cleared of them, or more.
         var left = 0
-        /// The newest state committed by this host while the fetch was under way. It outlives the cache's entry.
+        /// The newest state committed by this host, or heard of, while the fetch was under way. It outlives the cache's
+        /// entry.
         var committed: CounterState?
     }
 
@@ -32,11 +33,12 @@ struct Fetches {
     var hasForRedis: Bool { !redisQueue.isEmpty }
     var hasForDatabase: Bool { !databaseQueue.isEmpty }
 
-    mutating func join(_ item: Item, _ part: Part) {
+    /// `mayWait` false: joins what is on the wire as well, only to show why that is wrong.
+    mutating func join(_ item: Item, _ part: Part, mayWait: Bool = true) {
         if table[item] == nil {
             table[item] = Fetch(stage: .queuedForRedis, serial: 0, waiting: [part])
             enqueue(item, .queuedForRedis)
-        } else if case .sent? = table[item]?.stage {
+        } else if mayWait, case .sent? = table[item]?.stage {
             table[item]?.next.append(part)
         } else {
             table[item]?.waiting.append(part)
@@ -58,6 +60,11 @@ struct Fetches {
         fetch.left = 0
         table[item] = fetch.waiting.isEmpty ? nil : fetch
         if !fetch.waiting.isEmpty { enqueue(item, .queuedForDatabase) }
+    }
+
+    /// Another past of the database: versions known before mean nothing.
+    mutating func forgetCommitted() {
+        for item in table.keys { table[item]?.committed = nil }
     }
 
     mutating func noteCommitted(_ counter: CounterState) {

@@ -3,7 +3,7 @@ import LikesProtocol
 // HEALTH and systemd's status line.
 extension Core {
     var isDatabaseHealthy: Bool { lane.isUp && reader.isUp }
-    var isRedisHealthy: Bool { redis.isUp && redisRefusals.isEmpty }
+    var isRedisHealthy: Bool { redis.isUp && subscriber.isUp && redisRefusals.isEmpty }
 
     private var redisRefusal: String? {
         redisRefusals.min { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) is refused: \($0.value)" }
@@ -29,7 +29,10 @@ extension Core {
         if !isDatabaseHealthy {
             messages.append("PostgreSQL: " + ((lane.failure ?? reader.failure)?.text ?? "connecting"))
         }
-        if !isRedisHealthy { messages.append("Redis: " + (redisRefusal ?? redis.failure?.text ?? "connecting")) }
+        if !isRedisHealthy {
+            let failure = (redis.failure ?? subscriber.failure)?.text
+            messages.append("Redis: " + (redisRefusal ?? failure ?? "connecting"))
+        }
         return messages.joined(separator: "; ")
     }
 

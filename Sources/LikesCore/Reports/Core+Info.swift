@@ -64,7 +64,21 @@ extension Core {
                     ("redis_errors", String(s.redisErrors)), ("database_errors", String(s.databaseErrors)),
                     ("batches", String(s.batches)), ("batched_changes", String(s.batchedChanges)),
                     ("batch_retries", String(s.batchRetries)), ("hinted_duplicates", String(s.hintedDuplicates)),
-                    ("changes_waiting", String(changes.count)), ("repairs_waiting", String(repairs.count)),
+                    ("batches_taken_apart", String(s.batchesTakenApart)),
+                    ("batches_found_committed", String(s.batchesFoundCommitted)),
+                    ("batches_found_lost", String(s.batchesFoundLost)),
+                    ("changes_waiting", String(changes.count)),
+                ]
+            ),
+            (
+                "Coherence",
+                [
+                    ("redis_generation", trust.generation?.token ?? ""),
+                    ("redis_counters", readableGeneration == nil ? "unread" : "read"),
+                    ("counters_heard", String(s.countersHeard)), ("repairs_waiting", String(repairs.count)),
+                    ("repairs_untold", String(repairs.untoldCount)), ("fills_remembered", String(fills.count)),
+                    ("lane", String(laneRow.lane)), ("lane_epoch", String(laneRow.epoch ?? 0)),
+                    ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
                 ]
             ),
             (

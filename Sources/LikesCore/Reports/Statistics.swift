@@ -36,6 +36,12 @@ struct Statistics {
     var batches: Int64 = 0
     var batchedChanges: Int64 = 0
     var batchRetries: Int64 = 0
+    var batchesTakenApart: Int64 = 0
+    var batchesFoundCommitted: Int64 = 0
+    var batchesFoundLost: Int64 = 0
+    var lanesFencedOff: Int64 = 0
+    var lanesRetired: Int64 = 0
+    var countersHeard: Int64 = 0
     var redisErrors: Int64 = 0
     var databaseErrors: Int64 = 0
 

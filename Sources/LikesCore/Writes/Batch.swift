@@ -29,7 +29,7 @@ package struct Batch: Equatable, Sendable {
 
     package var isEmpty: Bool { rowOfChange.isEmpty }
     package var changesCount: Int { rowOfChange.count }
-    package var items: Set<Item> { Set(rows.map(\.pair.item)) }
+    package var pairsCount: Int { rows.count }
 
     /// Takes the change, or returns false when it asks for the opposite of one that is in here.
     package mutating func add(_ pair: Pair, _ kind: ChangeKind) -> Bool {
@@ -45,9 +45,11 @@ package struct Batch: Equatable, Sendable {
         return true
     }
 
-    /// Ends the gathering: the rows to be sent, sorted by (user, item id, type).
-    package mutating func seal() -> [BatchRow] {
-        order = rows.indices.map { Int32($0) }.sorted { Self.precedes(rows[Int($0)].pair, rows[Int($1)].pair) }
+    /// Ends the gathering: the rows to be sent, sorted by (user, item id, type) so that all transactions take their
+    /// locks in one order; unsorted only to show that the order is needed.
+    package mutating func seal(isSorted: Bool = true) -> [BatchRow] {
+        order = rows.indices.map { Int32($0) }
+        if isSorted { order.sort { Self.precedes(rows[Int($0)].pair, rows[Int($1)].pair) } }
         return order.map { rows[Int($0)] }
     }
 
@@ -80,12 +82,23 @@ package struct Batch: Equatable, Sendable {
         }
     }
 
+    /// Which of the changes, in the order they were taken, changed something: the first of each row that did.
+    package func replay(changed: [Bool]) -> [Bool] {
+        precondition(changed.count == order.count, "an outcome for another batch")
+        var isDue = [Bool](repeating: false, count: rows.count)
+        for (sent, row) in order.enumerated() { isDue[Int(row)] = changed[sent] }
+        return rowOfChange.map { row in
+            defer { isDue[Int(row)] = false }
+            return isDue[Int(row)]
+        }
+    }
+
     /// The members to add to and take out of the recent likes: every pair that is liked now, known before or not, and
     /// every one that stopped being liked.
-    package func recentLikes(_ outcome: BatchOutcome) -> [RecentLike] {
+    package func recentLikes(changed: [Bool]) -> [RecentLike] {
         order.enumerated().compactMap { sent, row in
             let row = rows[Int(row)]
-            return row.wanted || outcome.changed[sent] ? RecentLike(pair: row.pair, add: row.wanted) : nil
+            return row.wanted || changed[sent] ? RecentLike(pair: row.pair, add: row.wanted) : nil
         }
     }
 

@@ -17,8 +17,8 @@ enum ChangeStage {
     case queued
     /// In a batch on its way to PostgreSQL.
     case sent
-    /// Committed, nothing changed: its item's count is being read.
-    case counting
+    /// Committed, and what it changed is known: its item's count is being read.
+    case counting(changed: Bool)
     /// Committed: its counter is on the way to Redis, the reply waits for it.
     case writingThrough(Reply)
 }

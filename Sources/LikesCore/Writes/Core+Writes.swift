@@ -64,7 +64,7 @@ extension Core {
 
     mutating func sendWrites(now: Instant, into actions: inout [Action]) {
         if redis.isUp {
-            while !admissionQueue.isEmpty, calls.admissions < Limits.callsInFlightMax {
+            while !admissionQueue.isEmpty, calls[.admission] < Limits.callsInFlightMax {
                 var admitted: [ChangeIndex] = []
                 while admitted.count < Limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
                     if changes[index].isAnswered { changes.release(index) } else { admitted.append(index) }
@@ -73,23 +73,48 @@ extension Core {
                 let entries = admitted.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) }
                 actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
             }
-            if calls.repairs == 0 {
+            if let generation = trust.generation, calls[.repair] == 0 {
                 let counters = repairs.takeToWrite(max: Limits.countersPerCallMax, now: now)
                 if !counters.isEmpty {
                     let id = calls.begin(.repair(counters), now: now)
-                    actions.append(.writeThrough(id, Generation(server: "", database: nil, token: ""), counters: counters, recent: []))
+                    actions.append(.writeThrough(id, generation, counters: counters, recent: []))
                 }
             }
         } else {
             while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
         }
-        sendBatch(now: now, into: &actions)
+        sendLane(now: now, into: &actions)
     }
 
-    private mutating func sendBatch(now: Instant, into actions: inout [Action]) {
-        guard lane.isUp, calls.commits == 0, calls.writeThroughs < Limits.writeThroughsInFlightMax else { return }
+    mutating func sendBatch(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
+        guard calls[.writeThrough] < Limits.writeThroughsInFlightMax else { return }
         var batch = Batch()
         var batched: [ChangeIndex] = []
+        let isSuspect = takeSuspects(into: &batch, &batched)
+        if !isSuspect { takeQueued(into: &batch, &batched) }
+        guard !batch.isEmpty else { return }
+        statistics.batches += 1
+        statistics.batchedChanges += Int64(batched.count)
+        laneRow.batch += 1
+        let rows = batch.seal(isSorted: safeguards.rowOrder)
+        let isCutOff = safeguards.repairTable && writableGeneration == nil
+        let request = CommitRequest(
+            fence: fence, batch: laneRow.batch, rows: rows, journal: journal(with: isCutOff ? [] : rows),
+            isCutOff: isCutOff)
+        let sent = SentBatch(batch: batch, changes: batched, request: request, isSuspect: isSuspect)
+        actions.append(.commit(calls.begin(.commit(sent), now: now), request))
+    }
+
+    /// A part of a batch that was refused for its rows goes alone, so that the row in question takes no other with it.
+    private mutating func takeSuspects(into batch: inout Batch, _ batched: inout [ChangeIndex]) -> Bool {
+        while let part = suspects.popLast() {
+            for index in part { _ = take(index, into: &batch, &batched) }
+            if !batch.isEmpty { return true }
+        }
+        return false
+    }
+
+    private mutating func takeQueued(into batch: inout Batch, _ batched: inout [ChangeIndex]) {
         // Those that had to stand back come first, each line as far as it may.
         var lines = Parked()
         swap(&lines, &parked)
@@ -101,11 +126,6 @@ extension Core {
             if lines.hasLine(own) || !take(index, into: &batch, &batched) { lines.append(index, to: own) }
         }
         parked = lines
-        guard !batch.isEmpty else { return }
-        statistics.batches += 1
-        statistics.batchedChanges += Int64(batched.count)
-        let rows = batch.seal()
-        actions.append(.commit(calls.begin(.commit(batch, batched), now: now), CommitRequest(fence: LaneFence(lane: 0, epoch: 0), batch: 0, rows: rows, journal: [], isCutOff: false)))
     }
 
     /// False: not into this batch.
@@ -135,7 +155,7 @@ extension Core {
             switch verdict {
             case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
             case .admitted(let isRecent):
-                enqueue(index, isRecent: isRecent && reader.isUp, now: now, into: &actions)
+                enqueue(index, isRecent: isRecent && canVerify, now: now, into: &actions)
             }
         }
     }
@@ -149,6 +169,9 @@ extension Core {
             enqueue(index, isRecent: false, now: now, into: &actions)
         }
     }
+
+    /// Whether PostgreSQL can be asked for what was acknowledged last; else a like is as safe in the lane.
+    private var canVerify: Bool { reader.isUp && !isReaderStandby }
 
     private mutating func refuseRate(
         _ index: ChangeIndex, _ seconds: Int64, now: Instant, into actions: inout [Action]
@@ -166,6 +189,7 @@ extension Core {
         if changes[index].isAnswered {
             changes.release(index)
         } else {
+            if isRecent, !safeguards.hintVerification { return owe(index, changed: false) }
             switch earlierChange(of: index, isRecent: isRecent) {
             case .verifying(let earlier):
                 changes[index].stage = .held
@@ -228,37 +252,53 @@ extension Core {
     package mutating func committed(
         _ call: CallID, _ outcome: BatchOutcome, now: Instant, into actions: inout [Action]
     ) {
-        guard case .commit(let batch, let batched)? = calls.end(call) else { return }
-        for counter in outcome.counters { fetches.noteCommitted(cache.store(counter, now: now)) }
+        guard case .commit(let sent)? = calls.end(call) else { return }
+        noteLaneWritten(journal: sent.request.journal, now: now)
+        for counter in outcome.counters { noteNewer(cache.store(counter, now: now)) }
         var written: [ChangeIndex] = []
-        for (index, result) in zip(batched, batch.replay(outcome)) {
+        for (index, result) in zip(sent.changes, sent.batch.replay(outcome)) {
             if changes[index].isAnswered {
                 changes.release(index)
             } else if let count = result.count {
                 changes[index].stage = .writingThrough(.change(changed: result.changed, count: count))
                 written.append(index)
             } else {
-                changes[index].stage = .counting
-                counting[OwnItem(changes[index]), default: 0] += 1
-                countQueue.append(index)
+                owe(index, changed: false)
             }
         }
-        let recent = batch.recentLikes(outcome)
-        guard redis.isUp, !outcome.counters.isEmpty || !recent.isEmpty else {
-            repairs.note(outcome.counters, now: now)
+        let recent = sent.batch.recentLikes(changed: outcome.changed)
+        guard let generation = writableGeneration, !outcome.counters.isEmpty || !recent.isEmpty else {
+            if !sent.request.isCutOff { noteMissed(outcome.counters) }
             finishWritten(written, now: now, into: &actions)
             return
         }
         let id = calls.begin(.writeThrough(written, outcome.counters), now: now)
-        actions.append(.writeThrough(id, Generation(server: "", database: nil, token: ""), counters: outcome.counters, recent: recent))
+        actions.append(.writeThrough(id, generation, counters: outcome.counters, recent: recent))
     }
 
-    /// Redis has the batch's counters and recent likes.
-    package mutating func wroteThrough(_ call: CallID, now: Instant, into actions: inout [Action]) {
+    /// The change is durable, its reply waits for its item's count.
+    mutating func owe(_ index: ChangeIndex, changed: Bool) {
+        guard !changes[index].isAnswered else {
+            changes.release(index)
+            return
+        }
+        changes[index].stage = .counting(changed: changed)
+        counting[OwnItem(changes[index]), default: 0] += 1
+        countQueue.append(index)
+    }
+
+    /// Redis has the batch's counters and recent likes. `refusal`: it had no room for some counters, and dropped them
+    /// instead, so that nothing old is left of them.
+    package mutating func wroteThrough(
+        _ call: CallID, refusal: String?, now: Instant, into actions: inout [Action]
+    ) {
         guard let ended = calls.end(call) else { return }
-        redisRefusals[.writing] = nil
+        noteRefusal(refusal, of: .writing, into: &actions)
         if case .writeThrough(let written, _) = ended { finishWritten(written, now: now, into: &actions) }
-        if case .repair(let counters) = ended { repairs.wrote(counters) }
+        if case .repair(let counters) = ended {
+            repairs.wrote(counters)
+            if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
+        }
     }
 
     mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {

@@ -1,0 +1,189 @@
+import LikesProtocol
+
+// What this host knows to be in Redis, and what others tell it.
+extension Core {
+    /// The generation to write under; nil: Redis is not there, or not verified.
+    var writableGeneration: Generation? { redis.isUp ? trust.generation : nil }
+
+    /// The generation to read under. While PostgreSQL can't be asked, what others could not write is not known, and
+    /// something old is better than nothing.
+    var readableGeneration: Generation? {
+        guard redis.isUp, trust.isComplete || !reader.isUp else { return nil }
+        return trust.generation
+    }
+
+    /// Held from before PostgreSQL is asked until Redis is filled with the answer; nil: it must not be.
+    var fillPermit: FillPermit? {
+        guard subscriber.isUp, let generation = writableGeneration else { return nil }
+        return FillPermit(generation: generation, subscription: UInt64(subscriber.connectedTotal))
+    }
+
+    mutating func verifyRedis(now: Instant, into actions: inout [Action]) {
+        guard redis.isUp, trust.generation == nil, calls[.verify] == 0 else { return }
+        let id = calls.begin(.verify, now: now)
+        actions.append(.verify(id, database: databaseHistory, token: Self.token(jitter.next())))
+    }
+
+    /// The marker of what Redis holds, made anew where it did not fit.
+    package mutating func verified(
+        _ call: CallID, _ generation: Generation, now: Instant, into actions: inout [Action]
+    ) {
+        guard case .verify? = calls.end(call) else { return }
+        redisRefusals[.verifying] = nil
+        guard !safeguards.generationCheck || generation.fits(databaseHistory) else {
+            // The database has become another while Redis was asked.
+            return verifyRedis(now: now, into: &actions)
+        }
+        if generation.token != trust.token {
+            actions.append(.log(.notice, "Redis' counters are of generation \(generation.token)"))
+        }
+        trust.verified(generation, now: now)
+    }
+
+    /// 12 hex digits.
+    private static func token(_ random: UInt64) -> String {
+        let digits = String(random & 0xFFFF_FFFF_FFFF, radix: 16)
+        return String(repeating: "0", count: 12 - digits.count) + digits
+    }
+
+    // MARK: What others could not write
+
+    mutating func sendRepairPass(now: Instant, into actions: inout [Action]) {
+        guard safeguards.repairTable, reader.isUp, trust.generation != nil, !trust.isPassUnderWay,
+            trust.nextPassAt <= now
+        else { return }
+        trust.beginPass()
+        askForRepairs(after: nil, now: now, into: &actions)
+    }
+
+    private mutating func askForRepairs(after cursor: RepairCursor?, now: Instant, into actions: inout [Action]) {
+        actions.append(.selectRepairs(calls.begin(.selectRepairs, now: now), after: cursor))
+    }
+
+    /// A page of `cache_repairs`, each with its counter as it is now. `next` nil: there are no more.
+    package mutating func repairsSelected(
+        _ call: CallID, _ counters: [CounterState], next: RepairCursor?, now: Instant, into actions: inout [Action]
+    ) {
+        guard case .selectRepairs? = calls.end(call) else { return }
+        if trust.generation != nil { repairs.learn(counters) }
+        if let next, trust.generation != nil, !repairs.isFull {
+            return askForRepairs(after: next, now: now, into: &actions)
+        }
+        endRepairPass(isWhole: next == nil, now: now)
+    }
+
+    mutating func endRepairPass(isWhole: Bool, now: Instant) {
+        // Hosts that began together drift apart.
+        let spread = Int64(jitter.next() % UInt64(Limits.repairPassMs / 4))
+        trust.endPass(isWhole: isWhole, nextAt: now.adding(ms: Limits.repairPassMs - spread))
+    }
+
+    // MARK: Messages
+
+    package mutating func subscriberConnected(now: Instant, into actions: inout [Action]) {
+        subscriber.connected()
+        actions.append(.log(.info, "\(Self.name(.subscriber)) connected"))
+        heartbeat.restart(now: now)
+        expireCache()
+    }
+
+    /// Messages may have been missed: nothing that was cached before is fresh, and a fill may be older than what was
+    /// missed.
+    mutating func subscriptionLost() {
+        expireCache()
+        let items = fills.takeAll()
+        if safeguards.fillMemory { repairs.reread(items) }
+    }
+
+    private mutating func expireCache() {
+        if safeguards.cacheExpiry { cache.expireAll() }
+    }
+
+    /// Counters that another host wrote through, or this one.
+    package mutating func heard(
+        token: String, _ counters: [CounterState], now: Instant, into actions: inout [Action]
+    ) {
+        guard token == trust.token else { return }
+        statistics.countersHeard += Int64(counters.count)
+        for counter in counters {
+            cache.update(counter, now: now)
+            noteNewer(counter)
+            if fills.isOvertaken(by: counter), safeguards.fillMemory { repairs.note([counter]) }
+        }
+    }
+
+    /// A fetch of the item on its way may bring something older.
+    mutating func noteNewer(_ counter: CounterState) {
+        if safeguards.fetchOvertaking { fetches.noteCommitted(counter) }
+    }
+
+    package mutating func heardBeat(_ number: UInt64, now: Instant, into actions: inout [Action]) {
+        heartbeat.hear(number)
+    }
+
+    mutating func sendBeat(now: Instant, into actions: inout [Action]) {
+        guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= now else { return }
+        if let number = heartbeat.beat(now: now) {
+            actions.append(.beat(number))
+        } else {
+            giveUp(.subscriber, .unreachable("it went silent"), now: now, into: &actions)
+        }
+    }
+
+    // MARK: Fills
+
+    /// Puts into Redis what PostgreSQL had. `permit` was given before PostgreSQL was asked.
+    mutating func fill(
+        _ counters: [CounterState], _ permit: FillPermit?, now: Instant, into actions: inout [Action]
+    ) {
+        guard let permit, permit == fillPermit, fills.hasRoom(for: counters.count) else { return }
+        fills.note(counters, now: now)
+        actions.append(.fill(calls.begin(.fill, now: now), permit.generation, counters))
+    }
+
+    package mutating func filled(_ call: CallID, now: Instant, into actions: inout [Action]) {
+        _ = calls.end(call)
+    }
+
+    // MARK: Another database
+
+    /// A connection says which past of the database it is at. False: one that is over; the connection is of no use.
+    mutating func learn(
+        _ history: DatabaseHistory, of backend: Backend, now: Instant, into actions: inout [Action]
+    ) -> Bool {
+        guard let known = databaseHistory, known != history else {
+            databaseHistory = history
+            reverify(now: now, into: &actions)
+            return true
+        }
+        if known.system == history.system, history.timeline < known.timeline {
+            let text =
+                "this server is at timeline \(history.timeline), another was promoted to \(known.timeline): "
+                + "end it, or restart likesd to take it all the same"
+            giveUp(backend, .unreachable(text), now: now, into: &actions)
+            return false
+        }
+        actions.append(
+            .log(.warning, "PostgreSQL has another past than before: what is cached of the old one is dropped"))
+        databaseHistory = history
+        cache.removeAll()
+        fetches.forgetCommitted()
+        _ = fills.takeAll()
+        repairs.rereadAll()
+        reverify(now: now, into: &actions)
+        let other: Backend = backend == .lane ? .reader : .lane
+        if self[other].isUp {
+            giveUp(other, .unreachable("another server was promoted"), now: now, into: &actions)
+        }
+        return true
+    }
+
+    private mutating func reverify(now: Instant, into actions: inout [Action]) {
+        guard safeguards.generationCheck, let generation = trust.generation, !generation.fits(databaseHistory) else {
+            return
+        }
+        trust.disown()
+        repairs.forgetTold()
+        verifyRedis(now: now, into: &actions)
+    }
+}

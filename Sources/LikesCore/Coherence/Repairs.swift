@@ -1,0 +1,223 @@
+import LikesProtocol
+
+/// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Until each is set
+/// there again, confirmed, Redis is not asked for it.
+///
+/// What only this process knows is *untold*: it stands in the lane's journal until `cache_repairs` has it. What is told
+/// can be forgotten here while Redis is out of reach.
+struct Repairs {
+    private enum State {
+        /// What was committed is not known: to be read from PostgreSQL.
+        case unread
+        case reading
+        /// To be set in Redis.
+        case known(CounterState)
+        /// On its way to Redis.
+        case writing(CounterState)
+    }
+
+    private struct Entry {
+        var state: State
+        /// `cache_repairs` has a row of it, to be deleted once it is mended.
+        var isTold: Bool
+    }
+
+    private var entries: [Item: Entry] = [:]
+    private var untold: Set<Item> = []
+    /// The same in the order they came; those that are not untold any more are passed over.
+    private var toTell = Ring<Item>()
+    /// Items that became `unread` or `known`; those that are not so any more are passed over.
+    private var toRead = Ring<Item>()
+    private var toWrite = Ring<Item>()
+    /// Set in Redis, their rows in `cache_repairs` still to be deleted.
+    private var mended = Ring<CounterState>()
+    /// After a failure nothing is tried before this.
+    private(set) var retryAt: Instant?
+
+    var count: Int { entries.count }
+    var untoldCount: Int { untold.count }
+    /// In the order they came.
+    var untoldItems: [Item] {
+        untold.isEmpty ? [] : (0..<toTell.count).map { toTell[$0] }.filter(untold.contains)
+    }
+    var mendedCount: Int { mended.count }
+    /// No more of what other hosts say is taken in before some of it is mended.
+    var isFull: Bool { entries.count >= Limits.repairsMax }
+
+    /// When to go on after a failure; nil: nothing is held back.
+    var wakeAt: Instant? { entries.isEmpty ? nil : retryAt }
+
+    func contains(_ item: Item) -> Bool { !entries.isEmpty && entries[item] != nil }
+
+    // MARK: What is to be repaired
+
+    /// These were committed, and Redis may not have them.
+    mutating func note(_ missed: [CounterState]) {
+        for counter in missed {
+            switch entries[counter.item]?.state {
+            case .known(let known)?:
+                if counter.version > known.version { makeKnown(counter) }
+            case .writing(let written)?:
+                if counter.version > written.version { makeKnown(counter) }
+            case .unread?, .reading?, nil: makeKnown(counter)
+            }
+            makeUntold(counter.item)
+        }
+    }
+
+    /// These may have changed; what they came to is not known.
+    mutating func noteUnknown(_ items: some Collection<Item>) {
+        for item in items {
+            makeUnread(item)
+            makeUntold(item)
+        }
+    }
+
+    /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
+    mutating func reread(_ items: some Collection<Item>) { for item in items { makeUnread(item) } }
+
+    /// Rows of `cache_repairs`, with the counters as they are now.
+    mutating func learn(_ counters: [CounterState]) {
+        for counter in counters {
+            guard entries[counter.item] == nil else {
+                entries[counter.item]?.isTold = true
+                continue
+            }
+            entries[counter.item] = Entry(state: .known(counter), isTold: true)
+            toWrite.append(counter.item)
+        }
+    }
+
+    /// Another past of the database: no version known before means anything.
+    mutating func rereadAll() {
+        for item in entries.keys.sorted(by: { ($0.type, $0.id) < ($1.type, $1.id) }) { makeUnread(item) }
+    }
+
+    // MARK: Telling
+
+    mutating func takeToTell(max: Int) -> [Item] {
+        var items: [Item] = []
+        while items.count < max, let item = toTell.popFirst() {
+            if untold.remove(item) != nil { items.append(item) }
+        }
+        return items
+    }
+
+    /// `cache_repairs` has them. `isKept`: Redis is there, and this process goes on repairing them itself.
+    mutating func told(_ items: [Item], isKept: Bool) {
+        for item in items {
+            entries[item]?.isTold = true
+            if !isKept, !untold.contains(item) { entries[item] = nil }
+        }
+    }
+
+    mutating func tellingFailed(_ items: [Item]) {
+        for item in items where entries[item] != nil { makeUntold(item) }
+    }
+
+    /// Redis is out of reach: what is told is other hosts' to repair, and this one's once it looks again.
+    mutating func forgetTold() {
+        entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
+        mended.removeAll()
+        if entries.isEmpty {
+            toRead.removeAll()
+            toWrite.removeAll()
+        }
+    }
+
+    /// Counters whose rows in `cache_repairs` can go.
+    mutating func takeMended(max: Int) -> [CounterState] {
+        var taken: [CounterState] = []
+        while taken.count < max, let counter = mended.popFirst() { taken.append(counter) }
+        return taken
+    }
+
+    mutating func mendingFailed(_ counters: [CounterState]) { for counter in counters { mended.append(counter) } }
+
+    // MARK: Repairing
+
+    /// PostgreSQL was read for those that were `takenToRead`.
+    mutating func settle(_ counter: CounterState) {
+        if case .reading? = entries[counter.item]?.state { makeKnown(counter) }
+    }
+
+    mutating func takeToRead(max: Int, now: Instant) -> [Item] {
+        guard mayTry(now: now) else { return [] }
+        var items: [Item] = []
+        while items.count < max, let item = toRead.popFirst() {
+            guard case .unread? = entries[item]?.state else { continue }
+            entries[item]?.state = .reading
+            items.append(item)
+        }
+        return items
+    }
+
+    mutating func takeToWrite(max: Int, now: Instant) -> [CounterState] {
+        guard mayTry(now: now) else { return [] }
+        var counters: [CounterState] = []
+        while counters.count < max, let item = toWrite.popFirst() {
+            guard case .known(let counter)? = entries[item]?.state else { continue }
+            entries[item]?.state = .writing(counter)
+            counters.append(counter)
+        }
+        return counters
+    }
+
+    /// Redis has these, or something newer.
+    mutating func wrote(_ counters: [CounterState]) {
+        for counter in counters {
+            guard let entry = entries[counter.item], case .writing(let written) = entry.state,
+                written.version <= counter.version
+            else { continue }
+            if entry.isTold { mended.append(counter) }
+            entries[counter.item] = nil
+            untold.remove(counter.item)
+        }
+    }
+
+    mutating func writeFailed(_ counters: [CounterState], now: Instant) {
+        for counter in counters {
+            if case .writing(let written)? = entries[counter.item]?.state { makeKnown(written) }
+        }
+        retryAt = now.adding(ms: Limits.repairRetryMs)
+    }
+
+    mutating func readFailed(_ items: [Item], now: Instant) {
+        for item in items {
+            if case .reading? = entries[item]?.state { makeUnread(item) }
+        }
+        retryAt = now.adding(ms: Limits.repairRetryMs)
+    }
+
+    /// Time has come to `wakeAt`, or not.
+    mutating func tick(now: Instant) { _ = mayTry(now: now) }
+
+    /// Redis is back: no reason to hold anything back.
+    mutating func retryNow() { retryAt = nil }
+
+    private mutating func mayTry(now: Instant) -> Bool {
+        if let retryAt, now < retryAt { return false }
+        retryAt = nil
+        return true
+    }
+
+    private mutating func makeUntold(_ item: Item) {
+        if untold.insert(item).inserted { toTell.append(item) }
+        // Items mended in the meantime leave their places behind.
+        guard toTell.count > 2 * untold.count + 1_024 else { return }
+        let living = untoldItems
+        toTell.removeAll()
+        for item in living { toTell.append(item) }
+    }
+
+    private mutating func makeKnown(_ counter: CounterState) {
+        entries[counter.item, default: Entry(state: .unread, isTold: false)].state = .known(counter)
+        toWrite.append(counter.item)
+    }
+
+    private mutating func makeUnread(_ item: Item) {
+        if case .unread? = entries[item]?.state { return }
+        entries[item, default: Entry(state: .unread, isTold: false)].state = .unread
+        toRead.append(item)
+    }
+}

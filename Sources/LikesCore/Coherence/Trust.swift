@@ -1,0 +1,76 @@
+/// How far the counters in Redis are believed: not before its data was verified to be of this server's life and this
+/// past of the database (then they may be written), and not before all that other hosts could not write there was
+/// looked up in `cache_repairs` (then they may be read).
+struct Trust {
+    private(set) var generation: Generation?
+    private(set) var isComplete = false
+    /// The token of the last generation, by which messages are told from those of another.
+    private(set) var token: String?
+
+    /// When the next pass over `cache_repairs` begins.
+    private(set) var nextPassAt: Instant
+    private(set) var isPassUnderWay = false
+    /// The pass under way began after the data was verified.
+    private var passCounts = false
+
+    init(now: Instant) { nextPassAt = now }
+
+    mutating func verified(_ generation: Generation, now: Instant) {
+        self.generation = generation
+        token = generation.token
+        isComplete = false
+        passCounts = false
+        nextPassAt = now
+    }
+
+    mutating func lose() {
+        generation = nil
+        isComplete = false
+        passCounts = false
+    }
+
+    /// What the last generation's counters were of is over: messages of it are not heard any more.
+    mutating func disown() {
+        lose()
+        token = nil
+    }
+
+    mutating func beginPass() {
+        isPassUnderWay = true
+        passCounts = true
+    }
+
+    /// `isWhole`: every row there was when it began is known now.
+    mutating func endPass(isWhole: Bool, nextAt: Instant) {
+        isPassUnderWay = false
+        nextPassAt = nextAt
+        if isWhole, passCounts, generation != nil { isComplete = true }
+    }
+}
+
+/// Whether the subscription still hears: the host says a number to itself now and then.
+struct Heartbeat {
+    private(set) var number: UInt64 = 0
+    private(set) var heard: UInt64 = 0
+    private(set) var nextAt: Instant
+    private var isAwaited = false
+
+    init(now: Instant) { nextAt = now }
+
+    /// The next number to say; nil: the last one was never heard.
+    mutating func beat(now: Instant) -> UInt64? {
+        if isAwaited, heard != number { return nil }
+        number += 1
+        isAwaited = true
+        nextAt = now.adding(ms: Limits.beatMs)
+        return number
+    }
+
+    mutating func hear(_ number: UInt64) { heard = max(heard, number) }
+
+    /// Either connection is new: what was said before is not waited for.
+    mutating func restart(now: Instant) {
+        isAwaited = false
+        nextAt = now
+    }
+}

@@ -1,0 +1,158 @@
+import LikesProtocol
+
+// The write lane: fencing it, tending its row, and finding out what became of a batch.
+extension Core {
+    /// Sends what the lane is due next; one call at a time.
+    mutating func sendLane(now: Instant, into actions: inout [Action]) {
+        guard lane.isUp, calls[.lane] == 0 else { return }
+        guard let fence = laneRow.fence else {
+            let rows = laneRow.unresolved?.request.rows ?? []
+            actions.append(.fence(calls.begin(.fence, now: now), lane: laneRow.lane, rows: rows))
+            return
+        }
+        if isTendDue(now: now) { return sendTend(fence, now: now, into: &actions) }
+        if laneRow.retireAt <= now, safeguards.journal {
+            laneRow.retireAt = now.adding(ms: Limits.retirePassMs)
+            actions.append(.retireLanes(calls.begin(.retireLanes, now: now)))
+            return
+        }
+        sendBatch(fence, now: now, into: &actions)
+    }
+
+    // MARK: Fencing
+
+    /// The lane is this connection's own. `state` nil: it had no row, so that nothing is known of earlier batches; it
+    /// has one now, at epoch 1.
+    package mutating func fenced(_ call: CallID, _ state: LaneState?, now: Instant, into actions: inout [Action]) {
+        guard case .fence? = calls.end(call) else { return }
+        laneRow.epoch = state?.epoch ?? 1
+        laneRow.hasJournal = state != nil
+        laneRow.tendAt = state != nil ? now : nil
+        guard let unresolved = laneRow.unresolved else { return }
+        laneRow.unresolved = nil
+        guard let state, state.batch != unresolved.request.batch || state.changed.count == unresolved.request.rows.count
+        else {
+            let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
+            let uncertain = Reply.error(ErrorReply(.uncertain, text))
+            noteUnknown(unresolved.request.rows.map(\.pair.item))
+            for index in unresolved.changes { finish(index, uncertain, now: now, into: &actions) }
+            return
+        }
+        if state.batch == unresolved.request.batch {
+            statistics.batchesFoundCommitted += 1
+            resolve(unresolved, changed: state.changed, now: now, into: &actions)
+        } else {
+            statistics.batchesFoundLost += 1
+            requeue(unresolved)
+        }
+    }
+
+    /// The batch was committed, its answer was lost: what changed is known, the counts are to be read.
+    private mutating func resolve(
+        _ sent: SentBatch, changed: [Bool], now: Instant, into actions: inout [Action]
+    ) {
+        noteUnknown(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item))
+        for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
+            owe(index, changed: didChange)
+        }
+        let recent = sent.batch.recentLikes(changed: changed)
+        guard let generation = writableGeneration, !recent.isEmpty else { return }
+        let id = calls.begin(.writeThrough([], []), now: now)
+        actions.append(.writeThrough(id, generation, counters: [], recent: recent))
+    }
+
+    /// The lane is another's: the call did nothing.
+    package mutating func fencedOff(_ call: CallID, now: Instant, into actions: inout [Action]) {
+        guard let given = calls.end(call) else { return }
+        laneRow.epoch = nil
+        statistics.lanesFencedOff += 1
+        actions.append(.log(.notice, "this host was taken for dead and its lane closed: opening it again"))
+        switch given {
+        case .commit(let sent): requeue(sent)
+        case .tend(let request): tendingFailed(request, now: now)
+        default: preconditionFailure("only commit and tend are fenced")
+        }
+    }
+
+    // MARK: Tending
+
+    /// Whether the lane's row has to be written although no batch does it.
+    private func isTendDue(now: Instant) -> Bool {
+        if mustTell { return true }
+        if stopBy != nil, laneRow.hasJournal, changes.count == 0, calls[.writeThrough] == 0 { return true }
+        guard let tendAt = laneRow.tendAt, tendAt <= now else { return false }
+        // Mended rows can wait for a quiet moment, as long as they are few.
+        return true
+    }
+
+    /// What only this process knows to be missing in Redis has to be told to others before it goes on: they can't be
+    /// set there at once, or are many.
+    private var mustTell: Bool {
+        guard safeguards.repairTable, repairs.untoldCount > 0 else { return false }
+        return writableGeneration == nil || repairs.retryAt != nil || repairs.untoldCount >= Limits.repairsUntoldMax
+    }
+
+    private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
+        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: Limits.tendItemsMax) : []
+        let request = TendRequest(
+            fence: fence, repairs: told, mended: repairs.takeMended(max: Limits.tendItemsMax),
+            journal: journal(with: []))
+        laneRow.tendAt = nil
+        actions.append(.tend(calls.begin(.tend(request), now: now), request))
+    }
+
+    package mutating func tended(_ call: CallID, now: Instant, into actions: inout [Action]) {
+        guard case .tend(let request)? = calls.end(call) else { return }
+        repairs.told(request.repairs, isKept: writableGeneration != nil)
+        noteLaneWritten(journal: request.journal, now: now)
+        if repairs.mendedCount > 0 { laneRow.tend(by: now) }
+    }
+
+    mutating func tendingFailed(_ request: TendRequest, now: Instant) {
+        repairs.tellingFailed(request.repairs)
+        repairs.mendingFailed(request.mended)
+        laneRow.tend(by: now.adding(ms: Limits.repairRetryMs))
+    }
+
+    /// The row says what Redis may not have: it is to be tended before the lane counts as silent.
+    mutating func noteLaneWritten(journal: [Item], now: Instant) {
+        laneRow.hasJournal = !journal.isEmpty
+        laneRow.tendAt = journal.isEmpty ? nil : now.adding(ms: Limits.laneTendMs)
+        if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
+    }
+
+    /// What Redis may not have, should this process end now: the items of these rows, those on their way there, and
+    /// what it alone knows to be missing. Each once.
+    func journal(with rows: [BatchRow]) -> [Item] {
+        guard safeguards.journal else { return [] }
+        var seen: Set<Item> = []
+        var journal: [Item] = []
+        func add(_ item: Item) { if seen.insert(item).inserted { journal.append(item) } }
+        for row in rows { add(row.pair.item) }
+        for counters in calls.writtenThrough { for counter in counters { add(counter.item) } }
+        for item in repairs.untoldItems { add(item) }
+        return journal
+    }
+
+    // MARK: Silent lanes
+
+    /// What hosts that fell silent left is in `cache_repairs` now.
+    package mutating func lanesRetired(
+        _ call: CallID, lanesCount: Int, now: Instant, into actions: inout [Action]
+    ) {
+        guard case .retireLanes? = calls.end(call) else { return }
+        guard lanesCount > 0 else { return }
+        statistics.lanesRetired += Int64(lanesCount)
+        actions.append(.log(.notice, "\(lanesCount) hosts fell silent: repairing what they left"))
+    }
+
+    // MARK: Repairs
+
+    mutating func noteMissed(_ counters: [CounterState]) {
+        if safeguards.repairs { repairs.note(counters) }
+    }
+
+    mutating func noteUnknown(_ items: some Collection<Item>) {
+        if safeguards.repairs { repairs.noteUnknown(items) }
+    }
+}

@@ -1,0 +1,189 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// What a host believes of Redis, and hears from the others.
+@Suite struct CoherenceTests {
+    private static let promoted = DatabaseHistory(system: "7", timeline: 2)
+
+    @Test("Redis is read only after it was verified and all that others could not write was looked up")
+    func redisIsReadOnlyAfterItWasVerified() throws {
+        var script = Script(up: [.reader], byHand: [.verify, .repairs])
+        let client = try script.open()
+        script.connect(.redis)
+        guard case .verify(1, Script.history, let token)? = script.take().last else {
+            Issue.record("Redis was not verified")
+            return
+        }
+        #expect(token.count == 12)
+        script.send(.count(post), on: client)
+        #expect(script.take() == [.selectCounters(2, [post])])
+        script.verify(1)
+        #expect(script.take() == [.selectRepairs(3, after: nil)])
+        script.send(.count(other), on: client)
+        #expect(script.take() == [.selectCounters(4, [other])])
+        script.repairs(3, [])
+        script.send(.count(Item(type: 1, id: 1)), on: client)
+        #expect(script.take() == [.readCounters(5, [Item(type: 1, id: 1)])])
+    }
+
+    @Test("Without PostgreSQL a verified Redis is read at once")
+    func withoutPostgreSQLAVerifiedRedisIsRead() throws {
+        var script = Script(up: [.redis])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        let generation = Generation(server: "run:repl", database: nil, token: Script.generation.token)
+        #expect(script.take() == [.readCounters(1, generation, [post])])
+    }
+
+    @Test("A Redis whose data was replaced is given up and verified anew")
+    func aRedisWhoseDataWasReplaced() throws {
+        var script = Script(byHand: [.verify])
+        script.verify(1)
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        guard case .readCounters(let call, _, _)? = script.take().last else {
+            Issue.record("Redis was not read")
+            return
+        }
+        script.redisFails(call, .otherGeneration)
+        #expect(script.take() == [.disconnect(.redis), .selectCounters(3, [post])])
+        script.connect(.redis)
+        #expect(script.take().contains { if case .verify = $0 { true } else { false } })
+    }
+
+    @Test("Another host's change is seen in the local cache, if it is newer and of this generation")
+    func anotherHostsChangeIsSeen() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.hear(counter(post, 9, 4), counter(other, 3, 3))
+        script.hear(counter(post, 9, 9), token: "bbbbbbbbbbbb")
+        script.send(.count(post), on: client)
+        script.hear(counter(post, 6, 6))
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(5), .integer(5), .integer(6)])
+        // What is not held is not taken in.
+        #expect(script.core.cache.count == 1)
+    }
+
+    @Test("A fetch gives way to what was heard while it was on its way")
+    func aFetchGivesWayToWhatWasHeard() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.hear(counter(post, 6, 6))
+        script.redisHas(1, [counter(post, 5, 5)])
+        #expect(script.replies(client) == [.integer(6)])
+    }
+
+    @Test("A lost subscription empties the local cache")
+    func aLostSubscriptionEmptiesTheLocalCache() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        _ = script.take()
+        script.lose(.subscriber)
+        script.send(.count(post), on: client)
+        #expect(script.take() == [.readCounters(2, [post])])
+    }
+
+    @Test("A subscription that goes silent is given up")
+    func aSubscriptionThatGoesSilent() {
+        var script = Script(byHand: [.beat])
+        script.pass(ms: Limits.beatMs)
+        #expect(script.take() == [.beat(1), .disconnect(.subscriber)])
+        script = Script()
+        for _ in 0..<3 {
+            script.pass(ms: Limits.beatMs)
+            #expect(!script.take().contains(.disconnect(.subscriber)))
+        }
+    }
+
+    @Test("A newer count heard of after a fill is set in Redis again")
+    func aNewerCountHeardOfAfterAFill() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 5, 5)])
+        _ = script.take()
+        script.hear(counter(post, 6, 6))
+        #expect(script.take() == [.writeThrough(3, counters: [counter(post, 6, 6)], recent: [])])
+    }
+
+    @Test("PostgreSQL's answer is not put into a Redis that became another meanwhile, nor past a lost subscription")
+    func anAnswerIsNotPutIntoAnotherRedis() throws {
+        for lost in [Backend.redis, .subscriber] {
+            var script = Script(byHand: [.fill])
+            let client = try script.open()
+            script.send(.count(post), on: client)
+            script.redisHas(1, [nil])
+            script.lose(lost)
+            script.connect(lost)
+            if lost == .redis {
+                script.step { core, now, _ in
+                    core.trust.verified(
+                        Generation(server: "other:repl", database: Script.history, token: "cccccccccccc"), now: now)
+                }
+            }
+            _ = script.take()
+            script.databaseHas(2, [counter(post, 5, 5)])
+            #expect(script.take() == [.reply(client, .integer(5))])
+        }
+    }
+
+    @Test("Counts of a database's past that is over are dropped, here and in Redis")
+    func countsOfAPastThatIsOver() throws {
+        var script = Script(byHand: [.verify])
+        script.verify(1)
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(2, [counter(post, 7, 7)])
+        script.lose(.lane)
+        _ = script.take()
+        script.connect(.lane, Self.promoted)
+        #expect(script.take().contains(.disconnect(.reader)))
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.readableGeneration == nil)
+        script.connect(.reader, Self.promoted)
+        script.send(.count(post), on: client)
+        guard case .selectCounters(let call, [post])? = script.take().last else {
+            Issue.record("PostgreSQL was not asked")
+            return
+        }
+        script.databaseHas(call, [counter(post, 5, 5)])
+        #expect(script.replies(client) == [.integer(5)])
+    }
+
+    @Test("A server that another was promoted over is not used")
+    func aServerThatAnotherWasPromotedOver() {
+        var script = Script(up: [.redis, .reader])
+        script.connect(.lane, Self.promoted)
+        script.connect(.reader)
+        #expect(script.take().last == .disconnect(.reader))
+    }
+
+    @Test("LIKED is not asked of a standby, COUNT is")
+    func likedIsNotAskedOfAStandby() throws {
+        var script = Script(up: [])
+        script.connect(.reader, nil)
+        let client = try script.open()
+        script.send(.liked(ann), .count(post), on: client)
+        #expect(script.take() == [.selectCounters(1, [post])])
+    }
+
+    @Test("A marker is what was written, and nothing else is one")
+    func aMarkerIsWhatWasWritten() {
+        for database in [Script.history, nil] {
+            let generation = Generation(server: "run:repl", database: database, token: "aaaaaaaaaaaa")
+            #expect(Generation(marker: generation.marker) == generation)
+        }
+        for text in ["", "a b", "a  b c", "a b c d", "a 7 c", "a 7:x c", " 7:1 c"] {
+            #expect(Generation(marker: text) == nil)
+        }
+    }
+}
