@@ -111,16 +111,8 @@ extension Simulation {
         let operation = operations[place]
         guard operation.outcome == .answered else { return }
         let from = operation.changed ? commit(of: operation) ?? operation.calledAt : operation.calledAt
-        let entries = postgres.counts[operation.item]
-        for (number, entry) in entries.enumerated() where entry.at <= operation.repliedAt {
-            let end = number + 1 < entries.count ? entries[number + 1].at : Micros.never
-            guard end >= from else { continue }
-            if entry.count == operation.value { return }
-            // The changes of one commit are answered as if done one by one.
-            guard entry.at >= from, entry.host == Int(operation.host), number > 0 else { continue }
-            let before = entries[number - 1].count
-            if operation.value >= before - entry.downs, operation.value <= before + entry.ups { return }
-        }
+        let host = Int(operation.host)
+        if wasCount(operation.value, operation.item, from: from, to: operation.repliedAt, host: host) { return }
         let text = "the count \(operation.value) in the reply at \(operation.repliedAt) µs is none of its time"
         fail(Violation(.changeCount, text, pair: operation.pair, item: operation.item))
     }

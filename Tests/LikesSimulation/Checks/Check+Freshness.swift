@@ -20,7 +20,10 @@ extension Simulation {
                     if operation.calledAt - changes[last].repliedAt > .seconds(1), from > 0 { break }
                 }
             }
-            guard wasCount(operation.value, operation.item, from: from, to: operation.repliedAt) else {
+            guard
+                wasCount(
+                    operation.value, operation.item, from: from, to: operation.repliedAt, host: Int(operation.host))
+            else {
                 let text = "COUNT at \(operation.repliedAt) µs says \(operation.value), which was before \(from) µs"
                 return fail(Violation(.fresh, text + " (\(bound.why))", item: operation.item))
             }
@@ -48,11 +51,18 @@ extension Simulation {
         return own
     }
 
-    private func wasCount(_ count: Int64, _ item: Int, from: Micros, to: Micros) -> Bool {
+    /// Whether the item had this count at a moment of that time, as `host` may see it: the changes of one commit count
+    /// as done one by one, for those that are answered with them.
+    func wasCount(_ count: Int64, _ item: Int, from: Micros, to: Micros, host: Int) -> Bool {
         let entries = postgres.counts[item]
-        for (number, entry) in entries.enumerated() where entry.at <= to && entry.count == count {
+        for (number, entry) in entries.enumerated() {
+            if entry.at > to { return false }
             let end = number + 1 < entries.count ? entries[number + 1].at : Micros.never
-            if end >= from { return true }
+            guard end >= from else { continue }
+            if entry.count == count { return true }
+            guard entry.at >= from, entry.host == host, number > 0 else { continue }
+            let before = entries[number - 1].count
+            if count >= before - entry.downs, count <= before + entry.ups { return true }
         }
         return false
     }

@@ -25,9 +25,9 @@ package struct Plan: Sendable {
     package var takesSnapshots: Bool
 
     /// After the last fault's end: counts are to be exact, repaired and fresh again.
-    package static let quiet: Micros = .seconds(45)
-    /// Clients stop this long before the end.
-    package static let audit: Micros = .seconds(5)
+    package static let quiet: Micros = .seconds(50)
+    /// Clients stop this long before the end: time enough for a lane to tend its row twice.
+    package static let audit: Micros = .seconds(10)
 
     /// `only`: draw from these kinds of faults alone.
     package init(seed: UInt64, only: [FaultKind]? = nil) {
