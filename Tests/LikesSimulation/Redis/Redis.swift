@@ -137,10 +137,10 @@ package final class Redis {
         }
     }
 
-    /// Other data under the connections that there are: a snapshot whose counters are not of this generation.
+    /// Other data under the connections that there are: that of an earlier life. (What this very life held before can't
+    /// be told from what it holds: docs/reliability-simulation.md.)
     package func swap() {
-        let token = store.marker?.token
-        if let other = snapshots.last(where: { $0.marker?.token != token }) { store = other } else { flush() }
+        if let other = snapshots.last(where: { $0.marker?.server != serverWord }) { store = other } else { flush() }
     }
 
     package func flush() { store = RedisStore(usersCount: plan.usersCount, itemsCount: plan.items.count) }
