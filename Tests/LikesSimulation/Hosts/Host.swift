@@ -29,8 +29,8 @@ struct Host {
     var resumed: [Int] = []
     var redisCutUntil: Micros = 0
     var postgresCutUntil: Micros = 0
-    /// When connections were attempted in the last second.
-    var attempts: [Micros] = []
+    /// When connections of each backend were attempted in the last second.
+    var attempts: [[Micros]] = [[], [], [], []]
     var isStopping = false
     /// The end of its last pause.
     var resumedAt: Micros = -1
