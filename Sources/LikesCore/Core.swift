@@ -50,6 +50,7 @@ package struct Core {
     var redisRefusals: [RedisTask: String] = [:]
     var isReaderStandby = false
     var laneRow: LaneRow
+    var laneRate = LaneRate()
     /// nil: no server that takes writes was seen yet.
     var databaseHistory: DatabaseHistory?
 

@@ -6,6 +6,9 @@ package enum Limits {
     /// Changes (LIKE, UNLIKE) under way in the whole daemon: over a second of the best measured write rate.
     /// At the limit: `-BUSY`.
     package static let changesWaitingMax = 131_072
+    /// … or earlier, where PostgreSQL would not take so many in time, but not below this: two full batches and what
+    /// gathers meanwhile.
+    package static let changesWaitingMin = 8_192
     /// Reads waiting for Redis or PostgreSQL in the whole daemon, each item counted. At the limit: `-BUSY`.
     package static let readsWaitingMax = 262_144
     /// Changes in one call of admission: about 4 ms of Redis' time.

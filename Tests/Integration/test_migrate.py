@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.daemon import run
 
+SCHEMA_VERSION = 2
 AT_ONCE = 6
 
 
@@ -19,13 +20,16 @@ def database(postgres, number):
 
 def test_it_creates_the_schema_and_the_second_time_nothing(postgres, database):
     first = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
-    assert (first.returncode, first.stdout) == (0, f"schema created at version 1 in database {database}\n")
+    assert (first.returncode, first.stdout) == (
+        0,
+        f"schema created at version {SCHEMA_VERSION} in database {database}\n",
+    )
     second = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
-    assert (second.returncode, second.stdout) == (0, f"already at version 1 in database {database}\n")
+    assert (second.returncode, second.stdout) == (0, f"already at version {SCHEMA_VERSION} in database {database}\n")
     with postgres.connect(database) as connection:
         types = connection.execute("SELECT id, name FROM item_types ORDER BY id").fetchall()
         assert types == [(1, "post"), (2, "reel"), (3, "comment")]
-        assert connection.execute("SELECT version FROM likesd_schema").fetchall() == [(1,)]
+        assert connection.execute("SELECT version FROM likesd_schema").fetchall() == [(SCHEMA_VERSION,)]
 
 
 def test_many_at_once_create_it_once(postgres, database):
@@ -33,7 +37,7 @@ def test_many_at_once_create_it_once(postgres, database):
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = list(pool.map(lambda _: run("likesctl", "migrate", "--json", DATABASE_URL=url), range(AT_ONCE)))
     assert [one.returncode for one in done] == [0] * AT_ONCE
-    assert sorted(json.loads(one.stdout)["from"] for one in done) == [0] + [1] * (AT_ONCE - 1)
+    assert sorted(json.loads(one.stdout)["from"] for one in done) == [0] + [SCHEMA_VERSION] * (AT_ONCE - 1)
 
 
 def test_further_item_types_are_numbered_on_once(postgres, database):
@@ -124,7 +128,12 @@ def test_the_file_is_read_and_the_environment_wins(postgres, database, folder):
     file = folder / f"{database}.conf"
     file.write_text(f"# a test's\nDATABASE_URL='{postgres.url(database)}'\nITEM_TYPES=photo\n")
     done = run("likesctl", "migrate", "--config", file, "--json", ITEM_TYPES="video")
-    assert json.loads(done.stdout) == {"database": database, "from": 0, "to": 1, "item_types_added": ["video"]}
+    assert json.loads(done.stdout) == {
+        "database": database,
+        "from": 0,
+        "to": SCHEMA_VERSION,
+        "item_types_added": ["video"],
+    }
 
 
 def test_a_wrong_file_is_refused_with_every_line_that_is_wrong(folder):

@@ -254,14 +254,15 @@ def test_without_a_schema_all_say_what_to_run_and_go_on_by_themselves(start_daem
     works_again(daemon, number)
 
 
-@pytest.mark.parametrize(("version", "words"), [(999, "upgrade")])
+@pytest.mark.parametrize(("version", "words"), [(1, "likesctl migrate"), (999, "upgrade")])
 def test_another_schema_version_says_what_to_do(start_daemon, own_postgres, own_redis, number, version, words):
     with own_postgres.connect() as sql:
+        (right,) = sql.execute("SELECT version FROM likesd_schema").fetchone()
         sql.execute("UPDATE likesd_schema SET version = %s", (version,))
         daemon = start_daemon(own_postgres, own_redis, until="listening", REQUEST_TIMEOUT_MS=TIMEOUT_MS)
         eventually(lambda: words in daemon.health().get("message", "").lower(), f"HEALTH to say {words}")
         assert daemon.call("LIKE", number(), "post:1").code == "UNAVAILABLE"
-        sql.execute("UPDATE likesd_schema SET version = 1")
+        sql.execute("UPDATE likesd_schema SET version = %s", (right,))
     works_again(daemon, number)
 
 

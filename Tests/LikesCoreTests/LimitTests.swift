@@ -33,6 +33,20 @@ import Testing
         #expect(script.core.changes.count == 0)
     }
 
+    @Test("No more changes are accepted than a slow PostgreSQL takes in half of a request's time")
+    func noMoreChangesThanASlowPostgreSQLTakes() throws {
+        var rate = LaneRate()
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMax)
+        rate.note(changes: Limits.batchChangesMax, microseconds: 204_800)
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == 25_000)
+        rate.note(changes: Limits.batchChangesMax, microseconds: 60_000_000)
+        #expect((20_000...25_000).contains(rate.waitingMax(requestTimeoutMs: 5_000)))
+        for _ in 0..<100 { rate.note(changes: Limits.batchChangesMax, microseconds: 60_000_000) }
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMin)
+        rate.note(changes: Limits.batchChangesMax - 1, microseconds: 60_000_000)
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMax)
+    }
+
     @Test("With too many reads waiting the next is BUSY, and changes go on")
     func withTooManyReadsWaiting() throws {
         var script = Script(up: [.lane])
@@ -88,6 +102,27 @@ import Testing
             let commits = script.take().compactMap { if case .commit(let call, _) = $0 { call } else { nil } }
             #expect(commits.count == (n < Limits.writeThroughsInFlightMax ? 1 : 0))
             for call in commits { script.commit(call, changed: [true], [counter(post, Int64(n), Int64(n))]) }
+        }
+    }
+
+    @Test("A connection that is made but refuses what it is asked is made less and less often")
+    func aConnectionThatRefusesWhatItIsAsked() {
+        for (backend, byHand) in [(Backend.redis, Script.Housekeeping.verify), (.lane, .fence)] {
+            var script = Script(up: [], byHand: [byHand])
+            var attempts = 0
+            for _ in 0..<200 {
+                if script.take().contains(.connect(backend)) || attempts == 0 {
+                    attempts += 1
+                    script.connect(backend)
+                }
+                for action in script.take() {
+                    if case .verify(let call, _, _) = action { script.redisFails(call) }
+                    if case .fence(let call, _, _) = action { script.fail(call, .other("53100")) }
+                }
+                script.pass(ms: 50)
+            }
+            // 10 s: a quick start, then one or two a second.
+            #expect((5...25).contains(attempts), "\(backend)")
         }
     }
 

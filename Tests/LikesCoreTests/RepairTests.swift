@@ -44,6 +44,7 @@ import Testing
         script.wroteThrough(8)
         script.send(.count(Item(type: 1, id: 1)), on: client)
         #expect(script.take() == [.readCounters(10, [Item(type: 1, id: 1)])])
+        script.redisHas(10, [nil])
         script.pass(ms: Limits.mendedWaitMs)
         guard case .tend(_, let mended)? = script.take().last else {
             Issue.record("nothing was struck off")

@@ -35,11 +35,14 @@ struct Link {
     }
 
     mutating func connected() {
-        attempts = 0
         connectedTotal += 1
         failure = nil
         state = .up
     }
+
+    /// It did what it is there for: the next loss is tried again soon. A connection that is made and then refuses all
+    /// that it is asked must not be made over and over.
+    mutating func proved() { attempts = 0 }
 
     /// True when this is news: the link was up, or failed in another way before. `random` spreads the next attempt.
     mutating func lost(_ failure: BackendFailure, now: Instant, random: UInt64) -> Bool {

@@ -37,6 +37,7 @@ extension Core {
         if generation.token != trust.token {
             actions.append(.log(.notice, "Redis' counters are of generation \(generation.token)"))
         }
+        redis.proved()
         trust.verified(generation, now: now)
     }
 
@@ -65,6 +66,7 @@ extension Core {
         _ call: CallID, _ counters: [CounterState], next: RepairCursor?, now: Instant, into actions: inout [Action]
     ) {
         guard case .selectRepairs? = calls.end(call) else { return }
+        reader.proved()
         if trust.generation != nil { repairs.learn(counters) }
         if let next, trust.generation != nil, !repairs.isFull {
             return askForRepairs(after: next, now: now, into: &actions)
@@ -119,6 +121,7 @@ extension Core {
 
     package mutating func heardBeat(_ number: UInt64, now: Instant, into actions: inout [Action]) {
         heartbeat.hear(number)
+        subscriber.proved()
     }
 
     mutating func sendBeat(now: Instant, into actions: inout [Action]) {

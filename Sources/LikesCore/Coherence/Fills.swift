@@ -7,8 +7,8 @@ struct FillPermit: Equatable {
     var subscription: UInt64
 }
 
-/// Counters put into Redis lately after a miss. Redis may have dropped a newer one just before, and would keep the older
-/// for its whole TTL; the host that filled it hears of the newer by message, and sets it again.
+/// Counters put into Redis lately after a miss. Redis may have dropped a newer one just before, and would keep the
+/// older for its whole TTL; the host that filled it hears of the newer by message, and sets it again.
 struct Fills {
     private var versions: [Item: (version: Int64, forgetAt: Instant)] = [:]
     private var order = Ring<(Item, Instant)>()

@@ -25,6 +25,7 @@ extension Core {
     /// has one now, at epoch 1.
     package mutating func fenced(_ call: CallID, _ state: LaneState?, now: Instant, into actions: inout [Action]) {
         guard case .fence? = calls.end(call) else { return }
+        lane.proved()
         laneRow.epoch = state?.epoch ?? 1
         laneRow.hasJournal = state != nil
         laneRow.tendAt = state != nil ? now : nil

@@ -6,6 +6,7 @@ struct SentBatch {
     /// The changes in it, as they were taken.
     var changes: [ChangeIndex]
     var request: CommitRequest
+    var sentAt: Instant
     /// Something in its rows was refused before: it is a part of a batch that was taken apart to find out what.
     var isSuspect: Bool
 }

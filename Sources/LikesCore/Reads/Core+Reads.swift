@@ -127,6 +127,7 @@ extension Core {
         _ call: CallID, _ counters: [CounterState], now: Instant, into actions: inout [Action]
     ) {
         guard case .selectCounters(let select)? = calls.end(call) else { return }
+        reader.proved()
         switch select {
         case .fetches(_, let permit):
             var fills: [CounterState] = []
@@ -176,6 +177,7 @@ extension Core {
         _ call: CallID, _ states: [PairState], now: Instant, into actions: inout [Action]
     ) {
         guard case .selectPairs(let reads)? = calls.end(call) else { return }
+        reader.proved()
         precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
             noteNewer(cache.store(state.counter, now: now))

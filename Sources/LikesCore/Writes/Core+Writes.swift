@@ -5,9 +5,11 @@ extension Core {
     mutating func change(
         _ pair: Pair, _ kind: ChangeKind, on connection: ConnectionID, now: Instant, into actions: inout [Action]
     ) {
-        guard changes.count < Limits.changesWaitingMax else {
+        let waitingMax = laneRate.waitingMax(requestTimeoutMs: configuration.requestTimeoutMs)
+        guard changes.count < waitingMax else {
             statistics.busy += 1
-            let error = ErrorReply(.busy, "\(Limits.changesWaitingMax) changes are waiting: try again later")
+            let error = ErrorReply(
+                .busy, "\(changes.count) changes are waiting, more would not be stored in time: try again later")
             sessions.reply(.error(error), on: connection, into: &actions)
             return
         }
@@ -101,7 +103,7 @@ extension Core {
         let request = CommitRequest(
             fence: fence, batch: laneRow.batch, rows: rows, journal: journal(with: isCutOff ? [] : rows),
             isCutOff: isCutOff)
-        let sent = SentBatch(batch: batch, changes: batched, request: request, isSuspect: isSuspect)
+        let sent = SentBatch(batch: batch, changes: batched, request: request, sentAt: now, isSuspect: isSuspect)
         actions.append(.commit(calls.begin(.commit(sent), now: now), request))
     }
 
@@ -254,6 +256,7 @@ extension Core {
     ) {
         guard case .commit(let sent)? = calls.end(call) else { return }
         noteLaneWritten(journal: sent.request.journal, now: now)
+        laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.sentAt.microseconds)
         for counter in outcome.counters { noteNewer(cache.store(counter, now: now)) }
         var written: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, sent.batch.replay(outcome)) {

@@ -1,0 +1,24 @@
+/// How fast the lane goes when it can't go faster, and from that how many changes may wait: more than it takes within
+/// half of a request's time would be accepted only to miss their deadline.
+struct LaneRate {
+    /// nil: the last batch was not full, so that the lane keeps up.
+    private var changesPerSecond: Double?
+
+    /// A batch was committed, this long after it was sent.
+    mutating func note(changes: Int, microseconds: Int64) {
+        guard changes >= Limits.batchChangesMax else {
+            changesPerSecond = nil
+            return
+        }
+        let measured = Double(changes) * 1_000_000 / Double(max(1, microseconds))
+        // One slow batch in eight (a checkpoint, a lock) does not halve what is accepted.
+        changesPerSecond = changesPerSecond.map { $0 + (measured - $0) / 8 } ?? measured
+    }
+
+    /// Changes that may be under way.
+    func waitingMax(requestTimeoutMs: Int64) -> Int {
+        guard let changesPerSecond else { return Limits.changesWaitingMax }
+        let inTime = changesPerSecond * Double(requestTimeoutMs) / 2_000
+        return min(max(Int(inTime.rounded()), Limits.changesWaitingMin), Limits.changesWaitingMax)
+    }
+}
