@@ -81,6 +81,8 @@ struct Bound {
     static let repair: Micros = .seconds(30)
     /// Until a subscription that went silent is noticed and made anew.
     static let silence: Micros = .seconds(8)
+    /// Until one whose loss is known is made anew.
+    static let subscribing: Micros = .ms(500)
 
     init(_ operation: Operation, troubles: [Trouble], configuration: Configuration) {
         let (from, to) = (operation.calledAt, operation.repliedAt)
@@ -93,6 +95,7 @@ struct Bound {
             switch trouble.scope {
             case .none: continue
             case .messages: if trouble.to + Bound.silence >= from { isSilent = true }
+            case .subscription: if trouble.to + Bound.subscribing >= from { isSilent = true }
             case .repairs: if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
             case .database:
                 if trouble.to + outage >= from {

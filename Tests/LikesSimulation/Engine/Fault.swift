@@ -4,7 +4,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     case redisHang, redisRestartsEmpty, redisRestartsOld, redisFailsOver, redisSwapped, redisFlushed, redisFull
     case redisEvicts, redisReadOnly, redisRefusesWrites
     // Between a host and Redis
-    case redisCut, redisReset, redisFrozen, subscriberSilent
+    case redisCut, redisReset, redisFrozen, subscriberSilent, subscriberReset
     // PostgreSQL
     case postgresCrash, postgresFailsOver, postgresTerminates, postgresHang, postgresHangsOne, postgresReadOnly
     case postgresSchema, postgresRetryable, postgresFull
@@ -22,8 +22,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .redisFull, .redisReadOnly, .redisRefusesWrites: (100, 15_000)
         case .redisEvicts: (1_000, 30_000)
         case .redisCut, .postgresCut: (100, 20_000)
-        case .redisFrozen, .postgresFrozen: (20, 8_000)
-        case .subscriberSilent: (0, 0)
+        case .redisFrozen, .postgresFrozen: (20, 20_000)
+        case .subscriberSilent, .subscriberReset: (0, 0)
         case .postgresCrash, .postgresFailsOver: (20, 12_000)
         case .postgresHang, .postgresHangsOne: (20, 12_000)
         case .postgresReadOnly, .postgresSchema, .postgresFull: (50, 10_000)
@@ -37,6 +37,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     var scope: Trouble.Scope {
         switch self {
         case .subscriberSilent: .messages
+        case .subscriberReset: .subscription
         case .redisHang, .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisFlushed,
             .redisFull, .redisReadOnly, .redisRefusesWrites, .redisCut, .redisReset, .redisFrozen,
             .hostKilled, .hostPaused, .hostStopped:
@@ -56,14 +57,18 @@ package struct Fault: Sendable {
     package var at: Micros
     package var duration: Micros
     package var host: Int
+    /// It waits for a commit of the host, and begins in the middle of what follows that.
+    package var isArmed = false
 }
 
 /// A time in which something was wrong, for what may be expected of counts then and a while after.
 package struct Trouble: Sendable {
     package enum Scope: Sendable {
         case none
-        /// Messages of a subscription were lost.
+        /// Messages of a subscription were lost, unnoticed for a while.
         case messages
+        /// A subscription was lost, and that is known.
+        case subscription
         /// Redis or a host was in trouble: what is stale is to be repaired.
         case repairs
         /// PostgreSQL was.

@@ -16,13 +16,21 @@ package struct Plan: Sendable {
     package var faults: [Fault] = []
     /// A pair that PostgreSQL refuses for what is in it.
     package var poisonedPair: Int?
-    /// Messages take this long, mostly the less.
-    package var wireDelay: (low: Micros, high: Micros)
+    /// Messages mostly take much less than their wire's time.
+    package var isSkewed: Bool
+    /// The slowest wire to Redis, to PostgreSQL's lane, to its reader.
+    package var redisDelay: Micros
+    package var laneDelay: Micros
+    package var readerDelay: Micros
     /// Steps of a statement take this long.
     package var stepDelay: (low: Micros, high: Micros)
     /// Of 100 requests, so many disconnect their client instead.
     package var disconnectPercent: Int
     package var takesSnapshots: Bool
+    /// Clients act together, at multiples of this, most of them on one item; 0: each on its own.
+    package var stampede: Micros
+    /// Keys that are evicted go one by one, up to this far apart.
+    package var evictionGap: Micros
 
     /// After the last fault's end: counts are to be exact, repaired and fresh again.
     package static let quiet: Micros = .seconds(50)
@@ -41,21 +49,40 @@ package struct Plan: Sendable {
         items = drawn.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
         requestsCount = 200 + chance.below(700)
         duration = Plan.quiet + .seconds(chance.between(20, 55))
-        wireDelay = (20, chance.hits(percent: 30) ? .ms(8) : .ms(1))
+        isSkewed = chance.hits(percent: 60)
+        stampede = chance.hits(percent: 50) ? chance.between(.ms(50), .ms(2_000)) : 0
+        evictionGap = chance.hits(percent: 50) ? .ms(50) : .seconds(2)
+        redisDelay = .ms(1)
+        laneDelay = .ms(1)
+        readerDelay = .ms(1)
         stepDelay = (5, chance.hits(percent: 20) ? .ms(10) : .ms(1))
         disconnectPercent = chance.hits(percent: 50) ? 0 : 1 + chance.below(4)
         takesSnapshots = false
-        configuration.cacheTTLSeconds = [5, 15, 60, 60][chance.below(4)]
-        configuration.localCacheTTLMs = chance.between(200, 2_000)
+        configuration.cacheTTLSeconds = [1, 2, 5, 15, 60, 120][chance.below(6)]
+        configuration.localCacheTTLMs = chance.between(200, 3_000)
         configuration.localCacheEntries = [0, 1, 2, 100, 100][chance.below(5)]
         configuration.requestTimeoutMs = chance.between(1_000, 5_000)
         configuration.redisTimeoutMs = chance.between(50, 100)
+        if chance.hits(percent: 40) { redisDelay = .ms(configuration.redisTimeoutMs / 6) }
+        if chance.hits(percent: 40) { laneDelay = .ms(50) }
+        if chance.hits(percent: 40) { readerDelay = .ms(configuration.requestTimeoutMs / 5) }
         configuration.rateLimitRequests = chance.hits(percent: 10) ? 20 : 0
         configuration.rateLimitWindowSeconds = 5
         configuration.recentLikesMax = 2
         configuration.recentLikesTTLSeconds = 20
         if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
         drawFaults(&chance, only: only)
+    }
+
+    /// How slow a new wire may be.
+    func delayMax(_ backend: Backend, _ chance: inout Chance) -> Micros {
+        let high =
+            switch backend {
+            case .redis, .subscriber: redisDelay
+            case .lane: laneDelay
+            case .reader: readerDelay
+            }
+        return high <= .ms(1) || chance.hits(percent: 50) ? .ms(1) : chance.between(.ms(1), high)
     }
 
     package var pairsCount: Int { usersCount * items.count }
@@ -67,13 +94,14 @@ package struct Plan: Sendable {
         for kind in only ?? FaultKind.allCases where only != nil || chance.hits(percent: 22) {
             for _ in 0..<(1 + chance.below(3)) {
                 let (low, high) = kind.durationMs
-                let duration = Micros.ms(chance.skewed(low, high))
+                let duration = Micros.ms(
+                    chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
                 let latest = calmFrom - duration
                 guard latest > .seconds(2) else { continue }
                 faults.append(
                     Fault(
                         kind: kind, at: chance.between(.seconds(1), latest), duration: duration,
-                        host: chance.below(hostsCount)))
+                        host: chance.below(hostsCount), isArmed: chance.hits(percent: 50)))
             }
         }
         // Half of the time some faults come together: the second while the first is not over or just was.

@@ -1,7 +1,27 @@
 import LikesCore
 
 extension Simulation {
-    func begin(_ fault: Fault) {
+    /// A fault's moment has come, or that from which it waits for a commit.
+    func prepare(_ fault: Fault, _ place: Int) {
+        if fault.isArmed { armed.append(place) } else { begin(fault) }
+    }
+
+    /// A host has committed: what waited for that strikes while nobody knows of it yet. The items are left alone for a
+    /// while, so that what is wrong with them is not made good by the next change.
+    func strike(after commit: (host: Int, items: UInt32)) {
+        guard let waiting = armed.firstIndex(where: { plan.faults[$0].host == commit.host }) else { return }
+        let fault = armed.remove(at: waiting)
+        scheduler.after(scheduler.chance.skewed(0, .ms(4)), .faultBegins, Int32(fault), 1)
+        for item in plan.items.indices where commit.items & (1 << UInt32(item)) != 0 {
+            if scheduler.chance.hits(percent: 70) { dormantUntil[item] = now + .seconds(45) }
+        }
+    }
+
+    func begin(_ planned: Fault) {
+        // What waited too long is over before the quiet begins.
+        var fault = planned
+        fault.duration = max(0, min(fault.duration, plan.calmFrom - now))
+        guard now < plan.calmFrom else { return }
         note(.fault(fault))
         let until = now + fault.duration
         if fault.kind.scope != .none { troubles.append(Trouble(scope: fault.kind.scope, from: now, to: until)) }
@@ -29,6 +49,7 @@ extension Simulation {
         case .subscriberSilent:
             let link = hosts[host].links[Backend.subscriber.place]
             if link >= 0 { wires[Int(link)].isCutToHost = true }
+        case .subscriberReset: resetOne(host, [.subscriber])
         case .postgresCrash: postgres.crash(until: until)
         case .postgresFailsOver:
             postgres.crash(until: until)
@@ -85,9 +106,13 @@ extension Simulation {
     }
 
     private func freeze(_ host: Int, _ backends: [Backend], until: Micros) {
-        for backend in backends {
-            let link = hosts[host].links[backend.place]
-            if link >= 0 { wires[Int(link)].frozenUntil = max(wires[Int(link)].frozenUntil, until) }
+        let chosen = backends[scheduler.chance.below(backends.count)]
+        for backend in backends where backend == chosen || scheduler.chance.hits(percent: 30) {
+            let link = Int(hosts[host].links[backend.place])
+            guard link >= 0 else { continue }
+            let direction = scheduler.chance.below(3)
+            if direction != 0 { wires[link].toServerFrozenUntil = max(wires[link].toServerFrozenUntil, until) }
+            if direction != 1 { wires[link].toHostFrozenUntil = max(wires[link].toHostFrozenUntil, until) }
         }
     }
 
@@ -96,7 +121,7 @@ extension Simulation {
         let hadMarker = redis.hasMarker
         redis.evictOne()
         if hadMarker, !redis.hasMarker { troubles.append(Trouble(scope: .repairs, from: now, to: now)) }
-        scheduler.after(scheduler.chance.skewed(.ms(1), .seconds(2)), .redisEvicts, 0)
+        scheduler.after(scheduler.chance.skewed(.ms(1), plan.evictionGap), .redisEvicts, 0)
     }
 }
 

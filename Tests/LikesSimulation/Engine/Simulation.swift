@@ -15,6 +15,10 @@ package final class Simulation {
     var wires: [Wire] = []
     package internal(set) var operations: [Operation] = []
     var requestsLeft: Int
+    /// Faults that wait for a commit, by their place in the plan.
+    var armed: [Int] = []
+    /// Until then clients don't change these items.
+    var dormantUntil: [Micros]
     package internal(set) var troubles: [Trouble] = []
 
     /// The core's actions, to be performed, and those that are.
@@ -44,6 +48,7 @@ package final class Simulation {
         postgres = Postgres(scheduler: scheduler, plan: plan, safeguards: safeguards)
         hosts = (0..<plan.hostsCount).map { _ in Host(origin: 0) }
         requestsLeft = plan.requestsCount
+        dormantUntil = [Micros](repeating: 0, count: plan.items.count)
         operations.reserveCapacity(plan.requestsCount * 2)
         wires.reserveCapacity(256)
     }
@@ -57,6 +62,10 @@ package final class Simulation {
             eventsCount += 1
             handle(event)
             flushServers()
+            if let commit = postgres.lastCommit {
+                postgres.lastCommit = nil
+                if !armed.isEmpty { strike(after: commit) }
+            }
             if let broken = postgres.violation { fail(broken) }
         }
         if violation == nil { checkEnd() }
@@ -91,7 +100,9 @@ package final class Simulation {
         case .redisEvicts: evict()
         case .clientActs: act(Int(event.a))
         case .auditor: audit(Int(event.a))
-        case .faultBegins: begin(plan.faults[Int(event.a)])
+        case .faultBegins:
+            let place = Int(event.a)
+            if event.b == 1 { begin(plan.faults[place]) } else { prepare(plan.faults[place], place) }
         }
     }
 

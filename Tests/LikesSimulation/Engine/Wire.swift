@@ -12,16 +12,20 @@ struct Wire {
     /// What is sent is never delivered any more, and nobody learns it.
     var isCutToServer = false
     var isCutToHost = false
-    /// What is due waits until then.
-    var frozenUntil: Micros = 0
+    /// What is due at the server, at the host, waits until then.
+    var toServerFrozenUntil: Micros = 0
+    var toHostFrozenUntil: Micros = 0
+    /// A message takes up to this long.
+    var delayMax: Micros
     /// When the last message sent is due.
     var lastToServer: Micros = 0
     var lastToHost: Micros = 0
 
-    init(host: Int32, life: Int32, backend: Backend) {
+    init(host: Int32, life: Int32, backend: Backend, delayMax: Micros) {
         self.host = host
         self.life = life
         self.backend = backend
+        self.delayMax = delayMax
     }
 }
 
@@ -40,7 +44,9 @@ extension Backend {
 extension Simulation {
     func open(_ backend: Backend, host: Int) -> Int32 {
         let connection = Int32(wires.count)
-        var wire = Wire(host: Int32(host), life: hosts[host].life, backend: backend)
+        var wire = Wire(
+            host: Int32(host), life: hosts[host].life, backend: backend,
+            delayMax: plan.delayMax(backend, &scheduler.chance))
         let isCut = (backend.isRedis ? hosts[host].redisCutUntil : hosts[host].postgresCutUntil) > now
         wire.isCutToServer = isCut
         wire.isCutToHost = isCut
@@ -52,7 +58,7 @@ extension Simulation {
     func send(_ message: ToServer, to connection: Int32) {
         let place = Int(connection)
         guard !wires[place].isCutToServer else { return }
-        var delay = scheduler.chance.skewed(plan.wireDelay.low, plan.wireDelay.high)
+        var delay = delay(place)
         if case .hello = message { delay += scheduler.chance.skewed(100, .ms(5)) }
         let due = max(wires[place].lastToServer, now + delay)
         wires[place].lastToServer = due
@@ -63,17 +69,21 @@ extension Simulation {
     func send(_ message: ToHost, from connection: Int32) {
         let place = Int(connection)
         guard wires[place].isOpenAtHost, !wires[place].isCutToHost else { return }
-        let due = max(
-            wires[place].lastToHost, now + scheduler.chance.skewed(plan.wireDelay.low, plan.wireDelay.high))
+        let due = max(wires[place].lastToHost, now + delay(place))
         wires[place].lastToHost = due
         wires[place].toHost.append(message)
         scheduler.at(due, .arrivesAtHost, connection)
     }
 
+    private func delay(_ place: Int) -> Micros {
+        let high = wires[place].delayMax
+        return plan.isSkewed ? scheduler.chance.skewed(20, high) : scheduler.chance.between(20, high)
+    }
+
     func arriveAtServer(_ connection: Int32) {
         let place = Int(connection)
-        if wires[place].frozenUntil > now {
-            scheduler.at(wires[place].frozenUntil, .arrivesAtServer, connection)
+        if wires[place].toServerFrozenUntil > now {
+            scheduler.at(wires[place].toServerFrozenUntil, .arrivesAtServer, connection)
             return
         }
         guard let message = wires[place].toServer.popFirst() else { return }
@@ -87,8 +97,8 @@ extension Simulation {
 
     func arriveAtHost(_ connection: Int32) {
         let place = Int(connection)
-        if wires[place].frozenUntil > now {
-            scheduler.at(wires[place].frozenUntil, .arrivesAtHost, connection)
+        if wires[place].toHostFrozenUntil > now {
+            scheduler.at(wires[place].toHostFrozenUntil, .arrivesAtHost, connection)
             return
         }
         guard let message = wires[place].toHost.popFirst(), wires[place].isOpenAtHost else { return }
@@ -132,6 +142,11 @@ extension Simulation {
         wires[place].toServer = arriving
         wires[place].toHost.removeAll()
         send(.end, to: connection)
+        // Somewhere between the two what was sent may linger, long after the host has given it up.
+        if scheduler.chance.hits(percent: 50) {
+            let until = now + scheduler.chance.skewed(.ms(10), .seconds(20))
+            wires[place].toServerFrozenUntil = max(wires[place].toServerFrozenUntil, until)
+        }
         send(.end(.unreachable("connection reset")), from: connection)
     }
 

@@ -22,10 +22,7 @@ extension Simulation {
 
     func act(_ client: Int) {
         guard now < plan.duration - Plan.audit else { return }
-        let gap =
-            scheduler.chance.hits(percent: 65)
-            ? scheduler.chance.skewed(100, .ms(5)) : scheduler.chance.between(0, clients[client].meanGap * 2)
-        scheduler.after(gap, .clientActs, Int32(client))
+        scheduler.after(gap(client), .clientActs, Int32(client))
         guard requestsLeft > 0 || now > plan.calmFrom + .seconds(34) else { return }
         if clients[client].connection == nil, clients[client].unread.isEmpty, scheduler.chance.hits(percent: 20) {
             clients[client].host = scheduler.chance.below(plan.hostsCount)
@@ -42,17 +39,27 @@ extension Simulation {
         wake(host)
     }
 
+    private func gap(_ client: Int) -> Micros {
+        if scheduler.chance.hits(percent: 65) { return scheduler.chance.skewed(100, .ms(5)) }
+        let gap = scheduler.chance.between(0, clients[client].meanGap * 2)
+        guard plan.stampede > 0 else { return gap }
+        // All meet at the same moments.
+        let meeting = (now + gap) / plan.stampede + 1
+        return meeting * plan.stampede - now + scheduler.chance.skewed(1, .ms(3))
+    }
+
     private func ask(_ client: Int, _ host: Int) {
         requestsLeft -= 1
         // Two of them share the smaller, so that the first of each are the hot ones.
         let user = min(scheduler.chance.below(plan.usersCount), scheduler.chance.below(plan.usersCount + 2))
-        let item = min(scheduler.chance.below(plan.items.count), scheduler.chance.below(plan.items.count + 1))
+        var item = min(scheduler.chance.below(plan.items.count), scheduler.chance.below(plan.items.count + 1))
+        if plan.stampede > 0, scheduler.chance.hits(percent: 70) { item = Int(now / plan.stampede) % plan.items.count }
         func append(_ kind: Operation.Kind, _ item: Int) {
             operations.append(
                 Operation(kind, pair: user * plan.items.count + item, item: item, host: host, client: client))
         }
         let first = operations.count
-        switch scheduler.chance.below(100) {
+        switch dormantUntil[item] > now ? scheduler.chance.between(50, 99) : Int64(scheduler.chance.below(100)) {
         case ..<28: append(.like, item)
         case ..<50: append(.unlike, item)
         case ..<72: append(.count, item)

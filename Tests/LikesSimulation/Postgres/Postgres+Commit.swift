@@ -128,6 +128,9 @@ extension Postgres {
             note(count: item, host: session.host, ups: statement.ups[item], downs: statement.downs[item])
             check(item)
         }
+        var items: UInt32 = 0
+        for counter in changedCounters { items |= 1 << UInt32(index(of: counter.item)) }
+        if items != 0 { lastCommit = (session.host, items) }
         applyUpserts(session)
         if let place = state.lanes.firstIndex(where: { $0.lane == request.fence.lane }) {
             state.lanes[place].batch = request.batch

@@ -17,6 +17,8 @@ package final class Postgres {
     /// What went wrong with the rules of the database itself.
     package var violation: Violation?
     package private(set) var deadlocks = 0
+    /// The host that has just committed, and a bit for each item that changed.
+    package var lastCommit: (host: Int, items: UInt32)?
 
     var sessions: [Int32: Session] = [:]
     private var holders: [RowLock: Int32] = [:]
