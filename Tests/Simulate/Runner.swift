@@ -11,6 +11,7 @@ struct Options: Sendable {
     var isDigesting = false
     var stopsAtFirst = false
     var safeguards = Safeguards()
+    var focus: Focus?
 
     init?(_ arguments: [String]) {
         var rest = arguments.dropFirst().makeIterator()
@@ -26,8 +27,11 @@ struct Options: Sendable {
                 guard let threads = rest.next().flatMap(Int.init), threads > 0 else { return nil }
                 self.threads = threads
             case "--without":
-                guard let path = rest.next().flatMap(Safeguards.named) else { return nil }
+                guard let name = rest.next(), let path = Safeguards.named(name) else { return nil }
                 safeguards[keyPath: path] = false
+            case "--focus":
+                guard let name = rest.next(), let focus = Focus.on(name) else { return nil }
+                self.focus = focus
             case "--trace": isTracing = true
             case "--digest": isDigesting = true
             case "--stop": stopsAtFirst = true
@@ -43,6 +47,7 @@ struct Tally: Sendable {
     var operations = 0
     var failures: [(seed: UInt64, rule: Rule)] = []
     var digest: UInt64 = 0
+    var coverage = Coverage()
 }
 
 /// Takes one seed after the other, on as many threads as ask it to.
@@ -65,11 +70,11 @@ final class Runner: Sendable {
     }
 
     private func run(_ seed: UInt64) {
-        let simulation = Simulation(seed: seed, safeguards: options.safeguards)
+        let simulation = Simulation(seed: seed, safeguards: options.safeguards, focus: options.focus)
         let violation = simulation.run()
         var text = ""
         if violation != nil, options.isTracing {
-            let again = Simulation(seed: seed, safeguards: options.safeguards, isTracing: true)
+            let again = Simulation(seed: seed, safeguards: options.safeguards, focus: options.focus, isTracing: true)
             _ = again.run()
             text = again.report(linesMax: .max)
         }
@@ -79,6 +84,7 @@ final class Runner: Sendable {
             tally.events += simulation.eventsCount
             tally.operations += simulation.operations.count
             tally.digest &+= digest
+            tally.coverage.add(simulation.coverage)
             guard let violation else { return }
             tally.failures.append((seed, violation.rule))
             print("seed \(seed) \(violation.rule.rawValue): \(violation.text)")

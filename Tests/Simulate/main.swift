@@ -13,7 +13,7 @@ func seconds() -> Double {
 
 guard let options = Options(CommandLine.arguments) else {
     let names = Safeguards.names.joined(separator: ", ")
-    print("usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop] [--without SAFEGUARD]")
+    print("usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop] [--without SAFEGUARD] [--focus SAFEGUARD]")
     print("safeguards: \(names)")
     exit(64)
 }
@@ -29,4 +29,5 @@ summary += "\(result.events / max(1, Int(result.done))) events and "
 summary += "\(result.operations / max(1, Int(result.done))) operations a seed"
 if options.isDigesting { summary += ", digest \(String(result.digest, radix: 16))" }
 print(summary)
+print(Rarity.allCases.map { "\($0) \(result.coverage[$0])" }.joined(separator: ", "))
 exit(result.failures.isEmpty ? 0 : 1)

@@ -24,6 +24,8 @@ package struct Plan: Sendable {
     package var readerDelay: Micros
     /// Steps of a statement take this long.
     package var stepDelay: (low: Micros, high: Micros)
+    /// Of 100 rows that a statement changes, so many are followed by a pause.
+    package var pausePercent: Int
     /// Of 100 requests, so many disconnect their client instead.
     package var disconnectPercent: Int
     package var takesSnapshots: Bool
@@ -37,8 +39,7 @@ package struct Plan: Sendable {
     /// Clients stop this long before the end: time enough for a lane to tend its row twice.
     package static let audit: Micros = .seconds(10)
 
-    /// `only`: draw from these kinds of faults alone.
-    package init(seed: UInt64, only: [FaultKind]? = nil) {
+    package init(seed: UInt64, focus: Focus? = nil) {
         var chance = Chance(seed: seed ^ 0x5EED_0F_9A_11)
         hostsCount = 2 + chance.below(3)
         usersCount = 3 + chance.below(4)
@@ -55,7 +56,8 @@ package struct Plan: Sendable {
         redisDelay = .ms(1)
         laneDelay = .ms(1)
         readerDelay = .ms(1)
-        stepDelay = (5, chance.hits(percent: 20) ? .ms(10) : .ms(1))
+        stepDelay = (5, [.ms(1), .ms(1), .ms(10), .ms(20)][chance.below(4)])
+        pausePercent = chance.hits(percent: 50) ? 8 : 50
         disconnectPercent = chance.hits(percent: 50) ? 0 : 1 + chance.below(4)
         takesSnapshots = false
         configuration.cacheTTLSeconds = [1, 2, 5, 15, 60, 120][chance.below(6)]
@@ -71,7 +73,8 @@ package struct Plan: Sendable {
         configuration.recentLikesMax = 2
         configuration.recentLikesTTLSeconds = 20
         if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
-        drawFaults(&chance, only: only)
+        focus?.narrow(&self, &chance)
+        drawFaults(&chance, focus)
     }
 
     /// How slow a new wire may be.
@@ -89,10 +92,21 @@ package struct Plan: Sendable {
     /// Faults end by then.
     package var calmFrom: Micros { duration - Plan.quiet }
 
-    private mutating func drawFaults(_ chance: inout Chance, only: [FaultKind]?) {
-        guard only != nil || !chance.hits(percent: 4) else { return }
-        for kind in only ?? FaultKind.allCases where only != nil || chance.hits(percent: 22) {
-            for _ in 0..<(1 + chance.below(3)) {
+    /// Any kinds, each now and then; or few kinds, often.
+    private mutating func drawFaults(_ chance: inout Chance, _ focus: Focus?) {
+        var kinds: [FaultKind] = focus?.faults ?? []
+        var most = 8
+        if focus == nil {
+            if chance.hits(percent: 4) { return }
+            if chance.hits(percent: 50) {
+                most = 3
+                kinds = FaultKind.allCases.filter { _ in chance.hits(percent: 22) }
+            } else {
+                kinds = (0..<(1 + chance.below(3))).map { _ in FaultKind.allCases[chance.below(FaultKind.allCases.count)] }
+            }
+        }
+        for kind in kinds {
+            for _ in 0..<(1 + chance.below(most)) {
                 let (low, high) = kind.durationMs
                 let duration = Micros.ms(
                     chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))

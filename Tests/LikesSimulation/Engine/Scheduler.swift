@@ -2,6 +2,7 @@
 package final class Scheduler {
     package private(set) var now: Micros = 0
     package var chance: Chance
+    package var coverage = Coverage()
     private var queue = EventQueue()
 
     package init(seed: UInt64) { chance = Chance(seed: seed) }

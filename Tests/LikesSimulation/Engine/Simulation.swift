@@ -30,17 +30,18 @@ package final class Simulation {
     package internal(set) var notes: [Note] = []
     let isTracing: Bool
     package private(set) var eventsCount = 0
+    package var coverage: Coverage { scheduler.coverage }
 
     static let versions = VersionFacts(
         processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252")
 
     package init(
-        seed: UInt64, safeguards: Safeguards = Safeguards(), only: [FaultKind]? = nil, isTracing: Bool = false
+        seed: UInt64, safeguards: Safeguards = Safeguards(), focus: Focus? = nil, isTracing: Bool = false
     ) {
         self.seed = seed
         self.isTracing = isTracing
         self.safeguards = safeguards
-        let plan = Plan(seed: seed, only: only)
+        let plan = Plan(seed: seed, focus: focus)
         self.plan = plan
         let scheduler = Scheduler(seed: seed)
         self.scheduler = scheduler

@@ -32,7 +32,7 @@ extension Simulation {
         if scheduler.chance.hits(percent: plan.disconnectPercent) { return disconnect(client) }
         let underWay = clients[client].waiting.count + clients[client].unread.count
         guard underWay == 0 || !clients[client].isClosedLoop, underWay < clients[client].depth else { return }
-        for _ in 0..<(1 + scheduler.chance.below(min(6, clients[client].depth - underWay))) {
+        for _ in 0..<(1 + scheduler.chance.below(min(10, clients[client].depth - underWay))) {
             ask(client, host)
         }
         hosts[host].inbox.append(.readable(client))
@@ -167,6 +167,7 @@ extension Simulation {
         case (.error(let error), _):
             let outcome: Operation.Outcome = error.code == .uncertain ? .uncertain : .refused
             for member in members { operations[member].outcome = outcome }
+            scheduler.coverage.note(outcome == .uncertain ? .uncertain : .unavailable)
             if outcome == .uncertain, !operations[place].isChange {
                 fail(Violation(.interface, "-UNCERTAIN to a read"))
             }

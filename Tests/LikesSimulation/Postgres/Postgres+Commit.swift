@@ -10,6 +10,7 @@ extension Postgres {
             if safeguards.fence {
                 if let wait = lock(.lane(request.fence.lane), session) { return wait }
                 guard state.lanes.first(where: { $0.lane == request.fence.lane })?.epoch == request.fence.epoch else {
+                    if session.isOrphan { scheduler.coverage.note(.zombiesFenced) }
                     return .done(.fencedOff(call))
                 }
             }
@@ -64,7 +65,7 @@ extension Postgres {
             }
             place += 1
             session.statement?.place = place
-            if scheduler.chance.hits(percent: 15) { return .goesOn }
+            if scheduler.chance.hits(percent: plan.pausePercent) { return .goesOn }
         }
         session.statement?.place = 0
         session.statement?.phase = wanted ? .unlikes : .counters
@@ -131,6 +132,7 @@ extension Postgres {
         var items: UInt32 = 0
         for counter in changedCounters { items |= 1 << UInt32(index(of: counter.item)) }
         if items != 0 { lastCommit = (session.host, items) }
+        if session.isOrphan { scheduler.coverage.note(.zombieCommits) }
         applyUpserts(session)
         if let place = state.lanes.firstIndex(where: { $0.lane == request.fence.lane }) {
             state.lanes[place].batch = request.batch

@@ -37,6 +37,7 @@ extension Postgres {
         case .begins?:
             // The versions are those of the statement's snapshot.
             session.statement?.upserts = upserts(of: request.repairs.map { index(of: $0) })
+            if !request.repairs.isEmpty { scheduler.coverage.note(.repairsTold) }
             session.statement?.phase = .fence
             return .goesOn
         case .fence?:
@@ -94,6 +95,7 @@ extension Postgres {
             applyUpserts(session)
             let retired = session.statement?.retired ?? []
             for lane in retired {
+                scheduler.coverage.note(.lanesRetired)
                 guard let place = place(ofLane: lane) else { continue }
                 state.lanes[place].epoch += 1
                 state.lanes[place].journal = []

@@ -16,7 +16,6 @@ package final class Postgres {
     package var outbox: [(connection: Int32, message: ToHost)] = []
     /// What went wrong with the rules of the database itself.
     package var violation: Violation?
-    package private(set) var deadlocks = 0
     /// The host that has just committed, and a bit for each item that changed.
     package var lastCommit: (host: Int, items: UInt32)?
 
@@ -91,7 +90,10 @@ package final class Postgres {
     }
 
     private func goOn(_ session: Session) {
-        let delay = scheduler.chance.skewed(plan.stepDelay.low, plan.stepDelay.high)
+        let delay =
+            plan.isSkewed
+            ? scheduler.chance.skewed(plan.stepDelay.low, plan.stepDelay.high)
+            : scheduler.chance.between(plan.stepDelay.low, plan.stepDelay.high)
         scheduler.after(delay, .statementStep, session.connection, session.turn)
     }
 
@@ -144,6 +146,7 @@ package final class Postgres {
     private func wait(_ session: Session, _ row: RowLock) {
         session.statement?.waitsFor = row
         session.statement?.waitCount &+= 1
+        scheduler.coverage.note(.rowWaits)
         // Whom does the holder wait for, and that one?
         var holder = holders[row]
         var steps = 0
@@ -152,7 +155,7 @@ package final class Postgres {
             steps += 1
         }
         if holder == session.connection {
-            deadlocks += 1
+            scheduler.coverage.note(.deadlocks)
             violation = violation ?? Violation(.deadlock, "transactions wait for each other's rows")
             fail(session, .retryable("deadlock detected"))
             return
@@ -166,6 +169,7 @@ package final class Postgres {
         guard let session = sessions[connection], let statement = session.statement, statement.waitsFor != nil,
             mark == session.turn &* 64 &+ statement.waitCount % 64
         else { return }
+        scheduler.coverage.note(.lockTimeouts)
         fail(session, .retryable("lock timeout"))
     }
 

@@ -73,8 +73,14 @@ extension Redis {
     ) -> SetResult {
         if counters.isEmpty { return isRefusing ? .failure(.refused("MISCONF")) : .success(dropped: false) }
         if isRefusing { return .failure(.refused("MISCONF")) }
-        if safeguards.callDeadline, time > deadline { return .failure(.late) }
-        if safeguards.generationCheck, store.marker != generation { return .failure(.otherGeneration) }
+        if time > deadline {
+            scheduler.coverage.note(.lateCalls)
+            if safeguards.callDeadline { return .failure(.late) }
+        }
+        if store.marker != generation {
+            scheduler.coverage.note(.otherGenerations)
+            if safeguards.generationCheck { return .failure(.otherGeneration) }
+        }
         let expiresAt = time + .seconds(plan.configuration.cacheTTLSeconds)
         for counter in counters {
             let place = item(counter.item)
@@ -83,10 +89,11 @@ extension Redis {
                 store.versions[place] = nil
                 continue
             }
-            if safeguards.versionCheck, let old = store.version(place, at: time),
+            if let old = store.version(place, at: time),
                 old.token == generation.token || !safeguards.generationCheck, old.version > counter.version
             {
-                continue
+                scheduler.coverage.note(.olderVersions)
+                if safeguards.versionCheck { continue }
             }
             store.counters[place] = Expiring(value: counter.count, expiresAt: expiresAt)
             let version = StoredVersion(token: generation.token, version: counter.version)

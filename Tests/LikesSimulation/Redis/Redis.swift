@@ -153,7 +153,10 @@ package final class Redis {
 
     package var hasMarker: Bool { store.marker != nil }
 
-    package func evictOne() { store.evict(scheduler.chance.below(store.keysMax)) }
+    package func evictOne() {
+        scheduler.coverage.note(.evictions)
+        store.evict(scheduler.chance.below(store.keysMax))
+    }
 
     /// The counter that a host would read, with its version.
     package func counter(_ item: Int) -> (count: Int64, version: Int64)? {
