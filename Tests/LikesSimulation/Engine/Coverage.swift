@@ -5,8 +5,6 @@ package enum Rarity: Int, CaseIterable, Sendable {
     case lanesRetired, repairsTold, rowWaits, lockTimeouts, deadlocks
     /// A call that Redis came to after its deadline, for other data, with an older version than it had.
     case lateCalls, otherGenerations, olderVersions
-    /// A counter put into Redis with an older version than PostgreSQL has had for a while.
-    case olderFills
     case evictions
     case uncertain, unavailable
 }

@@ -21,9 +21,8 @@ package struct Focus: Sendable {
             return focus
         case "callDeadline":
             var focus = Focus([.redisFrozen, .redisReset, .redisEvicts])
-            focus.cacheTTLSeconds = 2
+            focus.cacheTTLSeconds = 1
             focus.localCacheTTLMs = 200
-            focus.isBusy = true
             return focus
         case "generationCheck": return Focus([.redisRestartsOld, .redisFailsOver, .redisSwapped])
         case "fence":
@@ -35,7 +34,7 @@ package struct Focus: Sendable {
             focus.cacheTTLSeconds = 120
             return focus
         case "repairTable":
-            var focus = Focus([.redisCut])
+            var focus = Focus([.redisCut, .hostKilled])
             focus.cacheTTLSeconds = 120
             return focus
         case "repairs":
@@ -43,16 +42,18 @@ package struct Focus: Sendable {
             focus.cacheTTLSeconds = 120
             return focus
         case "fetchJoining":
-            var focus = Focus([.subscriberSilent])
+            var focus = Focus([.subscriberSilent, .subscriberSilent, .subscriberSilent])
             focus.cacheTTLSeconds = 1
             focus.localCacheTTLMs = 200
+            focus.localCacheEntries = 0
+            focus.isBusy = true
             focus.hasSlowReader = true
             return focus
         case "fetchOvertaking", "fillMemory":
             var focus = Focus([.redisEvicts])
             focus.cacheTTLSeconds = safeguard == "fillMemory" ? 120 : 1
             focus.localCacheTTLMs = 3_000
-            focus.localCacheEntries = 1
+            focus.localCacheEntries = safeguard == "fillMemory" ? 0 : 1
             focus.hasSlowReader = true
             return focus
         case "rowOrder":
@@ -75,8 +76,21 @@ package struct Focus: Sendable {
         if let cacheTTLSeconds { plan.configuration.cacheTTLSeconds = cacheTTLSeconds }
         if let localCacheTTLMs { plan.configuration.localCacheTTLMs = localCacheTTLMs }
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
-        if hasSlowReader { plan.readerDelay = .ms(plan.configuration.requestTimeoutMs / 5) }
-        if hasSlowSteps { plan.stepDelay = (5, .ms(20)) }
+        if hasSlowReader {
+            plan.configuration.requestTimeoutMs = 5_000
+            plan.readerDelay = .seconds(1)
+            plan.subscriberDelay = .ms(200)
+            plan.slowPercent = 100
+            plan.isSkewed = false
+            plan.evictionGap = .ms(200)
+        }
+        if hasSlowSteps {
+            plan.stepDelay = (5, .ms(20))
+            plan.pausePercent = 50
+            plan.isSkewed = false
+            plan.clientsCount = plan.hostsCount * 4
+            plan.requestsCount = 900
+        }
         if isBusy { plan.stampede = chance.between(.ms(50), .ms(500)) }
         plan.configuration.rateLimitRequests = 0
         plan.poisonedPair = nil

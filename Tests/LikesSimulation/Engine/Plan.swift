@@ -22,6 +22,9 @@ package struct Plan: Sendable {
     package var redisDelay: Micros
     package var laneDelay: Micros
     package var readerDelay: Micros
+    package var subscriberDelay: Micros
+    /// Of 100 wires, so many are slower than a millisecond.
+    package var slowPercent = 50
     /// Steps of a statement take this long.
     package var stepDelay: (low: Micros, high: Micros)
     /// Of 100 rows that a statement changes, so many are followed by a pause.
@@ -56,6 +59,7 @@ package struct Plan: Sendable {
         redisDelay = .ms(1)
         laneDelay = .ms(1)
         readerDelay = .ms(1)
+        subscriberDelay = chance.hits(percent: 30) ? .ms(200) : .ms(1)
         stepDelay = (5, [.ms(1), .ms(1), .ms(10), .ms(20)][chance.below(4)])
         pausePercent = chance.hits(percent: 50) ? 8 : 50
         disconnectPercent = chance.hits(percent: 50) ? 0 : 1 + chance.below(4)
@@ -81,11 +85,13 @@ package struct Plan: Sendable {
     func delayMax(_ backend: Backend, _ chance: inout Chance) -> Micros {
         let high =
             switch backend {
-            case .redis, .subscriber: redisDelay
+            case .redis: redisDelay
+            case .subscriber: subscriberDelay
             case .lane: laneDelay
             case .reader: readerDelay
             }
-        return high <= .ms(1) || chance.hits(percent: 50) ? .ms(1) : chance.between(.ms(1), high)
+        guard high > .ms(1), chance.hits(percent: slowPercent) else { return .ms(1) }
+        return slowPercent == 100 ? high : chance.between(.ms(1), high)
     }
 
     package var pairsCount: Int { usersCount * items.count }

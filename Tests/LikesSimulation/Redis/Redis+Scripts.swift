@@ -100,6 +100,10 @@ extension Redis {
             store.versions[place] = Expiring(value: version, expiresAt: expiresAt)
         }
         if publishes { publish(token: generation.token, counters) }
+        // What was just written is what LFU and random eviction may take first.
+        if evictingUntil > scheduler.now, let last = counters.last, scheduler.chance.hits(percent: 20) {
+            scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
+        }
         return .success(dropped: isFull)
     }
 
