@@ -27,7 +27,7 @@ let package = Package(
         // The companion command.
         .executableTarget(
             name: "likesctl",
-            dependencies: ["LikesCore", "LikesProtocol", "CPostgres"],
+            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CPostgres"],
             swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
@@ -41,6 +41,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LikesSimulationTests", dependencies: ["LikesCore", "LikesProtocol", "LikesSimulation"],
+            swiftSettings: strict),
+        // What the daemon says to Redis and PostgreSQL, held against real ones.
+        .testTarget(
+            name: "LikesdTests",
+            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CHiredis", "CPostgres"],
             swiftSettings: strict),
     ]
 )

@@ -1,7 +1,7 @@
 /// The tables in PostgreSQL, as data: `likesctl migrate` makes them, the daemon checks their version.
 package enum Schema {
     /// The version this code needs, and the newest it knows.
-    package static let version = 1
+    package static let version = 2
 
     /// One step from the version before; all its statements run in one transaction.
     package struct Migration: Equatable, Sendable {
@@ -55,7 +55,39 @@ package enum Schema {
                     PRIMARY KEY (item_id, item_type)
                 ) WITH (fillfactor = 80)
                 """,
-            ])
+            ]),
+        Migration(
+            version: 2,
+            statements: [
+                // One row for each process' connection that writes, updated with every batch: half of each page stays
+                // free, so that the index is left alone. `epoch` goes up when the lane is fenced, which begins it at 1.
+                // `changed` has one character for each row of the last batch, in the order they were sent: '1' where
+                // the table changed. The items are those that Redis may not have if the process dies now.
+                """
+                CREATE TABLE lanes (
+                    lane bigint PRIMARY KEY,
+                    epoch bigint NOT NULL DEFAULT 1 CHECK (epoch > 0),
+                    batch bigint NOT NULL DEFAULT 0 CHECK (batch >= 0),
+                    changed text NOT NULL DEFAULT '',
+                    item_ids bigint[] NOT NULL DEFAULT '{}',
+                    item_types smallint[] NOT NULL DEFAULT '{}',
+                    seen_at timestamptz NOT NULL DEFAULT now(),
+                    CHECK (cardinality(item_ids) = cardinality(item_types))
+                ) WITH (fillfactor = 50)
+                """,
+                // Random numbers do not get smaller, only the batch slower.
+                "ALTER TABLE lanes ALTER item_ids SET STORAGE EXTERNAL, ALTER item_types SET STORAGE EXTERNAL",
+                // Counters that Redis may have older than `version`. Its key is the order in which it is read in pages
+                // and in which its rows are locked.
+                """
+                CREATE TABLE cache_repairs (
+                    item_id bigint NOT NULL,
+                    item_type smallint NOT NULL,
+                    version bigint NOT NULL CHECK (version > 0),
+                    PRIMARY KEY (item_type, item_id)
+                )
+                """,
+            ]),
     ]
 
     // MARK: The version

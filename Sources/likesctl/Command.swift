@@ -1,6 +1,6 @@
 /// What likesctl can be told to do.
 enum Command: String, CaseIterable {
-    case like, unlike, count, liked, health, info, metrics, ping, migrate
+    case like, unlike, count, liked, health, info, metrics, ping, migrate, verify
 
     /// The arguments as the usage shows them.
     var arguments: String {
@@ -10,7 +10,7 @@ enum Command: String, CaseIterable {
         case .liked: "USER ITEM…"
         case .info: "[SECTION]"
         case .ping: "[TEXT]"
-        case .health, .metrics, .migrate: ""
+        case .health, .metrics, .migrate, .verify: ""
         }
     }
 
@@ -21,15 +21,23 @@ enum Command: String, CaseIterable {
         case .count: 1...Int.max
         case .liked: 2...Int.max
         case .info, .ping: 0...1
-        case .health, .metrics, .migrate: 0...0
+        case .health, .metrics, .migrate, .verify: 0...0
         }
     }
 
     /// Whether `--json` has something to show.
     var hasJSON: Bool {
         switch self {
-        case .like, .unlike, .count, .liked, .health, .info, .ping, .migrate: true
+        case .like, .unlike, .count, .liked, .health, .info, .ping, .migrate, .verify: true
         case .metrics: false
+        }
+    }
+
+    /// Whether it talks to the backends of the configuration instead of the daemon.
+    var readsConfiguration: Bool {
+        switch self {
+        case .migrate, .verify: true
+        case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping: false
         }
     }
 
@@ -37,7 +45,7 @@ enum Command: String, CaseIterable {
     var isChange: Bool {
         switch self {
         case .like, .unlike: true
-        case .count, .liked, .health, .info, .metrics, .ping, .migrate: false
+        case .count, .liked, .health, .info, .metrics, .ping, .migrate, .verify: false
         }
     }
 
@@ -52,6 +60,7 @@ enum Command: String, CaseIterable {
         case .metrics: "the metrics, in Prometheus' text format"
         case .ping: "whether the daemon answers"
         case .migrate: "create or upgrade the tables at DATABASE_URL"
+        case .verify: "compare counters, likes and Redis; --repair mends"
         }
     }
 
@@ -91,6 +100,7 @@ enum Command: String, CaseIterable {
             Adds the configured ITEM_TYPES that are missing. It is safe to run again, and to
             run from two hosts at once. The daemon need not run, and need not be restarted.
             """
+        case .verify: VerifyOptions.explanation
         }
     }
 
@@ -100,7 +110,8 @@ enum Command: String, CaseIterable {
     }
 
     private var options: String {
-        let socketOrConfig = self == .migrate ? " [--config FILE]" : " [--socket PATH]"
-        return socketOrConfig + (hasJSON ? " [--json]" : "")
+        let socketOrConfig = readsConfiguration ? " [--config FILE]" : " [--socket PATH]"
+        let own = self == .verify ? VerifyOptions.usage : ""
+        return socketOrConfig + own + (hasJSON ? " [--json]" : "")
     }
 }

@@ -8,6 +8,8 @@ struct Database: ~Copyable {
     static let connectTimeoutSeconds = 10
     /// Milliseconds a statement waits for another host's migration, and then for its own work.
     static let statementTimeoutMs: Int64 = 60_000
+    /// Times a statement is tried that PostgreSQL gave up for the sake of others: a deadlock, a standby's conflict.
+    static let statementTriesMax = 5
     /// Milliseconds more until a server that does not even report that is given up.
     static let replyMarginMs: Int64 = 5_000
 
@@ -16,20 +18,21 @@ struct Database: ~Copyable {
 
     private let connection: OpaquePointer
     private let url: String
+    private let command: Command
 
-    /// Connects to a libpq URI or conninfo.
-    static func connected(to url: String) throws(Failure) -> Database {
+    /// Connects to a libpq URI or conninfo, on behalf of `command`.
+    static func connected(to url: String, for command: Command) throws(Failure) -> Database {
         try check(url)
         // Of two values for one name libpq takes the later: the URL may override the timeout, nothing else here.
         let parameters = [
             ("connect_timeout", String(connectTimeoutSeconds)), ("dbname", url),
-            ("fallback_application_name", "likesctl migrate"), ("client_encoding", "UTF8"),
+            ("fallback_application_name", "likesctl \(command.rawValue)"), ("client_encoding", "UTF8"),
         ]
         let opened = CStrings.with(parameters.map(\.0)) { names in
             CStrings.with(parameters.map(\.1)) { values in PQconnectdbParams(names, values, 1) }
         }
         guard let opened else { throw Failure(.unreachable, "out of memory while connecting to PostgreSQL") }
-        let database = Database(connection: opened, url: url)
+        let database = Database(connection: opened, url: url, command: command)
         guard PQstatus(opened) == CONNECTION_OK else {
             throw DatabaseFailure.connecting(database.message, url: url, database: database.name)
         }
@@ -56,12 +59,16 @@ struct Database: ~Copyable {
         text.split(separator: "\n").joined(separator: " ")
     }
 
-    private init(connection: OpaquePointer, url: String) {
+    private init(connection: OpaquePointer, url: String, command: Command) {
         self.connection = connection
         self.url = url
+        self.command = command
     }
 
     deinit { PQfinish(connection) }
+
+    /// As in 150004 for 15.4.
+    var serverVersion: Int32 { PQserverVersion(connection) }
 
     /// The database's name.
     var name: String { PQdb(connection).map { String(cString: $0) } ?? "" }
@@ -76,32 +83,55 @@ struct Database: ~Copyable {
     /// Runs one statement and waits for its outcome.
     @discardableResult
     func execute(_ statement: String, _ parameters: [String] = []) throws(Failure) -> Rows {
+        let result = try outcome(of: statement, parameters, isBinary: false, timeoutMs: Self.statementTimeoutMs)
+        return result.texts
+    }
+
+    /// Runs one statement outside of a transaction and returns its numbers. Tried again when PostgreSQL gave it up for
+    /// the sake of others.
+    func numbers(
+        _ statement: String, _ parameters: [String] = [], timeoutMs: Int64 = statementTimeoutMs
+    ) throws(Failure) -> StatementResult {
+        for _ in 1..<Self.statementTriesMax {
+            do {
+                return try outcome(of: statement, parameters, isBinary: true, timeoutMs: timeoutMs)
+            } catch  where error.isWorthRepeating {
+                continue
+            }
+        }
+        return try outcome(of: statement, parameters, isBinary: true, timeoutMs: timeoutMs)
+    }
+
+    private func outcome(
+        of statement: String, _ parameters: [String], isBinary: Bool, timeoutMs: Int64
+    ) throws(Failure) -> StatementResult {
         let isSent = CStrings.with(parameters) { values in
-            PQsendQueryParams(connection, statement, Int32(parameters.count), nil, values, nil, nil, 0)
+            PQsendQueryParams(
+                connection, statement, Int32(parameters.count), nil, values, nil, nil, isBinary ? 1 : 0)
         }
         guard isSent == 1 else { throw lost() }
-        try waitForResult()
-        var rows: Rows = []
+        try waitForResult(timeoutMs: timeoutMs)
+        var outcome: StatementResult?
         var failure: Failure?
-        while let result = PQgetResult(connection) {
-            defer { PQclear(result) }
-            switch PQresultStatus(result) {
-            case PGRES_TUPLES_OK: rows = Self.rows(of: result)
-            case PGRES_COMMAND_OK: break
-            default: failure = explain(result)
+        while let pointer = PQgetResult(connection) {
+            let result = StatementResult(pointer)
+            switch PQresultStatus(pointer) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK: outcome = consume result
+            default: failure = explain(pointer)
             }
         }
         if let failure { throw failure }
-        return rows
+        guard let outcome else { throw lost() }
+        return outcome
     }
 
-    private func waitForResult() throws(Failure) {
-        let deadlineMs = SystemCalls.nowMs() + Self.statementTimeoutMs + Self.replyMarginMs
+    private func waitForResult(timeoutMs: Int64) throws(Failure) {
+        let deadlineMs = SystemCalls.nowMs() + timeoutMs + Self.replyMarginMs
         while PQisBusy(connection) == 1 {
             guard SystemCalls.wait(for: Int16(POLLIN), on: PQsocket(connection), deadlineMs: deadlineMs) else {
                 throw Failure(
                     .timedOut,
-                    "PostgreSQL did not answer within \(Self.statementTimeoutMs + Self.replyMarginMs) ms; "
+                    "PostgreSQL did not answer within \(timeoutMs + Self.replyMarginMs) ms; "
                         + "running this again is safe")
             }
             guard PQconsumeInput(connection) == 1 else { throw lost() }
@@ -119,15 +149,8 @@ struct Database: ~Copyable {
         guard let code = PQresultErrorField(result, Int32(UInt8(ascii: "C"))) else { return lost() }
         let message = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { String(cString: $0) } ?? ""
         return DatabaseFailure.statement(
-            sqlState: String(cString: code), message, user: String(cString: PQuser(connection)), database: name)
-    }
-
-    private static func rows(of result: OpaquePointer) -> Rows {
-        (0..<PQntuples(result)).map { row in
-            (0..<PQnfields(result)).map { column in
-                PQgetisnull(result, row, column) == 1 ? nil : String(cString: PQgetvalue(result, row, column))
-            }
-        }
+            sqlState: String(cString: code), message, user: String(cString: PQuser(connection)), database: name,
+            command)
     }
 }
 

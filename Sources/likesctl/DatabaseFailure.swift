@@ -27,7 +27,17 @@ enum DatabaseFailure {
     }
 
     /// A statement that failed, and with it its transaction: nothing of it was stored.
-    static func statement(sqlState: String, _ message: String, user: String, database: String) -> Failure {
+    static func statement(sqlState: String, _ message: String, user: String, database: String, _ command: Command)
+        -> Failure
+    {
+        var failure = explained(sqlState: sqlState, message, user: user, database: database, command)
+        failure.isWorthRepeating = sqlState == "40P01" || sqlState == "40001"
+        return failure
+    }
+
+    private static func explained(
+        sqlState: String, _ message: String, user: String, database: String, _ command: Command
+    ) -> Failure {
         let said = "PostgreSQL refused: \(message) (SQLSTATE \(sqlState))"
         switch sqlState {
         case "42P07", "42710":
@@ -35,6 +45,11 @@ enum DatabaseFailure {
                 .refused,
                 "\(said)\nThe database \(database) has a table of this name that likesd did not make. Name another "
                     + "database in DATABASE_URL, or rename that table.")
+        case "42501" where command == .verify:
+            return Failure(
+                .permissionDenied,
+                "\(said)\nLet \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"; for --repair "
+                    + "also GRANT INSERT, UPDATE ON counters, cache_repairs TO \"\(user)\"")
         case "42501":
             return Failure(
                 .permissionDenied,
@@ -47,8 +62,7 @@ enum DatabaseFailure {
         case "55P03", "57014":
             return Failure(
                 .timedOut,
-                "\(said)\nSomething held the tables for \(Database.statementTimeoutMs / 1_000) s, perhaps another "
-                    + "migration. Running this again is safe.")
+                "\(said)\nSomething held the tables for long, perhaps a migration. Running this again is safe.")
         default: return Failure(.refused, "\(said)\nNothing was changed. Running this again is safe.")
         }
     }

@@ -9,6 +9,8 @@ enum ExitStatus: Int32, CaseIterable {
     case unavailable = 6
     case uncertain = 7
     case newerSchema = 8
+    case differences = 9
+    case incomplete = 10
     case usage = 64
     case unreachable = 69
     case output = 74
@@ -20,16 +22,18 @@ enum ExitStatus: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .ok: "done; for health: all is well"
-        case .refused: "refused: the request is wrong, or PostgreSQL refused the migration"
+        case .refused: "refused: the request is wrong, or PostgreSQL refused it"
         case .degraded: "health: degraded, it works without one of its backends"
         case .down: "health: down"
         case .rateLimited: "RATELIMITED: nothing stored, wait"
         case .busy: "BUSY: likesd is at a limit of its own, nothing stored"
         case .unavailable: "UNAVAILABLE: no PostgreSQL, nothing stored"
         case .uncertain: "UNCERTAIN: whether it was stored is unknown; repeat it, or ask 'liked'"
-        case .newerSchema: "migrate: the schema is newer than this likesctl"
+        case .newerSchema: "migrate, verify: the schema is newer than this likesctl"
+        case .differences: "verify: there are differences that were not mended"
+        case .incomplete: "verify: no differences left, but not everything could be checked"
         case .usage: "wrong usage"
-        case .unreachable: "the daemon is not reachable; for migrate: PostgreSQL"
+        case .unreachable: "the daemon is not reachable; for migrate and verify: PostgreSQL"
         case .output: "the output could not be written"
         case .timedOut: "no answer in time"
         case .notUnderstood: "the answer was not understood"
@@ -44,6 +48,8 @@ struct Failure: Error {
     var status: ExitStatus
     /// What happened and what to do; may have several lines.
     var message: String
+    /// PostgreSQL gave the statement up for the sake of others: the same again may well succeed.
+    var isWorthRepeating = false
 
     init(_ status: ExitStatus, _ message: String) {
         self.status = status

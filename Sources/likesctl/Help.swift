@@ -26,7 +26,7 @@ enum Help {
               --socket PATH       the daemon's socket; else LIKESD_SOCKET from the environment,
                                   else \(Configuration().socketPath)
               --json              print JSON
-              --config FILE       (migrate) the configuration file
+              --config FILE       (migrate, verify) the configuration file
               -h, --help          this text; 'likesctl COMMAND --help' tells more
               -V, --version       the version
               --                  what follows is no option

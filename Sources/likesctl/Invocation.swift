@@ -9,6 +9,7 @@ struct Invocation: Equatable {
     var socketPath: String?
     var configFile: String?
     var json = false
+    var verify = VerifyOptions()
 
     /// Takes the arguments behind the program's name. Options may stand anywhere, up to a `--`.
     init(_ words: [String]) throws(Failure) {
@@ -37,11 +38,15 @@ struct Invocation: Equatable {
             case "--json": json = true
             case "--socket": socketPath = try Self.value(of: name, attached, &rest)
             case "--config": configFile = try Self.value(of: name, attached, &rest)
+            case _ where VerifyOptions.flags.contains(name): verify.set(flag: name)
+            case _ where VerifyOptions.names.contains(name):
+                try verify.set(name, to: try Self.value(of: name, attached, &rest))
             default:
                 let hint = Int64(word) == nil ? "" : ": ids are whole numbers, 0 or more"
                 throw Self.wrong("there is no option '\(word)'\(hint)", command)
             }
-            if attached != nil, name == "--help" || name == "--version" || name == "--json" {
+            let takesNoValue = ["--help", "--version", "--json"].contains(name) || VerifyOptions.flags.contains(name)
+            if attached != nil, takesNoValue {
                 throw Self.wrong("\(name) takes no value", command)
             }
         }
@@ -64,11 +69,18 @@ struct Invocation: Equatable {
                 command.argumentCounts.lowerBound > arguments.count ? "an argument is missing" : "too many arguments"
             throw Self.wrong(what, command)
         }
-        if command == .migrate, socketPath != nil {
-            throw Self.wrong("migrate talks to PostgreSQL, not to the daemon: it takes no --socket", command)
+        if command.readsConfiguration, socketPath != nil {
+            throw Self.wrong(
+                "\(command.rawValue) talks to PostgreSQL, not to the daemon: it takes no --socket", command)
         }
-        if command != .migrate, configFile != nil {
-            throw Self.wrong("--config is for migrate alone: name the daemon's socket with --socket", command)
+        if !command.readsConfiguration, configFile != nil {
+            throw Self.wrong(
+                "--config is for migrate and verify alone: name the daemon's socket with --socket", command)
+        }
+        if command == .verify {
+            try verify.check()
+        } else if verify != VerifyOptions() {
+            throw Self.wrong("\(command.rawValue) takes none of verify's options", command)
         }
         if json, !command.hasJSON {
             throw Self.wrong("\(command.rawValue) prints Prometheus' own format: it takes no --json", command)

@@ -10,7 +10,7 @@ struct Migration {
 
     /// Runs the steps that are missing, each in one transaction. Safe to repeat, and from several hosts at once.
     init(of url: String, itemTypes: ItemTypes) throws(Failure) {
-        let connection = try Database.connected(to: url)
+        let connection = try Database.connected(to: url, for: .migrate)
         database = connection.name
         // Server-side, so that a statement that waits is reported by the server and leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")

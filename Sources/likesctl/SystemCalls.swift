@@ -34,6 +34,9 @@ enum SystemCalls {
         }
     }
 
+    /// Lets time pass for others to do their work.
+    static func pause(ms: Int32) { poll(nil, 0, ms) }
+
     /// Writes everything; false when the descriptor takes no more, with `errno` saying why.
     static func write(_ text: String, to descriptor: Int32) -> Bool {
         var text = text

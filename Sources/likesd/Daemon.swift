@@ -10,6 +10,7 @@ final class Daemon {
     private let clients: ClientTable
     private let listener: Listener
     private let redis: RedisLink
+    private let subscriber: SubscriberLink
     private let lane: LaneLink
     private let reader: ReaderLink
     private var notifier: Notifier
@@ -27,7 +28,9 @@ final class Daemon {
             core: Core(configuration: configuration, versions: .measured(), seed: seed.next(), now: now), now: now)
         clients = try ClientTable(host: host, types: configuration.itemTypes, loop: loop)
         listener = try Listener(configuration: configuration, host: host, clients: clients, loop: loop)
-        redis = RedisLink(host: host, loop: loop, configuration: configuration)
+        let channels = RedisChannels(database: configuration.redis.database, host: seed.next())
+        redis = RedisLink(host: host, loop: loop, configuration: configuration, channels: channels)
+        subscriber = SubscriberLink(host: host, loop: loop, configuration: configuration, channels: channels)
         let reader = ReaderLink(host: host, loop: loop, configuration: configuration)
         self.reader = reader
         lane = LaneLink(host: host, loop: loop, configuration: configuration) { reader.learn($0) }
@@ -55,6 +58,7 @@ final class Daemon {
             endTurn()
         }
         redis.disconnect()
+        subscriber.disconnect()
         lane.disconnect()
         reader.disconnect()
         return .success
@@ -84,6 +88,7 @@ final class Daemon {
             clients.flush()
         } while clients.parseResumed() || !host.actions.isEmpty
         redis.flush()
+        subscriber.flush()
         notifier.update(now: host.now) { host.core.statusLine(now: $0) }
         loop.wake(at: nextWake, now: host.now)
     }
@@ -118,22 +123,45 @@ final class Daemon {
         case .reply(let id, let reply): clients.reply(reply, to: id)
         case .close(let id): clients.close(id)
         case .resume(let id): clients.resume(id)
+        case .verify(let call, let database, let token): redis.verify(call, database: database, token: token)
         case .admit(let call, let entries): redis.perform(call, [.admit(call, entries)])
-        case .readCounters(let call, let items): redis.perform(call, [.readCounters(call, items)])
-        case .writeThrough(let call, let counters, let recent):
-            redis.perform(call, [.setCounters(call, counters), .keepRecent(call, recent)])
-        case .fillCounters(let counters): redis.perform(nil, [.setCounters(nil, counters)])
-        case .commit(let call, let rows): lane.commit(call, rows)
+        case .readCounters(let call, let generation, let items):
+            redis.perform(call, [.readCounters(call, generation, items)])
+        case .writeThrough(let call, let generation, let counters, let recent):
+            redis.perform(
+                call, [.setCounters(call, generation, counters, isTold: true), .keepRecent(call, recent)])
+        case .fill(let call, let generation, let counters):
+            redis.perform(call, [.setCounters(call, generation, counters, isTold: false)])
+        case .beat(let number): redis.beat(number)
+        case .fence(let call, let number, let rows): lane.fence(call, lane: number, rows: rows)
+        case .commit(let call, let request): lane.commit(call, request)
+        case .tend(let call, let request): lane.perform(.tend(call, request))
+        case .retireLanes(let call): lane.perform(.retire(call))
         case .selectCounters(let call, let items): reader.perform(.counters(call, items))
         case .selectPairs(let call, let pairs): reader.perform(.pairs(call, pairs))
-        case .connect(.redis): redis.connect()
-        case .connect(.lane): lane.connect()
-        case .connect(.reader): reader.connect()
-        case .disconnect(.redis): redis.disconnect()
-        case .disconnect(.lane): lane.disconnect()
-        case .disconnect(.reader): reader.disconnect()
+        case .selectRepairs(let call, let cursor): reader.perform(.repairs(call, after: cursor))
+        case .connect(let backend): connect(backend)
+        case .disconnect(let backend): disconnect(backend)
         case .log(let level, let text): logger.log(level, text)
         case .stopped: leaveBy = host.now.adding(ms: EdgeLimits.stopFlushMs)
+        }
+    }
+
+    private func connect(_ backend: Backend) {
+        switch backend {
+        case .redis: redis.connect()
+        case .subscriber: subscriber.connect()
+        case .lane: lane.connect()
+        case .reader: reader.connect()
+        }
+    }
+
+    private func disconnect(_ backend: Backend) {
+        switch backend {
+        case .redis: redis.disconnect()
+        case .subscriber: subscriber.disconnect()
+        case .lane: lane.disconnect()
+        case .reader: reader.disconnect()
         }
     }
 }

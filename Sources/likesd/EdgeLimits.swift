@@ -40,4 +40,11 @@ enum EdgeLimits {
     static let writesPerScript = 50
     /// Items of one MGET; each takes two keys.
     static let itemsPerMGET = 500
+    /// A lane whose process said nothing for this long, with a journal, is taken over: three times the time between
+    /// two signs of life.
+    static let laneSilentSeconds = 15
+    /// A lane without a journal is forgotten after this long.
+    static let laneForgottenSeconds = 86_400
+    /// Addresses of one host's name that are tried, one after the other.
+    static let addressesPerNameMax = 16
 }

@@ -37,7 +37,28 @@ def test_many_at_once_create_it_once(postgres, database):
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = list(pool.map(lambda _: run("likesctl", "migrate", "--json", DATABASE_URL=url), range(AT_ONCE)))
     assert [one.returncode for one in done] == [0] * AT_ONCE
-    assert sorted(json.loads(one.stdout)["from"] for one in done) == [0] + [SCHEMA_VERSION] * (AT_ONCE - 1)
+    answers = [json.loads(one.stdout) for one in done]
+    assert [answer["to"] for answer in answers] == [SCHEMA_VERSION] * AT_ONCE
+    # Each step is a transaction of its own, so that one may find what another has half done.
+    assert [answer["from"] for answer in answers].count(0) == 1
+
+
+def test_an_older_schema_is_upgraded_and_keeps_its_likes(postgres, database):
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    with postgres.connect(database) as connection:
+        # As version 1 left it.
+        connection.execute("DROP TABLE lanes, cache_repairs")
+        connection.execute("UPDATE likesd_schema SET version = 1")
+        connection.execute("INSERT INTO user_likes (user_id, item_id, item_type) VALUES (1, 2, 3)")
+    done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"schema upgraded from version 1 to {SCHEMA_VERSION} in database {database}\n",
+    )
+    with postgres.connect(database) as connection:
+        assert connection.execute("SELECT user_id, item_id, item_type FROM user_likes").fetchall() == [(1, 2, 3)]
+        assert connection.execute("SELECT * FROM lanes").fetchall() == []
+        assert connection.execute("SELECT * FROM cache_repairs").fetchall() == []
 
 
 def test_further_item_types_are_numbered_on_once(postgres, database):

@@ -1,43 +1,52 @@
 import CPostgres
 import LikesCore
 
-/// The connection that writes: one batch after the other.
+/// The connection that writes: one transaction after the other.
 ///
 /// Not in pipeline mode: outside of it libpq ends a statement's results only when the server is ready for the next,
 /// which is after the commit. An error at commit comes as a further result.
 final class LaneLink: PostgresLink {
     private struct UnderWay {
-        let call: CallID
-        let batch: LaneBatch
-        var outcome: BatchOutcome?
+        let call: LaneCall
+        var answer: LaneAnswer?
         var failure: StatementFailure?
     }
 
     private var types: TypeNumbers?
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
-    /// Told the types' numbers, all of which the lane knows.
+    /// Told the types' numbers, all of which the lane knows, whenever a server that takes writes was found.
     private let onTypes: (TypeNumbers) -> Void
 
     init(
         host: CoreHost, loop: EventLoop, configuration: Configuration, onTypes: @escaping (TypeNumbers) -> Void
     ) {
         self.onTypes = onTypes
-        super.init(.lane, preparing: [.commit], host: host, loop: loop, configuration: configuration)
+        super.init(
+            .lane, preparing: PreparedStatement.ofLane, host: host, loop: loop, configuration: configuration)
+    }
+
+    func fence(_ call: CallID, lane: Int64, rows: [BatchRow]) {
+        guard let types else { return }
+        perform(.fence(call, lane: lane, LaneBatch(rows, types: types)))
+    }
+
+    func commit(_ call: CallID, _ request: CommitRequest) {
+        guard let types else { return }
+        perform(.commit(call, LaneBatch(request.rows, types: types), request))
     }
 
     /// Without a connection the core has given the call up already.
-    func commit(_ call: CallID, _ rows: [BatchRow]) {
+    func perform(_ call: LaneCall) {
         guard isReady, let types else { return }
-        precondition(underWay == nil, "a second batch on one lane")
-        let batch = LaneBatch(rows, types: types)
-        batch.write(to: &parameters)
-        guard send(.commit, parameters) else { return }
-        underWay = UnderWay(call: call, batch: batch)
+        precondition(underWay == nil, "a second call on one lane")
+        call.write(to: &parameters, types: types)
+        guard send(call.statement, parameters) else { return }
+        underWay = UnderWay(call: call)
         flush()
     }
 
-    override func settled(_ types: TypeNumbers) -> Bool {
+    override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         self.types = types
         onTypes(types)
         return true
@@ -53,10 +62,10 @@ final class LaneLink: PostgresLink {
                 continue
             }
             let result = StatementResult(raw)
-            if result.status == PGRES_TUPLES_OK {
-                current.outcome = current.batch.outcome(result)
+            if result.status == PGRES_TUPLES_OK, let types {
+                current.answer = current.call.answer(result, types: types)
             } else if result.endsSession {
-                // Ended by the server or on the way: nothing is proven, not even after an outcome.
+                // Ended by the server or on the way: nothing is proven, not even after an answer.
                 return lose(.unreachable(result.message))
             } else {
                 current.failure = current.failure ?? StatementFailure(result)
@@ -67,12 +76,25 @@ final class LaneLink: PostgresLink {
 
     /// The server is ready for the next: what it said is final.
     private func finish(_ done: UnderWay) {
+        let call = done.call.call
         if let failure = done.failure {
-            host.deliver { core, now, actions in core.statementFailed(done.call, failure, now: now, into: &actions) }
-        } else if let outcome = done.outcome {
-            host.deliver { core, now, actions in core.committed(done.call, outcome, now: now, into: &actions) }
+            host.deliver { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
+        } else if let answer = done.answer {
+            deliver(answer, to: call)
         } else {
-            lose(.unreachable("the server gave no result of a batch"))
+            lose(.unreachable("the server gave no result of a statement of the lane's"))
+        }
+    }
+
+    private func deliver(_ answer: LaneAnswer, to call: CallID) {
+        host.deliver { core, now, actions in
+            switch answer {
+            case .fenced(let state): core.fenced(call, state, now: now, into: &actions)
+            case .committed(let outcome): core.committed(call, outcome, now: now, into: &actions)
+            case .fencedOff: core.fencedOff(call, now: now, into: &actions)
+            case .tended: core.tended(call, now: now, into: &actions)
+            case .retired(let count): core.lanesRetired(call, lanesCount: count, now: now, into: &actions)
+            }
         }
     }
 }

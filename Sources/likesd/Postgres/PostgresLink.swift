@@ -7,6 +7,7 @@ import LikesCore
 class PostgresLink {
     private enum Stage {
         case idle
+        case resolving
         case connecting
         case settling(Settling)
         case ready
@@ -17,6 +18,8 @@ class PostgresLink {
     private let backend: Backend
     private let loop: EventLoop
     private let statements: [PreparedStatement]
+    private var hosts: DatabaseHosts
+    private let lookup: NameLookup
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
@@ -30,6 +33,8 @@ class PostgresLink {
         self.host = host
         self.loop = loop
         self.configuration = configuration
+        hosts = DatabaseHosts(of: configuration.databaseURL, for: backend)
+        lookup = NameLookup(hosts.names, loop: loop)
     }
 
     // MARK: For subclasses
@@ -37,7 +42,7 @@ class PostgresLink {
     var isReady: Bool { if case .ready = stage { true } else { false } }
 
     /// The connection is settled and its statements are prepared. False: it cannot be used.
-    func settled(_ types: TypeNumbers) -> Bool { true }
+    func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
     /// Takes the results that have come in.
     func collect() {}
@@ -75,12 +80,24 @@ class PostgresLink {
 
     // MARK: Coming and going
 
-    /// Begins to connect. Resolving a host's name blocks, in libpq as in hiredis: use an address, or a resolver on
-    /// this host.
+    /// Begins to connect, once the servers' addresses are known. Names that stand elsewhere than in DATABASE_URL
+    /// (PGHOST, a service file) libpq looks up itself, and everything waits for that.
     func connect() {
         precondition(connection == nil, "a second connection of one kind to PostgreSQL")
+        stage = .resolving
+        do {
+            try lookup.start { [unowned self] answer in self.connect(answer) }
+        } catch {
+            lose(.unreachable(error.message))
+        }
+    }
+
+    private func connect(_ answer: NameLookup.Answer) {
         stage = .connecting
-        let settings = connectionSettings
+        let failures = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
+        let order = hosts.order(answer)
+        if !failures.isEmpty, order.isEmpty { return lose(.unreachable(failures.sorted().joined(separator: "; "))) }
+        let settings = connectionSettings + order
         connection = CStrings.with(settings.map(\.keyword)) { keywords in
             CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
         }
@@ -100,7 +117,12 @@ class PostgresLink {
     func disconnect() { close() }
 
     private func close() {
+        switch stage {
+        case .connecting, .settling: noteFailedAttempt()
+        case .idle, .resolving, .ready: break
+        }
         stage = .idle
+        lookup.forget()
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
         source = nil
@@ -109,15 +131,21 @@ class PostgresLink {
         forget()
     }
 
+    private func noteFailedAttempt() {
+        guard let connection else { return }
+        guard PQstatus(connection) != CONNECTION_BAD, let host = PQhost(connection) else { return hosts.refused() }
+        hosts.hung(host: String(cString: host), port: PQport(connection).map { String(cString: $0) })
+    }
+
     /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`.
     private var connectionSettings: [(keyword: String, value: String)] {
         let name = backend == .lane ? "likesd lane" : "likesd reader"
-        return [
+        let defaults = [
             ("application_name", name),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "15000"),
-            ("dbname", configuration.databaseURL),
         ]
+        return defaults + hosts.preferences + [("dbname", configuration.databaseURL)]
     }
 
     private var errorText: String {
@@ -139,7 +167,7 @@ class PostgresLink {
 
     private func ready(_ events: UInt32) {
         switch stage {
-        case .idle: return
+        case .idle, .resolving: return
         case .connecting: poll()
         case .settling, .ready:
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1
@@ -187,10 +215,13 @@ class PostgresLink {
             switch settling.next() {
             case .step: advance(settling)
             case .failed(let failure): lose(failure)
-            case .done(let types):
+            case .done(let types, let facts):
                 stage = .ready
-                guard settled(types) else { return lose() }
-                host.deliver { core, now, actions in core.connected(backend, now: now, into: &actions) }
+                hosts.connected()
+                guard settled(types, facts) else { return lose() }
+                host.deliver { core, now, actions in
+                    core.databaseConnected(backend, facts, now: now, into: &actions)
+                }
             }
         }
     }

@@ -7,17 +7,21 @@ final class ReaderLink: PostgresLink {
     private var types: TypeNumbers?
     /// From the lane, which adds types that were missing.
     private var learnt: TypeNumbers?
+    /// What it was connected to was a standby then.
+    private var isOnStandby = false
     private var calls = Ring<ReaderCall>()
     private var parameters = StatementParameters()
 
     init(host: CoreHost, loop: EventLoop, configuration: Configuration) {
-        super.init(.reader, preparing: [.counters, .pairs], host: host, loop: loop, configuration: configuration)
+        super.init(.reader, preparing: PreparedStatement.ofReader, host: host, loop: loop, configuration: configuration)
     }
 
-    /// Takes over the numbers of all types, once the lane has them.
+    /// Takes over the numbers of all types, once the lane has them. Where the lane found a server that takes writes,
+    /// the reader belongs there too.
     func learn(_ types: TypeNumbers) {
         learnt = types
         self.types = types
+        if isReady && isOnStandby { lose(.unreachable("the primary is there again")) }
     }
 
     /// Without a connection the core has given the call up already.
@@ -31,7 +35,8 @@ final class ReaderLink: PostgresLink {
         flush()
     }
 
-    override func settled(_ types: TypeNumbers) -> Bool {
+    override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
+        isOnStandby = facts.history == nil
         self.types = types.isComplete ? types : learnt ?? types
         return PQenterPipelineMode(connection) == 1
     }
@@ -49,7 +54,8 @@ final class ReaderLink: PostgresLink {
             nulls = 0
             let result = StatementResult(raw)
             switch result.status {
-            case PGRES_TUPLES_OK: call.deliver(result, to: host)
+            case PGRES_TUPLES_OK:
+                if let types { call.deliver(result, types: types, to: host) }
             case PGRES_PIPELINE_SYNC: calls.popFirst()
             default:
                 if result.endsSession { return lose(.unreachable(result.message)) }

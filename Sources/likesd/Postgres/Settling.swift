@@ -12,7 +12,7 @@ struct Settling {
 
     enum Outcome {
         case step
-        case done(TypeNumbers)
+        case done(TypeNumbers, DatabaseFacts)
         case failed(BackendFailure)
     }
 
@@ -21,6 +21,7 @@ struct Settling {
     private let configuration: Configuration
     private var step = Step.session
     private var types: TypeNumbers?
+    private var facts = DatabaseFacts(history: nil)
     /// The first thing in the way.
     private var failure: BackendFailure?
 
@@ -36,7 +37,7 @@ struct Settling {
     func send(on connection: OpaquePointer) -> Bool {
         let status =
             switch step {
-            case .session: PQsendQuery(connection, sessionText)
+            case .session: PQsendQuery(connection, Settling.sessionText(configuration))
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
@@ -54,7 +55,7 @@ struct Settling {
     ///
     /// `synchronous_commit` is set even where it is on, so that turning it off for the server does not reach here; a
     /// stronger setting stays.
-    private var sessionText: String {
+    static func sessionText(_ configuration: Configuration) -> String {
         let timeoutMs = configuration.requestTimeoutMs
         return """
             SET client_min_messages = warning;
@@ -71,7 +72,9 @@ struct Settling {
                 'synchronous_commit',
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
-            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion))
+            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
+                (SELECT system_identifier FROM pg_control_system()),
+                CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END
             """
     }
 
@@ -110,7 +113,11 @@ struct Settling {
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
         // The result before has one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 3 else { return }
+        guard result.rowCount == 1, result.columnCount == 5 else { return }
+        // The timeline leads the names of the log's files, in hex. A standby writes none.
+        if !result.isNull(0, 4), let timeline = Int64(result.text(0, 4), radix: 16) {
+            facts.history = DatabaseHistory(system: result.text(0, 3), timeline: timeline)
+        }
         if isLane && result.text(0, 0) == "t" {
             failure = .readOnly("the server is a standby: \(PostgresAdvice.readOnly)")
         } else if isLane && result.text(0, 1) == "t" {
@@ -152,7 +159,7 @@ struct Settling {
             if place + 1 < statements.count {
                 step = .prepare(place + 1)
             } else if let types {
-                return .done(types)
+                return .done(types, facts)
             }
         }
         return .step

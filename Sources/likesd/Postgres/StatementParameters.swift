@@ -1,4 +1,6 @@
-/// The parameters of one prepared statement, arrays in PostgreSQL's binary format, in a buffer used again for the next.
+import LikesProtocol
+
+/// The parameters of one prepared statement, in PostgreSQL's binary format, in a buffer used again for the next.
 struct StatementParameters {
     private var bytes: [UInt8] = []
     private var starts: [Int] = []
@@ -28,6 +30,27 @@ struct StatementParameters {
             append(Int32(2))
             append(value(element))
         }
+    }
+
+    mutating func append(bigint value: Int64) {
+        starts.append(bytes.count)
+        append(value)
+    }
+
+    mutating func append(smallint value: Int16) {
+        starts.append(bytes.count)
+        append(value)
+    }
+
+    mutating func append(boolean value: Bool) {
+        starts.append(bytes.count)
+        append(UInt8(value ? 1 : 0))
+    }
+
+    /// Ids and types of items, as two arrays.
+    mutating func append(items: [Item], types: TypeNumbers) {
+        append(bigints: items) { $0.id }
+        append(smallints: items) { types.number(of: $0) }
     }
 
     /// Calls `body` with the number of parameters, their places and their lengths, as libpq takes them.

@@ -57,6 +57,10 @@ private enum PostgresField {
 }
 
 extension StatementFailure {
+    /// SQLSTATE classes that speak of the rows themselves: data, constraints, triggers, views' checks, and what
+    /// functions of the database's owner raise.
+    private static let classesOfRows: Set<String> = ["22", "23", "27", "44", "P0"]
+
     /// What an error of the server's says about trying again.
     init(_ result: borrowing StatementResult) {
         let state = result.sqlState ?? ""
@@ -66,7 +70,7 @@ extension StatementFailure {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
             case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
-            default: .other(text)
+            default: StatementFailure.classesOfRows.contains(String(state.prefix(2))) ? .rows(text) : .other(text)
             }
     }
 }

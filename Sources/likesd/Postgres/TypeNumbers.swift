@@ -26,7 +26,14 @@ struct TypeNumbers {
 
     /// The item of a row; its number is one that was asked for.
     func item(number: Int16, id: Int64) -> Item {
-        guard let place = places[number] else { preconditionFailure("a statement gave a type it was not asked for") }
-        return Item(type: place, id: id)
+        guard let item = knownItem(number: number, id: id) else {
+            preconditionFailure("a statement gave a type it was not asked for")
+        }
+        return item
+    }
+
+    /// nil: the type is none of those configured here.
+    func knownItem(number: Int16, id: Int64) -> Item? {
+        places[number].map { Item(type: $0, id: id) }
     }
 }

@@ -1,82 +1,94 @@
-import CHiredis
 import LikesCore
 import LikesProtocol
 
-/// A call under way: what came in of it, and how many slices are still out.
+/// A call under way: what came in of it, and how many slices are still out. A call in several slices has one outcome,
+/// the worst of theirs.
 struct RedisAnswer {
-    var slicesLeft: Int
-    var verdicts: [AdmissionVerdict] = []
-    var counters: [CounterState?] = []
-    /// The first error of one of its slices.
-    var failure: String?
+    private(set) var slicesLeft: Int
+    private(set) var verdicts: [AdmissionVerdict] = []
+    private(set) var counters: [CounterState?] = []
+    private(set) var generation: Generation?
+    private(set) var failure: RedisFailure?
+    /// Redis had no room, and dropped counters instead of keeping old ones.
+    private(set) var refusal: String?
 
     init(slicesLeft: Int) { self.slicesLeft = slicesLeft }
 
     /// Takes in the reply to one slice.
     mutating func take(_ reply: RedisReply, of slice: RedisSlice) {
+        slicesLeft -= 1
+        if let error = reply.error { return take(error: RedisReply.withoutPlace(error), of: slice) }
         switch slice.job {
-        case .admit(_, let entries):
-            if verdicts.isEmpty {
-                verdicts = Array(repeating: .admitted(recent: false), count: entries.count)
+        case .admit(_, let entries): takeVerdicts(reply, of: slice, entries: entries.count)
+        case .readCounters(_, let expected, let items): takeCounters(reply, of: slice, expected, items)
+        case .setCounters:
+            // The script's words for it.
+            if let text = reply.text {
+                refusal = refusal ?? RedisReply.withoutPlace(text)
+            } else {
+                switch reply.integer {
+                case 1: return
+                case 0: fail(.late)
+                case -1: fail(.otherGeneration)
+                default: misfit()
+                }
             }
-            guard reply.elementCount == slice.range.count else { return misfit() }
-            for (offset, place) in slice.range.enumerated() {
-                guard let verdict = reply.element(offset)?.integer else { return misfit() }
-                verdicts[place] = verdict < 0 ? .limited(retrySeconds: -verdict) : .admitted(recent: verdict == 1)
-            }
-        case .readCounters(_, let items):
-            if counters.isEmpty { counters = Array(repeating: nil, count: items.count) }
-            guard reply.elementCount == 2 * slice.range.count else { return misfit() }
-            for (offset, place) in slice.range.enumerated() {
-                guard let count = reply.element(2 * offset)?.wholeNumber,
-                    let version = reply.element(2 * offset + 1)?.wholeNumber
-                else { continue }
-                counters[place] = CounterState(item: items[place], count: count, version: version)
-            }
-        case .setCounters, .keepRecent: return
+        case .verify:
+            guard let made = reply.text.flatMap({ Generation(marker: $0) }) else { return misfit() }
+            generation = made
+        case .keepRecent, .beat: return
         }
     }
 
-    private mutating func misfit() { failure = failure ?? "an answer that does not fit the question" }
-}
-
-/// A reply as hiredis hands it over; valid only while its callback runs.
-struct RedisReply {
-    private let reply: UnsafePointer<redisReply>
-
-    init(_ reply: UnsafePointer<redisReply>) { self.reply = reply }
-
-    /// The message of an error.
-    var error: String? { reply.pointee.type == REDIS_REPLY_ERROR ? String(decoding: text, as: UTF8.self) : nil }
-
-    var integer: Int64? { reply.pointee.type == REDIS_REPLY_INTEGER ? reply.pointee.integer : nil }
-
-    var string: [UInt8]? { reply.pointee.type == REDIS_REPLY_STRING ? Array(text) : nil }
-
-    /// The value of a string that is a whole number from 0 to 2^63−1.
-    var wholeNumber: Int64? {
-        guard reply.pointee.type == REDIS_REPLY_STRING else { return nil }
-        let text = text
-        guard !text.isEmpty else { return nil }
-        var value: Int64 = 0
-        for byte in text {
-            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-            let (tens, isTooMuch) = value.multipliedReportingOverflow(by: 10)
-            let (sum, isOver) = tens.addingReportingOverflow(Int64(byte - UInt8(ascii: "0")))
-            guard !isTooMuch, !isOver else { return nil }
-            value = sum
+    private mutating func take(error: String, of slice: RedisSlice) {
+        // Recent likes that are not kept are only a hint less.
+        if case .keepRecent = slice.job, RedisReply.isOutOfMemory(error) {
+            refusal = refusal ?? error
+        } else {
+            fail(.refused(error))
         }
-        return value
     }
 
-    var elementCount: Int { reply.pointee.type == REDIS_REPLY_ARRAY ? Int(reply.pointee.elements) : 0 }
-
-    func element(_ place: Int) -> RedisReply? {
-        guard place < elementCount, let element = reply.pointee.element[place] else { return nil }
-        return RedisReply(element)
+    private mutating func takeVerdicts(_ reply: RedisReply, of slice: RedisSlice, entries: Int) {
+        if verdicts.isEmpty { verdicts = Array(repeating: .admitted(recent: false), count: entries) }
+        guard reply.elementCount == slice.range.count else { return misfit() }
+        for (offset, place) in slice.range.enumerated() {
+            guard let verdict = reply.element(offset)?.integer else { return misfit() }
+            verdicts[place] = verdict < 0 ? .limited(retrySeconds: -verdict) : .admitted(recent: verdict == 1)
+        }
     }
 
-    private var text: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : Int(reply.pointee.len))
+    /// The marker, then each counter and its version.
+    private mutating func takeCounters(
+        _ reply: RedisReply, of slice: RedisSlice, _ expected: Generation, _ items: [Item]
+    ) {
+        if counters.isEmpty { counters = Array(repeating: nil, count: items.count) }
+        guard reply.elementCount == 1 + 2 * slice.range.count else { return misfit() }
+        guard let marker = reply.element(0)?.string, marker.elementsEqual(expected.marker.utf8) else {
+            return fail(.otherGeneration)
+        }
+        let prefix = Array("\(expected.token):".utf8)
+        for (offset, place) in slice.range.enumerated() {
+            guard let count = reply.element(1 + 2 * offset)?.wholeNumber,
+                let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
+                let version = RedisReply.wholeNumber(UnsafeRawBufferPointer(rebasing: text.dropFirst(prefix.count)))
+            else { continue }
+            counters[place] = CounterState(item: items[place], count: count, version: version)
+        }
+    }
+
+    private mutating func misfit() { fail(.refused("an answer that does not fit the question")) }
+
+    private mutating func fail(_ new: RedisFailure) {
+        if let failure, Self.weight(failure) >= Self.weight(new) { return }
+        failure = new
+    }
+
+    private static func weight(_ failure: RedisFailure) -> Int {
+        switch failure {
+        case .refused: 1
+        case .late: 2
+        case .otherGeneration: 3
+        }
     }
 }

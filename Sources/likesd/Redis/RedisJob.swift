@@ -3,25 +3,31 @@ import LikesProtocol
 
 /// One thing asked of Redis, whole; it goes out in slices of what one command may hold.
 enum RedisJob {
+    /// `server`: `RedisServerFacts.name`.
+    case verify(CallID, server: String, database: DatabaseHistory?, token: String)
     case admit(CallID, [AdmissionEntry])
-    case readCounters(CallID, [Item])
-    /// Nobody waits when there is no call.
-    case setCounters(CallID?, [CounterState])
+    case readCounters(CallID, Generation, [Item])
+    /// `isTold`: to all hosts.
+    case setCounters(CallID, Generation, [CounterState], isTold: Bool)
     case keepRecent(CallID, [RecentLike])
+    /// Heard again by the subscriber, if at all.
+    case beat(UInt64)
 
     var call: CallID? {
         switch self {
-        case .admit(let call, _), .readCounters(let call, _), .keepRecent(let call, _): call
-        case .setCounters(let call, _): call
+        case .admit(let call, _), .readCounters(let call, _, _), .keepRecent(let call, _): call
+        case .setCounters(let call, _, _, _), .verify(let call, _, _, _): call
+        case .beat: nil
         }
     }
 
     private var count: Int {
         switch self {
         case .admit(_, let entries): entries.count
-        case .readCounters(_, let items): items.count
-        case .setCounters(_, let counters): counters.count
+        case .readCounters(_, _, let items): items.count
+        case .setCounters(_, _, let counters, _): counters.count
         case .keepRecent(_, let changes): changes.count
+        case .verify, .beat: 1
         }
     }
 
@@ -30,13 +36,15 @@ enum RedisJob {
         case .admit: EdgeLimits.admissionEntriesPerScript
         case .readCounters: EdgeLimits.itemsPerMGET
         case .setCounters, .keepRecent: EdgeLimits.writesPerScript
+        case .verify, .beat: 1
         }
     }
 
-    /// Its slices, in order; none when there is nothing to do.
-    var slices: [RedisSlice] {
+    /// Its slices, in order; none when there is nothing to do. `deadlineMs`: when Redis, by its own clock, is not to
+    /// set counters any more.
+    func slices(deadlineMs: Int64) -> [RedisSlice] {
         stride(from: 0, to: count, by: sliceMax).map {
-            RedisSlice(job: self, range: $0..<min($0 + sliceMax, count))
+            RedisSlice(job: self, range: $0..<min($0 + sliceMax, count), deadlineMs: deadlineMs)
         }
     }
 }
@@ -46,81 +54,117 @@ struct RedisSlice {
     let job: RedisJob
     /// Which of the job's entries.
     let range: Range<Int>
+    let deadlineMs: Int64
     /// Sent again after Redis had lost the script. It is not sent a third time.
     var isRepeated = false
 
-    init(job: RedisJob, range: Range<Int>) {
+    init(job: RedisJob, range: Range<Int>, deadlineMs: Int64) {
         self.job = job
         self.range = range
+        self.deadlineMs = deadlineMs
     }
 
     /// The script it runs, nil for a plain command.
     var script: Script? {
         switch job {
+        case .verify: .verify
         case .admit: .admit
-        case .readCounters: nil
         case .setCounters: .setCounters
         case .keepRecent: .keepRecent
+        case .readCounters, .beat: nil
         }
     }
 
     /// Writes the command, with the script's hash where it runs one.
-    func write(to command: inout RedisCommand, hash: [UInt8], configuration: Configuration) {
-        let count = Int64(range.count)
+    func write(
+        to command: inout RedisCommand, hash: [UInt8], configuration: Configuration, channels: RedisChannels
+    ) {
         switch job {
-        case .admit(_, let entries):
-            command.beginScript(hash, keys: 2 * count, arguments: 2 + count)
-            for entry in entries[range] {
-                command.word("rate:", entry.pair.user, ":likes")
-                command.word("recent_likes:", entry.pair.user, "")
-            }
-            command.word(configuration.rateLimitRequests)
-            command.word(configuration.rateLimitWindowSeconds)
-            for entry in entries[range] {
-                switch entry.kind {
-                case .like: command.word("", entry.pair.item, "")
-                case .unlike: command.word("")
-                }
-            }
-        case .readCounters(_, let items):
-            command.begin(words: 1 + 2 * range.count)
+        case .verify(_, let server, let database, let token):
+            command.beginScript(hash, keys: 1, arguments: 3)
+            command.word(RedisSlice.markerKey)
+            command.word(server.utf8)
+            command.word(Generation.word(database).utf8)
+            command.word(token.utf8)
+        case .admit(_, let entries): write(entries[range], to: &command, hash, configuration)
+        case .readCounters(_, _, let items):
+            command.begin(words: 2 + 2 * range.count)
             command.word("MGET")
-            for item in items[range] {
-                command.word("counter:", item, "")
-                command.word("{counter:", item, "}:version")
-            }
-        case .setCounters(_, let counters):
-            command.beginScript(hash, keys: 2 * count, arguments: 1 + 2 * count)
-            for counter in counters[range] {
-                command.word("counter:", counter.item, "")
-                command.word("{counter:", counter.item, "}:version")
-            }
+            command.word(RedisSlice.markerKey)
+            for item in items[range] { command.keys(of: item) }
+        case .setCounters(_, let generation, let counters, let isTold):
+            command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 5 + 2 * range.count)
+            command.word(RedisSlice.markerKey)
+            for counter in counters[range] { command.keys(of: counter.item) }
+            command.word(generation.marker.utf8)
+            command.word(generation.token.utf8)
+            command.word(deadlineMs)
             command.word(configuration.cacheTTLSeconds)
+            if isTold { command.word(channels.counters) } else { command.word("") }
             for counter in counters[range] {
                 command.word(counter.count)
                 command.word(counter.version)
             }
-        case .keepRecent(_, let changes):
-            command.beginScript(hash, keys: count, arguments: 2 + count)
-            for change in changes[range] { command.word("recent_likes:", change.pair.user, "") }
-            command.word(configuration.recentLikesTTLSeconds)
-            command.word(configuration.recentLikesMax)
-            for change in changes[range] {
-                if change.add {
-                    command.word("+", change.pair.item, "")
-                } else {
-                    command.word("-", change.pair.item, "")
-                }
+        case .keepRecent(_, let changes): write(changes[range], to: &command, hash, configuration)
+        case .beat(let number):
+            command.begin(words: 3)
+            command.word("PUBLISH")
+            command.word(channels.host)
+            command.word(String(number).utf8)
+        }
+    }
+
+    /// Where `Generation.marker` stands.
+    static let markerKey: StaticString = "likesd:generation"
+
+    private func write(
+        _ entries: ArraySlice<AdmissionEntry>, to command: inout RedisCommand, _ hash: [UInt8],
+        _ configuration: Configuration
+    ) {
+        command.beginScript(hash, keys: 2 * entries.count, arguments: 2 + entries.count)
+        for entry in entries {
+            command.word("rate:", entry.pair.user, ":likes")
+            command.word("recent_likes:", entry.pair.user, "")
+        }
+        command.word(configuration.rateLimitRequests)
+        command.word(configuration.rateLimitWindowSeconds)
+        for entry in entries {
+            switch entry.kind {
+            case .like: command.word("", entry.pair.item, "")
+            case .unlike: command.word("")
+            }
+        }
+    }
+
+    private func write(
+        _ changes: ArraySlice<RecentLike>, to command: inout RedisCommand, _ hash: [UInt8],
+        _ configuration: Configuration
+    ) {
+        command.beginScript(hash, keys: changes.count, arguments: 2 + changes.count)
+        for change in changes { command.word("recent_likes:", change.pair.user, "") }
+        command.word(configuration.recentLikesTTLSeconds)
+        command.word(configuration.recentLikesMax)
+        for change in changes {
+            if change.add {
+                command.word("+", change.pair.item, "")
+            } else {
+                command.word("-", change.pair.item, "")
             }
         }
     }
 }
 
 extension RedisCommand {
-    fileprivate mutating func beginScript(_ hash: [UInt8], keys: Int64, arguments: Int64) {
-        begin(words: 3 + Int(keys + arguments))
+    fileprivate mutating func beginScript(_ hash: [UInt8], keys: Int, arguments: Int) {
+        begin(words: 3 + keys + arguments)
         word("EVALSHA")
         word(hash)
-        word(keys)
+        word(Int64(keys))
+    }
+
+    /// A counter's key and its version's.
+    fileprivate mutating func keys(of item: Item) {
+        word("counter:", item, "")
+        word("{counter:", item, "}:version")
     }
 }

@@ -1,16 +1,14 @@
 import CHiredis
-import Glibc
 import LikesCore
 import LikesProtocol
 
-/// The connection to Redis: performs the core's calls, and reports their answers, its coming and its going.
+/// The connection to Redis that asks: performs the core's calls, and reports their answers, its coming and its going.
 ///
 /// Replies come in the order of commands, so what they belong to is a queue.
-final class RedisLink {
+final class RedisLink: RedisConnectionOwner {
     private enum State {
         case idle
-        case connecting
-        /// Replies of the handshake still to come.
+        /// Replies of the handshake's present part still to come.
         case preparing(Int)
         case ready
     }
@@ -19,95 +17,48 @@ final class RedisLink {
     private enum Sent {
         /// A step of the handshake, with its name for the message.
         case step(StaticString)
+        case info(StaticString)
         case load(Script)
+        case time(askedAt: Instant)
         case slice(RedisSlice)
     }
 
     private let host: CoreHost
-    private let loop: EventLoop
     private let configuration: Configuration
+    private let channels: RedisChannels
+    private lazy var connection = RedisConnection(owner: self, loop: loop, configuration: configuration)
+    private let loop: EventLoop
     private var state = State.idle
-    private var context: UnsafeMutablePointer<redisAsyncContext>?
-    private var adapter: RedisAdapter?
+    private var facts = RedisServerFacts()
+    private var clock = RedisClock()
     private var sent = Ring<Sent>()
     private var answers: [CallID: RedisAnswer] = [:]
     private var hashes = [[UInt8]](repeating: [], count: Script.allCases.count)
     private var command: RedisCommand
 
-    init(host: CoreHost, loop: EventLoop, configuration: Configuration) {
+    init(host: CoreHost, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
         self.host = host
         self.loop = loop
         self.configuration = configuration
+        self.channels = channels
         command = RedisCommand(types: configuration.itemTypes)
     }
 
     // MARK: Coming and going
 
-    /// Begins to connect. Resolving a host's name blocks, in hiredis as in libpq: use an address, or a resolver on
-    /// this host.
-    func connect() {
-        precondition(context == nil, "a second connection to Redis")
-        state = .connecting
-        let opened =
-            switch configuration.redis.address {
-            case .tcp(let host, let port): redisAsyncConnect(host, Int32(port))
-            case .unix(let path): redisAsyncConnectUnix(path)
-            }
-        guard let opened else { return fail("no memory for a connection") }
-        guard opened.pointee.err == 0 else {
-            let reason = RedisLink.reason(opened)
-            redisAsyncFree(opened)
-            return fail(reason)
-        }
-        context = opened
-        opened.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-        do {
-            adapter = try RedisAdapter(opened, loop: loop) { [weak self] in
-                self?.context = nil
-                self?.adapter = nil
-            }
-        } catch {
-            context = nil
-            redisAsyncFree(opened)
-            return fail(error.message)
-        }
-        redisAsyncSetDisconnectCallback(opened) { context, _ in
-            guard let context, let link = RedisLink.of(context) else { return }
-            link.fail(RedisLink.reason(context))
-        }
-        // Asks to be told of writability, therefore after the adapter is there.
-        redisAsyncSetConnectCallback(opened) { context, status in
-            guard let context, let link = RedisLink.of(context) else { return }
-            if status == REDIS_OK { link.prepare() } else { link.fail(RedisLink.reason(context)) }
-        }
-    }
+    func connect() { connection.connect() }
 
-    /// Closes without a word to the core. Never called from within hiredis, which frees at once then.
+    /// Closes without a word to the core.
     func disconnect() {
         forget()
-        if let context { redisAsyncFree(context) }
+        connection.disconnect()
     }
 
-    /// Writes what gathered in this turn, at once instead of after another wait for the socket.
-    func flush() {
-        switch state {
-        case .preparing, .ready: adapter?.writeIfWanted()
-        case .idle, .connecting: break
-        }
-        adapter?.apply()
-    }
+    func flush() { connection.flush() }
 
-    private func fail(_ reason: String) {
-        if case .idle = state { return }
+    func closed(_ reason: String) {
         forget()
-        let place =
-            switch configuration.redis.address {
-            case .tcp(let host, let port): "\(host):\(port)"
-            case .unix(let path): path
-            }
-        host.deliver { core, now, actions in
-            core.lost(.redis, .unreachable("\(place): \(reason)"), now: now, into: &actions)
-        }
+        host.deliver { core, now, actions in core.lost(.redis, .unreachable(reason), now: now, into: &actions) }
     }
 
     private func forget() {
@@ -116,42 +67,34 @@ final class RedisLink {
         answers.removeAll(keepingCapacity: true)
     }
 
-    private static func of(_ context: UnsafePointer<redisAsyncContext>) -> RedisLink? {
-        context.pointee.data.map { Unmanaged<RedisLink>.fromOpaque($0).takeUnretainedValue() }
-    }
-
-    private static func reason(_ context: UnsafePointer<redisAsyncContext>) -> String {
-        let text = withUnsafeBytes(of: context.pointee.c.errstr) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        return text.isEmpty ? "the connection was closed" : text
-    }
-
     // MARK: The handshake
 
-    private func prepare() {
-        guard let context else { return }
-        // On a Unix socket it fails, and hiredis then takes the whole connection for broken.
-        if case .tcp = configuration.redis.address { redisEnableKeepAlive(&context.pointee.c) }
+    func opened() {
         state = .preparing(0)
-        let endpoint = configuration.redis
-        if let password = endpoint.password {
-            command.begin(words: endpoint.username == nil ? 2 : 3)
-            command.word("AUTH")
-            if let username = endpoint.username { command.word(username.utf8) }
-            command.word(password.utf8)
-            sendStep(.step("AUTH"))
-        }
-        if endpoint.database != 0 {
-            command.begin(words: 2)
-            command.word("SELECT")
-            command.word(Int64(endpoint.database))
-            sendStep(.step("SELECT"))
-        }
+        facts = RedisServerFacts()
+        clock = RedisClock()
+        let database = configuration.redis.database
+        if database != 0 { sendStep("SELECT", Int64(database)) }
+        sendInfo("server")
+        sendInfo("replication")
         for script in Script.allCases {
             writeLoad(script)
-            sendStep(.load(script))
+            send(.load(script))
         }
+    }
+
+    private func sendStep(_ name: StaticString, _ argument: Int64) {
+        command.begin(words: 2)
+        command.word(name)
+        command.word(argument)
+        send(.step(name))
+    }
+
+    private func sendInfo(_ section: StaticString) {
+        command.begin(words: 2)
+        command.word("INFO")
+        command.word(section)
+        send(.info(section))
     }
 
     private func writeLoad(_ script: Script) {
@@ -161,77 +104,100 @@ final class RedisLink {
         command.word(script.text)
     }
 
-    private func sendStep(_ step: Sent) {
-        if case .preparing(let left) = state { state = .preparing(left + 1) }
-        send(step)
+    private func sendTime() {
+        command.begin(words: 1)
+        command.word("TIME")
+        send(.time(askedAt: host.now))
     }
 
     /// Sends what `command` holds.
     private func send(_ what: Sent) {
-        guard let context else { return }
+        if case .preparing(let left) = state { state = .preparing(left + 1) }
         sent.append(what)
-        let status = command.bytes.withUnsafeBytes { bytes in
-            redisAsyncFormattedCommand(
-                context,
-                { context, reply, _ in
-                    guard let context, let reply, let link = RedisLink.of(context) else { return }
-                    link.received(RedisReply(UnsafePointer(reply.assumingMemoryBound(to: redisReply.self))))
-                }, nil, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        if status != REDIS_OK { failAndClose("hiredis takes no more commands") }
+        connection.send(command)
     }
 
-    /// hiredis frees at once, or after the callback it is in.
-    private func failAndClose(_ reason: String) {
-        fail(reason)
-        if let context { redisAsyncFree(context) }
+    /// One reply of the handshake was taken. Redis' time is asked for on its own and last: an answer that waits behind
+    /// others says too little.
+    private func finishStep(wasTime: Bool = false) {
+        guard case .preparing(let left) = state else { return }
+        state = .preparing(left - 1)
+        guard left == 1 else { return }
+        guard wasTime else {
+            if facts.isReplica {
+                return connection.giveUp("it is a replica, which takes no writes: point REDIS_URL at the primary")
+            }
+            if facts.name == nil { return connection.giveUp("INFO names no run_id and master_replid") }
+            return sendTime()
+        }
+        state = .ready
+        host.deliver { core, now, actions in core.redisConnected(now: now, into: &actions) }
     }
 
     // MARK: Calls
 
+    /// Without a connection the core has given the call up already, or will do so when it hears that it is lost.
+    func verify(_ call: CallID, database: DatabaseHistory?, token: String) {
+        guard case .ready = state, let server = facts.name else { return }
+        perform(call, [.verify(call, server: server, database: database, token: token)])
+    }
+
     /// Sends the slices of jobs; the call's answer follows when all of them have come back. Without a connection
     /// the core has given the call up already, or will do so when it hears that the connection is lost.
-    func perform(_ call: CallID?, _ jobs: [RedisJob]) {
+    func perform(_ call: CallID, _ jobs: [RedisJob]) {
         guard case .ready = state else { return }
-        let slices = jobs.flatMap(\.slices)
-        if let call {
-            guard !slices.isEmpty else { return finish(call, jobs.first, RedisAnswer(slicesLeft: 0)) }
-            answers[call] = RedisAnswer(slicesLeft: slices.count)
-        }
+        let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisTimeoutMs)
+        let slices = jobs.flatMap { $0.slices(deadlineMs: deadlineMs) }
+        guard !slices.isEmpty else { return finish(call, jobs.first, RedisAnswer(slicesLeft: 0)) }
+        answers[call] = RedisAnswer(slicesLeft: slices.count)
         for slice in slices { send(slice) }
     }
 
+    /// Says a number on the host's own channel, and looks at Redis' clock: the two may drift apart.
+    func beat(_ number: UInt64) {
+        guard case .ready = state else { return }
+        for slice in RedisJob.beat(number).slices(deadlineMs: 0) { send(slice) }
+        sendTime()
+    }
+
     private func send(_ slice: RedisSlice) {
-        slice.write(to: &command, hash: slice.script.map { hashes[$0.rawValue] } ?? [], configuration: configuration)
+        slice.write(
+            to: &command, hash: slice.script.map { hashes[$0.rawValue] } ?? [], configuration: configuration,
+            channels: channels)
         send(.slice(slice))
     }
 
-    private func received(_ reply: RedisReply) {
-        // Replies to what was given up before the connection was closed.
-        if case .idle = state { return }
+    // MARK: Replies
+
+    func received(_ reply: RedisReply) {
         guard let what = sent.popFirst() else { preconditionFailure("a reply from Redis to no command") }
+        let error = reply.error.map(RedisReply.withoutPlace)
         switch what {
         case .step(let name):
-            if let error = reply.error { return failAndClose("\(name): \(error)") }
+            if let error { return connection.giveUp("\(name): \(error)") }
+            finishStep()
+        case .info(let section):
+            guard let text = reply.text else { return connection.giveUp("INFO \(section): \(error ?? "no text")") }
+            facts.take(text)
             finishStep()
         case .load(let script):
-            if let hash = reply.string { hashes[script.rawValue] = hash }
-            if case .preparing = state, let error = reply.error { return failAndClose("SCRIPT LOAD: \(error)") }
+            if let hash = reply.string { hashes[script.rawValue] = Array(hash) }
+            if case .preparing = state, let error { return connection.giveUp("SCRIPT LOAD: \(error)") }
             finishStep()
+        case .time(let askedAt):
+            guard let seconds = reply.element(0)?.wholeNumber, let rest = reply.element(1)?.wholeNumber else {
+                return connection.giveUp("TIME: \(error ?? "no time")")
+            }
+            // The moment itself: the turn's began earlier.
+            clock.learn(seconds * 1_000_000 + rest, askedAt: askedAt, heardAt: .now)
+            finishStep(wasTime: true)
         case .slice(let slice): received(reply, to: slice)
         }
     }
 
-    private func finishStep() {
-        guard case .preparing(let left) = state else { return }
-        state = left > 1 ? .preparing(left - 1) : .ready
-        if left == 1 { host.deliver { core, now, actions in core.connected(.redis, now: now, into: &actions) } }
-    }
-
     private func received(_ reply: RedisReply, to slice: RedisSlice) {
-        let error = reply.error.map(RedisLink.withoutPlace)
-        if let error, error.hasPrefix("NOSCRIPT"), !slice.isRepeated, let script = slice.script {
-            // Flushed, or another server behind the same address. A load that fails makes the slice fail again.
+        if let error = reply.error, error.hasPrefix("NOSCRIPT"), !slice.isRepeated, let script = slice.script {
+            // Flushed. A load that fails makes the slice fail again.
             writeLoad(script)
             send(.load(script))
             var again = slice
@@ -239,15 +205,14 @@ final class RedisLink {
             return send(again)
         }
         guard let call = slice.job.call else {
-            // The counters stay as they were, which their version and TTL allow for.
-            if let error { host.actions.append(.log(.debug, "Redis did not take counters: \(error)")) }
+            // The number will not be heard, which the core waits for.
+            if let error = reply.error { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }
             return
         }
         guard var answer = answers.removeValue(forKey: call) else {
             preconditionFailure("a reply from Redis to no call")
         }
-        answer.slicesLeft -= 1
-        if let error { answer.failure = answer.failure ?? error } else { answer.take(reply, of: slice) }
+        answer.take(reply, of: slice)
         if answer.slicesLeft > 0 {
             answers[call] = answer
         } else {
@@ -255,24 +220,23 @@ final class RedisLink {
         }
     }
 
-    /// Redis adds where in a script an error came up. The same trouble is to read the same wherever it came up.
-    private static func withoutPlace(_ error: String) -> String {
-        let mark = Array(" script: ".utf8)
-        let text = Array(error.utf8)
-        guard let place = text.indices.first(where: { text[$0...].starts(with: mark) }) else { return error }
-        return String(decoding: text[..<place], as: UTF8.self)
-    }
-
     private func finish(_ call: CallID, _ job: RedisJob?, _ answer: RedisAnswer) {
+        // Where one of the clocks was set, every call would be late.
+        if answer.failure == .late { sendTime() }
         host.deliver { core, now, actions in
             if let failure = answer.failure {
                 core.redisCallFailed(call, failure, now: now, into: &actions)
                 return
             }
             switch job {
+            case .verify:
+                guard let generation = answer.generation else { preconditionFailure("a marker that nobody read") }
+                core.verified(call, generation, now: now, into: &actions)
             case .admit: core.admitted(call, answer.verdicts, now: now, into: &actions)
             case .readCounters: core.countersRead(call, answer.counters, now: now, into: &actions)
-            case .setCounters, .keepRecent, nil: core.wroteThrough(call, now: now, into: &actions)
+            case .setCounters(_, _, _, isTold: false): core.filled(call, now: now, into: &actions)
+            case .setCounters, .keepRecent, .beat, nil:
+                core.wroteThrough(call, refusal: answer.refusal, now: now, into: &actions)
             }
         }
     }

@@ -1,9 +1,11 @@
-/// The scripts likesd loads into Redis. Each runs in slices, so that Redis serves others in between.
+/// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
+/// between.
 enum Script: Int, CaseIterable {
-    case admit, setCounters, keepRecent
+    case verify, admit, setCounters, keepRecent
 
     var text: StaticString {
         switch self {
+        case .verify: Script.verifyText
         case .admit: Script.admitText
         case .setCounters: Script.setCountersText
         case .keepRecent: Script.keepRecentText
@@ -53,28 +55,81 @@ enum Script: Int, CaseIterable {
         return verdicts
         """
 
-    /// KEYS: for each counter its key and its version's; ARGV: the TTL in seconds, then for each counter its count and
-    /// version. Sets both unless Redis has a newer version; the same version renews the TTL.
+    /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it has to be, its token,
+    /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told
+    /// (empty: none is), then for each counter its count and version. Sets both unless Redis has a newer version; the
+    /// same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker, nothing was done; the
+    /// words of an error: there was no room, and counters were dropped instead.
     ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. What is no
-    /// version counts as none.
+    /// version of this marker's counts as none.
+    ///
+    /// Redis finds memory short only before a script's first write, so the counter's SET fails or none does. From the
+    /// first that failed all are dropped: each UNLINK would let the next SET in, over the limit.
     private static let setCountersText: StaticString = """
+        local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
+        local time = redis.call('TIME')
+        if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
+        if redis.pcall('GET', KEYS[1]) ~= marker then return -1 end
         local function newer(old, new)
-            if type(old) ~= 'string' or not string.find(old, '^[1-9]%d*$') then return false end
-            if #old ~= #new then return #old > #new and #old <= 19 end
+            if type(old) ~= 'string' or string.sub(old, 1, #prefix) ~= prefix then return false end
+            old = string.sub(old, #prefix + 1)
+            if not string.find(old, '^[1-9]%d*$') or #old > 19 then return false end
+            if #old ~= #new then return #old > #new end
             return old > new
         end
-        local ttl = ARGV[1]
-        for i = 1, #KEYS / 2 do
-            local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
-            local count, version = ARGV[2 * i], ARGV[2 * i + 1]
-            local old = redis.pcall('GET', kept)
-            if not newer(old, version) then
-                redis.call('SET', counter, count, 'EX', ttl)
-                redis.call('SET', kept, version, 'EX', ttl)
+        local refusal
+        local told = {ARGV[2]}
+        for i = 1, (#KEYS - 1) / 2 do
+            local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
+            local count, version = ARGV[2 * i + 4], ARGV[2 * i + 5]
+            if not newer(redis.pcall('GET', kept), version) then
+                if not refusal then
+                    local set = redis.pcall('SET', counter, count, 'EX', ttl)
+                    if set.err then
+                        if string.sub(set.err, 1, 3) ~= 'OOM' then return set end
+                        refusal = set.err
+                    end
+                end
+                if refusal then
+                    redis.call('UNLINK', counter, kept)
+                else
+                    redis.call('SET', kept, prefix .. version, 'EX', ttl)
+                end
             end
+            told[#told + 1] = string.sub(counter, 9)
+            told[#told + 1] = count
+            told[#told + 1] = version
         end
-        return 1
+        if channel ~= '' then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
+        return refusal or 1
+        """
+
+    /// KEYS: the marker; ARGV: this server and this past of the database, as they stand in it, and the token of a new
+    /// one. Returns the marker: the one that is there if it is this server's, and the database's or of a later past of
+    /// the same, or if nothing is known of the database ('-'); a new one otherwise.
+    ///
+    /// However many hosts ask at once, the first makes the marker and the others find it.
+    ///
+    /// A new marker is written even where memory is short: without it nothing in Redis could be used, and after a write
+    /// of its own, the DEL, a script is refused no further one.
+    private static let verifyText: StaticString = """
+        local server, database, token = ARGV[1], ARGV[2], ARGV[3]
+        local function fits(marker)
+            if type(marker) ~= 'string' then return false end
+            local kept, past, rest = string.match(marker, '^([^ ]+) ([^ ]+) ([^ ]+)$')
+            if kept ~= server then return false end
+            if past == database or database == '-' then return true end
+            local system, timeline = string.match(past, '^([^:]+):(%d+)$')
+            local ours, at = string.match(database, '^([^:]+):(%d+)$')
+            return system ~= nil and system == ours and tonumber(timeline) > tonumber(at)
+        end
+        local marker = redis.pcall('GET', KEYS[1])
+        if fits(marker) then return marker end
+        marker = server .. ' ' .. database .. ' ' .. token
+        redis.call('DEL', KEYS[1])
+        redis.call('SET', KEYS[1], marker)
+        return marker
         """
 
     /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, then

@@ -1,0 +1,36 @@
+import CPostgres
+
+/// What one statement returned, as libpq holds it.
+struct StatementResult: ~Copyable {
+    private let pointer: OpaquePointer
+
+    /// Takes the result over, and frees it in the end.
+    init(_ pointer: OpaquePointer) { self.pointer = pointer }
+
+    deinit { PQclear(pointer) }
+
+    var rowCount: Int32 { PQntuples(pointer) }
+
+    /// A number of 1 to 8 bytes in a result that was asked for in binary; nil for NULL.
+    func number(_ row: Int32, _ column: Int32) -> Int64? {
+        guard PQgetisnull(pointer, row, column) == 0, let bytes = PQgetvalue(pointer, row, column) else { return nil }
+        var number: Int64 = 0
+        let length = Int(PQgetlength(pointer, row, column))
+        precondition((1...8).contains(length), "a column that is no integer")
+        for place in 0..<length {
+            let byte = UInt8(bitPattern: bytes[place])
+            // The first byte has the sign.
+            number = place == 0 ? Int64(Int8(bitPattern: byte)) : number << 8 | Int64(byte)
+        }
+        return number
+    }
+
+    /// All rows of a result that was asked for as text.
+    var texts: Database.Rows {
+        (0..<rowCount).map { row in
+            (0..<PQnfields(pointer)).map { column in
+                PQgetisnull(pointer, row, column) == 1 ? nil : String(cString: PQgetvalue(pointer, row, column))
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import LikesCore
+
+/// What all parts of the audit share.
+final class AuditContext {
+    let database: Database
+    let types: StoredTypes
+    let options: VerifyOptions
+    let report: VerifyReport
+
+    /// Connects, and makes sure that this is a schema that the audit understands.
+    init(_ url: String, _ options: VerifyOptions, json: Bool) throws(Failure) {
+        database = try Database.connected(to: url, for: .verify)
+        self.options = options
+        try Self.prepare(database, options)
+        types = try StoredTypes(database, wanted: options.types)
+        report = VerifyReport(options, json: json, types: types)
+    }
+
+    private static func prepare(_ database: borrowing Database, _ options: VerifyOptions) throws(Failure) {
+        guard database.serverVersion >= 140_000 else {
+            throw Failure(
+                .refused, "verify needs PostgreSQL 14 or newer: an older one reads the whole table for each part of it")
+        }
+        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
+        try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
+        try database.execute("SET default_transaction_isolation = 'read committed'")
+        // Compiling costs more than any of the short statements.
+        try database.execute("SET jit = off")
+        try checkSchema(database)
+        guard options.repairs else {
+            // Without --repair nothing is written, and the server sees to it.
+            try database.execute("SET default_transaction_read_only = on")
+            return
+        }
+        try database.execute("SET synchronous_commit = on")
+        guard try database.execute(AuditStatements.lock).first?.first == "t" else {
+            throw Failure(
+                .refused,
+                "another 'likesctl verify --repair' is at work on the database \(database.name)\n"
+                    + "Wait for its end: two would mend the same difference twice.")
+        }
+    }
+
+    private static func checkSchema(_ database: borrowing Database) throws(Failure) {
+        var version = 0
+        if try database.execute(Schema.hasVersion).first?.first == "t" {
+            version = try database.execute(Schema.selectVersion).first?.first?.flatMap { Int($0) } ?? 0
+        }
+        guard version <= Schema.version else {
+            throw Failure(
+                .newerSchema,
+                "the schema has version \(version), this likesctl knows \(Schema.version)\n"
+                    + "Upgrade likesd on this host; nothing was checked.")
+        }
+        guard version == Schema.version else {
+            throw Failure(
+                .refused,
+                "the schema of the database \(database.name) "
+                    + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed")
+                    + "\nRun 'likesctl migrate' first.")
+        }
+    }
+
+    /// An array parameter of the items' ids, and one of their types.
+    static func parameters(_ items: some Collection<StoredItem>) -> [String] {
+        [array(items) { String($0.id) }, array(items) { String($0.type) }]
+    }
+
+    /// An array parameter of numbers.
+    static func array<Element>(_ elements: some Collection<Element>, _ text: (Element) -> String) -> String {
+        "{" + elements.map(text).joined(separator: ",") + "}"
+    }
+}
+
+extension StatementResult {
+    /// The item that a row begins with.
+    func item(_ row: Int32) -> StoredItem? {
+        guard let id = number(row, 0), let type = number(row, 1) else { return nil }
+        return StoredItem(id: id, type: Int16(truncatingIfNeeded: type))
+    }
+
+    /// The counter in the third and fourth column, nil where there is none.
+    func state(_ row: Int32) -> CounterState? {
+        guard let count = number(row, 2), let version = number(row, 3) else { return nil }
+        return CounterState(count: count, version: version)
+    }
+}

@@ -1,0 +1,156 @@
+/// The statements of the audit. Each is a transaction of its own.
+enum AuditStatements {
+    /// Taken by who repairs, for as long as its connection lives: two that mend the same difference would mend it
+    /// twice. The number is that of migrate's lock and one.
+    static let lock = "SELECT pg_try_advisory_lock(119200029176677)"
+
+    /// One row: the file that holds `user_likes`, its pages, about how many rows there are (negative: nobody knows),
+    /// and the same of `counters`.
+    static let facts = """
+        SELECT pg_relation_filenode(likes.oid)::bigint,
+            pg_relation_size(likes.oid) / current_setting('block_size')::bigint,
+            likes.reltuples::bigint, counters.reltuples::bigint
+        FROM pg_class AS likes, pg_class AS counters
+        WHERE likes.oid = 'user_likes'::regclass AND counters.oid = 'counters'::regclass
+        """
+
+    /// $1, $2: the item to begin behind; $3, $4: the last item; $5: rows. (item, type, count, version) in order.
+    static let counters = """
+        SELECT item_id, item_type, like_count, version
+        FROM counters
+        WHERE (item_id, item_type) > ($1::bigint, $2::smallint)
+            AND (item_id, item_type) <= ($3::bigint, $4::smallint)
+        ORDER BY item_id, item_type
+        LIMIT $5::bigint
+        """
+
+    /// $1, $2: items and types. (item, type, count, version) of those that have a row, in any order.
+    static let states = """
+        SELECT wanted.item_id, wanted.item_type, present.like_count, present.version
+        FROM unnest($1::bigint[], $2::smallint[]) AS wanted (item_id, item_type)
+        CROSS JOIN LATERAL (
+            SELECT like_count, version FROM counters
+            WHERE counters.item_id = wanted.item_id AND counters.item_type = wanted.item_type
+            OFFSET 0) AS present
+        """
+
+    /// $1, $2: the first place in the table, and the one behind the last; $3, $4: the item to begin behind; $5, $6: the
+    /// last item; $7: types, empty for all. (item, type, likes) of the likes that stand there.
+    static let likesOfRange = """
+        SELECT item_id, item_type, count(*)
+        FROM user_likes
+        WHERE ctid >= $1::tid AND ctid < $2::tid
+            AND (item_id, item_type) > ($3::bigint, $4::smallint)
+            AND (item_id, item_type) <= ($5::bigint, $6::smallint)
+            AND ($7::smallint[] = '{}' OR item_type = ANY ($7::smallint[]))
+        GROUP BY item_id, item_type
+        """
+
+    /// $1, $2: as above; $3: ids of items, of whatever type.
+    static let likesOfItems = """
+        SELECT item_id, item_type, count(*)
+        FROM user_likes
+        WHERE ctid >= $1::tid AND ctid < $2::tid AND item_id = ANY ($3::bigint[])
+        GROUP BY item_id, item_type
+        """
+
+    /// $1, $2: items and types. (item, type, count or null, version or null, likes) of each, all of one moment.
+    static let decide = """
+        SELECT wanted.item_id, wanted.item_type, present.like_count, present.version, coalesce(counted.likes, 0)
+        FROM unnest($1::bigint[], $2::smallint[]) AS wanted (item_id, item_type)
+        LEFT JOIN counters AS present USING (item_id, item_type)
+        LEFT JOIN (
+            SELECT item_id, item_type, count(*) AS likes
+            FROM user_likes
+            WHERE item_id = ANY ($1::bigint[])
+            GROUP BY item_id, item_type) AS counted USING (item_id, item_type)
+        """
+
+    /// $1: percent of the pages to draw from; $2: types, empty for all; $3: how many. Distinct items that have likes.
+    static let drawFromLikes = """
+        SELECT item_id, item_type
+        FROM (
+            SELECT DISTINCT item_id, item_type
+            FROM user_likes TABLESAMPLE SYSTEM ($1::real)
+            WHERE $2::smallint[] = '{}' OR item_type = ANY ($2::smallint[])) AS found
+        ORDER BY random()
+        LIMIT $3::bigint
+        """
+
+    /// The same, of the items that have a counter.
+    static let drawFromCounters = """
+        SELECT item_id, item_type
+        FROM counters TABLESAMPLE SYSTEM ($1::real)
+        WHERE $2::smallint[] = '{}' OR item_type = ANY ($2::smallint[])
+        ORDER BY random()
+        LIMIT $3::bigint
+        """
+
+    /// $1, $2: items and types; $3: what to add to each; $4, $5: the count and version of when that was found, null
+    /// where there was no counter. (item, type) of those mended.
+    ///
+    /// Adds to the counter as a batch of likes would, and by the same rule of locks, so it goes together with any of
+    /// them. A counter that has the version of before and another count was mended by a hand: it is left alone, as is
+    /// one whose row is gone.
+    ///
+    /// A row that is missing may have been lost, and hosts may hold its last version: the new one begins at the time in
+    /// milliseconds, which no count of transactions reaches, so that it is newer than whatever they hold.
+    static let mend = """
+        WITH wanted AS (
+            SELECT *
+            FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[])
+                AS wanted (item_id, item_type, delta, seen_count, seen_version)
+        ), held AS (
+            SELECT present.item_id, present.item_type, present.like_count, present.version
+            FROM counters AS present JOIN wanted USING (item_id, item_type)
+            ORDER BY present.item_type, present.item_id
+            FOR UPDATE OF present
+        ), mended AS (
+            INSERT INTO counters AS present (item_id, item_type, like_count, version)
+            SELECT item_id, item_type, delta,
+                CASE WHEN seen_version IS NULL THEN (extract(epoch FROM now()) * 1000)::bigint ELSE 1 END
+            FROM wanted LEFT JOIN held USING (item_id, item_type)
+            WHERE (seen_version IS NULL OR held.version IS NOT NULL)
+                AND (held.version IS DISTINCT FROM seen_version OR held.like_count IS NOT DISTINCT FROM seen_count)
+            ORDER BY item_type, item_id
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                like_count = present.like_count + excluded.like_count,
+                version = greatest(present.version + 1, excluded.version),
+                updated_at = now()
+            RETURNING item_id, item_type, version
+        ), noted AS (
+            INSERT INTO cache_repairs AS present (item_id, item_type, version)
+            SELECT item_id, item_type, version FROM mended ORDER BY item_type, item_id
+            ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
+        )
+        SELECT item_id, item_type FROM mended
+        """
+
+    /// $1, $2: items and types; $3: versions that hosts may hold. Raises the items' versions above those, so that the
+    /// hosts take what PostgreSQL says, and lets every host set them in Redis again. A version beyond the time in
+    /// milliseconds can't be likesd's, and following it could leave no room for further ones.
+    ///
+    /// Adds nothing to the counts, and is right together with any batch as `mend` is.
+    static let renew = """
+        WITH renewed AS (
+            INSERT INTO counters AS present (item_id, item_type, like_count, version)
+            SELECT item_id, item_type, 0, least(held, (extract(epoch FROM now()) * 1000)::bigint) + 1
+            FROM unnest($1::bigint[], $2::smallint[], $3::bigint[]) AS wanted (item_id, item_type, held)
+            ORDER BY item_type, item_id
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                version = greatest(present.version + 1, excluded.version),
+                updated_at = now()
+            RETURNING item_id, item_type, version
+        )
+        INSERT INTO cache_repairs AS present (item_id, item_type, version)
+        SELECT item_id, item_type, version FROM renewed ORDER BY item_type, item_id
+        ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
+        """
+
+    /// $1, $2: items and types. Those that hosts are about to set in Redis again.
+    static let noted = """
+        SELECT item_id, item_type
+        FROM cache_repairs
+        JOIN unnest($1::bigint[], $2::smallint[]) AS wanted (item_id, item_type) USING (item_id, item_type)
+        """
+}

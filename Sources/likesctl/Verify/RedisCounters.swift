@@ -1,0 +1,107 @@
+import LikesCore
+
+/// A counter in Redis that likesd believes.
+struct RedisCounter: Equatable {
+    /// As it stands there: whoever wrote it, it may be no number.
+    var count: String
+    var version: Int64
+}
+
+/// likesd's counters in Redis: keys and values.
+struct RedisCounters {
+    enum Reading {
+        /// No counter.
+        case none
+        /// Without a version of likesd's form.
+        case foreign
+        /// With a version of an older generation.
+        case oldGeneration
+        case counter(RedisCounter)
+    }
+
+    /// Its third word begins every version that likesd believes.
+    private static let generationKey = "likesd:generation"
+    /// What stands in front of an item in a counter's key.
+    static let prefix = "counter:"
+    /// Letters of a count that is no number, for a message.
+    private static let countLettersMax = 40
+
+    private let client: RedisClient
+
+    init(_ client: RedisClient) { self.client = client }
+
+    private static func keys(of item: String) -> [String] { [prefix + item, "{\(prefix)\(item)}:version"] }
+
+    /// Reads counters of items, by their texts; all of one command are of one moment.
+    func read(_ items: [String]) throws(RedisTrouble) -> [Reading] {
+        var readings: [Reading] = []
+        for slice in items.slices(of: RedisClient.itemsMax) {
+            let answer = try client.value(["MGET", Self.generationKey] + slice.flatMap { Self.keys(of: $0) })
+            guard case .array(let values) = answer, values.count == 1 + 2 * slice.count else {
+                throw RedisTrouble(reason: "MGET was answered by something else: is it Redis?")
+            }
+            let token = Self.token(of: values[0])
+            for place in slice.indices {
+                let first = 1 + 2 * (place - slice.startIndex)
+                readings.append(Self.reading(values[first], values[first + 1], token))
+            }
+        }
+        return readings
+    }
+
+    private static func token(of generation: RedisValue) -> Substring? {
+        guard case .text(let text) = generation else { return nil }
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        return words.count == 3 ? words[2] : nil
+    }
+
+    private static func reading(_ count: RedisValue, _ version: RedisValue, _ token: Substring?) -> Reading {
+        guard case .text(let count) = count else { return .none }
+        guard case .text(let version) = version, let colon = version.lastIndex(of: ":"),
+            let number = Int64(version[version.index(after: colon)...]), number >= 0
+        else { return .foreign }
+        guard version[..<colon] == token else { return .oldGeneration }
+        return .counter(RedisCounter(count: String(count.prefix(countLettersMax)), version: number))
+    }
+
+    /// Calls `body` with the keys of all counters, some at a time, some perhaps twice.
+    func scan<Problem: Error>(
+        _ body: ([String]) throws(Problem) -> Void, _ trouble: (RedisTrouble) -> Problem
+    ) throws(Problem) {
+        var cursor = "0"
+        repeat {
+            var keys: [String] = []
+            do {
+                (cursor, keys) = try page(cursor)
+            } catch {
+                throw trouble(error)
+            }
+            try body(keys)
+        } while cursor != "0"
+    }
+
+    private func page(_ cursor: String) throws(RedisTrouble) -> (cursor: String, keys: [String]) {
+        let answer = try client.value(
+            ["SCAN", cursor, "MATCH", Self.prefix + "*", "COUNT", String(RedisClient.itemsMax)])
+        guard case .array(let parts) = answer, parts.count == 2, case .text(let next) = parts[0],
+            case .array(let elements) = parts[1]
+        else { throw RedisTrouble(reason: "SCAN was answered by something else: is it Redis?") }
+        let keys = elements.compactMap { element in
+            if case .text(let key) = element { key } else { nil }
+        }
+        return (next, keys)
+    }
+
+    /// About how many keys of all kinds there are.
+    func keysCount() throws(RedisTrouble) -> Int64 {
+        guard case .integer(let count) = try client.value(["DBSIZE"]) else { return 0 }
+        return count
+    }
+
+    /// Removes counters with their versions. A counter that is not there is never wrong.
+    func forget(_ items: [String]) throws(RedisTrouble) {
+        for slice in items.slices(of: RedisClient.itemsMax) {
+            _ = try client.value(["UNLINK"] + slice.flatMap { Self.keys(of: $0) })
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Glibc
+import LikesCore
+
+/// `likesctl verify`: the whole audit.
+enum Verification {
+    /// Runs it, prints what it finds, and returns what that means for scripts.
+    static func run(
+        _ configuration: Configuration, _ options: VerifyOptions, json: Bool
+    ) throws(Failure) -> ExitStatus {
+        // A Redis that hangs up must not end the process: hiredis writes without asking whether somebody is there.
+        signal(SIGPIPE, SIG_IGN)
+        let context = try AuditContext(configuration.databaseURL, options, json: json)
+        let redis = try connect(configuration.redis, context)
+        let mender = Mender(context, redis)
+        var audit = LikesAudit(context, mender)
+        let sample = try Sample.draw(context)
+        if let sample { try audit.audit(sample) } else { try audit.auditAll() }
+        if let redis { try compare(RedisAudit(context, redis), sample, context.report) }
+        try context.report.finish()
+        return context.report.status
+    }
+
+    private static func connect(
+        _ endpoint: RedisEndpoint, _ context: AuditContext
+    ) throws(Failure) -> RedisCounters? {
+        guard try context.database.execute("SELECT pg_is_in_recovery()").first?.first == "f" else {
+            context.report.redisNotChecked(
+                "this PostgreSQL is a standby, which Redis may be ahead of: name the primary in DATABASE_URL")
+            return nil
+        }
+        do {
+            return RedisCounters(try RedisClient(endpoint))
+        } catch {
+            context.report.redisNotChecked(error.reason)
+            return nil
+        }
+    }
+
+    private static func compare(
+        _ audit: consuming RedisAudit, _ sample: [StoredItem]?, _ report: VerifyReport
+    ) throws(Failure) {
+        do {
+            if let sample { try audit.audit(sample) } else { try audit.auditAll() }
+        } catch {
+            switch error {
+            case .redis(let trouble): report.redisNotChecked(trouble.reason)
+            case .failure(let failure): throw failure
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import Glibc
+
+/// Prints what the audit finds, and keeps its sums.
+final class VerifyReport {
+    /// Milliseconds between two words of progress.
+    private static let progressEveryMs: Int64 = 500
+    private static let terminalEveryMs: Int64 = 100
+
+    private let options: VerifyOptions
+    private let json: Bool
+    private let types: StoredTypes
+    private let startedMs = SystemCalls.nowMs()
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private var progressMs: Int64 = 0
+    private var isLineOpen = false
+
+    var items: Int64 = 0
+    var likes: Int64 = 0
+    var passes: Int64 = 0
+    /// Items that changed too often to be compared in the time allowed.
+    var undecided: Int64 = 0
+    private var countersDiffering: Int64 = 0
+    private var redisDiffering: Int64 = 0
+    private(set) var mended: Int64 = 0
+
+    var redisCompared: Int64 = 0
+    var redisOldGeneration: Int64 = 0
+    var redisForeign: Int64 = 0
+    var redisAwaitingRepair: Int64 = 0
+    /// Why Redis was not checked, or not all of it.
+    private(set) var redisTrouble: String?
+
+    init(_ options: VerifyOptions, json: Bool, types: StoredTypes) {
+        self.options = options
+        self.json = json
+        self.types = types
+    }
+
+    private var differing: Int64 { countersDiffering + redisDiffering }
+
+    var status: ExitStatus {
+        if differing > mended { return .differences }
+        return redisTrouble != nil || undecided > 0 ? .incomplete : .ok
+    }
+
+    // MARK: Findings
+
+    /// One difference; `isMended` nil where nothing is repaired.
+    func found(_ difference: Difference, isMended: Bool?) throws(Failure) {
+        switch difference.finding {
+        case .counter: countersDiffering += 1
+        case .redis: redisDiffering += 1
+        }
+        if isMended == true { mended += 1 }
+        try print(
+            json
+                ? difference.json(types, isMended: isMended).text : difference.text(types, isMended: isMended))
+    }
+
+    /// A counter in Redis that likesd takes for missing.
+    func notBelieved(_ key: String, isOfOldGeneration: Bool) throws(Failure) {
+        if isOfOldGeneration { redisOldGeneration += 1 } else { redisForeign += 1 }
+        guard options.isVerbose else { return }
+        let kind = isOfOldGeneration ? "old-generation" : "foreign"
+        try print(
+            json ? JSON.object([("key", .string(key)), ("kind", .string(kind))]).text : "\(key) \(kind)")
+    }
+
+    /// Said at once, and again in the summary.
+    func redisNotChecked(_ reason: String) {
+        guard redisTrouble == nil else { return }
+        redisTrouble = reason
+        closeLine()
+        // Whoever can't be told here learns it from the exit status.
+        _ = SystemCalls.write("likesctl: Redis was not checked: \(reason)\n", to: STDERR_FILENO)
+    }
+
+    private func print(_ line: String) throws(Failure) {
+        closeLine()
+        guard SystemCalls.write(line + "\n", to: STDOUT_FILENO) else {
+            throw Failure(.output, "the output could not be written: \(SystemCalls.text(of: errno))")
+        }
+    }
+
+    // MARK: Progress
+
+    /// Says how far it is, not more often than is good. `always`: the last word of a part.
+    func progress(_ text: @autoclosure () -> String, always: Bool = false) {
+        guard !options.isQuiet, isTerminal || options.showsProgress else { return }
+        let nowMs = SystemCalls.nowMs()
+        let everyMs = isTerminal ? Self.terminalEveryMs : Self.progressEveryMs
+        guard always || nowMs - progressMs >= everyMs else { return }
+        progressMs = nowMs
+        let found = "\(differing) differences" + (options.repairs ? ", \(mended) mended" : "")
+        let line = "\(text()); \(found)"
+        // Progress that can't be shown is no reason to end.
+        _ = SystemCalls.write(isTerminal ? "\r\u{1B}[K\(line)" : line + "\n", to: STDERR_FILENO)
+        isLineOpen = isTerminal
+    }
+
+    /// How many a second since `startMs`.
+    static func rate(_ count: Int64, since startMs: Int64) -> Int64 {
+        count * 1_000 / max(1, SystemCalls.nowMs() - startMs)
+    }
+
+    private func closeLine() {
+        guard isLineOpen else { return }
+        isLineOpen = false
+        _ = SystemCalls.write("\r\u{1B}[K", to: STDERR_FILENO)
+    }
+
+    // MARK: The end
+
+    /// The summary, unless only differences are wanted.
+    func finish() throws(Failure) {
+        closeLine()
+        guard !options.isQuiet else { return }
+        try print(json ? summaryJSON.text : summaryText)
+    }
+
+    private var seconds: String {
+        let tenths = (SystemCalls.nowMs() - startedMs + 50) / 100
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    private var summaryText: String {
+        var lines = [
+            "PostgreSQL: \(items) items, \(likes) likes read in \(passes) passes: \(countersDiffering) differences"
+        ]
+        if undecided > 0 {
+            lines.append(
+                "Undecided: \(undecided) items that change all the time and can't be counted within "
+                    + "\(options.snapshotSeconds) s: --snapshot-seconds allows more")
+        }
+        if let redisTrouble { lines.append("Redis: not checked: \(redisTrouble)") }
+        if redisTrouble == nil || redisCompared > 0 {
+            lines.append("Redis: \(redisCompared) counters: \(redisDiffering) differences")
+        }
+        let others = [
+            (redisOldGeneration, "of an older generation"), (redisForeign, "without a version of likesd"),
+            (redisAwaitingRepair, "down for repair by likesd"),
+        ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
+        let mending = options.repairs ? ", \(mended) mended" : differing > 0 ? ": --repair mends them" : ""
+        lines.append("\(differing) differences\(mending), in \(seconds) s")
+        return lines.joined(separator: "\n")
+    }
+
+    private var summaryJSON: JSON {
+        .object([
+            (
+                "summary",
+                .object([
+                    ("items", .integer(items)), ("likes_read", .integer(likes)), ("passes", .integer(passes)),
+                    ("undecided", .integer(undecided)), ("differences", .integer(differing)),
+                    ("counter_differences", .integer(countersDiffering)),
+                    ("redis_differences", .integer(redisDiffering)), ("mended", .integer(mended)),
+                    (
+                        "redis",
+                        .object([
+                            ("checked", .bool(redisTrouble == nil)),
+                            ("trouble", redisTrouble.map { .string($0) } ?? .null),
+                            ("counters", .integer(redisCompared)), ("old_generation", .integer(redisOldGeneration)),
+                            ("foreign", .integer(redisForeign)), ("awaiting_repair", .integer(redisAwaitingRepair)),
+                        ])
+                    ),
+                    ("elapsed_ms", .integer(SystemCalls.nowMs() - startedMs)),
+                ])
+            )
+        ])
+    }
+}

@@ -1,0 +1,172 @@
+/// The statements of the connection that writes: each one transaction, in READ COMMITTED.
+///
+/// All of them lock in one order, so that nobody waits for someone who waits for them: the lane's row, likes, unlikes,
+/// counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes when it is
+/// first read, and those that nobody reads at the end: the order comes from who reads whom.
+enum LaneStatements {
+    /// $1: the lane. Gives (epoch, batch, changed). Waits for a transaction that an earlier connection of the lane left
+    /// in the server; one that comes later finds another epoch, and does nothing.
+    static let fence = """
+        INSERT INTO lanes (lane) VALUES ($1::bigint)
+        ON CONFLICT (lane) DO UPDATE SET epoch = lanes.epoch + 1, seen_at = now()
+        RETURNING epoch, batch, changed
+        """
+
+    /// $1–$3: users, items and types to like; $4–$6: to unlike; both sorted. $7–$9: lane, epoch and number of the
+    /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs.
+    ///
+    /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it,
+    /// and each kind is taken in one order by all: by pair, by place in the table, by item. The places (ctid) come
+    /// from the statement's own snapshot, and rows are never updated, so they still are those of the same rows; a row
+    /// that another transaction deleted meanwhile is passed over.
+    ///
+    /// Items of which a pair changed are counted on by one version even when their count stays; others are not
+    /// touched.
+    ///
+    /// What changed is kept with the lane as one character for each pair, likes first, and answered as such: less to
+    /// send than the pairs. `IN` over what was written is a look-up in a hash table, whatever joins are allowed.
+    ///
+    /// Gives (count, item, type, version, null) of each counter and (nulls, changed) once; no row at all: the lane is
+    /// another's.
+    static let commit = """
+        WITH fence AS (
+            SELECT FROM lanes WHERE lane = $7::bigint AND epoch = $8::bigint FOR UPDATE
+        ), liked AS (
+            INSERT INTO user_likes (user_id, item_id, item_type)
+            SELECT user_id, item_id, item_type
+            FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS wanted (user_id, item_id, item_type)
+            WHERE EXISTS (SELECT FROM fence)
+            ON CONFLICT DO NOTHING
+            RETURNING user_id, item_id, item_type
+        ), unliked AS (
+            DELETE FROM user_likes
+            WHERE EXISTS (SELECT FROM fence) AND ctid = ANY (ARRAY(
+                SELECT (
+                    SELECT present.ctid FROM user_likes AS present
+                    WHERE present.user_id = wanted.user_id AND present.item_id = wanted.item_id
+                        AND present.item_type = wanted.item_type)
+                FROM unnest($4::bigint[], $5::bigint[], $6::smallint[]) AS wanted (user_id, item_id, item_type)))
+            RETURNING user_id, item_id, item_type
+        ), deltas AS (
+            SELECT item_type, item_id, sum(change) AS delta
+            FROM (
+                SELECT item_type, item_id, 1 AS change FROM liked
+                UNION ALL
+                SELECT item_type, item_id, -1 FROM unliked) AS changes
+            GROUP BY item_type, item_id
+        ), counted AS (
+            INSERT INTO counters AS present (item_id, item_type, like_count, version)
+            SELECT item_id, item_type, delta, 1
+            FROM deltas
+            ORDER BY item_type, item_id
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                like_count = present.like_count + excluded.like_count,
+                version = present.version + 1,
+                updated_at = now()
+            RETURNING like_count, item_id, item_type, version
+        ), noted AS (
+            INSERT INTO cache_repairs AS present (item_type, item_id, version)
+            SELECT item_type, item_id, version
+            FROM counted
+            WHERE $12::boolean
+            ORDER BY item_type, item_id
+            ON CONFLICT (item_type, item_id) DO UPDATE SET version = excluded.version
+            WHERE present.version < excluded.version
+        ), kept AS (
+            UPDATE lanes SET
+                batch = $9::bigint,
+                changed = array_to_string(ARRAY(
+                    SELECT CASE WHEN (user_id, item_id, item_type) IN (
+                        SELECT user_id, item_id, item_type FROM liked) THEN '1' ELSE '0' END
+                    FROM unnest($1, $2, $3) WITH ORDINALITY AS wanted (user_id, item_id, item_type, place)
+                    ORDER BY place), '') || array_to_string(ARRAY(
+                    SELECT CASE WHEN (user_id, item_id, item_type) IN (
+                        SELECT user_id, item_id, item_type FROM unliked) THEN '1' ELSE '0' END
+                    FROM unnest($4, $5, $6) WITH ORDINALITY AS wanted (user_id, item_id, item_type, place)
+                    ORDER BY place), ''),
+                item_ids = $10::bigint[],
+                item_types = $11::smallint[],
+                seen_at = now()
+            WHERE lane = $7 AND epoch = $8
+            RETURNING changed
+        )
+        SELECT like_count, item_id, item_type, version, NULL AS changed FROM counted
+        UNION ALL
+        SELECT NULL, NULL, NULL, NULL, changed FROM kept
+        """
+
+    /// $1, $2: lane and epoch. $3, $4: items and types to note as repairs. $5–$7: items, types and versions that Redis
+    /// has. $8, $9: items and types of the journal. Gives one row; none: the lane is another's.
+    ///
+    /// What is noted and mended at once stays. Rows that others are at are passed over: they are found again.
+    static let tend = """
+        WITH fence AS (
+            SELECT FROM lanes WHERE lane = $1::bigint AND epoch = $2::bigint FOR UPDATE
+        ), noted AS (
+            INSERT INTO cache_repairs AS present (item_type, item_id, version)
+            SELECT DISTINCT wanted.item_type, wanted.item_id, found.version
+            FROM unnest($3::bigint[], $4::smallint[]) AS wanted (item_id, item_type)
+            CROSS JOIN LATERAL (
+                SELECT version FROM counters
+                WHERE counters.item_id = wanted.item_id AND counters.item_type = wanted.item_type
+                OFFSET 0) AS found
+            WHERE EXISTS (SELECT FROM fence)
+            ORDER BY 1, 2
+            ON CONFLICT (item_type, item_id) DO UPDATE SET version = greatest(present.version, excluded.version)
+            RETURNING item_type, item_id
+        ), done AS (
+            DELETE FROM cache_repairs
+            WHERE ctid = ANY (ARRAY(
+                SELECT found.place
+                FROM unnest($5::bigint[], $6::smallint[], $7::bigint[]) AS mended (item_id, item_type, version)
+                CROSS JOIN LATERAL (
+                    SELECT present.ctid AS place FROM cache_repairs AS present
+                    WHERE present.item_type = mended.item_type AND present.item_id = mended.item_id
+                        AND present.version <= mended.version
+                    FOR UPDATE SKIP LOCKED) AS found
+                WHERE EXISTS (SELECT FROM fence)
+                    AND (mended.item_type, mended.item_id) NOT IN (SELECT item_type, item_id FROM noted)))
+        ), kept AS (
+            UPDATE lanes SET item_ids = $8::bigint[], item_types = $9::smallint[], seen_at = now()
+            WHERE lane = $1 AND epoch = $2
+            RETURNING lane
+        )
+        SELECT count(*) FROM fence HAVING count(*) > 0
+        """
+
+    /// Fences the lanes that fell silent with a journal, notes the items of their journals as repairs, and forgets
+    /// lanes long unused. Gives (how many were fenced). Rows that others are at are passed over: they are found again.
+    ///
+    /// So is a lane whose row changed between this statement's snapshot and the lock on it, which shows in `seen_at`:
+    /// the counters read here would be those from before its last batch.
+    static let retire = """
+        WITH silent AS (
+            SELECT lane, seen_at, item_ids, item_types FROM lanes
+            WHERE seen_at < now() - interval '\(EdgeLimits.laneSilentSeconds) s' AND cardinality(item_ids) > 0
+            FOR UPDATE SKIP LOCKED
+        ), retired AS (
+            UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'
+            FROM silent
+            WHERE lanes.lane = silent.lane AND lanes.seen_at = silent.seen_at
+            RETURNING silent.item_ids, silent.item_types
+        ), noted AS (
+            INSERT INTO cache_repairs AS present (item_type, item_id, version)
+            SELECT DISTINCT wanted.item_type, wanted.item_id, found.version
+            FROM retired
+            CROSS JOIN LATERAL unnest(retired.item_ids, retired.item_types) AS wanted (item_id, item_type)
+            CROSS JOIN LATERAL (
+                SELECT version FROM counters
+                WHERE counters.item_id = wanted.item_id AND counters.item_type = wanted.item_type
+                OFFSET 0) AS found
+            ORDER BY 1, 2
+            ON CONFLICT (item_type, item_id) DO UPDATE SET version = greatest(present.version, excluded.version)
+        ), forgotten AS (
+            DELETE FROM lanes
+            WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM lanes
+                WHERE seen_at < now() - interval '\(EdgeLimits.laneForgottenSeconds) s' AND cardinality(item_ids) = 0
+                FOR UPDATE SKIP LOCKED))
+        )
+        SELECT count(*) FROM retired
+        """
+}

@@ -1,0 +1,25 @@
+import LikesCore
+
+/// What time it is at Redis, as learnt from TIME: never later than it really is, so that a deadline in Redis' own clock
+/// is none that has passed here already.
+struct RedisClock {
+    /// Redis' clock minus this host's, in microseconds.
+    private var offset: Int64?
+
+    /// Redis answered with its time, in microseconds. It looked at its clock at some moment between the two here.
+    ///
+    /// What was known stays as long as it can be true and is no less exact: an answer that was long under way says
+    /// little. Otherwise one of the clocks was set.
+    mutating func learn(_ time: Int64, askedAt: Instant, heardAt: Instant) {
+        let least = time - heardAt.microseconds
+        let most = time - askedAt.microseconds
+        if let offset, offset >= least, offset <= most { return }
+        offset = least
+    }
+
+    /// In milliseconds of Redis' clock, which the handshake has learnt.
+    func deadlineMs(_ moment: Instant, plus timeoutMs: Int64) -> Int64 {
+        guard let offset else { preconditionFailure("a call to Redis before its time was learnt") }
+        return max(0, (moment.microseconds + offset) / 1_000 + timeoutMs)
+    }
+}

@@ -1,0 +1,28 @@
+/// What Redis says of itself in INFO.
+struct RedisServerFacts {
+    private var runID: String?
+    private var replicationID: String?
+    /// It follows another server, and takes no writes.
+    private(set) var isReplica = false
+
+    /// Takes in one section, lines of `name:value`.
+    mutating func take(_ section: String) {
+        for line in section.split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            switch parts[0] {
+            case "run_id": runID = String(parts[1])
+            case "master_replid": replicationID = String(parts[1])
+            case "role": isReplica = parts[1] != "master"
+            default: continue
+            }
+        }
+    }
+
+    /// One word for this server's life and for the data it follows: a restart changes it, and so does a failover. nil:
+    /// not said.
+    var name: String? {
+        guard let runID, let replicationID else { return nil }
+        return "\(runID):\(replicationID)"
+    }
+}

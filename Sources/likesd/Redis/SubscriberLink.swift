@@ -1,0 +1,80 @@
+import LikesCore
+import LikesProtocol
+
+/// The connection to Redis that listens: what any host wrote through, and this host's own beats.
+///
+/// Redis closes it when it does not take its messages in time (client-output-buffer-limit pubsub), so they do not
+/// pile up anywhere without bound.
+final class SubscriberLink: RedisConnectionOwner {
+    private enum State {
+        case idle
+        /// Channels whose subscription Redis has not confirmed.
+        case subscribing(Int)
+        case ready
+    }
+
+    private let host: CoreHost
+    private let configuration: Configuration
+    private let channels: RedisChannels
+    private lazy var connection = RedisConnection(owner: self, loop: loop, configuration: configuration)
+    private let loop: EventLoop
+    private var state = State.idle
+
+    init(host: CoreHost, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
+        self.host = host
+        self.loop = loop
+        self.configuration = configuration
+        self.channels = channels
+    }
+
+    func connect() { connection.connect() }
+
+    /// Closes without a word to the core.
+    func disconnect() {
+        state = .idle
+        connection.disconnect()
+    }
+
+    func flush() { connection.flush() }
+
+    func closed(_ reason: String) {
+        state = .idle
+        host.deliver { core, now, actions in core.lost(.subscriber, .unreachable(reason), now: now, into: &actions) }
+    }
+
+    func opened() {
+        state = .subscribing(2)
+        var command = RedisCommand(types: configuration.itemTypes)
+        command.begin(words: 3)
+        command.word("SUBSCRIBE")
+        command.word(channels.counters)
+        command.word(channels.host)
+        connection.send(command)
+    }
+
+    func received(_ reply: RedisReply) {
+        if let error = reply.error { return connection.giveUp("SUBSCRIBE: \(error)") }
+        guard let kind = reply.element(0)?.string, let channel = reply.element(1)?.string else { return }
+        switch state {
+        case .idle: return
+        case .subscribing(let left):
+            guard kind.elementsEqual("subscribe".utf8) else { return }
+            state = left > 1 ? .subscribing(left - 1) : .ready
+            if left == 1 {
+                host.deliver { core, now, actions in core.subscriberConnected(now: now, into: &actions) }
+            }
+        case .ready:
+            guard kind.elementsEqual("message".utf8), let payload = reply.element(2)?.string else { return }
+            if channel.elementsEqual(channels.counters) {
+                guard let message = CounterMessage(payload, types: configuration.itemTypes) else { return }
+                host.deliver { core, now, actions in
+                    core.heard(token: message.token, message.counters, now: now, into: &actions)
+                }
+            } else if let number = RedisReply.wholeNumber(payload) {
+                host.deliver { core, now, actions in
+                    core.heardBeat(UInt64(number), now: now, into: &actions)
+                }
+            }
+        }
+    }
+}

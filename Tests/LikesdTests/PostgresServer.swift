@@ -1,0 +1,197 @@
+import CPostgres
+import Foundation
+import LikesCore
+import LikesProtocol
+
+@testable import likesd
+
+/// A private PostgreSQL, one for all tests; each test has a database of its own.
+final class PostgresServer: Sendable {
+    static let shared = Result { try PostgresServer() }
+
+    private let folder: String
+    private let lock = NSLock()
+    private nonisolated(unsafe) static var running: PrivateServer?
+
+    private init() throws {
+        let programs = try Self.programs()
+        let server = try PrivateServer(
+            [
+                "\(programs)/postgres", "-D", "{folder}/data", "-c", "unix_socket_directories={folder}",
+                "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB",
+            ],
+            setUp: [
+                "\(programs)/initdb", "-D", "{folder}/data", "-U", "postgres", "-A", "trust", "-N", "--locale=C",
+                "-EUTF8",
+            ],
+            isUnprivileged: true)
+        folder = server.folder
+        let url = Self.url("postgres", in: folder)
+        _ = try server.wait(for: "PostgreSQL") { PostgresTester(url) }
+        Self.running = server
+    }
+
+    /// A new database with likesd's tables.
+    func database() throws -> TestDatabase {
+        let name = "likes_\(UUID().uuidString.prefix(8).lowercased())"
+        guard let connection = PostgresTester(Self.url("postgres", in: folder)) else {
+            throw Failure(text: "no connection to PostgreSQL")
+        }
+        // Two copies of the template at once refuse each other.
+        try lock.withLock { _ = try connection.run("CREATE DATABASE \(name)") }
+        let database = TestDatabase(url: Self.url(name, in: folder))
+        let setUp = try database.connect()
+        for migration in Schema.migrations {
+            for statement in migration.statements { try setUp.run(statement) }
+        }
+        return database
+    }
+
+    private static func url(_ database: String, in folder: String) -> String {
+        "postgresql://postgres@/\(database)?host=\(folder)"
+    }
+
+    /// Where Debian keeps the server's programs, else where the PATH leads.
+    private static func programs() throws -> String {
+        let root = "/usr/lib/postgresql"
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        let newest = versions.compactMap(Double.init).max().map { $0.formatted(.number.grouping(.never)) }
+        let candidates =
+            [newest.map { "\(root)/\($0)/bin" }].compactMap { $0 }
+            + (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        let found = candidates.first { FileManager.default.isExecutableFile(atPath: "\($0)/initdb") }
+        guard let found else { throw Failure(text: "PostgreSQL's server is not installed: run 'make install-deps'") }
+        return found
+    }
+}
+
+/// A database with likesd's tables.
+struct TestDatabase {
+    let url: String
+
+    init(url: String) { self.url = url }
+
+    func connect() throws -> PostgresTester {
+        guard let connection = PostgresTester(url) else { throw Failure(text: "no connection to PostgreSQL") }
+        return connection
+    }
+
+    /// With the session and the statements of the daemon's connections.
+    func lane(_ types: ItemTypes = .standard) throws -> LaneTester { try LaneTester(connect(), types: types) }
+}
+
+/// A connection that waits for what it asks.
+final class PostgresTester {
+    let connection: OpaquePointer
+
+    /// nil: nobody is there yet.
+    init?(_ url: String) {
+        guard let connection = PQconnectdb(url) else { return nil }
+        guard PQstatus(connection) == CONNECTION_OK else {
+            PQfinish(connection)
+            return nil
+        }
+        self.connection = connection
+    }
+
+    deinit { PQfinish(connection) }
+
+    var processID: Int32 { PQbackendPID(connection) }
+
+    /// The rows as text, nulls as nothing.
+    @discardableResult
+    func run(_ text: String) throws -> [[String]] {
+        guard let raw = PQexec(connection, text) else { throw Failure(text: "no result") }
+        let result = StatementResult(raw)
+        guard result.status == PGRES_TUPLES_OK || result.status == PGRES_COMMAND_OK else {
+            throw Failure(text: "\(text): \(result.message)")
+        }
+        return (0..<result.rowCount).map { row in
+            (0..<Int32(result.columnCount)).map { result.text(row, $0) }
+        }
+    }
+}
+
+/// A lane's connection, which sends what the daemon would send.
+final class LaneTester {
+    let connection: PostgresTester
+    let types: TypeNumbers
+    private var parameters = StatementParameters()
+
+    init(_ connection: PostgresTester, types: ItemTypes) throws {
+        self.connection = connection
+        let names = "{" + types.names.joined(separator: ",") + "}"
+        try connection.run(Schema.addItemTypes.replacingOccurrences(of: "$1", with: "'\(names)'"))
+        let rows = try connection.run(Schema.selectItemTypes)
+        self.types = TypeNumbers(types: types, rows: rows.compactMap { row in Int16(row[0]).map { ($0, row[1]) } })
+        try connection.run(Settling.sessionText(Configuration()))
+        for statement in PreparedStatement.allCases {
+            guard let raw = PQprepare(connection.connection, statement.rawValue, statement.text, 0, nil) else {
+                throw Failure(text: "no result")
+            }
+            let result = StatementResult(raw)
+            if result.status != PGRES_COMMAND_OK { throw Failure(text: "\(statement): \(result.message)") }
+        }
+    }
+
+    func send(_ call: LaneCall) throws {
+        call.write(to: &parameters, types: types)
+        try send(call.statement)
+    }
+
+    private func send(_ statement: PreparedStatement) throws {
+        let status = parameters.withPointers { count, values, lengths in
+            let binary = [Int32](repeating: 1, count: Int(count))
+            return PQsendQueryPrepared(
+                connection.connection, statement.rawValue, count, values, lengths, binary, 1)
+        }
+        if status == 0 { throw Failure(text: "not sent") }
+    }
+
+    /// Waits for the answer to `call`, the one sent last.
+    func answer(_ call: LaneCall) throws -> LaneAnswer {
+        try result { result in
+            guard let answer = call.answer(result, types: types) else { throw Failure(text: "no such answer") }
+            return answer
+        }
+    }
+
+    func perform(_ call: LaneCall) throws -> LaneAnswer {
+        try send(call)
+        return try answer(call)
+    }
+
+    func repairs(after cursor: RepairCursor?) throws -> (counters: [CounterState], next: RepairCursor?) {
+        let call = ReaderCall.repairs(1, after: cursor)
+        call.write(to: &parameters, types: types)
+        try send(call.statement)
+        return try result { ReaderCall.repairs($0, types: types) }
+    }
+
+    private func result<Value>(_ body: (borrowing StatementResult) throws -> Value) throws -> Value {
+        var value: Value?
+        var failure: StatementFailure?
+        while let raw = PQgetResult(connection.connection) {
+            let result = StatementResult(raw)
+            if result.status == PGRES_TUPLES_OK {
+                value = try body(result)
+            } else {
+                failure = StatementFailure(result)
+            }
+        }
+        guard let value, failure == nil else { throw Failure(text: failure.map { "\($0)" } ?? "no result") }
+        return value
+    }
+
+    // MARK: The daemon's calls
+
+    func fence(_ lane: Int64, rows: [BatchRow] = []) throws -> LaneAnswer {
+        try perform(.fence(1, lane: lane, LaneBatch(rows, types: types)))
+    }
+
+    func commit(_ request: CommitRequest) throws -> LaneAnswer { try perform(commitCall(request)) }
+
+    func commitCall(_ request: CommitRequest) -> LaneCall {
+        .commit(1, LaneBatch(request.rows, types: types), request)
+    }
+}

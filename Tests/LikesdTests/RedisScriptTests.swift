@@ -1,0 +1,245 @@
+import LikesCore
+import LikesProtocol
+import Testing
+
+@testable import likesd
+
+/// The scripts as they are sent, run by a real Redis.
+@Suite struct RedisScriptTests {
+    private static let server = "run1:replid1"
+    private static let history = DatabaseHistory(system: "7000000000000000001", timeline: 3)
+
+    private let server: RedisServer
+    private let redis: RedisTester
+    private let generation: Generation
+
+    init() throws {
+        server = try RedisServer()
+        redis = try server.connect()
+        let made = try redis.perform(
+            .verify(1, server: Self.server, database: Self.history, token: "aaaaaaaaaaaa"))
+        generation = try #require(made.generation)
+    }
+
+    private func set(
+        _ counters: [CounterState], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
+    ) throws -> RedisAnswer {
+        try redis.perform(
+            .setCounters(2, given ?? generation, counters, isTold: isTold), deadlineMs: deadlineMs)
+    }
+
+    private func read(_ items: [Item]) throws -> [CounterState?] {
+        let answer = try redis.perform(.readCounters(3, generation, items))
+        #expect(answer.failure == nil)
+        return answer.counters
+    }
+
+    private func counter(_ id: Int64, _ count: Int64, _ version: Int64) -> CounterState {
+        CounterState(item: Item(type: 0, id: id), count: count, version: version)
+    }
+
+    // MARK: The marker
+
+    @Test("Hosts that verify at once end with the marker of the first.")
+    func verifyTwice() throws {
+        #expect(generation == Generation(server: Self.server, database: Self.history, token: "aaaaaaaaaaaa"))
+        let other = try server.connect()
+        let second = try other.perform(.verify(1, server: Self.server, database: Self.history, token: "bbbbbbbbbbbb"))
+        #expect(second.generation == generation)
+        #expect(try redis.run("GET", "likesd:generation") == generation.marker)
+    }
+
+    @Test(
+        "A marker is kept or made anew by what is known of the database.",
+        arguments: [
+            (nil, true),
+            (DatabaseHistory(system: "7000000000000000001", timeline: 2), true),
+            (DatabaseHistory(system: "7000000000000000001", timeline: 3), true),
+            (DatabaseHistory(system: "7000000000000000001", timeline: 4), false),
+            (DatabaseHistory(system: "7", timeline: 1), false),
+        ] as [(DatabaseHistory?, Bool)])
+    func histories(known: DatabaseHistory?, isKept: Bool) throws {
+        let answer = try redis.perform(.verify(1, server: Self.server, database: known, token: "bbbbbbbbbbbb"))
+        let found = try #require(answer.generation)
+        #expect((found.token == generation.token) == isKept)
+        #expect(found.fits(known))
+        #expect(generation.fits(known) == isKept)
+    }
+
+    @Test("A marker made without a database gives way once one is known, and not before.")
+    func unknownHistory() throws {
+        try redis.run("FLUSHALL")
+        let first = try redis.perform(.verify(1, server: Self.server, database: nil, token: "cccccccccccc"))
+        #expect(first.generation == Generation(server: Self.server, database: nil, token: "cccccccccccc"))
+        let again = try redis.perform(.verify(1, server: Self.server, database: nil, token: "dddddddddddd"))
+        #expect(again.generation == first.generation)
+        let known = try redis.perform(.verify(1, server: Self.server, database: Self.history, token: "eeeeeeeeeeee"))
+        #expect(known.generation?.token == "eeeeeeeeeeee")
+    }
+
+    @Test(
+        "Another server, a marker that is none, and a key of another type make a new marker.",
+        arguments: [["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3 a b"], ["SET", ""], ["LPUSH", "x"]])
+    func foreignMarkers(_ words: [String]) throws {
+        try redis.run("DEL", "likesd:generation")
+        try redis.run(words[0], "likesd:generation", words[1])
+        let own = try redis.perform(.verify(1, server: Self.server, database: Self.history, token: "bbbbbbbbbbbb"))
+        #expect(own.generation?.token == "bbbbbbbbbbbb")
+        let other = try redis.perform(.verify(1, server: "run2:replid1", database: Self.history, token: "cccccccccccc"))
+        #expect(other.generation?.token == "cccccccccccc")
+    }
+
+    @Test("A marker is made even where memory is short.")
+    func markerWithoutRoom() throws {
+        try redis.run("FLUSHALL")
+        try redis.run("CONFIG", "SET", "maxmemory", "1")
+        let made = try redis.perform(.verify(1, server: Self.server, database: Self.history, token: "bbbbbbbbbbbb"))
+        #expect(made.generation?.token == "bbbbbbbbbbbb")
+        #expect(made.failure == nil)
+    }
+
+    // MARK: Counters
+
+    @Test("Counters come back as they were set, over several slices, with their TTL.")
+    func roundTrip() throws {
+        let counters = (1...1_030).map { counter(Int64($0), Int64($0) * 3, Int64($0) * 7) }
+        let answer = try set(counters)
+        #expect(answer.failure == nil && answer.refusal == nil)
+        #expect(try read(counters.map(\.item)) == counters)
+        #expect(try redis.run("GET", "counter:post:5") == "15")
+        #expect(try redis.run("GET", "{counter:post:5}:version") == "aaaaaaaaaaaa:35")
+        let ttl = try #require(Int(try redis.run("TTL", "counter:post:5")))
+        #expect((3_590...3_600).contains(ttl))
+    }
+
+    @Test(
+        "A newer version stays, any other gives way.",
+        arguments: [
+            (7, 8, true), (7, 7, true), (8, 7, false), (10, 9, false), (9, 10, true),
+            (9_007_199_254_740_993, 9_007_199_254_740_992, false),
+            (Int64.max, Int64.max - 1, false), (Int64.max - 1, Int64.max, true),
+        ] as [(Int64, Int64, Bool)])
+    func versions(old: Int64, new: Int64, isSet: Bool) throws {
+        _ = try set([counter(1, 100, old)])
+        _ = try set([counter(1, 200, new)])
+        #expect(try read([Item(type: 0, id: 1)]) == [isSet ? counter(1, 200, new) : counter(1, 100, old)])
+    }
+
+    @Test("A version of another marker, and what is no version, count as none.")
+    func foreignVersions() throws {
+        let item = Item(type: 0, id: 1)
+        for version in ["bbbbbbbbbbbb:9", "9", "aaaaaaaaaaaa:", "aaaaaaaaaaaa:x", "aaaaaaaaaaaa:99999999999999999999"] {
+            try redis.run("SET", "counter:post:1", "5")
+            try redis.run("SET", "{counter:post:1}:version", version)
+            #expect(try read([item]) == [nil])
+            _ = try set([counter(1, 6, 3)])
+            #expect(try read([item]) == [counter(1, 6, 3)])
+        }
+    }
+
+    @Test("Keys of other types are no counters, and give way.")
+    func foreignTypes() throws {
+        try redis.run("LPUSH", "counter:post:1", "x")
+        try redis.run("SADD", "{counter:post:1}:version", "x")
+        #expect(try read([Item(type: 0, id: 1)]) == [nil])
+        #expect(try set([counter(1, 6, 3)]).failure == nil)
+        #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 6, 3)])
+    }
+
+    @Test("What Redis comes to after the deadline is not done.")
+    func late() throws {
+        let time = try redis.run("TIME").split(separator: " ").compactMap { Int64($0) }
+        let nowMs = time[0] * 1_000 + time[1] / 1_000
+        #expect(try set([counter(1, 6, 3)], deadlineMs: nowMs - 1).failure == .late)
+        #expect(try read([Item(type: 0, id: 1)]) == [nil])
+        #expect(try set([counter(1, 6, 3)], deadlineMs: nowMs + 60_000).failure == nil)
+    }
+
+    @Test("Under another marker, or none, nothing is set and nothing read.")
+    func otherGeneration() throws {
+        _ = try set([counter(1, 6, 3)])
+        try redis.run("SET", "likesd:generation", "run2:replid2 - bbbbbbbbbbbb")
+        #expect(try set([counter(1, 7, 4)]).failure == .otherGeneration)
+        #expect(try redis.perform(.readCounters(3, generation, [Item(type: 0, id: 1)])).failure == .otherGeneration)
+        try redis.run("FLUSHALL")
+        #expect(try set([counter(1, 7, 4)]).failure == .otherGeneration)
+        #expect(try redis.perform(.readCounters(3, generation, [Item(type: 0, id: 1)])).failure == .otherGeneration)
+        #expect(try redis.run("EXISTS", "counter:post:1") == "0")
+    }
+
+    @Test("Without room for new counters the old ones are dropped, and nothing else is let in.")
+    func outOfMemory() throws {
+        _ = try set([counter(1, 6, 3), counter(2, 6, 9)])
+        try redis.run("CONFIG", "SET", "maxmemory", "1")
+        let answer = try set([counter(1, 7, 4), counter(2, 5, 8), counter(3, 1, 1)])
+        #expect(answer.failure == nil)
+        #expect(answer.refusal?.hasPrefix("OOM") == true)
+        try redis.run("CONFIG", "SET", "maxmemory", "0")
+        #expect(try read([1, 2, 3].map { Item(type: 0, id: $0) }) == [nil, counter(2, 6, 9), nil])
+        #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version", "counter:post:3") == "0")
+    }
+
+    @Test("Recent likes that find no room are no failure of the write-through.")
+    func recentWithoutRoom() throws {
+        try redis.run("CONFIG", "SET", "maxmemory", "1")
+        let like = RecentLike(pair: Pair(user: 5, item: Item(type: 1, id: 9)), add: true)
+        let answer = try redis.perform(.keepRecent(4, [like]))
+        #expect(answer.failure == nil)
+        #expect(answer.refusal?.hasPrefix("OOM") == true)
+        #expect(try redis.run("EXISTS", "recent_likes:5") == "0")
+    }
+
+    // MARK: Telling
+
+    @Test("A write-through is told to all hosts, one message for each slice; a fill to none.")
+    func told() throws {
+        let listener = try server.connect()
+        try listener.run("SUBSCRIBE", "likesd:counters:0")
+        _ = try set([counter(9, 9, 9)], isTold: false)
+        _ = try set([counter(1, 100, 8)])
+        let counters = (1...70).map { counter(Int64($0), 5, 7) }
+        _ = try set(counters, isTold: true)
+        var heard: [CounterState] = []
+        for _ in 0..<2 {
+            let message = try listener.message { CounterMessage($0, types: .standard) }
+            #expect(message?.token == generation.token)
+            heard += message?.counters ?? []
+        }
+        #expect(heard == counters)
+        // Told, though Redis has a newer one: a host with an older one is helped.
+        #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 100, 8)])
+    }
+
+    @Test("A beat is heard on the host's own channel.")
+    func beat() throws {
+        let listener = try server.connect()
+        try listener.run("SUBSCRIBE", "likesd:host:abc")
+        _ = try redis.perform(.beat(41))
+        #expect(try listener.message { RedisReply.wholeNumber($0) } == 41)
+    }
+
+    // MARK: Admission and recent likes
+
+    @Test("The rate has a window that is never extended, and says how long to wait.")
+    func admission() throws {
+        let pair = Pair(user: 5, item: Item(type: 1, id: 9))
+        let entries = Array(repeating: AdmissionEntry(pair: pair, kind: .like), count: 101)
+        let answer = try redis.perform(.admit(5, entries))
+        #expect(answer.verdicts.prefix(100).allSatisfy { $0 == .admitted(recent: false) })
+        #expect(answer.verdicts.last == .limited(retrySeconds: 60))
+        try redis.run("PERSIST", "rate:5:likes")
+        _ = try redis.perform(.admit(5, [entries[0]]))
+        #expect(try redis.run("TTL", "rate:5:likes") == "60")
+    }
+
+    @Test("A recent like is hinted at until it is taken back.")
+    func recent() throws {
+        let pair = Pair(user: 5, item: Item(type: 1, id: 9))
+        let like = AdmissionEntry(pair: pair, kind: .like)
+        _ = try redis.perform(.keepRecent(4, [RecentLike(pair: pair, add: true)]))
+        #expect(try redis.run("SMEMBERS", "recent_likes:5") == "reel:9")
+        #expect(try redis.perform(.admit(5, [like])).verdicts == [.admitted(recent: true)])
+        _ = try redis.perform(.keepRecent(4, [RecentLike(pair: pair, add: false)]))
+        #expect(try redis.perform(.admit(5, [like])).verdicts == [.admitted(recent: false)])
+    }
+}

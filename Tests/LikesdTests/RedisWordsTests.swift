@@ -1,0 +1,62 @@
+import LikesCore
+import LikesProtocol
+import Testing
+
+@testable import likesd
+
+/// What Redis says, as it is understood.
+@Suite struct RedisWordsTests {
+    private func message(_ text: String) -> CounterMessage? {
+        Array(text.utf8).withUnsafeBytes { CounterMessage($0, types: .standard) }
+    }
+
+    @Test("Entries that are none, or of types not configured here, are passed over; the others hold.")
+    func entries() {
+        let good = CounterState(item: Item(type: 1, id: 7), count: 3, version: 9)
+        #expect(message("abc reel:7 3 9")?.counters == [good])
+        #expect(message("abc reel:7 3 9")?.token == "abc")
+        for bad in [
+            "story:1 2 3", "post: 2 3", "post 2 3", "post:x 2 3", "post:1 -2 3", "post:1 2 x", "post:1  3",
+            "post:9223372036854775808 2 3",
+        ] {
+            #expect(message("abc \(bad) reel:7 3 9")?.counters == [good], "\(bad)")
+        }
+        #expect(message("abc reel:7 3 9 post:1 2")?.counters == [good])
+        #expect(message("abc")?.counters == [])
+        #expect(message("") == nil)
+        #expect(message(" reel:7 3 9") == nil)
+    }
+
+    @Test("A server's life is told apart, and a replica known, by what INFO says.")
+    func facts() {
+        var facts = RedisServerFacts()
+        #expect(facts.name == nil)
+        facts.take("# Server\r\nredis_version:7.0.15\r\nrun_id:aa\r\n")
+        #expect(facts.name == nil)
+        facts.take("# Replication\r\nrole:master\r\nmaster_replid:bb\r\n")
+        #expect(facts.name == "aa:bb")
+        #expect(!facts.isReplica)
+        facts.take("role:slave\r\n")
+        #expect(facts.isReplica)
+    }
+
+    @Test("Redis' time is never taken for later than it is, and follows a clock that was set.")
+    func clock() {
+        var clock = RedisClock()
+        let second: Int64 = 1_000_000
+        // Redis is 100 s ahead; it looked at its clock at 10.2 s.
+        clock.learn(110 * second + 200_000, askedAt: .ms(10_000), heardAt: .ms(10_500))
+        #expect(clock.deadlineMs(.ms(20_000), plus: 0) == 119_700)
+        // A quicker answer says more.
+        clock.learn(130 * second, askedAt: .ms(30_000), heardAt: .ms(30_001))
+        #expect(clock.deadlineMs(.ms(40_000), plus: 100) == 140_099)
+        // A slow one leaves it.
+        clock.learn(150 * second, askedAt: .ms(49_500), heardAt: .ms(50_500))
+        #expect(clock.deadlineMs(.ms(60_000), plus: 100) == 160_099)
+        // The clock was set back by 50 s, then on again.
+        clock.learn(120 * second, askedAt: .ms(70_000), heardAt: .ms(70_002))
+        #expect(clock.deadlineMs(.ms(80_000), plus: 100) == 130_098)
+        clock.learn(190 * second, askedAt: .ms(90_000), heardAt: .ms(90_000))
+        #expect(clock.deadlineMs(.ms(90_000), plus: 100) == 190_100)
+    }
+}
