@@ -42,7 +42,7 @@ package struct Focus: Sendable {
             focus.cacheTTLSeconds = 120
             return focus
         case "fetchJoining":
-            var focus = Focus([.subscriberSilent, .subscriberSilent, .subscriberSilent])
+            var focus = Focus([.subscriberSilent, .subscriberSilent, .redisEvicts])
             focus.cacheTTLSeconds = 1
             focus.localCacheTTLMs = 200
             focus.localCacheEntries = 0
@@ -78,7 +78,9 @@ package struct Focus: Sendable {
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
         if hasSlowReader {
             plan.configuration.requestTimeoutMs = 5_000
-            plan.readerDelay = .seconds(1)
+            plan.readerDelay = .ms(1_200)
+            plan.evictsNewPercent = 60
+            plan.evictsMarker = false
             plan.subscriberDelay = .ms(200)
             plan.slowPercent = 100
             plan.isSkewed = false

@@ -36,6 +36,9 @@ package struct Plan: Sendable {
     package var stampede: Micros
     /// Keys that are evicted go one by one, up to this far apart.
     package var evictionGap: Micros
+    /// Of 100 counters written while keys are evicted, so many are the next to go.
+    package var evictsNewPercent = 20
+    package var evictsMarker = true
 
     /// After the last fault's end: counts are to be exact, repaired and fresh again.
     package static let quiet: Micros = .seconds(50)

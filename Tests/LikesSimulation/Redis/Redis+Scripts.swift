@@ -101,7 +101,8 @@ extension Redis {
         }
         if publishes { publish(token: generation.token, counters) }
         // What was just written is what LFU and random eviction may take first.
-        if evictingUntil > scheduler.now, let last = counters.last, scheduler.chance.hits(percent: 20) {
+        if evictingUntil > scheduler.now, let last = counters.last, scheduler.chance.hits(percent: plan.evictsNewPercent)
+        {
             scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
         }
         return .success(dropped: isFull)

@@ -163,7 +163,7 @@ package final class Redis {
         scheduler.coverage.note(.evictions)
         // The marker is asked for more often than any counter, and seldom the one that goes.
         let key = scheduler.chance.below(store.keysMax)
-        if key < store.keysMax - 1 || scheduler.chance.hits(percent: 5) { store.evict(key) }
+        if key < store.keysMax - 1 || plan.evictsMarker && scheduler.chance.hits(percent: 5) { store.evict(key) }
     }
 
     /// The counter that a host would read, with its version.
