@@ -57,7 +57,7 @@ package struct Core {
     var trust: Trust
     var heartbeat: Heartbeat
     var repairs = Repairs()
-    var fills = Fills()
+    var recent: RecentCounters
     var jitter: SplitMix64
     var stopBy: Instant?
     var hasStopped = false
@@ -84,6 +84,7 @@ package struct Core {
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
         trust = Trust(now: now)
+        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax)
         heartbeat = Heartbeat(now: now)
     }
 

@@ -44,10 +44,13 @@ package enum Limits {
     package static let laneSilentMs: Int64 = 15_000
     /// … when another host looks, which each does this often.
     package static let retirePassMs: Int64 = 5_000
-    /// Counters put into Redis after a miss are remembered this long …
-    package static let fillsRememberedMs: Int64 = 2_000
-    /// … and as long as there are so many, no more are put there.
-    package static let fillsRememberedMax = 131_072
+    /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
+    package static let answerAgeMsMax: Int64 = 1_000
+    /// Counters that changed, here or on another host, or were written to Redis are remembered for as long as a call to
+    /// Redis may take and this much longer: for the answer's age, and for the message of a newer one to come in …
+    package static let recentCountersMs: Int64 = 2_000
+    /// … but no more of them than this.
+    package static let recentCountersMax = 262_144
     /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
     package static let beatMs: Int64 = 3_000
     /// After a failed repair the next is tried this much later.

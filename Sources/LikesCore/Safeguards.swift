@@ -25,8 +25,8 @@ package struct Safeguards: Sendable {
     package var hintVerification = true
     /// A lost subscription empties the local cache.
     package var cacheExpiry = true
-    /// Fills are remembered for a while, in case a newer version is heard of.
-    package var fillMemory = true
+    /// What was heard of and what was written to Redis is remembered for a while, so that nothing older follows it.
+    package var counterMemory = true
 
     package init() {}
 }

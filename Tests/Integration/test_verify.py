@@ -33,10 +33,6 @@ class Books:
         self.sql = self.connect()
         self.cache = redis_server.client(db=REDIS_DATABASE)
         self.cache.flushdb()
-        self.sql.execute(
-            "CREATE TABLE IF NOT EXISTS cache_repairs (item_id bigint NOT NULL, item_type smallint NOT NULL,"
-            " version bigint NOT NULL, PRIMARY KEY (item_id, item_type))"
-        )
 
     @property
     def environment(self):
@@ -512,9 +508,6 @@ def test_hosts_forget_a_wrong_count_that_they_read_from_redis(books, start_daemo
     """Only a newer version replaces what a host holds, so the right count alone would not do."""
     host = start_daemon(database_url=books.database_url, REDIS_URL=books.redis_url, LOCAL_CACHE_TTL_MS=200)
     assert host.call("LIKE", 1, "post:1") == [1, 1]
-    version = books.cache.get("{counter:post:1}:version")
-    if ":" not in version:
-        pytest.skip("this likesd writes versions without a generation: the audit does not look at them")
     other = start_daemon(database_url=books.database_url, REDIS_URL=books.redis_url, LOCAL_CACHE_TTL_MS=200)
     books.cache.set("counter:post:1", 50, ex=600)
     assert eventually(lambda: other.call("COUNT", "post:1") == 50, "the wrong count")

@@ -112,7 +112,49 @@ import Testing
         script.databaseHas(2, [counter(post, 5, 5)])
         _ = script.take()
         script.hear(counter(post, 6, 6))
-        #expect(script.take() == [.writeThrough(3, counters: [counter(post, 6, 6)], recent: [])])
+        #expect(script.take() == [.selectCounters(3, [post])])
+        script.databaseHas(3, [counter(post, 6, 6)])
+        #expect(script.take() == [.writeThrough(4, counters: [counter(post, 6, 6)], recent: [])])
+    }
+
+    @Test("A batch's counters are not written over what was heard of since it was sent")
+    func aBatchsCountersAreNotWrittenOver() throws {
+        var script = Script { $0.localCacheEntries = 0 }
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.hear(counter(post, 9, 9))
+        script.commit(2, changed: [true], [counter(post, 8, 8)])
+        let recent = [RecentLike(pair: ann, add: true)]
+        #expect(script.take().last == .writeThrough(3, counters: [counter(post, 9, 9)], recent: recent))
+    }
+
+    @Test("An answer of PostgreSQL's that took too long is not put into Redis, but read again")
+    func anAnswerThatTookTooLong() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        _ = script.take()
+        script.now = script.now.adding(ms: Limits.answerAgeMsMax + 1)
+        script.commit(2, changed: [true], [counter(post, 8, 8)])
+        #expect(script.take() == [.reply(client, .change(changed: true, count: 8)), .selectCounters(3, [post])])
+        #expect(script.core.cache.count == 0)
+    }
+
+    @Test("A count that comes with a pair enters the cache only where an older one is held")
+    func aCountThatComesWithAPair() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.liked(ann), on: client)
+        script.pairs(1, [PairState(liked: true, counter: counter(post, 5, 5))])
+        #expect(script.core.cache.count == 0)
+        script.send(.count(post), on: client)
+        script.redisHas(2, [counter(post, 6, 6)])
+        script.send(.liked(ann), on: client)
+        script.pairs(3, [PairState(liked: true, counter: counter(post, 7, 7))])
+        script.send(.count(post), on: client)
+        #expect(script.replies(client).last == .integer(7))
     }
 
     @Test("PostgreSQL's answer is not put into a Redis that became another meanwhile, nor past a lost subscription")

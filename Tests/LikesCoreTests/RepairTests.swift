@@ -38,13 +38,15 @@ import Testing
         script.send(.count(other), on: client)
         #expect(script.take() == [.selectCounters(7, [other])])
         script.repairs(6, [counter(post, 9, 6)])
-        #expect(script.take() == [.writeThrough(8, counters: [counter(post, 9, 6)], recent: [])])
+        #expect(script.take() == [.selectCounters(8, [post])])
+        script.databaseHas(8, [counter(post, 9, 6)])
+        #expect(script.take() == [.writeThrough(9, counters: [counter(post, 9, 6)], recent: [])])
         script.send(.count(post), on: client)
-        #expect(script.take() == [.selectCounters(9, [post])])
-        script.wroteThrough(8)
+        #expect(script.take() == [.selectCounters(10, [post])])
+        script.wroteThrough(9)
         script.send(.count(Item(type: 1, id: 1)), on: client)
-        #expect(script.take() == [.readCounters(10, [Item(type: 1, id: 1)])])
-        script.redisHas(10, [nil])
+        #expect(script.take() == [.readCounters(11, [Item(type: 1, id: 1)])])
+        script.redisHas(11, [nil])
         script.pass(ms: Limits.mendedWaitMs)
         guard case .tend(_, let mended)? = script.take().last else {
             Issue.record("nothing was struck off")
@@ -63,18 +65,21 @@ import Testing
         script.commit(2, changed: [true], [counter(post, 8, 5)])
         script.redisFails(3)
         #expect(script.replies(client) == [.change(changed: true, count: 8)])
-        script.redisFails(4)
+        script.databaseHas(4, [counter(post, 8, 5)])
+        script.redisFails(5)
         #expect(script.core.repairs.untoldCount == 0)
         _ = script.take()
         script.send(.count(post), on: client)
-        #expect(script.take() == [.selectCounters(5, [post])])
-        script.databaseHas(5, [counter(post, 8, 5)])
+        #expect(script.take() == [.selectCounters(6, [post])])
+        script.databaseHas(6, [counter(post, 8, 5)])
         #expect(script.replies(client) == [.integer(8)])
         script.pass(ms: Limits.repairRetryMs)
-        #expect(script.take().last == .writeThrough(6, counters: [counter(post, 8, 5)], recent: []))
-        script.wroteThrough(6)
+        #expect(script.take().last == .selectCounters(7, [post]))
+        script.databaseHas(7, [counter(post, 8, 5)])
+        #expect(script.take() == [.writeThrough(8, counters: [counter(post, 8, 5)], recent: [])])
+        script.wroteThrough(8)
         script.send(.count(post), on: client)
-        #expect(script.take() == [.readCounters(7, [post])])
+        #expect(script.take() == [.readCounters(9, [post])])
     }
 
     @Test("Counters that Redis had no room for are gone from it, and nothing is left to repair")
@@ -92,7 +97,7 @@ import Testing
     @Test("With too many untold the lane tells them before it goes on")
     func withTooManyUntold() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])
-        script.core.repairs.note((0..<Limits.repairsUntoldMax).map { counter(Item(type: 1, id: Int64($0)), 1, 1) })
+        script.core.repairs.note((0..<Limits.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
         let client = try script.open()
         script.send(.like(ann), on: client)
         let lane = script.take().compactMap {
@@ -124,15 +129,34 @@ import Testing
     @Test("A counter that changes while its repair is on the way is repaired again, and told again")
     func aCounterThatChangesWhileItsRepairIsOnTheWay() {
         var repairs = Repairs()
-        repairs.learn([counter(post, 1, 1)])
-        let first = repairs.takeToWrite(max: 10, now: .ms(0))
-        repairs.note([counter(post, 2, 2)])
+        func write(_ counter: CounterState) -> [CounterState] {
+            _ = repairs.takeToRead(max: 10, now: .ms(0))
+            repairs.settle([counter], askedAt: .ms(0))
+            return repairs.takeToWrite(max: 10, now: .ms(0))
+        }
+        repairs.learn([post])
+        let first = write(counter(post, 1, 1))
+        repairs.note([post])
         repairs.wrote(first)
         #expect(repairs.untoldItems == [post])
-        let second = repairs.takeToWrite(max: 10, now: .ms(0))
+        let second = write(counter(post, 2, 2))
         #expect(second == [counter(post, 2, 2)])
         repairs.wrote(second)
         #expect(repairs.takeMended(max: 10) == [counter(post, 2, 2)])
         #expect(repairs.untoldCount == 0)
+    }
+
+    @Test("What was read too long ago, or before something newer was heard of, is read again before it is set")
+    func whatWasReadTooLongAgoIsReadAgain() {
+        for isNewerHeard in [false, true] {
+            var repairs = Repairs()
+            repairs.note([post])
+            _ = repairs.takeToRead(max: 10, now: .ms(0))
+            repairs.settle([counter(post, 1, 1)], askedAt: .ms(0))
+            if isNewerHeard { repairs.noteNewer(counter(post, 2, 2)) }
+            let age = isNewerHeard ? 0 : Limits.answerAgeMsMax + 1
+            #expect(repairs.takeToWrite(max: 10, now: .ms(age)) == [])
+            #expect(repairs.takeToRead(max: 10, now: .ms(age)) == [post])
+        }
     }
 }

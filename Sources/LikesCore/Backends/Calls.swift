@@ -5,7 +5,7 @@ enum Call {
     case verify
     case admission([ChangeIndex])
     case readCounters([Item], Generation)
-    case writeThrough([ChangeIndex], [CounterState])
+    case writeThrough([ChangeIndex], [Item])
     /// Counters that Redis missed earlier.
     case repair([CounterState])
     case fill
@@ -64,11 +64,11 @@ enum RedisTask: String {
 /// Who a `selectCounters` is for.
 enum CounterSelect {
     /// Fetches, answered through their table.
-    case fetches([Item], FillPermit?)
+    case fetches([Item], WritePermit)
     /// Committed changes that still owe their item's count.
     case changes([ChangeIndex], items: [Item])
     /// Repairs that have to know what was committed.
-    case repairs([Item])
+    case repairs([Item], askedAt: Instant)
 }
 
 /// A pair to look up, and who asked.
@@ -124,11 +124,11 @@ struct Calls {
         return given
     }
 
-    /// The counters on their way to Redis, oldest first.
-    var writtenThrough: [[CounterState]] {
+    /// The items of counters on their way to Redis, oldest first.
+    var writtenThrough: [[Item]] {
         guard self[.writeThrough] > 0, let sent = sent[.redis] else { return [] }
         return (0..<sent.count).compactMap { place in
-            if case .writeThrough(_, let counters)? = table[sent[place].0] { counters } else { nil }
+            if case .writeThrough(_, let items)? = table[sent[place].0] { items } else { nil }
         }
     }
 }

@@ -154,8 +154,8 @@ extension Core {
             for item in items { moveToDatabase(item) }
             serveStale(items, now: now, into: &actions)
         case .repair(let counters): repairs.writeFailed(counters, now: now)
-        case .writeThrough(let written, let counters):
-            noteMissed(counters)
+        case .writeThrough(let written, let items):
+            noteMissing(items)
             finishWritten(written, now: now, into: &actions)
         case .verify, .fill, .fence, .retireLanes: return
         case .commit(let sent): laneRow.unresolved = sent
@@ -177,7 +177,7 @@ extension Core {
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
         case .selectCounters(.fetches(let items, _)):
             for item in items { moveToDatabase(item) }
-        case .selectCounters(.repairs(let items)): repairs.readFailed(items, now: now)
+        case .selectCounters(.repairs(let items, _)): repairs.readFailed(items, now: now)
         case .selectCounters(.changes(let owing, _)):
             for index in owing.reversed() { countQueue.prepend(index) }
         case .selectPairs(let reads):
@@ -258,7 +258,7 @@ extension Core {
                     }
                 }
             }
-        case .selectCounters(.repairs(let items)): repairs.readFailed(items, now: now)
+        case .selectCounters(.repairs(let items, _)): repairs.readFailed(items, now: now)
         case .selectCounters(.changes(let owing, _)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(

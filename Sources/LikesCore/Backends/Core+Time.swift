@@ -57,7 +57,7 @@ extension Core {
             expire(deadline.holder, now: now, into: &actions)
         }
         repairs.tick(now: now)
-        fills.forget(now: now)
+        recent.forget(now: now)
         for backend in Backend.allCases { tick(backend, now: now, into: &actions) }
     }
 

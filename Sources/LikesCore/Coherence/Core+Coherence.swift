@@ -12,10 +12,20 @@ extension Core {
         return trust.generation
     }
 
-    /// Held from before PostgreSQL is asked until Redis is filled with the answer; nil: it must not be.
-    var fillPermit: FillPermit? {
-        guard subscriber.isUp, let generation = writableGeneration else { return nil }
-        return FillPermit(generation: generation, subscription: UInt64(subscriber.connectedTotal))
+    /// Taken before PostgreSQL is asked for what is to be put into Redis.
+    func writePermit(now: Instant) -> WritePermit {
+        let subscription = subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal
+        return WritePermit(generation: writableGeneration, subscription: subscription, askedAt: now)
+    }
+
+    /// The generation under which an answer of PostgreSQL's may be put into Redis; nil: too much has happened since it
+    /// was asked.
+    private func permitted(_ permit: WritePermit, now: Instant) -> Generation? {
+        guard let generation = permit.generation, now.ms(since: permit.askedAt) <= Limits.answerAgeMsMax else {
+            return nil
+        }
+        let current = writePermit(now: permit.askedAt)
+        return permit == current ? generation : nil
     }
 
     mutating func verifyRedis(now: Instant, into actions: inout [Action]) {
@@ -35,6 +45,7 @@ extension Core {
             return verifyRedis(now: now, into: &actions)
         }
         if generation.token != trust.token {
+            repairs.rereadAll()
             actions.append(.log(.notice, "Redis' counters are of generation \(generation.token)"))
         }
         redis.proved()
@@ -67,7 +78,7 @@ extension Core {
     ) {
         guard case .selectRepairs? = calls.end(call) else { return }
         reader.proved()
-        if trust.generation != nil { repairs.learn(counters) }
+        if trust.generation != nil { repairs.learn(counters.map(\.item)) }
         if let next, trust.generation != nil, !repairs.isFull {
             return askForRepairs(after: next, now: now, into: &actions)
         }
@@ -89,12 +100,14 @@ extension Core {
         expireCache()
     }
 
-    /// Messages may have been missed: nothing that was cached before is fresh, and a fill may be older than what was
-    /// missed.
+    /// Messages may have been missed: nothing that was cached before is fresh, and what was written to Redis may be
+    /// older than what was missed.
     mutating func subscriptionLost() {
         expireCache()
-        let items = fills.takeAll()
-        if safeguards.fillMemory { repairs.reread(items) }
+        let written = recent.takeWritten()
+        guard safeguards.counterMemory else { return }
+        repairs.rereadAll()
+        repairs.reread(written)
     }
 
     private mutating func expireCache() {
@@ -110,7 +123,21 @@ extension Core {
         for counter in counters {
             cache.update(counter, now: now)
             noteNewer(counter)
-            if fills.isOvertaken(by: counter), safeguards.fillMemory { repairs.note([counter]) }
+            recent.know(counter, now: now)
+            guard safeguards.counterMemory else { continue }
+            repairs.noteNewer(counter)
+            if recent.isWrittenOlder(than: counter) { noteMissing([counter.item]) }
+        }
+    }
+
+    /// What this host changed enters its cache, unless something newer was heard of since, or may have been.
+    mutating func noteCommitted(_ counters: [CounterState], _ permit: WritePermit, now: Instant) {
+        let isRecent = now.ms(since: permit.askedAt) <= Limits.answerAgeMsMax
+        for counter in counters {
+            let newest = safeguards.counterMemory ? recent.newest(counter) : counter
+            if isRecent { _ = cache.store(newest, now: now) } else { cache.update(newest, now: now) }
+            noteNewer(newest)
+            recent.know(newest, now: now)
         }
     }
 
@@ -133,15 +160,46 @@ extension Core {
         }
     }
 
-    // MARK: Fills
+    // MARK: Writing to Redis
 
-    /// Puts into Redis what PostgreSQL had. `permit` was given before PostgreSQL was asked.
+    /// Puts a batch's counters, and its recent likes, into Redis, and tells all hosts. False: they may not be put there
+    /// any more, and are repaired.
+    mutating func writeThrough(
+        _ counters: [CounterState], _ recentLikes: [RecentLike], _ permit: WritePermit, for waiting: [ChangeIndex],
+        now: Instant, into actions: inout [Action]
+    ) -> Bool {
+        guard let generation = permitted(permit, now: now) else { return false }
+        let newest = written(counters, now: now)
+        let id = calls.begin(.writeThrough(waiting, newest.map(\.item)), now: now)
+        actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))
+        return true
+    }
+
+    mutating func sendRepairs(now: Instant, into actions: inout [Action]) {
+        guard let generation = writableGeneration, calls[.repair] == 0 else { return }
+        let counters = repairs.takeToWrite(max: Limits.countersPerCallMax, now: now)
+        guard !counters.isEmpty else { return }
+        for counter in counters { recent.write(counter, now: now) }
+        let id = calls.begin(.repair(counters), now: now)
+        actions.append(.writeThrough(id, generation, counters: counters, recent: []))
+    }
+
+    /// Puts into Redis what PostgreSQL had. Without a subscription it would not be known what was newer.
     mutating func fill(
-        _ counters: [CounterState], _ permit: FillPermit?, now: Instant, into actions: inout [Action]
+        _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
-        guard let permit, permit == fillPermit, fills.hasRoom(for: counters.count) else { return }
-        fills.note(counters, now: now)
-        actions.append(.fill(calls.begin(.fill, now: now), permit.generation, counters))
+        guard subscriber.isUp, let generation = permitted(permit, now: now) else { return }
+        let newest = written(counters, now: now)
+        actions.append(.fill(calls.begin(.fill, now: now), generation, newest))
+    }
+
+    /// What of these goes to Redis: of each counter the newest state known.
+    private mutating func written(_ counters: [CounterState], now: Instant) -> [CounterState] {
+        counters.map { counter in
+            let newest = safeguards.counterMemory ? recent.newest(counter) : counter
+            recent.write(newest, now: now)
+            return newest
+        }
     }
 
     package mutating func filled(_ call: CallID, now: Instant, into actions: inout [Action]) {
@@ -171,7 +229,7 @@ extension Core {
         databaseHistory = history
         cache.removeAll()
         fetches.forgetCommitted()
-        _ = fills.takeAll()
+        recent.removeAll()
         repairs.rereadAll()
         reverify(now: now, into: &actions)
         let other: Backend = backend == .lane ? .reader : .lane

@@ -7,11 +7,11 @@ import LikesProtocol
 /// can be forgotten here while Redis is out of reach.
 struct Repairs {
     private enum State {
-        /// What was committed is not known: to be read from PostgreSQL.
+        /// To be read from PostgreSQL.
         case unread
         case reading
-        /// To be set in Redis.
-        case known(CounterState)
+        /// To be set in Redis, while it is fresh: PostgreSQL was asked for it at that moment.
+        case known(CounterState, askedAt: Instant)
         /// On its way to Redis.
         case writing(CounterState)
     }
@@ -26,7 +26,7 @@ struct Repairs {
     private var untold: Set<Item> = []
     /// The same in the order they came; those that are not untold any more are passed over.
     private var toTell = Ring<Item>()
-    /// Items that became `unread` or `known`; those that are not so any more are passed over.
+    /// Items that became unread or known; those that are not so any more are passed over.
     private var toRead = Ring<Item>()
     private var toWrite = Ring<Item>()
     /// Set in Redis, their rows in `cache_repairs` still to be deleted.
@@ -51,22 +51,8 @@ struct Repairs {
 
     // MARK: What is to be repaired
 
-    /// These were committed, and Redis may not have them.
-    mutating func note(_ missed: [CounterState]) {
-        for counter in missed {
-            switch entries[counter.item]?.state {
-            case .known(let known)?:
-                if counter.version > known.version { makeKnown(counter) }
-            case .writing(let written)?:
-                if counter.version > written.version { makeKnown(counter) }
-            case .unread?, .reading?, nil: makeKnown(counter)
-            }
-            makeUntold(counter.item)
-        }
-    }
-
-    /// These may have changed; what they came to is not known.
-    mutating func noteUnknown(_ items: some Collection<Item>) {
+    /// Redis may not have what was committed of these.
+    mutating func note(_ items: some Collection<Item>) {
         for item in items {
             makeUnread(item)
             makeUntold(item)
@@ -76,19 +62,26 @@ struct Repairs {
     /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
     mutating func reread(_ items: some Collection<Item>) { for item in items { makeUnread(item) } }
 
-    /// Rows of `cache_repairs`, with the counters as they are now.
-    mutating func learn(_ counters: [CounterState]) {
-        for counter in counters {
-            guard entries[counter.item] == nil else {
-                entries[counter.item]?.isTold = true
-                continue
-            }
-            entries[counter.item] = Entry(state: .known(counter), isTold: true)
-            toWrite.append(counter.item)
+    /// A newer count than the one that is being read or set was heard of.
+    mutating func noteNewer(_ counter: CounterState) {
+        guard !entries.isEmpty else { return }
+        switch entries[counter.item]?.state {
+        case .reading?: makeUnread(counter.item)
+        case .known(let older, _)?, .writing(let older)?:
+            if older.version < counter.version { makeUnread(counter.item) }
+        case .unread?, nil: return
         }
     }
 
-    /// Another past of the database: no version known before means anything.
+    /// Rows of `cache_repairs`.
+    mutating func learn(_ items: some Collection<Item>) {
+        for item in items {
+            if entries[item] == nil { makeUnread(item) }
+            entries[item]?.isTold = true
+        }
+    }
+
+    /// Redis, or the database, has another past: what was read before means nothing.
     mutating func rereadAll() {
         for item in entries.keys.sorted(by: { ($0.type, $0.id) < ($1.type, $1.id) }) { makeUnread(item) }
     }
@@ -136,9 +129,13 @@ struct Repairs {
 
     // MARK: Repairing
 
-    /// PostgreSQL was read for those that were `takenToRead`.
-    mutating func settle(_ counter: CounterState) {
-        if case .reading? = entries[counter.item]?.state { makeKnown(counter) }
+    /// PostgreSQL was read, asked at that moment, for those that were taken to be read.
+    mutating func settle(_ counters: [CounterState], askedAt: Instant) {
+        for counter in counters {
+            guard case .reading? = entries[counter.item]?.state else { continue }
+            entries[counter.item]?.state = .known(counter, askedAt: askedAt)
+            toWrite.append(counter.item)
+        }
     }
 
     mutating func takeToRead(max: Int, now: Instant) -> [Item] {
@@ -156,7 +153,11 @@ struct Repairs {
         guard mayTry(now: now) else { return [] }
         var counters: [CounterState] = []
         while counters.count < max, let item = toWrite.popFirst() {
-            guard case .known(let counter)? = entries[item]?.state else { continue }
+            guard case .known(let counter, let askedAt)? = entries[item]?.state else { continue }
+            guard now.ms(since: askedAt) <= Limits.answerAgeMsMax else {
+                makeUnread(item)
+                continue
+            }
             entries[item]?.state = .writing(counter)
             counters.append(counter)
         }
@@ -177,7 +178,7 @@ struct Repairs {
 
     mutating func writeFailed(_ counters: [CounterState], now: Instant) {
         for counter in counters {
-            if case .writing(let written)? = entries[counter.item]?.state { makeKnown(written) }
+            if case .writing? = entries[counter.item]?.state { makeUnread(counter.item) }
         }
         retryAt = now.adding(ms: Limits.repairRetryMs)
     }
@@ -208,11 +209,6 @@ struct Repairs {
         let living = untoldItems
         toTell.removeAll()
         for item in living { toTell.append(item) }
-    }
-
-    private mutating func makeKnown(_ counter: CounterState) {
-        entries[counter.item, default: Entry(state: .unread, isTold: false)].state = .known(counter)
-        toWrite.append(counter.item)
     }
 
     private mutating func makeUnread(_ item: Item) {

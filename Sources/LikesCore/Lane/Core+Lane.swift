@@ -35,7 +35,7 @@ extension Core {
         else {
             let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
             let uncertain = Reply.error(ErrorReply(.uncertain, text))
-            noteUnknown(unresolved.request.rows.map(\.pair.item))
+            noteMissing(unresolved.request.rows.map(\.pair.item))
             for index in unresolved.changes { finish(index, uncertain, now: now, into: &actions) }
             return
         }
@@ -52,14 +52,13 @@ extension Core {
     private mutating func resolve(
         _ sent: SentBatch, changed: [Bool], now: Instant, into actions: inout [Action]
     ) {
-        noteUnknown(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item))
+        noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item))
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
             owe(index, changed: didChange)
         }
-        let recent = sent.batch.recentLikes(changed: changed)
-        guard let generation = writableGeneration, !recent.isEmpty else { return }
-        let id = calls.begin(.writeThrough([], []), now: now)
-        actions.append(.writeThrough(id, generation, counters: [], recent: recent))
+        let recentLikes = sent.batch.recentLikes(changed: changed)
+        guard !recentLikes.isEmpty else { return }
+        _ = writeThrough([], recentLikes, writePermit(now: now), for: [], now: now, into: &actions)
     }
 
     /// The lane is another's: the call did nothing.
@@ -130,7 +129,7 @@ extension Core {
         var journal: [Item] = []
         func add(_ item: Item) { if seen.insert(item).inserted { journal.append(item) } }
         for row in rows { add(row.pair.item) }
-        for counters in calls.writtenThrough { for counter in counters { add(counter.item) } }
+        for items in calls.writtenThrough { for item in items { add(item) } }
         for item in repairs.untoldItems { add(item) }
         return journal
     }
@@ -149,11 +148,8 @@ extension Core {
 
     // MARK: Repairs
 
-    mutating func noteMissed(_ counters: [CounterState]) {
-        if safeguards.repairs { repairs.note(counters) }
-    }
-
-    mutating func noteUnknown(_ items: some Collection<Item>) {
-        if safeguards.repairs { repairs.noteUnknown(items) }
+    /// Redis may not have what was committed of these items.
+    mutating func noteMissing(_ items: some Collection<Item>) {
+        if safeguards.repairs { repairs.note(items) }
     }
 }

@@ -6,7 +6,8 @@ struct SentBatch {
     /// The changes in it, as they were taken.
     var changes: [ChangeIndex]
     var request: CommitRequest
-    var sentAt: Instant
+    /// Given when it was sent.
+    var permit: WritePermit
     /// Something in its rows was refused before: it is a part of a batch that was taken apart to find out what.
     var isSuspect: Bool
 }

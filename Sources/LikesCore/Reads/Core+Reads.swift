@@ -67,13 +67,15 @@ extension Core {
         if trust.generation != nil, calls[.counterSelect] < Limits.callsInFlightMax {
             let items = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
             if !items.isEmpty {
-                actions.append(.selectCounters(calls.begin(.selectCounters(.repairs(items)), now: now), items))
+                let select = CounterSelect.repairs(items, askedAt: now)
+                actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), items))
             }
         }
         while fetches.hasForDatabase, calls[.counterSelect] < Limits.callsInFlightMax {
             let items = fetches.takeForDatabase(max: Limits.countersPerCallMax)
             if items.isEmpty { continue }
-            actions.append(.selectCounters(calls.begin(.selectCounters(.fetches(items, fillPermit)), now: now), items))
+            actions.append(
+                .selectCounters(calls.begin(.selectCounters(.fetches(items, writePermit(now: now))), now: now), items))
         }
         while !countQueue.isEmpty, calls[.counterSelect] < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
         // A standby may not have yet what was acknowledged.
@@ -113,7 +115,7 @@ extension Core {
                 statistics.redisHits += 1
                 let standing = finishFetch(counter, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
-                if standing.version > counter.version { noteMissed([standing]) }
+                if standing.version > counter.version { noteMissing([standing.item]) }
             } else {
                 statistics.redisMisses += 1
                 missed.append(item)
@@ -133,21 +135,26 @@ extension Core {
             var fills: [CounterState] = []
             for counter in counters {
                 statistics.databaseReads += 1
-                repairs.settle(counter)
                 fills.append(finishFetch(counter, now: now, into: &actions))
             }
             fill(fills, permit, now: now, into: &actions)
-        case .repairs: for counter in counters { repairs.settle(counter) }
+        case .repairs(_, let askedAt): repairs.settle(counters, askedAt: askedAt)
         case .changes(let owing, _):
             for (index, counter) in zip(owing, counters) {
-                let standing = cache.store(counter, now: now)
-                noteNewer(standing)
+                noteRead(counter, now: now)
                 guard case .counting(let changed) = changes[index].stage else {
                     preconditionFailure("a count that is not owed")
                 }
                 finish(index, .change(changed: changed, count: counter.count), now: now, into: &actions)
             }
         }
+    }
+
+    /// A counter that came with something else. It does not enter the cache where nothing is held of the item: a newer
+    /// one may have left the cache while this one was on its way. (A fetch is told of those.)
+    private mutating func noteRead(_ counter: CounterState, now: Instant) {
+        cache.update(counter, now: now)
+        noteNewer(counter)
     }
 
     /// Redis can't be asked, or has them not.
@@ -180,7 +187,7 @@ extension Core {
         reader.proved()
         precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
-            noteNewer(cache.store(state.counter, now: now))
+            noteRead(state.counter, now: now)
             switch read.asker {
             case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
             case .change(let index):

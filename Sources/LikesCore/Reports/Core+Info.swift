@@ -76,7 +76,7 @@ extension Core {
                     ("redis_generation", trust.generation?.token ?? ""),
                     ("redis_counters", readableGeneration == nil ? "unread" : "read"),
                     ("counters_heard", String(s.countersHeard)), ("repairs_waiting", String(repairs.count)),
-                    ("repairs_untold", String(repairs.untoldCount)), ("fills_remembered", String(fills.count)),
+                    ("repairs_untold", String(repairs.untoldCount)), ("counters_remembered", String(recent.count)),
                     ("lane", String(laneRow.lane)), ("lane_epoch", String(laneRow.epoch ?? 0)),
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
                 ]

@@ -75,13 +75,7 @@ extension Core {
                 let entries = admitted.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) }
                 actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
             }
-            if let generation = trust.generation, calls[.repair] == 0 {
-                let counters = repairs.takeToWrite(max: Limits.countersPerCallMax, now: now)
-                if !counters.isEmpty {
-                    let id = calls.begin(.repair(counters), now: now)
-                    actions.append(.writeThrough(id, generation, counters: counters, recent: []))
-                }
-            }
+            sendRepairs(now: now, into: &actions)
         } else {
             while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
         }
@@ -103,7 +97,8 @@ extension Core {
         let request = CommitRequest(
             fence: fence, batch: laneRow.batch, rows: rows, journal: journal(with: isCutOff ? [] : rows),
             isCutOff: isCutOff)
-        let sent = SentBatch(batch: batch, changes: batched, request: request, sentAt: now, isSuspect: isSuspect)
+        let sent = SentBatch(
+            batch: batch, changes: batched, request: request, permit: writePermit(now: now), isSuspect: isSuspect)
         actions.append(.commit(calls.begin(.commit(sent), now: now), request))
     }
 
@@ -256,8 +251,8 @@ extension Core {
     ) {
         guard case .commit(let sent)? = calls.end(call) else { return }
         noteLaneWritten(journal: sent.request.journal, now: now)
-        laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.sentAt.microseconds)
-        for counter in outcome.counters { noteNewer(cache.store(counter, now: now)) }
+        laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
+        noteCommitted(outcome.counters, sent.permit, now: now)
         var written: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, sent.batch.replay(outcome)) {
             if changes[index].isAnswered {
@@ -269,14 +264,12 @@ extension Core {
                 owe(index, changed: false)
             }
         }
-        let recent = sent.batch.recentLikes(changed: outcome.changed)
-        guard let generation = writableGeneration, !outcome.counters.isEmpty || !recent.isEmpty else {
-            if !sent.request.isCutOff { noteMissed(outcome.counters) }
-            finishWritten(written, now: now, into: &actions)
-            return
-        }
-        let id = calls.begin(.writeThrough(written, outcome.counters), now: now)
-        actions.append(.writeThrough(id, generation, counters: outcome.counters, recent: recent))
+        let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
+        if outcome.counters.isEmpty, recentLikes.isEmpty { return }
+        if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, now: now, into: &actions) { return }
+        // Without Redis the batch has noted what it changed for all hosts.
+        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters.map(\.item)) }
+        finishWritten(written, now: now, into: &actions)
     }
 
     /// The change is durable, its reply waits for its item's count.
