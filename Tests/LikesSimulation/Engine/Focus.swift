@@ -44,16 +44,16 @@ package struct Focus: Sendable {
         case "fetchJoining":
             var focus = Focus([.subscriberSilent, .subscriberSilent, .redisEvicts])
             focus.cacheTTLSeconds = 1
-            focus.localCacheTTLMs = 200
+            focus.localCacheTTLMs = 10
             focus.localCacheEntries = 0
             focus.isBusy = true
             focus.hasSlowReader = true
             return focus
-        case "fetchOvertaking", "fillMemory":
+        case "fetchOvertaking", "counterMemory":
             var focus = Focus([.redisEvicts])
-            focus.cacheTTLSeconds = safeguard == "fillMemory" ? 120 : 1
+            focus.cacheTTLSeconds = safeguard == "counterMemory" ? 120 : 1
             focus.localCacheTTLMs = 3_000
-            focus.localCacheEntries = safeguard == "fillMemory" ? 0 : 1
+            focus.localCacheEntries = safeguard == "counterMemory" ? 0 : 1
             focus.hasSlowReader = true
             return focus
         case "rowOrder":
@@ -78,7 +78,7 @@ package struct Focus: Sendable {
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
         if hasSlowReader {
             plan.configuration.requestTimeoutMs = 5_000
-            plan.readerDelay = .ms(1_200)
+            plan.readerDelay = .ms(420)
             plan.evictsNewPercent = 60
             plan.evictsMarker = false
             plan.subscriberDelay = .ms(200)

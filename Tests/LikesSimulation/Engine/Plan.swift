@@ -74,7 +74,7 @@ package struct Plan: Sendable {
         configuration.redisTimeoutMs = chance.between(50, 100)
         if chance.hits(percent: 40) { redisDelay = .ms(configuration.redisTimeoutMs / 6) }
         if chance.hits(percent: 40) { laneDelay = .ms(50) }
-        if chance.hits(percent: 40) { readerDelay = .ms(configuration.requestTimeoutMs / 5) }
+        if chance.hits(percent: 40) { readerDelay = .ms(min(450, configuration.requestTimeoutMs / 5)) }
         configuration.rateLimitRequests = chance.hits(percent: 10) ? 20 : 0
         configuration.rateLimitWindowSeconds = 5
         configuration.recentLikesMax = 2

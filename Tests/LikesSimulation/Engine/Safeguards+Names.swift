@@ -6,7 +6,7 @@ extension Safeguards {
         ("versionCheck", \.versionCheck), ("callDeadline", \.callDeadline), ("generationCheck", \.generationCheck),
         ("fence", \.fence), ("journal", \.journal), ("repairTable", \.repairTable), ("repairs", \.repairs),
         ("fetchJoining", \.fetchJoining), ("fetchOvertaking", \.fetchOvertaking), ("rowOrder", \.rowOrder),
-        ("hintVerification", \.hintVerification), ("cacheExpiry", \.cacheExpiry), ("fillMemory", \.fillMemory),
+        ("hintVerification", \.hintVerification), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
     ]
 
     package static var names: [String] { paths.map(\.name) }
