@@ -9,6 +9,7 @@ package struct Focus: Sendable {
     package var hasSlowReader = false
     package var hasSlowSteps = false
     package var isBusy = false
+    package var hasDormancy = true
 
     package init(_ faults: [FaultKind] = []) { self.faults = faults }
 
@@ -23,6 +24,7 @@ package struct Focus: Sendable {
             var focus = Focus([.redisFrozen, .redisReset, .redisEvicts])
             focus.cacheTTLSeconds = 1
             focus.localCacheTTLMs = 200
+            focus.hasDormancy = false
             return focus
         case "generationCheck": return Focus([.redisRestartsOld, .redisFailsOver, .redisSwapped])
         case "fence":
@@ -78,10 +80,11 @@ package struct Focus: Sendable {
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
         if hasSlowReader {
             plan.configuration.requestTimeoutMs = 5_000
-            plan.readerDelay = .ms(420)
-            plan.evictsNewPercent = 60
+            plan.readerDelay = .ms(900)
+            plan.areAnswersSlow = true
+            plan.evictsNewPercent = 80
             plan.evictsMarker = false
-            plan.subscriberDelay = .ms(200)
+            plan.subscriberDelay = .ms(300)
             plan.slowPercent = 100
             plan.isSkewed = false
             plan.evictionGap = .ms(200)
@@ -92,6 +95,11 @@ package struct Focus: Sendable {
             plan.isSkewed = false
             plan.clientsCount = plan.hostsCount * 4
             plan.requestsCount = 900
+            plan.alternates = true
+        }
+        if !hasDormancy {
+            plan.dormantPercent = 0
+            plan.requestsCount = 300
         }
         if isBusy { plan.stampede = chance.between(.ms(50), .ms(500)) }
         plan.configuration.rateLimitRequests = 0

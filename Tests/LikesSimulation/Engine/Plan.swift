@@ -25,6 +25,12 @@ package struct Plan: Sendable {
     package var subscriberDelay: Micros
     /// Of 100 wires, so many are slower than a millisecond.
     package var slowPercent = 50
+    /// PostgreSQL's reader hears at once, and is heard late.
+    package var areAnswersSlow = false
+    /// Of 100 items that a fault strikes, so many are left alone for a while.
+    package var dormantPercent = 50
+    /// Clients that act together like at one meeting, and unlike at the next.
+    package var alternates = false
     /// Steps of a statement take this long.
     package var stepDelay: (low: Micros, high: Micros)
     /// Of 100 rows that a statement changes, so many are followed by a pause.

@@ -13,7 +13,7 @@ extension Simulation {
         let fault = armed.remove(at: waiting)
         scheduler.after(scheduler.chance.skewed(0, .ms(4)), .faultBegins, Int32(fault), 1)
         for item in plan.items.indices where commit.items & (1 << UInt32(item)) != 0 {
-            if scheduler.chance.hits(percent: 50) { dormantUntil[item] = now + .seconds(45) }
+            if scheduler.chance.hits(percent: plan.dormantPercent) { dormantUntil[item] = now + .seconds(45) }
         }
     }
 

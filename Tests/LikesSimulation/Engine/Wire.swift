@@ -58,7 +58,7 @@ extension Simulation {
     func send(_ message: ToServer, to connection: Int32) {
         let place = Int(connection)
         guard !wires[place].isCutToServer else { return }
-        var delay = delay(place)
+        var delay = plan.areAnswersSlow && wires[place].backend == .reader ? .ms(1) : delay(place)
         if case .hello = message { delay += scheduler.chance.skewed(100, .ms(5)) }
         let due = max(wires[place].lastToServer, now + delay)
         wires[place].lastToServer = due
@@ -69,7 +69,8 @@ extension Simulation {
     func send(_ message: ToHost, from connection: Int32) {
         let place = Int(connection)
         guard wires[place].isOpenAtHost, !wires[place].isCutToHost else { return }
-        let due = max(wires[place].lastToHost, now + delay(place))
+        let least = plan.areAnswersSlow && wires[place].backend == .reader ? wires[place].delayMax / 2 : 0
+        let due = max(wires[place].lastToHost, now + max(least, delay(place)))
         wires[place].lastToHost = due
         wires[place].toHost.append(message)
         scheduler.at(due, .arrivesAtHost, connection)

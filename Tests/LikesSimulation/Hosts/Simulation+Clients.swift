@@ -60,6 +60,7 @@ extension Simulation {
         }
         let first = operations.count
         switch dormantUntil[item] > now ? scheduler.chance.between(50, 99) : Int64(scheduler.chance.below(100)) {
+        case ..<50 where plan.alternates: append(now / plan.stampede % 2 == 0 ? .like : .unlike, item)
         case ..<28: append(.like, item)
         case ..<50: append(.unlike, item)
         case ..<72: append(.count, item)

@@ -51,11 +51,11 @@ extension Postgres {
                 if let failing = session.statement?.failsAt, failing.place == place { return .failed(failing.failure) }
                 let pair = index(of: row.pair)
                 session.statement?.place = place
-                if isLocked(.pair(pair), against: session), wanted || session.statement?.snapshot[place] != 0 {
-                    return .waits(.pair(pair))
-                }
                 let present = state.likes[pair]
-                let changes = wanted ? present == 0 : present != 0 && present == session.statement?.snapshot[place]
+                // A row that its snapshot had and that is no more is gone, whoever inserts another in its place.
+                let isSeen = present != 0 && present == session.statement?.snapshot[place]
+                if wanted || isSeen, isLocked(.pair(pair), against: session) { return .waits(.pair(pair)) }
+                let changes = wanted ? present == 0 : isSeen
                 if changes {
                     if let wait = lock(.pair(pair), session) { return wait }
                     let item = index(of: row.pair.item)
