@@ -3,10 +3,12 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-# The build that lint and tests share: warnings are errors in it, and it stays apart from `swift build`,
-# because other flags in the same folder would rebuild everything each time.
+# The build that lint and tests share: optimised as what is installed, and for the simulation's sake; warnings are
+# errors in it. It stays apart from `swift build`, because other flags in the same folder would rebuild everything
+# each time.
 # shellcheck disable=SC2034 # used by those who source this
-checks_build=("--scratch-path" "$root/.build/checks" "-Xswiftc" "-warnings-as-errors")
+checks_build=("-c" "release" "-Xswiftc" "-enable-testing" "--scratch-path" "$root/.build/checks"
+    "-Xswiftc" "-warnings-as-errors")
 
 say() { printf '%s\n' "$*" >&2; }
 

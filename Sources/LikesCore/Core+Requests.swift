@@ -81,6 +81,7 @@ extension Core {
         var dropped: Set<Ticket> = []
         for (ticket, waiting) in sessions.close(connection) {
             let gather = gathers.removeValue(forKey: ticket)
+            unfollowed.remove(ticket)
             switch waiting {
             case .change: if !dropped.contains(ticket) { continue }
             case .count(let item), .following(let item): leaveFetch(item)
@@ -89,7 +90,11 @@ extension Core {
             }
             // What follows a read of this connection was never sent, and what follows that neither.
             for follower in followers.removeValue(forKey: ticket) ?? [] {
-                guard case .change(let index) = follower else { continue }
+                let index: ChangeIndex
+                switch follower {
+                case .change(let following), .admittedChange(let following): index = following
+                case .count, .liked: continue
+                }
                 dropped.insert(changes[index].ticket)
                 changes.release(index)
             }
@@ -112,6 +117,7 @@ extension Core {
     /// The reply of a waiting request; then starts what followed it.
     mutating func answer(_ ticket: Ticket, _ reply: Reply, now: Instant, into actions: inout [Action]) {
         gathers[ticket] = nil
+        unfollowed.remove(ticket)
         _ = sessions.finish(ticket, reply, into: &actions)
         for follower in followers.removeValue(forKey: ticket) ?? [] {
             start(follower, after: reply, now: now, into: &actions)
@@ -157,21 +163,31 @@ extension Core {
         switch follower {
         case .change(let index):
             if changes[index].isAnswered { changes.release(index) } else { admit(index) }
-        case .count(let part, let item):
+        case .admittedChange(let index): enqueue(index, isRecent: false, now: now, into: &actions)
+        case .count(let part, let item, let takesCount):
             guard isWaited(part) else { return }
-            if case .change(_, let count) = reply {
+            if takesCount, case .change(_, let count) = reply {
                 resolve(part, count, now: now, into: &actions)
             } else {
-                fetchCount(item, part, now: now, into: &actions)
+                unfollow(part.ticket, .count(item))
+                count(item, part, now: now, into: &actions)
             }
         case .liked(let part, let pair, let answer):
             guard isWaited(part) else { return }
             if case .change = reply, let answer {
                 resolve(part, answer ? 1 : 0, now: now, into: &actions)
             } else {
-                pairQueue.append(PairRead(pair: pair, asker: .part(part)))
+                unfollow(part.ticket, .liked(pair))
+                liked(pair, part, now: now, into: &actions)
             }
         }
+    }
+
+    /// The change that the read followed came to nothing: it looks for itself, and what comes after it on its
+    /// connection has to wait for it after all.
+    private mutating func unfollow(_ ticket: Ticket, _ what: Waiting) {
+        sessions.unfollow(ticket, what)
+        unfollowed.insert(ticket)
     }
 
     private mutating func gather(

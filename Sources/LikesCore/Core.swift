@@ -17,6 +17,8 @@ package struct Core {
     var gathers: [Ticket: Gather] = [:]
     /// Requests that wait for an earlier one of their own connection.
     var followers: [Ticket: [Follower]] = [:]
+    /// Reads that followed a change which came to nothing, and look for themselves.
+    var unfollowed: Set<Ticket> = []
     /// Deadlines of all that waits; in order, since every request gets the same time.
     var deadlines = Ring<Deadline>()
 
@@ -109,7 +111,10 @@ struct Gather {
 /// A request that starts when an earlier one of its connection has been answered.
 enum Follower {
     case change(ChangeIndex)
-    case count(Part, Item)
+    /// Its rate is counted already.
+    case admittedChange(ChangeIndex)
+    /// `takesCount`: its count is the change's; otherwise: ask.
+    case count(Part, Item, takesCount: Bool)
     /// `answer`: what the change makes of the pair, when the request came before the change was sent; nil: ask.
     case liked(Part, Pair, answer: Bool?)
 }

@@ -92,4 +92,20 @@ import Testing
         }
         #expect(error.code == .unavailable)
     }
+
+    @Test("A COUNT behind a change whose count was read before it came does not take that")
+    func aCountBehindAChangeWhoseCountWasReadBefore() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+        let (first, second) = (try script.open(), try script.open())
+        script.send(.like(ann), on: first)
+        script.commit(1, changed: [false], [])
+        #expect(script.take().last == .selectCounters(2, [post]))
+        // Another change is acknowledged meanwhile.
+        script.send(.like(bob), on: second)
+        script.commit(3, changed: [true], [counter(post, 6, 6)])
+        #expect(script.replies(second) == [.change(changed: true, count: 6)])
+        script.send(.count(post), on: first)
+        script.databaseHas(2, [counter(post, 5, 5)])
+        #expect(script.replies(first) == [.change(changed: false, count: 5), .integer(6)])
+    }
 }

@@ -51,7 +51,12 @@ private struct Backends {
     private mutating func execute(_ action: Action, _ random: inout SplitMix64) -> Answer? {
         switch action {
         case .admit(let call, let entries):
-            return .admitted(call, entries.map { .admitted(recent: $0.kind == .like && recent.contains($0.pair)) })
+            return .admitted(
+                call,
+                entries.map {
+                    if $0.pair.user == limitedUser { return .limited(retrySeconds: 9) }
+                    return .admitted(recent: $0.kind == .like && recent.contains($0.pair))
+                })
         case .readCounters(let call, _, let items):
             // Redis may evict whatever it likes.
             for item in items where Int.random(in: 0..<4, using: &random) == 0 { cached[item] = nil }
@@ -89,6 +94,9 @@ private struct Backends {
         }
     }
 }
+
+/// Over the limit from the beginning.
+private let limitedUser: Int64 = 3
 
 @Suite struct PipelineModelTests {
     @Test("However long each backend takes, a pipeline is answered as if executed in order", arguments: 0..<300)
@@ -137,6 +145,10 @@ private struct Backends {
             settle(Int.random(in: 0..<6, using: &random))
         }
         for _ in 0..<10_000 where replies.count < expected.count { settle(10) }
+        // The words of an error are not the model's.
+        for place in replies.indices {
+            if case .error(let error) = replies[place], error.code == .rateLimited { replies[place] = Self.limited }
+        }
         #expect(replies == expected)
         while !backends.isIdle { settle(10) }
         #expect(backends.likes == model)
@@ -146,11 +158,14 @@ private struct Backends {
         #expect(script.core.fetches.count == 0)
         #expect(script.core.verifyingCount == 0)
         #expect(script.core.counting.isEmpty)
+        #expect(script.core.unfollowed.isEmpty)
     }
+
+    private static let limited = Reply.error(ErrorReply(.rateLimited, ""))
 
     private static func request(_ random: inout SplitMix64) -> Request {
         let item = Bool.random(using: &random) ? post : other
-        let pair = Pair(user: Int64.random(in: 0..<3, using: &random), item: item)
+        let pair = Pair(user: Int64.random(in: 0...limitedUser, using: &random), item: item)
         switch Int.random(in: 0..<7, using: &random) {
         case 0, 1: return .like(pair)
         case 2: return .unlike(pair)
@@ -162,6 +177,10 @@ private struct Backends {
     }
 
     private static func execute(_ request: Request, _ model: inout Set<Pair>) -> Reply {
+        switch request {
+        case .like(let pair), .unlike(let pair): if pair.user == limitedUser { return limited }
+        default: break
+        }
         let likes = model
         func count(_ item: Item, _ likes: Set<Pair>) -> Int64 { Int64(likes.count { $0.item == item }) }
         switch request {

@@ -8,7 +8,7 @@ struct WritePermit: Equatable {
     var askedAt: Instant
 }
 
-/// The newest state of each counter that was committed here or heard of lately, and what this host wrote of it to Redis.
+/// The newest state of each counter that was committed here or heard of lately, and what of it was written to Redis.
 ///
 /// Redis refuses a counter only as long as it has a newer one. It may drop that at any moment, by eviction or expiry,
 /// and would then take an older one that was still on its way, and keep it for its whole TTL. So a counter is not

@@ -155,7 +155,9 @@ struct Repairs {
         while counters.count < max, let item = toWrite.popFirst() {
             guard case .known(let counter, let askedAt)? = entries[item]?.state else { continue }
             guard now.ms(since: askedAt) <= Limits.answerAgeMsMax else {
+                // PostgreSQL is slow: the others are to know of the item in the meantime.
                 makeUnread(item)
+                retryAt = now.adding(ms: Limits.repairRetryMs)
                 continue
             }
             entries[item]?.state = .writing(counter)

@@ -2,14 +2,21 @@ import LikesProtocol
 
 // The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
 extension Core {
-    /// One count asked for. Behind an unanswered change of the same item and connection it takes that change's count.
+    /// One count asked for. Behind an unanswered change of the same item and connection it waits for that; it takes the
+    /// change's count when PostgreSQL has not been asked for it yet. One that was read before may be older than what
+    /// others were told in between.
     mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
-        if let change = lastChange(of: part.ticket.connection, where: { $0.pair.item == item }) {
-            followers[changes[change].ticket, default: []].append(.count(part, item))
-            sessions.follow(part.ticket, item)
-        } else {
-            fetchCount(item, part, now: now, into: &actions)
+        guard let index = lastChange(before: part.ticket, where: { $0.pair.item == item }) else {
+            return fetchCount(item, part, now: now, into: &actions)
         }
+        let takesCount: Bool
+        switch changes[index].stage {
+        // No later batch of this host is acknowledged before one on the wire is answered.
+        case .following, .admission, .held, .queued, .sent: takesCount = true
+        case .verifying, .counting, .writingThrough: takesCount = false
+        }
+        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount: takesCount))
+        if takesCount { sessions.follow(part.ticket, item) }
     }
 
     mutating func fetchCount(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
@@ -25,7 +32,7 @@ extension Core {
     /// One pair asked for. Behind an unanswered change of the same pair and connection it waits for that; its answer
     /// is the change's own when the change had not been sent yet, else PostgreSQL is asked.
     mutating func liked(_ pair: Pair, _ part: Part, now: Instant, into actions: inout [Action]) {
-        guard let index = lastChange(of: part.ticket.connection, where: { $0.pair == pair }) else {
+        guard let index = lastChange(before: part.ticket, where: { $0.pair == pair }) else {
             pairQueue.append(PairRead(pair: pair, asker: .part(part)))
             return
         }
@@ -38,12 +45,13 @@ extension Core {
         if answer != nil { sessions.follow(part.ticket, pair.item) }
     }
 
-    /// The latest unanswered change of the connection that fits.
-    private func lastChange(of connection: ConnectionID, where fits: (Change) -> Bool) -> ChangeIndex? {
-        guard sessions.isOpen(connection), sessions[connection].changesWaiting > 0 else { return nil }
-        let slots = sessions[connection].slots
-        for offset in stride(from: slots.count - 1, through: 0, by: -1) {
-            if case .waiting(.change(let index)) = slots[offset], fits(changes[index]) { return index }
+    /// The latest unanswered change that came before the request on its connection and fits.
+    private func lastChange(before ticket: Ticket, where fits: (Change) -> Bool) -> ChangeIndex? {
+        guard sessions.isOpen(ticket.connection), sessions[ticket.connection].changesWaiting > 0 else { return nil }
+        let session = sessions[ticket.connection]
+        let own = Int(ticket.sequence &- session.firstSequence)
+        for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
+            if case .waiting(.change(let index)) = session.slots[offset], fits(changes[index]) { return index }
         }
         return nil
     }

@@ -160,6 +160,13 @@ struct Sessions {
         }
     }
 
+    /// The read waits for a backend after all, as `what`.
+    mutating func unfollow(_ ticket: Ticket, _ what: Waiting) {
+        guard case .following? = waiting(ticket) else { return }
+        let place = Int(ticket.connection.slot)
+        table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(what)
+    }
+
     func waiting(_ ticket: Ticket) -> Waiting? {
         guard isOpen(ticket.connection) else { return nil }
         let place = Int(ticket.connection.slot)

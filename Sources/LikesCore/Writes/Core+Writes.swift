@@ -180,11 +180,14 @@ extension Core {
         finish(index, .error(ErrorReply(.rateLimited, text)), now: now, into: &actions)
     }
 
-    private mutating func enqueue(
+    mutating func enqueue(
         _ index: ChangeIndex, isRecent: Bool, now: Instant, into actions: inout [Action]
     ) {
         if changes[index].isAnswered {
             changes.release(index)
+        } else if !unfollowed.isEmpty, let earlier = blocker(of: index) {
+            changes[index].stage = .following
+            followers[earlier, default: []].append(.admittedChange(index))
         } else {
             if isRecent, !safeguards.hintVerification { return owe(index, changed: false) }
             switch earlierChange(of: index, isRecent: isRecent) {

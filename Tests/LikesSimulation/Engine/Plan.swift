@@ -117,7 +117,9 @@ package struct Plan: Sendable {
                 most = 3
                 kinds = FaultKind.allCases.filter { _ in chance.hits(percent: 22) }
             } else {
-                kinds = (0..<(1 + chance.below(3))).map { _ in FaultKind.allCases[chance.below(FaultKind.allCases.count)] }
+                kinds = (0..<(1 + chance.below(3))).map { _ in
+                    FaultKind.allCases[chance.below(FaultKind.allCases.count)]
+                }
             }
         }
         for kind in kinds {

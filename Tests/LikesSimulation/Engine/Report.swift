@@ -32,7 +32,9 @@ extension Simulation {
             }
         }
         // A stable order, so that the same seed prints the same.
-        let sorted = lines.enumerated().sorted { $0.element.0 != $1.element.0 ? $0.element.0 < $1.element.0 : $0.0 < $1.0 }
+        let sorted = lines.enumerated().sorted {
+            $0.element.0 != $1.element.0 ? $0.element.0 < $1.element.0 : $0.0 < $1.0
+        }
         if sorted.count > linesMax { text += "  … \(sorted.count - linesMax) earlier lines\n" }
         for line in sorted.suffix(linesMax) { text += "  \(Self.seconds(line.element.0))  \(line.element.1)\n" }
         return text

@@ -182,7 +182,8 @@ extension Simulation {
         guard late > Simulation.lateMax, hosts[host].resumedAt < operation.calledAt else { return }
         fail(
             Violation(
-                .answered, "answered \(late / 1_000) ms after its deadline", pair: operation.pair, item: operation.item))
+                .answered, "answered \(late / 1_000) ms after its deadline", pair: operation.pair, item: operation.item)
+        )
     }
 
     /// A turn of the loop.

@@ -174,7 +174,9 @@ package final class Postgres {
     }
 
     package func statementTimeout(_ connection: Int32, _ turn: UInt32) {
-        guard let session = sessions[connection], session.turn == turn, let statement = session.statement else { return }
+        guard let session = sessions[connection], session.turn == turn, let statement = session.statement else {
+            return
+        }
         if case .answers = statement.phase { return }
         // A stopped process handles its timer when it goes on: a moment too late for the commit, or not.
         guard max(hungUntil, session.hungUntil) <= scheduler.now else { return }

@@ -101,7 +101,8 @@ extension Redis {
         }
         if publishes { publish(token: generation.token, counters) }
         // What was just written is what LFU and random eviction may take first.
-        if evictingUntil > scheduler.now, let last = counters.last, scheduler.chance.hits(percent: plan.evictsNewPercent)
+        if evictingUntil > scheduler.now, let last = counters.last,
+            scheduler.chance.hits(percent: plan.evictsNewPercent)
         {
             scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
         }
@@ -135,7 +136,8 @@ extension Redis {
             entries.map { entry in
                 let user = Int(entry.pair.user - 1)
                 if limit > 0 {
-                    var rate = store.rates[user].flatMap { $0.expiresAt > time ? $0 : nil }
+                    var rate =
+                        store.rates[user].flatMap { $0.expiresAt > time ? $0 : nil }
                         ?? Expiring(
                             value: 0, expiresAt: time + .seconds(plan.configuration.rateLimitWindowSeconds))
                     rate.value += 1
