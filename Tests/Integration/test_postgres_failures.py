@@ -177,6 +177,24 @@ def test_a_statement_that_fails_is_unavailable_and_stored_nothing(settled, own_p
     works_again(settled, number)
 
 
+def test_a_row_that_is_refused_takes_no_other_of_its_batch_with_it(settled, own_postgres, number):
+    users = [number() for _ in range(100)]
+    bad, item = users[37], f"post:{number()}"
+    with own_postgres.connect() as sql, settled.connect() as client:
+        sql.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not this one'; END$$")
+        sql.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON user_likes "
+            f"FOR EACH ROW WHEN (NEW.user_id = {bad}) EXECUTE FUNCTION refuse()"
+        )
+        replies = client.pipeline([("LIKE", user, item) for user in users])
+        refused = {user: code(reply) for user, reply in zip(users, replies, strict=True) if code(reply) != reply}
+        assert refused == {bad: "UNAVAILABLE"}
+        assert likes(sql, item) == set(users) - {bad}
+        assert drift(sql) == []
+        sql.execute("DROP TRIGGER refuse ON user_likes")
+    assert settled.call("LIKE", bad, item) == [1, 100]
+
+
 def test_a_commit_that_fails_is_not_a_success(settled, own_postgres, number):
     """The statement succeeds, its transaction does not: only the commit proves anything."""
     user, item = number(), f"post:{number()}"

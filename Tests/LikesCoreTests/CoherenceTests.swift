@@ -117,6 +117,20 @@ import Testing
         #expect(script.take() == [.writeThrough(4, counters: [counter(post, 6, 6)], recent: [])])
     }
 
+    @Test("An older count that Redis took after a newer one is repaired; newer ones in their order are not")
+    func anOlderCountThatRedisTook() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 5, 5)])
+        script.hear(counter(post, 5, 5))
+        for version in 6...9 as ClosedRange<Int64> { script.hear(counter(post, version, version)) }
+        #expect(script.core.repairs.count == 0)
+        script.hear(counter(post, 8, 8))
+        #expect(script.core.repairs.contains(post))
+    }
+
     @Test("A batch's counters are not written over what was heard of since it was sent")
     func aBatchsCountersAreNotWrittenOver() throws {
         var script = Script { $0.localCacheEntries = 0 }

@@ -126,13 +126,17 @@ import Testing
         #expect(script.core.writableGeneration != nil)
     }
 
+    private static func permit(at now: Int64) -> WritePermit {
+        WritePermit(generation: Script.generation, subscription: 1, askedAt: .ms(now))
+    }
+
     @Test("A counter that changes while its repair is on the way is repaired again, and told again")
     func aCounterThatChangesWhileItsRepairIsOnTheWay() {
         var repairs = Repairs()
         func write(_ counter: CounterState) -> [CounterState] {
-            _ = repairs.takeToRead(max: 10, now: .ms(0))
-            repairs.settle([counter], askedAt: .ms(0))
-            return repairs.takeToWrite(max: 10, now: .ms(0))
+            let (_, read) = repairs.takeToRead(max: 10, now: .ms(0))
+            repairs.settle([counter], read: read, Self.permit(at: 0))
+            return repairs.takeToWrite(max: 10, Self.permit(at: 0))
         }
         repairs.learn([post])
         let first = write(counter(post, 1, 1))
@@ -146,19 +150,30 @@ import Testing
         #expect(repairs.untoldCount == 0)
     }
 
-    @Test("What was read too long ago, or before something newer was heard of, is read again before it is set")
+    @Test("Of several reads of one item only the last counts")
+    func ofSeveralReadsOnlyTheLastCounts() {
+        var repairs = Repairs()
+        repairs.note([post])
+        let first = repairs.takeToRead(max: 10, now: .ms(0))
+        repairs.note([post])
+        let second = repairs.takeToRead(max: 10, now: .ms(0))
+        #expect((first.items, second.items) == ([post], [post]))
+        repairs.settle([counter(post, 1, 1)], read: first.read, Self.permit(at: 0))
+        #expect(repairs.takeToWrite(max: 10, Self.permit(at: 0)) == [])
+        repairs.settle([counter(post, 2, 2)], read: second.read, Self.permit(at: 0))
+        #expect(repairs.takeToWrite(max: 10, Self.permit(at: 0)) == [counter(post, 2, 2)])
+    }
+
+    @Test("What was read too long ago is read again before it is set")
     func whatWasReadTooLongAgoIsReadAgain() {
-        for isNewerHeard in [false, true] {
-            var repairs = Repairs()
-            repairs.note([post])
-            _ = repairs.takeToRead(max: 10, now: .ms(0))
-            repairs.settle([counter(post, 1, 1)], askedAt: .ms(0))
-            if isNewerHeard { repairs.noteNewer(counter(post, 2, 2)) }
-            let age = isNewerHeard ? 0 : Limits.answerAgeMsMax + 1
-            #expect(repairs.takeToWrite(max: 10, now: .ms(age)) == [])
-            // After a slow answer the others are told first.
-            #expect((repairs.retryAt != nil) == !isNewerHeard)
-            #expect(repairs.takeToRead(max: 10, now: .ms(age + Limits.repairRetryMs)) == [post])
-        }
+        var repairs = Repairs()
+        repairs.note([post])
+        let (_, read) = repairs.takeToRead(max: 10, now: .ms(0))
+        repairs.settle([counter(post, 1, 1)], read: read, Self.permit(at: 0))
+        let late = Limits.answerAgeMsMax + 1
+        #expect(repairs.takeToWrite(max: 10, Self.permit(at: late)) == [])
+        // After a slow answer the others are told first.
+        #expect(repairs.retryAt == .ms(late + Limits.repairRetryMs))
+        #expect(repairs.takeToRead(max: 10, now: .ms(late + Limits.repairRetryMs)).items == [post])
     }
 }

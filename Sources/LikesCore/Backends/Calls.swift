@@ -68,7 +68,7 @@ enum CounterSelect {
     /// Committed changes that still owe their item's count.
     case changes([ChangeIndex], items: [Item])
     /// Repairs that have to know what was committed.
-    case repairs([Item], askedAt: Instant)
+    case repairs([Item], read: UInt64, WritePermit)
 }
 
 /// A pair to look up, and who asked.

@@ -177,7 +177,7 @@ extension Core {
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
         case .selectCounters(.fetches(let items, _)):
             for item in items { moveToDatabase(item) }
-        case .selectCounters(.repairs(let items, _)): repairs.readFailed(items, now: now)
+        case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
         case .selectCounters(.changes(let owing, _)):
             for index in owing.reversed() { countQueue.prepend(index) }
         case .selectPairs(let reads):
@@ -258,7 +258,7 @@ extension Core {
                     }
                 }
             }
-        case .selectCounters(.repairs(let items, _)): repairs.readFailed(items, now: now)
+        case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
         case .selectCounters(.changes(let owing, _)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(

@@ -21,11 +21,7 @@ extension Core {
     /// The generation under which an answer of PostgreSQL's may be put into Redis; nil: too much has happened since it
     /// was asked.
     private func permitted(_ permit: WritePermit, now: Instant) -> Generation? {
-        guard let generation = permit.generation, now.ms(since: permit.askedAt) <= Limits.answerAgeMsMax else {
-            return nil
-        }
-        let current = writePermit(now: permit.askedAt)
-        return permit == current ? generation : nil
+        permit.holds(writePermit(now: now)) ? permit.generation : nil
     }
 
     mutating func verifyRedis(now: Instant, into actions: inout [Action]) {
@@ -114,7 +110,7 @@ extension Core {
         if safeguards.cacheExpiry { cache.expireAll() }
     }
 
-    /// Counters that another host wrote through, or this one.
+    /// Counters that Redis took from another host's write-through, or this one's, in the order in which it took them.
     package mutating func heard(
         token: String, _ counters: [CounterState], now: Instant, into actions: inout [Action]
     ) {
@@ -123,10 +119,7 @@ extension Core {
         for counter in counters {
             cache.update(counter, now: now)
             noteNewer(counter)
-            recent.know(counter, now: now)
-            guard safeguards.counterMemory else { continue }
-            repairs.noteNewer(counter)
-            if recent.isWrittenOlder(than: counter) { noteMissing([counter.item]) }
+            if recent.hear(counter, now: now), safeguards.counterMemory { noteMissing([counter.item]) }
         }
     }
 
@@ -169,7 +162,7 @@ extension Core {
         now: Instant, into actions: inout [Action]
     ) -> Bool {
         guard let generation = permitted(permit, now: now) else { return false }
-        let newest = written(counters, now: now)
+        let newest = written(counters, isFill: false, now: now)
         let id = calls.begin(.writeThrough(waiting, newest.map(\.item)), now: now)
         actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))
         return true
@@ -177,9 +170,9 @@ extension Core {
 
     mutating func sendRepairs(now: Instant, into actions: inout [Action]) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
-        let counters = repairs.takeToWrite(max: Limits.countersPerCallMax, now: now)
-        guard !counters.isEmpty else { return }
-        for counter in counters { recent.write(counter, now: now) }
+        let read = repairs.takeToWrite(max: Limits.countersPerCallMax, writePermit(now: now))
+        guard !read.isEmpty else { return }
+        let counters = written(read, isFill: false, now: now)
         let id = calls.begin(.repair(counters), now: now)
         actions.append(.writeThrough(id, generation, counters: counters, recent: []))
     }
@@ -189,15 +182,15 @@ extension Core {
         _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
         guard subscriber.isUp, let generation = permitted(permit, now: now) else { return }
-        let newest = written(counters, now: now)
+        let newest = written(counters, isFill: true, now: now)
         actions.append(.fill(calls.begin(.fill, now: now), generation, newest))
     }
 
     /// What of these goes to Redis: of each counter the newest state known.
-    private mutating func written(_ counters: [CounterState], now: Instant) -> [CounterState] {
+    private mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
         counters.map { counter in
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
-            recent.write(newest, now: now)
+            recent.write(newest, isFill: isFill, now: now)
             return newest
         }
     }

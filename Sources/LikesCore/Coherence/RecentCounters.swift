@@ -6,18 +6,29 @@ struct WritePermit: Equatable {
     /// Which subscription heard of newer counts in the meantime, or the lack of one.
     var subscription: Int64
     var askedAt: Instant
+
+    /// Whether it still does; `now` would be given at this moment.
+    func holds(_ now: WritePermit) -> Bool {
+        generation != nil && generation == now.generation && subscription == now.subscription
+            && now.askedAt.ms(since: askedAt) <= Limits.answerAgeMsMax
+    }
 }
 
 /// The newest state of each counter that was committed here or heard of lately, and what of it was written to Redis.
 ///
 /// Redis refuses a counter only as long as it has a newer one. It may drop that at any moment, by eviction or expiry,
 /// and would then take an older one that was still on its way, and keep it for its whole TTL. So a counter is not
-/// written once a newer is known here, and one that was written is repaired when a newer is heard of soon after.
+/// written once a newer is known here. Those that Redis took are told in the order in which it took them: an older one
+/// after a newer says that the newer was gone, and is repaired. Fills are not told; one that a newer is heard of soon
+/// after is repaired as well.
 struct RecentCounters {
     private struct Entry {
         var newest: CounterState
-        /// The version this host wrote last; nil: none.
-        var written: Int64?
+        /// The newest version told by Redis; −1: none.
+        var told: Int64 = -1
+        /// The version this host filled in last; `max`: none.
+        var filled = Int64.max
+        var isWritten = false
         var forgetAt: Instant
     }
 
@@ -37,20 +48,26 @@ struct RecentCounters {
         return entry.newest
     }
 
-    mutating func know(_ counter: CounterState, now: Instant) { touch(counter, now: now) }
+    /// It was committed here.
+    mutating func know(_ counter: CounterState, now: Instant) { touch(counter, now: now) { _ in } }
 
     /// It is on its way to Redis.
-    mutating func write(_ counter: CounterState, now: Instant) {
-        touch(counter, now: now)
-        let before = entries[counter.item]?.written ?? 0
-        entries[counter.item]?.written = max(counter.version, before)
+    mutating func write(_ counter: CounterState, isFill: Bool, now: Instant) {
+        touch(counter, now: now) { entry in
+            entry.isWritten = true
+            if isFill { entry.filled = min(entry.filled, counter.version) }
+        }
     }
 
-    /// Whether this host wrote an older one lately; true once.
-    mutating func isWrittenOlder(than counter: CounterState) -> Bool {
-        guard let written = entries[counter.item]?.written, written < counter.version else { return false }
-        entries[counter.item]?.written = nil
-        return true
+    /// Redis took it. True: Redis may have an older one now than it should.
+    mutating func hear(_ counter: CounterState, now: Instant) -> Bool {
+        var isOld = false
+        touch(counter, now: now) { entry in
+            isOld = counter.version < entry.told || entry.filled < counter.version
+            if entry.filled < counter.version { entry.filled = .max }
+            entry.told = max(entry.told, counter.version)
+        }
+        return isOld
     }
 
     mutating func forget(now: Instant) {
@@ -66,7 +83,7 @@ struct RecentCounters {
         var written: [Item] = []
         for place in 0..<order.count {
             let item = order[place].0
-            if entries.removeValue(forKey: item)?.written != nil { written.append(item) }
+            if entries.removeValue(forKey: item)?.isWritten == true { written.append(item) }
         }
         return written
     }
@@ -76,15 +93,18 @@ struct RecentCounters {
         order.removeAll()
     }
 
-    private mutating func touch(_ counter: CounterState, now: Instant) {
+    private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
         forget(now: now)
         let forgetAt = now.adding(ms: rememberMs)
         order.append((counter.item, forgetAt))
-        guard let place = entries.index(forKey: counter.item) else {
-            entries[counter.item] = Entry(newest: counter, written: nil, forgetAt: forgetAt)
-            return
+        if let place = entries.index(forKey: counter.item) {
+            change(&entries.values[place])
+            entries.values[place].forgetAt = forgetAt
+            if entries.values[place].newest.version < counter.version { entries.values[place].newest = counter }
+        } else {
+            var entry = Entry(newest: counter, forgetAt: forgetAt)
+            change(&entry)
+            entries[counter.item] = entry
         }
-        entries.values[place].forgetAt = forgetAt
-        if entries.values[place].newest.version < counter.version { entries.values[place].newest = counter }
     }
 }

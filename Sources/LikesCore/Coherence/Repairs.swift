@@ -9,9 +9,10 @@ struct Repairs {
     private enum State {
         /// To be read from PostgreSQL.
         case unread
-        case reading
-        /// To be set in Redis, while it is fresh: PostgreSQL was asked for it at that moment.
-        case known(CounterState, askedAt: Instant)
+        /// By the read of that number, and no earlier one.
+        case reading(UInt64)
+        /// To be set in Redis, as long as the permit holds.
+        case known(CounterState, WritePermit)
         /// On its way to Redis.
         case writing(CounterState)
     }
@@ -29,6 +30,7 @@ struct Repairs {
     /// Items that became unread or known; those that are not so any more are passed over.
     private var toRead = Ring<Item>()
     private var toWrite = Ring<Item>()
+    private var readsCount: UInt64 = 0
     /// Set in Redis, their rows in `cache_repairs` still to be deleted.
     private var mended = Ring<CounterState>()
     /// After a failure nothing is tried before this.
@@ -61,17 +63,6 @@ struct Repairs {
 
     /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
     mutating func reread(_ items: some Collection<Item>) { for item in items { makeUnread(item) } }
-
-    /// A newer count than the one that is being read or set was heard of.
-    mutating func noteNewer(_ counter: CounterState) {
-        guard !entries.isEmpty else { return }
-        switch entries[counter.item]?.state {
-        case .reading?: makeUnread(counter.item)
-        case .known(let older, _)?, .writing(let older)?:
-            if older.version < counter.version { makeUnread(counter.item) }
-        case .unread?, nil: return
-        }
-    }
 
     /// Rows of `cache_repairs`.
     mutating func learn(_ items: some Collection<Item>) {
@@ -129,35 +120,38 @@ struct Repairs {
 
     // MARK: Repairing
 
-    /// PostgreSQL was read, asked at that moment, for those that were taken to be read.
-    mutating func settle(_ counters: [CounterState], askedAt: Instant) {
+    /// The answer to the read of that number.
+    mutating func settle(_ counters: [CounterState], read: UInt64, _ permit: WritePermit) {
         for counter in counters {
-            guard case .reading? = entries[counter.item]?.state else { continue }
-            entries[counter.item]?.state = .known(counter, askedAt: askedAt)
+            guard case .reading(read)? = entries[counter.item]?.state else { continue }
+            entries[counter.item]?.state = .known(counter, permit)
             toWrite.append(counter.item)
         }
     }
 
-    mutating func takeToRead(max: Int, now: Instant) -> [Item] {
-        guard mayTry(now: now) else { return [] }
+    /// What to ask PostgreSQL for, and the number of that read.
+    mutating func takeToRead(max: Int, now: Instant) -> (items: [Item], read: UInt64) {
+        readsCount += 1
         var items: [Item] = []
+        guard mayTry(now: now) else { return (items, readsCount) }
         while items.count < max, let item = toRead.popFirst() {
             guard case .unread? = entries[item]?.state else { continue }
-            entries[item]?.state = .reading
+            entries[item]?.state = .reading(readsCount)
             items.append(item)
         }
-        return items
+        return (items, readsCount)
     }
 
-    mutating func takeToWrite(max: Int, now: Instant) -> [CounterState] {
-        guard mayTry(now: now) else { return [] }
+    /// `permit` would be given now.
+    mutating func takeToWrite(max: Int, _ permit: WritePermit) -> [CounterState] {
+        guard mayTry(now: permit.askedAt) else { return [] }
         var counters: [CounterState] = []
         while counters.count < max, let item = toWrite.popFirst() {
-            guard case .known(let counter, let askedAt)? = entries[item]?.state else { continue }
-            guard now.ms(since: askedAt) <= Limits.answerAgeMsMax else {
-                // PostgreSQL is slow: the others are to know of the item in the meantime.
+            guard case .known(let counter, let given)? = entries[item]?.state else { continue }
+            guard given.holds(permit) else {
+                // PostgreSQL is slow, or much happens: the others are to know of the item in the meantime.
                 makeUnread(item)
-                retryAt = now.adding(ms: Limits.repairRetryMs)
+                retryAt = permit.askedAt.adding(ms: Limits.repairRetryMs)
                 continue
             }
             entries[item]?.state = .writing(counter)
@@ -185,9 +179,9 @@ struct Repairs {
         retryAt = now.adding(ms: Limits.repairRetryMs)
     }
 
-    mutating func readFailed(_ items: [Item], now: Instant) {
+    mutating func readFailed(_ items: [Item], read: UInt64, now: Instant) {
         for item in items {
-            if case .reading? = entries[item]?.state { makeUnread(item) }
+            if case .reading(read)? = entries[item]?.state { makeUnread(item) }
         }
         retryAt = now.adding(ms: Limits.repairRetryMs)
     }

@@ -73,9 +73,9 @@ extension Core {
         }
         guard reader.isUp else { return }
         if trust.generation != nil, calls[.counterSelect] < Limits.callsInFlightMax {
-            let items = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
+            let (items, read) = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
             if !items.isEmpty {
-                let select = CounterSelect.repairs(items, askedAt: now)
+                let select = CounterSelect.repairs(items, read: read, writePermit(now: now))
                 actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), items))
             }
         }
@@ -146,7 +146,7 @@ extension Core {
                 fills.append(finishFetch(counter, now: now, into: &actions))
             }
             fill(fills, permit, now: now, into: &actions)
-        case .repairs(_, let askedAt): repairs.settle(counters, askedAt: askedAt)
+        case .repairs(_, let read, let permit): repairs.settle(counters, read: read, permit)
         case .changes(let owing, _):
             for (index, counter) in zip(owing, counters) {
                 noteRead(counter, now: now)

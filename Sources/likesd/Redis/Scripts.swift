@@ -61,6 +61,9 @@ enum Script: Int, CaseIterable {
     /// same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker, nothing was done; the
     /// words of an error: there was no room, and counters were dropped instead.
     ///
+    /// All hosts are told of those that were not refused, in the order in which that happened: whoever hears of an
+    /// older one after a newer knows that Redis had lost the newer.
+    ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. What is no
     /// version of this marker's counts as none.
     ///
@@ -96,12 +99,12 @@ enum Script: Int, CaseIterable {
                 else
                     redis.call('SET', kept, prefix .. version, 'EX', ttl)
                 end
+                told[#told + 1] = string.sub(counter, 9)
+                told[#told + 1] = count
+                told[#told + 1] = version
             end
-            told[#told + 1] = string.sub(counter, 9)
-            told[#told + 1] = count
-            told[#told + 1] = version
         end
-        if channel ~= '' then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
+        if channel ~= '' and told[2] then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
         return refusal or 1
         """
 
