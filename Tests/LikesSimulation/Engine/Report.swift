@@ -62,7 +62,7 @@ extension Simulation {
         switch what {
         case .fault(let fault): return "FAULT \(fault.kind) host \(fault.host) for \(fault.duration / 1_000) ms"
         case .performed(let host, let action):
-            guard isShown(action, item) else { return nil }
+            guard violation.rule == .interface || isShown(action, item) else { return nil }
             return "host \(host) → \(short("\(action)"))"
         case .heard(let host, let message): return "host \(host) ← \(short("\(message)"))"
         case .asked(let place): return line(place, violation, isReply: false)

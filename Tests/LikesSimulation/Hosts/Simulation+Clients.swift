@@ -143,7 +143,10 @@ extension Simulation {
             return fail(Violation(.interface, "a reply to a connection that never was"))
         }
         let client = hosts[host].clientOfSlot[slot]
-        guard clients[client].connection == connection, clients[client].life == hosts[host].life else { return }
+        // It may be at another host by now, on a connection of the same number.
+        guard clients[client].connection == connection, clients[client].host == host,
+            clients[client].life == hosts[host].life
+        else { return }
         guard let first = clients[client].waiting.popFirst() else {
             return fail(Violation(.interface, "a reply that nobody asked for"))
         }
