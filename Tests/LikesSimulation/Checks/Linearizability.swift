@@ -1,8 +1,10 @@
 /// Whether the answers of one pair can be put in one order, each within its time, that explains them all: a search by
 /// Wing and Gong in the form of Lowe, over the histories of one bit. It knows nothing of PostgreSQL.
 ///
-/// Answers that change nothing and fit the bit as it is are put in their place as soon as they do: that forbids no order.
-/// What remains open is which changes come first, and which of the changes without an answer happened; of those with the
+/// Answers that change nothing and fit the bit as it is are put in their place as soon as they do: that
+/// forbids no order.
+/// What remains open is which changes come first, and which of the changes without an answer happened; of
+/// those with the
 /// same effect the one that was called first is as good as any.
 package struct Linearizability {
     package struct Entry: Sendable {
@@ -37,7 +39,8 @@ package struct Linearizability {
     private var answerless: (likes: Int32, unlikes: Int32) = (0, 0)
     private var ways: [Way] = [Way(done: 0, isLiked: false, spentLikes: 0, spentUnlikes: 0)]
 
-    /// The first entry that nothing explains; nil: all are explained, or more were under way at once than are followed.
+    /// The first entry that nothing explains; nil: all are explained, or more were under way at once than are
+    /// followed.
     package static func violation(_ entries: [Entry]) -> Int? {
         var search = Linearizability(entries: entries)
         return search.run()

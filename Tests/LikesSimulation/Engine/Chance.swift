@@ -18,7 +18,8 @@ package struct Chance: Sendable {
 
     package mutating func next() -> UInt64 { generator.next() }
 
-    /// 0 ..< count, for count 1 or more. Without the rejection of the library's, which costs more than the bias matters.
+    /// 0 ..< count, for count 1 or more. Without the rejection of the library's, which costs more than the
+    /// bias matters.
     package mutating func below(_ count: Int) -> Int {
         Int(truncatingIfNeeded: generator.next().multipliedFullWidth(by: UInt64(count)).high)
     }

@@ -1,7 +1,8 @@
 import LikesCore
 import LikesProtocol
 
-/// Several hosts, their clients, one PostgreSQL and one Redis, in virtual time: a whole run from one seed. The same seed
+/// Several hosts, their clients, one PostgreSQL and one Redis, in virtual time: a whole run from one seed. The
+/// same seed
 /// is the same run.
 package final class Simulation {
     package let seed: UInt64

@@ -1,7 +1,8 @@
 import LikesCore
 import LikesProtocol
 
-/// Redis as far as likesd asks it: what its scripts do, TTLs, Pub/Sub, and a server that hangs, dies, forgets, and comes
+/// Redis as far as likesd asks it: what its scripts do, TTLs, Pub/Sub, and a server that hangs, dies, forgets,
+/// and comes
 /// back with older data.
 package final class Redis {
     let scheduler: Scheduler
@@ -137,7 +138,8 @@ package final class Redis {
         }
     }
 
-    /// Other data under the connections that there are: that of an earlier life. (What this very life held before can't
+    /// Other data under the connections that there are: that of an earlier life. (What this very life held
+    /// before can't
     /// be told from what it holds: docs/reliability-simulation.md.)
     package func swap() {
         if let other = snapshots.last(where: { $0.marker?.server != serverWord }) { store = other } else { flush() }
