@@ -13,9 +13,8 @@ func seconds() -> Double {
 
 guard let options = Options(CommandLine.arguments) else {
     let names = Safeguards.names.joined(separator: ", ")
-    print(
-        "usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop] [--without SAFEGUARD] [--focus SAFEGUARD]"
-    )
+    print("usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop]")
+    print("    [--without SAFEGUARD] [--focus SAFEGUARD]")
     print("safeguards: \(names)")
     exit(64)
 }

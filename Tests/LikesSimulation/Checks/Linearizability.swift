@@ -1,11 +1,9 @@
-/// Whether the answers of one pair can be put in one order, each within its time, that explains them all: a search by
-/// Wing and Gong in the form of Lowe, over the histories of one bit. It knows nothing of PostgreSQL.
+/// Whether the answers of one pair can be put in one order, each within its time, that explains them all: a search
+/// by Wing and Gong in the form of Lowe, over the histories of one bit. It knows nothing of PostgreSQL.
 ///
-/// Answers that change nothing and fit the bit as it is are put in their place as soon as they do: that
-/// forbids no order.
-/// What remains open is which changes come first, and which of the changes without an answer happened; of
-/// those with the
-/// same effect the one that was called first is as good as any.
+/// Answers that change nothing and fit the bit as it is are put in their place as soon as they do: that forbids no
+/// order. What remains open is which changes come first, and which of the changes without an answer happened; of
+/// those with the same effect the one that was called first is as good as any.
 package struct Linearizability {
     package struct Entry: Sendable {
         package enum Kind: Sendable { case like, unlike, liked }
