@@ -205,8 +205,8 @@ import Testing
             #expect(message?.token == generation.token)
             heard += message?.counters ?? []
         }
-        // Redis had a newer one, which was told of when it took that.
-        #expect(heard == Array(counters[1...]))
+        // Of two Redis had a newer one.
+        #expect(heard == counters.filter { $0.item.id != 1 && $0.item.id != 9 })
         #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 100, 8)])
     }
 

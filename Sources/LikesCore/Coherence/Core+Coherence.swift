@@ -125,7 +125,7 @@ extension Core {
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been.
     mutating func noteCommitted(_ counters: [CounterState], _ permit: WritePermit, now: Instant) {
-        let isRecent = now.ms(since: permit.askedAt) <= Limits.answerAgeMsMax
+        let isRecent = permit.isYoung(at: now)
         for counter in counters {
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
             if isRecent { _ = cache.store(newest, now: now) } else { cache.update(newest, now: now) }
@@ -161,7 +161,12 @@ extension Core {
         _ counters: [CounterState], _ recentLikes: [RecentLike], _ permit: WritePermit, for waiting: [ChangeIndex],
         now: Instant, into actions: inout [Action]
     ) -> Bool {
-        guard let generation = permitted(permit, now: now) else { return false }
+        let current = writePermit(now: now)
+        guard let generation = permit.generation, generation == current.generation, permit.isYoung(at: now) else {
+            return false
+        }
+        // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
+        if !permit.holds(current) { noteMissing(counters.map(\.item)) }
         let newest = written(counters, isFill: false, now: now)
         let id = calls.begin(.writeThrough(waiting, newest.map(\.item)), now: now)
         actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))

@@ -10,8 +10,10 @@ struct WritePermit: Equatable {
     /// Whether it still does; `now` would be given at this moment.
     func holds(_ now: WritePermit) -> Bool {
         generation != nil && generation == now.generation && subscription == now.subscription
-            && now.askedAt.ms(since: askedAt) <= Limits.answerAgeMsMax
+            && isYoung(at: now.askedAt)
     }
+
+    func isYoung(at now: Instant) -> Bool { now.ms(since: askedAt) <= Limits.answerAgeMsMax }
 }
 
 /// The newest state of each counter that was committed here or heard of lately, and what of it was written to Redis.
