@@ -1,0 +1,88 @@
+import LikesCore
+import LikesProtocol
+import LikesSimulation
+import Testing
+
+/// The simulated Redis by itself.
+private struct Server {
+    let scheduler = Scheduler(seed: 1)
+    let plan = Plan(seed: 1)
+    let redis: Redis
+    let clockOffset: Micros
+
+    init() throws {
+        redis = Redis(scheduler: scheduler, plan: plan, safeguards: Safeguards())
+        redis.receive(.hello, on: 1, backend: .redis, host: 1)
+        guard case .redisReady(let time)? = redis.outbox.last?.message else { throw NotReady() }
+        clockOffset = time
+    }
+
+    struct NotReady: Error {}
+
+    var item: Item { plan.items[0] }
+
+    /// What it answers at once, nil: nothing yet.
+    func ask(_ action: Action, within: Micros = .seconds(1)) -> Answer? {
+        let known = redis.outbox.count
+        let deadline = scheduler.now + clockOffset + within
+        redis.receive(.call(action, deadline: deadline), on: 1, backend: .redis, host: 1)
+        guard redis.outbox.count > known, case .answer(let answer)? = redis.outbox.last?.message else { return nil }
+        return answer
+    }
+
+    func verify(_ token: String) -> Generation? {
+        guard case .verified(_, let generation)? = ask(.verify(1, database: nil, token: token)) else { return nil }
+        return generation
+    }
+
+    func wait(_ time: Micros) {
+        scheduler.after(time, .clientActs, 0)
+        _ = scheduler.advance()
+    }
+
+    func counter(_ count: Int64, _ version: Int64) -> CounterState {
+        CounterState(item: item, count: count, version: version)
+    }
+}
+
+@Suite struct RedisTests {
+    @Test("A counter is set unless a newer version is there, and is gone after its time")
+    func aCounterIsSetUnlessANewerVersionIsThere() throws {
+        let server = try Server()
+        let generation = try #require(server.verify("aaaaaaaaaaaa"))
+        _ = server.ask(.fill(2, generation, [server.counter(5, 3)]))
+        _ = server.ask(.fill(3, generation, [server.counter(4, 2)]))
+        #expect(server.redis.counter(0)?.version == 3)
+        server.wait(.seconds(server.plan.configuration.cacheTTLSeconds + 1))
+        #expect(server.redis.counter(0) == nil)
+    }
+
+    @Test("What Redis comes to after its deadline does nothing, though its client is gone")
+    func whatIsLateDoesNothing() throws {
+        let server = try Server()
+        let generation = try #require(server.verify("aaaaaaaaaaaa"))
+        server.redis.hang(until: server.scheduler.now + .seconds(2))
+        #expect(server.ask(.fill(2, generation, [server.counter(5, 3)]), within: .seconds(1)) == nil)
+        server.redis.receive(.end, on: 1, backend: .redis, host: 1)
+        server.wait(.seconds(3))
+        server.redis.resume()
+        #expect(server.redis.counter(0) == nil)
+    }
+
+    @Test("Counters of another generation are none, and none are set under it")
+    func countersOfAnotherGenerationAreNone() throws {
+        let server = try Server()
+        let old = try #require(server.verify("aaaaaaaaaaaa"))
+        _ = server.ask(.fill(2, old, [server.counter(5, 3)]))
+        server.redis.takeSnapshot()
+        server.redis.restart(.lastSnapshot, until: server.scheduler.now)
+        server.redis.receive(.hello, on: 1, backend: .redis, host: 1)
+        let new = try #require(server.verify("bbbbbbbbbbbb"))
+        #expect(new.token == "bbbbbbbbbbbb", "the marker was of another life")
+        #expect(server.redis.counter(0) == nil)
+        guard case .redisCallFailed(_, .otherGeneration)? = server.ask(.fill(3, old, [server.counter(5, 3)])) else {
+            Issue.record("set under the old generation")
+            return
+        }
+    }
+}
