@@ -1,6 +1,6 @@
 import LikesCore
 
-/// How old the answer to COUNT may be: docs/reliability-simulation.md says why.
+/// How old the answer to COUNT may be: docs/simulation.md says why.
 extension Simulation {
     func checkFreshness() {
         let own = ownChanges()

@@ -140,7 +140,7 @@ package final class Redis {
 
     /// Other data under the connections that there are: that of an earlier life. (What this very life held
     /// before can't
-    /// be told from what it holds: docs/reliability-simulation.md.)
+    /// be told from what it holds: docs/simulation.md.)
     package func swap() {
         if let other = snapshots.last(where: { $0.marker?.server != serverWord }) { store = other } else { flush() }
     }
