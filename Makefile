@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test chaos lint install-deps clean
+.PHONY: help build run test simulate chaos lint install-deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ test: ## build and run all tests, with a real PostgreSQL and Redis
 chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n
 	@scripts/install-deps
 	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+SEEDS ?= 2000
+simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n [FIRST=s] [ARGS=--trace]
+	@swift build -c release --product simulate
+	@.build/release/simulate --seeds $(SEEDS) --first $(or $(FIRST),0) $(ARGS)
 
 lint: ## check format, warnings, imports and scripts
 	@scripts/lint

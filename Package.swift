@@ -32,6 +32,16 @@ let package = Package(
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
             name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol"], swiftSettings: strict),
+        // Many hosts and every failure in virtual time; a library, so that `simulate` is built without the tests.
+        .target(
+            name: "LikesSimulation", dependencies: ["LikesCore", "LikesProtocol"], path: "Tests/LikesSimulation",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "simulate", dependencies: ["LikesCore", "LikesSimulation"], path: "Tests/Simulate",
+            swiftSettings: strict),
+        .testTarget(
+            name: "LikesSimulationTests", dependencies: ["LikesCore", "LikesProtocol", "LikesSimulation"],
+            swiftSettings: strict),
         // What the daemon says to Redis and PostgreSQL, held against real ones.
         .testTarget(
             name: "LikesdTests",

@@ -1,0 +1,39 @@
+extension Simulation {
+    /// When all has been quiet for long: nothing waits, nothing is left to be repaired, all say the same.
+    func checkEnd() {
+        for (place, operation) in operations.enumerated() where operation.outcome == .waiting {
+            fail(
+                Violation(
+                    .answered, "asked at \(operation.calledAt) µs (operation \(place)), never answered",
+                    pair: operation.pair, item: operation.item))
+        }
+        for item in plan.items.indices {
+            let counter = postgres.state.counters[item]
+            if let cached = redis.counter(item), cached != (counter.count, counter.version) {
+                let text = "Redis has \(cached.count) at version \(cached.version), not \(counter.count) at "
+                fail(Violation(.repaired, text + "\(counter.version)", item: item))
+            }
+            if let version = postgres.state.repairs[item] {
+                fail(Violation(.repaired, "cache_repairs still has version \(version)", item: item))
+            }
+        }
+        for record in postgres.state.lanes where !record.journal.isEmpty {
+            let text = "lane \(record.lane), seen at \(record.seenAt) µs, still has a journal"
+            fail(Violation(.repaired, text, item: record.journal.first))
+        }
+        for operation in operations where Int(operation.client) >= plan.clientsCount {
+            let truth =
+                operation.kind == .count
+                ? postgres.state.counters[operation.item].count : (postgres.state.likes[operation.pair] != 0 ? 1 : 0)
+            if operation.outcome != .answered {
+                fail(Violation(.answered, "not answered in the end", pair: operation.pair, item: operation.item))
+            } else if operation.value != truth {
+                let text = "host \(operation.host) says \(operation.value) in the end, not \(truth)"
+                fail(Violation(.repaired, text, pair: operation.pair, item: operation.item))
+            }
+        }
+        if operations.last.map({ Int($0.client) < plan.clientsCount }) ?? true {
+            fail(Violation(.answered, "the audit did not take place"))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import LikesCore
+
+/// How old the answer to COUNT may be: docs/reliability-simulation.md says why.
+extension Simulation {
+    func checkFreshness() {
+        let own = ownChanges()
+        for place in operations.indices {
+            let operation = operations[place]
+            guard operation.kind == .count, operation.outcome == .answered else { continue }
+            let bound = Bound(operation, troubles: troubles, configuration: plan.configuration)
+            var from = bound.from
+            if !bound.isFree {
+                // The last change of the item that its host had acknowledged by then.
+                let changes = own[Int(operation.host)][operation.item]
+                var last = changes.partitioningIndex { $0.repliedAt >= operation.calledAt }
+                while last > 0 {
+                    last -= 1
+                    if changes[last].life != operation.life { break }
+                    from = max(from, changes[last].committedAt)
+                    if operation.calledAt - changes[last].repliedAt > .seconds(1), from > 0 { break }
+                }
+            }
+            guard
+                wasCount(
+                    operation.value, operation.item, from: from, to: operation.repliedAt, host: Int(operation.host))
+            else {
+                let text = "COUNT at \(operation.repliedAt) µs says \(operation.value), which was before \(from) µs"
+                return fail(Violation(.fresh, text + " (\(bound.why))", item: operation.item))
+            }
+        }
+    }
+
+    struct OwnChange {
+        var life: Int32
+        var repliedAt: Micros
+        var committedAt: Micros
+    }
+
+    /// For each host and item, the acknowledged changes in the order of their replies; the commit is the latest so far.
+    private func ownChanges() -> [[[OwnChange]]] {
+        var own = [[[OwnChange]]](
+            repeating: [[OwnChange]](repeating: [], count: plan.items.count), count: plan.hostsCount)
+        for operation in operations where operation.isChange && operation.changed && operation.outcome == .answered {
+            guard let committedAt = commit(of: operation) else { continue }
+            own[Int(operation.host)][operation.item].append(
+                OwnChange(life: operation.life, repliedAt: operation.repliedAt, committedAt: committedAt))
+        }
+        for host in own.indices {
+            for item in own[host].indices { own[host][item].sort { $0.repliedAt < $1.repliedAt } }
+        }
+        return own
+    }
+
+    /// Whether the item had this count at a moment of that time, as `host` may see it: the changes of one commit count
+    /// as done one by one, for those that are answered with them.
+    func wasCount(_ count: Int64, _ item: Int, from: Micros, to: Micros, host: Int) -> Bool {
+        let entries = postgres.counts[item]
+        for (number, entry) in entries.enumerated() {
+            if entry.at > to { return false }
+            let end = number + 1 < entries.count ? entries[number + 1].at : Micros.never
+            guard end >= from else { continue }
+            if entry.count == count { return true }
+            guard entry.at >= from, entry.host == host, number > 0 else { continue }
+            let before = entries[number - 1].count
+            if count >= before - entry.downs, count <= before + entry.ups { return true }
+        }
+        return false
+    }
+}
+
+/// The earliest moment whose count may still be the answer.
+struct Bound {
+    var from: Micros
+    /// PostgreSQL is out of reach: anything that is still cached may be served.
+    var isFree = false
+    var why: String
+
+    /// Messages, a turn or two, a statement that waits for rows: all that a change takes to the other hosts.
+    static let messages: Micros = .ms(500)
+    /// Until Redis or a dead host's changes are repaired.
+    static let repair: Micros = .seconds(30)
+    /// Until a subscription that went silent is noticed and made anew.
+    static let silence: Micros = .seconds(8)
+    /// Until one whose loss is known is made anew.
+    static let subscribing: Micros = .ms(500)
+
+    init(_ operation: Operation, troubles: [Trouble], configuration: Configuration) {
+        let (from, to) = (operation.calledAt, operation.repliedAt)
+        // A hung connection is given up a second after the requests' time.
+        let outage = Micros.ms(configuration.requestTimeoutMs) + .seconds(5)
+        var isRepairing = false
+        var isSilent = false
+        var outages: Micros = 0
+        for trouble in troubles where trouble.from <= to {
+            switch trouble.scope {
+            case .none: continue
+            case .messages: if trouble.to + Bound.silence >= from { isSilent = true }
+            case .subscription: if trouble.to + Bound.subscribing >= from { isSilent = true }
+            case .repairs: if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
+            case .database:
+                if trouble.to + outage >= from {
+                    self.from = 0
+                    isFree = true
+                    why = "PostgreSQL was out of reach"
+                    return
+                }
+                if trouble.to + outage + Bound.repair >= from {
+                    isRepairing = true
+                    outages += trouble.to - trouble.from + outage
+                }
+            }
+        }
+        if isRepairing {
+            self.from = from - Bound.repair - outages
+            why = "what failed is repaired within 30 s"
+        } else if isSilent {
+            self.from = from - .ms(configuration.localCacheTTLMs) - Bound.messages
+            why = "a subscription was lost"
+        } else {
+            self.from = from - Bound.messages
+            why = "all was well"
+        }
+    }
+}
+
+extension Array {
+    /// The first place where `belongs` holds; it holds for all behind it.
+    fileprivate func partitioningIndex(_ belongs: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if belongs(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

@@ -1,0 +1,25 @@
+/// Rare things that a simulation has to bring about, or it proves nothing.
+package enum Rarity: Int, CaseIterable, Sendable {
+    /// A statement of a connection that its host had given up: kept from committing by the fence, or committed.
+    case zombiesFenced, zombieCommits
+    case lanesRetired, repairsTold, rowWaits, lockTimeouts, deadlocks
+    /// A call that Redis came to after its deadline, for other data, with an older version than it had.
+    case lateCalls, otherGenerations, olderVersions
+    case evictions
+    case uncertain, unavailable
+}
+
+/// How often each came about.
+package struct Coverage: Sendable {
+    private var counts = [Int](repeating: 0, count: Rarity.allCases.count)
+
+    package init() {}
+
+    package mutating func note(_ rarity: Rarity) { counts[rarity.rawValue] += 1 }
+
+    package subscript(_ rarity: Rarity) -> Int { counts[rarity.rawValue] }
+
+    package mutating func add(_ other: Coverage) {
+        for place in counts.indices { counts[place] += other.counts[place] }
+    }
+}

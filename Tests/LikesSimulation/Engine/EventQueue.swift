@@ -1,0 +1,77 @@
+/// What happens at a moment; `a` and `b` say to whom.
+package enum EventKind: UInt8, Sendable {
+    /// The next message of a wire is due at the server.
+    case arrivesAtServer
+    /// The next message of a wire is due at the host.
+    case arrivesAtHost
+    /// A host's event loop turns.
+    case hostTurn
+    /// A host's timer.
+    case hostTick
+    case hostStarts
+    /// A statement in PostgreSQL goes on.
+    case statementStep
+    /// A statement has waited long enough for a row.
+    case lockTimeout
+    case statementTimeout
+    case redisResumes
+    case redisReturns
+    case redisSnapshot
+    case redisEvicts
+    case postgresReturns
+    case clientActs
+    case auditor
+    case faultBegins
+}
+
+/// Plain and small: thousands wait in the queue.
+package struct Event: Sendable {
+    package var at: Micros
+    package var order: UInt32
+    package var kind: EventKind
+    package var a: Int32
+    package var b: UInt32
+}
+
+/// A binary heap of events, first by moment, then in the order they were put in.
+package struct EventQueue: Sendable {
+    private var heap: ContiguousArray<Event> = []
+    private var order: UInt32 = 0
+
+    package init() { heap.reserveCapacity(256) }
+
+    package var isEmpty: Bool { heap.isEmpty }
+
+    package mutating func push(_ kind: EventKind, _ a: Int32, _ b: UInt32, at: Micros) {
+        order += 1
+        let event = Event(at: at, order: order, kind: kind, a: a, b: b)
+        heap.append(event)
+        var place = heap.count - 1
+        while place > 0 {
+            let parent = (place - 1) / 2
+            guard Self.precedes(event, heap[parent]) else { break }
+            heap[place] = heap[parent]
+            place = parent
+        }
+        heap[place] = event
+    }
+
+    package mutating func popFirst() -> Event? {
+        guard let first = heap.first, let last = heap.popLast() else { return nil }
+        let count = heap.count
+        guard count > 0 else { return first }
+        var place = 0
+        while true {
+            var child = 2 * place + 1
+            guard child < count else { break }
+            if child + 1 < count, Self.precedes(heap[child + 1], heap[child]) { child += 1 }
+            guard Self.precedes(heap[child], last) else { break }
+            heap[place] = heap[child]
+            place = child
+        }
+        heap[place] = last
+        return first
+    }
+
+    private static func precedes(_ a: Event, _ b: Event) -> Bool { a.at != b.at ? a.at < b.at : a.order < b.order }
+}

@@ -1,0 +1,80 @@
+/// What can go wrong. `host` and `duration` of a fault say where and how long.
+package enum FaultKind: UInt8, CaseIterable, Sendable {
+    // Redis
+    case redisHang, redisRestartsEmpty, redisRestartsOld, redisFailsOver, redisSwapped, redisFlushed, redisFull
+    case redisEvicts, redisReadOnly, redisRefusesWrites
+    // Between a host and Redis
+    case redisCut, redisReset, redisFrozen, subscriberSilent, subscriberReset
+    // PostgreSQL
+    case postgresCrash, postgresFailsOver, postgresTerminates, postgresHang, postgresHangsOne, postgresReadOnly
+    case postgresSchema, postgresRetryable, postgresFull
+    // Between a host and PostgreSQL
+    case postgresCut, postgresReset, postgresFrozen
+    // Hosts
+    case hostKilled, hostPaused, hostStopped
+
+    /// Milliseconds it lasts, from and to.
+    var durationMs: (Int64, Int64) {
+        switch self {
+        case .redisHang: (40, 15_000)
+        case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver: (5, 8_000)
+        case .redisSwapped, .redisFlushed, .redisReset, .postgresTerminates, .postgresReset: (0, 0)
+        case .redisFull, .redisReadOnly, .redisRefusesWrites: (100, 15_000)
+        case .redisEvicts: (1_000, 30_000)
+        case .redisCut, .postgresCut: (100, 20_000)
+        case .redisFrozen, .postgresFrozen: (20, 20_000)
+        case .subscriberSilent, .subscriberReset: (0, 0)
+        case .postgresCrash, .postgresFailsOver: (20, 12_000)
+        case .postgresHang, .postgresHangsOne: (20, 12_000)
+        case .postgresReadOnly, .postgresSchema, .postgresFull: (50, 10_000)
+        case .postgresRetryable: (500, 20_000)
+        case .hostKilled, .hostStopped: (5, 25_000)
+        case .hostPaused: (10, 30_000)
+        }
+    }
+
+    /// What it may make stale, and how much.
+    var scope: Trouble.Scope {
+        switch self {
+        case .subscriberSilent: .messages
+        case .subscriberReset: .subscription
+        case .redisHang, .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisFlushed,
+            .redisFull, .redisReadOnly, .redisRefusesWrites, .redisCut, .redisReset, .redisFrozen,
+            .hostKilled, .hostPaused, .hostStopped:
+            .repairs
+        // A counter dropped and filled again is no reason for a stale one.
+        case .redisEvicts: .none
+        case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
+            .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
+            .postgresFrozen:
+            .database
+        }
+    }
+}
+
+package struct Fault: Sendable {
+    package var kind: FaultKind
+    package var at: Micros
+    package var duration: Micros
+    package var host: Int
+    /// It waits for a commit of the host, and begins in the middle of what follows that.
+    package var isArmed = false
+}
+
+/// A time in which something was wrong, for what may be expected of counts then and a while after.
+package struct Trouble: Sendable {
+    package enum Scope: Sendable {
+        case none
+        /// Messages of a subscription were lost, unnoticed for a while.
+        case messages
+        /// A subscription was lost, and that is known.
+        case subscription
+        /// Redis or a host was in trouble: what is stale is to be repaired.
+        case repairs
+        /// PostgreSQL was.
+        case database
+    }
+    package var scope: Scope
+    package var from: Micros
+    package var to: Micros
+}

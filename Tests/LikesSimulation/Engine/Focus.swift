@@ -1,0 +1,100 @@
+import LikesCore
+
+/// A seed that is not to be anything, but what brings one mechanism into play: the same draws, narrowed.
+package struct Focus: Sendable {
+    package var faults: [FaultKind]
+    package var cacheTTLSeconds: Int64?
+    package var localCacheTTLMs: Int64?
+    package var localCacheEntries: Int?
+    package var hasSlowReader = false
+    package var hasSlowSteps = false
+    package var isBusy = false
+
+    package init(_ faults: [FaultKind] = []) { self.faults = faults }
+
+    /// For each mechanism what it is there for.
+    package static func on(_ safeguard: String) -> Focus? {
+        switch safeguard {
+        case "versionCheck":
+            var focus = Focus()
+            focus.isBusy = true
+            return focus
+        case "callDeadline":
+            var focus = Focus([.redisFrozen, .redisReset, .redisEvicts])
+            focus.cacheTTLSeconds = 1
+            focus.localCacheTTLMs = 200
+            return focus
+        case "generationCheck": return Focus([.redisRestartsOld, .redisFailsOver, .redisSwapped])
+        case "fence":
+            var focus = Focus([.postgresReset, .postgresFrozen, .postgresHangsOne])
+            focus.isBusy = true
+            return focus
+        case "journal":
+            var focus = Focus([.hostKilled])
+            focus.cacheTTLSeconds = 120
+            return focus
+        case "repairTable":
+            var focus = Focus([.redisCut, .hostKilled])
+            focus.cacheTTLSeconds = 120
+            return focus
+        case "repairs":
+            var focus = Focus([.redisReset, .redisFrozen])
+            focus.cacheTTLSeconds = 120
+            return focus
+        case "fetchJoining":
+            var focus = Focus([.subscriberSilent, .subscriberSilent, .redisEvicts])
+            focus.cacheTTLSeconds = 1
+            focus.localCacheTTLMs = 10
+            focus.localCacheEntries = 0
+            focus.isBusy = true
+            focus.hasSlowReader = true
+            return focus
+        case "fetchOvertaking", "counterMemory":
+            var focus = Focus([.redisEvicts])
+            focus.cacheTTLSeconds = safeguard == "counterMemory" ? 120 : 1
+            focus.localCacheTTLMs = 3_000
+            focus.localCacheEntries = safeguard == "counterMemory" ? 0 : 1
+            focus.hasSlowReader = true
+            return focus
+        case "rowOrder":
+            var focus = Focus()
+            focus.hasSlowSteps = true
+            focus.isBusy = true
+            return focus
+        case "hintVerification": return Focus()
+        case "cacheExpiry":
+            var focus = Focus([.subscriberReset])
+            focus.localCacheTTLMs = 3_000
+            focus.localCacheEntries = 100
+            return focus
+        default: return nil
+        }
+    }
+
+    /// All that is not drawn.
+    func narrow(_ plan: inout Plan, _ chance: inout Chance) {
+        if let cacheTTLSeconds { plan.configuration.cacheTTLSeconds = cacheTTLSeconds }
+        if let localCacheTTLMs { plan.configuration.localCacheTTLMs = localCacheTTLMs }
+        if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
+        if hasSlowReader {
+            plan.configuration.requestTimeoutMs = 5_000
+            plan.readerDelay = .ms(420)
+            plan.evictsNewPercent = 60
+            plan.evictsMarker = false
+            plan.subscriberDelay = .ms(200)
+            plan.slowPercent = 100
+            plan.isSkewed = false
+            plan.evictionGap = .ms(200)
+        }
+        if hasSlowSteps {
+            plan.stepDelay = (5, .ms(20))
+            plan.pausePercent = 50
+            plan.isSkewed = false
+            plan.clientsCount = plan.hostsCount * 4
+            plan.requestsCount = 900
+        }
+        if isBusy { plan.stampede = chance.between(.ms(50), .ms(500)) }
+        plan.configuration.rateLimitRequests = 0
+        plan.poisonedPair = nil
+    }
+}

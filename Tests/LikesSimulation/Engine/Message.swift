@@ -1,0 +1,42 @@
+import LikesCore
+
+/// From a host to a server.
+package enum ToServer: Sendable {
+    /// Connects, with all that is said until the connection is settled.
+    case hello
+    /// `deadline`: in Redis' clock; 0 for PostgreSQL.
+    case call(Action, deadline: Micros)
+    /// The connection ended.
+    case end
+}
+
+/// From a server to a host.
+package enum ToHost: Sendable {
+    /// Redis is settled: its clock's moment when it answered.
+    case redisReady(time: Micros)
+    case subscribed
+    case databaseReady(DatabaseFacts)
+    case answer(Answer)
+    case end(BackendFailure)
+}
+
+/// An event of the core's that a backend's message becomes.
+package enum Answer: Sendable {
+    case verified(CallID, Generation)
+    case admitted(CallID, [AdmissionVerdict])
+    case countersRead(CallID, [CounterState?])
+    case wroteThrough(CallID, refusal: String?)
+    case filled(CallID)
+    case redisCallFailed(CallID, RedisFailure)
+    case heard(token: String, [CounterState])
+    case heardBeat(UInt64)
+    case fenced(CallID, LaneState?)
+    case committed(CallID, BatchOutcome)
+    case fencedOff(CallID)
+    case tended(CallID)
+    case lanesRetired(CallID, Int)
+    case countersSelected(CallID, [CounterState])
+    case pairsSelected(CallID, [PairState])
+    case repairsSelected(CallID, [CounterState], RepairCursor?)
+    case statementFailed(CallID, StatementFailure)
+}

@@ -1,0 +1,141 @@
+import LikesCore
+import LikesProtocol
+
+/// What a seed is to be: how many of everything, which faults, and when.
+package struct Plan: Sendable {
+    package var hostsCount: Int
+    package var clientsCount: Int
+    package var usersCount: Int
+    /// Sorted as PostgreSQL sorts them; an item's place in here is its index everywhere.
+    package var items: [Item]
+    package var configuration = Configuration()
+    /// All ends here.
+    package var duration: Micros
+    /// Requests before the audit.
+    package var requestsCount: Int
+    package var faults: [Fault] = []
+    /// A pair that PostgreSQL refuses for what is in it.
+    package var poisonedPair: Int?
+    /// Messages mostly take much less than their wire's time.
+    package var isSkewed: Bool
+    /// The slowest wire to Redis, to PostgreSQL's lane, to its reader.
+    package var redisDelay: Micros
+    package var laneDelay: Micros
+    package var readerDelay: Micros
+    package var subscriberDelay: Micros
+    /// Of 100 wires, so many are slower than a millisecond.
+    package var slowPercent = 50
+    /// Steps of a statement take this long.
+    package var stepDelay: (low: Micros, high: Micros)
+    /// Of 100 rows that a statement changes, so many are followed by a pause.
+    package var pausePercent: Int
+    /// Of 100 requests, so many disconnect their client instead.
+    package var disconnectPercent: Int
+    package var takesSnapshots: Bool
+    /// Clients act together, at multiples of this, most of them on one item; 0: each on its own.
+    package var stampede: Micros
+    /// Keys that are evicted go one by one, up to this far apart.
+    package var evictionGap: Micros
+    /// Of 100 counters written while keys are evicted, so many are the next to go.
+    package var evictsNewPercent = 20
+    package var evictsMarker = true
+
+    /// After the last fault's end: counts are to be exact, repaired and fresh again.
+    package static let quiet: Micros = .seconds(50)
+    /// Clients stop this long before the end: time enough for a lane to tend its row twice.
+    package static let audit: Micros = .seconds(10)
+
+    package init(seed: UInt64, focus: Focus? = nil) {
+        var chance = Chance(seed: seed ^ 0x5EED_0F_9A_11)
+        hostsCount = 2 + chance.below(3)
+        usersCount = 3 + chance.below(4)
+        clientsCount = hostsCount * (1 + chance.below(4))
+        let itemsCount = 2 + chance.below(3)
+        var drawn: [Item] = []
+        for id in 1...itemsCount { drawn.append(Item(type: UInt8(chance.below(2)), id: Int64(id))) }
+        items = drawn.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
+        requestsCount = 200 + chance.below(700)
+        duration = Plan.quiet + .seconds(chance.between(20, 55))
+        isSkewed = chance.hits(percent: 60)
+        stampede = chance.hits(percent: 50) ? chance.between(.ms(50), .ms(2_000)) : 0
+        evictionGap = chance.hits(percent: 50) ? .ms(50) : .seconds(2)
+        redisDelay = .ms(1)
+        laneDelay = .ms(1)
+        readerDelay = .ms(1)
+        subscriberDelay = chance.hits(percent: 30) ? .ms(200) : .ms(1)
+        stepDelay = (5, [.ms(1), .ms(1), .ms(10), .ms(20)][chance.below(4)])
+        pausePercent = chance.hits(percent: 50) ? 8 : 50
+        disconnectPercent = chance.hits(percent: 50) ? 0 : 1 + chance.below(4)
+        takesSnapshots = false
+        configuration.cacheTTLSeconds = [1, 2, 5, 15, 60, 120][chance.below(6)]
+        configuration.localCacheTTLMs = chance.between(200, 3_000)
+        configuration.localCacheEntries = [0, 1, 2, 100, 100][chance.below(5)]
+        configuration.requestTimeoutMs = chance.between(1_000, 5_000)
+        configuration.redisTimeoutMs = chance.between(50, 100)
+        if chance.hits(percent: 40) { redisDelay = .ms(configuration.redisTimeoutMs / 6) }
+        if chance.hits(percent: 40) { laneDelay = .ms(50) }
+        if chance.hits(percent: 40) { readerDelay = .ms(min(450, configuration.requestTimeoutMs / 5)) }
+        configuration.rateLimitRequests = chance.hits(percent: 10) ? 20 : 0
+        configuration.rateLimitWindowSeconds = 5
+        configuration.recentLikesMax = 2
+        configuration.recentLikesTTLSeconds = 20
+        if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
+        focus?.narrow(&self, &chance)
+        drawFaults(&chance, focus)
+    }
+
+    /// How slow a new wire may be.
+    func delayMax(_ backend: Backend, _ chance: inout Chance) -> Micros {
+        let high =
+            switch backend {
+            case .redis: redisDelay
+            case .subscriber: subscriberDelay
+            case .lane: laneDelay
+            case .reader: readerDelay
+            }
+        guard high > .ms(1), chance.hits(percent: slowPercent) else { return .ms(1) }
+        return slowPercent == 100 ? high : chance.between(.ms(1), high)
+    }
+
+    package var pairsCount: Int { usersCount * items.count }
+    /// Faults end by then.
+    package var calmFrom: Micros { duration - Plan.quiet }
+
+    /// Any kinds, each now and then; or few kinds, often.
+    private mutating func drawFaults(_ chance: inout Chance, _ focus: Focus?) {
+        var kinds: [FaultKind] = focus?.faults ?? []
+        var most = 8
+        if focus == nil {
+            if chance.hits(percent: 4) { return }
+            if chance.hits(percent: 50) {
+                most = 3
+                kinds = FaultKind.allCases.filter { _ in chance.hits(percent: 22) }
+            } else {
+                kinds = (0..<(1 + chance.below(3))).map { _ in FaultKind.allCases[chance.below(FaultKind.allCases.count)] }
+            }
+        }
+        for kind in kinds {
+            for _ in 0..<(1 + chance.below(most)) {
+                let (low, high) = kind.durationMs
+                let duration = Micros.ms(
+                    chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
+                let latest = calmFrom - duration
+                guard latest > .seconds(2) else { continue }
+                faults.append(
+                    Fault(
+                        kind: kind, at: chance.between(.seconds(1), latest), duration: duration,
+                        host: chance.below(hostsCount), isArmed: chance.hits(percent: 50)))
+            }
+        }
+        // Half of the time some faults come together: the second while the first is not over or just was.
+        if faults.count > 1, chance.hits(percent: 50) {
+            for place in 1..<faults.count where chance.hits(percent: 40) {
+                let near = faults[place - 1].at + chance.skewed(0, .seconds(4))
+                faults[place].at = min(near, calmFrom - faults[place].duration)
+            }
+        }
+        takesSnapshots = faults.contains {
+            [.redisRestartsOld, .redisFailsOver, .redisSwapped].contains($0.kind)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import LikesCore
+import LikesProtocol
+
+extension Simulation {
+    /// What a failing seed is and did, to be read: its plan, and all that concerns the pair or item of the violation.
+    package func report(linesMax: Int = 400) -> String {
+        guard let violation else { return "seed \(seed): no guarantee was broken\n" }
+        var text = "seed \(seed): \(violation.rule.rawValue): \(violation.text)\n"
+        if let pair = violation.pair { text += "  pair \(describe(pair: pair))\n" }
+        if let item = violation.item { text += "  item \(describe(plan.items[item]))\n" }
+        let settings = plan.configuration
+        text += "  \(plan.hostsCount) hosts, \(plan.clientsCount) clients, \(plan.usersCount) users, "
+        text += "\(plan.items.count) items, \(operations.count) operations, \(plan.duration / 1_000_000) s\n"
+        text += "  CACHE_TTL \(settings.cacheTTLSeconds) s, LOCAL_CACHE_TTL \(settings.localCacheTTLMs) ms, "
+        text += "LOCAL_CACHE_ENTRIES \(settings.localCacheEntries), REQUEST_TIMEOUT \(settings.requestTimeoutMs) ms, "
+        text += "REDIS_TIMEOUT \(settings.redisTimeoutMs) ms\n"
+        var lines: [(Micros, String)] = []
+        for note in notes {
+            guard let line = describe(note.what, concerning: violation) else { continue }
+            lines.append((note.at, line))
+        }
+        for pair in 0..<plan.pairsCount where concerns(pair, violation) {
+            for flip in postgres.flips[pair] {
+                let what = flip.liked ? "liked" : "unliked"
+                lines.append((flip.at, "PostgreSQL: \(describe(pair: pair)) \(what) by host \(flip.host)"))
+            }
+        }
+        for item in plan.items.indices where violation.item == nil || violation.item == item {
+            for entry in postgres.counts[item].dropFirst() {
+                let count = "count \(entry.count), version \(entry.version)"
+                lines.append((entry.at, "PostgreSQL: \(describe(plan.items[item])) \(count) by host \(entry.host)"))
+            }
+        }
+        // A stable order, so that the same seed prints the same.
+        let sorted = lines.enumerated().sorted { $0.element.0 != $1.element.0 ? $0.element.0 < $1.element.0 : $0.0 < $1.0 }
+        if sorted.count > linesMax { text += "  … \(sorted.count - linesMax) earlier lines\n" }
+        for line in sorted.suffix(linesMax) { text += "  \(Self.seconds(line.element.0))  \(line.element.1)\n" }
+        return text
+    }
+
+    private func concerns(_ pair: Int, _ violation: Violation) -> Bool {
+        if let wanted = violation.pair { return pair == wanted }
+        if let item = violation.item { return pair % plan.items.count == item }
+        return false
+    }
+
+    private static func seconds(_ moment: Micros) -> String {
+        let fraction = String(moment % 1_000_000)
+        return "\(moment / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+
+    private func describe(pair: Int) -> String {
+        "user \(pair / plan.items.count + 1) " + describe(plan.items[pair % plan.items.count])
+    }
+
+    private func describe(_ item: Item) -> String { plan.configuration.itemTypes.text(of: item) }
+
+    private func describe(_ what: Note.What, concerning violation: Violation) -> String? {
+        let item = violation.item ?? violation.pair.map { $0 % plan.items.count }
+        switch what {
+        case .fault(let fault): return "FAULT \(fault.kind) host \(fault.host) for \(fault.duration / 1_000) ms"
+        case .performed(let host, let action):
+            guard isShown(action, item) else { return nil }
+            return "host \(host) → \(short("\(action)"))"
+        case .heard(let host, let message): return "host \(host) ← \(short("\(message)"))"
+        case .asked(let place): return line(place, violation, isReply: false)
+        case .answered(let place): return line(place, violation, isReply: true)
+        }
+    }
+
+    private func isShown(_ action: Action, _ item: Int?) -> Bool {
+        switch action {
+        case .reply, .resume, .close, .beat: false
+        case .readCounters(_, _, let items), .selectCounters(_, let items):
+            item.map { items.contains(plan.items[$0]) } ?? true
+        default: true
+        }
+    }
+
+    private func line(_ first: Int, _ violation: Violation, isReply: Bool) -> String? {
+        let item = violation.item ?? violation.pair.map { $0 % plan.items.count }
+        var texts: [String] = []
+        for place in first..<(first + Int(operations[first].width)) {
+            let operation = operations[place]
+            if let item, operation.item != item { continue }
+            if let pair = violation.pair, operation.kind == .liked, operation.pair != pair { continue }
+            var text = "host \(operation.host) client \(operation.client) #\(place) \(operation.kind) "
+            text += operation.kind == .count ? describe(plan.items[operation.item]) : describe(pair: operation.pair)
+            if isReply {
+                text += " = \(operation.outcome)"
+                if operation.outcome == .answered {
+                    text += operation.isChange ? " changed \(operation.changed) count" : ""
+                    text += " \(operation.value)"
+                }
+            } else {
+                text += "?"
+            }
+            texts.append(text)
+        }
+        return texts.isEmpty ? nil : texts.joined(separator: "; ")
+    }
+
+    /// Module and type names say nothing here.
+    private func short(_ text: String) -> String {
+        var words = text
+        for noise in ["LikesCore.", "LikesProtocol.", "LikesSimulation."] {
+            words = words.split(separator: noise, omittingEmptySubsequences: false).joined()
+        }
+        return String(words.prefix(400))
+    }
+}

@@ -1,0 +1,142 @@
+import LikesCore
+
+extension Simulation {
+    /// A fault's moment has come, or that from which it waits for a commit.
+    func prepare(_ fault: Fault, _ place: Int) {
+        if fault.isArmed { armed.append(place) } else { begin(fault) }
+    }
+
+    /// A host has committed: what waited for that strikes while nobody knows of it yet. The items are left alone for a
+    /// while, so that what is wrong with them is not made good by the next change.
+    func strike(after commit: (host: Int, items: UInt32)) {
+        guard let waiting = armed.firstIndex(where: { plan.faults[$0].host == commit.host }) else { return }
+        let fault = armed.remove(at: waiting)
+        scheduler.after(scheduler.chance.skewed(0, .ms(4)), .faultBegins, Int32(fault), 1)
+        for item in plan.items.indices where commit.items & (1 << UInt32(item)) != 0 {
+            if scheduler.chance.hits(percent: 50) { dormantUntil[item] = now + .seconds(45) }
+        }
+    }
+
+    func begin(_ planned: Fault) {
+        // What waited too long is over before the quiet begins.
+        var fault = planned
+        fault.duration = max(0, min(fault.duration, plan.calmFrom - now))
+        guard now < plan.calmFrom else { return }
+        note(.fault(fault))
+        let until = now + fault.duration
+        if fault.kind.scope != .none { troubles.append(Trouble(scope: fault.kind.scope, from: now, to: until)) }
+        let host = fault.host
+        switch fault.kind {
+        case .redisHang:
+            redis.hang(until: until)
+            scheduler.at(until, .redisResumes, 0)
+        case .redisRestartsEmpty: redis.restart(.empty, until: until)
+        case .redisRestartsOld: redis.restart(.oldSnapshot, until: until)
+        case .redisFailsOver: redis.restart(.lastSnapshot, until: until)
+        case .redisSwapped: redis.swap()
+        case .redisFlushed: redis.flush()
+        case .redisFull: redis.fullUntil = max(redis.fullUntil, until)
+        case .redisEvicts:
+            redis.evictingUntil = max(redis.evictingUntil, until)
+            scheduler.after(1, .redisEvicts, 0)
+        case .redisReadOnly: redis.readOnlyUntil = max(redis.readOnlyUntil, until)
+        case .redisRefusesWrites: redis.refusingUntil = max(redis.refusingUntil, until)
+        case .redisCut:
+            hosts[host].redisCutUntil = max(hosts[host].redisCutUntil, until)
+            cut(host, redis: true)
+        case .redisReset: resetOne(host, [.redis, .subscriber])
+        case .redisFrozen: freeze(host, [.redis, .subscriber], until: until)
+        case .subscriberSilent:
+            let link = hosts[host].links[Backend.subscriber.place]
+            if link >= 0 { wires[Int(link)].isCutToHost = true }
+        case .subscriberReset: resetOne(host, [.subscriber])
+        case .postgresCrash: postgres.crash(until: until)
+        case .postgresFailsOver:
+            postgres.crash(until: until)
+            postgres.history.timeline += 1
+        case .postgresTerminates:
+            let busy = postgres.busyConnections
+            let all = busy.isEmpty ? postgres.connections : busy
+            if !all.isEmpty { postgres.terminate(all[scheduler.chance.below(all.count)]) }
+        case .postgresHang: postgres.hungUntil = max(postgres.hungUntil, until)
+        case .postgresHangsOne:
+            let all = postgres.connections
+            if !all.isEmpty { postgres.hang(all[scheduler.chance.below(all.count)], until: until) }
+        case .postgresReadOnly: postgres.readOnlyUntil = max(postgres.readOnlyUntil, until)
+        case .postgresSchema: postgres.schemaUntil = max(postgres.schemaUntil, until)
+        case .postgresRetryable: postgres.retryableUntil = max(postgres.retryableUntil, until)
+        case .postgresFull: postgres.fullUntil = max(postgres.fullUntil, until)
+        case .postgresCut:
+            hosts[host].postgresCutUntil = max(hosts[host].postgresCutUntil, until)
+            cut(host, redis: false)
+        case .postgresReset: resetOne(host, [.lane, .reader])
+        case .postgresFrozen: freeze(host, [.lane, .reader], until: until)
+        case .hostKilled:
+            end(host)
+            scheduler.at(until, .hostStarts, Int32(host))
+        case .hostPaused:
+            hosts[host].pausedUntil = max(hosts[host].pausedUntil, until)
+            hosts[host].resumedAt = hosts[host].pausedUntil
+        case .hostStopped:
+            guard hosts[host].isUp else { return }
+            hosts[host].isStopping = true
+            let instant = hosts[host].instant(now)
+            hosts[host].core?.stop(now: instant, into: &actions)
+            wake(host)
+            scheduler.at(until, .hostStarts, Int32(host))
+        }
+    }
+
+    /// A process that was asked to stop ends first.
+    func startOrWait(_ host: Int) {
+        if hosts[host].isUp {
+            if hosts[host].isStopping { scheduler.after(.ms(300), .hostStarts, Int32(host)) }
+            return
+        }
+        troubles.append(Trouble(scope: .repairs, from: now, to: now))
+        start(host)
+    }
+
+    private func resetOne(_ host: Int, _ backends: [Backend]) {
+        let chosen = backends[scheduler.chance.below(backends.count)]
+        for backend in backends where backend == chosen || scheduler.chance.hits(percent: 50) {
+            let link = hosts[host].links[backend.place]
+            if link >= 0 { reset(link) }
+        }
+    }
+
+    private func freeze(_ host: Int, _ backends: [Backend], until: Micros) {
+        let chosen = backends[scheduler.chance.below(backends.count)]
+        for backend in backends where backend == chosen || scheduler.chance.hits(percent: 30) {
+            let link = Int(hosts[host].links[backend.place])
+            guard link >= 0 else { continue }
+            let direction = scheduler.chance.below(3)
+            if direction != 0 { wires[link].toServerFrozenUntil = max(wires[link].toServerFrozenUntil, until) }
+            if direction != 1 { wires[link].toHostFrozenUntil = max(wires[link].toHostFrozenUntil, until) }
+        }
+    }
+
+    func evict() {
+        guard redis.evictingUntil > now else { return }
+        let hadMarker = redis.hasMarker
+        redis.evictOne()
+        if hadMarker, !redis.hasMarker { troubles.append(Trouble(scope: .repairs, from: now, to: now)) }
+        scheduler.after(scheduler.chance.skewed(.ms(1), plan.evictionGap), .redisEvicts, 0)
+    }
+}
+
+extension Simulation {
+    /// One number for all that clients were told: the same seed gives the same, whatever the process.
+    package var digest: UInt64 {
+        var digest: UInt64 = seed
+        func mix(_ value: Int64) { digest = (digest ^ UInt64(bitPattern: value)) &* 0x0000_0100_0000_01B3 }
+        for operation in operations {
+            mix(operation.calledAt)
+            mix(operation.repliedAt)
+            mix(operation.value)
+            mix(Int64(operation.outcome.rawValue))
+        }
+        mix(Int64(eventsCount))
+        return digest
+    }
+}

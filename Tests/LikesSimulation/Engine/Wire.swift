@@ -1,0 +1,163 @@
+import LikesCore
+
+/// A connection between a host and a server: what is on its way, in each direction, in order.
+struct Wire {
+    let host: Int32
+    let life: Int32
+    let backend: Backend
+    var toServer = Ring<ToServer>()
+    var toHost = Ring<ToHost>()
+    /// The host has it, and hears of it.
+    var isOpenAtHost = true
+    /// What is sent is never delivered any more, and nobody learns it.
+    var isCutToServer = false
+    var isCutToHost = false
+    /// What is due at the server, at the host, waits until then.
+    var toServerFrozenUntil: Micros = 0
+    var toHostFrozenUntil: Micros = 0
+    /// A message takes up to this long.
+    var delayMax: Micros
+    /// When the last message sent is due.
+    var lastToServer: Micros = 0
+    var lastToHost: Micros = 0
+
+    init(host: Int32, life: Int32, backend: Backend, delayMax: Micros) {
+        self.host = host
+        self.life = life
+        self.backend = backend
+        self.delayMax = delayMax
+    }
+}
+
+extension Backend {
+    var isRedis: Bool { self == .redis || self == .subscriber }
+    var place: Int {
+        switch self {
+        case .redis: 0
+        case .subscriber: 1
+        case .lane: 2
+        case .reader: 3
+        }
+    }
+}
+
+extension Simulation {
+    func open(_ backend: Backend, host: Int) -> Int32 {
+        let connection = Int32(wires.count)
+        var wire = Wire(
+            host: Int32(host), life: hosts[host].life, backend: backend,
+            delayMax: plan.delayMax(backend, &scheduler.chance))
+        let isCut = (backend.isRedis ? hosts[host].redisCutUntil : hosts[host].postgresCutUntil) > now
+        wire.isCutToServer = isCut
+        wire.isCutToHost = isCut
+        wires.append(wire)
+        send(.hello, to: connection)
+        return connection
+    }
+
+    func send(_ message: ToServer, to connection: Int32) {
+        let place = Int(connection)
+        guard !wires[place].isCutToServer else { return }
+        var delay = delay(place)
+        if case .hello = message { delay += scheduler.chance.skewed(100, .ms(5)) }
+        let due = max(wires[place].lastToServer, now + delay)
+        wires[place].lastToServer = due
+        wires[place].toServer.append(message)
+        scheduler.at(due, .arrivesAtServer, connection)
+    }
+
+    func send(_ message: ToHost, from connection: Int32) {
+        let place = Int(connection)
+        guard wires[place].isOpenAtHost, !wires[place].isCutToHost else { return }
+        let due = max(wires[place].lastToHost, now + delay(place))
+        wires[place].lastToHost = due
+        wires[place].toHost.append(message)
+        scheduler.at(due, .arrivesAtHost, connection)
+    }
+
+    private func delay(_ place: Int) -> Micros {
+        let high = wires[place].delayMax
+        return plan.isSkewed ? scheduler.chance.skewed(20, high) : scheduler.chance.between(20, high)
+    }
+
+    func arriveAtServer(_ connection: Int32) {
+        let place = Int(connection)
+        if wires[place].toServerFrozenUntil > now {
+            scheduler.at(wires[place].toServerFrozenUntil, .arrivesAtServer, connection)
+            return
+        }
+        guard let message = wires[place].toServer.popFirst() else { return }
+        let (backend, host) = (wires[place].backend, Int(wires[place].host))
+        if backend.isRedis {
+            redis.receive(message, on: connection, backend: backend, host: host << 16 | Int(wires[place].life))
+        } else {
+            postgres.receive(message, on: connection, backend: backend, host: host)
+        }
+    }
+
+    func arriveAtHost(_ connection: Int32) {
+        let place = Int(connection)
+        if wires[place].toHostFrozenUntil > now {
+            scheduler.at(wires[place].toHostFrozenUntil, .arrivesAtHost, connection)
+            return
+        }
+        guard let message = wires[place].toHost.popFirst(), wires[place].isOpenAtHost else { return }
+        let host = Int(wires[place].host)
+        hosts[host].inbox.append(.wire(connection, message))
+        wake(host)
+    }
+
+    /// What the servers said since the last event, onto the wires.
+    func flushServers() {
+        if !redis.outbox.isEmpty {
+            for (connection, message) in redis.outbox { send(message, from: connection) }
+            redis.outbox.removeAll(keepingCapacity: true)
+        }
+        if !postgres.outbox.isEmpty {
+            for (connection, message) in postgres.outbox { send(message, from: connection) }
+            postgres.outbox.removeAll(keepingCapacity: true)
+        }
+    }
+
+    // MARK: Faults
+
+    /// The host's side is gone; the server learns it behind what was sent before, as far as that arrives.
+    func abandon(_ connection: Int32) {
+        let place = Int(connection)
+        guard wires[place].isOpenAtHost else { return }
+        wires[place].isOpenAtHost = false
+        wires[place].toHost.removeAll()
+        send(.end, to: connection)
+    }
+
+    /// Both sides learn that the connection broke, each in its time; of what was on its way a part still arrives.
+    func reset(_ connection: Int32) {
+        let place = Int(connection)
+        guard wires[place].isOpenAtHost else { return }
+        let kept = scheduler.chance.below(wires[place].toServer.count + 1)
+        var arriving = Ring<ToServer>()
+        for _ in 0..<kept {
+            if let message = wires[place].toServer.popFirst() { arriving.append(message) }
+        }
+        wires[place].toServer = arriving
+        wires[place].toHost.removeAll()
+        send(.end, to: connection)
+        // Somewhere between the two what was sent may linger, long after the host has given it up.
+        if scheduler.chance.hits(percent: 50) {
+            let until = now + scheduler.chance.skewed(.ms(10), .seconds(20))
+            wires[place].toServerFrozenUntil = max(wires[place].toServerFrozenUntil, until)
+        }
+        send(.end(.unreachable("connection reset")), from: connection)
+    }
+
+    /// Nothing is delivered any more on what there is between a host and a server.
+    func cut(_ host: Int, redis isRedis: Bool) {
+        for link in hosts[host].links where link >= 0 && wires[Int(link)].backend.isRedis == isRedis {
+            wires[Int(link)].isCutToHost = true
+            // What is on its way may be the last to arrive.
+            wires[Int(link)].isCutToServer = true
+            if scheduler.chance.hits(percent: 50) { wires[Int(link)].toServer.removeAll() }
+            if scheduler.chance.hits(percent: 50) { wires[Int(link)].toHost.removeAll() }
+        }
+    }
+}

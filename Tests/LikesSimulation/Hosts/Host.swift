@@ -1,0 +1,67 @@
+import LikesCore
+
+/// What waits for a host's event loop.
+enum Inbound {
+    case wire(Int32, ToHost)
+    /// A client has sent something.
+    case readable(Int)
+    /// A client is gone: its connection in the core.
+    case closed(ConnectionID)
+}
+
+/// A host: one process of likesd, or the time between two.
+struct Host {
+    var core: Core?
+    var life: Int32 = 0
+    /// Its monotonic clock at the simulation's start.
+    var origin: Micros
+    var pausedUntil: Micros = 0
+    /// The connection of each backend, −1 for none.
+    var links: [Int32] = [-1, -1, -1, -1]
+    var inbox = Ring<Inbound>()
+    /// When its next turn is due; `.never`: none is.
+    var turnAt: Micros = .never
+    var tickAt: Micros = .never
+    /// Redis' clock less the host's, as learnt at the handshake.
+    var redisTimeOffset: Micros = 0
+    /// The client of each of the core's places for connections.
+    var clientOfSlot: [Int] = []
+    var resumed: [Int] = []
+    var redisCutUntil: Micros = 0
+    var postgresCutUntil: Micros = 0
+    /// When connections of each backend were attempted in the last second.
+    var attempts: [[Micros]] = [[], [], [], []]
+    var isStopping = false
+    /// The end of its last pause.
+    var resumedAt: Micros = -1
+
+    init(origin: Micros) { self.origin = origin }
+
+    var isUp: Bool { core != nil }
+
+    func instant(_ now: Micros) -> Instant { Instant(microseconds: now + origin) }
+}
+
+/// A program that uses likesd: one connection at a time.
+struct Client {
+    var host: Int
+    /// The core's connection in the host's life that it was made in.
+    var connection: ConnectionID?
+    var life: Int32 = -1
+    /// Requests not read by the host yet, by their first operation.
+    var unread = Ring<Int32>()
+    /// Requests read, in the order of their replies.
+    var waiting = Ring<Int32>()
+    /// Requests under way at once.
+    var depth: Int
+    /// Waits for all replies before the next burst.
+    var isClosedLoop: Bool
+    var meanGap: Micros
+
+    init(host: Int, depth: Int, isClosedLoop: Bool, meanGap: Micros) {
+        self.host = host
+        self.depth = depth
+        self.isClosedLoop = isClosedLoop
+        self.meanGap = meanGap
+    }
+}

@@ -1,0 +1,223 @@
+import LikesCore
+import LikesProtocol
+
+// The edge, as far as the core sees it: turns, timers, actions.
+extension Simulation {
+    func start(_ host: Int) {
+        guard hosts[host].core == nil else { return }
+        hosts[host].life += 1
+        hosts[host].isStopping = false
+        // A machine started again has a clock of its own.
+        hosts[host].origin = scheduler.chance.between(0, .seconds(1_000_000))
+        let instant = hosts[host].instant(now)
+        let core = Core(
+            configuration: plan.configuration, versions: Simulation.versions, seed: scheduler.chance.next(),
+            now: instant, safeguards: safeguards)
+        hosts[host].core = core
+        hosts[host].core?.start(now: instant, into: &actions)
+        endTurn(host)
+    }
+
+    /// kill -9, or the end of a process that was asked to stop: all its connections end.
+    func end(_ host: Int) {
+        guard hosts[host].isUp else { return }
+        hosts[host].core = nil
+        hosts[host].inbox.removeAll()
+        hosts[host].turnAt = .never
+        hosts[host].tickAt = .never
+        hosts[host].pausedUntil = 0
+        hosts[host].clientOfSlot = []
+        hosts[host].resumed = []
+        for place in 0..<4 where hosts[host].links[place] >= 0 {
+            abandon(hosts[host].links[place])
+            hosts[host].links[place] = -1
+        }
+        for client in clients.indices where clients[client].host == host { forget(client) }
+    }
+
+    func wake(_ host: Int) {
+        guard hosts[host].isUp, hosts[host].turnAt == .never else { return }
+        let due = max(now + scheduler.chance.skewed(1, 200), hosts[host].pausedUntil)
+        hosts[host].turnAt = due
+        scheduler.at(due, .hostTurn, Int32(host), UInt32(hosts[host].life))
+    }
+
+    func tick(_ host: Int, _ life: UInt32) {
+        guard hosts[host].isUp, UInt32(hosts[host].life) == life, hosts[host].tickAt <= now else { return }
+        hosts[host].tickAt = .never
+        wake(host)
+    }
+
+    func turn(_ host: Int, _ life: UInt32) {
+        guard hosts[host].isUp, UInt32(hosts[host].life) == life, hosts[host].turnAt <= now else { return }
+        if hosts[host].pausedUntil > now {
+            hosts[host].turnAt = hosts[host].pausedUntil
+            scheduler.at(hosts[host].turnAt, .hostTurn, Int32(host), life)
+            return
+        }
+        hosts[host].turnAt = .never
+        // One source's events, or all that there are.
+        let taken = scheduler.chance.hits(percent: 30) ? min(1, hosts[host].inbox.count) : hosts[host].inbox.count
+        for _ in 0..<taken {
+            guard let inbound = hosts[host].inbox.popFirst() else { break }
+            deliver(inbound, host)
+        }
+        endTurn(host)
+        if hosts[host].isUp, !hosts[host].inbox.isEmpty { wake(host) }
+    }
+
+    private func endTurn(_ host: Int) {
+        let instant = hosts[host].instant(now)
+        if let due = hosts[host].core?.nextTick, due <= instant {
+            hosts[host].core?.tick(now: instant, into: &actions)
+        }
+        var rounds = 0
+        repeat {
+            performActions(host)
+            hosts[host].core?.turnEnded(now: instant, into: &actions)
+            performActions(host)
+            let resumed = hosts[host].resumed
+            hosts[host].resumed = []
+            for client in resumed { read(client, host) }
+            rounds += 1
+            if rounds > 10_000 { return fail(Violation(.interface, "a turn that does not end")) }
+        } while hosts[host].isUp && !actions.isEmpty
+        guard let next = hosts[host].core?.nextTick else { return }
+        let due = max(next.microseconds - hosts[host].origin, now + 1)
+        if due < hosts[host].tickAt {
+            hosts[host].tickAt = due
+            scheduler.at(due, .hostTick, Int32(host), UInt32(hosts[host].life))
+        }
+    }
+
+    private func performActions(_ host: Int) {
+        while !actions.isEmpty {
+            swap(&actions, &running)
+            for action in running { perform(action, host) }
+            running.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func perform(_ action: Action, _ host: Int) {
+        guard hosts[host].isUp else { return }
+        note(.performed(host, action))
+        switch action {
+        case .reply(let connection, let reply): replied(reply, on: connection, host)
+        case .close: break
+        case .resume(let connection):
+            hosts[host].resumed.append(hosts[host].clientOfSlot[Int(connection.slot)])
+        case .verify, .admit, .readCounters, .writeThrough, .fill, .beat: call(action, .redis, host)
+        case .fence, .commit, .tend, .retireLanes: call(action, .lane, host)
+        case .selectCounters, .selectPairs, .selectRepairs: call(action, .reader, host)
+        case .connect(let backend):
+            noteAttempt(host, backend)
+            if hosts[host].links[backend.place] >= 0 {
+                fail(Violation(.interface, "host \(host) connects \(backend) twice"))
+            }
+            hosts[host].links[backend.place] = open(backend, host: host)
+        case .disconnect(let backend):
+            guard hosts[host].links[backend.place] >= 0 else { return }
+            abandon(hosts[host].links[backend.place])
+            hosts[host].links[backend.place] = -1
+        case .log: break
+        case .stopped:
+            end(host)
+        }
+    }
+
+    private func call(_ action: Action, _ backend: Backend, _ host: Int) {
+        let connection = hosts[host].links[backend.place]
+        guard connection >= 0 else {
+            return fail(Violation(.interface, "host \(host) calls \(backend), which it is not connected to"))
+        }
+        if wires[Int(connection)].toServer.count > Simulation.callsOnWireMax {
+            return fail(Violation(.bounded, "host \(host): calls pile up on the wire to \(backend)"))
+        }
+        let deadline =
+            backend == .redis
+            ? now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax) : 0
+        send(.call(action, deadline: deadline), to: connection)
+    }
+
+    /// Kinds of calls times their number in flight, and what came before a hang.
+    private static let callsOnWireMax = 64
+
+    private func noteAttempt(_ host: Int, _ backend: Backend) {
+        let place = backend.place
+        hosts[host].attempts[place].removeAll { now - $0 > .seconds(1) }
+        hosts[host].attempts[place].append(now)
+        guard hosts[host].attempts[place].count > Simulation.attemptsPerSecondMax else { return }
+        let text = "host \(host) connects \(backend) over \(Simulation.attemptsPerSecondMax) times in a second"
+        fail(Violation(.reconnections, text))
+    }
+
+    /// Twice what attempts at 50 ms, 100 ms, 200 ms … come to, half of each random: it may have been well in between.
+    private static let attemptsPerSecondMax = 16
+
+    // MARK: Events
+
+    private func deliver(_ inbound: Inbound, _ host: Int) {
+        switch inbound {
+        case .readable(let client): read(client, host)
+        case .closed(let connection):
+            let instant = hosts[host].instant(now)
+            hosts[host].core?.closed(connection, now: instant, into: &actions)
+        case .wire(let connection, let message):
+            let backend = wires[Int(connection)].backend
+            guard hosts[host].links[backend.place] == connection else { return }
+            note(.heard(host, message))
+            deliver(message, backend, host)
+        }
+        performActions(host)
+    }
+
+    private func deliver(_ message: ToHost, _ backend: Backend, _ host: Int) {
+        let instant = hosts[host].instant(now)
+        switch message {
+        case .redisReady(let time):
+            hosts[host].redisTimeOffset = time - now
+            hosts[host].core?.redisConnected(now: instant, into: &actions)
+        case .subscribed: hosts[host].core?.subscriberConnected(now: instant, into: &actions)
+        case .databaseReady(let facts):
+            hosts[host].core?.databaseConnected(backend, facts, now: instant, into: &actions)
+        case .answer(let answer): deliver(answer, host, instant)
+        case .end(let failure):
+            let connection = hosts[host].links[backend.place]
+            hosts[host].links[backend.place] = -1
+            abandon(connection)
+            hosts[host].core?.lost(backend, failure, now: instant, into: &actions)
+        }
+    }
+
+    private func deliver(_ answer: Answer, _ host: Int, _ now: Instant) {
+        switch answer {
+        case .verified(let call, let generation):
+            hosts[host].core?.verified(call, generation, now: now, into: &actions)
+        case .admitted(let call, let verdicts): hosts[host].core?.admitted(call, verdicts, now: now, into: &actions)
+        case .countersRead(let call, let counters):
+            hosts[host].core?.countersRead(call, counters, now: now, into: &actions)
+        case .wroteThrough(let call, let refusal):
+            hosts[host].core?.wroteThrough(call, refusal: refusal, now: now, into: &actions)
+        case .filled(let call): hosts[host].core?.filled(call, now: now, into: &actions)
+        case .redisCallFailed(let call, let failure):
+            hosts[host].core?.redisCallFailed(call, failure, now: now, into: &actions)
+        case .heard(let token, let counters):
+            hosts[host].core?.heard(token: token, counters, now: now, into: &actions)
+        case .heardBeat(let number): hosts[host].core?.heardBeat(number, now: now, into: &actions)
+        case .fenced(let call, let state): hosts[host].core?.fenced(call, state, now: now, into: &actions)
+        case .committed(let call, let outcome): hosts[host].core?.committed(call, outcome, now: now, into: &actions)
+        case .fencedOff(let call): hosts[host].core?.fencedOff(call, now: now, into: &actions)
+        case .tended(let call): hosts[host].core?.tended(call, now: now, into: &actions)
+        case .lanesRetired(let call, let count):
+            hosts[host].core?.lanesRetired(call, lanesCount: count, now: now, into: &actions)
+        case .countersSelected(let call, let counters):
+            hosts[host].core?.countersSelected(call, counters, now: now, into: &actions)
+        case .pairsSelected(let call, let states):
+            hosts[host].core?.pairsSelected(call, states, now: now, into: &actions)
+        case .repairsSelected(let call, let counters, let next):
+            hosts[host].core?.repairsSelected(call, counters, next: next, now: now, into: &actions)
+        case .statementFailed(let call, let failure):
+            hosts[host].core?.statementFailed(call, failure, now: now, into: &actions)
+        }
+    }
+}

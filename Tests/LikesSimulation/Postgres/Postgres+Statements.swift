@@ -1,0 +1,83 @@
+import LikesCore
+import LikesProtocol
+
+extension Postgres {
+    /// One step of the session's statement.
+    func run(_ session: Session) -> StepResult {
+        guard let statement = session.statement else { preconditionFailure("a step without a statement") }
+        if case .answers(let answer) = statement.phase { return .done(answer) }
+        if case .begins = statement.phase, let failure = refusal(of: statement.action) { return .failed(failure) }
+        switch statement.action {
+        case .fence(let call, let lane, let rows): return fence(session, call, lane, rows)
+        case .commit(let call, let request): return commit(session, call, request)
+        case .tend(let call, let request): return tend(session, call, request)
+        case .retireLanes(let call): return retire(session, call)
+        case .selectCounters(let call, let items):
+            return .done(.countersSelected(call, items.map { state.counters[index(of: $0)] }))
+        case .selectPairs(let call, let pairs):
+            let states = pairs.map { pair in
+                PairState(
+                    liked: state.likes[index(of: pair)] != 0, counter: state.counters[index(of: pair.item)])
+            }
+            return .done(.pairsSelected(call, states))
+        case .selectRepairs(let call, let cursor): return selectRepairs(call, after: cursor)
+        default: preconditionFailure("not a statement")
+        }
+    }
+
+    /// Why the server as it is now refuses the statement at once.
+    private func refusal(of action: Action) -> StatementFailure? {
+        let now = scheduler.now
+        if schemaUntil > now { return .schema("no such column") }
+        guard action.isWrite else { return nil }
+        if readOnlyUntil > now { return .readOnly("the server is read-only") }
+        if fullUntil > now { return .other("disk full") }
+        if retryableUntil > now, scheduler.chance.hits(percent: 20) { return .retryable("could not serialize") }
+        return nil
+    }
+
+    private func selectRepairs(_ call: CallID, after cursor: RepairCursor?) -> StepResult {
+        var found: [CounterState] = []
+        let most = scheduler.chance.hits(percent: 70) ? plan.items.count : 1
+        for place in plan.items.indices where state.repairs[place] != nil {
+            let item = plan.items[place]
+            if let cursor, (Int16(item.type), item.id) <= (cursor.typeNumber, cursor.itemID) { continue }
+            if found.count == most, let last = found.last {
+                let next = RepairCursor(typeNumber: Int16(last.item.type), itemID: last.item.id)
+                return .done(.repairsSelected(call, found, next))
+            }
+            found.append(state.counters[place])
+        }
+        return .done(.repairsSelected(call, found, nil))
+    }
+
+    // MARK: Indexes
+
+    package func index(of item: Item) -> Int {
+        for (place, known) in plan.items.enumerated() where known == item { return place }
+        preconditionFailure("an item that is not in the plan")
+    }
+
+    package func index(of pair: Pair) -> Int { Int(pair.user - 1) * plan.items.count + index(of: pair.item) }
+}
+
+extension Action {
+    /// The call it makes of a backend; nil: none.
+    var call: CallID? {
+        switch self {
+        case .verify(let call, _, _), .admit(let call, _), .readCounters(let call, _, _),
+            .writeThrough(let call, _, _, _), .fill(let call, _, _), .fence(let call, _, _), .commit(let call, _),
+            .tend(let call, _), .retireLanes(let call), .selectCounters(let call, _), .selectPairs(let call, _),
+            .selectRepairs(let call, _):
+            call
+        case .reply, .close, .resume, .beat, .connect, .disconnect, .log, .stopped: nil
+        }
+    }
+
+    var isWrite: Bool {
+        switch self {
+        case .fence, .commit, .tend, .retireLanes: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,242 @@
+import LikesCore
+import LikesProtocol
+
+/// PostgreSQL as far as likesd asks it: READ COMMITTED transactions of one statement each, row locks, waits, deadlocks,
+/// commits that take effect at one moment, backends that go on when their client is gone.
+package final class Postgres {
+    let scheduler: Scheduler
+    let safeguards: Safeguards
+    let plan: Plan
+    package internal(set) var state: PostgresState
+    package private(set) var flips: [[Flip]]
+    package private(set) var counts: [[CountEntry]]
+    package var history = DatabaseHistory(system: "7000000000000000001", timeline: 1)
+
+    /// Messages to be sent to hosts, taken by the simulation after each event.
+    package var outbox: [(connection: Int32, message: ToHost)] = []
+    /// What went wrong with the rules of the database itself.
+    package var violation: Violation?
+    /// The host that has just committed, and a bit for each item that changed.
+    package var lastCommit: (host: Int, items: UInt32)?
+
+    var sessions: [Int32: Session] = [:]
+    private var holders: [RowLock: Int32] = [:]
+
+    // Faults
+    package var downUntil: Micros = 0
+    package var hungUntil: Micros = 0
+    package var readOnlyUntil: Micros = 0
+    package var schemaUntil: Micros = 0
+    package var fullUntil: Micros = 0
+    package var retryableUntil: Micros = 0
+
+    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards) {
+        self.scheduler = scheduler
+        self.plan = plan
+        self.safeguards = safeguards
+        state = PostgresState(usersCount: plan.usersCount, items: plan.items)
+        flips = [[Flip]](repeating: [], count: plan.pairsCount)
+        counts = plan.items.map { _ in [CountEntry(at: 0, count: 0, version: 0, host: -1, ups: 0, downs: 0)] }
+    }
+
+    // MARK: Messages
+
+    package func receive(_ message: ToServer, on connection: Int32, backend: Backend, host: Int) {
+        guard downUntil <= scheduler.now else {
+            if case .end = message { return }
+            outbox.append((connection, .end(.unreachable("the server is down"))))
+            return
+        }
+        switch message {
+        case .hello: connect(connection, backend, host)
+        case .call(let action, _):
+            guard let session = sessions[connection] else { return }
+            session.queue.append(action)
+            if session.statement == nil { begin(session) }
+        case .end:
+            guard let session = sessions[connection] else { return }
+            session.isOrphan = true
+            if session.statement == nil { sessions[connection] = nil }
+        }
+    }
+
+    private func connect(_ connection: Int32, _ backend: Backend, _ host: Int) {
+        // While the server hangs, nobody answers.
+        if hungUntil > scheduler.now { return }
+        if schemaUntil > scheduler.now {
+            outbox.append((connection, .end(.schema("run likesctl migrate"))))
+        } else if backend == .lane, readOnlyUntil > scheduler.now {
+            outbox.append((connection, .end(.readOnly("the server is read-only"))))
+        } else {
+            sessions[connection] = Session(connection: connection, backend: backend, host: host)
+            outbox.append((connection, .databaseReady(DatabaseFacts(history: history))))
+        }
+    }
+
+    // MARK: Statements
+
+    private func begin(_ session: Session) {
+        while let action = session.queue.popFirst() {
+            // Statements that wait in the buffer of a connection that is gone are executed, or not.
+            if session.isOrphan, scheduler.chance.hits(percent: 50) { continue }
+            session.turn &+= 1
+            session.statement = Statement(action)
+            goOn(session)
+            scheduler.after(
+                .ms(plan.configuration.requestTimeoutMs), .statementTimeout, session.connection, session.turn)
+            return
+        }
+        if session.isOrphan { sessions[session.connection] = nil }
+    }
+
+    private func goOn(_ session: Session) {
+        let delay =
+            plan.isSkewed
+            ? scheduler.chance.skewed(plan.stepDelay.low, plan.stepDelay.high)
+            : scheduler.chance.between(plan.stepDelay.low, plan.stepDelay.high)
+        scheduler.after(delay, .statementStep, session.connection, session.turn)
+    }
+
+    /// A statement's next step.
+    package func step(_ connection: Int32, _ turn: UInt32) {
+        guard let session = sessions[connection], session.turn == turn, session.statement != nil else { return }
+        let resumesAt = max(hungUntil, session.hungUntil)
+        if resumesAt > scheduler.now {
+            let spread = scheduler.chance.between(0, .ms(2))
+            scheduler.at(resumesAt + spread, .statementStep, connection, turn)
+            return
+        }
+        guard session.statement?.waitsFor == nil else { return }
+        switch run(session) {
+        case .goesOn: goOn(session)
+        case .waits(let lock): wait(session, lock)
+        case .failed(let failure): fail(session, failure)
+        case .done(let answer): end(session, answer)
+        }
+    }
+
+    private func end(_ session: Session, _ answer: Answer) {
+        release(session)
+        session.statement = nil
+        outbox.append((session.connection, .answer(answer)))
+        begin(session)
+    }
+
+    private func fail(_ session: Session, _ failure: StatementFailure) {
+        guard let call = session.statement?.action.call else { return }
+        end(session, .statementFailed(call, failure))
+    }
+
+    // MARK: Locks
+
+    /// nil: the row is this transaction's now; otherwise who waits for it has to.
+    func lock(_ row: RowLock, _ session: Session) -> StepResult? {
+        if let holder = holders[row] {
+            return holder == session.connection ? nil : .waits(row)
+        }
+        holders[row] = session.connection
+        session.statement?.locks.append(row)
+        return nil
+    }
+
+    func isLocked(_ row: RowLock, against session: Session) -> Bool {
+        holders[row].map { $0 != session.connection } ?? false
+    }
+
+    private func wait(_ session: Session, _ row: RowLock) {
+        session.statement?.waitsFor = row
+        session.statement?.waitCount &+= 1
+        scheduler.coverage.note(.rowWaits)
+        // Whom does the holder wait for, and that one?
+        var holder = holders[row]
+        var steps = 0
+        while let next = holder, next != session.connection, steps < 64 {
+            holder = sessions[next]?.statement?.waitsFor.flatMap { holders[$0] }
+            steps += 1
+        }
+        if holder == session.connection {
+            scheduler.coverage.note(.deadlocks)
+            violation = violation ?? Violation(.deadlock, "transactions wait for each other's rows")
+            fail(session, .retryable("deadlock detected"))
+            return
+        }
+        let timeout = Micros.ms(max(1, plan.configuration.requestTimeoutMs / 2))
+        let mark = session.turn &* 64 &+ (session.statement?.waitCount ?? 0) % 64
+        scheduler.after(timeout, .lockTimeout, session.connection, mark)
+    }
+
+    package func lockTimeout(_ connection: Int32, _ mark: UInt32) {
+        guard let session = sessions[connection], let statement = session.statement, statement.waitsFor != nil,
+            mark == session.turn &* 64 &+ statement.waitCount % 64
+        else { return }
+        scheduler.coverage.note(.lockTimeouts)
+        fail(session, .retryable("lock timeout"))
+    }
+
+    package func statementTimeout(_ connection: Int32, _ turn: UInt32) {
+        guard let session = sessions[connection], session.turn == turn, let statement = session.statement else { return }
+        if case .answers = statement.phase { return }
+        // A stopped process handles its timer when it goes on: a moment too late for the commit, or not.
+        guard max(hungUntil, session.hungUntil) <= scheduler.now else { return }
+        fail(session, .other("statement timeout"))
+    }
+
+    private func release(_ session: Session) {
+        guard let locks = session.statement?.locks, !locks.isEmpty else { return }
+        for row in locks { holders[row] = nil }
+        session.statement?.locks = []
+        guard sessions.values.contains(where: { $0.statement?.waitsFor != nil }) else { return }
+        for other in sessions.keys.sorted() {
+            guard let waiting = sessions[other], let row = waiting.statement?.waitsFor, holders[row] == nil else {
+                continue
+            }
+            waiting.statement?.waitsFor = nil
+            goOn(waiting)
+        }
+    }
+
+    /// The transaction's changes take effect, all at once.
+    func releaseCommitted(_ session: Session) { release(session) }
+
+    // MARK: What is committed
+
+    func note(flip pair: Int, liked: Bool, host: Int) {
+        flips[pair].append(Flip(at: scheduler.now, liked: liked, host: host))
+    }
+
+    package func account(pair: Int, flip: Int) { flips[pair][flip].isAccounted = true }
+
+    func note(count item: Int, host: Int, ups: Int64, downs: Int64) {
+        let counter = state.counters[item]
+        counts[item].append(
+            CountEntry(
+                at: scheduler.now, count: counter.count, version: counter.version, host: host, ups: ups, downs: downs))
+    }
+
+    // MARK: Faults
+
+    /// Everything not committed is lost, every connection with it.
+    package func crash(until: Micros) {
+        for connection in sessions.keys.sorted() {
+            outbox.append((connection, .end(.unreachable("the server went away"))))
+        }
+        sessions = [:]
+        holders = [:]
+        downUntil = until
+    }
+
+    /// A backend process is ended at whatever it does.
+    package func terminate(_ connection: Int32) {
+        guard let session = sessions[connection] else { return }
+        release(session)
+        sessions[connection] = nil
+        outbox.append((connection, .end(.unreachable("terminated"))))
+    }
+
+    package var connections: [Int32] { sessions.keys.sorted() }
+
+    /// Those with a statement under way.
+    package var busyConnections: [Int32] { sessions.keys.sorted().filter { sessions[$0]?.statement != nil } }
+
+    package func hang(_ connection: Int32, until: Micros) { sessions[connection]?.hungUntil = until }
+}

@@ -1,0 +1,50 @@
+import LikesCore
+
+/// A backend process of PostgreSQL: one connection's statements, one after the other.
+final class Session {
+    let connection: Int32
+    let backend: Backend
+    let host: Int
+    var queue = Ring<Action>()
+    var statement: Statement?
+    /// The client is gone; noticed when a statement ends.
+    var isOrphan = false
+    var hungUntil: Micros = 0
+    /// Counts statements, so that a step meant for an earlier one is passed over.
+    var turn: UInt32 = 0
+
+    init(connection: Int32, backend: Backend, host: Int) {
+        self.connection = connection
+        self.backend = backend
+        self.host = host
+    }
+}
+
+/// A statement under way: its own transaction.
+struct Statement {
+    enum Phase {
+        case begins, fence, likes, unlikes, counters, repairs, mended, flush, answers(Answer)
+    }
+    var action: Action
+    var phase = Phase.begins
+    /// How far the phase has come.
+    var place = 0
+    var locks: [RowLock] = []
+    var waitsFor: RowLock?
+    var waitCount: UInt32 = 0
+
+    /// For each row of a commit, the row of `user_likes` that the statement's snapshot has.
+    var snapshot: [Int32] = []
+    var changed: [Bool] = []
+    /// Where the statement will fail, however far it comes: a place of its rows.
+    var failsAt: (place: Int, failure: StatementFailure)?
+    var ups: [Int64] = []
+    var downs: [Int64] = []
+    /// Items, ascending, and the version each gets in `cache_repairs`.
+    var upserts: [(item: Int, version: Int64)] = []
+    var deletes: [Int] = []
+    /// Places in `lanes` that are retired.
+    var retired: [Int64] = []
+
+    init(_ action: Action) { self.action = action }
+}

@@ -1,0 +1,152 @@
+import LikesCore
+import LikesProtocol
+
+// What the scripts do, each at one moment.
+extension Redis {
+    /// nil: there is no answer.
+    func run(_ action: Action, deadline: Micros, host: Int) -> Answer? {
+        switch action {
+        case .verify(let call, let database, let token): return verify(call, database, token)
+        case .admit(let call, let entries): return admit(call, entries)
+        case .readCounters(let call, let generation, let items): return readCounters(call, generation, items)
+        case .writeThrough(let call, let generation, let counters, let recent):
+            switch setCounters(generation, counters, deadline: deadline, publishes: true) {
+            case .failure(let failure): return .redisCallFailed(call, failure)
+            case .success(let dropped):
+                if isFull, !recent.isEmpty { return .wroteThrough(call, refusal: "OOM") }
+                keep(recent)
+                return .wroteThrough(call, refusal: dropped ? "OOM" : nil)
+            }
+        case .fill(let call, let generation, let counters):
+            switch setCounters(generation, counters, deadline: deadline, publishes: false) {
+            case .failure(let failure): return .redisCallFailed(call, failure)
+            case .success: return .filled(call)
+            }
+        case .beat(let number):
+            publish(beat: number, host: host)
+            return nil
+        default: preconditionFailure("not a call to Redis")
+        }
+    }
+
+    private var isFull: Bool { fullUntil > scheduler.now }
+    private var isRefusing: Bool { refusingUntil > scheduler.now }
+
+    private func item(_ item: Item) -> Int {
+        for (place, known) in plan.items.enumerated() where known == item { return place }
+        preconditionFailure("an item that is not in the plan")
+    }
+
+    private func verify(_ call: CallID, _ database: DatabaseHistory?, _ token: String) -> Answer {
+        if let marker = store.marker {
+            let fits = marker.server == serverWord && marker.fits(database)
+            if fits || !safeguards.generationCheck { return .verified(call, marker) }
+        }
+        if isFull || isRefusing { return .redisCallFailed(call, .refused("no writes")) }
+        let marker = Generation(server: serverWord, database: database, token: token)
+        store.marker = marker
+        return .verified(call, marker)
+    }
+
+    private func readCounters(_ call: CallID, _ generation: Generation, _ items: [Item]) -> Answer {
+        guard !safeguards.generationCheck || store.marker == generation else {
+            return .redisCallFailed(call, .otherGeneration)
+        }
+        return .countersRead(
+            call,
+            items.map { asked -> CounterState? in
+                let place = item(asked)
+                guard let count = store.counter(place, at: time), let version = store.version(place, at: time),
+                    version.token == generation.token || !safeguards.generationCheck
+                else { return nil }
+                return CounterState(item: asked, count: count, version: version.version)
+            })
+    }
+
+    private enum SetResult {
+        case success(dropped: Bool)
+        case failure(RedisFailure)
+    }
+
+    private func setCounters(
+        _ generation: Generation, _ counters: [CounterState], deadline: Micros, publishes: Bool
+    ) -> SetResult {
+        if counters.isEmpty { return isRefusing ? .failure(.refused("MISCONF")) : .success(dropped: false) }
+        if isRefusing { return .failure(.refused("MISCONF")) }
+        if time > deadline {
+            scheduler.coverage.note(.lateCalls)
+            if safeguards.callDeadline { return .failure(.late) }
+        }
+        if store.marker != generation {
+            scheduler.coverage.note(.otherGenerations)
+            if safeguards.generationCheck { return .failure(.otherGeneration) }
+        }
+        let expiresAt = time + .seconds(plan.configuration.cacheTTLSeconds)
+        for counter in counters {
+            let place = item(counter.item)
+            if isFull {
+                store.counters[place] = nil
+                store.versions[place] = nil
+                continue
+            }
+            if let old = store.version(place, at: time),
+                old.token == generation.token || !safeguards.generationCheck, old.version > counter.version
+            {
+                scheduler.coverage.note(.olderVersions)
+                if safeguards.versionCheck { continue }
+            }
+            store.counters[place] = Expiring(value: counter.count, expiresAt: expiresAt)
+            let version = StoredVersion(token: generation.token, version: counter.version)
+            store.versions[place] = Expiring(value: version, expiresAt: expiresAt)
+        }
+        if publishes { publish(token: generation.token, counters) }
+        // What was just written is what LFU and random eviction may take first.
+        if evictingUntil > scheduler.now, let last = counters.last, scheduler.chance.hits(percent: plan.evictsNewPercent)
+        {
+            scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
+        }
+        return .success(dropped: isFull)
+    }
+
+    private func keep(_ recent: [RecentLike]) {
+        for change in recent {
+            let user = Int(change.pair.user - 1)
+            let bit = UInt32(1) << UInt32(item(change.pair.item))
+            var members = store.recent[user].flatMap { $0.expiresAt > time ? $0.value : nil } ?? 0
+            if change.add {
+                members |= bit
+                while members.nonzeroBitCount > Int(plan.configuration.recentLikesMax) {
+                    let others = (0..<UInt32(plan.items.count)).filter { members & ~bit & (1 << $0) != 0 }
+                    members &= ~(1 << others[scheduler.chance.below(others.count)])
+                }
+                store.recent[user] = Expiring(
+                    value: members, expiresAt: time + .seconds(plan.configuration.recentLikesTTLSeconds))
+            } else {
+                store.recent[user]?.value = members & ~bit
+            }
+        }
+    }
+
+    private func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Answer {
+        let limit = plan.configuration.rateLimitRequests
+        if limit > 0, isFull || isRefusing { return .redisCallFailed(call, .refused("no writes")) }
+        return .admitted(
+            call,
+            entries.map { entry in
+                let user = Int(entry.pair.user - 1)
+                if limit > 0 {
+                    var rate = store.rates[user].flatMap { $0.expiresAt > time ? $0 : nil }
+                        ?? Expiring(
+                            value: 0, expiresAt: time + .seconds(plan.configuration.rateLimitWindowSeconds))
+                    rate.value += 1
+                    store.rates[user] = rate
+                    if rate.value > limit {
+                        return .limited(retrySeconds: max(1, (rate.expiresAt - time + 999_999) / 1_000_000))
+                    }
+                }
+                guard entry.kind == .like else { return .admitted(recent: false) }
+                let members = store.recent[user].flatMap { $0.expiresAt > time ? $0.value : nil } ?? 0
+                return .admitted(recent: members & (1 << UInt32(item(entry.pair.item))) != 0)
+            })
+    }
+}

@@ -1,0 +1,176 @@
+import LikesCore
+import LikesProtocol
+
+/// Redis as far as likesd asks it: what its scripts do, TTLs, Pub/Sub, and a server that hangs, dies, forgets, and comes
+/// back with older data.
+package final class Redis {
+    let scheduler: Scheduler
+    let safeguards: Safeguards
+    let plan: Plan
+    var store: RedisStore
+    private var snapshots: [RedisStore] = []
+    /// The server's life and its data's: new with each start.
+    private var run = 1
+    package private(set) var serverWord: String
+    /// How far its clock is from the simulation's.
+    let clockOffset: Micros
+
+    /// Messages to be sent to hosts, taken by the simulation after each event.
+    package var outbox: [(connection: Int32, message: ToHost)] = []
+    private var pending: [(connection: Int32, backend: Backend, host: Int, message: ToServer)] = []
+    private var open: [Int32] = []
+    private var subscribers: [(connection: Int32, host: Int)] = []
+
+    // Faults
+    package private(set) var downUntil: Micros = 0
+    package private(set) var hungUntil: Micros = 0
+    package var fullUntil: Micros = 0
+    package var readOnlyUntil: Micros = 0
+    package var refusingUntil: Micros = 0
+    package var evictingUntil: Micros = 0
+
+    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards) {
+        self.scheduler = scheduler
+        self.plan = plan
+        self.safeguards = safeguards
+        store = RedisStore(usersCount: plan.usersCount, itemsCount: plan.items.count)
+        clockOffset = scheduler.chance.between(-Micros.seconds(100), .seconds(100))
+        serverWord = "run1:repl1"
+    }
+
+    /// Its own clock.
+    var time: Micros { scheduler.now + clockOffset }
+
+    // MARK: Messages
+
+    package func receive(_ message: ToServer, on connection: Int32, backend: Backend, host: Int) {
+        if downUntil > scheduler.now {
+            if case .end = message { return }
+            outbox.append((connection, .end(.unreachable("the server is down"))))
+        } else if hungUntil > scheduler.now || !pending.isEmpty {
+            pending.append((connection, backend, host, message))
+        } else {
+            execute(message, connection, backend, host)
+        }
+    }
+
+    private func execute(_ message: ToServer, _ connection: Int32, _ backend: Backend, _ host: Int) {
+        switch message {
+        case .hello:
+            if readOnlyUntil > scheduler.now {
+                outbox.append((connection, .end(.unreachable("READONLY or LOADING"))))
+                return
+            }
+            open.append(connection)
+            if backend == .subscriber {
+                subscribers.append((connection, host))
+                outbox.append((connection, .subscribed))
+            } else {
+                outbox.append((connection, .redisReady(time: time)))
+            }
+        case .call(let action, let deadline):
+            guard open.contains(connection) else { return }
+            if readOnlyUntil > scheduler.now {
+                close(connection)
+                outbox.append((connection, .end(.unreachable("READONLY or LOADING"))))
+                return
+            }
+            if let answer = run(action, deadline: deadline, host: host) {
+                outbox.append((connection, .answer(answer)))
+            }
+        case .end: close(connection)
+        }
+    }
+
+    private func close(_ connection: Int32) {
+        open.removeAll { $0 == connection }
+        subscribers.removeAll { $0.connection == connection }
+    }
+
+    /// Every subscriber of the channel that all hosts share.
+    func publish(token: String, _ counters: [CounterState]) {
+        for subscriber in subscribers {
+            outbox.append((subscriber.connection, .answer(.heard(token: token, counters))))
+        }
+    }
+
+    /// Subscribers of the host's own channel; `host` tells one life of a host from the next.
+    func publish(beat: UInt64, host: Int) {
+        for subscriber in subscribers where subscriber.host == host {
+            outbox.append((subscriber.connection, .answer(.heardBeat(beat))))
+        }
+    }
+
+    // MARK: Faults
+
+    package func hang(until: Micros) { hungUntil = max(hungUntil, until) }
+
+    /// What came meanwhile is executed now, whoever still waits for it: each connection's in order.
+    package func resume() {
+        guard hungUntil <= scheduler.now, downUntil <= scheduler.now else { return }
+        while !pending.isEmpty {
+            let chosen = pending[scheduler.chance.below(pending.count)].connection
+            guard let place = pending.firstIndex(where: { $0.connection == chosen }) else { return }
+            let next = pending.remove(at: place)
+            execute(next.message, next.connection, next.backend, next.host)
+        }
+    }
+
+    package enum Return { case empty, oldSnapshot, lastSnapshot }
+
+    /// The server ends; every connection is lost. It is back at `until` with other data.
+    package func restart(_ kind: Return, until: Micros) {
+        for connection in open { outbox.append((connection, .end(.unreachable("the server went away")))) }
+        open = []
+        subscribers = []
+        pending = []
+        hungUntil = 0
+        downUntil = until
+        run += 1
+        // A restart keeps the replication id that its snapshot has, or not; the run's id is always new.
+        serverWord = scheduler.chance.hits(percent: 50) ? "run\(run):repl\(run)" : "run\(run):repl1"
+        switch kind {
+        case .empty: flush()
+        case .oldSnapshot:
+            if snapshots.isEmpty { flush() } else { store = snapshots[scheduler.chance.below(snapshots.count)] }
+        case .lastSnapshot: if let last = snapshots.last { store = last } else { flush() }
+        }
+    }
+
+    /// Other data under the connections that there are: that of an earlier life. (What this very life held before can't
+    /// be told from what it holds: docs/reliability-simulation.md.)
+    package func swap() {
+        if let other = snapshots.last(where: { $0.marker?.server != serverWord }) { store = other } else { flush() }
+    }
+
+    package func flush() { store = RedisStore(usersCount: plan.usersCount, itemsCount: plan.items.count) }
+
+    package func takeSnapshot() {
+        guard downUntil <= scheduler.now else { return }
+        snapshots.append(store)
+        if snapshots.count > 5 { snapshots.remove(at: scheduler.chance.below(snapshots.count - 1)) }
+    }
+
+    package var hasMarker: Bool { store.marker != nil }
+
+    /// A counter with its version.
+    package func evict(item: Int) {
+        store.counters[item] = nil
+        store.versions[item] = nil
+    }
+
+    package func evictOne() {
+        scheduler.coverage.note(.evictions)
+        // The marker is asked for more often than any counter, and seldom the one that goes.
+        let key = scheduler.chance.below(store.keysMax)
+        if key < store.keysMax - 1 || plan.evictsMarker && scheduler.chance.hits(percent: 5) { store.evict(key) }
+    }
+
+    /// The counter that a host would read, with its version.
+    package func counter(_ item: Int) -> (count: Int64, version: Int64)? {
+        guard let marker = store.marker, let count = store.counter(item, at: time),
+            let version = store.version(item, at: time), version.token == marker.token
+        else { return nil }
+        return (count, version.version)
+    }
+}

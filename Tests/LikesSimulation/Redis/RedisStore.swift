@@ -1,0 +1,53 @@
+import LikesCore
+
+/// A value with the moment it expires at, by Redis' clock.
+struct Expiring<Value: Sendable>: Sendable {
+    var value: Value
+    var expiresAt: Micros
+}
+
+/// The version that stands beside a counter.
+struct StoredVersion: Sendable {
+    var token: String
+    var version: Int64
+}
+
+/// Redis' data: what a restart keeps, or a snapshot has. Items and users by index.
+struct RedisStore: Sendable {
+    var marker: Generation?
+    var counters: [Expiring<Int64>?]
+    var versions: [Expiring<StoredVersion>?]
+    /// For each user a bit for each item.
+    var recent: [Expiring<UInt32>?]
+    var rates: [Expiring<Int64>?]
+
+    init(usersCount: Int, itemsCount: Int) {
+        counters = [Expiring<Int64>?](repeating: nil, count: itemsCount)
+        versions = [Expiring<StoredVersion>?](repeating: nil, count: itemsCount)
+        recent = [Expiring<UInt32>?](repeating: nil, count: usersCount)
+        rates = [Expiring<Int64>?](repeating: nil, count: usersCount)
+    }
+
+    func counter(_ item: Int, at time: Micros) -> Int64? {
+        counters[item].flatMap { $0.expiresAt > time ? $0.value : nil }
+    }
+
+    func version(_ item: Int, at time: Micros) -> StoredVersion? {
+        versions[item].flatMap { $0.expiresAt > time ? $0.value : nil }
+    }
+
+    /// Key `number` of all there could be: each may be evicted on its own.
+    mutating func evict(_ number: Int) {
+        var place = number
+        if place < counters.count { return counters[place] = nil }
+        place -= counters.count
+        if place < versions.count { return versions[place] = nil }
+        place -= versions.count
+        if place < recent.count { return recent[place] = nil }
+        place -= recent.count
+        if place < rates.count { return rates[place] = nil }
+        marker = nil
+    }
+
+    var keysMax: Int { counters.count + versions.count + recent.count + rates.count + 1 }
+}

@@ -1,0 +1,55 @@
+import LikesCore
+import LikesSimulation
+import Testing
+
+/// One mechanism, and what is seen to break without it.
+private struct Bite: Sendable, CustomTestStringConvertible {
+    var safeguard: String
+    /// What may be found first, whatever the seed.
+    var rules: Set<Rule>
+    /// A seed among these shows it.
+    var seedsMax: UInt64
+
+    var testDescription: String { safeguard }
+}
+
+@Suite struct SafeguardTests {
+    private static let bites = [
+        Bite(safeguard: "versionCheck", rules: [.fresh, .repaired], seedsMax: 300),
+        Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 1_000),
+        Bite(safeguard: "generationCheck", rules: [.fresh, .repaired], seedsMax: 300),
+        Bite(safeguard: "fence", rules: [.commits, .durable, .fresh, .linearizable], seedsMax: 600),
+        Bite(safeguard: "journal", rules: [.fresh, .repaired], seedsMax: 300),
+        Bite(safeguard: "repairTable", rules: [.repaired, .fresh], seedsMax: 100),
+        Bite(safeguard: "repairs", rules: [.fresh, .repaired], seedsMax: 300),
+        Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
+        Bite(safeguard: "hintVerification", rules: [.linearizable], seedsMax: 300),
+        Bite(safeguard: "cacheExpiry", rules: [.fresh], seedsMax: 600),
+    ]
+
+    @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)
+    private func withoutAMechanismSomethingIsFound(bite: Bite) throws {
+        let path = try #require(Safeguards.named(bite.safeguard))
+        let focus = try #require(Focus.on(bite.safeguard))
+        var safeguards = Safeguards()
+        safeguards[keyPath: path] = false
+        for seed in 0..<bite.seedsMax {
+            let simulation = Simulation(seed: seed, safeguards: safeguards, focus: focus)
+            guard let violation = simulation.run(), bite.rules.contains(violation.rule) else { continue }
+            // It is the mechanism's absence that shows, not the seed.
+            if Simulation(seed: seed, focus: focus).run() != nil { continue }
+            return
+        }
+        Issue.record("no seed below \(bite.seedsMax) fails without \(bite.safeguard)")
+    }
+
+    @Test("Every mechanism has a name, a focus and a switch")
+    func everyMechanismHasAName() throws {
+        for name in Safeguards.names {
+            let path = try #require(Safeguards.named(name))
+            #expect(Safeguards()[keyPath: path], "\(name) is on")
+            #expect(Focus.on(name) != nil, "\(name) has a focus")
+        }
+        #expect(Mirror(reflecting: Safeguards()).children.count == Safeguards.names.count)
+    }
+}

@@ -1,0 +1,57 @@
+import LikesCore
+import LikesSimulation
+import Testing
+
+@Suite struct SeedTests {
+    @Test("Whatever fails, no guarantee is broken", arguments: 0..<20)
+    func noGuaranteeIsBroken(chunk: UInt64) {
+        for seed in (chunk * 20)..<(chunk * 20 + 20) { expectNothingBroken(seed) }
+    }
+
+    @Test("The same seed is the same run")
+    func theSameSeedIsTheSameRun() {
+        for seed: UInt64 in 0..<10 {
+            let (first, second) = (Simulation(seed: seed), Simulation(seed: seed, isTracing: true))
+            _ = first.run()
+            _ = second.run()
+            #expect(first.digest == second.digest, "seed \(seed)")
+        }
+    }
+
+    @Test("Seeds bring about what is rare: zombies, silent lanes, late calls, older data")
+    func seedsBringAboutWhatIsRare() {
+        var coverage = Coverage()
+        for seed: UInt64 in 0..<200 {
+            let simulation = Simulation(seed: seed)
+            _ = simulation.run()
+            coverage.add(simulation.coverage)
+        }
+        for rarity in Rarity.allCases where rarity != .deadlocks && rarity != .lockTimeouts {
+            #expect(coverage[rarity] > 0, "\(rarity)")
+        }
+        #expect(coverage[.deadlocks] == 0)
+    }
+
+    @Test("A failing seed prints its history")
+    func aFailingSeedPrintsItsHistory() throws {
+        var safeguards = Safeguards()
+        safeguards.hintVerification = false
+        let failing = (0..<200 as Range<UInt64>).lazy.map { Simulation(seed: $0, safeguards: safeguards) }
+            .first { $0.run() != nil }
+        let seed = try #require(failing).seed
+        let simulation = Simulation(seed: seed, safeguards: safeguards, isTracing: true)
+        let violation = try #require(simulation.run())
+        let report = simulation.report()
+        #expect(report.hasPrefix("seed \(seed): \(violation.rule.rawValue)"))
+        #expect(report.contains("PostgreSQL: user"))
+        #expect(report.split(separator: "\n").count > 10)
+    }
+}
+
+func expectNothingBroken(_ seed: UInt64, focus: Focus? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
+    let simulation = Simulation(seed: seed, focus: focus)
+    guard let violation = simulation.run() else { return }
+    Issue.record(
+        "seed \(seed): \(violation.rule): \(violation.text); see it with simulate --first \(seed) --seeds 1 --trace",
+        sourceLocation: sourceLocation)
+}
