@@ -25,6 +25,7 @@ test: ## build and run all tests, with a real PostgreSQL and Redis
 chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n
 	@scripts/install-deps
 	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 SEEDS ?= 2000
 simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n [FIRST=s] [ARGS=--trace]
 	@swift build -c release --product simulate
