@@ -4,6 +4,8 @@ import Testing
 
 @testable import TestSupport
 
+/// Not in the model, and left to the scripts' own tests: keys of a foreign type or without their TTL, and writes that
+/// take more than one run of a script.
 @Suite struct RedisModelTests {
     private static let rounds = 100
     private static let stepsPerRound = 80
