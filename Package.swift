@@ -31,7 +31,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
-            name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol"], swiftSettings: strict),
+            name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol", "TestSupport"],
+            swiftSettings: strict),
         // Many hosts and every failure in virtual time; a library, so that `simulate` is built without the tests.
         .target(
             name: "LikesSimulation", dependencies: ["LikesCore", "LikesProtocol"], path: "Tests/LikesSimulation",
@@ -40,12 +41,18 @@ let package = Package(
             name: "simulate", dependencies: ["LikesCore", "LikesSimulation"], path: "Tests/Simulate",
             swiftSettings: strict),
         .testTarget(
-            name: "LikesSimulationTests", dependencies: ["LikesCore", "LikesProtocol", "LikesSimulation"],
+            name: "LikesSimulationTests",
+            dependencies: ["likesd", "LikesCore", "LikesProtocol", "LikesSimulation", "TestSupport"],
             swiftSettings: strict),
         // What the daemon says to Redis and PostgreSQL, held against real ones.
         .testTarget(
             name: "LikesdTests",
-            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CHiredis", "CPostgres"],
+            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CPostgres", "TestSupport"],
+            swiftSettings: strict),
+        // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
+        // the daemon in every kind of build.
+        .testTarget(
+            name: "TestSupport", dependencies: ["likesd", "LikesCore", "LikesProtocol", "CHiredis"],
             swiftSettings: strict),
     ]
 )

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import TestSupport
 import Testing
 
 private func item(_ id: Int64, type: UInt8 = 0) -> Item { Item(type: type, id: id) }

@@ -2,6 +2,7 @@ import LikesCore
 import LikesProtocol
 import Testing
 
+@testable import TestSupport
 @testable import likesd
 
 /// The lane's statements as they are sent, run by a real PostgreSQL.

@@ -3,6 +3,7 @@ import Foundation
 import LikesCore
 import LikesProtocol
 
+@testable import TestSupport
 @testable import likesd
 
 /// A private PostgreSQL, one for all tests; each test has a database of its own.

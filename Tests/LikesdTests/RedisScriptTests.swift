@@ -2,6 +2,7 @@ import LikesCore
 import LikesProtocol
 import Testing
 
+@testable import TestSupport
 @testable import likesd
 
 /// The scripts as they are sent, run by a real Redis.
@@ -201,7 +202,7 @@ import Testing
         _ = try set(counters, isTold: true)
         var heard: [CounterState] = []
         for _ in 0..<2 {
-            let message = try listener.message { CounterMessage($0, types: .standard) }
+            let message = try listener.message { CounterMessage($1, types: .standard) }
             #expect(message?.token == generation.token)
             heard += message?.counters ?? []
         }
@@ -215,7 +216,7 @@ import Testing
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:host:abc")
         _ = try redis.perform(.beat(41))
-        #expect(try listener.message { RedisReply.wholeNumber($0) } == 41)
+        #expect(try listener.message { RedisReply.wholeNumber($1) } == 41)
     }
 
     // MARK: Admission and recent likes

@@ -10,12 +10,13 @@ extension Redis {
         case .admit(let call, let entries): return admit(call, entries)
         case .readCounters(let call, let generation, let items): return readCounters(call, generation, items)
         case .writeThrough(let call, let generation, let counters, let recent):
-            switch setCounters(generation, counters, deadline: deadline, publishes: true) {
-            case .failure(let failure): return .redisCallFailed(call, failure)
-            case .success(let dropped):
-                if isFull, !recent.isEmpty { return .wroteThrough(call, refusal: "OOM") }
-                keep(recent)
-                return .wroteThrough(call, refusal: dropped ? "OOM" : nil)
+            let set = setCounters(generation, counters, deadline: deadline, publishes: true)
+            // Sent with the counters, whatever becomes of those.
+            let kept = keep(recent)
+            switch (set, kept) {
+            case (.failure(let failure), _), (.success, .failure(let failure)): return .redisCallFailed(call, failure)
+            case (.success(let isShort), .success(let isShortOfRoom)):
+                return .wroteThrough(call, refusal: isShort || isShortOfRoom ? "OOM" : nil)
             }
         case .fill(let call, let generation, let counters):
             switch setCounters(generation, counters, deadline: deadline, publishes: false) {
@@ -42,7 +43,8 @@ extension Redis {
             let fits = marker.server == serverWord && marker.fits(database)
             if fits || !safeguards.generationCheck { return .verified(call, marker) }
         }
-        if isFull || isRefusing { return .redisCallFailed(call, .refused("no writes")) }
+        // Short memory does not keep a script from writing once it has deleted something.
+        if isRefusing { return .redisCallFailed(call, .refused("no writes")) }
         let marker = Generation(server: serverWord, database: database, token: token)
         store.marker = marker
         return .verified(call, marker)
@@ -63,16 +65,16 @@ extension Redis {
             })
     }
 
-    private enum SetResult {
-        case success(dropped: Bool)
+    private enum Written {
+        /// `isShort`: of memory, and something was not kept.
+        case success(isShort: Bool)
         case failure(RedisFailure)
     }
 
     private func setCounters(
         _ generation: Generation, _ counters: [CounterState], deadline: Micros, publishes: Bool
-    ) -> SetResult {
-        if counters.isEmpty { return isRefusing ? .failure(.refused("MISCONF")) : .success(dropped: false) }
-        if isRefusing { return .failure(.refused("MISCONF")) }
+    ) -> Written {
+        if counters.isEmpty { return .success(isShort: false) }
         if time > deadline {
             scheduler.coverage.note(.lateCalls)
             if safeguards.callDeadline { return .failure(.late) }
@@ -82,18 +84,21 @@ extension Redis {
             if safeguards.generationCheck { return .failure(.otherGeneration) }
         }
         let expiresAt = time + .seconds(plan.configuration.cacheTTLSeconds)
+        var isShort = false
         for counter in counters {
             let place = item(counter.item)
-            if isFull {
-                store.counters[place] = nil
-                store.versions[place] = nil
-                continue
-            }
             if let old = store.version(place, at: time),
                 old.token == generation.token || !safeguards.generationCheck, old.version > counter.version
             {
                 scheduler.coverage.note(.olderVersions)
                 if safeguards.versionCheck { continue }
+            }
+            if isRefusing { return .failure(.refused("MISCONF")) }
+            if isFull {
+                isShort = true
+                store.counters[place] = nil
+                store.versions[place] = nil
+                continue
             }
             store.counters[place] = Expiring(value: counter.count, expiresAt: expiresAt)
             let version = StoredVersion(token: generation.token, version: counter.version)
@@ -106,10 +111,14 @@ extension Redis {
         {
             scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
         }
-        return .success(dropped: isFull)
+        return .success(isShort: isShort)
     }
 
-    private func keep(_ recent: [RecentLike]) {
+    private func keep(_ recent: [RecentLike]) -> Written {
+        guard let first = recent.first else { return .success(isShort: false) }
+        if isRefusing { return .failure(.refused("MISCONF")) }
+        // A script that begins with taking something out may write all the rest.
+        if isFull, first.add { return .success(isShort: true) }
         for change in recent {
             let user = Int(change.pair.user - 1)
             let bit = UInt32(1) << UInt32(item(change.pair.item))
@@ -126,6 +135,7 @@ extension Redis {
                 store.recent[user]?.value = members & ~bit
             }
         }
+        return .success(isShort: false)
     }
 
     private func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Answer {

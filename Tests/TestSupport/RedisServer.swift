@@ -14,8 +14,8 @@ final class RedisServer {
         ])
     }
 
-    func connect() throws -> RedisTester {
-        try server.wait(for: "Redis") { RedisTester(path: "\(server.folder)/redis") }
+    func connect(_ configuration: Configuration = Configuration()) throws -> RedisTester {
+        try server.wait(for: "Redis") { RedisTester(path: "\(server.folder)/redis", configuration: configuration) }
     }
 }
 
@@ -28,7 +28,7 @@ final class RedisTester {
     private var command: RedisCommand
 
     /// nil: nobody is there yet.
-    init?(path: String, configuration: Configuration = Configuration()) {
+    init?(path: String, configuration: Configuration) {
         guard let context = redisConnectUnix(path) else { return nil }
         self.context = context
         self.configuration = configuration
@@ -50,9 +50,13 @@ final class RedisTester {
         return try reply { Self.text($0) }
     }
 
-    /// A job as the daemon sends it: all of its slices.
     func perform(_ job: RedisJob, deadlineMs: Int64 = .max) throws -> RedisAnswer {
-        let slices = job.slices(deadlineMs: deadlineMs)
+        try perform([job], deadlineMs: deadlineMs)
+    }
+
+    /// The jobs of one call as the daemon sends them: all of their slices.
+    func perform(_ jobs: [RedisJob], deadlineMs: Int64 = .max) throws -> RedisAnswer {
+        let slices = jobs.flatMap { $0.slices(deadlineMs: deadlineMs) }
         var answer = RedisAnswer(slicesLeft: slices.count)
         for slice in slices {
             slice.write(
@@ -63,14 +67,16 @@ final class RedisTester {
         return answer
     }
 
-    /// The next message of a subscription made with `run`.
-    func message<Value>(_ body: (UnsafeRawBufferPointer) -> Value) throws -> Value {
+    /// The next message of a subscription made with `run`: its channel and what it says.
+    func message<Value>(_ body: (String, UnsafeRawBufferPointer) -> Value) throws -> Value {
         var raw: UnsafeMutableRawPointer?
         guard redisGetReply(context, &raw) == REDIS_OK, let raw else { throw Failure(text: "no message from Redis") }
         defer { freeReplyObject(raw) }
         let reply = RedisReply(UnsafePointer(raw.assumingMemoryBound(to: redisReply.self)))
-        guard let payload = reply.element(2)?.string else { throw Failure(text: "no message") }
-        return body(payload)
+        guard let channel = reply.element(1)?.text, let payload = reply.element(2)?.string else {
+            throw Failure(text: "no message")
+        }
+        return body(channel, payload)
     }
 
     private func reply<Value>(_ body: (RedisReply) -> Value) throws -> Value {

@@ -1,0 +1,141 @@
+import LikesCore
+import LikesProtocol
+
+@testable import LikesSimulation
+
+/// The simulated Redis, on its own.
+final class ModelSide {
+    private let plan: Plan
+    private let scheduler: Scheduler
+    private let redis: Redis
+    private static let calls: Int32 = 1
+    private static let listener: Int32 = 2
+    private static let host = 1
+
+    init(seed: UInt64, plan: Plan) {
+        self.plan = plan
+        scheduler = Scheduler(seed: seed)
+        redis = Redis(scheduler: scheduler, plan: plan, safeguards: Safeguards())
+        connect()
+    }
+
+    private func connect() {
+        redis.receive(.hello, on: Self.calls, backend: .redis, host: Self.host)
+        redis.receive(.hello, on: Self.listener, backend: .subscriber, host: Self.host)
+        redis.outbox = []
+    }
+
+    var serverWord: String { redis.serverWord }
+
+    /// It refused an older counter at least once.
+    var hasKeptNewer: Bool { scheduler.coverage[.olderVersions] > 0 }
+
+    // MARK: Calls
+
+    func perform(_ action: Action, isLate: Bool) -> (outcome: RedisOutcome, heard: [RedisMessage]) {
+        let shift = Micros.seconds(RedisContents.toleranceSeconds)
+        let deadline = isLate ? redis.time - shift : redis.time + shift
+        redis.receive(.call(action, deadline: deadline), on: Self.calls, backend: .redis, host: Self.host)
+        defer { redis.outbox = [] }
+        var outcome = RedisOutcome.nothing
+        var heard: [RedisMessage] = []
+        for case (let connection, .answer(let answer)) in redis.outbox {
+            switch answer {
+            case .heard(let token, let counters): heard.append(.counters(token: token, counters))
+            case .heardBeat(let number): heard.append(.beat(number))
+            case _ where connection == Self.calls: outcome = Self.outcome(answer)
+            default: heard.append(.unknown("\(answer)"))
+            }
+        }
+        return (outcome, heard)
+    }
+
+    private static func outcome(_ answer: Answer) -> RedisOutcome {
+        switch answer {
+        case .verified(_, let generation): .verified(generation)
+        case .admitted(_, let verdicts): .admitted(verdicts)
+        case .countersRead(_, let counters): .read(counters)
+        case .wroteThrough(_, let refusal): .wroteThrough(isShort: refusal != nil)
+        case .filled: .filled
+        case .redisCallFailed(_, let failure): RedisOutcome(failure)
+        default: .nothing
+        }
+    }
+
+    // MARK: What there is
+
+    func contents() -> RedisContents {
+        var contents = RedisContents()
+        let store = redis.store
+        func add<Value>(_ key: RedisKey, _ entry: Expiring<Value>?, _ text: (Value) -> String) {
+            guard let entry, entry.expiresAt > redis.time else { return }
+            let value = text(entry.value)
+            // A set without members is none.
+            if value.isEmpty { return }
+            contents.entries[plan.name(key)] = RedisContents.Entry(
+                value: value, ttlSeconds: (entry.expiresAt - redis.time) / 1_000_000)
+        }
+        for place in plan.items.indices {
+            add(.counter(place), store.counters[place]) { "\($0)" }
+            add(.version(place), store.versions[place]) { "\($0.token):\($0.version)" }
+        }
+        for place in 0..<plan.usersCount {
+            add(.recent(place), store.recent[place]) { bits in
+                plan.items.indices.filter { bits & 1 << $0 != 0 }.map { plan.name(plan.items[$0]) }.sorted()
+                    .joined(separator: " ")
+            }
+            add(.rate(place), store.rates[place]) { "\($0)" }
+        }
+        if let marker = store.marker {
+            contents.entries[plan.name(.marker)] = RedisContents.Entry(value: marker.marker, ttlSeconds: nil)
+        }
+        return contents
+    }
+
+    /// The members of a user's recent likes, as places of items.
+    func recent(_ user: Int) -> Set<Int> {
+        guard let entry = redis.store.recent[user], entry.expiresAt > redis.time else { return [] }
+        return Set(plan.items.indices.filter { entry.value & 1 << $0 != 0 })
+    }
+
+    /// Takes over what chance left in the other's set.
+    func adopt(_ members: Set<Int>, of user: Int) {
+        redis.store.recent[user]?.value = members.reduce(0) { $0 | 1 << UInt32($1) }
+    }
+
+    // MARK: What happens to it
+
+    func flush() { redis.flush() }
+
+    func drop(_ key: RedisKey) {
+        let (items, users) = (plan.items.count, plan.usersCount)
+        let number =
+            switch key {
+            case .counter(let place): place
+            case .version(let place): items + place
+            case .recent(let place): 2 * items + place
+            case .rate(let place): 2 * items + users + place
+            case .marker: redis.store.keysMax - 1
+            }
+        redis.store.evict(number)
+    }
+
+    func dropCounter(_ place: Int) { redis.evict(item: place) }
+
+    func plant(_ marker: Generation) { redis.store.marker = marker }
+
+    func pass(seconds: Int64) {
+        scheduler.after(.seconds(seconds), .clientActs, 0)
+        _ = scheduler.advance()
+    }
+
+    func restart(isEmpty: Bool) {
+        redis.takeSnapshot()
+        redis.restart(isEmpty ? .empty : .lastSnapshot, until: scheduler.now)
+        connect()
+    }
+
+    func setShort(_ isShort: Bool) { redis.fullUntil = isShort ? .never : 0 }
+
+    func setRefusing(_ isRefusing: Bool) { redis.refusingUntil = isRefusing ? .never : 0 }
+}

@@ -1,0 +1,66 @@
+import LikesCore
+import LikesProtocol
+
+/// What is done to the simulated Redis and to the real one.
+enum RedisOperation {
+    /// A call of the core's. `isLate`: Redis comes to it long after its deadline, otherwise long before.
+    case call(Action, isLate: Bool)
+    case flush
+    /// A single key goes.
+    case drop(RedisKey)
+    /// A counter goes with its version.
+    case dropCounter(Int)
+    /// All TTLs are shorter by this.
+    case pass(seconds: Int64)
+    /// The server is another one from now on, with its data or without.
+    case restart(isEmpty: Bool)
+    /// Somebody else's marker.
+    case plant(Generation)
+    /// Memory is short.
+    case fill(Bool)
+    /// No writes are taken.
+    case refuse(Bool)
+}
+
+/// What a call came to. An error's words are the server's, so all errors count as one.
+enum RedisOutcome: Equatable {
+    case verified(Generation)
+    case admitted([AdmissionVerdict])
+    case read([CounterState?])
+    case wroteThrough(isShort: Bool)
+    case filled
+    case late, otherGeneration, refused
+    /// There is no answer.
+    case nothing
+
+    /// The same, apart from the time that the test takes.
+    func agrees(with other: RedisOutcome) -> Bool {
+        guard case .admitted(let mine) = self, case .admitted(let others) = other else { return self == other }
+        guard mine.count == others.count else { return false }
+        return zip(mine, others).allSatisfy { mine, other in
+            guard case .limited(let mine) = mine, case .limited(let other) = other else { return mine == other }
+            return RedisContents.isSameTime(mine, other)
+        }
+    }
+
+    init(_ failure: RedisFailure) {
+        switch failure {
+        case .late: self = .late
+        case .otherGeneration: self = .otherGeneration
+        case .refused: self = .refused
+        }
+    }
+}
+
+/// A message, as a subscriber of both channels hears it.
+enum RedisMessage: Equatable {
+    case counters(token: String, [CounterState])
+    case beat(UInt64)
+    /// None of likesd's.
+    case unknown(String)
+}
+
+/// A key of likesd's; items and users by their places in the plan.
+enum RedisKey {
+    case counter(Int), version(Int), recent(Int), rate(Int), marker
+}
