@@ -85,6 +85,8 @@ extension Redis {
         }
         let expiresAt = time + .seconds(plan.configuration.cacheTTLSeconds)
         var isShort = false
+        // Neither older than what is there nor refused: all hosts are told of these.
+        var taken: [CounterState] = []
         for counter in counters {
             let place = item(counter.item)
             if let old = store.version(place, at: time),
@@ -94,6 +96,7 @@ extension Redis {
                 if safeguards.versionCheck { continue }
             }
             if isRefusing { return .failure(.refused("MISCONF")) }
+            taken.append(counter)
             if isFull {
                 isShort = true
                 store.counters[place] = nil
@@ -104,7 +107,7 @@ extension Redis {
             let version = StoredVersion(token: generation.token, version: counter.version)
             store.versions[place] = Expiring(value: version, expiresAt: expiresAt)
         }
-        if publishes { publish(token: generation.token, counters) }
+        if publishes, !taken.isEmpty { publish(token: generation.token, taken) }
         // What was just written is what LFU and random eviction may take first.
         if evictingUntil > scheduler.now, let last = counters.last,
             scheduler.chance.hits(percent: plan.evictsNewPercent)
