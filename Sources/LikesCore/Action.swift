@@ -41,7 +41,7 @@ package enum Action: Equatable, Sendable {
     case selectCounters(CallID, [Item])
     /// → `pairsSelected`
     case selectPairs(CallID, [Pair])
-    /// Up to `Limits.countersPerCallMax` counters that Redis may not have, after the cursor → `repairsSelected`
+    /// Up to `Limits.countersPerCallMax` items that Redis may not have, after the cursor → `repairsSelected`
     case selectRepairs(CallID, after: RepairCursor?)
 
     // Backends

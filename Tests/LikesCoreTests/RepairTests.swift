@@ -37,7 +37,7 @@ import Testing
         #expect(script.take() == [.selectRepairs(6, after: nil)])
         script.send(.count(other), on: client)
         #expect(script.take() == [.selectCounters(7, [other])])
-        script.repairs(6, [counter(post, 9, 6)])
+        script.repairs(6, [post])
         #expect(script.take() == [.selectCounters(8, [post])])
         script.databaseHas(8, [counter(post, 9, 6)])
         #expect(script.take() == [.writeThrough(9, counters: [counter(post, 9, 6)], recent: [])])
@@ -116,7 +116,7 @@ import Testing
             let passes = script.take().compactMap { if case .selectRepairs(let call, _) = $0 { call } else { nil } }
             guard let call = passes.first else { break }
             script.repairs(
-                call, (0..<1_024).map { counter(Item(type: 1, id: id + $0), 1, 1) },
+                call, (0..<1_024).map { Item(type: 1, id: id + $0) },
                 next: RepairCursor(typeNumber: 1, itemID: id + 1_023))
             id += 1_024
             next = script.core.repairs.isFull ? nil : next
@@ -178,7 +178,7 @@ import Testing
     }
 
     /// The reads, writes and passes that a script's core asks for, answered as by backends that have `rows` to repair.
-    private func serve(_ script: inout Script, rows: [CounterState], _ did: [Action]) -> Int {
+    private func serve(_ script: inout Script, rows: [Item], _ did: [Action]) -> Int {
         var did = did
         var tends = 0
         while !did.isEmpty {
@@ -202,7 +202,7 @@ import Testing
     @Test("Mended rows are struck off under load as well")
     func mendedRowsAreStruckOffUnderLoad() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend, .repairs])
-        let rows = (1...500).map { counter(Item(type: 1, id: Int64($0)), 1, 1) }
+        let rows = (1...500).map { Item(type: 1, id: Int64($0)) }
         var tends = serve(&script, rows: rows, script.take())
         let client = try script.open()
         for round in 0..<200 {

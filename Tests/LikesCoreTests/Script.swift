@@ -190,9 +190,9 @@ struct Script {
         step { core, now, actions in core.tended(call, now: now, into: &actions) }
     }
 
-    mutating func repairs(_ call: CallID, _ counters: [CounterState], next: RepairCursor? = nil) {
+    mutating func repairs(_ call: CallID, _ items: [Item], next: RepairCursor? = nil) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.repairsSelected(call, counters, next: next, now: now, into: &actions) }
+        step { core, now, actions in core.repairsSelected(call, items, next: next, now: now, into: &actions) }
     }
 
     mutating func verify(_ call: CallID, _ generation: Generation = Script.generation) {

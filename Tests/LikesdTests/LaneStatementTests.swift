@@ -289,17 +289,17 @@ import Testing
             SELECT id, type, 5 FROM generate_series(1, 700) AS id, generate_series(1, 4) AS type
             """)
         var cursor: RepairCursor?
-        var found: [CounterState] = []
+        var found: [Item] = []
         var pages = 0
         repeat {
             let page = try lane.repairs(after: cursor)
-            found += page.counters
+            found += page.items
             cursor = page.next
             pages += 1
         } while cursor != nil
         #expect(pages == 3)
         let expected = (0..<3).flatMap { type in
-            (1...700).map { counter($0, $0 * 2, 9, type: UInt8(type)) }
+            (1...700).map { Item(type: UInt8(type), id: $0) }
         }
         #expect(found == expected)
     }

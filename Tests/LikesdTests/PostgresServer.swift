@@ -162,7 +162,7 @@ final class LaneTester {
         return try answer(call)
     }
 
-    func repairs(after cursor: RepairCursor?) throws -> (counters: [CounterState], next: RepairCursor?) {
+    func repairs(after cursor: RepairCursor?) throws -> (items: [Item], next: RepairCursor?) {
         let call = ReaderCall.repairs(1, after: cursor)
         call.write(to: &parameters, types: types)
         try send(call.statement)

@@ -71,13 +71,13 @@ extension Core {
         actions.append(.selectRepairs(calls.begin(.selectRepairs, now: now), after: cursor))
     }
 
-    /// A page of `cache_repairs`, each with its counter as it is now. `next` nil: there are no more.
+    /// A page of `cache_repairs`. `next` nil: there are no more.
     package mutating func repairsSelected(
-        _ call: CallID, _ counters: [CounterState], next: RepairCursor?, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ items: [Item], next: RepairCursor?, now: Instant, into actions: inout [Action]
     ) {
         guard case .selectRepairs? = calls.end(call) else { return }
         reader.proved()
-        if trust.generation != nil { repairs.learn(counters.map(\.item)) }
+        if trust.generation != nil { repairs.learn(items) }
         if let next, trust.generation != nil, !repairs.isFull {
             return askForRepairs(after: next, now: now, into: &actions)
         }

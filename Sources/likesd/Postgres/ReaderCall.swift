@@ -52,9 +52,9 @@ enum ReaderCall {
             }
             host.deliver { core, now, actions in core.pairsSelected(call, states, now: now, into: &actions) }
         case .repairs(let call, _):
-            let (counters, next) = ReaderCall.repairs(result, types: types)
+            let (items, next) = ReaderCall.repairs(result, types: types)
             host.deliver { core, now, actions in
-                core.repairsSelected(call, counters, next: next, now: now, into: &actions)
+                core.repairsSelected(call, items, next: next, now: now, into: &actions)
             }
         }
     }
@@ -62,20 +62,17 @@ enum ReaderCall {
     /// One page of repairs. Those of types that only other hosts are configured for are left to them.
     static func repairs(
         _ result: borrowing StatementResult, types: TypeNumbers
-    ) -> (counters: [CounterState], next: RepairCursor?) {
-        var counters: [CounterState] = []
+    ) -> (items: [Item], next: RepairCursor?) {
+        var items: [Item] = []
         var last: RepairCursor?
         for row in 0..<result.rowCount {
             let number = result.integer(row, 0, as: Int16.self)
             let id = result.integer(row, 1, as: Int64.self)
             last = RepairCursor(typeNumber: number, itemID: id)
             guard let item = types.knownItem(number: number, id: id), !result.isNull(row, 2) else { continue }
-            counters.append(
-                CounterState(
-                    item: item, count: result.integer(row, 2, as: Int64.self),
-                    version: result.integer(row, 3, as: Int64.self)))
+            items.append(item)
         }
-        return (counters, result.rowCount < Limits.countersPerCallMax ? nil : last)
+        return (items, result.rowCount < Limits.countersPerCallMax ? nil : last)
     }
 
     var call: CallID {

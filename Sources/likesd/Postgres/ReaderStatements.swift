@@ -28,20 +28,15 @@ enum ReaderStatements {
             OFFSET 0) AS found ON true
         """
 
-    /// $1, $2: type and item after which to begin. Gives (type, item, count or null, version or null) of as many
-    /// repairs as a call may have, in the order of the table's key. The counters are from the statement's own snapshot:
-    /// at least as new as the version that the repair asks for.
+    /// $1, $2: type and item after which to begin. Gives (type, item, true or null) of as many repairs as a call may
+    /// have, in the order of the table's key; null: the item has no counter to be set.
     static let repairs = """
-        SELECT repair.item_type, repair.item_id, found.like_count, found.version
-        FROM (
-            SELECT item_type, item_id FROM cache_repairs
-            WHERE (item_type, item_id) > ($1::smallint, $2::bigint)
-            ORDER BY item_type, item_id
-            LIMIT \(Limits.countersPerCallMax)) AS repair
-        LEFT JOIN LATERAL (
-            SELECT like_count, version FROM counters
-            WHERE counters.item_id = repair.item_id AND counters.item_type = repair.item_type
-            OFFSET 0) AS found ON true
+        SELECT repair.item_type, repair.item_id,
+            (SELECT true FROM counters
+                WHERE counters.item_id = repair.item_id AND counters.item_type = repair.item_type)
+        FROM cache_repairs AS repair
+        WHERE (repair.item_type, repair.item_id) > ($1::smallint, $2::bigint)
         ORDER BY repair.item_type, repair.item_id
+        LIMIT \(Limits.countersPerCallMax)
         """
 }

@@ -1,3 +1,4 @@
+import LikesProtocol
 import LikesCore
 
 /// From a host to a server.
@@ -37,6 +38,6 @@ package enum Answer: Sendable {
     case lanesRetired(CallID, Int)
     case countersSelected(CallID, [CounterState])
     case pairsSelected(CallID, [PairState])
-    case repairsSelected(CallID, [CounterState], RepairCursor?)
+    case repairsSelected(CallID, [Item], RepairCursor?)
     case statementFailed(CallID, StatementFailure)
 }

@@ -214,8 +214,8 @@ extension Simulation {
             hosts[host].core?.countersSelected(call, counters, now: now, into: &actions)
         case .pairsSelected(let call, let states):
             hosts[host].core?.pairsSelected(call, states, now: now, into: &actions)
-        case .repairsSelected(let call, let counters, let next):
-            hosts[host].core?.repairsSelected(call, counters, next: next, now: now, into: &actions)
+        case .repairsSelected(let call, let items, let next):
+            hosts[host].core?.repairsSelected(call, items, next: next, now: now, into: &actions)
         case .statementFailed(let call, let failure):
             hosts[host].core?.statementFailed(call, failure, now: now, into: &actions)
         }

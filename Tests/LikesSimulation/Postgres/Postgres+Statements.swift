@@ -37,16 +37,16 @@ extension Postgres {
     }
 
     private func selectRepairs(_ call: CallID, after cursor: RepairCursor?) -> StepResult {
-        var found: [CounterState] = []
+        var found: [Item] = []
         let most = scheduler.chance.hits(percent: 70) ? plan.items.count : 1
         for place in plan.items.indices where state.repairs[place] != nil {
             let item = plan.items[place]
             if let cursor, (Int16(item.type), item.id) <= (cursor.typeNumber, cursor.itemID) { continue }
             if found.count == most, let last = found.last {
-                let next = RepairCursor(typeNumber: Int16(last.item.type), itemID: last.item.id)
+                let next = RepairCursor(typeNumber: Int16(last.type), itemID: last.id)
                 return .done(.repairsSelected(call, found, next))
             }
-            found.append(state.counters[place])
+            found.append(item)
         }
         return .done(.repairsSelected(call, found, nil))
     }
