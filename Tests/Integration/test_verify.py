@@ -516,6 +516,22 @@ def test_hosts_forget_a_wrong_count_that_they_read_from_redis(books, start_daemo
         eventually(lambda d=one: d.call("COUNT", "post:1") == 1, "the right count")
 
 
+def test_a_counter_below_zero_harms_no_host_and_is_mended(books, start_daemon):
+    host, other = (start_daemon(database_url=books.database_url, REDIS_URL=books.redis_url) for _ in range(2))
+    books.put("post:1", 1, 0)
+    assert other.call("COUNT", "post:1") == 0
+    assert host.call("UNLIKE", 0, "post:1") == [1, -1]
+    for one in (host, other):
+        eventually(lambda d=one: d.call("COUNT", "post:1") == -1, "what PostgreSQL says")
+    assert books.cache.get("counter:post:1") == "-1"
+    done = books.verify("--repair")
+    assert (done.status, done.lines) == (0, ["post:1 counter-low counters=-1 likes=0 version=2 mended"])
+    for one in (host, other):
+        eventually(lambda d=one: d.call("COUNT", "post:1") == 0, "the right count")
+    assert host.call("LIKE", 0, "post:1") == [1, 1]
+    assert (host.server.running, other.server.running) == (True, True)
+
+
 def test_counters_that_likesd_does_not_believe_are_no_differences(books):
     books.put("post:1", 1)
     books.put_cached("post:2", 5, 7)

@@ -16,7 +16,9 @@ import Testing
         #expect(message("abc reel:7 3 9")?.counters == [good])
         #expect(message("abc reel:7 3 9")?.token == "abc")
         for bad in [
-            "story:1 2 3", "post: 2 3", "post 2 3", "post:x 2 3", "post:1 -2 3", "post:1 2 x", "post:1  3",
+            "story:1 2 3", "post: 2 3", "post 2 3", "post:x 2 3", "post:1 - 3", "post:1 --2 3", "post:1 2 -3",
+            "post:1 2 x",
+            "post:1  3",
             "post:9223372036854775808 2 3",
         ] {
             #expect(message("abc \(bad) reel:7 3 9")?.counters == [good], "\(bad)")

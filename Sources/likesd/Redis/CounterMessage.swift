@@ -13,7 +13,7 @@ struct CounterMessage {
         self.token = String(decoding: token, as: UTF8.self)
         counters = []
         while let item = words.next(), let count = words.next(), let version = words.next() {
-            guard let item = CounterMessage.item(item, types), let count = RedisReply.wholeNumber(count),
+            guard let item = CounterMessage.item(item, types), let count = RedisReply.count(count),
                 let version = RedisReply.wholeNumber(version)
             else { continue }
             counters.append(CounterState(item: item, count: count, version: version))

@@ -69,7 +69,7 @@ struct RedisAnswer {
         }
         let prefix = Array("\(expected.token):".utf8)
         for (offset, place) in slice.range.enumerated() {
-            guard let count = reply.element(1 + 2 * offset)?.wholeNumber,
+            guard let count = reply.element(1 + 2 * offset)?.count,
                 let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
                 let version = RedisReply.wholeNumber(UnsafeRawBufferPointer(rebasing: text.dropFirst(prefix.count)))
             else { continue }
