@@ -43,12 +43,44 @@ import Testing
     func hung() {
         var hosts = DatabaseHosts(of: Self.several, for: .lane)
         #expect(keywords(hosts.order([:])) == ["host": "one,two,three", "port": "5433,,5434"])
-        hosts.hung(host: "one", port: "5433")
+        hosts.hung(host: "one", address: nil, port: "5433")
         #expect(keywords(hosts.order([:])) == ["host": "two,three,one", "port": ",5434,5433"])
-        hosts.hung(host: "two", port: "5432")
+        hosts.hung(host: "two", address: nil, port: "5432")
         #expect(keywords(hosts.order([:])) == ["host": "three,one,two", "port": "5434,5433,"])
-        hosts.hung(host: "elsewhere", port: nil)
+        hosts.hung(host: "elsewhere", address: nil, port: nil)
         #expect(keywords(hosts.order([:])) == ["host": "three,one,two", "port": "5434,5433,"])
+    }
+
+    @Test("Of a name with several addresses the one that hung is tried last, so that each gets its turn.")
+    func hungAddress() {
+        for (url, rest) in [("postgresql://u@one/likes", ""), ("postgresql://u@one,10.0.0.9/likes", "10.0.0.9")] {
+            var hosts = DatabaseHosts(of: url, for: .lane)
+            let answer: NameLookup.Answer = ["one": .success(["10.0.0.1", "10.0.0.2", "10.0.0.3"])]
+            var firsts: [String] = []
+            for _ in 0..<4 {
+                // A host that is an address itself has none in the list of addresses.
+                let order = keywords(hosts.order(answer))
+                let names = order["host", default: ""].split(separator: ",")
+                let addresses = order["hostaddr", default: ""].split(separator: ",", omittingEmptySubsequences: false)
+                let name = String(names[0])
+                if name == rest {
+                    hosts.hung(host: name, address: name, port: "5432")
+                    continue
+                }
+                firsts.append(String(addresses[0]))
+                hosts.hung(host: name, address: firsts.last, port: "5432")
+            }
+            let tried = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"]
+            #expect(firsts == (rest.isEmpty ? tried : Array(tried.prefix(2))))
+        }
+    }
+
+    @Test("An address that is gone from the name leaves the others in their order.")
+    func goneAddress() {
+        var hosts = DatabaseHosts(of: "postgresql://u@one/likes", for: .lane)
+        hosts.hung(host: "one", address: "10.0.0.7", port: nil)
+        let answer: NameLookup.Answer = ["one": .success(["10.0.0.1", "10.0.0.2"])]
+        #expect(keywords(hosts.order(answer)) == ["host": "one,one", "hostaddr": "10.0.0.1,10.0.0.2"])
     }
 
     @Test("Each address of a name is tried, with the name kept; paths and addresses need no lookup.")
