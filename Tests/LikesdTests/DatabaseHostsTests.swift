@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import likesd
@@ -96,6 +97,39 @@ import Testing
                 "host": "one,one,/run/postgresql,10.0.0.1,::1,named", "hostaddr": "10.0.0.3,::3,,,,10.0.0.9",
                 "port": "5433,5433,5433,5433,5433,5433",
             ])
+    }
+
+    @Test("A name that takes long keeps nobody from the others, answers as it did before, and is found in the end.")
+    func slowLookup() throws {
+        let loop = try EventLoop()
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        let (gate, key) = (ends[0], ends[1])
+        let slow: NameLookup.Resolver = { name in
+            var byte: UInt8 = 0
+            guard name == "slow", read(gate, &byte, 1) == 1, byte == 1 else { return .success(["10.0.0.1"]) }
+            return .failure(LookupFailure(text: "slow: not today"))
+        }
+        let lookup = NameLookup(["slow", "quick"], loop: loop, resolver: slow)
+        func answer() throws -> NameLookup.Answer {
+            var answers: [NameLookup.Answer] = []
+            try lookup.start { answers.append($0) }
+            while answers.isEmpty { try loop.run() }
+            #expect(try answers[0]["quick"]?.get() == ["10.0.0.1"])
+            return answers[0]
+        }
+        func failure(_ answer: NameLookup.Answer) -> String? {
+            guard case .failure(let failure) = answer["slow"] else { return nil }
+            return failure.text
+        }
+        #expect(try failure(answer()) == "slow: no name server has answered yet")
+        #expect(write(key, [1], 1) == 1)
+        #expect(try failure(answer()) == "slow: not today")
+        #expect(try failure(answer()) == "slow: not today")
+        // The lookup that is still under way is the next one's.
+        #expect(write(key, [0], 1) == 1)
+        #expect(try answer()["slow"]?.get() == ["10.0.0.1"])
+        #expect(close(key) == 0)
     }
 
     @Test("A name is looked up beside the loop, a name that is none says why, and a second asker gets the answer.")
