@@ -53,7 +53,7 @@ struct RedisAnswer {
         if verdicts.isEmpty { verdicts = Array(repeating: .admitted(recent: false), count: entries) }
         guard reply.elementCount == slice.range.count else { return misfit() }
         for (offset, place) in slice.range.enumerated() {
-            guard let verdict = reply.element(offset)?.integer else { return misfit() }
+            guard let verdict = reply.element(offset)?.integer, verdict >= -Int64.max else { return misfit() }
             verdicts[place] = verdict < 0 ? .limited(retrySeconds: -verdict) : .admitted(recent: verdict == 1)
         }
     }
