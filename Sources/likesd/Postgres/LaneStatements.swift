@@ -136,8 +136,9 @@ enum LaneStatements {
         SELECT count(*) FROM fence HAVING count(*) > 0
         """
 
-    /// Fences lanes that fell silent with a journal, so many at most as fit well into the statement's time, notes the items of their journals as repairs, and forgets
-    /// lanes long unused. Gives (how many were fenced). Rows that others are at are passed over: they are found again.
+    /// Fences lanes that fell silent with a journal, no more than fit well into the statement's time, notes the items
+    /// of their journals as repairs, and forgets lanes long unused. Gives (how many were fenced). Rows that others are
+    /// at are passed over: they are found again.
     ///
     /// So is a lane whose row changed between this statement's snapshot and the lock on it, which shows in `seen_at`:
     /// the counters read here would be those from before its last batch.

@@ -78,7 +78,7 @@ extension StatementFailure {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
             case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
-            // A prepared statement would give other types than before: what they are now shows when it is prepared anew.
+            // A prepared statement would give other types than before. Prepared anew, it shows them.
             case "0A000": .schema("\(text): \(PostgresAdvice.altered)")
             default: StatementFailure.classesOfRows.contains(String(state.prefix(2))) ? .rows(text) : .other(text)
             }
