@@ -48,6 +48,8 @@ package enum Limits {
     package static let laneSilentMs: Int64 = 15_000
     /// … when another host looks, which each does this often.
     package static let retirePassMs: Int64 = 5_000
+    /// Lanes taken over in one statement: with full journals some 130 ms of PostgreSQL's time.
+    package static let lanesPerRetirement = 8
     /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
     package static let answerAgeMsMax: Int64 = 1_000
     /// Lanes retired in one statement; when there were so many, the next follows at once.

@@ -32,6 +32,7 @@ enum DatabaseFailure {
     {
         var failure = explained(sqlState: sqlState, message, user: user, database: database, command)
         failure.isWorthRepeating = sqlState == "40P01" || sqlState == "40001"
+        failure.isLocked = sqlState == "55P03"
         return failure
     }
 

@@ -50,6 +50,8 @@ struct Failure: Error {
     var message: String
     /// PostgreSQL gave the statement up for the sake of others: the same again may well succeed.
     var isWorthRepeating = false
+    /// Somebody held a lock for longer than the statement was to wait for it.
+    var isLocked = false
 
     init(_ status: ExitStatus, _ message: String) {
         self.status = status

@@ -86,9 +86,10 @@ final class Daemon {
             host.deliver { core, now, actions in core.turnEnded(now: now, into: &actions) }
             performActions()
             clients.flush()
+            // Either may find its connection lost, which the core then has something to say to.
+            redis.flush()
+            subscriber.flush()
         } while clients.parseResumed() || !host.actions.isEmpty
-        redis.flush()
-        subscriber.flush()
         notifier.update(now: host.now) { host.core.statusLine(now: $0) }
         loop.wake(at: nextWake, now: host.now)
     }

@@ -38,6 +38,9 @@ enum EdgeLimits {
     static let admissionEntriesPerScript = 50
     /// Counters, and recent likes, of one write-through script's run.
     static let writesPerScript = 50
+    /// Counters taken from one message: hosts of another version may send more than `writesPerScript`. The rest is as
+    /// if it had been lost.
+    static let countersPerMessage = 1_024
     /// Items of one MGET; each takes two keys.
     static let itemsPerMGET = 500
     /// A lane whose process said nothing for this long, with a journal, is taken over: three times the time between
@@ -45,6 +48,11 @@ enum EdgeLimits {
     static let laneSilentSeconds = 15
     /// A lane without a journal is forgotten after this long.
     static let laneForgottenSeconds = 86_400
+    /// Names looked up at once, by one connection; the others wait for their turn.
+    static let lookupsMax = 16
+    /// A name not found by then is left out this time. Below the limits on attempts to connect
+    /// (`Limits.redisConnectMsMax`), so that what is wrong with the name is said, not that nobody answered.
+    static let lookupMsMax: Int64 = 800
     /// Addresses of one host's name that are tried, one after the other.
     static let addressesPerNameMax = 16
 }

@@ -45,6 +45,21 @@ final class EventLoop {
         return source
     }
 
+    /// Calls `handler` once after so many milliseconds, unless the returned timer has ended before.
+    func timer(afterMs delayMs: Int64, handler: @escaping () -> Void) throws(DaemonError) -> OneTimer {
+        let timer = OneTimer(handler)
+        let moment = Instant.now.adding(ms: delayMs)
+        let status = sd_event_add_time(
+            event, &timer.source, CLOCK_MONOTONIC, UInt64(moment.microseconds), EventLoop.timerAccuracyMicroseconds,
+            { _, _, context in
+                guard let context else { return 0 }
+                Unmanaged<OneTimer>.fromOpaque(context).takeUnretainedValue().handler()
+                return 0
+            }, Unmanaged.passUnretained(timer).toOpaque())
+        guard status >= 0 else { throw DaemonError(doing: "making a timer", code: -status) }
+        return timer
+    }
+
     /// Takes over a signal for the rest of the process' life.
     func watchSignal(_ number: Int32, handler: @escaping () -> Void) throws(DaemonError) {
         var set = sigset_t()
@@ -108,6 +123,21 @@ final class IOSource {
         events = wanted
         sd_event_source_set_io_events(source, wanted)
     }
+
+    func cancel() {
+        sd_event_source_disable_unref(source)
+        source = nil
+    }
+}
+
+/// A moment being waited for, once. Ends with `cancel`.
+final class OneTimer {
+    fileprivate var source: OpaquePointer?
+    fileprivate let handler: () -> Void
+
+    fileprivate init(_ handler: @escaping () -> Void) { self.handler = handler }
+
+    deinit { cancel() }
 
     func cancel() {
         sd_event_source_disable_unref(source)

@@ -1,32 +1,37 @@
 import CSystemd
 import Glibc
 
-/// Finds the addresses of hosts in a thread of its own, since getaddrinfo(3) waits for the network.
+/// Finds the addresses of hosts in threads of their own, since getaddrinfo(3) waits for the network.
 ///
-/// A lookup cannot be called off. So there is one at a time, always of the same names, and whoever asks while it runs
-/// gets its answer: no more threads than there are connections.
+/// A lookup cannot be called off. So there is one at a time of each name, and whoever asks while it runs gets its
+/// answer. Who asks waits no longer than `EdgeLimits.lookupMsMax`: a name that takes longer answers as it did the last
+/// time, or not yet, and keeps nobody from the others.
 final class NameLookup {
     /// Numeric addresses of each name, those of IPv4 first; the reason where there are none.
     typealias Answer = [String: Result<[String], LookupFailure>]
+    /// Addresses of a name, from wherever they are known. Waits.
+    typealias Resolver = @Sendable (String) -> Result<[String], LookupFailure>
 
-    /// What the thread and the loop share. The thread writes `answer` and ends the pipe; the loop reads it after.
+    /// What a thread and the loop share. The thread writes `result` and ends the pipe; the loop reads it after.
     private final class Shared {
-        let names: [String]
+        let name: String
         let readEnd: Int32
         private let writeEnd: Int32
-        var answer: Answer = [:]
+        private let resolver: Resolver
+        var result: Result<[String], LookupFailure>?
 
-        init?(names: [String]) {
-            self.names = names
+        init(_ name: String, _ resolver: @escaping Resolver) throws(DaemonError) {
+            self.name = name
+            self.resolver = resolver
             var ends: [Int32] = [-1, -1]
-            guard pipe(&ends) == 0 else { return nil }
+            guard pipe(&ends) == 0 else { throw DaemonError(doing: "looking a name up", code: errno) }
             (readEnd, writeEnd) = (ends[0], ends[1])
         }
 
         deinit { close(readEnd) }
 
         func run() {
-            for name in names { answer[name] = NameLookup.addresses(of: name) }
+            result = resolver(name)
             end()
         }
 
@@ -35,12 +40,19 @@ final class NameLookup {
 
     private let loop: EventLoop
     private let names: [String]
-    private var running: (shared: Shared, source: IOSource)?
+    private let resolver: Resolver
+    private var running: [String: (shared: Shared, source: IOSource)] = [:]
+    /// Names that whoever asked last wants looked up, and whose turn has not come.
+    private var waiting: [String] = []
+    /// What was found the last time.
+    private var last: Answer = [:]
     private var handler: ((Answer) -> Void)?
+    private var timer: OneTimer?
 
-    init(_ names: [String], loop: EventLoop) {
+    init(_ names: [String], loop: EventLoop, resolver: @escaping Resolver = { NameLookup.addresses(of: $0) }) {
         self.names = names
         self.loop = loop
+        self.resolver = resolver
     }
 
     /// Whether libpq or hiredis would have to look it up: neither an address nor a socket's path.
@@ -53,12 +65,29 @@ final class NameLookup {
     /// Calls `handler` once, later; at once when there is nothing to look up.
     func start(_ handler: @escaping (Answer) -> Void) throws(DaemonError) {
         guard !names.isEmpty else { return handler([:]) }
+        timer = try loop.timer(afterMs: EdgeLimits.lookupMsMax) { [unowned self] in self.tell() }
         self.handler = handler
-        guard running == nil else { return }
-        guard let shared = Shared(names: names) else { throw DaemonError(doing: "looking a name up", code: errno) }
+        waiting = names.filter { running[$0] == nil }
+        try beginWaiting()
+    }
+
+    /// Nobody waits any more; what was begun goes on, for whoever asks next.
+    func forget() {
+        handler = nil
+        waiting = []
+        timer?.cancel()
+        timer = nil
+    }
+
+    private func beginWaiting() throws(DaemonError) {
+        while running.count < EdgeLimits.lookupsMax, let name = waiting.popLast() { try begin(name) }
+    }
+
+    private func begin(_ name: String) throws(DaemonError) {
+        let shared = try Shared(name, resolver)
         let source: IOSource
         do {
-            source = try loop.watch(shared.readEnd, for: EPOLLIN.rawValue) { [unowned self] _ in self.finish() }
+            source = try loop.watch(shared.readEnd, for: EPOLLIN.rawValue) { [unowned self] _ in self.finish(name) }
         } catch {
             shared.end()
             throw error
@@ -81,19 +110,31 @@ final class NameLookup {
             throw DaemonError(doing: "looking a name up", code: status)
         }
         pthread_detach(thread)
-        running = (shared, source)
+        running[name] = (shared, source)
     }
 
-    /// Nobody waits any more; the lookup goes on for whoever asks next.
-    func forget() { handler = nil }
-
-    private func finish() {
-        guard let done = running else { return }
+    private func finish(_ name: String) {
+        guard let done = running.removeValue(forKey: name) else { return }
         done.source.cancel()
-        running = nil
+        last[name] = done.shared.result
+        do {
+            try beginWaiting()
+        } catch {
+            for name in waiting { last[name] = .failure(LookupFailure(text: "\(name): \(error.message)")) }
+            waiting = []
+        }
+        if running.isEmpty && waiting.isEmpty { tell() }
+    }
+
+    /// Tells what is known by now.
+    private func tell() {
         let told = handler
-        handler = nil
-        told?(done.shared.answer)
+        forget()
+        var answer = last
+        for name in names where answer[name] == nil {
+            answer[name] = .failure(LookupFailure(text: "\(name): no name server has answered yet"))
+        }
+        told?(answer)
     }
 
     private static func addresses(of name: String) -> Result<[String], LookupFailure> {

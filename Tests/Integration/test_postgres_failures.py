@@ -284,6 +284,31 @@ def test_another_schema_version_says_what_to_do(start_daemon, own_postgres, own_
     works_again(daemon, number)
 
 
+@pytest.mark.parametrize("column", ["counters ALTER like_count", "cache_repairs ALTER item_type", "lanes ALTER batch"])
+def test_columns_of_another_type_are_said_and_end_no_daemon(start_daemon, own_postgres, own_redis, number, column):
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
+    with own_postgres.connect() as sql:
+        (right,) = sql.execute(
+            "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
+            column.split(" ALTER "),
+        ).fetchone()
+        sql.execute(f"ALTER TABLE {column} TYPE integer")
+        if "lanes" in column:
+            # Read by the first statement of a connection only.
+            sql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'likesd lane'")
+
+        def is_said():
+            # Prepared statements notice when they are used.
+            daemon.call("LIKE", number(), f"post:{number()}")
+            return "not of the type" in daemon.health().get("message", "")
+
+        eventually(is_said, "HEALTH to name the column")
+        assert f"{column.split()[-1]} is not of the type {right}" in daemon.log()
+        sql.execute(f"ALTER TABLE {column} TYPE {right}")
+    works_again(daemon, number)
+
+
 def test_a_missing_database_is_said_and_found_when_it_comes(start_daemon, own_postgres, own_redis, number):
     daemon = start_daemon(
         own_postgres,

@@ -333,6 +333,25 @@ def test_a_batch_that_holds_the_counter_is_neither_lost_nor_doubled(books, is_mi
     assert drift(books.sql) == []
 
 
+def test_a_counter_that_somebody_holds_is_left_alone_and_the_others_are_mended(books):
+    for n in range(1, 6):
+        books.put(f"post:{n}", 2, 5)
+        books.put(f"reel:{n}", 2)
+        books.put_cached(f"reel:{n}", 77, 1)
+    with books.connect(autocommit=False) as holder:
+        holder.execute("SELECT FROM counters WHERE item_id = 3 FOR UPDATE")
+        done = books.verify("--repair")
+        wrong = {n: f"post:{n} counter-high counters=5 likes=2 version=1" for n in range(1, 6)}
+        cached = {n: f"reel:{n} redis-wrong redis=77 redis_version=1 counters=2 version=1" for n in range(1, 6)}
+        ends = {n: " not-mended" if n == 3 else " mended" for n in range(1, 6)}
+        expected = [lines[n] + ends[n] for lines in (wrong, cached) for n in range(1, 6)]
+        assert (done.status, done.lines, done.errors) == (9, expected, "")
+        assert [items[0] for items in drift(books.sql)] == [3]
+    done = books.verify("--repair")
+    assert (done.status, done.lines) == (0, [wrong[3] + " mended", cached[3] + " mended"])
+    assert drift(books.sql) == []
+
+
 def test_a_counter_that_a_hand_mended_first_is_left_alone(books):
     books.put("post:1", 3, 10)
     with books.connect(autocommit=False) as hand:
@@ -519,6 +538,22 @@ def test_hosts_forget_a_wrong_count_that_they_read_from_redis(books, start_daemo
     assert books.verify("--repair").status == 0
     for one in (host, other):
         eventually(lambda d=one: d.call("COUNT", "post:1") == 1, "the right count")
+
+
+def test_a_counter_below_zero_harms_no_host_and_is_mended(books, start_daemon):
+    host, other = (start_daemon(database_url=books.database_url, REDIS_URL=books.redis_url) for _ in range(2))
+    books.put("post:1", 1, 0)
+    assert other.call("COUNT", "post:1") == 0
+    assert host.call("UNLIKE", 0, "post:1") == [1, -1]
+    for one in (host, other):
+        eventually(lambda d=one: d.call("COUNT", "post:1") == -1, "what PostgreSQL says")
+    assert books.cache.get("counter:post:1") == "-1"
+    done = books.verify("--repair")
+    assert (done.status, done.lines) == (0, ["post:1 counter-low counters=-1 likes=0 version=2 mended"])
+    for one in (host, other):
+        eventually(lambda d=one: d.call("COUNT", "post:1") == 0, "the right count")
+    assert host.call("LIKE", 0, "post:1") == [1, 1]
+    assert (host.server.running, other.server.running) == (True, True)
 
 
 def test_counters_that_likesd_does_not_believe_are_no_differences(books):

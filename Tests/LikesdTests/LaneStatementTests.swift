@@ -267,6 +267,23 @@ import Testing
         #expect(try repairs() == [["1", "5", "4"], ["1", "100", "1"], ["1", "200", "1"]])
     }
 
+    @Test("However many lanes fell silent, so many are retired at a time as the statement has time for.")
+    func retireMany() throws {
+        let silent = Limits.lanesPerRetirement * 2 + 1
+        try control.run(
+            """
+            INSERT INTO lanes (lane, item_ids, item_types, seen_at)
+            SELECT lane, ARRAY[lane], '{1}', now() - interval '16 s' FROM generate_series(1, \(silent)) AS lane
+            """)
+        try control.run(
+            "INSERT INTO counters (item_id, item_type) SELECT id, 1 FROM generate_series(1, \(silent)) AS id")
+        #expect(try lane.perform(.retire(1)) == .retired(Limits.lanesPerRetirement))
+        #expect(try repairs().count == Limits.lanesPerRetirement)
+        #expect(try lane.perform(.retire(1)) == .retired(Limits.lanesPerRetirement))
+        #expect(try lane.perform(.retire(1)) == .retired(1))
+        #expect(try repairs().count == silent)
+    }
+
     @Test("A lane is forgotten after a day without a word, unless it has a journal.")
     func forget() throws {
         for number in 1...3 as ClosedRange<Int64> { _ = try lane.fence(number) }

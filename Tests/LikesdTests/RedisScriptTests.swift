@@ -113,6 +113,17 @@ import Testing
         #expect((3_590...3_600).contains(ttl))
     }
 
+    @Test("A count below 0 is set, read and told like any other.")
+    func negative() throws {
+        let listener = try server.connect()
+        try listener.run("SUBSCRIBE", "likesd:counters:0")
+        let counters = [counter(1, -1, 3), counter(2, -.max, 4), counter(3, -10, 5)]
+        #expect(try set(counters, isTold: true).failure == nil)
+        #expect(try read(counters.map(\.item)) == counters)
+        #expect(try redis.run("GET", "counter:post:3") == "-10")
+        #expect(try listener.message { CounterMessage($0, types: .standard) }?.counters == counters)
+    }
+
     @Test(
         "A newer version stays, any other gives way.",
         arguments: [

@@ -1,3 +1,4 @@
+import CHiredis
 import LikesCore
 import LikesProtocol
 import Testing
@@ -16,7 +17,9 @@ import Testing
         #expect(message("abc reel:7 3 9")?.counters == [good])
         #expect(message("abc reel:7 3 9")?.token == "abc")
         for bad in [
-            "story:1 2 3", "post: 2 3", "post 2 3", "post:x 2 3", "post:1 -2 3", "post:1 2 x", "post:1  3",
+            "story:1 2 3", "post: 2 3", "post 2 3", "post:x 2 3", "post:1 - 3", "post:1 --2 3", "post:1 2 -3",
+            "post:1 2 x",
+            "post:1  3",
             "post:9223372036854775808 2 3",
         ] {
             #expect(message("abc \(bad) reel:7 3 9")?.counters == [good], "\(bad)")
@@ -25,6 +28,44 @@ import Testing
         #expect(message("abc")?.counters == [])
         #expect(message("") == nil)
         #expect(message(" reel:7 3 9") == nil)
+    }
+
+    @Test("Of a message without end only so many entries are taken.")
+    func entriesMax() {
+        let many = (1...EdgeLimits.countersPerMessage + 9).map { "post:\($0) 1 1" }.joined(separator: " ")
+        #expect(message("abc \(many)")?.counters.count == EdgeLimits.countersPerMessage)
+    }
+
+    @Test(
+        "A verdict that no script gives is a misfit.", arguments: [(Int64.min, false), (-Int64.max, true), (1, true)])
+    func verdicts(number: Int64, isTaken: Bool) {
+        let entry = AdmissionEntry(pair: Pair(user: 1, item: Item(type: 0, id: 1)), kind: .like)
+        let slice = RedisJob.admit(1, [entry]).slices(deadlineMs: 0)[0]
+        var answer = RedisAnswer(slicesLeft: 1)
+        var verdict = redisReply()
+        verdict.type = REDIS_REPLY_INTEGER
+        verdict.integer = number
+        withUnsafeMutablePointer(to: &verdict) { element in
+            var elements: [UnsafeMutablePointer<redisReply>?] = [element]
+            elements.withUnsafeMutableBufferPointer { buffer in
+                var reply = redisReply()
+                reply.type = REDIS_REPLY_ARRAY
+                reply.elements = 1
+                reply.element = buffer.baseAddress
+                withUnsafePointer(to: reply) { answer.take(RedisReply($0), of: slice) }
+            }
+        }
+        #expect((answer.failure == nil) == isTaken)
+    }
+
+    @Test(
+        "What is no time is not taken for one.",
+        arguments: [
+            (1_700_000_000, 999_999, 1_700_000_000_999_999), (.max, 0, nil), (9_223_372_036_855, 0, nil),
+            (1, .max, nil), (1, 1_000_000, nil), (-1, 0, nil),
+        ] as [(Int64, Int64, Int64?)])
+    func times(seconds: Int64, rest: Int64, time: Int64?) {
+        #expect(RedisClock.time(seconds: seconds, microseconds: rest) == time)
     }
 
     @Test("A server's life is told apart, and a replica known, by what INFO says.")

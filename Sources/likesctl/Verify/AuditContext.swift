@@ -32,7 +32,8 @@ final class AuditContext {
             try database.execute("SET default_transaction_read_only = on")
             return
         }
-        try database.execute("SET synchronous_commit = on")
+        // A stronger setting stays.
+        try database.execute(AuditStatements.commitDurably)
         guard try database.execute(AuditStatements.lock).first?.first == "t" else {
             throw Failure(
                 .refused,

@@ -4,6 +4,14 @@ enum AuditStatements {
     /// twice. The number is that of migrate's lock and one.
     static let lock = "SELECT pg_try_advisory_lock(119200029176677)"
 
+    /// Whatever the server's setting, what is mended is durable, and where the server says so on its standbys too.
+    static let commitDurably = """
+        SELECT set_config(
+            'synchronous_commit',
+            CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
+            false)
+        """
+
     /// One row: the file that holds `user_likes`, its pages, about how many rows there are (negative: nobody knows),
     /// and the same of `counters`.
     static let facts = """

@@ -40,15 +40,18 @@ final class Mender {
         guard !differences.isEmpty else { return }
         let batch = differences
         differences = []
-        func column(_ value: (Difference) -> Int64?) -> String {
-            AuditContext.array(batch) { value($0).map { String($0) } ?? "NULL" }
+        var mended: Set<StoredItem> = []
+        _ = try RowLocks(context: context).run(batch) { (batch) throws(Failure) in
+            func column(_ value: (Difference) -> Int64?) -> String {
+                AuditContext.array(batch) { value($0).map { String($0) } ?? "NULL" }
+            }
+            let rows = try context.database.numbers(
+                AuditStatements.mend,
+                AuditContext.parameters(batch.map(\.item)) + [
+                    column(\.delta), column { $0.state?.count }, column { $0.state?.version },
+                ])
+            mended.formUnion((0..<rows.rowCount).compactMap { rows.item($0) })
         }
-        let rows = try context.database.numbers(
-            AuditStatements.mend,
-            AuditContext.parameters(batch.map(\.item)) + [
-                column(\.delta), column { $0.state?.count }, column { $0.state?.version },
-            ])
-        let mended = Set((0..<rows.rowCount).compactMap { rows.item($0) })
         // Hosts will set them again, but where none runs Redis would go on to hold what was wrong.
         if let redis {
             do {

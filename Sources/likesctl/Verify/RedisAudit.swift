@@ -154,20 +154,16 @@ struct RedisAudit {
     }
 
     private mutating func report(_ differences: [Difference]) throws(Stop) {
-        let parameters = AuditContext.parameters(differences.map(\.item))
         // What likesd has down for repair it does not read from Redis.
         let awaiting = try reporting { () throws(Failure) in
-            let rows = try context.database.numbers(AuditStatements.noted, parameters)
+            let rows = try context.database.numbers(
+                AuditStatements.noted, AuditContext.parameters(differences.map(\.item)))
             return Set((0..<rows.rowCount).compactMap { rows.item($0) })
         }
+        var locked: Set<StoredItem> = []
         if context.options.repairs {
-            let versions = AuditContext.array(differences) { difference in
-                if case .redis(_, let cached, _) = difference.finding { String(cached.version) } else { "0" }
-            }
-            try reporting { () throws(Failure) in
-                _ = try context.database.numbers(AuditStatements.renew, parameters + [versions])
-            }
-            let texts = differences.map { context.types.text(of: $0.item) }
+            locked = try reporting { () throws(Failure) in Set(try renew(differences).map(\.item)) }
+            let texts = differences.filter { !locked.contains($0.item) }.map { context.types.text(of: $0.item) }
             try asking { () throws(RedisTrouble) in try redis.forget(texts) }
         }
         for difference in differences where !reported.contains(difference.item) {
@@ -175,10 +171,22 @@ struct RedisAudit {
                 context.report.redisAwaitingRepair += 1
             } else {
                 try reporting { () throws(Failure) in
-                    try context.report.found(difference, isMended: context.options.repairs ? true : nil)
+                    try context.report.found(
+                        difference, isMended: context.options.repairs ? !locked.contains(difference.item) : nil)
                 }
             }
             if reported.count < Self.reportedMax { reported.insert(difference.item) }
+        }
+    }
+
+    /// Raises the items' versions above Redis'. Returns those whose counters somebody held.
+    private func renew(_ differences: [Difference]) throws(Failure) -> [Difference] {
+        try RowLocks(context: context).run(differences) { (differences) throws(Failure) in
+            let versions = AuditContext.array(differences) { difference in
+                if case .redis(_, let cached, _) = difference.finding { String(cached.version) } else { "0" }
+            }
+            _ = try context.database.numbers(
+                AuditStatements.renew, AuditContext.parameters(differences.map(\.item)) + [versions])
         }
     }
 

@@ -56,7 +56,7 @@ struct VerifyOptions: Equatable {
           --progress          progress on standard error even when it is no terminal
           --slice N           rows that one statement reads, 20000 unless told
           --items-per-pass N  items counted in one reading of all likes, 1000000 unless told:
-                              about 60 bytes of memory each
+                              about 50 bytes of memory each
           --snapshot-seconds N  how long one statement may take for items that change all the
                               time, 60 unless told; 0: they are left undecided
 

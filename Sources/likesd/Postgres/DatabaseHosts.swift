@@ -6,13 +6,23 @@ import LikesCore
 /// try them.
 ///
 /// libpq tries the next server when one refuses, but waits without end for one that does not answer: such a one goes to
-/// the end of the line. And it knows no "the primary, or else a standby", which the reader wants: it asks for the
+/// the end of the line, and of its addresses, where it is a name with several, the first goes behind the others. And it
+/// knows no "the primary, or else a standby", which the reader wants: it asks for the
 /// primary alone, and after that failed for any.
 struct DatabaseHosts {
     private struct Server: Equatable {
         var host: String?
         var address: String?
         var port: String?
+        /// The address that was waited for in vain, if it is one of a name's: tried last of those.
+        var hungAddress: String?
+
+        /// Each address of the name for itself, beginning behind the one that hung.
+        func expanded(_ addresses: [String]) -> [Server] {
+            let hung = hungAddress.flatMap { addresses.firstIndex(of: $0) }
+            let first = hung.map { $0 + 1 } ?? 0
+            return (addresses[first...] + addresses[..<first]).map { Server(host: host, address: $0, port: port) }
+        }
     }
 
     private let isLane: Bool
@@ -71,7 +81,7 @@ struct DatabaseHosts {
         let servers = servers.flatMap { server -> [Server] in
             guard server.address == nil, let host = server.host, let answer = found[host] else { return [server] }
             guard case .success(let addresses) = answer else { return [] }
-            return addresses.map { Server(host: host, address: $0, port: server.port) }
+            return server.expanded(addresses)
         }
         let lists: [(String, [String?])] = [
             ("host", servers.map(\.host)), ("hostaddr", servers.map(\.address)), ("port", servers.map(\.port)),
@@ -86,12 +96,15 @@ struct DatabaseHosts {
     /// None of the servers was taken.
     mutating func refused() { takesAny.toggle() }
 
-    /// The server, as libpq names it, that was waited for when time was up.
-    mutating func hung(host: String, port: String?) {
+    /// The server, as libpq names it, that was waited for when time was up, and which of the addresses it was.
+    mutating func hung(host: String, address: String?, port: String?) {
         takesAny.toggle()
         let port = Self.normal(port)
         let place = servers.firstIndex { ($0.host ?? $0.address) == host && Self.normal($0.port) == port }
-        if let place { servers.append(servers.remove(at: place)) }
+        guard let place else { return }
+        var server = servers.remove(at: place)
+        server.hungAddress = address
+        servers.append(server)
     }
 
     private static func normal(_ port: String?) -> String { port.flatMap { $0.isEmpty ? nil : $0 } ?? "5432" }

@@ -1,3 +1,5 @@
+import LikesCore
+
 /// The statements of the connection that writes: each one transaction, in READ COMMITTED.
 ///
 /// All of them lock in one order, so that nobody waits for someone who waits for them: the lane's row, likes, unlikes,
@@ -134,8 +136,9 @@ enum LaneStatements {
         SELECT count(*) FROM fence HAVING count(*) > 0
         """
 
-    /// Fences the lanes that fell silent with a journal, notes the items of their journals as repairs, and forgets
-    /// lanes long unused. Gives (how many were fenced). Rows that others are at are passed over: they are found again.
+    /// Fences lanes that fell silent with a journal, no more than fit well into the statement's time, notes the items
+    /// of their journals as repairs, and forgets lanes long unused. Gives (how many were fenced). Rows that others are
+    /// at are passed over: they are found again.
     ///
     /// So is a lane whose row changed between this statement's snapshot and the lock on it, which shows in `seen_at`:
     /// the counters read here would be those from before its last batch.
@@ -143,6 +146,7 @@ enum LaneStatements {
         WITH silent AS (
             SELECT lane, seen_at, item_ids, item_types FROM lanes
             WHERE seen_at < now() - interval '\(EdgeLimits.laneSilentSeconds) s' AND cardinality(item_ids) > 0
+            LIMIT \(Limits.lanesPerRetirement)
             FOR UPDATE SKIP LOCKED
         ), retired AS (
             UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'

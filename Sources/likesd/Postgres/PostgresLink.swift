@@ -134,7 +134,9 @@ class PostgresLink {
     private func noteFailedAttempt() {
         guard let connection else { return }
         guard PQstatus(connection) != CONNECTION_BAD, let host = PQhost(connection) else { return hosts.refused() }
-        hosts.hung(host: String(cString: host), port: PQport(connection).map { String(cString: $0) })
+        hosts.hung(
+            host: String(cString: host), address: PQhostaddr(connection).map { String(cString: $0) },
+            port: PQport(connection).map { String(cString: $0) })
     }
 
     /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`.

@@ -8,6 +8,7 @@ struct Settling {
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
+        case describe(Int)
     }
 
     enum Outcome {
@@ -45,6 +46,7 @@ struct Settling {
             case .commitTypes: PQsendQuery(connection, "COMMIT")
             case .prepare(let place):
                 PQsendPrepare(connection, statements[place].rawValue, statements[place].text, 0, nil)
+            case .describe(let place): PQsendDescribePrepared(connection, statements[place].rawValue)
             }
         return status != 0
     }
@@ -97,6 +99,7 @@ struct Settling {
             failure = Settling.failure(result)
             return
         }
+        if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
         guard result.status == PGRES_TUPLES_OK else { return }
         switch step {
         case .session: takeSession(result)
@@ -107,8 +110,14 @@ struct Settling {
                 rows: (0..<result.rowCount).compactMap { row in
                     Int16(result.text(row, 0)).map { ($0, result.text(row, 1)) }
                 })
-        case .lockTypes, .addTypes, .commitTypes, .prepare: return
+        case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
         }
+    }
+
+    /// Of columns that somebody gave another type the rows could not be read.
+    private mutating func takeColumns(_ result: borrowing StatementResult, of statement: PreparedStatement) {
+        guard let (column, type) = result.misfit(statement.columns) else { return }
+        failure = .schema("the column \(column) is not of the type \(type): \(PostgresAdvice.altered)")
     }
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
@@ -155,7 +164,8 @@ struct Settling {
                 return .failed(.schema("item_types does not take the configured types: \(PostgresAdvice.migrate)"))
             }
             step = .prepare(0)
-        case .prepare(let place):
+        case .prepare(let place): step = .describe(place)
+        case .describe(let place):
             if place + 1 < statements.count {
                 step = .prepare(place + 1)
             } else if let types {

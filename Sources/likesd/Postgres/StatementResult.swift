@@ -17,7 +17,15 @@ struct StatementResult: ~Copyable {
 
     func isNull(_ row: Int, _ column: Int32) -> Bool { PQgetisnull(result, Int32(row), column) != 0 }
 
-    /// A column in binary format, of the integer type the statement is known to give.
+    /// The first column that is of another type than expected: its name, and what it has to be; nil where all fit.
+    func misfit(_ expected: [ColumnType]) -> (column: String, type: ColumnType)? {
+        for (place, type) in expected.enumerated() where PQftype(result, Int32(place)) != type.rawValue {
+            return (PQfname(result, Int32(place)).map { String(cString: $0) } ?? "", type)
+        }
+        return nil
+    }
+
+    /// A column in binary format, of the integer type the statement was seen to give when it was prepared.
     func integer<Number: FixedWidthInteger>(_ row: Int, _ column: Int32, as type: Number.Type) -> Number {
         guard let value = PQgetvalue(result, Int32(row), column),
             Int(PQgetlength(result, Int32(row), column)) == MemoryLayout<Number>.size
@@ -70,6 +78,8 @@ extension StatementFailure {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
             case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
+            // A prepared statement would give other types than before. Prepared anew, it shows them.
+            case "0A000": .schema("\(text): \(PostgresAdvice.altered)")
             default: StatementFailure.classesOfRows.contains(String(state.prefix(2))) ? .rows(text) : .other(text)
             }
     }
@@ -78,6 +88,7 @@ extension StatementFailure {
 /// What to do, in words that HEALTH and the log repeat.
 enum PostgresAdvice {
     static let migrate = "run likesctl migrate"
+    static let altered = "the tables were altered: give their columns the types back that likesctl migrate gave them"
     static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"
     static let permission = "grant likesd's database user the rights, or run likesctl migrate as the tables' owner"
 }

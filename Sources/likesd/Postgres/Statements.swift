@@ -19,4 +19,24 @@ enum PreparedStatement: String, CaseIterable {
         case .repairs: ReaderStatements.repairs
         }
     }
+
+    /// What its rows are made of, as the code that reads them takes for granted.
+    var columns: [ColumnType] {
+        switch self {
+        case .fence: [.bigint, .bigint, .text]
+        case .commit: [.bigint, .bigint, .smallint, .bigint, .text]
+        case .tend, .retire: [.bigint]
+        case .counters: [.bigint, .bigint, .bigint]
+        case .pairs: [.bigint, .boolean, .bigint, .bigint]
+        case .repairs: [.smallint, .bigint, .bigint, .bigint]
+        }
+    }
+}
+
+/// PostgreSQL's types of columns, by the numbers that are theirs in every database.
+enum ColumnType: UInt32 {
+    case boolean = 16
+    case bigint = 20
+    case smallint = 21
+    case text = 25
 }

@@ -6,14 +6,16 @@ struct CounterMessage {
     var token: String
     var counters: [CounterState]
 
-    /// Entries that are none, or of types not configured here, are passed over. nil: no token.
+    /// Entries that are none, or of types not configured here, are passed over, as are those beyond
+    /// `EdgeLimits.countersPerMessage`. nil: no token.
     init?(_ payload: UnsafeRawBufferPointer, types: ItemTypes) {
         var words = Words(rest: payload)
         guard let token = words.next(), !token.isEmpty else { return nil }
         self.token = String(decoding: token, as: UTF8.self)
         counters = []
-        while let item = words.next(), let count = words.next(), let version = words.next() {
-            guard let item = CounterMessage.item(item, types), let count = RedisReply.wholeNumber(count),
+        for _ in 0..<EdgeLimits.countersPerMessage {
+            guard let item = words.next(), let count = words.next(), let version = words.next() else { return }
+            guard let item = CounterMessage.item(item, types), let count = RedisReply.count(count),
                 let version = RedisReply.wholeNumber(version)
             else { continue }
             counters.append(CounterState(item: item, count: count, version: version))

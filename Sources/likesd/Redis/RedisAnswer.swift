@@ -53,7 +53,7 @@ struct RedisAnswer {
         if verdicts.isEmpty { verdicts = Array(repeating: .admitted(recent: false), count: entries) }
         guard reply.elementCount == slice.range.count else { return misfit() }
         for (offset, place) in slice.range.enumerated() {
-            guard let verdict = reply.element(offset)?.integer else { return misfit() }
+            guard let verdict = reply.element(offset)?.integer, verdict >= -Int64.max else { return misfit() }
             verdicts[place] = verdict < 0 ? .limited(retrySeconds: -verdict) : .admitted(recent: verdict == 1)
         }
     }
@@ -69,7 +69,7 @@ struct RedisAnswer {
         }
         let prefix = Array("\(expected.token):".utf8)
         for (offset, place) in slice.range.enumerated() {
-            guard let count = reply.element(1 + 2 * offset)?.wholeNumber,
+            guard let count = reply.element(1 + 2 * offset)?.count,
                 let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
                 let version = RedisReply.wholeNumber(UnsafeRawBufferPointer(rebasing: text.dropFirst(prefix.count)))
             else { continue }

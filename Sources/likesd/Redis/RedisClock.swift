@@ -6,6 +6,15 @@ struct RedisClock {
     /// Redis' clock minus this host's, in microseconds.
     private var offset: Int64?
 
+    /// More seconds than any clock shows: beyond, the arithmetic here could overflow.
+    private static let secondsMax: Int64 = 1_000_000_000_000
+
+    /// TIME's two numbers in microseconds; nil: they are no time.
+    static func time(seconds: Int64, microseconds: Int64) -> Int64? {
+        guard (0...secondsMax).contains(seconds), (0..<1_000_000).contains(microseconds) else { return nil }
+        return seconds * 1_000_000 + microseconds
+    }
+
     /// Redis answered with its time, in microseconds. It looked at its clock at some moment between the two here.
     ///
     /// What was known stays as long as it can be true and is no less exact: an answer that was long under way says

@@ -31,10 +31,10 @@ struct RedisCommand {
 
     /// A number between two texts, as in `rate:123:likes`.
     mutating func word(_ prefix: StaticString, _ number: Int64, _ suffix: StaticString) {
-        let digits = RedisCommand.digits(number)
-        header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + digits + suffix.utf8CodeUnitCount)
+        let width = RedisCommand.width(number)
+        header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + width + suffix.utf8CodeUnitCount)
         raw(prefix)
-        decimal(number, digits: digits)
+        decimal(number, width: width)
         raw(suffix)
         lineEnd()
     }
@@ -42,19 +42,19 @@ struct RedisCommand {
     /// An item between two texts, as in `{counter:post:456}:version`.
     mutating func word(_ prefix: StaticString, _ item: Item, _ suffix: StaticString) {
         let name = typeNames[Int(item.type)]
-        let digits = RedisCommand.digits(item.id)
-        header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + name.count + 1 + digits + suffix.utf8CodeUnitCount)
+        let width = RedisCommand.width(item.id)
+        header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + name.count + 1 + width + suffix.utf8CodeUnitCount)
         raw(prefix)
         bytes.append(contentsOf: name)
         bytes.append(UInt8(ascii: ":"))
-        decimal(item.id, digits: digits)
+        decimal(item.id, width: width)
         raw(suffix)
         lineEnd()
     }
 
     private mutating func header(_ kind: UInt8, _ count: Int) {
         bytes.append(kind)
-        decimal(Int64(count), digits: RedisCommand.digits(Int64(count)))
+        decimal(Int64(count), width: RedisCommand.width(Int64(count)))
         lineEnd()
     }
 
@@ -67,24 +67,24 @@ struct RedisCommand {
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    /// Digits of a number that is not negative: ids, counts, versions and limits never are.
-    private static func digits(_ number: Int64) -> Int {
-        precondition(number >= 0, "negative number in a command to Redis")
-        var digits = 1
-        var rest = number / 10
+    /// Bytes of a number, its sign included: a count that was too low before an unlike is negative.
+    private static func width(_ number: Int64) -> Int {
+        var width = number < 0 ? 2 : 1
+        var rest = number.magnitude / 10
         while rest > 0 {
-            digits += 1
+            width += 1
             rest /= 10
         }
-        return digits
+        return width
     }
 
-    private mutating func decimal(_ number: Int64, digits: Int) {
+    private mutating func decimal(_ number: Int64, width: Int) {
         let start = bytes.count
-        for _ in 0..<digits { bytes.append(0) }
-        var rest = number
-        var place = start + digits
-        while place > start {
+        for _ in 0..<width { bytes.append(UInt8(ascii: "-")) }
+        let first = number < 0 ? start + 1 : start
+        var rest = number.magnitude
+        var place = start + width
+        while place > first {
             place -= 1
             bytes[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10

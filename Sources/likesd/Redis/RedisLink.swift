@@ -70,6 +70,8 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: The handshake
 
     func opened() {
+        // Of a connection that ended while a call's slices were being sent.
+        forget()
         state = .preparing(0)
         facts = RedisServerFacts()
         clock = RedisClock()
@@ -146,7 +148,7 @@ final class RedisLink: RedisConnectionOwner {
     /// the core has given the call up already, or will do so when it hears that the connection is lost.
     func perform(_ call: CallID, _ jobs: [RedisJob]) {
         guard case .ready = state else { return }
-        let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisTimeoutMs)
+        let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisCallMsMax)
         let slices = jobs.flatMap { $0.slices(deadlineMs: deadlineMs) }
         guard !slices.isEmpty else { return finish(call, jobs.first, RedisAnswer(slicesLeft: 0)) }
         answers[call] = RedisAnswer(slicesLeft: slices.count)
@@ -185,11 +187,13 @@ final class RedisLink: RedisConnectionOwner {
             if case .preparing = state, let error { return connection.giveUp("SCRIPT LOAD: \(error)") }
             finishStep()
         case .time(let askedAt):
-            guard let seconds = reply.element(0)?.wholeNumber, let rest = reply.element(1)?.wholeNumber else {
+            guard let seconds = reply.element(0)?.wholeNumber, let rest = reply.element(1)?.wholeNumber,
+                let time = RedisClock.time(seconds: seconds, microseconds: rest)
+            else {
                 return connection.giveUp("TIME: \(error ?? "no time")")
             }
             // The moment itself: the turn's began earlier.
-            clock.learn(seconds * 1_000_000 + rest, askedAt: askedAt, heardAt: .now)
+            clock.learn(time, askedAt: askedAt, heardAt: .now)
             finishStep(wasTime: true)
         case .slice(let slice): received(reply, to: slice)
         }

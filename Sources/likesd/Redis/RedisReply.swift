@@ -19,6 +19,9 @@ struct RedisReply {
     /// The value of a string that is a whole number from 0 to 2^63−1.
     var wholeNumber: Int64? { string.flatMap { Self.wholeNumber($0) } }
 
+    /// The value of a string that is a count.
+    var count: Int64? { string.flatMap { Self.count($0) } }
+
     var elementCount: Int { reply.pointee.type == REDIS_REPLY_ARRAY ? Int(reply.pointee.elements) : 0 }
 
     func element(_ place: Int) -> RedisReply? {
@@ -42,6 +45,13 @@ struct RedisReply {
             value = sum
         }
         return value
+    }
+
+    /// A whole number, or one behind a minus sign: a counter that was too low goes below 0 with the next unlike, and
+    /// hosts tell each other so until it is mended.
+    static func count(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard text.first == UInt8(ascii: "-") else { return wholeNumber(text) }
+        return wholeNumber(UnsafeRawBufferPointer(rebasing: text.dropFirst())).map { -$0 }
     }
 
     // MARK: Errors
