@@ -48,12 +48,11 @@ package enum Limits {
     package static let laneSilentMs: Int64 = 15_000
     /// … when another host looks, which each does this often.
     package static let retirePassMs: Int64 = 5_000
-    /// Lanes taken over in one statement: with full journals some 130 ms of PostgreSQL's time.
+    /// Lanes taken over in one statement, some 130 ms of PostgreSQL's time with full journals; when there were so many,
+    /// the next follows at once.
     package static let lanesPerRetirement = 8
     /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
     package static let answerAgeMsMax: Int64 = 1_000
-    /// Lanes retired in one statement; when there were so many, the next follows at once.
-    package static let lanesPerRetirement = 8
     /// Counters that changed, here or on another host, or were written to Redis are remembered for as long as a call to
     /// Redis may take and this much longer: for the answer's age, and for the message of a newer one to come in …
     package static let recentCountersMs: Int64 = 2_000
