@@ -121,7 +121,7 @@ import Testing
         #expect(try set(counters, isTold: true).failure == nil)
         #expect(try read(counters.map(\.item)) == counters)
         #expect(try redis.run("GET", "counter:post:3") == "-10")
-        #expect(try listener.message { CounterMessage($0, types: .standard) }?.counters == counters)
+        #expect(try listener.message { CounterMessage($1, types: .standard) }?.counters == counters)
     }
 
     @Test(
