@@ -33,7 +33,7 @@ enum ReaderStatements {
     static let repairs = """
         SELECT repair.item_type, repair.item_id,
             (SELECT true FROM counters
-                WHERE counters.item_id = repair.item_id AND counters.item_type = repair.item_type)
+                WHERE counters.item_id = repair.item_id AND counters.item_type = repair.item_type) AS has_counter
         FROM cache_repairs AS repair
         WHERE (repair.item_type, repair.item_id) > ($1::smallint, $2::bigint)
         ORDER BY repair.item_type, repair.item_id

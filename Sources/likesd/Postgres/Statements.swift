@@ -28,7 +28,7 @@ enum PreparedStatement: String, CaseIterable {
         case .tend, .retire: [.bigint]
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
-        case .repairs: [.smallint, .bigint, .bigint, .bigint]
+        case .repairs: [.smallint, .bigint, .boolean]
         }
     }
 }
