@@ -101,12 +101,12 @@ package struct LocalCache: Sendable {
         return counter
     }
 
-    /// Takes the counter if the item is held, and older. Not a use: what others do must not keep an item here.
-    package mutating func update(_ counter: CounterState, now: Instant) {
+    /// Takes the counter if the item is held, and older. Not a use, since what others do must not keep an item here, and
+    /// no fresher for it: nobody knows how long the news was on its way to a host that stood still.
+    package mutating func update(_ counter: CounterState) {
         guard let place = find(counter.item), entries[place].version < counter.version else { return }
         entries[place].count = counter.count
         entries[place].version = counter.version
-        entries[place].stampAndType = nextStamp(now) << 8 | UInt64(counter.item.type)
     }
 
     /// Drops every entry.

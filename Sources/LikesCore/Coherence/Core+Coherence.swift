@@ -117,7 +117,7 @@ extension Core {
         guard token == trust.token else { return }
         statistics.countersHeard += Int64(counters.count)
         for counter in counters {
-            cache.update(counter, now: now)
+            cache.update(counter)
             noteNewer(counter)
             if recent.hear(counter, now: now), safeguards.counterMemory { noteMissing([counter.item], now: now) }
         }
@@ -128,7 +128,7 @@ extension Core {
         let isRecent = permit.isYoung(at: now)
         for counter in counters {
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
-            if isRecent { _ = cache.store(newest, now: now) } else { cache.update(newest, now: now) }
+            if isRecent { _ = cache.store(newest, now: now) } else { cache.update(newest) }
             noteNewer(newest)
             recent.know(newest, now: now)
         }

@@ -147,7 +147,7 @@ extension Core {
         case .repairs(_, let read, let permit): repairs.settle(counters, read: read, permit)
         case .changes(let owing):
             for (index, counter) in zip(owing, counters) {
-                noteRead(counter, now: now)
+                noteRead(counter)
                 guard case .counting(let changed) = changes[index].stage else {
                     preconditionFailure("a count that is not owed")
                 }
@@ -158,8 +158,8 @@ extension Core {
 
     /// A counter that came with something else. It does not enter the cache where nothing is held of the item: a newer
     /// one may have left the cache while this one was on its way. (A fetch is told of those.)
-    private mutating func noteRead(_ counter: CounterState, now: Instant) {
-        cache.update(counter, now: now)
+    private mutating func noteRead(_ counter: CounterState) {
+        cache.update(counter)
         noteNewer(counter)
     }
 
@@ -193,7 +193,7 @@ extension Core {
         reader.proved()
         precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
-            noteRead(state.counter, now: now)
+            noteRead(state.counter)
             switch read.asker {
             case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
             case .change(let index):
@@ -209,7 +209,7 @@ extension Core {
     ) -> CounterState {
         let isFresh = permit.map { $0.isFresh(writePermit(now: now)) } ?? true
         var standing = isFresh ? cache.store(fetched, now: now) : fetched
-        if !isFresh { cache.update(fetched, now: now) }
+        if !isFresh { cache.update(fetched) }
         let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version { standing = cache.store(committed, now: now) }
         for part in waiting { resolve(part, standing.count, now: now, into: &actions) }

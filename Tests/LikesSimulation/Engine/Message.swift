@@ -1,5 +1,5 @@
-import LikesProtocol
 import LikesCore
+import LikesProtocol
 
 /// From a host to a server.
 package enum ToServer: Sendable {
@@ -7,6 +7,8 @@ package enum ToServer: Sendable {
     case hello
     /// `deadline`: in Redis' clock; 0 for PostgreSQL.
     case call(Action, deadline: Micros)
+    /// What time it is at Redis; asked at a moment that comes back with the answer.
+    case askTime(askedAt: Micros)
     /// The connection ended.
     case end
 }
@@ -15,6 +17,7 @@ package enum ToServer: Sendable {
 package enum ToHost: Sendable {
     /// Redis is settled: its clock's moment when it answered.
     case redisReady(time: Micros)
+    case time(Micros, askedAt: Micros)
     case subscribed
     case databaseReady(DatabaseFacts)
     case answer(Answer)

@@ -137,6 +137,8 @@ extension Simulation {
             backend == .redis
             ? now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax) : 0
         send(.call(action, deadline: deadline), to: connection)
+        // Looks at Redis' clock, as the daemon does with every beat.
+        if case .beat = action { send(.askTime(askedAt: now), to: connection) }
     }
 
     /// Kinds of calls times their number in flight, and what came before a hang.
@@ -177,6 +179,10 @@ extension Simulation {
         case .redisReady(let time):
             hosts[host].redisTimeOffset = time - now
             hosts[host].core?.redisConnected(now: instant, into: &actions)
+        case .time(let time, let askedAt):
+            // What was known stays as long as it can be true: an answer that was long under way says little.
+            let known = hosts[host].redisTimeOffset
+            if known < time - now || known > time - askedAt { hosts[host].redisTimeOffset = time - now }
         case .subscribed: hosts[host].core?.subscriberConnected(now: instant, into: &actions)
         case .databaseReady(let facts):
             hosts[host].core?.databaseConnected(backend, facts, now: instant, into: &actions)
@@ -201,6 +207,9 @@ extension Simulation {
         case .filled(let call): hosts[host].core?.filled(call, now: now, into: &actions)
         case .redisCallFailed(let call, let failure):
             hosts[host].core?.redisCallFailed(call, failure, now: now, into: &actions)
+            // Where one of the clocks is not what the host thinks, every call would be late.
+            let connection = hosts[host].links[Backend.redis.place]
+            if failure == .late, connection >= 0 { send(.askTime(askedAt: self.now), to: connection) }
         case .heard(let token, let counters):
             hosts[host].core?.heard(token: token, counters, now: now, into: &actions)
         case .heardBeat(let number): hosts[host].core?.heardBeat(number, now: now, into: &actions)

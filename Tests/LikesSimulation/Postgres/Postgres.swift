@@ -53,6 +53,7 @@ package final class Postgres {
             guard let session = sessions[connection] else { return }
             session.queue.append(action)
             if session.statement == nil { begin(session) }
+        case .askTime: preconditionFailure("only Redis is asked for its time")
         case .end:
             guard let session = sessions[connection] else { return }
             session.isOrphan = true

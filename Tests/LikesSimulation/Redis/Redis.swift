@@ -79,6 +79,8 @@ package final class Redis {
             if let answer = run(action, deadline: deadline, host: host) {
                 outbox.append((connection, .answer(answer)))
             }
+        case .askTime(let askedAt):
+            if open.contains(connection) { outbox.append((connection, .time(time, askedAt: askedAt))) }
         case .end: close(connection)
         }
     }
