@@ -101,8 +101,8 @@ package struct LocalCache: Sendable {
         return counter
     }
 
-    /// Takes the counter if the item is held, and older. Not a use, since what others do must not keep an item here, and
-    /// no fresher for it: nobody knows how long the news was on its way to a host that stood still.
+    /// Takes the counter if the item is held, and older. Not a use, since what others do must not keep an item here,
+    /// and no fresher for it: nobody knows how long the news was on its way to a host that stood still.
     package mutating func update(_ counter: CounterState) {
         guard let place = find(counter.item), entries[place].version < counter.version else { return }
         entries[place].count = counter.count
