@@ -9,7 +9,8 @@ package struct Focus: Sendable {
     package var hasSlowReader = false
     package var hasSlowSteps = false
     package var isBusy = false
-    package var hasDormancy = true
+    /// How long each fault lasts, instead of what its kind says.
+    package var faultMs: (Int64, Int64)?
 
     package init(_ faults: [FaultKind] = []) { self.faults = faults }
 
@@ -25,10 +26,11 @@ package struct Focus: Sendable {
             focus.hasSlowReader = true
             return focus
         case "callDeadline":
-            var focus = Focus([.redisFrozen, .redisReset, .redisEvicts])
-            focus.cacheTTLSeconds = 1
+            // A wire stands still for longer than anything is remembered, and what was on it arrives after all.
+            var focus = Focus([.redisFrozen])
+            focus.cacheTTLSeconds = 15
             focus.localCacheTTLMs = 200
-            focus.hasDormancy = false
+            focus.faultMs = (32_000, 48_000)
             return focus
         case "generationCheck": return Focus([.redisRestartsOld, .redisFailsOver, .redisSwapped])
         case "fence":
@@ -70,7 +72,7 @@ package struct Focus: Sendable {
         case "hintVerification": return Focus()
         case "cacheExpiry":
             var focus = Focus([.subscriberReset])
-            focus.localCacheTTLMs = 3_000
+            focus.localCacheTTLMs = 20_000
             focus.localCacheEntries = 100
             return focus
         default: return nil
@@ -101,10 +103,7 @@ package struct Focus: Sendable {
             plan.requestsCount = 900
             plan.alternates = true
         }
-        if !hasDormancy {
-            plan.dormantPercent = 0
-            plan.requestsCount = 300
-        }
+        if let faultMs { plan.duration = Plan.quiet + .ms(faultMs.1) + .seconds(15) }
         if isBusy { plan.stampede = chance.between(.ms(50), .ms(500)) }
         plan.configuration.rateLimitRequests = 0
         plan.poisonedPair = nil

@@ -124,7 +124,7 @@ package struct Plan: Sendable {
         }
         for kind in kinds {
             for _ in 0..<(1 + chance.below(most)) {
-                let (low, high) = kind.durationMs
+                let (low, high) = focus?.faultMs ?? kind.durationMs
                 let duration = Micros.ms(
                     chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
                 let latest = calmFrom - duration
