@@ -14,6 +14,8 @@ private struct Bite: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct SafeguardTests {
+    /// All but `counterMemory`: 5,000 seeds of its focus do not fail without it, since it takes an eviction within
+    /// milliseconds and a fill just then. `CoherenceTests` show it alone.
     private static let bites = [
         Bite(safeguard: "versionCheck", rules: [.fresh, .repaired], seedsMax: 1_000),
         Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 1_000),
@@ -24,7 +26,6 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "repairs", rules: [.fresh, .repaired], seedsMax: 300),
         Bite(safeguard: "fetchJoining", rules: [.fresh], seedsMax: 3_000),
         Bite(safeguard: "fetchOvertaking", rules: [.fresh], seedsMax: 300),
-        Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 3_000),
         Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
         Bite(safeguard: "hintVerification", rules: [.linearizable], seedsMax: 300),
         Bite(safeguard: "cacheExpiry", rules: [.fresh], seedsMax: 600),

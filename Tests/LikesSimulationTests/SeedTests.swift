@@ -36,7 +36,7 @@ import Testing
     func aFailingSeedPrintsItsHistory() throws {
         var safeguards = Safeguards()
         safeguards.hintVerification = false
-        let failing = (0..<200 as Range<UInt64>).lazy.map { Simulation(seed: $0, safeguards: safeguards) }
+        let failing = (0..<2_000 as Range<UInt64>).lazy.map { Simulation(seed: $0, safeguards: safeguards) }
             .first { $0.run() != nil }
         let seed = try #require(failing).seed
         let simulation = Simulation(seed: seed, safeguards: safeguards, isTracing: true)

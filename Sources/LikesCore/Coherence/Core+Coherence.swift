@@ -119,7 +119,10 @@ extension Core {
         for counter in counters {
             cache.update(counter)
             noteNewer(counter)
-            if recent.hear(counter, now: now), safeguards.counterMemory { noteMissing([counter.item], now: now) }
+            guard recent.hear(counter, now: now), safeguards.counterMemory else { continue }
+            noteMissing([counter.item], now: now)
+            // The newest is known already: no need to wait for PostgreSQL.
+            repairs.know(recent.newest(counter), writePermit(now: now))
         }
     }
 

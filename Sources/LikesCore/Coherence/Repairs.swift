@@ -64,6 +64,13 @@ struct Repairs {
     /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
     mutating func reread(_ items: some Collection<Item>) { for item in items { makeUnread(item) } }
 
+    /// It need not be read from PostgreSQL.
+    mutating func know(_ counter: CounterState, _ permit: WritePermit) {
+        guard case .unread? = entries[counter.item]?.state else { return }
+        entries[counter.item]?.state = .known(counter, permit)
+        toWrite.append(counter.item)
+    }
+
     /// Rows of `cache_repairs`.
     mutating func learn(_ items: some Collection<Item>) {
         for item in items {
