@@ -103,6 +103,36 @@ import Testing
         }
     }
 
+    @Test("A silence is found while what was written is remembered, and what was written is read again")
+    func aSilenceIsFoundWhileWhatWasWrittenIsRemembered() throws {
+        var script = Script()
+        let client = try script.open()
+        script.pass(ms: Limits.beatMs / 2)
+        script.send(.count(post), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 5, 5)])
+        script.byHand.insert(.beat)
+        _ = script.take()
+        let written = script.now
+        while script.core.subscriber.isUp { script.pass(ms: 100) }
+        #expect(script.now.ms(since: written) <= 2 * Limits.writingBeatMs + 100)
+        #expect(script.take().contains(.selectCounters(3, [post])))
+    }
+
+    @Test("A count that Redis has is held against what this host changed, cached or not")
+    func aCountThatRedisHas() throws {
+        var script = Script({ $0.localCacheEntries = 0 })
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 6, 6)])
+        script.wroteThrough(3)
+        script.send(.count(post), on: client)
+        script.redisHas(4, [counter(post, 5, 5)])
+        #expect(script.replies(client) == [.change(changed: true, count: 6), .integer(6)])
+        #expect(script.core.repairs.contains(post))
+    }
+
     @Test("A newer count heard of after a fill is set in Redis again")
     func aNewerCountHeardOfAfterAFill() throws {
         var script = Script()

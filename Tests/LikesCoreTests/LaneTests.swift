@@ -105,6 +105,24 @@ import Testing
         #expect(script.commits.map(\.journal) == [[post], [other, post]])
     }
 
+    @Test("What comes to be missing while a batch is on the wire is in the lane's row soon")
+    func whatComesToBeMissingMeanwhile() throws {
+        var script = Script({ ($0.rateLimitRequests, $0.redisTimeoutMs) = (0, 1_000) }, byHand: [.tend])
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.hear(counter(other, 9, 9), counter(other, 8, 8))
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        #expect(script.commits.map(\.journal) == [[post]])
+        _ = script.take()
+        script.pass(ms: Limits.mendedWaitMs)
+        guard case .tend(_, let request)? = script.take().last else {
+            Issue.record("the lane's row is not written")
+            return
+        }
+        #expect(request.journal.contains(other))
+    }
+
     @Test("A lane that rests empties its journal, and then writes nothing more")
     func aLaneThatRestsEmptiesItsJournal() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])

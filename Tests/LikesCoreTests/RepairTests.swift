@@ -25,7 +25,7 @@ import Testing
         script.send(.like(ann), on: client)
         script.admit(2, [.admitted(recent: false)])
         script.commit(3, changed: [true], [counter(post, 8, 5)])
-        #expect(script.core.journal(with: []) == [post])
+        #expect(script.core.takeJournal(with: []) == [post])
         _ = script.take()
         script.lose(.redis)
         let told = TendRequest(

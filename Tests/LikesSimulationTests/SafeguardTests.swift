@@ -14,8 +14,6 @@ private struct Bite: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct SafeguardTests {
-    /// All but `counterMemory`: 5,000 seeds of its focus do not fail without it, since it takes an eviction within
-    /// milliseconds and a fill just then. `CoherenceTests` show it alone.
     private static let bites = [
         Bite(safeguard: "versionCheck", rules: [.fresh, .repaired], seedsMax: 1_000),
         Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 1_000),
@@ -29,6 +27,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
         Bite(safeguard: "hintVerification", rules: [.linearizable], seedsMax: 300),
         Bite(safeguard: "cacheExpiry", rules: [.fresh], seedsMax: 600),
+        Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 3_000),
     ]
 
     @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)

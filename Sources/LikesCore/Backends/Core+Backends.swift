@@ -19,7 +19,7 @@ extension Core {
         self[backend].connected(now: now)
         actions.append(.log(.notice, "\(Self.name(backend)) connected"))
         if backend == .reader { isReaderStandby = facts.history == nil }
-        if let history = facts.history { _ = learn(history, of: backend, now: now, into: &actions) }
+        if let history = facts.history { learn(history, of: backend, now: now, into: &actions) }
     }
 
     /// The connection could not be made or went away. Its calls under way are gone with it.

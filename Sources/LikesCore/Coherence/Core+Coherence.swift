@@ -149,7 +149,7 @@ extension Core {
 
     mutating func sendBeat(now: Instant, into actions: inout [Action]) {
         guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= now else { return }
-        if let number = heartbeat.beat(now: now) {
+        if let number = heartbeat.beat(now: now, hasWritten: recent.hasWritten(now: now)) {
             actions.append(.beat(number))
         } else {
             giveUp(.subscriber, .unreachable("it went silent"), now: now, into: &actions)
@@ -196,7 +196,8 @@ extension Core {
 
     /// What of these goes to Redis: of each counter the newest state known.
     private mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
-        counters.map { counter in
+        heartbeat.write(now: now)
+        return counters.map { counter in
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
             recent.write(newest, isFill: isFill, now: now)
             return newest
@@ -209,21 +210,19 @@ extension Core {
 
     // MARK: Another database
 
-    /// A connection says which past of the database it is at. False: one that is over; the connection is of no use.
+    /// A connection says which past of the database it is at; one that is over is of no use, and given up.
     mutating func learn(
         _ history: DatabaseHistory, of backend: Backend, now: Instant, into actions: inout [Action]
-    ) -> Bool {
+    ) {
         guard let known = databaseHistory, known != history else {
             databaseHistory = history
-            reverify(now: now, into: &actions)
-            return true
+            return reverify(now: now, into: &actions)
         }
         if known.system == history.system, history.timeline < known.timeline {
             let text =
                 "this server is at timeline \(history.timeline), another was promoted to \(known.timeline): "
                 + "end it, or restart likesd to take it all the same"
-            giveUp(backend, .unreachable(text), now: now, into: &actions)
-            return false
+            return giveUp(backend, .unreachable(text), now: now, into: &actions)
         }
         actions.append(
             .log(.warning, "PostgreSQL has another past than before: what is cached of the old one is dropped"))
@@ -237,7 +236,6 @@ extension Core {
         if self[other].isUp {
             giveUp(other, .unreachable("another server was promoted"), now: now, into: &actions)
         }
-        return true
     }
 
     private mutating func reverify(now: Instant, into actions: inout [Action]) {

@@ -38,11 +38,16 @@ struct RecentCounters {
     /// Once for each time an entry was to be remembered longer.
     private var order = Ring<(Item, Instant)>()
     private let rememberMs: Int64
+    /// Nothing that was written is remembered for longer.
+    private var writtenUntil: Instant?
 
     /// `redisCallMs`: how long after it was sent a counter may be written.
     init(redisCallMs: Int64) { rememberMs = Limits.recentCountersMs + redisCallMs }
 
     var count: Int { entries.count }
+
+    /// Whether anything that was written may still be remembered.
+    func hasWritten(now: Instant) -> Bool { writtenUntil.map { now < $0 } ?? false }
 
     /// The newer of this and what is known.
     func newest(_ counter: CounterState) -> CounterState {
@@ -55,6 +60,7 @@ struct RecentCounters {
 
     /// It is on its way to Redis.
     mutating func write(_ counter: CounterState, isFill: Bool, now: Instant) {
+        writtenUntil = now.adding(ms: rememberMs)
         touch(counter, now: now) { entry in
             entry.isWritten = true
             if isFill { entry.filled = min(entry.filled, counter.version) }
@@ -91,6 +97,7 @@ struct RecentCounters {
     }
 
     mutating func removeAll() {
+        writtenUntil = nil
         entries = [:]
         order.removeAll()
     }

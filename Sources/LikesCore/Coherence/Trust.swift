@@ -56,7 +56,8 @@ struct Trust {
     }
 }
 
-/// Whether the subscription still hears: the host says a number to itself now and then.
+/// Whether the subscription still hears: the host says a number to itself now and then, and more often while it
+/// remembers what it wrote to Redis, so that a silence is found before that is forgotten.
 struct Heartbeat {
     private(set) var number: UInt64 = 0
     private(set) var heard: UInt64 = 0
@@ -65,14 +66,17 @@ struct Heartbeat {
 
     init(now: Instant) { nextAt = now }
 
-    /// The next number to say; nil: the last one was never heard.
-    mutating func beat(now: Instant) -> UInt64? {
+    /// The next number to say; nil: the last one was never heard. `hasWritten`: what was written is remembered.
+    mutating func beat(now: Instant, hasWritten: Bool) -> UInt64? {
         if isAwaited, heard != number { return nil }
         number += 1
         isAwaited = true
-        nextAt = now.adding(ms: Limits.beatMs)
+        nextAt = now.adding(ms: hasWritten ? Limits.writingBeatMs : Limits.beatMs)
         return number
     }
+
+    /// Something is on its way to Redis.
+    mutating func write(now: Instant) { nextAt = min(nextAt, now.adding(ms: Limits.writingBeatMs)) }
 
     mutating func hear(_ number: UInt64) { if number == self.number { heard = number } }
 

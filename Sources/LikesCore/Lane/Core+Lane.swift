@@ -95,7 +95,7 @@ extension Core {
         let told = mustTell || stopBy != nil ? repairs.takeToTell(max: Limits.tendItemsMax) : []
         let request = TendRequest(
             fence: fence, repairs: told, mended: repairs.takeMended(max: Limits.tendItemsMax),
-            journal: journal(with: []))
+            journal: takeJournal(with: []))
         laneRow.tendAt = nil
         actions.append(.tend(calls.begin(.tend(request), now: now), request))
     }
@@ -122,14 +122,16 @@ extension Core {
         let due = laneRow.tendAt
         laneRow.hasJournal = !journal.isEmpty
         laneRow.tendAt = journal.isEmpty ? nil : now.adding(ms: Limits.laneTendMs)
-        // Batch after batch must not put this off.
-        if repairs.mendedCount > 0 { laneRow.tend(by: due ?? now.adding(ms: Limits.mendedWaitMs)) }
+        // Batch after batch must not put off what is not in it.
+        guard repairs.mendedCount > 0 || laneRow.isBehind else { return }
+        laneRow.tend(by: due ?? now.adding(ms: Limits.mendedWaitMs))
     }
 
     /// What Redis may not have, should this process end now: the items of these rows, those on their way there, and
     /// what it alone knows to be missing. Each once.
-    func journal(with rows: [BatchRow]) -> [Item] {
+    mutating func takeJournal(with rows: [BatchRow]) -> [Item] {
         guard safeguards.journal else { return [] }
+        laneRow.isBehind = false
         var seen: Set<Item> = []
         var journal: [Item] = []
         journal.reserveCapacity(rows.count + repairs.untoldCount)
@@ -161,6 +163,7 @@ extension Core {
         guard safeguards.repairs, !items.isEmpty else { return }
         repairs.note(items)
         // Only this process knows: the next batch's journal has them, or soon the lane's row.
+        laneRow.isBehind = true
         laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs))
     }
 

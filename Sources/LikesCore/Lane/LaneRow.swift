@@ -24,6 +24,8 @@ struct LaneRow {
     var unresolved: SentBatch?
     /// The row's journal may hold something: it has to be renewed before the lane counts as silent, or emptied.
     var hasJournal = false
+    /// Something was noted to be missing in Redis since the journal was last taken for the row.
+    var isBehind = false
     /// When the row is to be tended next.
     var tendAt: Instant?
     /// After one that was refused.

@@ -119,7 +119,8 @@ extension Core {
         for (item, counter) in zip(items, counters) {
             if let counter, !repairs.contains(item) {
                 statistics.redisHits += 1
-                let standing = finishFetch(counter, now: now, into: &actions)
+                let known = safeguards.counterMemory ? recent.newest(counter) : counter
+                let standing = finishFetch(known, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
                 if standing.version > counter.version { noteMissing([standing.item], now: now) }
             } else {

@@ -95,7 +95,7 @@ extension Core {
         let rows = batch.seal(isSorted: safeguards.rowOrder)
         let isCutOff = safeguards.repairTable && writableGeneration == nil
         let request = CommitRequest(
-            fence: fence, batch: laneRow.batch, rows: rows, journal: journal(with: isCutOff ? [] : rows),
+            fence: fence, batch: laneRow.batch, rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
             isCutOff: isCutOff)
         let sent = SentBatch(
             batch: batch, changes: batched, request: request, permit: writePermit(now: now), isSuspect: isSuspect)

@@ -81,6 +81,8 @@ struct Bound {
     static let repair: Micros = .seconds(30)
     /// Until a subscription that went silent is noticed and made anew.
     static let silence: Micros = .seconds(8)
+    /// Until a host that fills Redis finds that its subscription went silent, and what it filled is read again.
+    static let unheard: Micros = .seconds(4)
     /// Until one whose loss is known is made anew.
     static let subscribing: Micros = .ms(500)
 
@@ -90,10 +92,11 @@ struct Bound {
         let outage = Micros.ms(configuration.requestTimeoutMs) + .seconds(5)
         var isRepairing = false
         var isSilent = false
+        var isEvicting = false
         var outages: Micros = 0
         for trouble in troubles where trouble.from <= to {
             switch trouble.scope {
-            case .none: continue
+            case .evictions: if trouble.to + Bound.silence >= from { isEvicting = true }
             case .messages: if trouble.to + Bound.silence >= from { isSilent = true }
             case .subscription: if trouble.to + Bound.subscribing >= from { isSilent = true }
             case .repairs: if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
@@ -113,6 +116,9 @@ struct Bound {
         if isRepairing {
             self.from = from - Bound.repair - outages
             why = "what failed is repaired within 30 s"
+        } else if isSilent && isEvicting {
+            self.from = from - .ms(configuration.localCacheTTLMs) - Bound.unheard - Bound.messages
+            why = "a counter was dropped and filled by a host whose subscription was lost"
         } else if isSilent {
             self.from = from - .ms(configuration.localCacheTTLMs) - Bound.messages
             why = "a subscription was lost"

@@ -33,6 +33,9 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// The host it strikes does not hear what others change.
+    var silencesOthers: Bool { self == .subscriberSilent || self == .subscriberReset }
+
     /// What it may make stale, and how much.
     var scope: Trouble.Scope {
         switch self {
@@ -42,8 +45,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
             .redisFull, .redisReadOnly, .redisRefusesWrites, .redisCut, .redisReset, .redisFrozen,
             .hostKilled, .hostPaused, .hostStopped:
             .repairs
-        // A counter dropped and filled again is no reason for a stale one.
-        case .redisEvicts: .none
+        case .redisEvicts: .evictions
         case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
             .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
             .postgresFrozen:
@@ -57,14 +59,17 @@ package struct Fault: Sendable {
     package var at: Micros
     package var duration: Micros
     package var host: Int
-    /// It waits for a commit of the host, and begins in the middle of what follows that.
+    /// It waits for a commit, and begins in the middle of what follows that.
     package var isArmed = false
+    /// Whose commit: that of the host it strikes, or, where that host would not hear of it, of another.
+    package var armedBy: Int
 }
 
 /// A time in which something was wrong, for what may be expected of counts then and a while after.
 package struct Trouble: Sendable {
     package enum Scope: Sendable {
-        case none
+        /// Counters were dropped, to be filled again: no reason for a stale one by itself.
+        case evictions
         /// Messages of a subscription were lost, unnoticed for a while.
         case messages
         /// A subscription was lost, and that is known.

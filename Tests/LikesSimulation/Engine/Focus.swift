@@ -7,6 +7,8 @@ package struct Focus: Sendable {
     package var localCacheTTLMs: Int64?
     package var localCacheEntries: Int?
     package var hasSlowReader = false
+    /// Milliseconds the reader then takes, at most.
+    package var readerMs: Int64 = 900
     package var hasSlowSteps = false
     package var isBusy = false
     /// How long each fault lasts, instead of what its kind says.
@@ -19,8 +21,8 @@ package struct Focus: Sendable {
         switch safeguard {
         case "versionCheck":
             // An old count read slowly by a host that does not hear of the new.
-            var focus = Focus([.subscriberSilent, .subscriberSilent, .redisEvicts])
-            focus.cacheTTLSeconds = 120
+            var focus = Focus([.subscriberSilent, .subscriberSilent])
+            focus.cacheTTLSeconds = 2
             focus.localCacheTTLMs = 10
             focus.localCacheEntries = 0
             focus.hasSlowReader = true
@@ -50,12 +52,13 @@ package struct Focus: Sendable {
             focus.cacheTTLSeconds = 120
             return focus
         case "fetchJoining":
-            var focus = Focus([.subscriberSilent, .subscriberSilent, .redisEvicts])
+            var focus = Focus([.subscriberSilent, .subscriberSilent])
             focus.cacheTTLSeconds = 1
             focus.localCacheTTLMs = 10
             focus.localCacheEntries = 0
             focus.isBusy = true
             focus.hasSlowReader = true
+            focus.readerMs = 1_500
             return focus
         case "fetchOvertaking", "counterMemory":
             var focus = Focus([.redisEvicts])
@@ -86,7 +89,7 @@ package struct Focus: Sendable {
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
         if hasSlowReader {
             plan.configuration.requestTimeoutMs = 5_000
-            plan.readerDelay = .ms(900)
+            plan.readerDelay = .ms(readerMs)
             plan.areAnswersSlow = true
             plan.evictsNewPercent = 80
             plan.evictsMarker = false

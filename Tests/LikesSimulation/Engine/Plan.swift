@@ -129,10 +129,13 @@ package struct Plan: Sendable {
                     chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
                 let latest = calmFrom - duration
                 guard latest > .seconds(2) else { continue }
+                let at = chance.between(.seconds(1), latest)
+                let host = chance.below(hostsCount)
+                let armedBy = kind.silencesOthers ? (host + 1) % hostsCount : host
                 faults.append(
                     Fault(
-                        kind: kind, at: chance.between(.seconds(1), latest), duration: duration,
-                        host: chance.below(hostsCount), isArmed: chance.hits(percent: 50)))
+                        kind: kind, at: at, duration: duration, host: host, isArmed: chance.hits(percent: 50),
+                        armedBy: armedBy))
             }
         }
         // Half of the time some faults come together: the second while the first is not over or just was.

@@ -9,7 +9,7 @@ extension Simulation {
     /// A host has committed: what waited for that strikes while nobody knows of it yet. The items are left alone for a
     /// while, so that what is wrong with them is not made good by the next change.
     func strike(after commit: (host: Int, items: UInt32)) {
-        guard let waiting = armed.firstIndex(where: { plan.faults[$0].host == commit.host }) else { return }
+        guard let waiting = armed.firstIndex(where: { plan.faults[$0].armedBy == commit.host }) else { return }
         let fault = armed.remove(at: waiting)
         scheduler.after(scheduler.chance.skewed(0, .ms(4)), .faultBegins, Int32(fault), 1)
         for item in plan.items.indices where commit.items & (1 << UInt32(item)) != 0 {
@@ -24,7 +24,7 @@ extension Simulation {
         guard now < plan.calmFrom else { return }
         note(.fault(fault))
         let until = now + fault.duration
-        if fault.kind.scope != .none { troubles.append(Trouble(scope: fault.kind.scope, from: now, to: until)) }
+        troubles.append(Trouble(scope: fault.kind.scope, from: now, to: until))
         let host = fault.host
         switch fault.kind {
         case .redisHang:
