@@ -16,7 +16,7 @@ package enum Action: Equatable, Sendable {
     case verify(CallID, database: DatabaseHistory?, token: String)
     /// → `admitted`
     case admit(CallID, [AdmissionEntry])
-    /// Counts and versions of these items → `countersRead`
+    /// Counts and versions of these items; of none: whether Redis' data is still of that generation → `countersRead`
     case readCounters(CallID, Generation, [Item])
     /// Set each counter unless Redis has a newer version, tell all hosts, and keep the recent likes → `wroteThrough`
     case writeThrough(CallID, Generation, counters: [CounterState], recent: [RecentLike])

@@ -101,7 +101,7 @@ struct Script {
         case .retireLanes: !byHand.contains(.retire)
         case .selectRepairs: !byHand.contains(.repairs)
         case .fill: !byHand.contains(.fill)
-        case .beat: !byHand.contains(.beat)
+        case .beat, .readCounters(_, _, []): !byHand.contains(.beat)
         default: false
         }
     }
@@ -121,6 +121,7 @@ struct Script {
         case .selectRepairs(let call, _): core.repairsSelected(call, [], next: nil, now: now, into: &new)
         case .fill(let call, _, _): core.filled(call, now: now, into: &new)
         case .beat(let number): core.heardBeat(number, now: now, into: &new)
+        case .readCounters(let call, _, _): core.countersRead(call, [], now: now, into: &new)
         default: preconditionFailure("not housekeeping")
         }
     }

@@ -41,7 +41,7 @@ import Testing
         let seed = try #require(failing).seed
         let simulation = Simulation(seed: seed, safeguards: safeguards, isTracing: true)
         let violation = try #require(simulation.run())
-        let report = simulation.report()
+        let report = simulation.report(linesMax: .max)
         #expect(report.hasPrefix("seed \(seed): \(violation.rule.rawValue)"))
         #expect(report.contains("PostgreSQL: user"))
         #expect(report.split(separator: "\n").count > 10)

@@ -151,9 +151,16 @@ extension Core {
         guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= now else { return }
         if let number = heartbeat.beat(now: now, hasWritten: recent.hasWritten(now: now)) {
             actions.append(.beat(number))
+            lookAtMarker(now: now, into: &actions)
         } else {
             giveUp(.subscriber, .unreachable("it went silent"), now: now, into: &actions)
         }
+    }
+
+    /// A host at rest is to learn that Redis' data is another's before it has something to write there.
+    private mutating func lookAtMarker(now: Instant, into actions: inout [Action]) {
+        guard let generation = trust.generation else { return }
+        actions.append(.readCounters(calls.begin(.readCounters([], generation), now: now), generation, []))
     }
 
     // MARK: Writing to Redis

@@ -40,10 +40,11 @@ enum RedisJob {
         }
     }
 
-    /// Its slices, in order; none when there is nothing to do. `deadlineMs`: when Redis, by its own clock, is not to
-    /// set counters any more.
+    /// Its slices, in order; none when there is nothing to do. A read of no items looks at the marker. `deadlineMs`:
+    /// when Redis, by its own clock, is not to set counters any more.
     func slices(deadlineMs: Int64) -> [RedisSlice] {
-        stride(from: 0, to: count, by: sliceMax).map {
+        if case .readCounters(_, _, []) = self { return [RedisSlice(job: self, range: 0..<0, deadlineMs: deadlineMs)] }
+        return stride(from: 0, to: count, by: sliceMax).map {
             RedisSlice(job: self, range: $0..<min($0 + sliceMax, count), deadlineMs: deadlineMs)
         }
     }
