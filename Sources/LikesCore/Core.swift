@@ -86,8 +86,8 @@ package struct Core {
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
         trust = Trust(now: now)
-        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax)
-        heartbeat = Heartbeat(now: now)
+        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, now: now)
+        heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, now: now)
     }
 
     /// Told to a client that finds the table of connections full.

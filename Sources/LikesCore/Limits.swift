@@ -53,14 +53,14 @@ package enum Limits {
     package static let lanesPerRetirement = 8
     /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
     package static let answerAgeMsMax: Int64 = 1_000
-    /// Counters that changed, here or on another host, or were written to Redis are remembered for as long as a call to
-    /// Redis may take and this much longer: for the answer's age, and for a silent subscription to be found …
-    package static let recentCountersMs: Int64 = 2_500
+    /// Counters that changed, here or on another host, or were written to Redis are remembered until the host has heard
+    /// a message said this much later, and as long as a call to Redis may take: for the answer's age, with room …
+    package static let recentCountersMs: Int64 = 1_500
     /// … but no more of them than this.
     package static let recentCountersMax = 524_288
     /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
     package static let beatMs: Int64 = 3_000
-    /// … and this often while it remembers what it wrote: two of them fit into that time.
+    /// … and, while it remembers what it wrote, this much and as long as a call to Redis may take after another.
     package static let writingBeatMs: Int64 = 1_000
     /// After a failed repair the next is tried this much later.
     package static let repairRetryMs: Int64 = 1_000

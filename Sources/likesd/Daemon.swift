@@ -52,8 +52,10 @@ final class Daemon {
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         notifier.ready()
         while leaveBy.map({ host.now < $0 && clients.hasOutput }) ?? true {
-            try loop.run()
+            let isReady = try loop.wait()
+            // Whatever is handled now happens now, not when the loop fell asleep.
             host.refreshNow()
+            if isReady { try loop.dispatch() }
             notifier.noteActivity()
             endTurn()
         }

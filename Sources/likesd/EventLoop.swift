@@ -84,13 +84,21 @@ final class EventLoop {
         guard status >= 0 else { throw DaemonError(doing: "setting up the watchdog", code: -status) }
     }
 
-    /// Waits for one source and calls its handler.
-    func run() throws(DaemonError) {
-        let status = sd_event_run(event, UInt64.max)
+    /// Waits until a source has something to be handled. False: it was interrupted.
+    func wait() throws(DaemonError) -> Bool {
+        var status = sd_event_prepare(event)
+        if status == 0 { status = sd_event_wait(event, UInt64.max) }
         guard status >= 0 || status == -EINTR else { throw DaemonError(doing: "waiting for events", code: -status) }
+        return status > 0
     }
 
-    /// Makes sure that `run` returns at `moment`, or earlier.
+    /// Calls the handler of one source that was waited for.
+    func dispatch() throws(DaemonError) {
+        let status = sd_event_dispatch(event)
+        guard status >= 0 else { throw DaemonError(doing: "handling an event", code: -status) }
+    }
+
+    /// Makes sure that `wait` returns at `moment`, or earlier.
     ///
     /// A timer set for an earlier moment stays as it is: deadlines move on with every request, and setting the
     /// timer costs a system call.

@@ -5,6 +5,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 
 import pytest
 from support.daemon import Daemon, binary, run
@@ -46,6 +47,21 @@ def can_connect(path):
             return True
     except OSError:
         return False
+
+
+def test_a_request_after_a_rest_has_all_of_its_time(start_daemon, number):
+    """Its time begins when it comes, not when the daemon last woke up."""
+    timeout_s = 0.3
+    daemon = start_daemon(REQUEST_TIMEOUT_MS=int(timeout_s * 1000))
+    item = f"post:{number()}"
+    with daemon.connect() as client:
+        for _ in range(12):
+            # The rest is what is tested: longer than a request may take.
+            time.sleep(1.5 * timeout_s)
+            asked = time.monotonic()
+            reply = client.call("LIKE", number(), item)
+            # On a slow machine a request may miss its deadline, but none is refused before.
+            assert isinstance(reply, list) or time.monotonic() - asked >= 0.9 * timeout_s, reply
 
 
 @pytest.mark.parametrize("number_", [signal.SIGTERM, signal.SIGINT])

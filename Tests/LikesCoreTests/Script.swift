@@ -9,7 +9,7 @@ import Testing
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
 struct Script {
     enum Housekeeping: CaseIterable {
-        case verify, fence, tend, retire, repairs, fill, beat
+        case verify, fence, tend, retire, repairs, fill, beat, look
     }
 
     static let history = DatabaseHistory(system: "7", timeline: 1)
@@ -101,7 +101,8 @@ struct Script {
         case .retireLanes: !byHand.contains(.retire)
         case .selectRepairs: !byHand.contains(.repairs)
         case .fill: !byHand.contains(.fill)
-        case .beat, .readCounters(_, _, []): !byHand.contains(.beat)
+        case .beat: !byHand.contains(.beat)
+        case .readCounters(_, _, []): !byHand.contains(.look)
         default: false
         }
     }

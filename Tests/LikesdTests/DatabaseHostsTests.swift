@@ -114,7 +114,7 @@ import Testing
         func answer() throws -> NameLookup.Answer {
             var answers: [NameLookup.Answer] = []
             try lookup.start { answers.append($0) }
-            while answers.isEmpty { try loop.run() }
+            while answers.isEmpty { if try loop.wait() { try loop.dispatch() } }
             #expect(try answers[0]["quick"]?.get() == ["10.0.0.1"])
             return answers[0]
         }
@@ -140,7 +140,7 @@ import Testing
         try lookup.start { _ in Issue.record("forgotten") }
         lookup.forget()
         try lookup.start { answers.append($0) }
-        while answers.isEmpty { try loop.run() }
+        while answers.isEmpty { if try loop.wait() { try loop.dispatch() } }
         #expect(answers.count == 1)
         #expect(try answers[0]["localhost"]?.get().contains("127.0.0.1") == true)
         #expect(throws: LookupFailure.self) { try answers[0]["no-such-name.invalid"]?.get() }

@@ -36,7 +36,7 @@ extension Core {
         }
         for backend in Backend.allCases { consider(self[backend].wakeAt) }
         if lane.isUp, calls[.lane] == 0 {
-            consider(laneRow.tendAt)
+            consider(laneRow.tendAt.map { max($0, laneRow.tendNotBefore) })
             if safeguards.journal { consider(laneRow.retireAt) }
         }
         consider(standbyRetryAt)
@@ -59,7 +59,6 @@ extension Core {
             expire(deadline.holder, now: now, into: &actions)
         }
         repairs.tick(now: now)
-        recent.forget(now: now)
         for backend in Backend.allCases { tick(backend, now: now, into: &actions) }
     }
 

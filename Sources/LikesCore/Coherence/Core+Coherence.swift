@@ -143,13 +143,13 @@ extension Core {
     }
 
     package mutating func heardBeat(_ number: UInt64, now: Instant, into actions: inout [Action]) {
-        heartbeat.hear(number)
         subscriber.proved()
+        if let saidAt = heartbeat.hear(number) { recent.forget(heardUntil: saidAt) }
     }
 
     mutating func sendBeat(now: Instant, into actions: inout [Action]) {
         guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= now else { return }
-        if let number = heartbeat.beat(now: now, hasWritten: recent.hasWritten(now: now)) {
+        if let number = heartbeat.beat(now: now, hasWritten: recent.hasWritten) {
             actions.append(.beat(number))
             lookAtMarker(now: now, into: &actions)
         } else {

@@ -38,16 +38,21 @@ struct RecentCounters {
     /// Once for each time an entry was to be remembered longer.
     private var order = Ring<(Item, Instant)>()
     private let rememberMs: Int64
-    /// Nothing that was written is remembered for longer.
-    private var writtenUntil: Instant?
+    /// When the last counter was on its way to Redis.
+    private var writtenAt: Instant?
+    /// All messages up to then were heard; time alone proves nothing.
+    private var heardUntil: Instant
 
     /// `redisCallMs`: how long after it was sent a counter may be written.
-    init(redisCallMs: Int64) { rememberMs = Limits.recentCountersMs + redisCallMs }
+    init(redisCallMs: Int64, now: Instant) {
+        rememberMs = Limits.recentCountersMs + redisCallMs
+        heardUntil = now
+    }
 
     var count: Int { entries.count }
 
-    /// Whether anything that was written may still be remembered.
-    func hasWritten(now: Instant) -> Bool { writtenUntil.map { now < $0 } ?? false }
+    /// Whether anything that was written is remembered.
+    var hasWritten: Bool { writtenAt != nil }
 
     /// The newer of this and what is known.
     func newest(_ counter: CounterState) -> CounterState {
@@ -60,7 +65,7 @@ struct RecentCounters {
 
     /// It is on its way to Redis.
     mutating func write(_ counter: CounterState, isFill: Bool, now: Instant) {
-        writtenUntil = now.adding(ms: rememberMs)
+        writtenAt = now
         touch(counter, now: now) { entry in
             entry.isWritten = true
             if isFill { entry.filled = min(entry.filled, counter.version) }
@@ -78,8 +83,15 @@ struct RecentCounters {
         return isOld
     }
 
-    mutating func forget(now: Instant) {
-        while let (item, forgetAt) = order.first, forgetAt <= now || order.count > Limits.recentCountersMax {
+    /// All messages that were sent before this moment were heard.
+    mutating func forget(heardUntil moment: Instant) {
+        heardUntil = moment
+        if let at = writtenAt, at.adding(ms: rememberMs + rememberMs / 10) <= moment { writtenAt = nil }
+        forget()
+    }
+
+    private mutating func forget() {
+        while let (item, forgetAt) = order.first, forgetAt <= heardUntil || order.count > Limits.recentCountersMax {
             order.popFirst()
             if entries[item]?.forgetAt == forgetAt { entries[item] = nil }
         }
@@ -97,13 +109,13 @@ struct RecentCounters {
     }
 
     mutating func removeAll() {
-        writtenUntil = nil
+        writtenAt = nil
         entries = [:]
         order.removeAll()
     }
 
     private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
-        forget(now: now)
+        forget()
         // An item that is touched again and again takes one place for each tenth of the time.
         let forgetAt = now.adding(ms: rememberMs + rememberMs / 10)
         if let place = entries.index(forKey: counter.item) {

@@ -57,28 +57,42 @@ struct Trust {
 }
 
 /// Whether the subscription still hears: the host says a number to itself now and then, and more often while it
-/// remembers what it wrote to Redis, so that a silence is found before that is forgotten.
+/// remembers what it wrote to Redis: that is forgotten once it hears what it said later.
 struct Heartbeat {
     private(set) var number: UInt64 = 0
     private(set) var heard: UInt64 = 0
     private(set) var nextAt: Instant
+    /// Milliseconds between two beats while something written is remembered: calls may take as long as they are
+    /// allowed to without a subscription being taken for silent.
+    let writingBeatMs: Int64
+    private var saidAt: Instant
     private var isAwaited = false
 
-    init(now: Instant) { nextAt = now }
+    init(redisCallMs: Int64, now: Instant) {
+        writingBeatMs = Limits.writingBeatMs + redisCallMs
+        saidAt = now
+        nextAt = now
+    }
 
     /// The next number to say; nil: the last one was never heard. `hasWritten`: what was written is remembered.
     mutating func beat(now: Instant, hasWritten: Bool) -> UInt64? {
         if isAwaited, heard != number { return nil }
         number += 1
         isAwaited = true
-        nextAt = now.adding(ms: hasWritten ? Limits.writingBeatMs : Limits.beatMs)
+        saidAt = now
+        nextAt = now.adding(ms: hasWritten ? writingBeatMs : max(Limits.beatMs, writingBeatMs))
         return number
     }
 
     /// Something is on its way to Redis.
-    mutating func write(now: Instant) { nextAt = min(nextAt, now.adding(ms: Limits.writingBeatMs)) }
+    mutating func write(now: Instant) { nextAt = min(nextAt, now.adding(ms: writingBeatMs)) }
 
-    mutating func hear(_ number: UInt64) { if number == self.number { heard = number } }
+    /// Returns when it was said; nil: not the last one.
+    mutating func hear(_ number: UInt64) -> Instant? {
+        guard number == self.number else { return nil }
+        heard = number
+        return saidAt
+    }
 
     /// Either connection is new: what was said before is not waited for.
     mutating func restart(now: Instant) {

@@ -28,7 +28,7 @@ extension Core {
         lane.proved()
         laneRow.epoch = state?.epoch ?? 1
         laneRow.hasJournal = state != nil
-        laneRow.tendAt = state != nil ? now : nil
+        laneRow.tendAt = state != nil || laneRow.isBehind ? now : nil
         guard let unresolved = laneRow.unresolved else { return }
         laneRow.unresolved = nil
         guard let state, state.batch != unresolved.request.batch || state.changed.count == unresolved.request.rows.count

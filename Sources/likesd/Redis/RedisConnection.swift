@@ -118,6 +118,7 @@ final class RedisConnection {
     private func fail(_ reason: String) {
         if case .idle = state { return }
         state = .idle
+        lookup.forget()
         let place =
             switch configuration.redis.address {
             case .tcp(let host, let port): "\(host):\(port)"

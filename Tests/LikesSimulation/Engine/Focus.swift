@@ -60,11 +60,19 @@ package struct Focus: Sendable {
             focus.hasSlowReader = true
             focus.readerMs = 1_500
             return focus
-        case "fetchOvertaking", "counterMemory":
+        case "fetchOvertaking":
             var focus = Focus([.redisEvicts])
-            focus.cacheTTLSeconds = safeguard == "counterMemory" ? 120 : 1
+            focus.cacheTTLSeconds = 1
             focus.localCacheTTLMs = 3_000
-            focus.localCacheEntries = safeguard == "counterMemory" ? 0 : 1
+            focus.localCacheEntries = 1
+            focus.hasSlowReader = true
+            return focus
+        case "counterMemory":
+            // A host that does not hear fills in an old count where the new one was evicted.
+            var focus = Focus([.subscriberSilent, .subscriberSilent, .redisEvicts])
+            focus.cacheTTLSeconds = 120
+            focus.localCacheTTLMs = 10
+            focus.localCacheEntries = 0
             focus.hasSlowReader = true
             return focus
         case "rowOrder":
