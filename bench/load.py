@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import io
 import json
 import subprocess
@@ -63,12 +64,10 @@ def parse_redis_benchmark(text, requests):
 def redis_benchmark(socket, request, **options):
     """One run of redis-benchmark to its end."""
     command = redis_benchmark_command(socket, request, **options)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
-    if done.returncode != 0 or "Error" in done.stderr:
-        raise LoadError(f"{' '.join(command[:12])} …: {done.stderr.strip() or done.returncode}")
-    return parse_redis_benchmark(done.stdout, options["requests"])
+    return finish(Run(command, lambda text: parse_redis_benchmark(text, options["requests"])))
 
 
+@functools.cache
 def has_likes_bench():
     """Whether this build's likesctl has the command `bench`."""
     return run("likesctl", "bench", "--socket", "/nonexistent", "--requests", 1).returncode != NOT_A_COMMAND
@@ -107,20 +106,29 @@ def parse_likes_bench(text):
     )
 
 
+class Run:
+    """A generator under way."""
+
+    def __init__(self, command, parse):
+        self.command = command
+        self.parse = parse
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
 def start_likes_bench(socket, mix, **options):
     """A run under way, for several at once; `finish` waits for it."""
-    command = likes_bench_command(socket, mix, **options)
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Run(likes_bench_command(socket, mix, **options), parse_likes_bench)
 
 
-def finish(process):
+def finish(started):
     """Waits for a run, and gives its `Load`."""
-    out, problems = process.communicate(timeout=SECONDS_MAX)
-    if process.returncode != 0:
-        raise LoadError(f"likesctl bench ended with {process.returncode}: {problems.strip()}")
-    return parse_likes_bench(out)
+    out, problems = started.process.communicate(timeout=SECONDS_MAX)
+    if started.process.returncode != 0 or "Error" in problems:
+        name = " ".join(started.command[:2])
+        raise LoadError(f"{name} … ended with {started.process.returncode}: {problems.strip()}")
+    return started.parse(out)
 
 
 def likes_bench(socket, mix, **options):
@@ -128,11 +136,33 @@ def likes_bench(socket, mix, **options):
     return finish(start_likes_bench(socket, mix, **options))
 
 
-def changes(socket, verb, *, requests, connections, seed, keys="uniform", users=1_000_000, items=100_000):
-    """LIKE or UNLIKE in a closed loop. The same seed repeats the same pairs."""
-    return finish(
-        start_likes_bench(
-            socket, f"{verb}=1", write=True, requests=requests, duration=SECONDS_MAX, connections=connections,
-            seed=seed, keys=keys, users=users, items=items,
-        )
-    )  # fmt: skip
+def start_changes(socket, verb, *, requests, connections, seed, keys="uniform", users=1_000_000, items=100_000):
+    """LIKE or UNLIKE in a closed loop, under way. The same seed repeats the same pairs."""
+    if not has_likes_bench():
+        return start_redis_benchmark_likes(socket, verb, requests, connections, keys)
+    return start_likes_bench(
+        socket,
+        f"{verb}=1",
+        write=True,
+        requests=requests,
+        connections=connections,
+        seed=seed,
+        keys=keys,
+        users=users,
+        items=items,
+    )
+
+
+def changes(socket, verb, **options):
+    """One run of LIKE or UNLIKE to its end."""
+    return finish(start_changes(socket, verb, **options))
+
+
+def start_redis_benchmark_likes(socket, verb, requests, connections, keys):
+    """For builds without `likesctl bench`: new likes alone, users and items drawn from one range."""
+    if verb != "like" or keys == "zipf":
+        raise LoadError(f"{verb}, {keys}: needs likesctl bench")
+    item, drawn = ("post:1", 10**9) if keys == "hot" else ("post:__rand_int__", 100_000)
+    request = ["LIKE", "__rand_int__", item]
+    command = redis_benchmark_command(socket, request, requests=requests, connections=connections, keys=drawn)
+    return Run(command, lambda text: parse_redis_benchmark(text, requests))

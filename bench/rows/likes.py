@@ -1,7 +1,7 @@
 """LIKE and UNLIKE, beside PostgreSQL's own ceiling and beside one another."""
 
 from bench.ceiling import ROWS_PER_BATCH, Ceiling
-from bench.load import LoadError, changes, finish, start_likes_bench
+from bench.load import LoadError, changes, finish, start_changes
 from bench.measure import Watch, alternate
 from bench.results import Target, absolute, compared
 from bench.servers import ITEMS, USERS, seconds_of, seconds_of_tree
@@ -92,9 +92,14 @@ class Likes:
         self.bench.checkpoint()
         with self.watch(self.daemons) as watch:
             started = [
-                start_likes_bench(
-                    daemon.socket, "like=1", write=True, requests=self.requests // HOSTS, duration=600,
-                    connections=CONNECTIONS // HOSTS, seed=5000 + 10 * number + place, keys="hot", users=HOT_USERS,
+                start_changes(
+                    daemon.socket,
+                    "like",
+                    requests=self.requests // HOSTS,
+                    connections=CONNECTIONS // HOSTS,
+                    seed=5000 + 10 * number + place,
+                    keys="hot",
+                    users=HOT_USERS,
                 )
                 for place, daemon in enumerate(self.daemons)
             ]  # fmt: skip
