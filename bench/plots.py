@@ -10,7 +10,7 @@ set title '{title}'
 set grid ytics lc rgb '#dddddd'
 set border 3
 set tics nomirror
-set key top left
+set key bottom right
 """
 
 
@@ -47,7 +47,7 @@ def bars(title, path, unit, rows):
     text += "set xtics rotate by -20\n"
     text += data("d", [(place, *row) for place, row in enumerate(rows)])
     text += "plot $d using 1:3:xtic(2) with boxes lc rgb '#4477aa', "
-    return text + "$d using 1:3:4:5 with yerrorbars lc rgb '#222222' pt 0\n"
+    return text + "$d using 1:3:4:5 with yerrorbars lc rgb '#222222' ps 0\n"
 
 
 def scripts(results, series, folder):
