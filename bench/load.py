@@ -2,16 +2,14 @@
 
 import csv
 import dataclasses
-import functools
 import io
 import json
 import subprocess
 
-from support.daemon import binary, run
+from support.daemon import binary
 
 # A generator that takes longer hangs.
 SECONDS_MAX = 600
-NOT_A_COMMAND = 64
 
 
 class LoadError(Exception):
@@ -65,12 +63,6 @@ def redis_benchmark(socket, request, **options):
     """One run of redis-benchmark to its end."""
     command = redis_benchmark_command(socket, request, **options)
     return finish(Run(command, lambda text: parse_redis_benchmark(text, options["requests"])))
-
-
-@functools.cache
-def has_likes_bench():
-    """Whether this build's likesctl has the command `bench`."""
-    return run("likesctl", "bench", "--socket", "/nonexistent", "--requests", 1).returncode != NOT_A_COMMAND
 
 
 def likes_bench_command(socket, mix, **options):
@@ -138,8 +130,6 @@ def likes_bench(socket, mix, **options):
 
 def start_changes(socket, verb, *, requests, connections, seed, keys="uniform", users=1_000_000, items=100_000):
     """LIKE or UNLIKE in a closed loop, under way. The same seed repeats the same pairs."""
-    if not has_likes_bench():
-        return start_redis_benchmark_likes(socket, verb, requests, connections, keys)
     return start_likes_bench(
         socket,
         f"{verb}=1",
@@ -156,13 +146,3 @@ def start_changes(socket, verb, *, requests, connections, seed, keys="uniform", 
 def changes(socket, verb, **options):
     """One run of LIKE or UNLIKE to its end."""
     return finish(start_changes(socket, verb, **options))
-
-
-def start_redis_benchmark_likes(socket, verb, requests, connections, keys):
-    """For builds without `likesctl bench`: new likes alone, users and items drawn from one range."""
-    if verb != "like" or keys == "zipf":
-        raise LoadError(f"{verb}, {keys}: needs likesctl bench")
-    item, drawn = ("post:1", 10**9) if keys == "hot" else ("post:__rand_int__", 100_000)
-    request = ["LIKE", "__rand_int__", item]
-    command = redis_benchmark_command(socket, request, requests=requests, connections=connections, keys=drawn)
-    return Run(command, lambda text: parse_redis_benchmark(text, requests))

@@ -8,15 +8,13 @@ from pathlib import Path
 from support.postgres import programs
 
 from bench import plots, report
-from bench.load import LoadError, has_likes_bench
+from bench.load import LoadError
 from bench.rows import cold, counts, growth, likes, openloop, resources
 from bench.servers import Bench, Options, folder
 
 GROUPS = (counts, likes, cold, openloop, resources, growth)
 # Not part of a run that names no rows.
 ON_DEMAND = {"growth"}
-# They need the command `likesctl bench`.
-NEED_LIKES_BENCH = {"likezipf", "duplicates", "unlike", *openloop.ROWS, *growth.ROWS}
 ROUNDS = 5
 ROUNDS_QUICK = 2
 RESULTS = Path(__file__).parent / "results"
@@ -61,9 +59,6 @@ def say(text):
 def measure(bench, rows):
     """The results of all rows, and what failed. A row that fails does not end the others."""
     results, failed = [], []
-    if set(rows) & NEED_LIKES_BENCH and not has_likes_bench():
-        failed.append("this build's likesctl has no command bench: the rows that need it are left out")
-        rows = [row for row in rows if row not in NEED_LIKES_BENCH]
     for group in GROUPS:
         wanted = [row for row in rows if row in group.ROWS]
         if not wanted:

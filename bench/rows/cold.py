@@ -1,7 +1,7 @@
 """COUNT of what is cached nowhere, beside one prepared SELECT for each."""
 
 from bench.ceiling import pgbench
-from bench.load import LoadError, redis_benchmark
+from bench.load import LoadError, likes_bench
 from bench.measure import Watch, alternate
 from bench.results import Target, compared
 from bench.servers import seconds_of, seconds_of_tree
@@ -33,7 +33,7 @@ def prepare_once(bench):
         bench.create_database(bench.postgres, DATABASE, likes=0, items=ITEMS)
 
 
-def counts(bench):
+def counts(bench, number):
     """A daemon that has just started, and a Redis without anything."""
     with bench.redis.client() as client:
         client.flushall()
@@ -41,10 +41,14 @@ def counts(bench):
         with Watch(
             measured=seconds_of(daemon), redis=seconds_of(bench.redis), postgres=seconds_of_tree(bench.postgres)
         ) as watch:
-            load = redis_benchmark(
-                daemon.socket, ["COUNT", "post:__rand_int__"],
-                requests=bench.options.requests(REQUESTS), connections=CONNECTIONS, keys=ITEMS,
-            )  # fmt: skip
+            load = likes_bench(
+                daemon.socket,
+                "count=1",
+                requests=bench.options.requests(REQUESTS),
+                connections=CONNECTIONS,
+                items=ITEMS,
+                seed=2000 + number,
+            )
         asked = int(info(daemon)["database_reads"]) / load.requests
     if asked < 1 - WARM_SHARE_MAX:
         raise LoadError(f"only {asked:.0%} of the counts were asked of PostgreSQL")
@@ -66,7 +70,7 @@ def selects(bench):
 def run(bench, wanted):
     prepare_once(bench)
     found = alternate(
-        [lambda _: counts(bench), lambda _: selects(bench)],
+        [lambda number: counts(bench, number), lambda _: selects(bench)],
         bench.options.rounds,
         lambda text: bench.say(f"cold: {text}"),
     )

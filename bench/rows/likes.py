@@ -1,5 +1,7 @@
 """LIKE and UNLIKE, beside PostgreSQL's own ceiling and beside one another."""
 
+import contextlib
+
 from bench.ceiling import ROWS_PER_BATCH, Ceiling
 from bench.load import LoadError, changes, finish, start_changes
 from bench.measure import Watch, alternate
@@ -34,7 +36,7 @@ class Likes:
         runs = [run for row in wanted for run in NEEDS[row]]
         self.runs = [run for needs in NEEDS.values() for run in needs if run in runs]
         self.runs = list(dict.fromkeys(self.runs))
-        self.daemons = [bench.start_daemon() for _ in range(HOSTS if "hosts" in self.runs else 1)]
+        self.daemon = bench.start_daemon()
         self.ceiling = None
         for run in self.runs:
             if run.startswith("ceiling"):
@@ -67,9 +69,9 @@ class Likes:
     def change(self, verb, seed, changed=1.0, **options):
         """One run against one daemon. `changed`: the share of requests that has to change something, nearly."""
         self.bench.checkpoint()
-        with self.watch(self.daemons[:1]) as watch:
+        with self.watch([self.daemon]) as watch:
             load = changes(
-                self.daemons[0].socket, verb, requests=self.requests, connections=CONNECTIONS, seed=seed,
+                self.daemon.socket, verb, requests=self.requests, connections=CONNECTIONS, seed=seed,
                 **{"users": USERS, "items": ITEMS, **options},
             )  # fmt: skip
         sample = {**load.sample(), **watch.per_million(load.requests), "foreign": watch.foreign}
@@ -88,9 +90,18 @@ class Likes:
         return found
 
     def hosts(self, number):
-        """As many connections and requests in all as with one daemon."""
+        """As many connections and requests in all as with one daemon.
+
+        The other daemons are there for this run only: idle ones would still hear of every change.
+        """
+        with contextlib.ExitStack() as others:
+            more = [others.enter_context(self.bench.daemon()) for _ in range(HOSTS - 1)]
+            return {"hosts": self.change_on_all([self.daemon, *more], number)}
+
+    def change_on_all(self, daemons, number):
+        """One run against several daemons at once. Its latency is that of the slowest."""
         self.bench.checkpoint()
-        with self.watch(self.daemons) as watch:
+        with self.watch(daemons) as watch:
             started = [
                 start_changes(
                     daemon.socket,
@@ -101,7 +112,7 @@ class Likes:
                     keys="hot",
                     users=HOT_USERS,
                 )
-                for place, daemon in enumerate(self.daemons)
+                for place, daemon in enumerate(daemons)
             ]  # fmt: skip
             loads = [finish(process) for process in started]
         requests = sum(load.requests for load in loads)
@@ -110,7 +121,7 @@ class Likes:
             "p50_ms": max(load.p50_ms for load in loads),
             "p99_ms": max(load.p99_ms for load in loads),
         }
-        return {"hosts": {**sample, **watch.per_million(requests), "foreign": watch.foreign}}
+        return {**sample, **watch.per_million(requests), "foreign": watch.foreign}
 
     def at_ceiling(self, keys):
         self.bench.checkpoint()
@@ -133,8 +144,7 @@ def against_ceiling(row, title, subject, reference):
 def run(bench, wanted):
     likes = Likes(bench, wanted)
     found = alternate(likes.contenders(), bench.options.rounds, lambda text: bench.say(f"likes: {text}"))
-    for daemon in likes.daemons:
-        daemon.stop()
+    likes.daemon.stop()
     bench.samples["likes"] = found
     results = []
     if "like" in wanted:
