@@ -8,9 +8,10 @@ import re
 import pytest
 
 from bench.ceiling import batch_rows, find_settings, find_statement, script, session_options
-from bench.load import LoadError, parse_likes_bench, parse_redis_benchmark
+from bench.load import Load, LoadError, parse_likes_bench, parse_redis_benchmark
 from bench.plots import bars, cumulated, curves
 from bench.rows.counts import requests_of
+from bench.rows.openloop import is_kept
 from bench.run import ON_DEMAND, all_rows, rows_named
 
 CSV = (
@@ -56,6 +57,16 @@ def test_likesctl_bench_is_read():
 def test_a_load_answered_with_errors_is_worth_nothing():
     with pytest.raises(LoadError, match="BUSY"):
         parse_likes_bench(told(errors={"BUSY": 3}))
+
+
+def test_a_rate_is_kept_but_for_what_chance_explains():
+    def load(requests, seconds):
+        return Load(requests, seconds, 0, 0, 0)
+
+    assert is_kept(500, load(900, 2))
+    assert not is_kept(500, load(800, 2))
+    assert is_kept(25_000, load(245_000, 10))
+    assert not is_kept(25_000, load(240_000, 10))
 
 
 def test_the_batch_statement_and_its_session_are_found_in_the_log():
