@@ -112,7 +112,7 @@ def count_by_keys(bench):
 
                 def load(daemon=daemon, keys=keys):
                     return likes_bench(
-                        daemon.socket, "count=1", requests=bench.options.requests(500_000), connections=50,
+                        daemon.socket, "count=1", requests=bench.options.requests(2_000_000), connections=50,
                         duration=600, keys=keys, items=ITEMS, seed=9000,
                     )  # fmt: skip
 
