@@ -35,8 +35,8 @@ import Testing
     }
 
     @Test("A run fails when nothing was answered, or the daemon did not come back.")
-    func status() {
-        func status(_ tally: BenchTally, _ ending: BenchRun.Ending) -> ExitStatus {
+    func statuses() {
+        func status(_ tally: BenchTally, _ ending: BenchRun.Ending) -> likesctl.ExitStatus {
             BenchReport(options: BenchOptions(), tally: tally, seconds: 1, cpuSeconds: 0, ending: ending).status
         }
         var failed = BenchTally()

@@ -74,13 +74,13 @@ import Testing
         var users: Set<String> = []
         var items: Set<String> = []
         for place in 0..<8_000 as Range<UInt64> {
-            let words = try #require(words(sequence, place))
-            #expect(words[0] == "LIKED" || words[0] == "COUNT")
-            if words[0] == "LIKED" {
+            let request = try #require(words(sequence, place))
+            #expect(request[0] == "LIKED" || request[0] == "COUNT")
+            if request[0] == "LIKED" {
                 liked += 1
-                users.insert(words[1])
+                users.insert(request[1])
             }
-            items.insert(words[words.count - 1])
+            items.insert(request[request.count - 1])
         }
         #expect((1_800...2_200).contains(liked))
         #expect(users == ["1", "2", "3"])

@@ -32,7 +32,7 @@ struct BenchOptions: Equatable {
     var keys = Keys.uniform
     /// Items of one MCOUNT or MLIKED.
     var batch = 50
-    var seed: UInt64 = 1
+    var seed: Int64 = 1
     var mayWrite = false
 
     static let durationDefault = 10.0
@@ -78,11 +78,7 @@ struct BenchOptions: Equatable {
         case "--type": type = try Self.type(value)
         case "--keys": keys = try Self.keys(value)
         case "--batch": batch = Int(try Self.number(name, value, 1...BenchLimits.batchMax))
-        case "--seed":
-            guard let number = UInt64(value) else {
-                throw Failure(.usage, "--seed takes a whole number from 0 to \(UInt64.max), not '\(value)'")
-            }
-            seed = number
+        case "--seed": seed = try Self.number(name, value, 0...Int64.max)
         default: preconditionFailure("no option of bench: \(name)")
         }
     }

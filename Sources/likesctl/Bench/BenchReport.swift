@@ -90,11 +90,11 @@ struct BenchReport {
 
     var json: JSON {
         .object([
-            ("seconds", .number(Decimals.rounded(seconds, places: 3))),
+            ("seconds", .number(Decimals.rounded(seconds, places: 6))),
             ("connections", .integer(Int64(options.connections))),
             ("pipeline", .integer(Int64(options.pipeline))),
             ("rate", options.rate.map { .integer($0) } ?? .null),
-            ("seed", Int64(exactly: options.seed).map { .integer($0) } ?? .number(Double(options.seed))),
+            ("seed", .integer(options.seed)),
             ("requests", .integer(tally.answered)),
             ("per_second", .number(perSecond(tally.answered))),
             ("errors", .object(tally.errors.map { ($0.code.text, .integer($0.count)) })),

@@ -58,7 +58,7 @@ struct BenchRun: ~Copyable {
         warmupNs = Self.nanoseconds(options.warmup)
         endNs = options.durationEffective.map { Self.nanoseconds(options.warmup) + Self.nanoseconds($0) }
         answerNsMax = answerMs * 1_000_000
-        schedule = options.rate.map { ArrivalSchedule(rate: $0, seed: options.seed) }
+        schedule = options.rate.map { ArrivalSchedule(rate: $0, seed: UInt64(options.seed)) }
         progress = BenchProgress()
         let bounds = BenchLimits.underWayPerConnection
         let share = BenchLimits.underWayMax / options.connections

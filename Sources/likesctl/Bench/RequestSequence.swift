@@ -18,7 +18,7 @@ struct RequestSequence {
     private static let argumentBytesMax = 64
 
     init(_ options: BenchOptions) {
-        seed = options.seed
+        seed = UInt64(options.seed)
         var sum: Int64 = 0
         choices = options.mix.map { part in
             sum += part.weight
