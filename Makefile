@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test simulate chaos lint install-deps clean
+.PHONY: help build run test simulate chaos bench lint install-deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n
 chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n
 	@scripts/install-deps
 	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+bench: ## measure likesd beside Redis and PostgreSQL, about 10 minutes; ROWS=count,like ROUNDS=n QUICK=1
+	@scripts/install-deps
+	@$(MAKE) build
+	@scripts/bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 lint: ## check format, warnings, imports and scripts
 	@scripts/lint

@@ -19,6 +19,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CLinux"),
         // The daemon: sockets, Redis, PostgreSQL, systemd. Runs the core's actions.
         .executableTarget(
             name: "likesd",
@@ -27,7 +28,7 @@ let package = Package(
         // The companion command.
         .executableTarget(
             name: "likesctl",
-            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CPostgres"],
+            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres"],
             swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
@@ -49,6 +50,9 @@ let package = Package(
             name: "LikesdTests",
             dependencies: ["likesd", "LikesCore", "LikesProtocol", "CPostgres", "TestSupport"],
             swiftSettings: strict),
+        // What the companion command decides without a daemon.
+        .testTarget(
+            name: "LikesctlTests", dependencies: ["likesctl", "LikesCore", "TestSupport"], swiftSettings: strict),
         // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
         // the daemon in every kind of build.
         .testTarget(

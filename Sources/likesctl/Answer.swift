@@ -18,7 +18,7 @@ struct Answer {
             text = try Self.string(reply).split(separator: "\r\n", omittingEmptySubsequences: false)
                 .joined(separator: "\n")
             value = Self.sections(text)
-        case .metrics, .migrate, .verify:
+        case .metrics, .bench, .migrate, .verify:
             text = try Self.string(reply)
             value = .null
         case .ping:

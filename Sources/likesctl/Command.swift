@@ -1,6 +1,6 @@
 /// What likesctl can be told to do.
 enum Command: String, CaseIterable {
-    case like, unlike, count, liked, health, info, metrics, ping, migrate, verify
+    case like, unlike, count, liked, health, info, metrics, ping, bench, migrate, verify
 
     /// The arguments as the usage shows them.
     var arguments: String {
@@ -10,7 +10,7 @@ enum Command: String, CaseIterable {
         case .liked: "USER ITEM…"
         case .info: "[SECTION]"
         case .ping: "[TEXT]"
-        case .health, .metrics, .migrate, .verify: ""
+        case .health, .metrics, .bench, .migrate, .verify: ""
         }
     }
 
@@ -21,14 +21,14 @@ enum Command: String, CaseIterable {
         case .count: 1...Int.max
         case .liked: 2...Int.max
         case .info, .ping: 0...1
-        case .health, .metrics, .migrate, .verify: 0...0
+        case .health, .metrics, .bench, .migrate, .verify: 0...0
         }
     }
 
     /// Whether `--json` has something to show.
     var hasJSON: Bool {
         switch self {
-        case .like, .unlike, .count, .liked, .health, .info, .ping, .migrate, .verify: true
+        case .like, .unlike, .count, .liked, .health, .info, .ping, .bench, .migrate, .verify: true
         case .metrics: false
         }
     }
@@ -37,7 +37,7 @@ enum Command: String, CaseIterable {
     var readsConfiguration: Bool {
         switch self {
         case .migrate, .verify: true
-        case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping: false
+        case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping, .bench: false
         }
     }
 
@@ -45,7 +45,7 @@ enum Command: String, CaseIterable {
     var isChange: Bool {
         switch self {
         case .like, .unlike: true
-        case .count, .liked, .health, .info, .metrics, .ping, .migrate, .verify: false
+        case .count, .liked, .health, .info, .metrics, .ping, .bench, .migrate, .verify: false
         }
     }
 
@@ -59,6 +59,7 @@ enum Command: String, CaseIterable {
         case .info: "facts and figures, laid out like Redis' INFO"
         case .metrics: "the metrics, in Prometheus' text format"
         case .ping: "whether the daemon answers"
+        case .bench: "measure how fast likesd answers under a load of your choice"
         case .migrate: "create or upgrade the tables at DATABASE_URL"
         case .verify: "compare counters, likes and Redis; --repair mends"
         }
@@ -100,6 +101,7 @@ enum Command: String, CaseIterable {
             Adds the configured ITEM_TYPES that are missing. It is safe to run again, and to
             run from two hosts at once. The daemon need not run, and need not be restarted.
             """
+        case .bench: BenchOptions.explanation
         case .verify: VerifyOptions.explanation
         }
     }
@@ -111,7 +113,7 @@ enum Command: String, CaseIterable {
 
     private var options: String {
         let socketOrConfig = readsConfiguration ? " [--config FILE]" : " [--socket PATH]"
-        let own = self == .verify ? VerifyOptions.usage : ""
+        let own = self == .verify ? VerifyOptions.usage : self == .bench ? BenchOptions.usage : ""
         return socketOrConfig + own + (hasJSON ? " [--json]" : "")
     }
 }

@@ -10,6 +10,7 @@ struct Invocation: Equatable {
     var configFile: String?
     var json = false
     var verify = VerifyOptions()
+    var bench = BenchOptions()
 
     /// Takes the arguments behind the program's name. Options may stand anywhere, up to a `--`.
     init(_ words: [String]) throws(Failure) {
@@ -18,6 +19,8 @@ struct Invocation: Equatable {
         var wantsHelp = false
         var wantsVersion = false
         var optionsEnded = false
+        // Options that mean something to some commands alone, applied once the command is known.
+        var own: [(name: String, value: String?)] = []
         task = .help(nil)
         var rest = words[...]
 
@@ -38,14 +41,14 @@ struct Invocation: Equatable {
             case "--json": json = true
             case "--socket": socketPath = try Self.value(of: name, attached, &rest)
             case "--config": configFile = try Self.value(of: name, attached, &rest)
-            case _ where VerifyOptions.flags.contains(name): verify.set(flag: name)
-            case _ where VerifyOptions.names.contains(name):
-                try verify.set(name, to: try Self.value(of: name, attached, &rest))
+            case _ where Self.ownFlags.contains(name): own.append((name, nil))
+            case _ where Self.ownNames.contains(name):
+                own.append((name, try Self.value(of: name, attached, &rest)))
             default:
                 let hint = Int64(word) == nil ? "" : ": ids are whole numbers, 0 or more"
                 throw Self.wrong("there is no option '\(word)'\(hint)", command)
             }
-            let takesNoValue = ["--help", "--version", "--json"].contains(name) || VerifyOptions.flags.contains(name)
+            let takesNoValue = ["--help", "--version", "--json"].contains(name) || Self.ownFlags.contains(name)
             if attached != nil, takesNoValue {
                 throw Self.wrong("\(name) takes no value", command)
             }
@@ -58,6 +61,7 @@ struct Invocation: Equatable {
             guard let command else {
                 throw Failure(.usage, "say what to do: 'likesctl --help' lists the commands")
             }
+            for option in own { try set(option.name, option.value, of: command) }
             try check(command, arguments)
             task = .run(command, arguments: arguments)
         }
@@ -77,13 +81,24 @@ struct Invocation: Equatable {
             throw Self.wrong(
                 "--config is for migrate and verify alone: name the daemon's socket with --socket", command)
         }
-        if command == .verify {
-            try verify.check()
-        } else if verify != VerifyOptions() {
-            throw Self.wrong("\(command.rawValue) takes none of verify's options", command)
-        }
+        if command == .verify { try verify.check() }
+        if command == .bench { try bench.check() }
         if json, !command.hasJSON {
             throw Self.wrong("\(command.rawValue) prints Prometheus' own format: it takes no --json", command)
+        }
+    }
+
+    private static let ownFlags = VerifyOptions.flags.union(BenchOptions.flags)
+    private static let ownNames = VerifyOptions.names.union(BenchOptions.names)
+
+    /// `value`: nil for a flag.
+    private mutating func set(_ name: String, _ value: String?, of command: Command) throws(Failure) {
+        switch (command, value) {
+        case (.verify, nil) where VerifyOptions.flags.contains(name): verify.set(flag: name)
+        case (.verify, let value?) where VerifyOptions.names.contains(name): try verify.set(name, to: value)
+        case (.bench, nil) where BenchOptions.flags.contains(name): bench.set(flag: name)
+        case (.bench, let value?) where BenchOptions.names.contains(name): try bench.set(name, to: value)
+        default: throw Self.wrong("\(command.rawValue) takes no \(name)", command)
         }
     }
 

@@ -3,6 +3,8 @@ indirect enum JSON {
     case null
     case bool(Bool)
     case integer(Int64)
+    /// Not a number and the infinite, which JSON lacks, are printed as null.
+    case number(Double)
     case string(String)
     case array([JSON])
     /// Names and values in their order.
@@ -14,6 +16,7 @@ indirect enum JSON {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): String(value)
+        case .number(let value): value.isFinite ? value.description : "null"
         case .string(let value): Self.quoted(value)
         case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
         case .object(let members):

@@ -15,6 +15,11 @@ struct SocketClient: ~Copyable {
 
     /// Connects, waiting `timeoutMs` at most for this and all that follows.
     static func connected(to path: String, timeoutMs: Int64) throws(Failure) -> SocketClient {
+        SocketClient(descriptor: try descriptor(connectedTo: path, timeoutMs: timeoutMs), timeoutMs: timeoutMs)
+    }
+
+    /// A connected socket, which is the caller's to close.
+    static func descriptor(connectedTo path: String, timeoutMs: Int64) throws(Failure) -> Int32 {
         guard path.utf8.count <= ConfigurationLimits.socketPathBytesMax else {
             throw Failure(
                 .usage,
@@ -25,9 +30,12 @@ struct SocketClient: ~Copyable {
         guard descriptor >= 0 else {
             throw Failure(.unreachable, "no socket to be had: \(SystemCalls.text(of: errno))")
         }
-        let client = SocketClient(descriptor: descriptor, timeoutMs: timeoutMs)
-        try client.connect(to: path)
-        return client
+        let code = connect(descriptor, to: path, timeoutMs: timeoutMs)
+        guard code == 0 else {
+            close(descriptor)
+            throw ConnectFailure.explain(code, path: path, timeoutMs: timeoutMs)
+        }
+        return descriptor
     }
 
     private init(descriptor: Int32, timeoutMs: Int64) {
@@ -36,7 +44,8 @@ struct SocketClient: ~Copyable {
         deadlineMs = SystemCalls.nowMs() + timeoutMs
     }
 
-    private func connect(to path: String) throws(Failure) {
+    /// 0, or the `errno` of connect(2).
+    private static func connect(_ descriptor: Int32, to path: String, timeoutMs: Int64) -> Int32 {
         // Connecting waits while the daemon's backlog is full, as long as this says.
         var wait = timeval(tv_sec: Int(timeoutMs / 1_000), tv_usec: Int(timeoutMs % 1_000) * 1_000)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
@@ -48,7 +57,7 @@ struct SocketClient: ~Copyable {
                 Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard outcome == 0 else { throw ConnectFailure.explain(errno, path: path, timeoutMs: timeoutMs) }
+        return outcome == 0 ? 0 : errno
     }
 
     deinit { close(descriptor) }

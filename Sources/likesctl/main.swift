@@ -16,6 +16,10 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         let configuration = try ConfigurationSource.load(file: invocation.configFile)
         // It prints as it goes: what it finds may not fit into memory.
         return ("", try Verification.run(configuration, invocation.verify, json: invocation.json))
+    case .run(.bench, arguments: _):
+        return try Bench.run(
+            invocation.bench, socketPath: invocation.socketPath ?? ConfigurationSource.socketPath(),
+            json: invocation.json)
     case .run(let command, let arguments):
         let timeoutMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
         let client = try SocketClient.connected(
@@ -31,7 +35,7 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     switch command {
     case .count: arguments.count > 1 ? "MCOUNT" : "COUNT"
     case .liked: arguments.count > 2 ? "MLIKED" : "LIKED"
-    case .like, .unlike, .health, .info, .metrics, .ping, .migrate, .verify: command.rawValue.uppercased()
+    case .like, .unlike, .health, .info, .metrics, .ping, .bench, .migrate, .verify: command.rawValue.uppercased()
     }
 }
 

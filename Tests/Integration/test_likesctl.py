@@ -263,7 +263,7 @@ def test_help_and_version_are_printed_without_a_daemon():
         done = run("likesctl", *arguments)
         assert done.returncode == 0
         assert "Exit status:" in done.stdout
-    for command in ("like", "unlike", "count", "liked", "health", "info", "metrics", "ping", "migrate"):
+    for command in ("like", "unlike", "count", "liked", "health", "info", "metrics", "ping", "bench", "migrate"):
         done = run("likesctl", command, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: likesctl {command}")

@@ -71,7 +71,7 @@ extension JSON {
     fileprivate var word: String {
         switch self {
         case .null: "-"
-        case .bool, .integer, .string, .array, .object: text
+        case .bool, .integer, .number, .string, .array, .object: text
         }
     }
 }

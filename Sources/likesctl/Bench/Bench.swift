@@ -1,0 +1,29 @@
+import LikesProtocol
+
+/// `likesctl bench`: measures the daemon under a load.
+enum Bench {
+    /// Runs it and returns what to print. A run in which all failed has figures to print as well.
+    static func run(
+        _ options: BenchOptions, socketPath: String, json: Bool
+    ) throws(Failure) -> (text: String, status: ExitStatus) {
+        let answerMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
+        try tryOut(options, socketPath, timeoutMs: answerMs)
+        var run = try BenchRun(options, socketPath: socketPath, answerMs: answerMs)
+        try run.run()
+        let report = BenchReport(
+            options: options, tally: run.tally, seconds: run.seconds, cpuSeconds: run.cpuSeconds, ending: run.ending)
+        return (json ? report.json.text + "\n" : report.text, report.status)
+    }
+
+    /// One COUNT beforehand: what makes every request wrong, such as an unknown type, is said in the daemon's words
+    /// at once, not counted a million times.
+    private static func tryOut(
+        _ options: BenchOptions, _ socketPath: String, timeoutMs: Int64
+    ) throws(Failure) {
+        let client = try SocketClient.connected(to: socketPath, timeoutMs: timeoutMs)
+        guard case .error(let bytes) = try client.reply(to: ["COUNT", "\(options.type):1"], .bench) else { return }
+        let message = String(decoding: bytes, as: UTF8.self)
+        let wrong = ErrorCode.err.rawValue + " "
+        if message.hasPrefix(wrong) { throw Failure(.refused, String(message.dropFirst(wrong.count))) }
+    }
+}

@@ -1,0 +1,42 @@
+import LikesProtocol
+
+/// The bounds of the load generator.
+enum BenchLimits {
+    /// Connections; the daemon takes MAX_CONNECTIONS of them, 4,096 unless told.
+    static let connectionsMax: Int64 = 10_000
+    /// Requests one connection holds under way in a closed loop: the daemon takes in no more at once.
+    static let pipelineMax: Int64 = 1_024
+    /// Requests under way of all connections in an open loop. With more, the next ones wait until there is room; their
+    /// latency runs all the same.
+    static let underWayMax = 1 << 20
+    /// … and of one connection, at least and at most.
+    static let underWayPerConnection = 1_024...65_536
+    /// Bytes not yet taken by the socket, in an open loop, for each connection.
+    static let outputBytes = 128 * 1024
+    /// … and in a closed loop, where a whole pipeline is written at once.
+    static let pipelineBytesMax = 1024 * 1024
+    /// Bytes of one read.
+    static let readBytes = 64 * 1024
+    /// Events taken per wake-up: more would make the next arrivals of an open loop late.
+    static let eventsPerWakeUp = 64
+    /// Arrivals sent per wake-up, so that replies are read while a backlog is worked off.
+    static let arrivalsPerWakeUp = 1_024
+    /// A lost connection is opened again after at most this; progress and ends are looked at this often, too.
+    static let tickNs: Int64 = 50_000_000
+    /// Without any connection for this long the daemon counts as gone.
+    static let goneNs: Int64 = 5_000_000_000
+    /// A request that leaves later than this after its time was late by the generator's fault.
+    static let lateNs: Int64 = 1_000_000
+    /// Of a thousand requests so many may be late before the measurement is called doubtful.
+    static let latePerMilleMax = 1
+    /// Different error codes counted by name; more are counted together.
+    static let errorCodesMax = 16
+    /// Users and items: numbers up to here are exact in a Double, with which Zipf's law is computed.
+    static let populationMax: Int64 = 1 << 53
+    /// Items of one MCOUNT or MLIKED.
+    static let batchMax = Int64(WireLimits.itemsPerRequestMax)
+    /// Seconds of a run, and of its warm-up.
+    static let secondsMax = 604_800.0
+    /// Descriptors beside those of the connections.
+    static let descriptorsReserved: UInt = 32
+}

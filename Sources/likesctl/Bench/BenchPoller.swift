@@ -1,0 +1,93 @@
+import CLinux
+import Glibc
+
+/// epoll over the connections and the signals that end a run.
+struct BenchPoller: ~Copyable {
+    /// What was found.
+    enum Found {
+        case interrupt
+        /// The connection of that number has something to read, or has ended.
+        case input(Int)
+        /// The connection of that number takes more.
+        case output(Int)
+    }
+
+    private static let signalTag = UInt64.max
+    private static let nsPerMs: Int64 = 1_000_000
+    private static let nsPerSecond: Int64 = 1_000_000_000
+
+    private let epoll: Int32
+    private let signals: Int32
+    private let before: sigset_t
+    private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: BenchLimits.eventsPerWakeUp)
+    private var hasPreciseWait = true
+
+    /// From here on SIGINT and SIGTERM are found here, and end nothing by themselves.
+    init() throws(Failure) {
+        var wanted = sigset_t()
+        sigemptyset(&wanted)
+        sigaddset(&wanted, SIGINT)
+        sigaddset(&wanted, SIGTERM)
+        var blocked = sigset_t()
+        sigprocmask(SIG_BLOCK, &wanted, &blocked)
+        before = blocked
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        signals = signalfd(-1, &wanted, Int32(SFD_CLOEXEC | SFD_NONBLOCK))
+        // Without it the kernel adds up to 50 µs to each wait, and arrivals would be late by as much.
+        set_timer_slack_ns(1)
+        guard epoll >= 0, signals >= 0, add(signals, Self.signalTag, EPOLLIN.rawValue) else {
+            throw Failure(.unreachable, "no epoll to be had: \(SystemCalls.text(of: errno))")
+        }
+    }
+
+    deinit {
+        close(signals)
+        close(epoll)
+        events.deallocate()
+        var mask = before
+        sigprocmask(SIG_SETMASK, &mask, nil)
+    }
+
+    /// Waits for the input of a connection. False: errno says why not.
+    func add(_ descriptor: Int32, number: Int) -> Bool { add(descriptor, UInt64(number), EPOLLIN.rawValue) }
+
+    /// From now on waits for room for output as well, or no longer.
+    func watchOutput(_ descriptor: Int32, number: Int, _ wanted: Bool) {
+        let events = EPOLLIN.rawValue | (wanted ? EPOLLOUT.rawValue : 0)
+        var event = epoll_event(events: events, data: epoll_data_t(u64: UInt64(number)))
+        epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event)
+    }
+
+    private func add(_ descriptor: Int32, _ tag: UInt64, _ wanted: UInt32) -> Bool {
+        var event = epoll_event(events: wanted, data: epoll_data_t(u64: tag))
+        return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0
+    }
+
+    /// Waits at most so many nanoseconds. How many events there are to ask for by `found`.
+    mutating func wait(ns: Int64) -> Int {
+        let count = max(0, ns)
+        var outcome: Int32 = -1
+        if hasPreciseWait {
+            var timeout = timespec(tv_sec: Int(count / Self.nsPerSecond), tv_nsec: Int(count % Self.nsPerSecond))
+            outcome = epoll_pwait2(epoll, events, Int32(BenchLimits.eventsPerWakeUp), &timeout, nil)
+            if outcome < 0, errno == ENOSYS { hasPreciseWait = false }
+        }
+        // An older kernel: whole milliseconds, rounded down, since awake too early costs CPU and too late the rate.
+        if !hasPreciseWait {
+            outcome = epoll_wait(epoll, events, Int32(BenchLimits.eventsPerWakeUp), Int32(count / Self.nsPerMs))
+        }
+        return Int(max(0, outcome))
+    }
+
+    func found(_ place: Int) -> Found {
+        let event = events[place]
+        if event.data.u64 == Self.signalTag {
+            var information = signalfd_siginfo()
+            // Taken out, so that the second one is seen as another.
+            _ = read(signals, &information, MemoryLayout<signalfd_siginfo>.size)
+            return .interrupt
+        }
+        let number = Int(event.data.u64)
+        return event.events == EPOLLOUT.rawValue ? .output(number) : .input(number)
+    }
+}

@@ -1,0 +1,42 @@
+/// What came of the requests that count.
+struct BenchTally {
+    /// By the verb's number.
+    private(set) var latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: BenchVerb.allCases.count)
+    /// By the verb's number: answers that said 1 for changed.
+    private(set) var changed = [Int64](repeating: 0, count: BenchVerb.allCases.count)
+    private(set) var errors: [(code: ReplyCode, count: Int64)] = []
+    /// Requests of an open loop that left more than `BenchLimits.lateNs` after their time.
+    private(set) var lateSends: Int64 = 0
+    private(set) var sendLagMaxNs: Int64 = 0
+
+    /// Requests answered without an error.
+    var answered: Int64 { latencies.reduce(0) { $0 + Int64($1.count) } }
+    var failed: Int64 { errors.reduce(0) { $0 + $1.count } }
+
+    /// Of all verbs together.
+    var allLatencies: LatencyHistogram {
+        var all = LatencyHistogram()
+        for histogram in latencies { all.add(histogram) }
+        return all
+    }
+
+    mutating func answered(_ verb: BenchVerb, first: Int64, latencyNs: Int64) {
+        latencies[verb.rawValue].record(latencyNs / 1_000)
+        if verb.isChange { changed[verb.rawValue] += first }
+    }
+
+    mutating func failed(_ code: ReplyCode) {
+        if let place = errors.firstIndex(where: { $0.code == code }) {
+            errors[place].count += 1
+        } else if errors.count < BenchLimits.errorCodesMax {
+            errors.append((errors.count == BenchLimits.errorCodesMax - 1 ? .other : code, 1))
+        } else {
+            errors[errors.count - 1].count += 1
+        }
+    }
+
+    mutating func sent(lagNs: Int64) {
+        sendLagMaxNs = max(sendLagMaxNs, lagNs)
+        if lagNs > BenchLimits.lateNs { lateSends += 1 }
+    }
+}
