@@ -14,6 +14,30 @@ extension Core {
     /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
     package func accepts(_ connection: ConnectionID) -> Bool { stopBy == nil && sessions.accepts(connection) }
 
+    /// The answer to a COUNT that needs nothing but the local cache, and whose turn it is; nil: give it to `received`.
+    /// The connection `accepts` a request.
+    package mutating func countAtOnce(_ item: Item, on connection: ConnectionID, now: Instant) -> Int64? {
+        guard sessions.isIdle(connection), let count = cache.fresh(item, now: now) else { return nil }
+        statistics.counts += 1
+        statistics.localHits += 1
+        return count
+    }
+
+    /// The same for an MCOUNT: true when all its counts stand in `counts`, in order.
+    package mutating func countsAtOnce(
+        _ items: [Item], on connection: ConnectionID, now: Instant, into counts: inout [Int64]
+    ) -> Bool {
+        guard sessions.isIdle(connection) else { return false }
+        counts.removeAll(keepingCapacity: true)
+        for item in items {
+            guard let count = cache.fresh(item, now: now) else { return false }
+            counts.append(count)
+        }
+        statistics.multiCounts += 1
+        statistics.localHits += Int64(items.count)
+        return true
+    }
+
     /// A request of an open connection that `accepts` one.
     package mutating func received(
         _ request: Request, on connection: ConnectionID, now: Instant, into actions: inout [Action]
@@ -130,16 +154,14 @@ extension Core {
             answer(part.ticket, .integer(value), now: now, into: &actions)
             return
         }
-        guard var gather = gathers.removeValue(forKey: part.ticket), gather.values[Int(part.place)] == nil else {
-            return
-        }
-        gather.values[Int(part.place)] = value
-        gather.missing -= 1
-        guard gather.missing == 0 else {
-            gathers[part.ticket] = gather
-            return
-        }
-        answer(part.ticket, .integers(gather.values.map { $0 ?? 0 }), now: now, into: &actions)
+        guard let place = gathers.index(forKey: part.ticket),
+            gathers.values[place].values[Int(part.place)] == nil
+        else { return }
+        gathers.values[place].values[Int(part.place)] = value
+        gathers.values[place].missing -= 1
+        guard gathers.values[place].missing == 0 else { return }
+        let values = gathers.values[place].values.map { $0 ?? 0 }
+        answer(part.ticket, .integers(values), now: now, into: &actions)
     }
 
     /// MCOUNT stopped waiting, for the items that are missing.

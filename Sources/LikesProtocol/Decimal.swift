@@ -18,23 +18,22 @@ enum Decimal {
         return Int64(exactly: value)
     }
 
-    /// Appends the number in decimal.
-    static func append(_ number: Int64, to out: inout [UInt8]) {
-        // Nearly every reply holds a 0 or a 1.
-        if number >= 0, number <= 9 {
-            out.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number))
-            return
+    /// Digits and sign of any number.
+    static let bytesMax = 20
+
+    /// Writes the number in decimal so that it ends before `end`; returns where it starts.
+    static func write(_ number: Int64, to bytes: UnsafeMutableRawBufferPointer, endingAt end: Int) -> Int {
+        var rest = number.magnitude
+        var start = end
+        repeat {
+            start -= 1
+            bytes[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest != 0
+        if number < 0 {
+            start -= 1
+            bytes[start] = UInt8(ascii: "-")
         }
-        if number < 0 { out.append(UInt8(ascii: "-")) }
-        withUnsafeTemporaryAllocation(byteCount: significantDigitsMax, alignment: 1) { digits in
-            var rest = number.magnitude
-            var start = digits.count
-            repeat {
-                start -= 1
-                digits[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-                rest /= 10
-            } while rest != 0
-            out.append(contentsOf: UnsafeRawBufferPointer(rebasing: digits[start...]))
-        }
+        return start
     }
 }

@@ -6,7 +6,7 @@ import LikesCore
 /// Connections report what happened through `deliver`. Nothing is performed in there: they are often called from
 /// inside a C library, which must not be asked for something else before it has returned.
 final class CoreHost {
-    private(set) var core: Core
+    private var core: Core
     /// The moment the present turn of the loop began, or was last refreshed.
     private(set) var now: Instant
     var actions: [Action] = []
@@ -21,7 +21,8 @@ final class CoreHost {
         event(&core, now, &actions)
     }
 
-    func accepts(_ connection: ConnectionID) -> Bool { core.accepts(connection) }
+    /// Asks the core in place: reading it as a property copies all of it, with a retain for each of its tables.
+    func ask<Answer>(_ question: (inout Core) -> Answer) -> Answer { question(&core) }
 
     func refreshNow() { now = .now }
 }

@@ -92,12 +92,12 @@ final class Daemon {
             redis.flush()
             subscriber.flush()
         } while clients.parseResumed() || !host.actions.isEmpty
-        notifier.update(now: host.now) { host.core.statusLine(now: $0) }
+        notifier.update(now: host.now) { now in host.ask { $0.statusLine(now: now) } }
         loop.wake(at: nextWake, now: host.now)
     }
 
     private func expire() {
-        if let tick = host.core.nextTick, tick <= host.now {
+        if let tick = host.ask({ $0.nextTick }), tick <= host.now {
             host.deliver { core, now, actions in core.tick(now: now, into: &actions) }
         }
         clients.expire(now: host.now)
@@ -105,10 +105,16 @@ final class Daemon {
     }
 
     private var nextWake: Instant? {
-        let moments = [
-            host.core.nextTick, clients.nextDeadline, listener.pausedUntil, notifier.statusDueAt, leaveBy,
-        ]
-        return moments.compactMap { $0 }.min()
+        var next = host.ask { $0.nextTick }
+        next = earlier(next, clients.nextDeadline)
+        next = earlier(next, listener.pausedUntil)
+        next = earlier(next, notifier.statusDueAt)
+        return earlier(next, leaveBy)
+    }
+
+    private func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
     }
 
     // MARK: Actions

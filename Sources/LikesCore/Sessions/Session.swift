@@ -117,6 +117,9 @@ struct Sessions {
         Int(id.slot) < table.count && table[Int(id.slot)].isOpen && table[Int(id.slot)].generation == id.generation
     }
 
+    /// Whether nothing of this open connection is under way: what is asked now can be answered at once.
+    func isIdle(_ id: ConnectionID) -> Bool { table[Int(id.slot)].slots.isEmpty }
+
     func accepts(_ id: ConnectionID) -> Bool {
         isOpen(id) && !table[Int(id.slot)].isFull && !table[Int(id.slot)].isClosing
     }

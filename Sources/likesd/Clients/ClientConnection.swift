@@ -65,6 +65,18 @@ final class ClientConnection {
         unanswered -= 1
     }
 
+    /// The reply to a COUNT that the core was not given.
+    func append(count: Int64, spare: inout SpareBuffers) {
+        if output.isEmpty { output = spare.take() }
+        ReplyEncoder.append(integer: count, to: &output)
+    }
+
+    /// The reply to an MCOUNT that the core was not given.
+    func append(counts: [Int64], spare: inout SpareBuffers) {
+        if output.isEmpty { output = spare.take() }
+        ReplyEncoder.append(integers: counts, to: &output)
+    }
+
     enum WriteResult {
         case drained, blocked, failed
     }

@@ -18,6 +18,8 @@ final class ClientTable {
     private var resumable: [ClientConnection] = []
     private var lingering = Ring<(id: ConnectionID, until: Instant)>()
     private var spare = SpareBuffers()
+    /// The counts of one MCOUNT, to be encoded.
+    private var counts: [Int64] = []
     private let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: EdgeLimits.readBytes, alignment: 16)
     private var events = [epoll_event](repeating: epoll_event(), count: EdgeLimits.clientEventsPerWakeUp)
 
@@ -160,10 +162,14 @@ final class ClientTable {
     /// Gives the core as many requests as it takes; returns the bytes they took.
     private func parse(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection) -> Int {
         var taken = 0
+        var isAccepted = false
         while taken < bytes.count && client.mayParse {
-            guard host.accepts(client.id) else {
-                client.isBlocked = true
-                break
+            if !isAccepted {
+                guard host.ask({ $0.accepts(client.id) }) else {
+                    client.isBlocked = true
+                    break
+                }
+                isAccepted = true
             }
             let step = client.parser.next(in: UnsafeRawBufferPointer(rebasing: bytes[taken...]))
             let before = host.actions.count
@@ -172,6 +178,8 @@ final class ClientTable {
             case .nothing(let count): taken += count
             case .request(let request, let count):
                 taken += count
+                if answerAtOnce(request, from: client) { continue }
+                isAccepted = false
                 client.unanswered += 1
                 if request.isMeasured {
                     let facts = ProcessFacts.measured()
@@ -189,6 +197,29 @@ final class ClientTable {
             if host.actions.count > before { takeReplies(from: before) }
         }
         return taken
+    }
+
+    /// Counts that are all cached go straight from the core's table into the client's buffer: what most requests are
+    /// spares the way by actions. False: the core is to be given the request.
+    private func answerAtOnce(_ request: Request, from client: ClientConnection) -> Bool {
+        switch request {
+        case .count(let item):
+            let now = host.now
+            guard let count = host.ask({ $0.countAtOnce(item, on: client.id, now: now) }) else { return false }
+            client.append(count: count, spare: &spare)
+        case .counts(let items):
+            let now = host.now
+            guard host.ask({ $0.countsAtOnce(items, on: client.id, now: now, into: &counts) }) else { return false }
+            client.append(counts: counts, spare: &spare)
+        default: return false
+        }
+        noteOutput(client)
+        return true
+    }
+
+    private func noteOutput(_ client: ClientConnection) {
+        noteDirty(client)
+        if client.outputCount > EdgeLimits.outputPausedBytes { client.isOutputFull = true }
     }
 
     /// Performs what is for clients among the actions from `start` on, and leaves the others in their order.
@@ -220,8 +251,7 @@ final class ClientTable {
     func reply(_ reply: Reply, to id: ConnectionID) {
         guard let client = client(id) else { return }
         client.append(reply, spare: &spare)
-        noteDirty(client)
-        if client.outputCount > EdgeLimits.outputPausedBytes { client.isOutputFull = true }
+        noteOutput(client)
     }
 
     func close(_ id: ConnectionID) {
