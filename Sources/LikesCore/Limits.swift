@@ -62,6 +62,8 @@ package enum Limits {
     package static let beatMs: Int64 = 3_000
     /// … and, while it remembers what it wrote, this much and as long as a call to Redis may take after another.
     package static let writingBeatMs: Int64 = 1_000
+    /// A number that was not heard in time is waited for this much longer.
+    package static let beatGraceMs: Int64 = 100
     /// After a failed repair the next is tried this much later.
     package static let repairRetryMs: Int64 = 1_000
     /// A first retry of a lost backend after about this long, doubled each time …

@@ -108,7 +108,10 @@ import Testing
     func aSubscriptionThatGoesSilent() {
         var script = Script(byHand: [.beat])
         script.pass(ms: Limits.beatMs)
-        #expect(script.take() == [.beat(1), .disconnect(.subscriber)])
+        // On a host that stood still the number may only not have been read yet.
+        #expect(script.take() == [.beat(1)])
+        script.pass(ms: Limits.beatGraceMs)
+        #expect(script.take() == [.disconnect(.subscriber)])
         script = Script()
         for _ in 0..<3 {
             script.pass(ms: Limits.beatMs)
@@ -127,6 +130,7 @@ import Testing
         script.byHand.insert(.beat)
         _ = script.take()
         for _ in 0..<2 { script.pass(ms: script.core.heartbeat.writingBeatMs) }
+        script.pass(ms: Limits.beatGraceMs)
         #expect(!script.core.subscriber.isUp)
         #expect(script.take().contains(.selectCounters(3, [post])))
     }
@@ -144,6 +148,7 @@ import Testing
         for _ in 0..<10 { script.pass(ms: 1_000) }
         script.connect(.redis)
         for _ in 0..<2 { script.pass(ms: Limits.beatMs) }
+        script.pass(ms: Limits.beatGraceMs)
         #expect(script.take().contains { if case .selectCounters(_, [post]) = $0 { true } else { false } })
     }
 

@@ -311,4 +311,16 @@ import Testing
         script.tend(call)
         #expect(script.take() == [.stopped])
     }
+
+    @Test("Queues of repairs do not grow while nothing can be read or written")
+    func queuesOfRepairsDoNotGrow() throws {
+        var repairs = Repairs()
+        let permit = WritePermit(generation: Script.generation, subscription: 1, askedAt: .ms(0))
+        for version in 1...10_000 as ClosedRange<Int64> {
+            repairs.reread([post])
+            repairs.know(counter(post, version, version), permit)
+        }
+        #expect(repairs.placesCount <= 2 * (2 + 1_024) + 2)
+        #expect(repairs.takeToWrite(max: 10, permit).map(\.version) == [10_000])
+    }
 }

@@ -149,11 +149,12 @@ extension Core {
 
     mutating func sendBeat(now: Instant, into actions: inout [Action]) {
         guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= now else { return }
-        if let number = heartbeat.beat(now: now, hasWritten: recent.hasWritten) {
+        switch heartbeat.beat(now: now, hasWritten: recent.hasWritten) {
+        case .say(let number):
             actions.append(.beat(number))
             lookAtMarker(now: now, into: &actions)
-        } else {
-            giveUp(.subscriber, .unreachable("it went silent"), now: now, into: &actions)
+        case .wait: break
+        case .silence: giveUp(.subscriber, .unreachable("it went silent"), now: now, into: &actions)
         }
     }
 

@@ -37,6 +37,8 @@ struct Repairs {
     private(set) var retryAt: Instant?
 
     var count: Int { entries.count }
+    /// Places in the queues, those left behind included.
+    var placesCount: Int { toRead.count + toWrite.count }
     var untoldCount: Int { untold.count }
     /// In the order they came.
     var untoldItems: [Item] {
@@ -67,8 +69,7 @@ struct Repairs {
     /// It need not be read from PostgreSQL.
     mutating func know(_ counter: CounterState, _ permit: WritePermit) {
         guard case .unread? = entries[counter.item]?.state else { return }
-        entries[counter.item]?.state = .known(counter, permit)
-        toWrite.append(counter.item)
+        makeKnown(counter, permit)
     }
 
     /// Rows of `cache_repairs`.
@@ -131,8 +132,7 @@ struct Repairs {
     mutating func settle(_ counters: [CounterState], read: UInt64, _ permit: WritePermit) {
         for counter in counters {
             guard case .reading(read)? = entries[counter.item]?.state else { continue }
-            entries[counter.item]?.state = .known(counter, permit)
-            toWrite.append(counter.item)
+            makeKnown(counter, permit)
         }
     }
 
@@ -219,5 +219,28 @@ struct Repairs {
         if case .unread? = entries[item]?.state { return }
         entries[item, default: Entry(state: .unread, isTold: false)].state = .unread
         toRead.append(item)
+        if toRead.count > 2 * entries.count + 1_024 {
+            Repairs.compact(&toRead, entries) { if case .unread = $0 { true } else { false } }
+        }
+    }
+
+    private mutating func makeKnown(_ counter: CounterState, _ permit: WritePermit) {
+        entries[counter.item]?.state = .known(counter, permit)
+        toWrite.append(counter.item)
+        if toWrite.count > 2 * entries.count + 1_024 {
+            Repairs.compact(&toWrite, entries) { if case .known = $0 { true } else { false } }
+        }
+    }
+
+    /// Places that were left behind go, so that a backend that stays away lets no queue grow.
+    private static func compact(
+        _ queue: inout Ring<Item>, _ entries: [Item: Entry], where belongs: (State) -> Bool
+    ) {
+        var seen: Set<Item> = []
+        var living = Ring<Item>()
+        while let item = queue.popFirst() {
+            if let entry = entries[item], belongs(entry.state), seen.insert(item).inserted { living.append(item) }
+        }
+        queue = living
     }
 }

@@ -67,6 +67,8 @@ struct Heartbeat {
     let writingBeatMs: Int64
     private var saidAt: Instant
     private var isAwaited = false
+    /// The last number should have been heard by now.
+    private var isOverdue = false
 
     init(redisCallMs: Int64, now: Instant) {
         writingBeatMs = Limits.writingBeatMs + redisCallMs
@@ -74,14 +76,28 @@ struct Heartbeat {
         nextAt = now
     }
 
-    /// The next number to say; nil: the last one was never heard. `hasWritten`: what was written is remembered.
-    mutating func beat(now: Instant, hasWritten: Bool) -> UInt64? {
-        if isAwaited, heard != number { return nil }
+    enum Beat {
+        case say(UInt64)
+        /// The last one was not heard yet: a host that stood still has it in its socket, and reads it first.
+        case wait
+        /// The last one was never heard.
+        case silence
+    }
+
+    /// What to do at `nextAt`. `hasWritten`: what was written is remembered.
+    mutating func beat(now: Instant, hasWritten: Bool) -> Beat {
+        if isAwaited, heard != number {
+            if isOverdue { return .silence }
+            isOverdue = true
+            nextAt = now.adding(ms: Limits.beatGraceMs)
+            return .wait
+        }
         number += 1
         isAwaited = true
+        isOverdue = false
         saidAt = now
         nextAt = now.adding(ms: hasWritten ? writingBeatMs : max(Limits.beatMs, writingBeatMs))
-        return number
+        return .say(number)
     }
 
     /// Something is on its way to Redis.
@@ -97,6 +113,7 @@ struct Heartbeat {
     /// Either connection is new: what was said before is not waited for.
     mutating func restart(now: Instant) {
         isAwaited = false
+        isOverdue = false
         nextAt = now
     }
 }

@@ -112,7 +112,7 @@ extension Core {
         _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
     ) {
         guard case .readCounters(let items, let generation)? = calls.end(call) else { return }
-        redisRefusals[.reading] = nil
+        if !items.isEmpty { redisRefusals[.reading] = nil }
         precondition(items.count == counters.count, "an answer for other items")
         guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
         var missed: [Item] = []
