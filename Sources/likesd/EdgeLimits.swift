@@ -4,6 +4,10 @@ import LikesCore
 enum EdgeLimits {
     /// Events of clients taken per wake-up; the rest waits for the next, behind Redis and PostgreSQL.
     static let clientEventsPerWakeUp = 256
+    /// Times clients are served before Redis, PostgreSQL and the clock are looked at again: some 8 ms at most.
+    static let clientRoundsPerTurn = 8
+    /// With fewer clients in a round the next one waits for the loop: it would find nobody.
+    static let clientsForAnotherRound = 4
     /// Connections accepted per wake-up, so that a storm of them does not starve those that are there.
     static let acceptsPerWakeUp = 64
     /// Bytes read from one client per wake-up.

@@ -18,6 +18,8 @@ final class ClientTable {
     private var resumable: [ClientConnection] = []
     private var lingering = Ring<(id: ConnectionID, until: Instant)>()
     private var spare = SpareBuffers()
+    /// The core was given something in this round of clients: its turn is to end.
+    private var hasGiven = false
     /// The counts of one MCOUNT, to be encoded.
     private var counts: [Int64] = []
     private let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: EdgeLimits.readBytes, alignment: 16)
@@ -73,6 +75,7 @@ final class ClientTable {
         clients[Int(client.id.slot)] = nil
         count -= 1
         Glibc.close(client.descriptor)
+        hasGiven = true
         host.deliver { core, now, actions in core.closed(client.id, now: now, into: &actions) }
     }
 
@@ -89,9 +92,24 @@ final class ClientTable {
 
     // MARK: Events
 
+    /// Serves all who have something to be served, and once more as long as many have and nothing but cached counts was
+    /// asked for: a turn of the loop for each would cost more than they do.
     private func serve() {
-        let ready = epoll_wait(epoll, &events, Int32(events.count), 0)
-        for place in 0..<max(0, Int(ready)) {
+        for round in 1...EdgeLimits.clientRoundsPerTurn {
+            hasGiven = false
+            let served = serveReady()
+            guard served >= EdgeLimits.clientsForAnotherRound, !hasGiven, round < EdgeLimits.clientRoundsPerTurn else {
+                return
+            }
+            flush()
+            host.refreshNow()
+        }
+    }
+
+    /// Returns how many were served.
+    private func serveReady() -> Int {
+        let ready = max(0, Int(epoll_wait(epoll, &events, Int32(events.count), 0)))
+        for place in 0..<ready {
             let event = events[place]
             let slot = UInt32(truncatingIfNeeded: event.data.u64)
             let generation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
@@ -105,6 +123,7 @@ final class ClientTable {
                 drop(client)
             }
         }
+        return ready
     }
 
     private func read(from client: ClientConnection) {
@@ -180,6 +199,7 @@ final class ClientTable {
                 taken += count
                 if answerAtOnce(request, from: client) { continue }
                 isAccepted = false
+                hasGiven = true
                 client.unanswered += 1
                 if request.isMeasured {
                     let facts = ProcessFacts.measured()
@@ -192,6 +212,7 @@ final class ClientTable {
                 taken = bytes.count
                 client.unanswered += 1
                 client.isBroken = true
+                hasGiven = true
                 host.deliver { core, now, actions in core.broken(error, on: client.id, now: now, into: &actions) }
             }
             if host.actions.count > before { takeReplies(from: before) }
