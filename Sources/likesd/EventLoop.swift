@@ -84,7 +84,7 @@ final class EventLoop {
         guard status >= 0 else { throw DaemonError(doing: "setting up the watchdog", code: -status) }
     }
 
-    /// Waits until a source has something to be handled. False: it was interrupted.
+    /// Waits until a source has something to be handled. False: there is none, the watchdog or a signal woke it.
     func wait() throws(DaemonError) -> Bool {
         var status = sd_event_prepare(event)
         if status == 0 { status = sd_event_wait(event, UInt64.max) }

@@ -95,9 +95,12 @@ struct ReplyScanner {
             state = .kind
         case .bulkLength:
             guard number <= Self.bulkBytesMax, number >= 0 else { return false }
-            if isNegative { return endValue() || true }
-            bulkBytesLeft = number + 2
-            state = .bulk
+            if isNegative {
+                _ = endValue()
+            } else {
+                bulkBytesLeft = number + 2
+                state = .bulk
+            }
         case .integer, .kind, .bulk, .line, .error:
             if first == nil { first = isNegative ? 0 &- number : number }
             _ = endValue()
