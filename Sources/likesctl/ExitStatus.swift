@@ -22,7 +22,7 @@ enum ExitStatus: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .ok: "done; for health: all is well"
-        case .refused: "refused: the request is wrong, or PostgreSQL refused it; bench: all failed"
+        case .refused: "refused: the request is wrong, or PostgreSQL refused it; bench: all failed, or it went away"
         case .degraded: "health: degraded, it works without one of its backends"
         case .down: "health: down"
         case .rateLimited: "RATELIMITED: nothing stored, wait"

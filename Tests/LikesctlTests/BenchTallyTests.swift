@@ -25,6 +25,53 @@ import Testing
         #expect(tally.sendLagMaxNs == BenchLimits.lateNs + 1)
     }
 
+    @Test("A schedule is kept as long as no more than the limit of a thousand requests are late.")
+    func schedule() {
+        var tally = BenchTally()
+        #expect(tally.isScheduleKept)
+        for _ in 0..<BenchLimits.latePerMilleMax { tally.sent(lagNs: BenchLimits.lateNs + 1) }
+        #expect(!tally.isScheduleKept)
+        while tally.sends < 1_000 { tally.sent(lagNs: 0) }
+        #expect(tally.isScheduleKept)
+        tally.sent(lagNs: BenchLimits.lateNs + 1)
+        #expect(!tally.isScheduleKept)
+    }
+
+    @Test("A schedule that was not kept is said in the text, and in the JSON.")
+    func scheduleReported() {
+        var options = BenchOptions()
+        options.rate = 10
+        var tally = BenchTally()
+        tally.answered(.count, first: 1, latencyNs: 1_000)
+        tally.sent(lagNs: BenchLimits.lateNs + 1)
+        let late = report(options, tally)
+        #expect(late.text.contains("the generator could not keep the rate"))
+        #expect(late.json.text.contains("\"schedule_kept\":false"))
+        #expect(report(BenchOptions(), BenchTally()).json.text.contains("\"schedule_kept\":null"))
+    }
+
+    @Test("Requests that queued up are said in the text; a last answer a little later than the rest is not.")
+    func behind() {
+        var options = BenchOptions()
+        options.rate = 10
+        let words = "requests queued up"
+        func text(seconds: Double, behindNs: Int64) -> String {
+            report(options, BenchTally(), seconds: seconds, behindNs: behindNs).text
+        }
+        #expect(!text(seconds: 1, behindNs: BenchLimits.behindNsMax).contains(words))
+        #expect(text(seconds: 1, behindNs: BenchLimits.behindNsMax + 1).contains(words))
+        #expect(!text(seconds: 100, behindNs: BenchLimits.behindNsMax + 1).contains(words))
+        #expect(text(seconds: 100, behindNs: 2_000_000_001).contains(words))
+    }
+
+    private func report(
+        _ options: BenchOptions, _ tally: BenchTally, seconds: Double = 1, behindNs: Int64 = 0,
+        _ ending: BenchRun.Ending = .finished
+    ) -> BenchReport {
+        BenchReport(
+            options: options, tally: tally, seconds: seconds, behindNs: behindNs, cpuSeconds: 0, ending: ending)
+    }
+
     @Test("Decimals are rounded and filled with zeros.")
     func decimals() {
         #expect(Decimals.text(0, places: 3) == "0.000")
@@ -37,7 +84,7 @@ import Testing
     @Test("A run fails when nothing was answered, or the daemon did not come back.")
     func statuses() {
         func status(_ tally: BenchTally, _ ending: BenchRun.Ending) -> likesctl.ExitStatus {
-            BenchReport(options: BenchOptions(), tally: tally, seconds: 1, cpuSeconds: 0, ending: ending).status
+            report(BenchOptions(), tally, ending).status
         }
         var failed = BenchTally()
         failed.failed(.lost)

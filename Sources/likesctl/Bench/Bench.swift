@@ -11,7 +11,8 @@ enum Bench {
         var run = try BenchRun(options, socketPath: socketPath, answerMs: answerMs)
         try run.run()
         let report = BenchReport(
-            options: options, tally: run.tally, seconds: run.seconds, cpuSeconds: run.cpuSeconds, ending: run.ending)
+            options: options, tally: run.tally, seconds: run.seconds, behindNs: run.behindNs,
+            cpuSeconds: run.cpuSeconds, ending: run.ending)
         return (json ? report.json.text + "\n" : report.text, report.status)
     }
 

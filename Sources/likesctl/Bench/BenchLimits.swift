@@ -6,12 +6,14 @@ enum BenchLimits {
     static let connectionsMax: Int64 = 10_000
     /// Requests one connection holds under way in a closed loop: the daemon takes in no more at once.
     static let pipelineMax: Int64 = 1_024
-    /// Requests under way of all connections in an open loop. With more, the next ones wait until there is room; their
-    /// latency runs all the same.
+    /// Requests under way of all connections in an open loop, 24 bytes each, parted evenly among them. With more, the
+    /// next ones wait until there is room; their latency runs all the same.
     static let underWayMax = 1 << 20
     /// … and of one connection, at least and at most.
-    static let underWayPerConnection = 1_024...65_536
-    /// Bytes not yet taken by the socket, in an open loop, for each connection.
+    static let underWayPerConnection = 64...65_536
+    /// Bytes not yet taken by the sockets, of all connections, parted evenly among them.
+    static let outputBytesMax = 256 * 1024 * 1024
+    /// … and of one connection in an open loop, at most. Each has room for one request beyond its part.
     static let outputBytes = 128 * 1024
     /// … and in a closed loop, where a whole pipeline is written at once.
     static let pipelineBytesMax = 1024 * 1024
@@ -27,14 +29,22 @@ enum BenchLimits {
     static let goneNs: Int64 = 5_000_000_000
     /// A request that leaves later than this after its time was late by the generator's fault.
     static let lateNs: Int64 = 1_000_000
-    /// Of a thousand requests so many may be late before the measurement is called doubtful.
-    static let latePerMilleMax = 1
+    /// Of a thousand requests so many may be late: with more, the generator did not keep its schedule.
+    static let latePerMilleMax: Int64 = 1
+    /// When the last answer of an open loop comes later than this after the last request was due …
+    static let behindNsMax: Int64 = 100_000_000
+    /// … and later than this part of the time measured, requests queued up.
+    static let behindShareMax = 0.02
+    /// What was due and never sent is counted one by one up to here, and by the rate beyond.
+    static let unsentDrawnMax: Int64 = 1 << 26
     /// Different error codes counted by name; more are counted together.
     static let errorCodesMax = 16
     /// Users and items: numbers up to here are exact in a Double, with which Zipf's law is computed.
     static let populationMax: Int64 = 1 << 53
     /// Items of one MCOUNT or MLIKED.
     static let batchMax = Int64(WireLimits.itemsPerRequestMax)
+    /// Seconds measured, at least.
+    static let durationMin = 0.001
     /// Seconds of a run, and of its warm-up.
     static let secondsMax = 604_800.0
     /// Descriptors beside those of the connections.

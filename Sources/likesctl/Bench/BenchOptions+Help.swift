@@ -28,12 +28,13 @@ extension BenchOptions {
           --seed N            what is drawn follows from it; 1 unless told
           --json              one object, with the histograms
 
-        The same seed and options give the same requests in the same order, warm-up included:
-        'like=1' again finds all liked already, 'unlike=1' takes them back. (Give --requests
-        or --rate: how far a closed loop gets in a time is another number each time.)
+        The same seed and options give the same requests in the same order: 'like=1' again
+        finds all liked already, 'unlike=1' takes them back. Give --rate, or --requests
+        without --warmup: how far a closed loop gets in a time is another number each time.
 
         Requests that failed are counted by their code, and in no other figure. Ctrl-C ends
         the run and prints what was measured; a second one does not wait for answers under
-        way. The daemon's rate limit applies: RATE_LIMIT_REQUESTS=0 turns it off.
+        way. The exit status is 1 when all failed, or the daemon did not come back. The
+        daemon's rate limit applies: RATE_LIMIT_REQUESTS=0 turns it off.
         """
 }

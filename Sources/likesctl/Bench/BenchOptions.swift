@@ -11,6 +11,13 @@ struct BenchOptions: Equatable {
         case hot
     }
 
+    /// How often a verb comes, in proportion to the weights of all.
+    struct Share: Equatable {
+        var verb: BenchVerb
+        /// 0 or more.
+        var weight: Int64
+    }
+
     /// Requests per second of an open loop; nil: a closed loop.
     var rate: Int64?
     var connections = 50
@@ -22,8 +29,8 @@ struct BenchOptions: Equatable {
     var requests: Int64?
     /// Seconds run before, not counted.
     var warmup = 0.0
-    /// Each verb once, with a weight of 0 or more.
-    var mix: [(verb: BenchVerb, weight: Int64)] = [(.count, 1)]
+    /// Each verb once; not all weights are 0.
+    var mix = [Share(verb: .count, weight: 1)]
     /// Users are 1 … users.
     var users: Int64 = 1_000_000
     /// Items are 1 … items.
@@ -47,14 +54,6 @@ struct BenchOptions: Equatable {
         "--type", "--keys", "--batch", "--seed",
     ]
 
-    static func == (one: BenchOptions, other: BenchOptions) -> Bool {
-        one.rate == other.rate && one.connections == other.connections && one.pipeline == other.pipeline
-            && one.duration == other.duration && one.requests == other.requests && one.warmup == other.warmup
-            && one.mix.elementsEqual(other.mix, by: { $0 == $1 }) && one.users == other.users
-            && one.items == other.items && one.type == other.type && one.keys == other.keys
-            && one.batch == other.batch && one.seed == other.seed && one.mayWrite == other.mayWrite
-    }
-
     /// One of `flags`.
     mutating func set(flag name: String) {
         precondition(name == "--write", "no flag of bench: \(name)")
@@ -64,21 +63,19 @@ struct BenchOptions: Equatable {
     /// One of `names`.
     mutating func set(_ name: String, to value: String) throws(Failure) {
         switch name {
-        case "--rate": rate = try Self.number(name, value, 1...10_000_000)
-        case "--connections": connections = Int(try Self.number(name, value, 1...BenchLimits.connectionsMax))
-        case "--pipeline": pipeline = Int(try Self.number(name, value, 1...BenchLimits.pipelineMax))
-        case "--duration":
-            duration = try Self.seconds(name, value)
-            guard duration != 0 else { throw Failure(.usage, "--duration is more than 0 seconds") }
-        case "--requests": requests = try Self.number(name, value, 1...1_000_000_000_000)
-        case "--warmup": warmup = try Self.seconds(name, value)
+        case "--rate": rate = try OptionValue.whole(name, value, 1...10_000_000)
+        case "--connections": connections = Int(try OptionValue.whole(name, value, 1...BenchLimits.connectionsMax))
+        case "--pipeline": pipeline = Int(try OptionValue.whole(name, value, 1...BenchLimits.pipelineMax))
+        case "--duration": duration = try Self.seconds(name, value, atLeast: BenchLimits.durationMin)
+        case "--requests": requests = try OptionValue.whole(name, value, 1...1_000_000_000_000)
+        case "--warmup": warmup = try Self.seconds(name, value, atLeast: 0)
         case "--mix": mix = try Self.mix(value)
-        case "--users": users = try Self.number(name, value, 1...BenchLimits.populationMax)
-        case "--items": items = try Self.number(name, value, 1...BenchLimits.populationMax)
+        case "--users": users = try OptionValue.whole(name, value, 1...BenchLimits.populationMax)
+        case "--items": items = try OptionValue.whole(name, value, 1...BenchLimits.populationMax)
         case "--type": type = try Self.type(value)
         case "--keys": keys = try Self.keys(value)
-        case "--batch": batch = Int(try Self.number(name, value, 1...BenchLimits.batchMax))
-        case "--seed": seed = try Self.number(name, value, 0...Int64.max)
+        case "--batch": batch = Int(try OptionValue.whole(name, value, 1...BenchLimits.batchMax))
+        case "--seed": seed = try OptionValue.whole(name, value, 0...Int64.max)
         default: preconditionFailure("no option of bench: \(name)")
         }
     }
@@ -95,8 +92,8 @@ struct BenchOptions: Equatable {
         }
     }
 
-    private static func mix(_ value: String) throws(Failure) -> [(verb: BenchVerb, weight: Int64)] {
-        var mix: [(verb: BenchVerb, weight: Int64)] = []
+    private static func mix(_ value: String) throws(Failure) -> [Share] {
+        var mix: [Share] = []
         for part in value.split(separator: ",", omittingEmptySubsequences: false) {
             let sides = part.split(separator: "=", omittingEmptySubsequences: false)
             guard let verb = BenchVerb.allCases.first(where: { $0.name.lowercased() == sides[0].lowercased() }) else {
@@ -106,7 +103,8 @@ struct BenchOptions: Equatable {
             guard sides.count <= 2, !mix.contains(where: { $0.verb == verb }) else {
                 throw Failure(.usage, "--mix: '\(value)' is no mix: name each verb once, as in count=80,like=20")
             }
-            mix.append((verb, sides.count == 2 ? try number("--mix", String(sides[1]), 0...1_000_000) : 1))
+            let weight = sides.count == 2 ? try OptionValue.whole("--mix", String(sides[1]), 0...1_000_000) : 1
+            mix.append(Share(verb: verb, weight: weight))
         }
         guard mix.contains(where: { $0.weight > 0 }) else { throw Failure(.usage, "--mix: all weights are 0") }
         return mix
@@ -118,7 +116,7 @@ struct BenchOptions: Equatable {
         case "hot": return .hot
         case "zipf": return .zipf(exponent: zipfExponentDefault)
         case _ where value.hasPrefix("zipf:"):
-            if let exponent = decimal(value.dropFirst("zipf:".count)), exponent > 0, exponent <= 10 {
+            if let exponent = OptionValue.decimal(value.dropFirst("zipf:".count)), exponent > 0, exponent <= 10 {
                 return .zipf(exponent: exponent)
             }
             throw Failure(.usage, "--keys: the exponent of zipf:S is more than 0 and at most 10, as in zipf:0.99")
@@ -138,28 +136,11 @@ struct BenchOptions: Equatable {
         return value
     }
 
-    private static func seconds(_ name: String, _ value: String) throws(Failure) -> Double {
-        guard let seconds = decimal(value[...]), seconds <= BenchLimits.secondsMax else {
-            throw Failure(.usage, "\(name) takes seconds, at most \(Int(BenchLimits.secondsMax)), not '\(value)'")
+    private static func seconds(_ name: String, _ value: String, atLeast least: Double) throws(Failure) -> Double {
+        guard let seconds = OptionValue.decimal(value[...]), seconds >= least, seconds <= BenchLimits.secondsMax else {
+            let bounds = (least > 0 ? "at least \(least) and " : "") + "at most \(Int(BenchLimits.secondsMax))"
+            throw Failure(.usage, "\(name) takes seconds, \(bounds), not '\(value)'")
         }
         return seconds
-    }
-
-    /// Digits with at most one point: no sign, no exponent, no name.
-    private static func decimal(_ text: Substring) -> Double? {
-        let isPlain = text.utf8.allSatisfy {
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
-        }
-        return isPlain ? Double(text) : nil
-    }
-
-    private static func number(
-        _ name: String, _ value: String, _ range: ClosedRange<Int64>
-    ) throws(Failure) -> Int64 {
-        guard let number = Int64(value), String(number) == value, range.contains(number) else {
-            throw Failure(
-                .usage, "\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not '\(value)'")
-        }
-        return number
     }
 }

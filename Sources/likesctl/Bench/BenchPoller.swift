@@ -13,14 +13,12 @@ struct BenchPoller: ~Copyable {
     }
 
     private static let signalTag = UInt64.max
-    private static let nsPerMs: Int64 = 1_000_000
     private static let nsPerSecond: Int64 = 1_000_000_000
 
     private let epoll: Int32
     private let signals: Int32
     private let before: sigset_t
     private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: BenchLimits.eventsPerWakeUp)
-    private var hasPreciseWait = true
 
     /// From here on SIGINT and SIGTERM are found here, and end nothing by themselves.
     init() throws(Failure) {
@@ -37,6 +35,12 @@ struct BenchPoller: ~Copyable {
         set_timer_slack_ns(1)
         guard epoll >= 0, signals >= 0, add(signals, Self.signalTag, EPOLLIN.rawValue) else {
             throw Failure(.unreachable, "no epoll to be had: \(SystemCalls.text(of: errno))")
+        }
+        // Waits in whole milliseconds would be late for most arrivals, or burn a core that the daemon needs.
+        var noTime = timespec()
+        guard epoll_pwait2(epoll, events, 1, &noTime, nil) >= 0 || errno == EINTR else {
+            throw Failure(
+                .unreachable, "bench needs epoll_pwait2, that is Linux 5.11 or newer: \(SystemCalls.text(of: errno))")
         }
     }
 
@@ -64,18 +68,11 @@ struct BenchPoller: ~Copyable {
     }
 
     /// Waits at most so many nanoseconds. How many events there are to ask for by `found`.
-    mutating func wait(ns: Int64) -> Int {
+    func wait(ns: Int64) -> Int {
         let count = max(0, ns)
-        var outcome: Int32 = -1
-        if hasPreciseWait {
-            var timeout = timespec(tv_sec: Int(count / Self.nsPerSecond), tv_nsec: Int(count % Self.nsPerSecond))
-            outcome = epoll_pwait2(epoll, events, Int32(BenchLimits.eventsPerWakeUp), &timeout, nil)
-            if outcome < 0, errno == ENOSYS { hasPreciseWait = false }
-        }
-        // An older kernel: whole milliseconds, rounded down, since awake too early costs CPU and too late the rate.
-        if !hasPreciseWait {
-            outcome = epoll_wait(epoll, events, Int32(BenchLimits.eventsPerWakeUp), Int32(count / Self.nsPerMs))
-        }
+        var timeout = timespec(tv_sec: Int(count / Self.nsPerSecond), tv_nsec: Int(count % Self.nsPerSecond))
+        let outcome = epoll_pwait2(epoll, events, Int32(BenchLimits.eventsPerWakeUp), &timeout, nil)
+        precondition(outcome >= 0 || errno == EINTR, "epoll_pwait2 refuses what it took before: errno \(errno)")
         return Int(max(0, outcome))
     }
 

@@ -4,6 +4,8 @@ struct BenchReport {
     let tally: BenchTally
     /// Seconds measured.
     let seconds: Double
+    /// How much later than the last request was due the last answer came.
+    let behindNs: Int64
     let cpuSeconds: Double
     let ending: BenchRun.Ending
 
@@ -49,16 +51,24 @@ struct BenchReport {
         return "\(loop), \(connections), \(Decimals.text(seconds, places: 1)) s, seed \(options.seed)"
     }
 
+    /// Whether answers were fewer than requests were due, until no more were.
+    private var isBehind: Bool {
+        behindNs > BenchLimits.behindNsMax && Double(behindNs) / 1e9 > BenchLimits.behindShareMax * seconds
+    }
+
     private var remarks: [String] {
         var remarks: [String] = []
         if tally.lateSends > 0 {
             let lag = Decimals.text(Double(tally.sendLagMaxNs) / 1e6, places: 1)
-            let isDoubtful =
-                tally.lateSends * 1_000 > (tally.answered + tally.failed) * Int64(BenchLimits.latePerMilleMax)
             remarks.append(
                 "\(tally.lateSends) requests left more than \(BenchLimits.lateNs / 1_000_000) ms late, up to \(lag) ms"
-                    + (isDoubtful
-                        ? ": the generator could not keep the rate. Don't trust these latencies." : ""))
+                    + (tally.isScheduleKept
+                        ? "" : ": the generator could not keep the rate. Don't trust these latencies."))
+        }
+        if isBehind {
+            remarks.append(
+                "The last answer came \(Decimals.text(Double(behindNs) / 1e9, places: 1)) s after the last request was "
+                    + "due: requests queued up at this rate.")
         }
         switch ending {
         case .finished: break
@@ -90,6 +100,7 @@ struct BenchReport {
 
     var json: JSON {
         .object([
+            ("ended", .string(ending.rawValue)),
             ("seconds", .number(Decimals.rounded(seconds, places: 6))),
             ("connections", .integer(Int64(options.connections))),
             ("pipeline", .integer(Int64(options.pipeline))),
@@ -99,6 +110,9 @@ struct BenchReport {
             ("per_second", .number(perSecond(tally.answered))),
             ("errors", .object(tally.errors.map { ($0.code.text, .integer($0.count)) })),
             ("cpu_seconds", .number(Decimals.rounded(cpuSeconds, places: 3))),
+            ("schedule_kept", options.rate == nil ? .null : .bool(tally.isScheduleKept)),
+            ("behind_us", options.rate == nil ? .null : .integer(behindNs / 1_000)),
+            ("sends", options.rate == nil ? .null : .integer(tally.sends)),
             ("late_sends", .integer(tally.lateSends)),
             ("send_lag_us_max", .integer(tally.sendLagMaxNs / 1_000)),
             ("verbs", .object(verbs.map { ($0.name, json($0)) })),

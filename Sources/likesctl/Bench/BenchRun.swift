@@ -2,7 +2,7 @@ import Glibc
 
 /// One run of the load: one thread, one epoll, and nothing allocated for a request.
 struct BenchRun: ~Copyable {
-    enum Ending {
+    enum Ending: String {
         case finished
         case interrupted
         /// No connection could be had for `BenchLimits.goneNs`.
@@ -38,6 +38,8 @@ struct BenchRun: ~Copyable {
     private var isHeld = false
     /// … and since when one has had again.
     private var roomSinceNs: Int64 = 0
+    /// When the last request of an open loop that was sent was due.
+    private var lastDueNs: Int64 = 0
     private var lastCountedReplyNs: Int64 = 0
     /// When something was answered last, or the first request after a pause was sent.
     private var aliveNs: Int64 = 0
@@ -64,11 +66,13 @@ struct BenchRun: ~Copyable {
         let share = BenchLimits.underWayMax / options.connections
         let isOpenLoop = options.rate != nil
         let requestBytesMax = sequence.requestBytesMax
+        let outputBytes =
+            isOpenLoop
+            ? BenchLimits.outputBytes : min(options.pipeline * requestBytesMax, BenchLimits.pipelineBytesMax)
         connections = (0..<options.connections).map { _ in
             BenchConnection(
                 underWayMax: isOpenLoop ? min(max(share, bounds.lowerBound), bounds.upperBound) : options.pipeline,
-                outputBytesMax: isOpenLoop
-                    ? BenchLimits.outputBytes : min(options.pipeline * requestBytesMax, BenchLimits.pipelineBytesMax),
+                outputBytesMax: min(outputBytes, BenchLimits.outputBytesMax / options.connections),
                 requestBytesMax: requestBytesMax)
         }
         dirty.reserveCapacity(options.connections)
@@ -81,6 +85,9 @@ struct BenchRun: ~Copyable {
     var seconds: Double {
         max(0, Double(max(lastCountedReplyNs, sendingEndedNs ?? 0) - warmupNs) / 1e9)
     }
+
+    /// How much later than the last request was due the last answer came; 0 in a closed loop.
+    var behindNs: Int64 { schedule == nil ? 0 : max(0, lastCountedReplyNs - lastDueNs) }
 
     /// Seconds of CPU that the generator itself used while it measured.
     private(set) var cpuSeconds = 0.0
@@ -95,11 +102,15 @@ struct BenchRun: ~Copyable {
         while true {
             if !isCounting, now >= warmupNs { beginCounting() }
             if now >= nextTickNs { tick(now) }
-            endSending(now)
+            // First what a connection takes again: it has room for what is due then.
+            flush()
+            // What is due by now is sent even when the run ends now: left out, nobody would know what became of it.
             sendDue(now)
-            flush(now)
+            endSending(now)
+            flush()
             if isDone(now) { break }
-            for place in 0..<poller.wait(ns: wait(now)) {
+            // As much time as is left now: what was done above took some.
+            for place in 0..<poller.wait(ns: wait(sinceStartNs())) {
                 switch poller.found(place) {
                 case .interrupt: interrupts += 1
                 case .input(let number): try receive(number)
@@ -110,6 +121,7 @@ struct BenchRun: ~Copyable {
         }
         if isCounting { cpuSeconds = Self.cpuNow() - cpuAtStart }
         for connection in connections { failAll(connection, .noAnswer) }
+        failUnsent()
         progress.clear()
     }
 
@@ -172,6 +184,7 @@ struct BenchRun: ~Copyable {
             // That the daemon took nothing meanwhile is not the generator's fault.
             if counts { tally.sent(lagNs: now - max(dueNs, roomSinceNs)) }
             append(to: number, sinceNs: dueNs, counts: counts, now)
+            lastDueNs = dueNs
             dueNs = schedule?.next() ?? Int64.max
         }
     }
@@ -211,7 +224,7 @@ struct BenchRun: ~Copyable {
         dirty.append(number)
     }
 
-    private mutating func flush(_ now: Int64) {
+    private mutating func flush() {
         for number in dirty {
             let connection = connections[number]
             connection.isDirty = false
@@ -254,7 +267,7 @@ struct BenchRun: ~Copyable {
             case .failure(let code):
                 // Without a request it is why the daemon does not want this connection.
                 guard let request = connection.takeFirst() else {
-                    tally.failed(code)
+                    if isCounting { tally.failed(code) }
                     continue
                 }
                 answered(now)
@@ -278,6 +291,23 @@ struct BenchRun: ~Copyable {
             underWay -= 1
             if request.counts { tally.failed(code) }
         }
+    }
+
+    /// Counts what was due before the end and found no room: a daemon that takes nothing must not look well for it.
+    private mutating func failUnsent() {
+        guard let rate = options.rate, let ended = sendingEndedNs else { return }
+        let until = min(ended, endNs ?? ended)
+        var unsent: Int64 = 0
+        let unsentMax = options.requests.map { $0 - counted } ?? Int64.max
+        while dueNs < until, unsent < min(unsentMax, BenchLimits.unsentDrawnMax) {
+            if dueNs >= warmupNs { unsent += 1 }
+            dueNs = schedule?.next() ?? until
+        }
+        if dueNs < until {
+            let rest = Double(until - max(dueNs, warmupNs)) / 1e9 * Double(rate)
+            unsent = min(unsentMax, unsent + Int64(rest))
+        }
+        if unsent > 0 { tally.failed(.notSent, times: unsent) }
     }
 
     private static let notUnderstood = Failure(

@@ -5,9 +5,14 @@ struct BenchTally {
     /// By the verb's number: answers that said 1 for changed.
     private(set) var changed = [Int64](repeating: 0, count: BenchVerb.allCases.count)
     private(set) var errors: [(code: ReplyCode, count: Int64)] = []
-    /// Requests of an open loop that left more than `BenchLimits.lateNs` after their time.
+    /// Requests of an open loop that left.
+    private(set) var sends: Int64 = 0
+    /// … and of them those that left more than `BenchLimits.lateNs` after their time.
     private(set) var lateSends: Int64 = 0
     private(set) var sendLagMaxNs: Int64 = 0
+
+    /// Whether requests left when they were due, nearly all.
+    var isScheduleKept: Bool { lateSends * 1_000 <= sends * BenchLimits.latePerMilleMax }
 
     /// Requests answered without an error.
     var answered: Int64 { latencies.reduce(0) { $0 + Int64($1.count) } }
@@ -25,17 +30,18 @@ struct BenchTally {
         if verb.isChange { changed[verb.rawValue] += first }
     }
 
-    mutating func failed(_ code: ReplyCode) {
+    mutating func failed(_ code: ReplyCode, times: Int64 = 1) {
         if let place = errors.firstIndex(where: { $0.code == code }) {
-            errors[place].count += 1
+            errors[place].count += times
         } else if errors.count < BenchLimits.errorCodesMax {
-            errors.append((errors.count == BenchLimits.errorCodesMax - 1 ? .other : code, 1))
+            errors.append((errors.count == BenchLimits.errorCodesMax - 1 ? .other : code, times))
         } else {
-            errors[errors.count - 1].count += 1
+            errors[errors.count - 1].count += times
         }
     }
 
     mutating func sent(lagNs: Int64) {
+        sends += 1
         sendLagMaxNs = max(sendLagMaxNs, lagNs)
         if lagNs > BenchLimits.lateNs { lateSends += 1 }
     }

@@ -135,6 +135,8 @@ struct ReplyCode: Equatable {
     static let lost = ReplyCode("LOST")
     /// No answer came until the end of the run.
     static let noAnswer = ReplyCode("NOANSWER")
+    /// It was due, and no connection had room for it until the end of the run.
+    static let notSent = ReplyCode("NOTSENT")
     /// Further codes than can be counted one by one.
     static let other = ReplyCode("OTHER")
 

@@ -80,9 +80,9 @@ struct VerifyOptions: Equatable {
         switch name {
         case "--sample": extent = try Self.extent(value)
         case "--type": types.append(value)
-        case "--slice": sliceRows = Int(try Self.number(name, value, 1...1_000_000))
-        case "--items-per-pass": itemsPerPass = Int(try Self.number(name, value, 1...100_000_000))
-        case "--snapshot-seconds": snapshotSeconds = try Self.number(name, value, 0...86_400)
+        case "--slice": sliceRows = Int(try OptionValue.whole(name, value, 1...1_000_000))
+        case "--items-per-pass": itemsPerPass = Int(try OptionValue.whole(name, value, 1...100_000_000))
+        case "--snapshot-seconds": snapshotSeconds = try OptionValue.whole(name, value, 0...86_400)
         default: preconditionFailure("no option of verify: \(name)")
         }
     }
@@ -95,22 +95,12 @@ struct VerifyOptions: Equatable {
     }
 
     private static func extent(_ value: String) throws(Failure) -> Extent {
-        guard value.hasSuffix("%") else { return .items(Int(try number("--sample", value, 1...Int64(sampleMax)))) }
-        let digits = value.dropLast()
-        guard
-            digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".") }),
-            let percent = Double(digits), percent > 0, percent <= 100
-        else { throw Failure(.usage, "--sample: '\(value)' is no part: more than 0% and at most 100%, as in 0.5%") }
-        return .percent(percent)
-    }
-
-    private static func number(
-        _ name: String, _ value: String, _ range: ClosedRange<Int64>
-    ) throws(Failure) -> Int64 {
-        guard let number = Int64(value), String(number) == value, range.contains(number) else {
-            throw Failure(
-                .usage, "\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not '\(value)'")
+        guard value.hasSuffix("%") else {
+            return .items(Int(try OptionValue.whole("--sample", value, 1...Int64(sampleMax))))
         }
-        return number
+        guard let percent = OptionValue.decimal(value.dropLast()), percent > 0, percent <= 100 else {
+            throw Failure(.usage, "--sample: '\(value)' is no part: more than 0% and at most 100%, as in 0.5%")
+        }
+        return .percent(percent)
     }
 }

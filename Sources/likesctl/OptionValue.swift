@@ -1,0 +1,21 @@
+/// The values of options: the same forms, and the same words about what is none, whichever command takes them.
+enum OptionValue {
+    /// A whole number as it would be printed: no leading zeros, no plus.
+    static func whole(
+        _ name: String, _ value: String, _ range: ClosedRange<Int64>
+    ) throws(Failure) -> Int64 {
+        guard let number = Int64(value), String(number) == value, range.contains(number) else {
+            throw Failure(
+                .usage, "\(name) takes a whole number from \(range.lowerBound) to \(range.upperBound), not '\(value)'")
+        }
+        return number
+    }
+
+    /// Digits with at most one point: no sign, no exponent, no name such as `inf`. nil: anything else.
+    static func decimal(_ text: Substring) -> Double? {
+        let isPlain = text.utf8.allSatisfy {
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
+        }
+        return isPlain ? Double(text) : nil
+    }
+}
