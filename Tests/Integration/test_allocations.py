@@ -1,4 +1,5 @@
-"""What most requests are, a COUNT of something cached, allocates nothing: not in the core, not at the edge."""
+"""What most requests are, a COUNT of something cached, allocates nothing: not in the core, not at the edge.
+Nor does the load generator that measures it."""
 
 import re
 import shutil
@@ -6,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.daemon import run
 
 # What a rested daemon does meanwhile (beats, looks for repairs, the clients' coming and going) allocates a little.
 HOUSEKEEPING_SHARE = 0.01
@@ -69,3 +71,21 @@ def test_cached_counts_of_many_items_allocate_the_list_of_them_alone(counted):
     ask(daemon, 1, requests, *words)
     assert hits(daemon) - hits_before >= 50 * requests
     assert allocations() - before < requests * (1 + 10 * HOUSEKEEPING_SHARE)
+
+
+def test_a_request_of_the_load_generator_allocates_nothing(counter, folder, number, daemon):
+    def allocations(requests):
+        file = folder / f"allocations{number()}"
+        file.write_bytes(bytes(8))
+        load = ("--connections", 8, "--pipeline", 4, "--mix", "count=5,liked,mcount", "--keys", "zipf", "--batch", 10)
+        done = run(
+            "likesctl", "bench", "--socket", daemon.socket, "--requests", requests, *load,
+            LD_PRELOAD=counter, ALLOCATIONS_FILE=file,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return int.from_bytes(file.read_bytes(), "little")
+
+    requests = REQUESTS // 10
+    few = allocations(requests // 10)
+    assert few > 0
+    assert allocations(requests) - few < requests * HOUSEKEEPING_SHARE

@@ -65,6 +65,9 @@ def test_the_json_of_a_closed_loop_has_all_figures(daemon):
     assert found["requests"] == 2000
     assert (found["connections"], found["pipeline"], found["rate"], found["seed"]) == (7, 3, None, 9)
     assert (found["errors"], found["late_sends"], found["send_lag_us_max"]) == ({}, 0, 0)
+    assert found["ended"] == "finished"
+    # What a closed loop has none of.
+    assert (found["schedule_kept"], found["behind_us"], found["sends"]) == (None, None, None)
     assert found["seconds"] > 0
     assert found["cpu_seconds"] > 0
     assert found["per_second"] == pytest.approx(2000 / found["seconds"], rel=0.05)
@@ -85,7 +88,10 @@ def test_an_open_loop_sends_at_its_rate(daemon):
     found = bench(
         daemon, "--rate", 1000, "--duration", 2, "--connections", 5, "--mix", "count,mcount,mliked", "--batch", 9
     )
-    assert found["rate"] == 1000
+    assert (found["rate"], found["ended"]) == (1000, "finished")
+    assert found["sends"] == found["requests"]
+    assert found["schedule_kept"] == (found["late_sends"] * 1000 <= found["sends"])
+    assert found["behind_us"] >= 0
     # The arrivals are those of the seed; only how long the last answers took is the machine's.
     assert 1800 < found["requests"] < 2200
     assert found["seconds"] >= 2
@@ -169,6 +175,10 @@ def test_changes_are_refused_without_write(daemon, sql):
         (("--rate", "0"), "--rate"),
         (("--rate", "10", "--pipeline", "2"), "--pipeline"),
         (("--duration", "0"), "--duration"),
+        (("--duration", "0.0000001"), "--duration"),
+        (("--duration", "1e3"), "--duration"),
+        (("--rate", "+5"), "--rate"),
+        (("--rate", "0x10"), "--rate"),
         (("--warmup", "-1"), "--warmup"),
         (("--batch", "1001"), "1000"),
         (("--type", "Post"), "--type"),
@@ -220,8 +230,31 @@ def test_ctrl_c_ends_early_and_prints_what_was_measured(daemon):
     assert (process.returncode, problems) == (0, "")
     found = json.loads(output)
     assert found["requests"] > 0
+    # Not even those that were due at that moment are missing.
     assert found["errors"] == {}
     assert found["seconds"] < 3600
+    assert found["ended"] == "interrupted"
+
+
+def test_a_second_ctrl_c_does_not_wait_for_answers_and_counts_what_has_none(start_daemon):
+    daemon = start_daemon()
+    process = start(daemon, "--rate", 1000, "--duration", 3600, "--connections", 4, REQUEST_TIMEOUT_MS=60_000)
+    await_load(daemon, process, 0)
+    daemon.server.pause()
+
+    def has_ended():
+        # Two that come at once are one.
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    eventually(has_ended, "the end of the run")
+    daemon.server.resume()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    found = json.loads(output)
+    assert found["ended"] == "interrupted"
+    assert set(found["errors"]) <= {"NOANSWER"}
+    assert found["sends"] == found["requests"] + sum(found["errors"].values())
 
 
 def test_a_daemon_that_comes_back_is_used_again(start_daemon):
@@ -250,6 +283,40 @@ def test_a_daemon_that_is_gone_for_good_ends_the_run_with_1(start_daemon):
     assert json.loads(output)["requests"] > 0
 
 
+def test_what_was_due_while_the_daemon_was_gone_is_counted(start_daemon):
+    daemon = start_daemon()
+    rate = 1000
+    process = start(daemon, "--rate", rate, "--duration", 3600, "--connections", 4)
+    await_load(daemon, process, 0)
+    daemon.kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    found = json.loads(output)
+    assert found["ended"] == "gone"
+    assert set(found["errors"]) <= {"LOST", "NOTSENT"}
+    # Random gaps: a tenth more or less is many deviations, whatever the moment at which it ended.
+    due = found["requests"] + sum(found["errors"].values())
+    assert due == pytest.approx(rate * found["seconds"], rel=0.1)
+    # It is waited for longer than a second.
+    assert found["errors"]["NOTSENT"] > rate
+
+
+def test_a_rate_beyond_what_the_daemon_answers_is_said(start_daemon):
+    daemon = start_daemon()
+    before = served(daemon)
+    command = ("bench", "--socket", daemon.socket, "--rate", "2000", "--duration", "1", "--connections", "4")
+    process = subprocess.Popen(
+        [binary("likesctl"), *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    await_load(daemon, process, before)
+    daemon.server.pause()
+    time.sleep(2)  # the fault itself: until long after the last request was due
+    daemon.server.resume()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "requests queued up at this rate" in output
+
+
 def test_a_daemon_that_hangs_for_good_ends_the_run_with_1(start_daemon):
     daemon = start_daemon()
     process = start(daemon, "--duration", 3600, "--connections", 3, "--pipeline", 5, REQUEST_TIMEOUT_MS=10)
@@ -258,7 +325,9 @@ def test_a_daemon_that_hangs_for_good_ends_the_run_with_1(start_daemon):
     output, _ = process.communicate(timeout=60)
     daemon.server.resume()
     assert process.returncode == 1
-    assert json.loads(output)["errors"] == {"NOANSWER": 3 * 5}
+    found = json.loads(output)
+    assert found["errors"] == {"NOANSWER": 3 * 5}
+    assert found["ended"] == "silent"
 
 
 # What an open loop is for
