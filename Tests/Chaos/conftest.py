@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 # What the integration tests stand on serves here too.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Integration"))
 
+from support.time_limit import time_limit  # noqa: E402 (the path first)
+
 # The faults, the 35 s in which all has to agree again, and the checks.
 TEST_SECONDS_MAX = 240
 # In a folder that is not to be removed.
@@ -20,18 +21,8 @@ KEEP = "keep"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """A test that hangs fails by itself, with a traceback of where it hung."""
-
-    def give_up(*_):
-        raise AssertionError(f"hung for {TEST_SECONDS_MAX} s")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(TEST_SECONDS_MAX)
-    try:
+    with time_limit(TEST_SECONDS_MAX):
         return (yield)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
@@ -12,24 +11,15 @@ import pytest
 from support.daemon import Daemon, run
 from support.postgres import Postgres
 from support.redis_server import RedisServer
+from support.time_limit import time_limit
 
 TEST_SECONDS_MAX = 180
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """A test that hangs fails by itself, with a traceback of where it hung."""
-
-    def give_up(*_):
-        raise AssertionError(f"hung for {TEST_SECONDS_MAX} s")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(TEST_SECONDS_MAX)
-    try:
+    with time_limit(TEST_SECONDS_MAX):
         return (yield)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")
