@@ -157,10 +157,13 @@ class Ceiling:
 
 def pgbench(command, **environment):
     """Runs pgbench to its end; transactions a second, the connection's own time left out."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False,
-        env=clean_environment(**environment), cwd=os.sep,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False,
+            env=clean_environment(**environment), cwd=os.sep,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as problem:
+        raise LoadError(f"pgbench had not ended after {SECONDS_MAX} s") from problem
     if done.returncode != 0 or not TPS.search(done.stdout):
         raise LoadError(f"pgbench: {done.stderr.strip() or done.stdout}")
     return float(TPS.search(done.stdout).group(1))

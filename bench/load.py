@@ -28,6 +28,10 @@ class Load:
     changed: int | None = None
     # By verb, as likesctl bench tells it; empty from others.
     verbs: dict = dataclasses.field(default_factory=dict)
+    # Of an open loop: the share of requests, 0…1, that the generator itself sent late, and whether that is within its
+    # own limit.
+    late_share: float = 0.0
+    schedule_kept: bool = True
 
     @property
     def per_second(self):
@@ -81,6 +85,11 @@ def parse_likes_bench(text):
     told = json.loads(text)
     if told["errors"]:
         raise LoadError(f"answered with errors: {told['errors']}")
+    if told["ended"] != "finished":
+        raise LoadError(f"the run did not come to its end: {told['ended']}")
+    unanswered = [name for name, verb in told["verbs"].items() if not verb["requests"]]
+    if unanswered:
+        raise LoadError(f"no {', '.join(unanswered)} among {told['requests']} requests")
     latencies = [verb["us"] for verb in told["verbs"].values()]
     changed = [verb["changed"] for verb in told["verbs"].values() if "changed" in verb]
 
@@ -94,7 +103,10 @@ def parse_likes_bench(text):
         p99_ms=slowest("p99"),
         max_ms=slowest("max"),
         changed=sum(changed) if changed else None,
-        verbs={**told["verbs"], "late_sends": told["late_sends"]},
+        verbs=told["verbs"],
+        late_share=told["late_sends"] / told["sends"] if told["sends"] else 0.0,
+        # A closed loop has no schedule.
+        schedule_kept=told["schedule_kept"] is not False,
     )
 
 
@@ -108,6 +120,12 @@ class Run:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
+    def end(self):
+        """A load that nobody waits for any more would be in all that is measured next."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
 
 def start_likes_bench(socket, mix, **options):
     """A run under way, for several at once; `finish` waits for it."""
@@ -116,11 +134,25 @@ def start_likes_bench(socket, mix, **options):
 
 def finish(started):
     """Waits for a run, and gives its `Load`."""
-    out, problems = started.process.communicate(timeout=SECONDS_MAX)
+    try:
+        out, problems = started.process.communicate(timeout=SECONDS_MAX)
+    except subprocess.TimeoutExpired as problem:
+        raise LoadError(f"{' '.join(started.command[:2])} … had not ended after {SECONDS_MAX} s") from problem
+    finally:
+        started.end()
     if started.process.returncode != 0 or "Error" in problems:
         name = " ".join(started.command[:2])
         raise LoadError(f"{name} … ended with {started.process.returncode}: {problems.strip()}")
     return started.parse(out)
+
+
+def finish_all(started):
+    """Waits for runs that go on at once. With one that fails all end."""
+    try:
+        return [finish(one) for one in started]
+    finally:
+        for one in started:
+            one.end()
 
 
 def likes_bench(socket, mix, **options):

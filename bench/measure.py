@@ -6,6 +6,8 @@ A *sample* is what one run of one contender gave: a dictionary of numbers by nam
     cpu_per_million     CPU seconds, user and system, of the measured server for a million of them
     p50_ms, p99_ms      latencies in milliseconds
     foreign             share of the machine's CPU time, 0…1, that went to others while it ran
+    late_share          of an open loop: share of requests, 0…1, that the generator itself sent late
+    schedule_kept       of an open loop: whether that is within the generator's own limit
 """
 
 import contextlib
@@ -58,6 +60,11 @@ def noise(samples, reference_values=()):
     foreign = values(samples, "foreign")
     if foreign and statistics.median(foreign) > FOREIGN_SHARE_MAX:
         reasons.append(f"others took {statistics.median(foreign):.0%} of the CPU time")
+    # More late ones than the generator allows itself: their latencies are the machine's.
+    kept = values(samples, "schedule_kept")
+    if kept and sum(kept) * 2 < len(kept):
+        late = statistics.median(values(samples, "late_share"))
+        reasons.append(f"the generator sent {late:.1%} of the requests late")
     if len(reference_values) > 1 and Summary.of(reference_values).spread > REFERENCE_SPREAD_MAX:
         reasons.append(f"the reference spread over {Summary.of(reference_values).spread:.0%}")
     return " and ".join(reasons) or None

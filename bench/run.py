@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from support.postgres import programs
@@ -56,16 +57,22 @@ def say(text):
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
-def measure(bench, rows):
+def measure(bench, rows, groups=GROUPS):
     """The results of all rows, and what failed. A row that fails does not end the others."""
     results, failed = [], []
-    for group in GROUPS:
+    for group in groups:
         wanted = [row for row in rows if row in group.ROWS]
         if not wanted:
             continue
         try:
             results += group.run(bench, wanted)
-        except (LoadError, OSError, RuntimeError, AssertionError) as problem:
+        except KeyboardInterrupt:
+            failed.append(f"{', '.join(wanted)}: ended by Ctrl-C, as was all that follows")
+            break
+        # Whatever it was: minutes of measuring are behind, and other rows may work.
+        except Exception as problem:
+            if not isinstance(problem, LoadError):
+                traceback.print_exc()
             failed.append(f"{', '.join(wanted)}: {problem}")
             say(f"FAILED {failed[-1]}")
     return results, failed

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import random
 import shutil
 import tempfile
 from functools import cached_property
@@ -80,7 +79,6 @@ class Bench:
         # What lands in the JSON and the plots: samples by row, and series by name.
         self.samples = {}
         self.series = {}
-        self.random = random.Random(1)
 
     def __enter__(self):
         return self

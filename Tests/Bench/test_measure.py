@@ -58,6 +58,13 @@ def test_foreign_cpu_is_noise():
     assert "20%" in noise([{"foreign": 0.2}, {"foreign": 0.2}, {"foreign": 0.0}])
 
 
+def test_a_schedule_that_the_generator_did_not_keep_is_noise():
+    kept = {**QUIET, "late_share": 0.0005, "schedule_kept": True}
+    late = {**QUIET, "late_share": 0.02, "schedule_kept": False}
+    assert noise([kept, kept, late]) is None
+    assert "2.0% of the requests late" in noise([late, kept, late])
+
+
 def test_a_reference_that_moves_is_noise():
     assert "reference" in noise([QUIET], [100, 80, 110])
 

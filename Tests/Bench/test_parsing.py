@@ -8,11 +8,12 @@ import re
 import pytest
 
 from bench.ceiling import batch_rows, find_settings, find_statement, script, session_options
-from bench.load import Load, LoadError, parse_likes_bench, parse_redis_benchmark
+from bench.load import Load, LoadError, Run, finish_all, parse_likes_bench, parse_redis_benchmark
 from bench.plots import bars, cumulated, curves
 from bench.rows.counts import requests_of
+from bench.rows.likes import check_changed
 from bench.rows.openloop import is_kept
-from bench.run import ON_DEMAND, all_rows, rows_named
+from bench.run import ON_DEMAND, all_rows, measure, rows_named
 
 CSV = (
     '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms",'
@@ -44,14 +45,60 @@ def told(**changes):
     us = {"min": 90, "mean": 812.2, "p50": 700, "p90": 1500, "p99": 4200, "p99.9": 9000, "max": 15000}
     verb = {"requests": 10, "changed": 9, "per_second": 5.0, "us": us, "histogram": [[64, 10]]}
     return json.dumps(
-        {"seconds": 2.0, "requests": 10, "errors": {}, "late_sends": 0, "verbs": {"LIKE": verb}, **changes}
-    )
+        {
+            "ended": "finished", "seconds": 2.0, "requests": 10, "errors": {}, "verbs": {"LIKE": verb},
+            "schedule_kept": None, "sends": None, "late_sends": 0, **changes,
+        }
+    )  # fmt: skip
 
 
 def test_likesctl_bench_is_read():
     load = parse_likes_bench(told())
     assert (load.per_second, load.p50_ms, load.p99_ms, load.changed) == (5.0, 0.7, 4.2, 9)
     assert load.sample()["changed"] == 0.9
+    assert (load.late_share, load.schedule_kept) == (0, True)
+
+
+def test_how_many_requests_the_generator_sent_late_is_read():
+    load = parse_likes_bench(told(schedule_kept=False, sends=400, late_sends=2))
+    assert (load.late_share, load.schedule_kept) == (0.005, False)
+
+
+def test_a_run_that_ended_early_or_lacks_a_verb_is_worth_nothing():
+    with pytest.raises(LoadError, match="interrupted"):
+        parse_likes_bench(told(ended="interrupted"))
+    with pytest.raises(LoadError, match="no COUNT"):
+        parse_likes_bench(told(verbs={"COUNT": {"requests": 0, "us": None}}))
+
+
+def test_a_run_that_fails_takes_those_beside_it_along():
+    fails, hangs = Run(["false"], str), Run(["sleep", "1000"], str)
+    with pytest.raises(LoadError, match="ended with 1"):
+        finish_all([fails, hangs])
+    assert hangs.process.returncode is not None
+
+
+def test_a_row_that_fails_does_not_end_the_others():
+    class Group:
+        def __init__(self, row, problem=None):
+            self.ROWS = (row,)
+            self.problem = problem
+
+        def run(self, bench, wanted):
+            if self.problem:
+                raise self.problem
+            return list(wanted)
+
+    groups = [Group("a", LoadError("slow")), Group("b", KeyError("x")), Group("c"), Group("d", KeyboardInterrupt())]
+    results, failed = measure(None, ["a", "b", "c", "d", "e"], [*groups, Group("e")])
+    assert results == ["c"]
+    assert [problem.split(":")[0] for problem in failed] == ["a", "b", "d"]
+
+
+def test_too_few_changes_fail():
+    check_changed("like", Load(100, 1, 0, 0, 0, changed=96), 1.0)
+    with pytest.raises(LoadError, match="94%"):
+        check_changed("like", Load(100, 1, 0, 0, 0, changed=94), 1.0)
 
 
 def test_a_load_answered_with_errors_is_worth_nothing():

@@ -1,7 +1,7 @@
 """Latencies at a fixed rate, counted from the moment at which a request should have been sent."""
 
 from bench.load import LoadError, likes_bench
-from bench.measure import Watch
+from bench.measure import Watch, brief
 from bench.results import Target, absolute
 from bench.rows import cold
 from bench.servers import ITEMS, USERS, load_counts, seconds_of
@@ -32,18 +32,22 @@ def is_kept(rate, load):
 
 
 def measure(bench, daemon, mix, rate, seed, items=ITEMS):
-    """p50 and p99 of each verb in milliseconds; `late`: how many requests the generator itself sent late."""
+    """p50, p99 and p99.9 of each verb in milliseconds, and whether the generator kept its schedule."""
     with Watch(measured=seconds_of(daemon)) as watch:
         load = likes_bench(
             daemon.socket, mix, rate=rate, connections=CONNECTIONS, duration=seconds(bench), seed=seed,
             users=USERS, items=items, write="like" in mix or None,
         )  # fmt: skip
-    sample = {"per_second": load.per_second, "late": load.verbs["late_sends"], **watch.per_million(load.requests)}
+    sample = {
+        "per_second": load.per_second,
+        "late_share": load.late_share,
+        "schedule_kept": load.schedule_kept,
+        **watch.per_million(load.requests),
+    }
     for verb, told in load.verbs.items():
-        if verb != "late_sends":
-            for quantile in ("p50", "p99", "p99.9"):
-                sample[f"{verb}_{quantile}_ms"] = told["us"][quantile] / 1000
-            bench.series.setdefault(f"histogram {verb} {mix}", told["histogram"])
+        for quantile in ("p50", "p99", "p99.9"):
+            sample[f"{verb}_{quantile}_ms"] = told["us"][quantile] / 1000
+        bench.series.setdefault(f"histogram {verb} {mix}", told["histogram"])
     if not is_kept(rate, load):
         raise LoadError(f"{load.per_second:,.0f} of {rate:,} requests a second: the rate was not kept")
     return {**sample, "foreign": watch.foreign}
@@ -65,7 +69,7 @@ def run(bench, wanted):
             bench.checkpoint()
             main.append(measure(bench, daemon, MIX, RATE, 6000 + number))
             batches.append(measure(bench, daemon, "mcount=1", MCOUNT_RATE, 6500 + number))
-            bench.say(f"open: round {number + 1}: LIKE p99 {main[-1]['LIKE_p99_ms']:.2f} ms")
+            bench.say(f"open: round {number + 1}: {brief(main[-1])}")
     cold.prepare_once(bench)
     for number in range(bench.options.rounds):
         missed.append(misses(bench, number))
