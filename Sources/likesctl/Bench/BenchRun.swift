@@ -34,10 +34,7 @@ struct BenchRun: ~Copyable {
     private var underWay = 0
     /// When the last request was written; nil while more are to come.
     private var sendingEndedNs: Int64?
-    /// In an open loop: no connection has room for the next request …
-    private var isHeld = false
-    /// … and since when one has had again.
-    private var roomSinceNs: Int64 = 0
+    private var sendLag = SendLag()
     /// When the last request of an open loop that was sent was due.
     private var lastDueNs: Int64 = 0
     private var lastCountedReplyNs: Int64 = 0
@@ -133,7 +130,7 @@ struct BenchRun: ~Copyable {
     /// Until when there is nothing to do unless a connection wakes us.
     private func wait(_ now: Int64) -> Int64 {
         var until = nextTickNs
-        if schedule != nil, sendingEndedNs == nil, !isHeld { until = min(until, dueNs) }
+        if schedule != nil, sendingEndedNs == nil, !sendLag.isHeld { until = min(until, dueNs) }
         if !isCounting { until = min(until, warmupNs) }
         if sendingEndedNs == nil, let endNs { until = min(until, endNs) }
         return until - now
@@ -173,16 +170,12 @@ struct BenchRun: ~Copyable {
         for _ in 0..<BenchLimits.arrivalsPerWakeUp {
             guard dueNs <= now, endNs.map({ dueNs < $0 }) ?? true, counted != options.requests else { return }
             guard let number = connectionWithRoom() else {
-                isHeld = true
+                sendLag.held()
                 return
             }
-            if isHeld {
-                isHeld = false
-                roomSinceNs = now
-            }
             let counts = dueNs >= warmupNs
-            // That the daemon took nothing meanwhile is not the generator's fault.
-            if counts { tally.sent(lagNs: now - max(dueNs, roomSinceNs)) }
+            let lagNs = sendLag.sent(dueNs: dueNs, now)
+            if counts { tally.sent(lagNs: lagNs) }
             append(to: number, sinceNs: dueNs, counts: counts, now)
             lastDueNs = dueNs
             dueNs = schedule?.next() ?? Int64.max
