@@ -85,7 +85,6 @@ def main():
         facts = report.machine(place, programs() / "postgres")
         results, failed = measure(bench, given.rows)
     options = {"rows": given.rows, "rounds": given.rounds, "quick": given.quick, "failed": failed}
-    path = report.save(RESULTS, facts, options, results, bench.samples, bench.series)
     print(f"\n{report.machine_line(facts)}\n{given.rounds} rounds, {time.monotonic() - began:.0f} s\n")
     if given.quick:
         print("QUICK: too few requests for figures to be told to anybody.\n")
@@ -93,7 +92,9 @@ def main():
     print(report.notes(results))
     for problem in failed:
         print(f"FAILED: {problem}")
-    print(f"samples: {path}\n{plots.draw(results, bench.series, RESULTS)}")
+    # Last: what is printed is not lost when it can't be written.
+    print(f"samples: {report.save(RESULTS, facts, options, results, bench.samples, bench.series)}")
+    print(f"{plots.draw(results, bench.series, RESULTS)}")
     return 1 if failed else 0
 
 
