@@ -87,6 +87,28 @@ import Testing
         #expect(items == ["post:1", "post:2", "post:3", "post:4"])
     }
 
+    @Test("What is passed over is as many as are drawn, and beyond the limit as many as the rate says.")
+    func skipping() {
+        var drawn = ArrivalSchedule(rate: 1_000, seed: 5)
+        var skipped = ArrivalSchedule(rate: 1_000, seed: 5)
+        let endNs: Int64 = 10_000_000_000
+        var count: Int64 = 0
+        let firstNs = drawn.next()
+        var nextNs = firstNs
+        while nextNs < endNs {
+            count += 1
+            nextNs = drawn.next()
+        }
+        _ = skipped.next()
+        var limited = skipped
+        #expect(skipped.skip(from: firstNs, before: endNs, drawnMax: Int64.max) == (count, nextNs))
+        #expect(skipped.skip(from: nextNs, before: endNs, drawnMax: Int64.max) == (0, nextNs))
+        let reckoned = limited.skip(from: firstNs, before: endNs, drawnMax: 100)
+        #expect(reckoned.nextNs == endNs)
+        // Five standard deviations of 10,000 arrivals; the seed is fixed.
+        #expect(abs(reckoned.count - count) < 500)
+    }
+
     @Test("Arrivals keep the rate on average, with exponential gaps, and follow from the seed.")
     func schedule() {
         var schedule = ArrivalSchedule(rate: 1_000, seed: 5)

@@ -20,4 +20,20 @@ struct ArrivalSchedule {
         dueNs -= log1p(-unit) * gapMeanNs
         return Int64(dueNs)
     }
+
+    /// Passes over what is due before `endNs`, the first of it at `firstNs`: how many requests, and when the one after
+    /// them is due. Beyond `drawnMax` of them the rate says how many, since drawing as many would take too long.
+    mutating func skip(from firstNs: Int64, before endNs: Int64, drawnMax: Int64) -> (count: Int64, nextNs: Int64) {
+        var count: Int64 = 0
+        var nextNs = firstNs
+        while nextNs < endNs, count < drawnMax {
+            count += 1
+            nextNs = next()
+        }
+        if nextNs < endNs {
+            count += Int64(Double(endNs - nextNs) / gapMeanNs)
+            nextNs = endNs
+        }
+        return (count, nextNs)
+    }
 }

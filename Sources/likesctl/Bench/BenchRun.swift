@@ -288,18 +288,12 @@ struct BenchRun: ~Copyable {
 
     /// Counts what was due before the end and found no room: a daemon that takes nothing must not look well for it.
     private mutating func failUnsent() {
-        guard let rate = options.rate, let ended = sendingEndedNs else { return }
+        guard var rest = schedule, let ended = sendingEndedNs else { return }
         let until = min(ended, endNs ?? ended)
-        var unsent: Int64 = 0
-        let unsentMax = options.requests.map { $0 - counted } ?? Int64.max
-        while dueNs < until, unsent < min(unsentMax, BenchLimits.unsentDrawnMax) {
-            if dueNs >= warmupNs { unsent += 1 }
-            dueNs = schedule?.next() ?? until
-        }
-        if dueNs < until {
-            let rest = Double(until - max(dueNs, warmupNs)) / 1e9 * Double(rate)
-            unsent = min(unsentMax, unsent + Int64(rest))
-        }
+        let drawnMax = BenchLimits.unsentDrawnMax
+        let warmup = rest.skip(from: dueNs, before: min(warmupNs, until), drawnMax: drawnMax)
+        var unsent = rest.skip(from: warmup.nextNs, before: until, drawnMax: drawnMax).count
+        if let requests = options.requests { unsent = min(unsent, requests - counted) }
         if unsent > 0 { tally.failed(.notSent, times: unsent) }
     }
 
