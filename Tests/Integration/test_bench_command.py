@@ -63,7 +63,8 @@ def test_the_json_of_a_closed_loop_has_all_figures(daemon):
         daemon, "--requests", 2000, "--connections", 7, "--pipeline", 3, "--mix", "count=3,liked", "--seed", "9"
     )
     assert found["requests"] == 2000
-    assert (found["connections"], found["pipeline"], found["rate"], found["seed"]) == (7, 3, None, 9)
+    assert (found["connections"], found["connections_least"], found["pipeline"]) == (7, 7, 3)
+    assert (found["rate"], found["seed"]) == (None, 9)
     assert (found["errors"], found["late_sends"], found["send_lag_us_max"]) == ({}, 0, 0)
     assert found["ended"] == "finished"
     # What a closed loop has none of.
@@ -299,6 +300,16 @@ def test_what_was_due_while_the_daemon_was_gone_is_counted(start_daemon):
     assert due == pytest.approx(rate * found["seconds"], rel=0.1)
     # It is waited for longer than a second.
     assert found["errors"]["NOTSENT"] > rate
+
+
+def test_connections_that_the_daemon_refuses_are_said(start_daemon):
+    daemon = start_daemon(MAX_CONNECTIONS=12)
+    options = ("--connections", 20, "--rate", 200, "--duration", 1)
+    found = bench(daemon, *options)
+    assert found["connections"] == 20
+    assert found["connections_least"] <= 12
+    assert set(found["errors"]) <= {"BUSY", "LOST"}
+    assert "of 20 connections were open" in daemon.run_ctl("bench", *options).stdout
 
 
 def test_a_rate_beyond_what_can_be_answered_is_said(daemon):

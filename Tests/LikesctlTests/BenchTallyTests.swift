@@ -69,7 +69,8 @@ import Testing
         _ ending: BenchRun.Ending = .finished
     ) -> BenchReport {
         BenchReport(
-            options: options, tally: tally, seconds: seconds, behindNs: behindNs, cpuSeconds: 0, ending: ending)
+            options: options, tally: tally, seconds: seconds, behindNs: behindNs,
+            connectionsLeast: options.connections, cpuSeconds: 0, ending: ending)
     }
 
     @Test("Decimals are rounded and filled with zeros.")

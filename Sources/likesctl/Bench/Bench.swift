@@ -12,7 +12,7 @@ enum Bench {
         try run.run()
         let report = BenchReport(
             options: options, tally: run.tally, seconds: run.seconds, behindNs: run.behindNs,
-            cpuSeconds: run.cpuSeconds, ending: run.ending)
+            connectionsLeast: run.connectionsLeast, cpuSeconds: run.cpuSeconds, ending: run.ending)
         return (json ? report.json.text + "\n" : report.text, report.status)
     }
 

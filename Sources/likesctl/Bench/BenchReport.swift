@@ -6,6 +6,8 @@ struct BenchReport {
     let seconds: Double
     /// How much later than the last request was due the last answer came.
     let behindNs: Int64
+    /// How many connections were open when the fewest were.
+    let connectionsLeast: Int
     let cpuSeconds: Double
     let ending: BenchRun.Ending
 
@@ -65,6 +67,11 @@ struct BenchReport {
                     + (tally.isScheduleKept
                         ? "" : ": the generator could not keep the rate. Don't trust these latencies."))
         }
+        if connectionsLeast < options.connections {
+            remarks.append(
+                "At times only \(connectionsLeast) of \(options.connections) connections were open: the daemon refused "
+                    + "or closed the others. MAX_CONNECTIONS is how many it takes.")
+        }
         if isBehind {
             remarks.append(
                 "The last answer came \(Decimals.text(Double(behindNs) / 1e9, places: 1)) s after the last request was "
@@ -103,6 +110,7 @@ struct BenchReport {
             ("ended", .string(ending.rawValue)),
             ("seconds", .number(Decimals.rounded(seconds, places: 6))),
             ("connections", .integer(Int64(options.connections))),
+            ("connections_least", .integer(Int64(connectionsLeast))),
             ("pipeline", .integer(Int64(options.pipeline))),
             ("rate", options.rate.map { .integer($0) } ?? .null),
             ("seed", .integer(options.seed)),

@@ -53,6 +53,7 @@ struct BenchRun: ~Copyable {
     init(_ options: BenchOptions, socketPath: String, answerMs: Int64) throws(Failure) {
         self.options = options
         self.socketPath = socketPath
+        connectionsLeast = options.connections
         sequence = RequestSequence(options)
         warmupNs = Self.nanoseconds(options.warmup)
         endNs = options.durationEffective.map { Self.nanoseconds(options.warmup) + Self.nanoseconds($0) }
@@ -85,6 +86,9 @@ struct BenchRun: ~Copyable {
 
     /// How much later than the last request was due the last answer came; 0 in a closed loop.
     var behindNs: Int64 { schedule == nil ? 0 : max(0, lastCountedReplyNs - lastDueNs) }
+
+    /// How many connections were open when the fewest were; those that the daemon refuses are opened again and again.
+    private(set) var connectionsLeast: Int
 
     /// Seconds of CPU that the generator itself used while it measured.
     private(set) var cpuSeconds = 0.0
@@ -316,7 +320,9 @@ struct BenchRun: ~Copyable {
 
     private mutating func tick(_ now: Int64) {
         nextTickNs = now + BenchLimits.tickNs
-        if connections.contains(where: \.isOpen) { lastOpenNs = now }
+        let open = connections.count { $0.isOpen }
+        if open > 0 { lastOpenNs = now }
+        if isCounting { connectionsLeast = min(connectionsLeast, open) }
         if sendingEndedNs == nil { reopen(now) }
         progress.show(tally, now, isCounting: isCounting)
     }
