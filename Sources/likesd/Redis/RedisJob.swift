@@ -141,17 +141,16 @@ struct RedisSlice {
         _ changes: ArraySlice<RecentLike>, to command: inout RedisCommand, _ hash: [UInt8],
         _ configuration: Configuration
     ) {
-        command.beginScript(hash, keys: changes.count, arguments: 2 + changes.count)
-        for change in changes { command.word("recent_likes:", change.pair.user, "") }
+        let adds = changes.filter(\.add)
+        let removals = changes.filter { !$0.add }
+        command.beginScript(hash, keys: changes.count, arguments: 3 + changes.count)
+        for change in adds { command.word("recent_likes:", change.pair.user, "") }
+        for change in removals { command.word("recent_likes:", change.pair.user, "") }
         command.word(configuration.recentLikesTTLSeconds)
         command.word(configuration.recentLikesMax)
-        for change in changes {
-            if change.add {
-                command.word("+", change.pair.item, "")
-            } else {
-                command.word("-", change.pair.item, "")
-            }
-        }
+        command.word(Int64(adds.count))
+        for change in adds { command.word("", change.pair.item, "") }
+        for change in removals { command.word("", change.pair.item, "") }
     }
 }
 

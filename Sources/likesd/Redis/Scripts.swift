@@ -35,7 +35,7 @@ enum Script: Int, CaseIterable {
                     redis.call('DEL', rate)
                     count = redis.call('INCR', rate)
                 end
-                local left = redis.call('PTTL', rate)
+                local left = count > 1 and redis.call('PTTL', rate) or -1
                 if left < 0 then
                     redis.call('EXPIRE', rate, window)
                     left = window * 1000
@@ -67,41 +67,53 @@ enum Script: Int, CaseIterable {
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. What is no
     /// version of this marker's counts as none.
     ///
-    /// Redis finds memory short only before a script's first write, so the counter's SET fails or none does. From the
+    /// The version is set first, by the command that gives back the one before, which is put back where it was newer,
+    /// for as long as its counter has to live: a look at each beforehand would be a third command for each counter.
+    ///
+    /// Redis finds memory short only before a script's first write, so the version's SET fails or none does. From the
     /// first that failed all are dropped: each UNLINK would let the next SET in, over the limit.
     private static let setCountersText: StaticString = """
         local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
         local time = redis.call('TIME')
         if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
         if redis.pcall('GET', KEYS[1]) ~= marker then return -1 end
+        local pcall, call, sub = redis.pcall, redis.call, string.sub
+        local width = #prefix
         local function newer(old, new)
-            if type(old) ~= 'string' or string.sub(old, 1, #prefix) ~= prefix then return false end
-            old = string.sub(old, #prefix + 1)
-            if not string.find(old, '^[1-9]%d*$') or #old > 19 then return false end
-            if #old ~= #new then return #old > #new end
-            return old > new
+            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix then return false end
+            if #old < #new or (#old == #new and old <= new) then return false end
+            return string.find(old, '^[1-9]%d*$', width + 1) and #old <= width + 19
         end
         local refusal
-        local told = {ARGV[2]}
+        local told, last = {ARGV[2]}, 1
         for i = 1, (#KEYS - 1) / 2 do
             local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
             local count, version = ARGV[2 * i + 4], ARGV[2 * i + 5]
-            if not newer(redis.pcall('GET', kept), version) then
-                if not refusal then
-                    local set = redis.pcall('SET', counter, count, 'EX', ttl)
-                    if set.err then
-                        if string.sub(set.err, 1, 3) ~= 'OOM' then return set end
-                        refusal = set.err
+            local new = prefix .. version
+            local old = refusal and pcall('GET', kept) or pcall('SET', kept, new, 'EX', ttl, 'GET')
+            if type(old) == 'table' then
+                if sub(old.err, 1, 3) == 'OOM' then
+                    refusal = old.err
+                    old = pcall('GET', kept)
+                elseif string.find(old.err, 'WRONGTYPE', 1, true) then
+                    if not refusal then
+                        call('DEL', kept)
+                        call('SET', kept, new, 'EX', ttl)
                     end
-                end
-                if refusal then
-                    redis.call('UNLINK', counter, kept)
                 else
-                    redis.call('SET', kept, prefix .. version, 'EX', ttl)
+                    return old
                 end
-                told[#told + 1] = string.sub(counter, 9)
-                told[#told + 1] = count
-                told[#told + 1] = version
+            end
+            if newer(old, new) then
+                if not refusal then
+                    local left = call('PTTL', counter)
+                    if left <= 0 then left = ttl * 1000 end
+                    call('SET', kept, old, 'PX', left)
+                end
+            else
+                if refusal then call('UNLINK', counter, kept) else call('SET', counter, count, 'EX', ttl) end
+                told[last + 1], told[last + 2], told[last + 3] = sub(counter, 9), count, version
+                last = last + 3
             end
         end
         if channel ~= '' and told[2] then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
@@ -135,33 +147,29 @@ enum Script: Int, CaseIterable {
         return marker
         """
 
-    /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, then
-    /// for each change '+' or '-' and the member. A set that has too many loses others than the one just added.
+    /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how many
+    /// of the changes, the first ones, add their member, then the members; the rest are taken out. A set that has too
+    /// many loses others than the one just added.
     private static let keepRecentText: StaticString = """
-        local ttl, most = ARGV[1], tonumber(ARGV[2])
+        local ttl, most, adds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+        local pcall, call = redis.pcall, redis.call
         for i = 1, #KEYS do
-            local key, change = KEYS[i], ARGV[2 + i]
-            local member = string.sub(change, 2)
-            if string.sub(change, 1, 1) == '+' then
-                local added = redis.pcall('SADD', key, member)
-                if type(added) == 'table' then
-                    if not string.find(added.err, 'WRONGTYPE', 1, true) then return added end
-                    redis.call('DEL', key)
-                    redis.call('SADD', key, member)
-                end
-                local excess = redis.call('SCARD', key) - most
+            local key, member = KEYS[i], ARGV[3 + i]
+            local verb = i <= adds and 'SADD' or 'SREM'
+            local done = pcall(verb, key, member)
+            if type(done) == 'table' then
+                if not string.find(done.err, 'WRONGTYPE', 1, true) then return done end
+                call('DEL', key)
+                call(verb, key, member)
+            end
+            if i <= adds then
+                local excess = call('SCARD', key) - most
                 if excess > 0 then
-                    redis.call('SREM', key, member)
-                    redis.call('SPOP', key, excess)
-                    redis.call('SADD', key, member)
+                    call('SREM', key, member)
+                    call('SPOP', key, excess)
+                    call('SADD', key, member)
                 end
-                redis.call('EXPIRE', key, ttl)
-            else
-                local removed = redis.pcall('SREM', key, member)
-                if type(removed) == 'table' then
-                    if not string.find(removed.err, 'WRONGTYPE', 1, true) then return removed end
-                    redis.call('DEL', key)
-                end
+                call('EXPIRE', key, ttl)
             end
         end
         return 1

@@ -89,16 +89,21 @@ extension Redis {
         var taken: [CounterState] = []
         for counter in counters {
             let place = item(counter.item)
+            if isRefusing { return .failure(.refused("MISCONF")) }
+            if isFull { isShort = true }
             if let old = store.version(place, at: time),
                 old.token == generation.token || !safeguards.generationCheck, old.version > counter.version
             {
                 scheduler.coverage.note(.olderVersions)
-                if safeguards.versionCheck { continue }
+                if safeguards.versionCheck {
+                    // Put back, for as long as the counter has to live.
+                    let ofCounter = store.counters[place].flatMap { $0.expiresAt > time ? $0.expiresAt : nil }
+                    if !isFull { store.versions[place] = Expiring(value: old, expiresAt: ofCounter ?? expiresAt) }
+                    continue
+                }
             }
-            if isRefusing { return .failure(.refused("MISCONF")) }
             taken.append(counter)
             if isFull {
-                isShort = true
                 store.counters[place] = nil
                 store.versions[place] = nil
                 continue
@@ -118,11 +123,11 @@ extension Redis {
     }
 
     private func keep(_ recent: [RecentLike]) -> Written {
-        guard let first = recent.first else { return .success(isShort: false) }
+        if recent.isEmpty { return .success(isShort: false) }
         if isRefusing { return .failure(.refused("MISCONF")) }
-        // A script that begins with taking something out may write all the rest.
-        if isFull, first.add { return .success(isShort: true) }
-        for change in recent {
+        // What is to be added comes first, and fails first.
+        if isFull, recent.contains(where: \.add) { return .success(isShort: true) }
+        for change in recent.filter(\.add) + recent.filter({ !$0.add }) {
             let user = Int(change.pair.user - 1)
             let bit = UInt32(1) << UInt32(item(change.pair.item))
             var members = store.recent[user].flatMap { $0.expiresAt > time ? $0.value : nil } ?? 0
