@@ -21,6 +21,9 @@ package enum Limits {
     package static let callsInFlightMax = 4
     /// Write-throughs on the wire: with more, the lane waits for Redis.
     package static let writeThroughsInFlightMax = 4
+    /// Fills of Redis after misses on the wire at once. With more misses than Redis takes, some are not filled in: the
+    /// next that asks will do it, and none waits behind them.
+    package static let fillsInFlightMax = 1
     /// Changes folded into one batch. The statement's cost per row was flat between 1,000 and 3,000 rows.
     package static let batchChangesMax = 2_048
     /// Times a batch is tried again after a deadlock, serialization failure or lock timeout.

@@ -19,6 +19,24 @@ import Testing
         #expect(script.take() == [.reply(client, .integer(5))])
     }
 
+    @Test("Behind a fill on its way to Redis the next misses are answered without one")
+    func behindAFillTheNextMissesAreNotFilledIn() throws {
+        var script = Script(byHand: [.fill])
+        let client = try script.open()
+        func miss(_ item: Item, _ read: CallID) -> [Action] {
+            script.send(.count(item), on: client)
+            script.redisHas(read, [nil])
+            script.databaseHas(read + 1, [counter(item, 5, 9)])
+            return script.take().filter { if case .fill = $0 { true } else { false } }
+        }
+        #expect(miss(post, 1) == [.fill(3, Script.generation, [counter(post, 5, 9)])])
+        #expect(miss(other, 4) == [])
+        script.filled(3)
+        let third = Item(type: 0, id: 99)
+        #expect(miss(third, 6) == [.fill(8, Script.generation, [counter(third, 5, 9)])])
+        #expect(script.replies(client).isEmpty)
+    }
+
     @Test("Requests join a fetch that is not yet sent, and wait for the next behind one that is")
     func requestsJoinAFetchThatIsNot() throws {
         var script = Script()

@@ -197,7 +197,9 @@ extension Core {
     mutating func fill(
         _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
-        guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: now) else { return }
+        guard subscriber.isUp, !isReaderStandby, calls[.fill] < Limits.fillsInFlightMax,
+            let generation = permitted(permit, now: now)
+        else { return }
         let newest = written(counters, isFill: true, now: now)
         actions.append(.fill(calls.begin(.fill, now: now), generation, newest))
     }
