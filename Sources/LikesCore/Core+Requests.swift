@@ -14,28 +14,19 @@ extension Core {
     /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
     package func accepts(_ connection: ConnectionID) -> Bool { stopBy == nil && sessions.accepts(connection) }
 
-    /// The answer to a COUNT that needs nothing but the local cache, and whose turn it is; nil: give it to `received`.
-    /// The connection `accepts` a request.
-    package mutating func countAtOnce(_ item: Item, on connection: ConnectionID, now: Instant) -> Int64? {
-        guard sessions.isIdle(connection), let count = cache.fresh(item, now: now) else { return nil }
-        statistics.counts += 1
-        statistics.localHits += 1
-        return count
+    /// Whether counts that are cached may be answered out of hand: no earlier request of the connection waits.
+    package func answersAtOnce(_ connection: ConnectionID) -> Bool {
+        accepts(connection) && sessions.isIdle(connection)
     }
 
-    /// The same for an MCOUNT: true when all its counts stand in `counts`, in order.
-    package mutating func countsAtOnce(
-        _ items: [Item], on connection: ConnectionID, now: Instant, into counts: inout [Int64]
-    ) -> Bool {
-        guard sessions.isIdle(connection) else { return false }
-        counts.removeAll(keepingCapacity: true)
-        for item in items {
-            guard let count = cache.fresh(item, now: now) else { return false }
-            counts.append(count)
-        }
-        statistics.multiCounts += 1
-        statistics.localHits += Int64(items.count)
-        return true
+    /// The count of an item, when the local cache alone can tell.
+    package mutating func cachedCount(_ item: Item, now: Instant) -> Int64? { cache.fresh(item, now: now) }
+
+    /// So many COUNT, and MCOUNT of so many items in all, were answered by `cachedCount`.
+    package mutating func answeredAtOnce(counts: Int64, multiCounts: Int64, items: Int64) {
+        statistics.counts += counts
+        statistics.multiCounts += multiCounts
+        statistics.localHits += counts + items
     }
 
     /// A request of an open connection that `accepts` one.

@@ -1,31 +1,54 @@
 import LikesProtocol
 
-/// Counts this host has seen, the least recently used one dropped first. One flat table: entries in one array, found
-/// through a hash index of 32-bit places and linked in order of use by 32-bit places, so that a hit costs two memory
-/// reads and a full cache never allocates. 46 bytes per entry at `entriesMax`, index included.
+/// Counts this host has seen. One flat table: entries in one array, found through a hash index of 32-bit places, so
+/// that a hit costs two memory reads and a full cache never allocates. 38 bytes per entry at `entriesMax`, index
+/// included.
 ///
-/// Invariants: the index holds the place of every entry once; the list from `newest` to `oldest` holds every entry
-/// once; `entries.count` ≤ `entriesMax`; the index is never more than two thirds full, so that every search ends.
+/// Which entry makes room is decided by second chance ("clock"): a hit marks its entry, and a hand that goes round the
+/// table takes the mark off those it meets and stops at the first without one. So an entry stays that was used since
+/// the hand last passed it. An exact order of use would be a list through all entries, which every hit has to change in
+/// four places of memory far apart.
+///
+/// Invariants: the index holds the place of every entry once; `entries.count` ≤ `entriesMax`; the index is never more
+/// than two thirds full, so that every search ends.
 package struct LocalCache: Sendable {
     /// Places are 32 bits, one of which stands for "none".
     package static let entriesLimit = 1 << 30
     /// Entries of the first table: an idle daemon stays small.
     private static let entriesFirst = 1_024
     private static let none = UInt32.max
+    /// Entries the hand passes before it takes one that was used: where nearly all are, which one goes matters little,
+    /// and nobody is to wait for a look at a million.
+    static let handStepsMax = 1_024
 
-    /// 40 bytes.
+    /// 32 bytes.
     private struct Entry {
         var id: Int64
         var count: Int64
         var version: Int64
-        /// When it was last known to be true, in microseconds, above the type's 8 bits: 2,283 years of them.
-        var stampAndType: UInt64
-        /// The entry used just after this one, and the one used just before.
-        var newer: UInt32
-        var older: UInt32
+        /// When it was last known to be true, in microseconds: 1,141 years of them. Below it the mark of use, below
+        /// that the type's 8 bits.
+        private var packed: UInt64
 
-        var type: UInt8 { UInt8(truncatingIfNeeded: stampAndType) }
-        var stamp: Int64 { Int64(stampAndType >> 8) }
+        private static let useMark: UInt64 = 1 << 8
+        private static let stampShift: UInt64 = 9
+
+        init(_ counter: CounterState, stamp: Int64) {
+            id = counter.item.id
+            count = counter.count
+            version = counter.version
+            packed = UInt64(stamp) << Entry.stampShift | UInt64(counter.item.type)
+        }
+
+        var type: UInt8 { UInt8(truncatingIfNeeded: packed) }
+        var stamp: Int64 {
+            get { Int64(packed >> Entry.stampShift) }
+            set { packed = packed & (1 << Entry.stampShift - 1) | UInt64(newValue) << Entry.stampShift }
+        }
+        var isUsed: Bool {
+            get { packed & Entry.useMark != 0 }
+            set { packed = newValue ? packed | Entry.useMark : packed & ~Entry.useMark }
+        }
         var state: CounterState {
             CounterState(item: Item(type: type, id: id), count: count, version: version)
         }
@@ -41,10 +64,13 @@ package struct LocalCache: Sendable {
     private var entries: [Entry] = []
     /// Entries the table and the index were made for; not the array's capacity, which a copy does not keep.
     private var room = 0
-    /// Places in `entries`, `none` where free; open addressing, linear probing.
+    /// Places in `entries`, `none` where free; open addressing, linear probing. The bits above `placeMask` hold some of
+    /// the hash, so that hardly a search reads another item's entry.
     private var index: [UInt32] = []
-    private var newest = LocalCache.none
-    private var oldest = LocalCache.none
+    /// All ones, and more than any place: no place with its bits of hash looks like `none`.
+    private var placeMask: UInt32 = 0
+    /// The place that made room last.
+    private var hand = 0
     /// Entries with an older stamp are stale whatever the time is. Every stamp ever given is at most `stampMax`, so
     /// that `expireAll` can set the floor above all of them, even those given in the same microsecond.
     private var stampFloor: Int64 = 0
@@ -62,14 +88,15 @@ package struct LocalCache: Sendable {
     /// Entries held, fresh or not.
     package var count: Int { entries.count }
 
-    /// The item's count when it is held and was stored less than the TTL ago; it then is the most recently used.
+    /// The item's count when it is held and was stored less than the TTL ago, which is a use of it.
     package mutating func fresh(_ item: Item, now: Instant) -> Int64? {
         guard let place = find(item) else { return nil }
         let stamp = entries[place].stamp
         // An entry stored right after `expireAll` can be stamped a moment ahead of the clock.
         let age = max(0, now.microseconds - stamp)
         guard stamp >= stampFloor, age < ttlMicroseconds else { return nil }
-        moveToFront(place)
+        // Read first: what is marked already need not be written to memory again.
+        if !entries[place].isUsed { entries[place].isUsed = true }
         return entries[place].count
     }
 
@@ -89,15 +116,11 @@ package struct LocalCache: Sendable {
                 entries[place].count = counter.count
                 entries[place].version = counter.version
             }
-            entries[place].stampAndType = nextStamp(now) << 8 | UInt64(counter.item.type)
-            moveToFront(place)
+            entries[place].stamp = nextStamp(now)
+            entries[place].isUsed = true
             return entries[place].state
         }
-        let entry = Entry(
-            id: counter.item.id, count: counter.count, version: counter.version,
-            stampAndType: nextStamp(now) << 8 | UInt64(counter.item.type),
-            newer: LocalCache.none, older: LocalCache.none)
-        insert(entry)
+        insert(Entry(counter, stamp: nextStamp(now)))
         return counter
     }
 
@@ -114,8 +137,7 @@ package struct LocalCache: Sendable {
         entries = []
         index = []
         room = 0
-        newest = LocalCache.none
-        oldest = LocalCache.none
+        hand = 0
     }
 
     /// Makes every entry stale at once, at no cost.
@@ -123,10 +145,10 @@ package struct LocalCache: Sendable {
         stampFloor = stampMax + 1
     }
 
-    private mutating func nextStamp(_ now: Instant) -> UInt64 {
+    private mutating func nextStamp(_ now: Instant) -> Int64 {
         let stamp = max(now.microseconds, stampFloor)
         stampMax = max(stampMax, stamp)
-        return UInt64(stamp)
+        return stamp
     }
 
     // MARK: Entries
@@ -138,15 +160,22 @@ package struct LocalCache: Sendable {
             place = entries.count
             entries.append(entry)
         } else {
-            // The oldest entry's place is the new one's.
-            place = Int(oldest)
+            advanceHand()
+            place = hand
             removeFromIndex(place)
-            unlink(place)
             entries[place] = entry
             evictions += 1
         }
         addToIndex(place)
-        linkAtFront(place)
+    }
+
+    /// To the entry that is to make room.
+    private mutating func advanceHand() {
+        for _ in 0..<LocalCache.handStepsMax {
+            hand = hand + 1 < entries.count ? hand + 1 : 0
+            guard entries[hand].isUsed else { return }
+            entries[hand].isUsed = false
+        }
     }
 
     /// Doubles the table, as far as it may, and builds the index anew: half as large again as the entries.
@@ -154,68 +183,61 @@ package struct LocalCache: Sendable {
         room = min(max(room * 2, LocalCache.entriesFirst), entriesMax)
         entries.reserveCapacity(room)
         index = Array(repeating: LocalCache.none, count: room * 3 / 2 + 1)
+        placeMask = UInt32.max >> UInt32(room).leadingZeroBitCount
         for place in entries.indices { addToIndex(place) }
-    }
-
-    // MARK: Order of use
-
-    private mutating func moveToFront(_ place: Int) {
-        guard newest != UInt32(place) else { return }
-        unlink(place)
-        linkAtFront(place)
-    }
-
-    private mutating func unlink(_ place: Int) {
-        let newer = entries[place].newer
-        let older = entries[place].older
-        if newer == LocalCache.none { newest = older } else { entries[Int(newer)].older = older }
-        if older == LocalCache.none { oldest = newer } else { entries[Int(older)].newer = newer }
-    }
-
-    private mutating func linkAtFront(_ place: Int) {
-        entries[place].newer = LocalCache.none
-        entries[place].older = newest
-        if newest == LocalCache.none { oldest = UInt32(place) } else { entries[Int(newest)].newer = UInt32(place) }
-        newest = UInt32(place)
     }
 
     // MARK: Index
 
-    private func home(of item: Item) -> Int {
+    private func home(of hashed: UInt64) -> Int {
         // The high half of the product spreads the hash over any size, not just powers of two.
-        Int(hash(item).multipliedFullWidth(by: UInt64(index.count)).high)
+        Int(hashed.multipliedFullWidth(by: UInt64(index.count)).high)
     }
 
-    private func home(ofEntryAt place: Int) -> Int {
-        home(of: Item(type: entries[place].type, id: entries[place].id))
+    private func hash(ofEntryAt place: Int) -> UInt64 {
+        hash(Item(type: entries[place].type, id: entries[place].id))
+    }
+
+    private func homeOfEntry(in slot: Int) -> Int { home(of: hash(ofEntryAt: Int(index[slot] & placeMask))) }
+
+    private func tagged(_ place: Int, _ hashed: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: hashed) & ~placeMask | UInt32(place)
     }
 
     private func after(_ slot: Int) -> Int { slot + 1 == index.count ? 0 : slot + 1 }
 
     private func find(_ item: Item) -> Int? {
         guard !index.isEmpty else { return nil }
-        var slot = home(of: item)
+        let hashed = hash(item)
+        let tag = tagged(0, hashed)
+        var slot = home(of: hashed)
         while index[slot] != LocalCache.none {
-            let place = Int(index[slot])
-            if entries[place].id == item.id, entries[place].type == item.type { return place }
+            // Where the bits of hash differ, some above `placeMask` are left.
+            let place = index[slot] ^ tag
+            if place <= placeMask, entries[Int(place)].id == item.id, entries[Int(place)].type == item.type {
+                return Int(place)
+            }
             slot = after(slot)
         }
         return nil
     }
 
     private mutating func addToIndex(_ place: Int) {
-        var slot = home(ofEntryAt: place)
+        let hashed = hash(ofEntryAt: place)
+        var slot = home(of: hashed)
         while index[slot] != LocalCache.none { slot = after(slot) }
-        index[slot] = UInt32(place)
+        index[slot] = tagged(place, hashed)
     }
 
     /// Closes the gap by moving back what a search would no longer reach, so that no marks of removed entries pile up.
     private mutating func removeFromIndex(_ place: Int) {
-        var gap = home(ofEntryAt: place)
-        while index[gap] != UInt32(place) { gap = after(gap) }
+        let hashed = hash(ofEntryAt: place)
+        var gap = home(of: hashed)
+        let held = tagged(place, hashed)
+        while index[gap] != held { gap = after(gap) }
         var slot = after(gap)
         while index[slot] != LocalCache.none {
-            let home = home(ofEntryAt: Int(index[slot]))
+            let home = homeOfEntry(in: slot)
             // Moving it may not take it before its home, on the ring from the gap to here.
             if distance(from: home, to: slot) >= distance(from: gap, to: slot) {
                 index[gap] = index[slot]

@@ -18,22 +18,40 @@ enum Decimal {
         return Int64(exactly: value)
     }
 
-    /// Digits and sign of any number.
-    static let bytesMax = 20
+    /// Marker, sign, digits and CRLF of any number.
+    static let lineBytesMax = 23
 
-    /// Writes the number in decimal so that it ends before `end`; returns where it starts.
-    static func write(_ number: Int64, to bytes: UnsafeMutableRawBufferPointer, endingAt end: Int) -> Int {
+    /// Writes `:number` or the like and CRLF at `start`, where `lineBytesMax` are free; returns where it ends.
+    static func writeLine(
+        _ marker: UInt8, _ number: Int64, to bytes: UnsafeMutableRawBufferPointer, at start: Int
+    ) -> Int {
+        var position = start
+        bytes[position] = marker
+        position += 1
+        if number < 0 {
+            bytes[position] = UInt8(ascii: "-")
+            position += 1
+        }
+        let end = position + digits(of: number.magnitude)
         var rest = number.magnitude
-        var start = end
+        position = end
         repeat {
-            start -= 1
-            bytes[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            position -= 1
+            bytes[position] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while rest != 0
-        if number < 0 {
-            start -= 1
-            bytes[start] = UInt8(ascii: "-")
+        bytes[end] = UInt8(ascii: "\r")
+        bytes[end + 1] = UInt8(ascii: "\n")
+        return end + 2
+    }
+
+    private static func digits(of number: UInt64) -> Int {
+        var digits = 1
+        var rest = number
+        while rest >= 10 {
+            rest /= 10
+            digits += 1
         }
-        return start
+        return digits
     }
 }

@@ -10,6 +10,15 @@ public struct ItemTypes: Equatable, Sendable {
     /// The names' bytes one behind the other, and where each ends: looking a type up touches no String.
     private let bytes: [UInt8]
     private let ends: [Int]
+    private let heads: [Head]
+
+    /// The first eight bytes of `name:`, by which a type is recognised with one comparison.
+    private struct Head: Equatable, Sendable {
+        let word: UInt64
+        /// All ones where `name:` has bytes.
+        let mask: UInt64
+        let nameLength: Int
+    }
 
     /// Checks and takes the names: 1 … `countMax` of them, each 1 … 32 of `a-z 0-9 _ -` and starting with a letter,
     /// none twice.
@@ -32,6 +41,12 @@ public struct ItemTypes: Equatable, Sendable {
         for name in names {
             bytes.append(contentsOf: name.utf8)
             ends.append(bytes.count)
+        }
+        heads = names.map { name in
+            let head = (name + ":").utf8.prefix(8)
+            let unused = UInt64(8 - head.count) * 8
+            let word = head.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } << unused
+            return Head(word: word, mask: UInt64.max << unused, nameLength: name.utf8.count)
         }
         self.names = names
         self.bytes = bytes
@@ -59,6 +74,23 @@ public struct ItemTypes: Equatable, Sendable {
                 return UInt8(truncatingIfNeeded: place)
             }
             start = end
+        }
+        return nil
+    }
+
+    /// The type whose name and colon stand at `start`, and where they end. At least eight bytes are there.
+    func type(in text: UnsafeRawBufferPointer, at start: Int) -> (type: UInt8, end: Int)? {
+        let word = text.bigEndian(at: start, as: UInt64.self)
+        for place in heads.indices {
+            let head = heads[place]
+            guard word & head.mask == head.word else { continue }
+            let end = start + head.nameLength
+            if head.nameLength >= 8 {
+                guard text.count > end, text[end] == UInt8(ascii: ":"),
+                    text[start..<end].elementsEqual(bytes[(ends[place] - head.nameLength)..<ends[place]])
+                else { continue }
+            }
+            return (UInt8(truncatingIfNeeded: place), end + 1)
         }
         return nil
     }

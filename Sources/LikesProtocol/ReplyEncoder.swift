@@ -10,13 +10,14 @@ public struct ReplyEncoder: Sendable {
     public mutating func append(_ reply: Reply, to out: inout [UInt8]) {
         switch reply {
         case .integer(let number):
-            ReplyEncoder.append(integer: number, to: &out)
+            ReplyEncoder.line(":", number, &out)
         case .change(let changed, let count):
             ReplyEncoder.line("*", 2, &out)
             ReplyEncoder.line(":", changed ? 1 : 0, &out)
             ReplyEncoder.line(":", count, &out)
         case .integers(let numbers):
-            ReplyEncoder.append(integers: numbers, to: &out)
+            ReplyEncoder.line("*", Int64(numbers.count), &out)
+            for number in numbers { ReplyEncoder.line(":", number, &out) }
         case .simple(let text):
             ReplyEncoder.line("+", text, &out)
         case .bulk(let bytes):
@@ -46,15 +47,6 @@ public struct ReplyEncoder: Sendable {
         }
     }
 
-    /// Appends `Reply.integer`, which looks the same in every version.
-    public static func append(integer number: Int64, to out: inout [UInt8]) { line(":", number, &out) }
-
-    /// Appends `Reply.integers`, which looks the same in every version.
-    public static func append(integers numbers: [Int64], to out: inout [UInt8]) {
-        line("*", Int64(numbers.count), &out)
-        for number in numbers { line(":", number, &out) }
-    }
-
     private mutating func map(_ fields: [Reply], _ out: inout [UInt8]) {
         precondition(fields.count.isMultiple(of: 2), "a map is keys and values in turn")
         switch version {
@@ -65,17 +57,9 @@ public struct ReplyEncoder: Sendable {
     }
 
     private static func line(_ marker: Unicode.Scalar, _ number: Int64, _ out: inout [UInt8]) {
-        // Filled from its end, and appended in one.
-        withUnsafeTemporaryAllocation(byteCount: Decimal.bytesMax + 3, alignment: 1) { line in
-            var start = line.count
-            start -= 1
-            line[start] = UInt8(ascii: "\n")
-            start -= 1
-            line[start] = UInt8(ascii: "\r")
-            start = Decimal.write(number, to: line, endingAt: start)
-            start -= 1
-            line[start] = UInt8(ascii: marker)
-            out.append(contentsOf: UnsafeRawBufferPointer(rebasing: line[start...]))
+        withUnsafeTemporaryAllocation(byteCount: Decimal.lineBytesMax, alignment: 1) { line in
+            let end = Decimal.writeLine(UInt8(ascii: marker), number, to: line, at: 0)
+            out.append(contentsOf: UnsafeRawBufferPointer(rebasing: line[..<end]))
         }
     }
 

@@ -33,6 +33,11 @@ public struct RequestParser: Sendable {
     /// A parser for one connection.
     public init(types: ItemTypes) { decoder = RequestDecoder(types: types) }
 
+    /// Nothing of the next request was looked at yet, as far as that matters: `CountScanner` may read it.
+    public var isAtStart: Bool {
+        if case .line(scanned: 0) = progress { true } else { false }
+    }
+
     /// Parses the request at the start of `bytes`.
     public mutating func next(in bytes: UnsafeRawBufferPointer) -> Step {
         let step =

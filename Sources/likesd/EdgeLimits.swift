@@ -12,6 +12,8 @@ enum EdgeLimits {
     static let acceptsPerWakeUp = 64
     /// Bytes read from one client per wake-up.
     static let readBytes = 64 * 1024
+    /// Replies to cached counts gathered before they go to the client's buffer: an MCOUNT's largest takes 23 KiB.
+    static let countRepliesBytes = 32 * 1024
     /// Bytes written but not taken by a client: with more it is not read any further …
     static let outputPausedBytes = 256 * 1024
     /// … until no more than these are left.

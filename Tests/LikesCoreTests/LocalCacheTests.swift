@@ -1,7 +1,8 @@
-import LikesCore
 import LikesProtocol
 import TestSupport
 import Testing
+
+@testable import LikesCore
 
 private func item(_ id: Int64, type: UInt8 = 0) -> Item { Item(type: type, id: id) }
 private func counter(_ id: Int64, _ count: Int64, _ version: Int64) -> CounterState {
@@ -54,20 +55,50 @@ func typesAreApart() {
     for type in [0, 1, 63] as [UInt8] { #expect(cache.fresh(item(1, type: type), now: .ms(0)) == Int64(type)) }
 }
 
-@Test("The least recently used entry makes room; asking for it stale is no use of it")
-func leastRecentlyUsedGoes() {
+@Test("An entry that was used since the hand passed it stays; asking for it stale, or storing an older one, is no use")
+func unusedEntryGoes() {
     var cache = cache(3)
     for id in 1...3 as ClosedRange<Int64> { _ = cache.store(counter(id, id, 1), now: .ms(0)) }
-    #expect(cache.fresh(item(1), now: .ms(1)) == 1)
-    #expect(cache.stale(item(2)) != nil)
+    // The hand starts behind the first place, as if that had been given away last.
+    #expect(cache.fresh(item(2), now: .ms(1)) == 2)
+    #expect(cache.stale(item(3)) != nil)
+    _ = cache.store(counter(3, 2, 0), now: .ms(1))
     _ = cache.store(counter(4, 4, 1), now: .ms(2))
-    #expect(cache.stale(item(2)) == nil)
-    _ = cache.store(counter(3, 2, 0), now: .ms(3))
+    #expect(cache.stale(item(3)) == nil, "what is no use of an entry kept it")
+    #expect([1, 2, 4].map { cache.stale(item($0))?.count } == [1, 2, 4])
     _ = cache.store(counter(5, 5, 1), now: .ms(3))
-    #expect(cache.stale(item(3)) == nil, "an older version counted as a use")
-    #expect([1, 4, 5].map { cache.stale(item($0))?.count } == [1, 4, 5])
+    _ = cache.store(counter(6, 6, 1), now: .ms(3))
+    #expect([1, 2].map { cache.stale(item($0))?.count } == [nil, nil], "a use counts for one round of the hand")
+    #expect([4, 5, 6].map { cache.stale(item($0))?.count } == [4, 5, 6])
     #expect(cache.count == 3)
-    #expect(cache.evictions == 2)
+    #expect(cache.evictions == 3)
+}
+
+@Test("What is used again and again survives any number of others that are asked for once")
+func usedEntriesSurviveScans() {
+    var cache = cache(1_000)
+    let hot = 0..<100 as Range<Int64>
+    for id in hot { _ = cache.store(counter(id, id, 1), now: .ms(0)) }
+    for id in 1_000..<50_000 as Range<Int64> {
+        // Each is used once in 500 insertions, well within a round of the hand.
+        if id % 5 == 0 { #expect(cache.fresh(item(id / 5 % 100), now: .ms(0)) != nil) }
+        _ = cache.store(counter(id, id, 1), now: .ms(0))
+    }
+    #expect(hot.allSatisfy { cache.fresh(item($0), now: .ms(0)) == $0 })
+}
+
+@Test("Where all entries were used, one goes after a bounded search")
+func searchForRoomIsBounded() {
+    let entries = Int64(LocalCache.handStepsMax) * 3
+    var cache = cache(Int(entries))
+    for id in 0..<entries {
+        _ = cache.store(counter(id, id, 1), now: .ms(0))
+        #expect(cache.fresh(item(id), now: .ms(0)) == id)
+    }
+    _ = cache.store(counter(entries, 1, 1), now: .ms(0))
+    #expect(cache.count == Int(entries))
+    #expect(cache.stale(item(Int64(LocalCache.handStepsMax))) == nil)
+    #expect(cache.evictions == 1)
 }
 
 @Test("expireAll makes everything stale at once, and what is stored after it is fresh, in the same microsecond too")
@@ -135,32 +166,38 @@ private struct ModelCache {
         var state: CounterState
         var storedAt: Instant
         var expired = false
+        var used = false
     }
     let entriesMax: Int
     let ttlMs: Int64
     var held: [Item: Held] = [:]
-    /// The least recently used first.
-    var order: [Item] = []
+    /// The items by place.
+    var places: [Item] = []
+    var hand = 0
     var evictions: UInt64 = 0
 
-    mutating func touch(_ item: Item) {
-        order.removeAll { $0 == item }
-        order.append(item)
-    }
     mutating func fresh(_ item: Item, now: Instant) -> Int64? {
         guard let entry = held[item], !entry.expired, now < entry.storedAt.adding(ms: ttlMs) else { return nil }
-        touch(item)
+        held[item]?.used = true
         return entry.state.count
     }
     mutating func store(_ counter: CounterState, now: Instant) -> CounterState {
         guard entriesMax > 0 else { return counter }
+        let isHeld = held[counter.item] != nil
         if let entry = held[counter.item], entry.state.version > counter.version { return entry.state }
-        if held[counter.item] == nil, held.count == entriesMax {
-            held[order.removeFirst()] = nil
+        if !isHeld, places.count == entriesMax {
+            hand = (hand + 1) % entriesMax
+            while held[places[hand]]?.used == true {
+                held[places[hand]]?.used = false
+                hand = (hand + 1) % entriesMax
+            }
+            held[places[hand]] = nil
+            places[hand] = counter.item
             evictions += 1
+        } else if !isHeld {
+            places.append(counter.item)
         }
-        held[counter.item] = Held(state: counter, storedAt: now)
-        touch(counter.item)
+        held[counter.item] = Held(state: counter, storedAt: now, used: isHeld)
         return counter
     }
     mutating func expireAll() {
@@ -207,7 +244,7 @@ func cacheFollowsModel() {
     }
 }
 
-@Test("A full cache keeps exactly the most recent entries while it grows and turns over many times")
+@Test("A full cache of entries used once keeps exactly the last ones while it grows and turns over many times")
 func fullCacheTurnsOver() {
     var cache = cache(5_000)
     for id in 0..<50_000 as Range<Int64> { _ = cache.store(counter(id &* 4_096, id, 1), now: .ms(0)) }

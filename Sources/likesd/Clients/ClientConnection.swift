@@ -65,16 +65,10 @@ final class ClientConnection {
         unanswered -= 1
     }
 
-    /// The reply to a COUNT that the core was not given.
-    func append(count: Int64, spare: inout SpareBuffers) {
+    /// Encoded replies to requests that the core was not given.
+    func append(_ replies: UnsafeRawBufferPointer, spare: inout SpareBuffers) {
         if output.isEmpty { output = spare.take() }
-        ReplyEncoder.append(integer: count, to: &output)
-    }
-
-    /// The reply to an MCOUNT that the core was not given.
-    func append(counts: [Int64], spare: inout SpareBuffers) {
-        if output.isEmpty { output = spare.take() }
-        ReplyEncoder.append(integers: counts, to: &output)
+        output.append(contentsOf: replies)
     }
 
     enum WriteResult {

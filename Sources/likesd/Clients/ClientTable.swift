@@ -20,9 +20,9 @@ final class ClientTable {
     private var spare = SpareBuffers()
     /// The core was given something in this round of clients: its turn is to end.
     private var hasGiven = false
-    /// The counts of one MCOUNT, to be encoded.
-    private var counts: [Int64] = []
     private let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: EdgeLimits.readBytes, alignment: 16)
+    private let countReplies = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: EdgeLimits.countRepliesBytes, alignment: 16)
     private var events = [epoll_event](repeating: epoll_event(), count: EdgeLimits.clientEventsPerWakeUp)
 
     init(host: CoreHost, types: ItemTypes, loop: EventLoop) throws(DaemonError) {
@@ -38,6 +38,7 @@ final class ClientTable {
         for client in clients { if let client { Glibc.close(client.descriptor) } }
         Glibc.close(epoll)
         readBuffer.deallocate()
+        countReplies.deallocate()
     }
 
     // MARK: Coming and going
@@ -183,6 +184,10 @@ final class ClientTable {
         var taken = 0
         var isAccepted = false
         while taken < bytes.count && client.mayParse {
+            if client.parser.isAtStart {
+                taken += answerCounts(UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client)
+                guard taken < bytes.count, client.mayParse else { break }
+            }
             if !isAccepted {
                 guard host.ask({ $0.accepts(client.id) }) else {
                     client.isBlocked = true
@@ -197,7 +202,6 @@ final class ClientTable {
             case .nothing(let count): taken += count
             case .request(let request, let count):
                 taken += count
-                if answerAtOnce(request, from: client) { continue }
                 isAccepted = false
                 hasGiven = true
                 client.unanswered += 1
@@ -220,22 +224,19 @@ final class ClientTable {
         return taken
     }
 
-    /// Counts that are all cached go straight from the core's table into the client's buffer: what most requests are
-    /// spares the way by actions. False: the core is to be given the request.
-    private func answerAtOnce(_ request: Request, from client: ClientConnection) -> Bool {
-        switch request {
-        case .count(let item):
-            let now = host.now
-            guard let count = host.ask({ $0.countAtOnce(item, on: client.id, now: now) }) else { return false }
-            client.append(count: count, spare: &spare)
-        case .counts(let items):
-            let now = host.now
-            guard host.ask({ $0.countsAtOnce(items, on: client.id, now: now, into: &counts) }) else { return false }
-            client.append(counts: counts, spare: &spare)
-        default: return false
+    /// Cached counts go straight from the core's table into the client's buffer: what most requests are spares the way
+    /// by actions. Returns the bytes of the requests answered; the next one may be for the core.
+    private func answerCounts(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection) -> Int {
+        let now = host.now
+        var replies = CountReplies(countReplies)
+        let taken = host.ask { core in
+            core.answersAtOnce(client.id)
+                ? CachedCounts.answer(bytes, types: types, from: &core, now: now, into: &replies) : 0
         }
+        guard taken > 0 else { return 0 }
+        client.append(replies.written, spare: &spare)
         noteOutput(client)
-        return true
+        return taken
     }
 
     private func noteOutput(_ client: ClientConnection) {

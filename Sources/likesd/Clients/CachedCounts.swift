@@ -1,0 +1,44 @@
+import LikesCore
+import LikesProtocol
+
+/// COUNT and MCOUNT of what is cached: from the client's bytes to the reply in one pass, without a list of items, an
+/// action or an allocation.
+enum CachedCounts {
+    /// Answers requests from the start of `bytes` on, up to the first that is anything else, not all cached, or for
+    /// whose reply there is no room. Returns the bytes they took. The connection `answersAtOnce`.
+    static func answer(
+        _ bytes: UnsafeRawBufferPointer, types: ItemTypes, from core: inout Core, now: Instant,
+        into replies: inout CountReplies
+    ) -> Int {
+        var scanner = CountScanner(bytes, types: types)
+        var counts: Int64 = 0
+        var multiCounts: Int64 = 0
+        var items: Int64 = 0
+        requests: while let kind = scanner.next() {
+            switch kind {
+            case .count:
+                guard replies.hasRoom(for: 1), let item = scanner.nextItem(),
+                    let count = core.cachedCount(item, now: now)
+                else { break requests }
+                replies.append(count)
+                counts += 1
+            case .counts(let number):
+                guard replies.hasRoom(for: number) else { break requests }
+                let start = replies.count
+                replies.append(arrayOf: number)
+                for _ in 0..<number {
+                    guard let item = scanner.nextItem(), let count = core.cachedCount(item, now: now) else {
+                        replies.cut(to: start)
+                        break requests
+                    }
+                    replies.append(count)
+                }
+                multiCounts += 1
+                items += Int64(number)
+            }
+            scanner.take()
+        }
+        core.answeredAtOnce(counts: counts, multiCounts: multiCounts, items: items)
+        return scanner.taken
+    }
+}
