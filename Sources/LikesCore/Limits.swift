@@ -41,7 +41,7 @@ package enum Limits {
     package static let tendItemsMax = 4_096
     /// Mended items wait this long for others, so that they are struck off together.
     package static let mendedWaitMs: Int64 = 200
-    /// What other hosts could not write to Redis is looked up this often, up to a quarter more often.
+    /// What other hosts could not write to Redis is looked up this often, with the beat, or up to a quarter later.
     package static let repairPassMs: Int64 = 3_000
     /// … and after a look that failed, or found more than can be remembered, this much later.
     package static let repairPassRetryMs: Int64 = 400
@@ -61,6 +61,8 @@ package enum Limits {
     package static let recentCountersMs: Int64 = 1_500
     /// … but no more of them than this.
     package static let recentCountersMax = 524_288
+    /// … and memory for so many is never given back.
+    package static let recentCountersKept = 4_096
     /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
     package static let beatMs: Int64 = 3_000
     /// … and, while it remembers what it wrote, this much and as long as a call to Redis may take after another.

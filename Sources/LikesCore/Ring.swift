@@ -44,6 +44,13 @@ package struct Ring<Element> {
         return element
     }
 
+    /// Gives back the memory of places that are not taken.
+    package mutating func shrink() {
+        var smaller = Ring()
+        while let element = popFirst() { smaller.append(element) }
+        self = smaller
+    }
+
     package mutating func removeAll() {
         storage.removeAll(keepingCapacity: false)
         head = 0

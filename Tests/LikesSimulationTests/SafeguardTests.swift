@@ -22,7 +22,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "journal", rules: [.fresh, .repaired], seedsMax: 300),
         Bite(safeguard: "repairTable", rules: [.repaired, .fresh], seedsMax: 100),
         Bite(safeguard: "repairs", rules: [.fresh, .repaired], seedsMax: 300),
-        Bite(safeguard: "fetchJoining", rules: [.fresh], seedsMax: 3_000),
+        Bite(safeguard: "fetchJoining", rules: [.fresh], seedsMax: 8_000),
         Bite(safeguard: "fetchOvertaking", rules: [.fresh], seedsMax: 300),
         Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
         Bite(safeguard: "hintVerification", rules: [.linearizable], seedsMax: 300),

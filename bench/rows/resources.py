@@ -19,6 +19,8 @@ READY_SECONDS_MAX = 30
 IDLE_SECONDS, IDLE_SECONDS_QUICK = 20, 5
 # Connections to both servers, and the first heartbeats.
 SETTLE_SECONDS = 2
+# No more memory is given back after so long without any, and nobody waits longer than the second.
+REST_SECONDS, REST_SECONDS_MAX = 5, 60
 LIKES, LIKES_QUICK = 10_000_000, 200_000
 BYTES_DATABASE = "bytes"
 ROWS_PER_BATCH = 2_048
@@ -47,20 +49,36 @@ def memory(bench):
         held = int(cold.info(daemon)["local_entries"])
         if held < items:
             raise RuntimeError(f"the daemon holds {held} of {items} counts")
-        own = daemon.resident_bytes() / MIB
+        loaded = daemon.resident_bytes() / MIB
+        own = at_rest_mib(daemon)
     reference = bench.start_redis("memory")
     # As likesd names them, without zeros, and with the same lifetime.
     load_redis(reference, items, first=1, width=0, ttl_seconds=TTL_SECONDS)
     with reference.client() as client:
         used = client.info("memory")["used_memory"] / MIB
     reference.stop()
-    bench.samples["memory"] = {"likesd": [{"mib": own}], "Redis": [{"mib": used}]}
+    bench.samples["memory"] = {"likesd": [{"mib": own, "loaded_mib": loaded}], "Redis": [{"mib": used}]}
     return [
         Result(
             "memory", f"Memory, {items:,} cached counts", "MiB", Summary(own, own, own), Summary(used, used, used),
             "Redis, used_memory", Summary.of([own / used]), Target(0.6, 0.4, at_least=False), "×",
-        )
+        ),
+        Result(
+            "memory", "… right after they came in", "MiB", Summary(loaded, loaded, loaded),
+            Summary(used, used, used), "Redis, used_memory", Summary.of([loaded / used]), Target(), "×",
+        ),
     ]  # fmt: skip
+
+
+def at_rest_mib(daemon):
+    """Resident MiB once no more is given back: what was filled in is remembered for some seconds."""
+    least, since = daemon.resident_bytes(), time.monotonic()
+    ends = since + REST_SECONDS_MAX
+    while time.monotonic() < min(since + REST_SECONDS, ends):
+        time.sleep(REST_SECONDS / 10)
+        if daemon.resident_bytes() < least:
+            least, since = daemon.resident_bytes(), time.monotonic()
+    return least / MIB
 
 
 def switches(pid):

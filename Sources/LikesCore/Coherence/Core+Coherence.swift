@@ -60,9 +60,10 @@ extension Core {
     // MARK: What others could not write
 
     mutating func sendRepairPass(now: Instant, into actions: inout [Action]) {
-        guard safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay,
-            trust.nextPassAt <= now
-        else { return }
+        guard safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay else { return }
+        // A host at rest wakes up for both at once.
+        let isAwake = redis.isUp && subscriber.isUp && heartbeat.nextAt <= now
+        guard trust.nextPassAt <= (isAwake ? now.adding(ms: Limits.repairPassMs / 4) : now) else { return }
         trust.beginPass()
         askForRepairs(after: nil, now: now, into: &actions)
     }
@@ -88,7 +89,7 @@ extension Core {
         // Hosts that began together drift apart.
         let ms = isWhole ? Limits.repairPassMs : Limits.repairPassRetryMs
         let spread = Int64(jitter.next() % UInt64(ms / 4))
-        trust.endPass(isWhole: isWhole, now: now, nextAt: now.adding(ms: ms - spread))
+        trust.endPass(isWhole: isWhole, now: now, nextAt: now.adding(ms: ms + spread))
     }
 
     // MARK: Messages

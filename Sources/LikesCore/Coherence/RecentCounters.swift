@@ -37,6 +37,8 @@ struct RecentCounters {
     private var entries: [Item: Entry] = [:]
     /// Once for each time an entry was to be remembered longer.
     private var order = Ring<(Item, Instant)>()
+    /// The most places taken in `order` since memory was last given back.
+    private var peak = 0
     private let rememberMs: Int64
     /// When the last counter was on its way to Redis.
     private var writtenAt: Instant?
@@ -95,6 +97,11 @@ struct RecentCounters {
             order.popFirst()
             if entries[item]?.forgetAt == forgetAt { entries[item] = nil }
         }
+        guard peak > Limits.recentCountersKept, order.count < peak / 8 else { return }
+        // What a burst of misses or likes took is given back.
+        entries = entries.filter { _ in true }
+        order.shrink()
+        peak = order.count
     }
 
     /// Forgets all, and returns the items that were written, in the order they were.
@@ -112,9 +119,11 @@ struct RecentCounters {
         writtenAt = nil
         entries = [:]
         order.removeAll()
+        peak = 0
     }
 
     private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
+        peak = max(peak, order.count)
         forget()
         // An item that is touched again and again takes one place for each tenth of the time.
         let forgetAt = now.adding(ms: rememberMs + rememberMs / 10)

@@ -1,0 +1,33 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+@Suite struct RecentCountersTests {
+    private func counter(_ id: Int, _ version: Int64) -> CounterState {
+        CounterState(item: Item(type: 0, id: Int64(id)), count: 1, version: version)
+    }
+
+    @Test("What is still remembered survives that the memory of a burst is given back")
+    func whatIsRememberedSurvives() {
+        var recent = RecentCounters(redisCallMs: 100, now: .ms(0))
+        let burst = 10 * Limits.recentCountersKept
+        for id in 0..<burst { recent.write(counter(id, 5), isFill: true, now: .ms(0)) }
+        for id in 0..<10 { recent.write(counter(burst + id, 7), isFill: true, now: .ms(5_000)) }
+        recent.forget(heardUntil: .ms(4_000))
+        #expect(recent.count == 10)
+        for id in 0..<10 { #expect(recent.newest(counter(burst + id, 6)).version == 7) }
+        #expect(recent.newest(counter(0, 4)).version == 4)
+        #expect(recent.takeWritten() == (0..<10).map { counter(burst + $0, 7).item })
+    }
+
+    @Test("A ring keeps its order over shrinking")
+    func aRingKeepsItsOrder() {
+        var ring = Ring<Int>()
+        for number in 0..<1_000 { ring.append(number) }
+        for _ in 0..<995 { ring.popFirst() }
+        ring.shrink()
+        ring.append(1_000)
+        #expect((0..<ring.count).map { ring[$0] } == [995, 996, 997, 998, 999, 1_000])
+    }
+}
