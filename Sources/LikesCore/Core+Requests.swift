@@ -22,6 +22,17 @@ extension Core {
     /// The count of an item, when the local cache alone can tell.
     package mutating func cachedCount(_ item: Item, now: Instant) -> Int64? { cache.fresh(item, now: now) }
 
+    /// Of all of them, or nil.
+    private mutating func cached(_ items: [Item], now: Instant) -> [Int64]? {
+        var counts: [Int64] = []
+        counts.reserveCapacity(items.count)
+        for item in items {
+            guard let count = cachedCount(item, now: now) else { return nil }
+            counts.append(count)
+        }
+        return counts
+    }
+
     /// So many COUNT, and MCOUNT of so many items in all, were answered by `cachedCount`.
     package mutating func answeredAtOnce(counts: Int64, multiCounts: Int64, items: Int64) {
         statistics.counts += counts
@@ -45,6 +56,11 @@ extension Core {
             let ticket = wait(.count(item), on: connection, now: now)
             count(item, Part(ticket: ticket, place: Part.whole), now: now, into: &actions)
         case .counts(let items):
+            if sessions[connection].changesWaiting == 0, let counts = cached(items, now: now) {
+                statistics.localHits += Int64(items.count)
+                sessions.reply(.integers(counts), on: connection, into: &actions)
+                return
+            }
             guard admitsReads(items.count, connection, &actions) else { return }
             let ticket = gather(.counts(items), count: items.count, on: connection, now: now)
             for (place, item) in items.enumerated() {

@@ -34,7 +34,8 @@ def folder():
 @pytest.fixture(scope="session")
 def number():
     """Numbers no other test of this worker gets: users, ids of items, names of folders."""
-    counter = itertools.count(1000)
+    # Beyond the users and items that the load generator draws.
+    counter = itertools.count(10_000_000)
     return lambda: next(counter)
 
 

@@ -16,6 +16,7 @@ import Testing
         for id in 0..<10 { recent.write(counter(burst + id, 7), isFill: true, now: .ms(5_000)) }
         recent.forget(heardUntil: .ms(4_000))
         #expect(recent.count == 10)
+        #expect(recent.capacity < burst / 100)
         for id in 0..<10 { #expect(recent.newest(counter(burst + id, 6)).version == 7) }
         #expect(recent.newest(counter(0, 4)).version == 4)
         #expect(recent.takeWritten() == (0..<10).map { counter(burst + $0, 7).item })

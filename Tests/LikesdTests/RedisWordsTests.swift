@@ -81,6 +81,18 @@ import Testing
         #expect(facts.isReplica)
     }
 
+    @Test(
+        "A server older than the commands the scripts use is known by its version.",
+        arguments: [
+            ("6.0.16", true), ("5.0.7", true), ("6.2.0", false), ("7.0.15", false), ("8.0", false), ("6", true),
+        ])
+    func versions(version: String, isTooOld: Bool) {
+        var facts = RedisServerFacts()
+        #expect(!facts.isTooOld)
+        facts.take("# Server\r\nredis_version:\(version)\r\n")
+        #expect(facts.isTooOld == isTooOld)
+    }
+
     @Test("Redis' time is never taken for later than it is, and follows a clock that was set.")
     func clock() {
         var clock = RedisClock()

@@ -86,7 +86,7 @@ extension Core {
     }
 
     mutating func endRepairPass(isWhole: Bool, now: Instant) {
-        // Hosts that began together drift apart.
+        // Where no beat takes it along, hosts that began together drift apart.
         let ms = isWhole ? Limits.repairPassMs : Limits.repairPassRetryMs
         let spread = Int64(jitter.next() % UInt64(ms / 4))
         trust.endPass(isWhole: isWhole, now: now, nextAt: now.adding(ms: ms + spread))
@@ -198,9 +198,11 @@ extension Core {
     mutating func fill(
         _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
-        guard subscriber.isUp, !isReaderStandby, calls[.fill] < Limits.fillsInFlightMax,
-            let generation = permitted(permit, now: now)
-        else { return }
+        guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: now) else { return }
+        guard calls[.fill] < Limits.fillsInFlightMax else {
+            statistics.fillsLeftOut += Int64(counters.count)
+            return
+        }
         let newest = written(counters, isFill: true, now: now)
         actions.append(.fill(calls.begin(.fill, now: now), generation, newest))
     }

@@ -52,6 +52,8 @@ struct RecentCounters {
     }
 
     var count: Int { entries.count }
+    /// Entries it has memory for.
+    var capacity: Int { entries.capacity }
 
     /// Whether anything that was written is remembered.
     var hasWritten: Bool { writtenAt != nil }
@@ -99,7 +101,9 @@ struct RecentCounters {
         }
         guard peak > Limits.recentCountersKept, order.count < peak / 8 else { return }
         // What a burst of misses or likes took is given back.
-        entries = entries.filter { _ in true }
+        var smaller: [Item: Entry] = [:]
+        for (item, entry) in entries { smaller[item] = entry }
+        entries = smaller
         order.shrink()
         peak = order.count
     }

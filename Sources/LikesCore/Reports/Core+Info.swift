@@ -61,7 +61,8 @@ extension Core {
                 [
                     ("redis", isRedisHealthy ? "healthy" : "unhealthy"),
                     ("database", isDatabaseHealthy ? "healthy" : "unhealthy"),
-                    ("redis_errors", String(s.redisErrors)), ("database_errors", String(s.databaseErrors)),
+                    ("fills_left_out", String(s.fillsLeftOut)), ("redis_errors", String(s.redisErrors)),
+                    ("database_errors", String(s.databaseErrors)),
                     ("batches", String(s.batches)), ("batched_changes", String(s.batchedChanges)),
                     ("batch_retries", String(s.batchRetries)), ("hinted_duplicates", String(s.hintedDuplicates)),
                     ("batches_taken_apart", String(s.batchesTakenApart)),
@@ -130,6 +131,9 @@ extension Core {
         counter("batches", "Batches sent to PostgreSQL.", s.batches)
         counter("batched_changes", "Changes in those batches.", s.batchedChanges)
         counter("batch_retries", "Batches rolled back and sent again.", s.batchRetries)
+        counter(
+            "fills_left_out", "Counters not filled into Redis, which had not taken the ones before yet.", s.fillsLeftOut
+        )
         counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
         counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
         gauge("connections", "Client connections.", sessions.openCount)

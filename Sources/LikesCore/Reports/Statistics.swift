@@ -43,6 +43,8 @@ struct Statistics {
     var lanesRetired: Int64 = 0
     var countersHeard: Int64 = 0
     var redisErrors: Int64 = 0
+    /// Counters read from PostgreSQL that were not put into Redis, because it had not taken the ones before yet.
+    var fillsLeftOut: Int64 = 0
     var databaseErrors: Int64 = 0
 
     var changeLatency = [Int64](repeating: 0, count: latencyBounds.count + 1)

@@ -185,8 +185,10 @@ final class ClientTable {
         var isAccepted = false
         while taken < bytes.count && client.mayParse {
             if client.parser.isAtStart {
-                taken += answerCounts(UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client)
-                guard taken < bytes.count, client.mayParse else { break }
+                let answered = answerCounts(UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client)
+                taken += answered
+                // It stops where its replies are full, too.
+                if answered > 0 { continue }
             }
             if !isAccepted {
                 guard host.ask({ $0.accepts(client.id) }) else {

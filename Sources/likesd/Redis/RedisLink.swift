@@ -129,6 +129,9 @@ final class RedisLink: RedisConnectionOwner {
             if facts.isReplica {
                 return connection.giveUp("it is a replica, which takes no writes: point REDIS_URL at the primary")
             }
+            if facts.isTooOld, let version = facts.version {
+                return connection.giveUp("it is Redis \(version), too old: likesd needs 6.2 or later")
+            }
             if facts.name == nil { return connection.giveUp("INFO names no run_id and master_replid") }
             return sendTime()
         }

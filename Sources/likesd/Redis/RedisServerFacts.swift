@@ -5,12 +5,23 @@ struct RedisServerFacts {
     /// It follows another server, and takes no writes.
     private(set) var isReplica = false
 
+    /// As it names it, like 7.0.15; nil: not said.
+    private(set) var version: String?
+
+    /// `SET … GET` came with 6.2. A server that does not say is believed to be new enough.
+    var isTooOld: Bool {
+        guard let version else { return false }
+        let parts = version.split(separator: ".").map { Int($0) ?? 0 }
+        return (parts.first ?? 0, parts.count > 1 ? parts[1] : 0) < (6, 2)
+    }
+
     /// Takes in one section, lines of `name:value`.
     mutating func take(_ section: String) {
         for line in section.split(whereSeparator: \.isNewline) {
             let parts = line.split(separator: ":", maxSplits: 1)
             guard parts.count == 2 else { continue }
             switch parts[0] {
+            case "redis_version": version = String(parts[1])
             case "run_id": runID = String(parts[1])
             case "master_replid": replicationID = String(parts[1])
             case "role": isReplica = parts[1] != "master"
