@@ -18,13 +18,13 @@ class LoadError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """One run. Latencies are in milliseconds."""
+    """One run. Latencies are in milliseconds; None where the generator measures none."""
 
     requests: int
     seconds: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    max_ms: float | None = None
     changed: int | None = None
     # By verb, as likesctl bench tells it; empty from others.
     verbs: dict = dataclasses.field(default_factory=dict)
@@ -32,14 +32,23 @@ class Load:
     # own limit.
     late_share: float = 0.0
     schedule_kept: bool = True
+    # CPU seconds of the generator in a second, where it tells them: with one thread, close to 1 it is itself the limit.
+    client_busy: float | None = None
 
     @property
     def per_second(self):
         return self.requests / self.seconds
 
     def sample(self):
-        sample = {"per_second": self.per_second, "p50_ms": self.p50_ms, "p99_ms": self.p99_ms, "max_ms": self.max_ms}
-        return sample if self.changed is None else {**sample, "changed": self.changed / self.requests}
+        told = {
+            "per_second": self.per_second,
+            "p50_ms": self.p50_ms,
+            "p99_ms": self.p99_ms,
+            "max_ms": self.max_ms,
+            "changed": None if self.changed is None else self.changed / self.requests,
+            "client_busy": self.client_busy,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
 
 def redis_benchmark_command(socket, request, *, requests, connections=50, pipeline=1, keys):

@@ -5,6 +5,7 @@ A *sample* is what one run of one contender gave: a dictionary of numbers by nam
     per_second          requests (or items, or rows) a second
     cpu_per_million     CPU seconds, user and system, of the measured server for a million of them
     p50_ms, p99_ms      latencies in milliseconds
+    client_busy         CPU seconds a second of a generator with one thread: close to 1 it is itself the limit
     foreign             share of the machine's CPU time, 0…1, that went to others while it ran
     late_share          of an open loop: share of requests, 0…1, that the generator itself sent late
     schedule_kept       of an open loop: whether that is within the generator's own limit

@@ -12,6 +12,7 @@ from support.postgres import Postgres
 from support.redis_server import RedisServer
 from support.wire import Wire
 
+from bench import flood
 from bench.measure import process_seconds, tree_seconds
 
 ITEMS = 100_000
@@ -119,6 +120,11 @@ class Bench:
     def reference_redis(self):
         """The Redis that is measured, with nothing else in it or at it."""
         return self.start_redis("reference")
+
+    @cached_property
+    def flood(self):
+        """The program of `bench.flood`, built."""
+        return flood.build(self.folder)
 
     def start_redis(self, name):
         server = RedisServer(self.folder / name)

@@ -2,11 +2,11 @@
 Nor does the load generator that measures it."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from support.compiler import compiler
 from support.daemon import run
 
 # What a rested daemon does meanwhile (beats, looks for repairs, the clients' coming and going) allocates a little.
@@ -20,8 +20,7 @@ def counter(folder):
     """The library that counts, built by the compiler that comes with Swift."""
     library = folder / "allocations.so"
     source = Path(__file__).parent / "support" / "allocations.c"
-    compiler = shutil.which("clang") or shutil.which("cc")
-    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+    subprocess.run([compiler(), "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
     return library
 
 
