@@ -23,7 +23,7 @@ let package = Package(
         // The daemon: sockets, Redis, PostgreSQL, systemd. Runs the core's actions.
         .executableTarget(
             name: "likesd",
-            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CPostgres", "CSystemd"],
+            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres", "CSystemd"],
             swiftSettings: strict),
         // The companion command.
         .executableTarget(

@@ -1,6 +1,7 @@
 #pragma once
 
 // What the Swift module of the C library leaves out.
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>

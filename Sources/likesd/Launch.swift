@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LikesCore
 
@@ -22,6 +23,8 @@ enum Launch {
     private static func runDaemon(_ configuration: Configuration) throws(DaemonError) -> ExitStatus {
         // A client or a log reader that went away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // The C library raises its bound with each large block that is freed, up to 32 MiB, and then keeps such blocks.
+        mallopt(M_MMAP_THRESHOLD, EdgeLimits.keptBlockBytesMax)
         let daemon = try Daemon(configuration: configuration)
         return try daemon.run()
     }

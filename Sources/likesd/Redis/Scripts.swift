@@ -147,9 +147,9 @@ enum Script: Int, CaseIterable {
         return marker
         """
 
-    /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how many
-    /// of the changes, the first ones, add their member, then the members; the rest are taken out. A set that has too
-    /// many loses others than the one just added.
+    /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how
+    /// many of the changes, the first ones, add their member, then the members; the rest are taken out. A set that has
+    /// too many loses others than the one just added.
     private static let keepRecentText: StaticString = """
         local ttl, most, adds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local pcall, call = redis.pcall, redis.call
