@@ -90,7 +90,8 @@ enum Script: Int, CaseIterable {
             local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
             local count, version = ARGV[2 * i + 4], ARGV[2 * i + 5]
             local new = prefix .. version
-            local old = refusal and pcall('GET', kept) or pcall('SET', kept, new, 'EX', ttl, 'GET')
+            local old
+            if refusal then old = pcall('GET', kept) else old = pcall('SET', kept, new, 'EX', ttl, 'GET') end
             if type(old) == 'table' then
                 if sub(old.err, 1, 3) == 'OOM' then
                     refusal = old.err
