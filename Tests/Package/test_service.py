@@ -1,0 +1,256 @@
+"""Restarts, an upgrade, a crash, a hang and reloads, under a load of real likes; then the books are compared.
+
+The tests of this file are one story, told in order: the load begins with the first and ends with the last.
+"""
+
+import json
+import re
+import signal
+
+import pytest
+from books import compare
+from conftest import PACKAGE_FOLDER
+from load import Load
+from support.waiting import eventually
+
+CONFIGURATION = "/etc/likesd/likesd.conf"
+# RestartSec=1 and the start itself, on a busy machine.
+CRASH_SECONDS_MAX = 15
+# WatchdogSec=10s, then TimeoutStopSec=20s if the signal can't be taken, then a start.
+HANG_SECONDS_MAX = 60
+RESTART_SLOWEST_MS_MAX = 5000
+RESIDENT_BYTES_MAX = 200 << 20
+
+
+@pytest.fixture(scope="module")
+def tree(boot_ready):
+    with boot_ready() as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def load(tree, seed):
+    load = Load(tree, seed)
+    yield load
+    load.kill()
+
+
+@pytest.fixture
+def watch(load, figure):
+    """`with watch("restart") as seen:`, and a line of what was seen."""
+
+    def during(name):
+        return Watched(load, name, figure)
+
+    return during
+
+
+class Watched:
+    def __init__(self, load, name, figure):
+        self.name = name
+        self.figure = figure
+        self.context = load.during(name)
+
+    def __enter__(self):
+        self.seen = self.context.__enter__()
+        return self.seen
+
+    def __exit__(self, *problem):
+        self.context.__exit__(*problem)
+        if problem[0] is None:
+            self.figure(f"{self.name}: {self.seen}")
+
+
+def resident_bytes(tree):
+    status = tree.read(f"/proc/{tree.main_pid()}/status")
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+
+
+def assert_nothing_noticed(seen):
+    """Every request had a plain answer; no connection ended or was refused."""
+    assert (seen.refused, seen.missing, seen.ended, seen.errors) == (0, 0, 0, {}), str(seen)
+    assert seen.answered > 0
+
+
+def assert_nobody_refused(seen):
+    assert (seen.refused, seen.missing) == (0, 0), str(seen)
+
+
+def test_a_quiet_stretch(watch):
+    with watch("quiet") as seen:
+        pass
+    assert_nothing_noticed(seen)
+
+
+def test_the_status_line_is_alive(tree, load):
+    load.settle()
+    eventually(lambda: re.search(r"[1-9][0-9,]* likes/s", status_text(tree)), "rates in the status line", 30)
+    first = status_text(tree)
+    eventually(lambda: status_text(tree) != first, f"another status line than '{first}'", 30)
+    assert status_text(tree).startswith("ok")
+
+
+def status_text(tree):
+    return tree.show("likesd", "StatusText")["StatusText"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_restart_is_noticed_by_nobody(tree, watch, number):
+    before = tree.main_pid()
+    with watch(f"restart {number}") as seen:
+        tree.run("systemctl", "restart", "likesd")
+    assert tree.main_pid() != before
+    assert_nothing_noticed(seen)
+    assert seen.slowest_ms < RESTART_SLOWEST_MS_MAX
+
+
+def test_nothing_stays_in_the_file_descriptor_store(tree):
+    def kept():
+        return int(tree.show("likesd", "NFileDescriptorStore")["NFileDescriptorStore"])
+
+    eventually(lambda: kept() == 0, "the store to be empty again", 30)
+
+
+def test_an_upgrade_is_noticed_by_nobody(tree, watch):
+    before, socket_before = tree.main_pid(), tree.show("likesd.socket", "ActiveEnterTimestampMonotonic")
+    version = package_version(tree)
+    with watch("upgrade") as seen:
+        tree.run("apt-get", "install", "-y", f"/{PACKAGE_FOLDER}/higher.deb")
+    assert package_version(tree) != version
+    assert tree.main_pid() != before
+    assert tree.show("likesd.socket", "ActiveEnterTimestampMonotonic") == socket_before
+    assert_nothing_noticed(seen)
+    assert seen.slowest_ms < RESTART_SLOWEST_MS_MAX
+
+
+def package_version(tree):
+    return tree.run("dpkg-query", "-W", "-f", "${Version}", "likesd").output
+
+
+def test_a_reload_keeps_the_process_and_takes_new_values(tree, watch):
+    before = tree.main_pid()
+    append_setting(tree, "LOCAL_CACHE_TTL_MS=1234")
+    with watch("reload") as seen:
+        done = tree.run("systemctl", "reload", "likesd")
+    assert done.status == 0
+    assert tree.main_pid() == before
+    assert_nothing_noticed(seen)
+    append_setting(tree, "LOCAL_CACHE_TTL_MS=2345")
+    done = tree.ctl("reload")
+    assert "LOCAL_CACHE_TTL_MS" in done.output, done
+
+
+def test_a_reload_names_what_needs_a_restart(tree):
+    append_setting(tree, "LOCAL_CACHE_ENTRIES=5000")
+    done = tree.ctl("reload")
+    assert re.search(r"restart.*LOCAL_CACHE_ENTRIES|LOCAL_CACHE_ENTRIES.*restart", done.output, re.DOTALL), done
+
+
+def append_setting(tree, line):
+    """Sets it at the end of the file, in the place of what was set there before."""
+    name = line.split("=", 1)[0]
+    kept = [old for old in tree.read(CONFIGURATION).splitlines() if not old.startswith(f"{name}=")]
+    path = tree.root / CONFIGURATION.lstrip("/")
+    # Rewritten in place: owner and mode stay.
+    path.write_text("\n".join([*kept, line]) + "\n", encoding="utf-8")
+    return len(kept) + 1
+
+
+def test_a_reload_of_a_wrong_file_changes_nothing_and_says_where(tree, watch):
+    path = tree.root / CONFIGURATION.lstrip("/")
+    good = path.read_text(encoding="utf-8")
+    before, cursor = tree.main_pid(), tree.cursor()
+    append_setting(tree, "RATE_LIMIT_REQUESTS=1")
+    line = append_setting(tree, "LOCAL_CACHE_TTL_MS=soon")
+    try:
+        with watch("reload of a wrong file") as seen:
+            failed = tree.run("systemctl", "reload", "likesd", ok=None)
+            direct = tree.ctl("reload", ok=None)
+        assert failed.status != 0
+        assert direct.status == 78, direct
+        where = f"{CONFIGURATION}:{line}: LOCAL_CACHE_TTL_MS"
+        assert where in direct.errors, direct
+        eventually(lambda: where in tree.journal("-u", "likesd", after=cursor), f"'{where}' in the journal", 15)
+        assert tree.main_pid() == before
+        assert_nothing_noticed(seen)
+        # All or nothing: the good line above the wrong one is not in force either.
+        for user_item in ("post:900001", "post:900002"):
+            assert tree.ctl("like", "77", user_item).status == 0
+    finally:
+        path.write_text(good, encoding="utf-8")
+    assert tree.run("systemctl", "reload", "likesd").status == 0
+    assert tree.run("systemctl", "is-active", "likesd").output.strip() == "active"
+
+
+def test_a_kill_refuses_nobody_and_is_over_soon(tree, watch):
+    restarts = int(tree.show("likesd", "NRestarts")["NRestarts"])
+    before = tree.main_pid()
+    with watch("SIGKILL") as seen:
+        tree.run("systemctl", "kill", "-s", "KILL", "likesd")
+        eventually(lambda: tree.main_pid() not in (0, before), "another process", CRASH_SECONDS_MAX)
+    assert_nobody_refused(seen)
+    assert seen.ended > 0, "the load did not notice: was anything killed?"
+    assert seen.slowest_ms < CRASH_SECONDS_MAX * 1000
+    assert int(tree.show("likesd", "NRestarts")["NRestarts"]) == restarts + 1
+
+
+def test_a_hang_is_ended_by_the_watchdog_and_refuses_nobody(tree, watch):
+    restarts = int(tree.show("likesd", "NRestarts")["NRestarts"])
+    before, cursor = tree.main_pid(), tree.cursor()
+    with watch("hang") as seen:
+        tree.run("systemctl", "kill", "-s", "STOP", "--kill-who=main", "likesd")
+        eventually(lambda: tree.main_pid() not in (0, before), "the watchdog", HANG_SECONDS_MAX)
+    assert_nobody_refused(seen)
+    assert seen.slowest_ms < HANG_SECONDS_MAX * 1000
+    assert "Watchdog timeout" in tree.journal("-u", "likesd", after=cursor)
+    assert int(tree.show("likesd", "NRestarts")["NRestarts"]) == restarts + 1
+
+
+def test_a_restart_after_all_that_is_noticed_by_nobody(tree, watch):
+    with watch("restart 3") as seen:
+        tree.run("systemctl", "restart", "likesd")
+    assert_nothing_noticed(seen)
+
+
+def test_a_restart_by_signal_is_noticed_by_nobody(tree, watch):
+    """As `kill PID` does; Restart=always brings it back after RestartSec."""
+    before = tree.main_pid()
+    with watch("SIGTERM") as seen:
+        tree.run("systemctl", "kill", "-s", signal.SIGTERM.name, "--kill-who=main", "likesd")
+        eventually(lambda: tree.main_pid() not in (0, before), "another process", CRASH_SECONDS_MAX)
+    assert_nothing_noticed(seen)
+
+
+def test_nothing_is_lost_and_nothing_doubled(tree, load, figure):
+    """What was acknowledged is what PostgreSQL has, every `changed` was exact, and counters are counts."""
+    wanted, replies, problems = load.end()
+    assert problems == []
+    found = compare(tree, wanted, replies)
+    figure(f"books: {found.summary}")
+    assert found.differences == []
+    assert tree.run("runuser", "-u", "likesd", "--", "likesctl", "verify").status == 0
+
+
+def test_its_memory_stays_small(tree, figure):
+    size = resident_bytes(tree)
+    figure(f"resident memory in the end: {size / (1 << 20):.1f} MiB")
+    assert size < RESIDENT_BYTES_MAX
+
+
+# What has to be in the journal after all this, and nothing beside it.
+EXPECTED = (
+    r"Watchdog timeout",
+    r"Killing process \d+ \(likesd\)",
+    r"Main process exited, code=(killed|dumped), status=(9/KILL|6/ABRT)",
+    r"Failed with result '(signal|watchdog|timeout|core-dump)'",
+    r"LOCAL_CACHE_TTL_MS: 'soon'",
+    r"Reload failed|reload: Control process exited|Control process exited, code=exited, status=78",
+    r"Reload operation timed out|Failed to reload",
+)
+
+
+def test_the_journal_holds_nothing_unexpected(tree):
+    said = tree.run("journalctl", "-q", "--no-pager", "-o", "json", "-p", "warning", "-u", "likesd", "-u", "likesd.socket")
+    entries = [json.loads(line)["MESSAGE"] for line in said.output.splitlines()]
+    unexpected = [entry for entry in entries if not any(re.search(pattern, str(entry)) for pattern in EXPECTED)]
+    assert unexpected == []
