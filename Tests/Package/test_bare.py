@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from administering import next_command, status_text
 from conftest import PACKAGE_FOLDER
 from support.waiting import eventually
 
@@ -19,36 +20,16 @@ def bare(boot):
         yield container
 
 
-def status_text(container):
-    return container.show("likesd", "StatusText")["StatusText"]
-
-
-def next_command(text):
-    """The command in a text such as `down: next: COMMAND (why)`."""
-    found = re.search(r"next: (.+?)(?: \(|;|$)", text)
-    return found.group(1).strip() if found else None
-
-
 def test_it_installs_without_a_question(bare):
-    done = bare.run("apt-get", "install", "--no-install-recommends", f"/{PACKAGE_FOLDER}/likesd.deb")
+    done = bare.run("apt-get", "install", "-y", "--no-install-recommends", f"/{PACKAGE_FOLDER}/likesd.deb")
     said = done.output + done.errors
     assert not re.search(r"debconf|dpkg-reconfigure|\[Y/n\]|warning:|error", said, re.IGNORECASE), said
-
-
-def test_it_asks_nothing_at_all(bare):
-    assert not bare.run("bash", "-c", "ls /var/lib/dpkg/info/likesd.templates", ok=None).output
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_its_unit_is_enabled_and_active(bare, unit):
     assert bare.run("systemctl", "is-enabled", unit).output.strip() == "enabled"
     assert bare.run("systemctl", "is-active", unit).output.strip() == "active"
-
-
-def test_it_needs_only_libraries(bare):
-    said = bare.run("dpkg-query", "-W", "-f", "${Depends}", "likesd").output
-    names = {part.split()[0] for part in said.split(", ")}
-    assert all(name.startswith("lib") for name in names), names
 
 
 def test_its_system_is_well(bare):

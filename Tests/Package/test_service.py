@@ -8,12 +8,12 @@ import re
 import signal
 
 import pytest
+from administering import CONFIGURATION, set_settings, status_text
 from books import compare
 from conftest import PACKAGE_FOLDER
 from load import Load
 from support.waiting import eventually
 
-CONFIGURATION = "/etc/likesd/likesd.conf"
 # RestartSec=1 and the start itself, on a busy machine.
 CRASH_SECONDS_MAX = 15
 # WatchdogSec=10s, then TimeoutStopSec=20s if the signal can't be taken, then a start.
@@ -90,10 +90,6 @@ def test_the_status_line_is_alive(tree, load):
     assert status_text(tree).startswith("ok")
 
 
-def status_text(tree):
-    return tree.show("likesd", "StatusText")["StatusText"]
-
-
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_restart_is_noticed_by_nobody(tree, watch, number):
     before = tree.main_pid()
@@ -129,39 +125,28 @@ def package_version(tree):
 
 def test_a_reload_keeps_the_process_and_takes_new_values(tree, watch):
     before = tree.main_pid()
-    append_setting(tree, "LOCAL_CACHE_TTL_MS=1234")
+    set_settings(tree, LOCAL_CACHE_TTL_MS=1234)
     with watch("reload") as seen:
         done = tree.run("systemctl", "reload", "likesd")
     assert done.status == 0
     assert tree.main_pid() == before
     assert_nothing_noticed(seen)
-    append_setting(tree, "LOCAL_CACHE_TTL_MS=2345")
+    set_settings(tree, LOCAL_CACHE_TTL_MS=2345)
     done = tree.ctl("reload")
     assert "LOCAL_CACHE_TTL_MS" in done.output, done
 
 
 def test_a_reload_names_what_needs_a_restart(tree):
-    append_setting(tree, "LOCAL_CACHE_ENTRIES=5000")
+    set_settings(tree, LOCAL_CACHE_ENTRIES=5000)
     done = tree.ctl("reload")
     assert re.search(r"restart.*LOCAL_CACHE_ENTRIES|LOCAL_CACHE_ENTRIES.*restart", done.output, re.DOTALL), done
-
-
-def append_setting(tree, line):
-    """Sets it at the end of the file, in the place of what was set there before."""
-    name = line.split("=", 1)[0]
-    kept = [old for old in tree.read(CONFIGURATION).splitlines() if not old.startswith(f"{name}=")]
-    path = tree.root / CONFIGURATION.lstrip("/")
-    # Rewritten in place: owner and mode stay.
-    path.write_text("\n".join([*kept, line]) + "\n", encoding="utf-8")
-    return len(kept) + 1
 
 
 def test_a_reload_of_a_wrong_file_changes_nothing_and_says_where(tree, watch):
     path = tree.root / CONFIGURATION.lstrip("/")
     good = path.read_text(encoding="utf-8")
     before, cursor = tree.main_pid(), tree.cursor()
-    append_setting(tree, "RATE_LIMIT_REQUESTS=1")
-    line = append_setting(tree, "LOCAL_CACHE_TTL_MS=soon")
+    line = set_settings(tree, RATE_LIMIT_REQUESTS=1, LOCAL_CACHE_TTL_MS="soon")
     try:
         with watch("reload of a wrong file") as seen:
             failed = tree.run("systemctl", "reload", "likesd", ok=None)

@@ -1,0 +1,100 @@
+"""Who gets in, and when no more do; completions and manuals, as a user finds them."""
+
+import pytest
+from administering import set_settings
+from load import connect_as_application
+from support.waiting import eventually
+from support.wire import WireError
+
+CONNECTIONS = 5
+CONFIGURATION_MODE = "640 root likesd"
+
+
+@pytest.fixture(scope="module")
+def tree(boot_ready):
+    with boot_ready() as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def group(tree):
+    """The number of the group likesd."""
+    return int(tree.run("getent", "group", "likesd").output.split(":")[2])
+
+
+def test_the_servers_it_recommends_are_there(tree):
+    for unit in ("postgresql", "redis-server"):
+        assert tree.run("systemctl", "is-active", unit).output.strip() == "active"
+
+
+def test_the_socket_is_for_its_group(tree):
+    assert tree.run("stat", "-c", "%a %U %G", "/run/likesd/likesd.sock").output.strip() == "660 likesd likesd"
+
+
+def test_the_configuration_is_for_root_and_the_daemon(tree):
+    assert tree.run("stat", "-c", "%a %U %G", "/etc/likesd/likesd.conf").output.strip() == CONFIGURATION_MODE
+
+
+def test_root_gets_in_when_all_connections_are_taken(tree, group):
+    set_settings(tree, MAX_CONNECTIONS=CONNECTIONS)
+    tree.ctl("reload")
+    # likesctl's own, of a moment ago, may still count.
+    eventually(lambda: "connected_clients:1\r" in tree.ctl("info", "clients").output + "\r", "an empty house")
+    taken = [connect_as_application(tree, group) for _ in range(CONNECTIONS)]
+    try:
+        assert [connection.call("PING") for connection in taken] == ["PONG"] * CONNECTIONS
+        refused = connect_as_application(tree, group)
+        reply = refused.read()
+        assert isinstance(reply, WireError)
+        assert reply.code == "BUSY"
+        refused.close()
+        assert tree.health()["status"] == "ok"
+        assert "connected_clients" in tree.ctl("info").output
+        set_settings(tree, MAX_CONNECTIONS=CONNECTIONS + 1)
+        tree.ctl("reload")
+        with connect_as_application(tree, group) as one_more:
+            assert one_more.call("PING") == "PONG"
+    finally:
+        for connection in taken:
+            connection.close()
+        set_settings(tree, MAX_CONNECTIONS=None)
+        tree.ctl("reload")
+
+
+def test_an_application_may_not_reload(tree, group):
+    with connect_as_application(tree, group) as connection:
+        reply = connection.call("RELOAD")
+    assert isinstance(reply, WireError), reply
+
+
+@pytest.mark.parametrize("command", ["likesd", "likesctl"])
+def test_bash_completes(tree, command):
+    """Also where bash-completion itself is not installed."""
+    path = f"/usr/share/bash-completion/completions/{command}"
+    assert command in tree.shell(f"source {path} && complete -p {command}").output
+
+
+def test_bash_completes_the_first_word(tree):
+    line = (
+        "source /usr/share/bash-completion/completions/likesctl; COMP_WORDS=(likesctl rel) COMP_CWORD=1 "
+        "COMP_LINE='likesctl rel' COMP_POINT=12; "
+        "$(complete -p likesctl | sed 's/.*-F \\([^ ]*\\).*/\\1/') likesctl rel likesctl; echo \"${COMPREPLY[*]}\""
+    )
+    assert "reload" in tree.shell(line).output
+
+
+@pytest.mark.parametrize("page", ["8 likesd", "1 likesctl", "5 likesd.conf", "7 likesd-protocol"])
+def test_a_manual_page_is_found(tree, page):
+    section, name = page.split()
+    tree.run("apt-get", "install", "-y", "--no-install-recommends", "man-db", DEBIAN_FRONTEND="noninteractive")
+    path = tree.run("man", "-w", section, name).output.strip()
+    assert path.endswith(f"/{name}.{section}.gz")
+    text = tree.run("man", section, name, MANWIDTH="80", MANPAGER="cat").output
+    assert "NAME" in text
+
+
+def test_the_configuration_as_shipped_is_the_default(tree):
+    """Every line of it is a comment, and it is accepted."""
+    shipped = tree.run("likesd", "--config", "/etc/likesd/likesd.conf", "--check-config").output
+    plain = tree.run("likesd", "--check-config").output
+    assert shipped == plain
