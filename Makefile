@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test simulate chaos bench deb lint install-deps clean
+.PHONY: help build run test package-test simulate chaos bench deb lint install-deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C st
 test: ## build and run all tests, with a real PostgreSQL and Redis
 	@scripts/install-deps
 	@scripts/test
+
+package-test: ## build the Debian package, boot a Debian and try all of it there, under load; root; ARGS=--keep
+	@scripts/install-deps --package-test
+	@scripts/package-test $(ARGS)
 
 SEEDS ?= 2000
 simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n [FIRST=s] [ARGS=--trace]
@@ -44,4 +48,4 @@ lint: ## check format, warnings, imports and scripts
 
 clean: ## remove all that was built; .run/ and .venv/ stay
 	swift package clean
-	rm -rf .build/checks .build/deb .build/results
+	rm -rf .build/checks .build/deb .build/results .build/package-results

@@ -40,7 +40,9 @@ def compare(container, wanted, replies):
     strangers = {row for row in rows if row[0] >= 1_000_000_000} - known
     differences += [f"{pair}: in PostgreSQL, and nobody asked for it" for pair in strangers]
     drifted = container.sql(DRIFT)
-    differences += [f"counter of {item(kind, number)}: {count}, likes: {likes}" for kind, number, count, likes in drifted]
+    differences += [
+        f"counter of {item(kind, number)}: {count}, likes: {likes}" for kind, number, count, likes in drifted
+    ]
     changes = sum(reply.verb in ("LIKE", "UNLIKE") and isinstance(reply.outcome, int) for reply in replies)
     duplicates = sum(len(outcomes) - 1 for outcomes in shared.values())
     summary = (

@@ -15,11 +15,10 @@ import pytest
 # What the integration tests stand on serves here too.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Integration"))
 
-from support.time_limit import time_limit  # noqa: E402 (the path first)
-from support.waiting import eventually  # noqa: E402
-
 import base_tree  # noqa: E402
 from container import Container, copy_of  # noqa: E402
+from support.time_limit import time_limit  # noqa: E402 (the path first)
+from support.waiting import eventually  # noqa: E402
 
 # Installing PostgreSQL, or a hang that the watchdog ends, on a busy machine.
 TEST_SECONDS_MAX = 300
@@ -190,6 +189,7 @@ def ready(base_with_packages, work, names):
     try:
         container.start()
         container.run("apt-get", "install", "-y", f"/{PACKAGE_FOLDER}/likesd.deb", DEBIAN_FRONTEND="noninteractive")
+        container.run("apt-get", "install", "-y", "man-db", DEBIAN_FRONTEND="noninteractive")
         for line in MAKE_DATABASE:
             container.shell(line)
         eventually(lambda: container.health()["status"] == "ok", "a service in good health", HEALTH_SECONDS_MAX)

@@ -1,7 +1,7 @@
 """Real likes, from clients of several kinds, in a process of its own; every reply is kept with its times.
 
-Each client has users of its own, so it knows what `changed` has to be. One user's likes are sent by all of them, so that
-equal requests meet: exactly one of those may change anything.
+Each client has users of its own, so it knows what `changed` has to be. The likes of further users are sent by all of
+them, so that equal requests meet: exactly one of those may change anything.
 """
 
 import collections
@@ -183,7 +183,9 @@ def serve(pipe, folder, group, seed):
                 pipe.send((min(client.settled_at[0] for client in clients), problems(clients)))
             else:
                 upto = [len(client.replies) for client in clients]
-                pipe.send([reply for client, a, b in zip(clients, taken, upto) for reply in client.replies[a:b]])
+                pipe.send(
+                    [reply for client, a, b in zip(clients, taken, upto, strict=True) for reply in client.replies[a:b]]
+                )
                 taken = upto
         stopped.set()
         for thread in threads:

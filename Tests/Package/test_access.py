@@ -86,7 +86,6 @@ def test_bash_completes_the_first_word(tree):
 @pytest.mark.parametrize("page", ["8 likesd", "1 likesctl", "5 likesd.conf", "7 likesd-protocol"])
 def test_a_manual_page_is_found(tree, page):
     section, name = page.split()
-    tree.run("apt-get", "install", "-y", "--no-install-recommends", "man-db", DEBIAN_FRONTEND="noninteractive")
     path = tree.run("man", "-w", section, name).output.strip()
     assert path.endswith(f"/{name}.{section}.gz")
     text = tree.run("man", section, name, MANWIDTH="80", MANPAGER="cat").output

@@ -235,7 +235,9 @@ EXPECTED = (
 
 
 def test_the_journal_holds_nothing_unexpected(tree):
-    said = tree.run("journalctl", "-q", "--no-pager", "-o", "json", "-p", "warning", "-u", "likesd", "-u", "likesd.socket")
+    said = tree.run(
+        "journalctl", "-q", "--no-pager", "-o", "json", "-p", "warning", "-u", "likesd", "-u", "likesd.socket"
+    )
     entries = [json.loads(line)["MESSAGE"] for line in said.output.splitlines()]
     unexpected = [entry for entry in entries if not any(re.search(pattern, str(entry)) for pattern in EXPECTED)]
     assert unexpected == []
