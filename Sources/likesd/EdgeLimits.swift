@@ -36,8 +36,6 @@ enum EdgeLimits {
     static let stopFlushMs: Int64 = 1_000
     /// The status line is renewed no more often.
     static let statusMs: Int64 = 2_000
-    /// The size of a configuration file is checked by the core; this only bounds what is read of something endless.
-    static let configurationFileBytesMax = 4 * 1024 * 1024
     /// Larger blocks of memory go back to the system when they are freed.
     static let keptBlockBytesMax: Int32 = 1024 * 1024
     /// The list of the process' mapped files: some 10 KiB.

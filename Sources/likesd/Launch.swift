@@ -29,29 +29,13 @@ enum Launch {
         return try daemon.run()
     }
 
-    /// The file's settings and those of the environment, checked.
+    /// The settings in force, checked.
     private static func configuration(file: String?) throws(DaemonError) -> Configuration {
-        var text: (name: String, text: [UInt8])?
-        if let file {
-            do {
-                text = (file, try TextFile.read(file, bytesMax: EdgeLimits.configurationFileBytesMax))
-            } catch {
-                throw DaemonError("\(error.message): check the path given to --config", .configuration)
-            }
-        }
         do {
-            return try Configuration.load(file: text, environment: environment())
+            return try ConfigurationSource(file: file).load()
         } catch {
             throw DaemonError("the configuration is wrong:\n\(error.text)", .configuration)
         }
-    }
-
-    private static func environment() -> [String: String] {
-        var values: [String: String] = [:]
-        for name in Setting.allCases.map(\.rawValue) {
-            if let value = getenv(name) { values[name] = String(cString: value) }
-        }
-        return values
     }
 
     private static var versionText: String {

@@ -20,8 +20,11 @@ package enum Setting: String, CaseIterable, Sendable {
     case connectionsMax = "MAX_CONNECTIONS"
     case logLevel = "LOG_LEVEL"
 
-    /// Whether a value may hold a password: messages never repeat it.
-    var isSecret: Bool {
+    /// The variable that names the folder of credentials, as systemd sets it.
+    package static let credentialsFolderVariable = "CREDENTIALS_DIRECTORY"
+
+    /// Whether a value may hold a password: messages never repeat it, and it may be a credential.
+    package var isSecret: Bool {
         switch self {
         case .databaseURL, .databaseReplicaURLs, .redisURL: true
         case .socket, .socketMode, .cacheTTLSeconds, .recentLikesTTL, .recentLikesMax, .rateLimitRequests,
