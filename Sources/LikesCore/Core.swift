@@ -5,7 +5,9 @@ import LikesProtocol
 /// The events stand in the extensions: requests in `Core+Requests`, counts and pairs in `Reads/`, the path of a change
 /// in `Writes/`, connections and time in `Backends/`.
 package struct Core {
-    package let configuration: Configuration
+    package internal(set) var configuration: Configuration
+    /// What the configuration file says otherwise, in the order of the settings, since the last reload.
+    var restartNeeded: [Setting] = []
     let safeguards: Safeguards
     let versions: VersionFacts
     let startedAt: Instant

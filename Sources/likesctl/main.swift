@@ -35,7 +35,8 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     switch command {
     case .count: arguments.count > 1 ? "MCOUNT" : "COUNT"
     case .liked: arguments.count > 2 ? "MLIKED" : "LIKED"
-    case .like, .unlike, .health, .info, .metrics, .ping, .bench, .migrate, .verify: command.rawValue.uppercased()
+    case .like, .unlike, .health, .info, .metrics, .ping, .reload, .bench, .migrate, .verify:
+        command.rawValue.uppercased()
     }
 }
 

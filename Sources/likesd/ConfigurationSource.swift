@@ -25,6 +25,16 @@ struct ConfigurationSource {
         return try Configuration.load(file: text, credentials: credentials, environment: environment())
     }
 
+    /// The same once more, while the daemon runs: without a file nothing of it can have changed.
+    func reload() throws(ConfigurationError) -> Configuration {
+        guard file != nil else {
+            throw ConfigurationError([
+                ConfigurationProblem(.environment, "likesd was started without --config: there is no file to read")
+            ])
+        }
+        return try load()
+    }
+
     private func credentials(noting problems: inout [ConfigurationProblem]) -> [Setting: [UInt8]] {
         guard let folder = variable(Setting.credentialsFolderVariable), !folder.isEmpty else { return [:] }
         var found: [Setting: [UInt8]] = [:]

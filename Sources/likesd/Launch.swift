@@ -10,7 +10,7 @@ enum Launch {
             case .help: print(Options.helpText, terminator: "")
             case .version: print(versionText)
             case .checkConfiguration(let file): print(try configuration(file: file).effectiveText, terminator: "")
-            case .run(let file): return try runDaemon(configuration(file: file))
+            case .run(let file): return try runDaemon(ConfigurationSource(file: file), configuration(file: file))
             }
             return .success
         } catch {
@@ -20,12 +20,14 @@ enum Launch {
         }
     }
 
-    private static func runDaemon(_ configuration: Configuration) throws(DaemonError) -> ExitStatus {
+    private static func runDaemon(
+        _ source: ConfigurationSource, _ configuration: Configuration
+    ) throws(DaemonError) -> ExitStatus {
         // A client or a log reader that went away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         // The C library raises its bound with each large block that is freed, up to 32 MiB, and then keeps such blocks.
         mallopt(M_MMAP_THRESHOLD, EdgeLimits.keptBlockBytesMax)
-        let daemon = try Daemon(configuration: configuration)
+        let daemon = try Daemon(source: source, configuration: configuration)
         return try daemon.run()
     }
 

@@ -116,7 +116,7 @@ extension Core {
     ) {
         let unavailable = Reply.error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
         switch waiting {
-        case .change: return
+        case .change, .reload: return
         case .following(let item):
             answer(ticket, unavailable, now: now, into: &actions)
             leaveFetch(item)

@@ -24,7 +24,7 @@ final class RedisLink: RedisConnectionOwner {
     }
 
     private let host: CoreHost
-    private let configuration: Configuration
+    private var configuration: Configuration
     private let channels: RedisChannels
     private lazy var connection = RedisConnection(owner: self, loop: loop, configuration: configuration)
     private let loop: EventLoop
@@ -43,6 +43,9 @@ final class RedisLink: RedisConnectionOwner {
         self.channels = channels
         command = RedisCommand(types: configuration.itemTypes)
     }
+
+    /// Calls from now on are made with these settings; the connection's own take a restart.
+    func configure(_ configuration: Configuration) { self.configuration = configuration }
 
     // MARK: Coming and going
 

@@ -4,7 +4,8 @@ import LikesCore
 
 /// Tells systemd how the daemon is; without a systemd that asked for it, nothing.
 struct Notifier {
-    private let isWanted = getenv("NOTIFY_SOCKET") != nil
+    /// Whether a service manager listens.
+    let isWanted = getenv("NOTIFY_SOCKET") != nil
     private var status = ""
     /// When the status line is to be looked at; nil: nothing happened since it last was.
     private(set) var statusDueAt: Instant?
@@ -12,8 +13,14 @@ struct Notifier {
 
     init(now: Instant) { lookedAt = now }
 
-    /// Starting is over, whether or not the backends are there.
+    /// Starting, or reloading, is over, whether or not the backends are there.
     func ready() { send("READY=1") }
+
+    /// Settings are being read anew; `ready` follows.
+    func reloading(now: Instant) { send("RELOADING=1\nMONOTONIC_USEC=\(now.microseconds)") }
+
+    /// The daemon makes progress.
+    func alive() { send("WATCHDOG=1") }
 
     func stopping() { send("STOPPING=1") }
 
