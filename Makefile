@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test simulate chaos bench lint install-deps clean
+.PHONY: help build run test simulate chaos bench deb lint install-deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +36,12 @@ bench: ## measure likesd beside Redis and PostgreSQL, about 10 minutes; ROWS=cou
 	@$(MAKE) build
 	@scripts/bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
+deb: ## build the Debian package, into .build/deb
+	@scripts/deb
+
 lint: ## check format, warnings, imports and scripts
 	@scripts/lint
 
 clean: ## remove all that was built; .run/ and .venv/ stay
 	swift package clean
-	rm -rf .build/checks .build/results
+	rm -rf .build/checks .build/deb .build/results

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// The tables in PostgreSQL, as data: `likesctl migrate` makes them, the daemon checks their version.
 package enum Schema {
     /// The version this code needs, and the newest it knows.
@@ -94,14 +96,19 @@ package enum Schema {
 
     /// Taken by whoever migrates, until the end of its transaction: hosts that migrate at once take turns.
     /// The number is "likesd" in ASCII.
-    package static let migrationLock = "SELECT pg_advisory_xact_lock(119200029176676)"
+    package static let migrationLock = "SELECT \(lockForMigrating)"
+    static let lockForMigrating = "pg_advisory_xact_lock(119200029176676)"
     /// One row, one boolean: whether `selectVersion` will find its table. It raises no error, which would end the
     /// transaction.
     package static let hasVersion = "SELECT to_regclass('likesd_schema') IS NOT NULL"
     /// One row, one integer. The table is missing (SQLSTATE 42P01) where nothing was migrated.
     package static let selectVersion = "SELECT version FROM likesd_schema"
     /// $1: the version reached.
-    package static let updateVersion = "UPDATE likesd_schema SET version = $1::integer, migrated_at = now()"
+    package static let updateVersion = updateVersion(to: "$1::integer")
+
+    static func updateVersion(to version: String) -> String {
+        "UPDATE likesd_schema SET version = \(version), migrated_at = now()"
+    }
 
     // MARK: Item types
 
@@ -111,13 +118,21 @@ package enum Schema {
     /// snapshot has what another host added while this one waited. Readers are not kept out.
     package static let lockItemTypes = "LOCK TABLE item_types IN SHARE ROW EXCLUSIVE MODE"
     /// $1 text[]: the configured types in their order. Those missing are numbered on; rows of (id, name) added.
-    package static let addItemTypes = """
+    package static let addItemTypes = addItemTypes("$1")
+
+    /// An array of names, without quotes: the letters a type's name may have need none.
+    package static func array(of types: ItemTypes) -> String { "{" + types.names.joined(separator: ",") + "}" }
+
+    /// `array`: a parameter, or a literal in quotes.
+    static func addItemTypes(_ array: String) -> String {
+        """
         INSERT INTO item_types (id, name)
         SELECT ((SELECT coalesce(max(id), 0) FROM item_types) + row_number() OVER (ORDER BY wanted.place))::smallint,
             wanted.name
-        FROM unnest($1::text[]) WITH ORDINALITY AS wanted(name, place)
+        FROM unnest(\(array)::text[]) WITH ORDINALITY AS wanted(name, place)
         WHERE NOT EXISTS (SELECT FROM item_types AS known WHERE known.name = wanted.name)
         ORDER BY wanted.place
         RETURNING id, name
         """
+    }
 }

@@ -108,6 +108,9 @@ enum Command: String, CaseIterable {
             there is one) and the environment, which wins. Needs a user who may create tables.
             Adds the configured ITEM_TYPES that are missing. It is safe to run again, and to
             run from two hosts at once. The daemon need not run, and need not be restarted.
+
+              --sql               print the statements instead, for psql or a tool of your own;
+                                  they are safe to repeat as well
             """
         case .bench: BenchOptions.explanation
         case .verify: VerifyOptions.explanation
@@ -121,7 +124,13 @@ enum Command: String, CaseIterable {
 
     private var options: String {
         let socketOrConfig = readsConfiguration ? " [--config FILE]" : " [--socket PATH]"
-        let own = self == .verify ? VerifyOptions.usage : self == .bench ? BenchOptions.usage : ""
+        let own =
+            switch self {
+            case .verify: VerifyOptions.usage
+            case .bench: BenchOptions.usage
+            case .migrate: " [--sql]"
+            case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping: ""
+            }
         return socketOrConfig + own + (hasJSON ? " [--json]" : "")
     }
 }

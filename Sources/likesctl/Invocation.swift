@@ -9,6 +9,8 @@ struct Invocation: Equatable {
     var socketPath: String?
     var configFile: String?
     var json = false
+    /// migrate: print the statements instead of executing them.
+    var printsSQL = false
     var verify = VerifyOptions()
     var bench = BenchOptions()
 
@@ -81,6 +83,7 @@ struct Invocation: Equatable {
             throw Self.wrong(
                 "--config is for migrate and verify alone: name the daemon's socket with --socket", command)
         }
+        if printsSQL, json { throw Self.wrong("--sql prints SQL: it takes no --json", command) }
         if command == .verify { try verify.check() }
         if command == .bench { try bench.check() }
         if json, !command.hasJSON {
@@ -88,12 +91,14 @@ struct Invocation: Equatable {
         }
     }
 
-    private static let ownFlags = VerifyOptions.flags.union(BenchOptions.flags)
+    private static let sqlFlag = "--sql"
+    private static let ownFlags = VerifyOptions.flags.union(BenchOptions.flags).union([sqlFlag])
     private static let ownNames = VerifyOptions.names.union(BenchOptions.names)
 
     /// `value`: nil for a flag.
     private mutating func set(_ name: String, _ value: String?, of command: Command) throws(Failure) {
         switch (command, value) {
+        case (.migrate, nil) where name == Self.sqlFlag: printsSQL = true
         case (.verify, nil) where VerifyOptions.flags.contains(name): verify.set(flag: name)
         case (.verify, let value?) where VerifyOptions.names.contains(name): try verify.set(name, to: value)
         case (.bench, nil) where BenchOptions.flags.contains(name): bench.set(flag: name)

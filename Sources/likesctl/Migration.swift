@@ -60,9 +60,7 @@ struct Migration {
         if types.names.allSatisfy({ known.contains($0) }) { return [] }
         try begin(connection)
         try connection.execute(Schema.lockItemTypes)
-        // The letters a type's name may have need no quotes in an array.
-        let array = "{" + types.names.joined(separator: ",") + "}"
-        let added = try connection.execute(Schema.addItemTypes, [array]).compactMap { $0.last ?? nil }
+        let added = try connection.execute(Schema.addItemTypes, [Schema.array(of: types)]).compactMap { $0.last ?? nil }
         try connection.execute("COMMIT")
         return added
     }

@@ -157,6 +157,56 @@ def test_the_file_is_read_and_the_environment_wins(postgres, database, folder):
     }
 
 
+def schema_of(postgres, database):
+    """The tables and their rows as SQL, but for the row that says when they were made."""
+    return postgres.dump(database, "--exclude-table-data=likesd_schema")
+
+
+def execute_script(postgres, database, **settings):
+    done = run("likesctl", "migrate", "--sql", "--config", "/dev/null", **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    with postgres.connect(database) as connection:
+        connection.execute(done.stdout)
+
+
+def test_its_sql_makes_the_same_tables(postgres, database, number):
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database), ITEM_TYPES="photo,post")
+    other = f"empty{number()}"
+    postgres.create_database(other)
+    execute_script(postgres, other, ITEM_TYPES="photo,post")
+    made = schema_of(postgres, other)
+    assert "CREATE TABLE public.cache_repairs" in made
+    assert "photo" in made
+    assert made == schema_of(postgres, database)
+    execute_script(postgres, other, ITEM_TYPES="photo,post")
+    assert schema_of(postgres, other) == made
+    done = run("likesctl", "migrate", "--json", DATABASE_URL=postgres.url(other), ITEM_TYPES="photo,post")
+    assert json.loads(done.stdout)["from"] == SCHEMA_VERSION
+
+
+def test_its_sql_upgrades_and_leaves_a_newer_schema_alone(postgres, database):
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    made = schema_of(postgres, database)
+    with postgres.connect(database) as connection:
+        connection.execute("DROP TABLE lanes, cache_repairs")
+        connection.execute("UPDATE likesd_schema SET version = 1")
+    execute_script(postgres, database)
+    assert schema_of(postgres, database) == made
+    with postgres.connect(database) as connection:
+        assert connection.execute("SELECT version FROM likesd_schema").fetchall() == [(SCHEMA_VERSION,)]
+        connection.execute("UPDATE likesd_schema SET version = 99")
+    execute_script(postgres, database)
+    with postgres.connect(database) as connection:
+        assert connection.execute("SELECT version FROM likesd_schema").fetchall() == [(99,)]
+
+
+def test_its_sql_needs_no_server_and_is_no_json():
+    done = run("likesctl", "migrate", "--sql", "--config", "/dev/null", DATABASE_URL="host=/nowhere")
+    assert done.returncode == 0
+    assert run("likesctl", "migrate", "--sql", "--json").returncode == 64
+    assert run("likesctl", "verify", "--sql").returncode == 64
+
+
 def test_a_wrong_file_is_refused_with_every_line_that_is_wrong(folder):
     file = folder / "wrong.conf"
     file.write_text("LOG_LEVEL=info\nRATE_LIMIT_REQUESTS=abc\nFOO=1\n")

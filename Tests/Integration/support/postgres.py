@@ -100,6 +100,18 @@ class Postgres:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
+    def dump(self, database, *options):
+        """What pg_dump says of it, without its version, or the random word that newer ones guard their text with."""
+        text = subprocess.run(
+            [programs() / "pg_dump", *options, self.url(database)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+        ).stdout
+        return "".join(line for line in text.splitlines(True) if not line.startswith(("--", "\\restrict", "\\unrestrict")))
+
     def set(self, name, value):
         """A setting for all sessions, those that are open included; None takes it back."""
         with self.connect("postgres") as connection:

@@ -1,0 +1,39 @@
+import LikesProtocol
+
+extension Schema {
+    /// What `likesctl migrate` does, as SQL for whoever brings the schema up by other means: from any older version, or
+    /// from nothing. Safe to repeat; in a newer schema no step is done.
+    package static func script(itemTypes: ItemTypes) -> String {
+        var text = """
+            -- The tables of likesd, version \(version), for PostgreSQL: what 'likesctl migrate' does.
+            -- Safe to repeat; steps that were done are skipped:  psql -v ON_ERROR_STOP=1 -f FILE DATABASE
+
+            """
+        for migration in migrations {
+            text += "\n-- Version \(migration.version)\n" + transaction(block(of: migration))
+        }
+        text += "\n-- Item types\n" + transaction("\(lockItemTypes);\n\(addItemTypes("'\(array(of: itemTypes))'"));\n")
+        return text
+    }
+
+    /// What was read before a lock was had must not count after it, whatever the database's own default is.
+    private static func transaction(_ statements: String) -> String {
+        "BEGIN ISOLATION LEVEL READ COMMITTED;\n\(statements)COMMIT;\n"
+    }
+
+    /// A block of PL/pgSQL, one step: it looks at the version once it has the lock.
+    private static func block(of migration: Migration) -> String {
+        let statements = migration.statements + [updateVersion(to: String(migration.version))]
+        return """
+            DO $likesd$
+            BEGIN
+                PERFORM \(lockForMigrating);
+                IF (\(hasVersion)) THEN
+                    IF (\(selectVersion)) >= \(migration.version) THEN RETURN; END IF;
+                END IF;
+            \(statements.map { "\($0);\n" }.joined())END
+            $likesd$;
+
+            """
+    }
+}
