@@ -10,7 +10,7 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
     case .version: return (Help.version + "\n", .ok)
     case .run(.migrate, arguments: _):
         let configuration = try ConfigurationSource.load(file: invocation.configFile)
-        let migration = try Migration(of: configuration.databaseURL, itemTypes: configuration.itemTypes)
+        let migration = try Migration(configuration)
         return (invocation.json ? migration.json.text + "\n" : migration.text, .ok)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: invocation.configFile)
