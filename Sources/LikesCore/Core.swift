@@ -67,6 +67,7 @@ package struct Core {
     var hasStopped = false
 
     var statistics = Statistics()
+    var statusRates: StatusRates
 
     /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start.
     package init(
@@ -77,6 +78,7 @@ package struct Core {
         self.safeguards = safeguards
         self.versions = versions
         startedAt = now
+        statusRates = StatusRates(now: now)
         jitter = SplitMix64(seed: seed)
         cache = LocalCache(
             entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next())

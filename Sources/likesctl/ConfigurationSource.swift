@@ -4,7 +4,7 @@ import LikesCore
 /// Where settings come from on this host: a file, credentials, the environment.
 enum ConfigurationSource {
     /// Read where no file is named; it need not be there.
-    static let defaultFile = "/etc/likesd/likesd.conf"
+    static let defaultFile = SettingPlaces.defaultFile
 
     /// All settings, from `file` or the default one, from credentials, and from the environment.
     static func load(file: String?) throws(Failure) -> Configuration {

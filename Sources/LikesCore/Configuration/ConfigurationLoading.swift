@@ -13,9 +13,11 @@ extension Configuration {
             var reader = ConfigurationFileReader(name: file.name)
             reader.read(file.text, into: &configuration)
             problems = reader.problems
+            configuration.places.file = file.name
         }
         for setting in Setting.allCases {
             guard let bytes = credentials[setting] else { continue }
+            configuration.places.others[setting] = .credential
             do {
                 try setting.apply(credential: bytes, to: &configuration)
             } catch {
@@ -24,6 +26,7 @@ extension Configuration {
         }
         for setting in Setting.allCases {
             guard let value = environment[setting.rawValue], !value.isEmpty else { continue }
+            configuration.places.others[setting] = .environment
             do {
                 try setting.apply(value, to: &configuration)
             } catch {

@@ -59,9 +59,9 @@ final class RedisLink: RedisConnectionOwner {
 
     func flush() { connection.flush() }
 
-    func closed(_ reason: String) {
+    func closed(_ failure: BackendFailure) {
         forget()
-        host.deliver { core, now, actions in core.lost(.redis, .unreachable(reason), now: now, into: &actions) }
+        host.deliver { core, now, actions in core.lost(.redis, failure, now: now, into: &actions) }
     }
 
     private func forget() {

@@ -30,15 +30,16 @@ struct Notifier {
         statusDueAt = lookedAt.adding(ms: EdgeLimits.statusMs)
     }
 
-    /// Sends the status line when it is due and not the last one.
-    mutating func update(now: Instant, line: (Instant) -> String) {
+    /// Sends the status line when it is due and not the last one. One that shows rates is looked at once more, even if
+    /// nothing happens any more.
+    mutating func update(now: Instant, line: (Instant) -> StatusLine) {
         guard let due = statusDueAt, due <= now else { return }
-        statusDueAt = nil
-        lookedAt = now
         let current = line(now)
-        guard current != status else { return }
-        status = current
-        send("STATUS=\(current)")
+        lookedAt = now
+        statusDueAt = current.isAtRest ? nil : now.adding(ms: EdgeLimits.statusMs)
+        guard current.text != status else { return }
+        status = current.text
+        send("STATUS=\(status)")
     }
 
     private func send(_ text: String) {
