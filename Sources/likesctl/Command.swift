@@ -129,7 +129,7 @@ enum Command: String, CaseIterable {
             case .verify: VerifyOptions.usage
             case .bench: BenchOptions.usage
             case .migrate: " [--sql]"
-            case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping: ""
+            case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping, .reload: ""
             }
         return socketOrConfig + own + (hasJSON ? " [--json]" : "")
     }
