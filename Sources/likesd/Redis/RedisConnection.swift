@@ -157,21 +157,23 @@ final class RedisConnection {
         command.word("AUTH")
         if let username = endpoint.username { command.word(username.utf8) }
         command.word(password.utf8)
+        command.end()
         send(command)
     }
 
     // MARK: Commands and replies
 
-    /// Without a connection nothing is sent: its end was told, or will be.
+    /// A command that was ended. Without a connection nothing is sent: its end was told, or will be.
     func send(_ command: borrowing RedisCommand) {
         guard let context else { return }
+        precondition(command.bytes.last == 0, "a command without end")
         let status = command.bytes.withUnsafeBytes { bytes in
             redisAsyncFormattedCommand(
                 context,
                 { context, reply, _ in
                     guard let context, let reply, let connection = RedisConnection.of(context) else { return }
                     connection.received(RedisReply(UnsafePointer(reply.assumingMemoryBound(to: redisReply.self))))
-                }, nil, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+                }, nil, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count - 1)
         }
         if status != REDIS_OK { giveUp("hiredis takes no more commands") }
     }

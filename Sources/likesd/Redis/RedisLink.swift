@@ -119,6 +119,7 @@ final class RedisLink: RedisConnectionOwner {
     private func send(_ what: Sent) {
         if case .preparing(let left) = state { state = .preparing(left + 1) }
         sent.append(what)
+        command.end()
         connection.send(command)
     }
 

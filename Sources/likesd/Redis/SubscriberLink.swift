@@ -49,6 +49,7 @@ final class SubscriberLink: RedisConnectionOwner {
         command.word("SUBSCRIBE")
         command.word(channels.counters)
         command.word(channels.host)
+        command.end()
         connection.send(command)
     }
 

@@ -110,7 +110,8 @@ class Postgres:
             text=True,
             env=clean_environment(),
         ).stdout
-        return "".join(line for line in text.splitlines(True) if not line.startswith(("--", "\\restrict", "\\unrestrict")))
+        left_out = ("--", "\\restrict", "\\unrestrict")
+        return "".join(line for line in text.splitlines(True) if not line.startswith(left_out))
 
     def set(self, name, value):
         """A setting for all sessions, those that are open included; None takes it back."""
