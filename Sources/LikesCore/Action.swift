@@ -50,6 +50,11 @@ package enum Action: Equatable, Sendable {
     /// Close it; no event follows. Calls under way on it were given up by the core.
     case disconnect(Backend)
 
+    /// Read the settings anew, from where they came at the start; the ticket is that of the request, nil after a signal
+    /// → `reloaded`, before anything else happens
+    case reload(Ticket?)
+    /// These settings are in force from now on; what takes a restart is as it was.
+    case configure(Configuration)
     case log(LogLevel, String)
     /// Everything accepted was answered, or the deadline passed: leave.
     case stopped

@@ -51,6 +51,7 @@ private func flags(_ verb: Verb) -> [String] {
     case .count, .mcount, .liked, .mliked: ["readonly"]
     case .ping, .echo: ["fast"]
     case .health, .info, .metrics: ["loading", "stale"]
+    case .reload: ["admin", "noscript", "loading", "stale"]
     case .quit, .reset, .hello, .client, .command, .select, .config: ["noscript", "loading", "stale", "fast"]
     }
 }
@@ -66,6 +67,7 @@ private func summary(_ verb: Verb) -> String {
     case .health: "Whether likesd, its database and its Redis are well."
     case .info: "Facts and counters of the daemon, in sections."
     case .metrics: "The daemon's counters for Prometheus."
+    case .reload: "Reads the configuration file again and applies it, as a whole or not at all."
     case .ping: "Answers PONG, or the text."
     case .echo: "Answers the text."
     case .quit: "Closes the connection."
@@ -101,7 +103,7 @@ private func arguments(_ verb: Verb) -> [Argument] {
     case .client, .config: [Argument(name: "subcommand"), Argument(name: "argument", flags: ["optional", "multiple"])]
     case .command: [Argument(name: "subcommand", flags: ["optional"])]
     case .select: [Argument(name: "index", type: "integer")]
-    case .health, .metrics, .quit, .reset: []
+    case .health, .metrics, .reload, .quit, .reset: []
     }
 }
 
@@ -122,7 +124,7 @@ private func documentation(_ verb: Verb) -> Reply {
 private func group(_ verb: Verb) -> String {
     switch verb {
     case .like, .unlike, .count, .mcount, .liked, .mliked: "generic"
-    case .health, .info, .metrics, .command, .config: "server"
+    case .health, .info, .metrics, .reload, .command, .config: "server"
     case .ping, .echo, .quit, .reset, .hello, .client, .select: "connection"
     }
 }

@@ -2,13 +2,32 @@ import LikesProtocol
 
 // Requests: what each needs, and what it has to wait for.
 extension Core {
-    /// nil: the table is full; tell the client `refusal` and close.
-    package mutating func opened(now: Instant) -> ConnectionID? {
-        guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax) else {
+    /// nil: the table is full; tell the client `refusal` and close. `isAdministrator`: the peer is root or the daemon's
+    /// own user.
+    package mutating func opened(isAdministrator: Bool = false, now: Instant) -> ConnectionID? {
+        let kept = isAdministrator ? Limits.administratorConnectionsMax : 0
+        guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax + kept) else {
             statistics.connectionsRefused += 1
             return nil
         }
+        sessions[id].isAdministrator = isAdministrator
         return id
+    }
+
+    /// A client of the process before this one goes on here; `restore` tells what is known of it. nil: too many.
+    package mutating func tookOver(
+        isAdministrator: Bool, now: Instant, restore: (inout ClientFacts) -> Void
+    ) -> ConnectionID? {
+        guard let id = opened(isAdministrator: isAdministrator, now: now) else { return nil }
+        statistics.connectionsTakenOver += 1
+        restore(&sessions[id].client)
+        return id
+    }
+
+    /// What is known of a client that has nothing under way and stays; nil for any other.
+    package func idleClient(_ id: ConnectionID) -> ClientFacts? {
+        guard sessions.isOpen(id), sessions.isIdle(id), !sessions[id].isClosing else { return nil }
+        return sessions[id].client
     }
 
     /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
@@ -76,6 +95,7 @@ extension Core {
             for (place, item) in items.enumerated() {
                 liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), now: now, into: &actions)
             }
+        case .reload: reload(on: connection, into: &actions)
         case .like(let pair): change(pair, .like, on: connection, now: now, into: &actions)
         case .unlike(let pair): change(pair, .unlike, on: connection, now: now, into: &actions)
         case .health: sessions.reply(healthReply(), on: connection, into: &actions)
@@ -116,7 +136,7 @@ extension Core {
             switch waiting {
             case .change: if !dropped.contains(ticket) { continue }
             case .count(let item), .following(let item): leaveFetch(item)
-            case .liked: break
+            case .liked, .reload: break
             case .gather: if let gather { leaveFetches(gather) }
             }
             // What follows a read of this connection was never sent, and what follows that neither.
@@ -139,7 +159,7 @@ extension Core {
         let holder: Deadline.Holder
         switch what {
         case .change(let index): holder = .change(index, generation: changes[index].generation)
-        case .count, .liked, .following, .gather: holder = .read(ticket)
+        case .count, .liked, .following, .gather, .reload: holder = .read(ticket)
         }
         deadlines.append(Deadline(at: now.adding(ms: configuration.requestTimeoutMs), holder: holder))
         return ticket

@@ -5,7 +5,9 @@ import LikesProtocol
 /// The events stand in the extensions: requests in `Core+Requests`, counts and pairs in `Reads/`, the path of a change
 /// in `Writes/`, connections and time in `Backends/`.
 package struct Core {
-    package let configuration: Configuration
+    package internal(set) var configuration: Configuration
+    /// What the configuration file says otherwise, in the order of the settings, since the last reload.
+    var restartNeeded: [Setting] = []
     let safeguards: Safeguards
     let versions: VersionFacts
     let startedAt: Instant
@@ -65,6 +67,7 @@ package struct Core {
     var hasStopped = false
 
     var statistics = Statistics()
+    var statusRates: StatusRates
 
     /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start.
     package init(
@@ -75,6 +78,7 @@ package struct Core {
         self.safeguards = safeguards
         self.versions = versions
         startedAt = now
+        statusRates = StatusRates(now: now)
         jitter = SplitMix64(seed: seed)
         cache = LocalCache(
             entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next())

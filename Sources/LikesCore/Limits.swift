@@ -1,5 +1,9 @@
 /// The bounds of everything that queues, gathers or waits in the core.
 package enum Limits {
+    /// Connections over MAX_CONNECTIONS for root and the daemon's own user, so that who comes to help gets in.
+    package static let administratorConnectionsMax = 3
+    /// Problems of a refused configuration that the reply to RELOAD and the log name; the rest is counted.
+    package static let reloadProblemsMax = 16
     /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is
     /// not read any further until half of them are answered. Enough for one connection shared by a whole process.
     package static let requestsInFlightMax = 1_024

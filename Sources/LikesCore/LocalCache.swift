@@ -59,7 +59,7 @@ package struct LocalCache: Sendable {
     /// Entries dropped to make room, since the start.
     package private(set) var evictions: UInt64 = 0
 
-    private let ttlMicroseconds: Int64
+    private var ttlMicroseconds: Int64
     private let hash: SeededHash
     private var entries: [Entry] = []
     /// Entries the table and the index were made for; not the array's capacity, which a copy does not keep.
@@ -80,9 +80,16 @@ package struct LocalCache: Sendable {
     /// decides which items share a place in the index.
     package init(entriesMax: Int, ttlMs: Int64, seed: UInt64) {
         self.entriesMax = min(max(entriesMax, 0), LocalCache.entriesLimit)
-        let (microseconds, overflow) = max(ttlMs, 0).multipliedReportingOverflow(by: 1_000)
-        ttlMicroseconds = overflow ? .max : microseconds
+        ttlMicroseconds = LocalCache.microseconds(ttlMs)
         hash = SeededHash(seed: seed)
+    }
+
+    /// From now on entries are fresh this long, those that are held as well.
+    package mutating func setTTL(ms: Int64) { ttlMicroseconds = LocalCache.microseconds(ms) }
+
+    private static func microseconds(_ ms: Int64) -> Int64 {
+        let (microseconds, overflow) = max(ms, 0).multipliedReportingOverflow(by: 1_000)
+        return overflow ? .max : microseconds
     }
 
     /// Entries held, fresh or not.

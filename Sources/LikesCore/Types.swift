@@ -224,17 +224,19 @@ package enum StatementFailure: Equatable, Sendable {
     case schema(String)
     /// Something in the rows themselves is refused: a constraint, a trigger, a number out of range.
     case rows(String)
+    /// The role has no right to do it: what to run.
+    case permission(String, next: String)
     /// Anything else: disk full, timeout.
     case other(String)
 }
 
-/// Why a connection is not there, in words for HEALTH and the log.
+/// Why a connection is not there, in words for HEALTH and the log, and what to do next where that is known.
 package enum BackendFailure: Equatable, Sendable {
-    case unreachable(String)
-    /// Connected, but the schema has to be created or upgraded: what to run.
-    case schema(String)
+    case unreachable(String, next: String? = nil)
+    /// Connected, but the schema has to be created or upgraded.
+    case schema(String, next: String? = nil)
     /// Connected, but the server takes no writes (lane only).
-    case readOnly(String)
+    case readOnly(String, next: String? = nil)
 }
 
 /// How loud a line in the log is, in syslog's numbers.

@@ -1,10 +1,10 @@
 /// Writes replies in the connection's protocol version.
 public struct ReplyEncoder: Sendable {
     /// The version in force; `Reply.hello` and `Reply.reset` change it.
-    public private(set) var version: ProtocolVersion = .resp2
+    public private(set) var version: ProtocolVersion
 
     /// A new connection speaks RESP2.
-    public init() {}
+    public init(version: ProtocolVersion = .resp2) { self.version = version }
 
     /// Appends the encoded reply to `out`.
     public mutating func append(_ reply: Reply, to out: inout [UInt8]) {

@@ -12,6 +12,8 @@ public enum Request: Equatable, Sendable {
     /// INFO with the section asked for, lower case; empty for all.
     case info(section: String)
     case metrics
+    /// Read the configuration file again and apply it.
+    case reload
     case ping([UInt8]?)
     case echo([UInt8])
     case quit

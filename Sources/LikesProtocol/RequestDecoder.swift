@@ -34,6 +34,9 @@ struct RequestDecoder: Sendable {
         case .metrics:
             try end(verb, &arguments)
             return .metrics
+        case .reload:
+            try end(verb, &arguments)
+            return .reload
         case .info:
             guard let section = try optional(verb, &arguments) else { return .info(section: "") }
             return .info(section: String(decoding: section.map(RequestDecoder.lowercased), as: UTF8.self))

@@ -10,6 +10,7 @@ package enum Verb: UInt64, CaseIterable, Sendable {
     case health = 0x48_45_41_4C_54_48
     case info = 0x49_4E_46_4F
     case metrics = 0x4D_45_54_52_49_43_53
+    case reload = 0x52_45_4C_4F_41_44
     case ping = 0x50_49_4E_47
     case echo = 0x45_43_48_4F
     case quit = 0x51_55_49_54
@@ -59,7 +60,7 @@ package enum Verb: UInt64, CaseIterable, Sendable {
         case .command: "[COUNT|LIST|INFO|DOCS [name ...]]"
         case .select: "0"
         case .config: "GET pattern [pattern ...]"
-        case .health, .metrics, .quit, .reset: ""
+        case .health, .metrics, .reload, .quit, .reset: ""
         }
     }
 
@@ -71,7 +72,7 @@ package enum Verb: UInt64, CaseIterable, Sendable {
         case .mcount, .client, .config: -2
         case .mliked: -3
         case .info, .ping, .quit, .hello, .command: -1
-        case .health, .metrics, .reset: 1
+        case .health, .metrics, .reload, .reset: 1
         }
     }
 }

@@ -1,3 +1,4 @@
+import LikesCore
 import LikesProtocol
 
 /// What the daemon's reply means for the terminal and for the exit status.
@@ -18,6 +19,7 @@ struct Answer {
             text = try Self.string(reply).split(separator: "\r\n", omittingEmptySubsequences: false)
                 .joined(separator: "\n")
             value = Self.sections(text)
+        case .reload: (text, value) = try Self.reload(reply)
         case .metrics, .bench, .migrate, .verify:
             text = try Self.string(reply)
             value = .null
@@ -32,7 +34,11 @@ struct Answer {
     private static func refusal(_ message: String) -> Failure {
         let code = message.prefix { $0 != " " }
         switch ErrorCode(rawValue: String(code)) {
-        case .err: return Failure(.refused, String(message.dropFirst(code.count + 1)))
+        case .err:
+            let text = String(message.dropFirst(code.count + 1))
+            if text.hasPrefix(Core.reloadRefusal) { return Failure(.configuration, text) }
+            if text == Core.administratorsOnly { return Failure(.permissionDenied, text) }
+            return Failure(.refused, text)
         case .rateLimited: return Failure(.rateLimited, message)
         case .busy: return Failure(.busy, message)
         case .unavailable: return Failure(.unavailable, message)
@@ -99,6 +105,22 @@ struct Answer {
         return (lines.joined(separator: "\n"), .object(members), status)
     }
 
+    /// Which settings changed, and which ones need a restart.
+    private static func reload(_ reply: ReceivedReply) throws(Failure) -> (String, JSON) {
+        guard case .array(let fields) = reply, fields.count == 4, fields[0].text == "applied",
+            fields[2].text == "restart"
+        else { throw notUnderstood }
+        let (applied, restart) = (try strings(fields[1]), try strings(fields[3]))
+        var lines = [applied.isEmpty ? "nothing changed" : "applied \(applied.joined(separator: ", "))"]
+        if !restart.isEmpty { lines.append("not applied, restart likesd for them: \(restart.joined(separator: ", "))") }
+        return (
+            lines.joined(separator: "\n"),
+            .object([
+                ("applied", .array(applied.map { .string($0) })), ("restart", .array(restart.map { .string($0) })),
+            ])
+        )
+    }
+
     /// INFO's `# Section` and `name:value` lines as one object for each section.
     private static func sections(_ text: String) -> JSON {
         var sections: [(name: String, value: JSON)] = []
@@ -137,6 +159,13 @@ struct Answer {
         var numbers: [Int64] = []
         for element in elements { numbers.append(try integer(element)) }
         return numbers
+    }
+
+    private static func strings(_ reply: ReceivedReply) throws(Failure) -> [String] {
+        guard case .array(let elements) = reply else { throw notUnderstood }
+        var texts: [String] = []
+        for element in elements { texts.append(try string(element)) }
+        return texts
     }
 
     private static func string(_ reply: ReceivedReply) throws(Failure) -> String {

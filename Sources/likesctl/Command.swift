@@ -1,6 +1,6 @@
 /// What likesctl can be told to do.
 enum Command: String, CaseIterable {
-    case like, unlike, count, liked, health, info, metrics, ping, bench, migrate, verify
+    case like, unlike, count, liked, health, info, metrics, ping, reload, bench, migrate, verify
 
     /// The arguments as the usage shows them.
     var arguments: String {
@@ -10,7 +10,7 @@ enum Command: String, CaseIterable {
         case .liked: "USER ITEM…"
         case .info: "[SECTION]"
         case .ping: "[TEXT]"
-        case .health, .metrics, .bench, .migrate, .verify: ""
+        case .health, .metrics, .reload, .bench, .migrate, .verify: ""
         }
     }
 
@@ -21,14 +21,14 @@ enum Command: String, CaseIterable {
         case .count: 1...Int.max
         case .liked: 2...Int.max
         case .info, .ping: 0...1
-        case .health, .metrics, .bench, .migrate, .verify: 0...0
+        case .health, .metrics, .reload, .bench, .migrate, .verify: 0...0
         }
     }
 
     /// Whether `--json` has something to show.
     var hasJSON: Bool {
         switch self {
-        case .like, .unlike, .count, .liked, .health, .info, .ping, .bench, .migrate, .verify: true
+        case .like, .unlike, .count, .liked, .health, .info, .ping, .reload, .bench, .migrate, .verify: true
         case .metrics: false
         }
     }
@@ -37,7 +37,7 @@ enum Command: String, CaseIterable {
     var readsConfiguration: Bool {
         switch self {
         case .migrate, .verify: true
-        case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping, .bench: false
+        case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping, .reload, .bench: false
         }
     }
 
@@ -45,7 +45,7 @@ enum Command: String, CaseIterable {
     var isChange: Bool {
         switch self {
         case .like, .unlike: true
-        case .count, .liked, .health, .info, .metrics, .ping, .bench, .migrate, .verify: false
+        case .count, .liked, .health, .info, .metrics, .ping, .reload, .bench, .migrate, .verify: false
         }
     }
 
@@ -59,6 +59,7 @@ enum Command: String, CaseIterable {
         case .info: "facts and figures, laid out like Redis' INFO"
         case .metrics: "the metrics, in Prometheus' text format"
         case .ping: "whether the daemon answers"
+        case .reload: "let the daemon read its configuration file again"
         case .bench: "measure how fast likesd answers under a load of your choice"
         case .migrate: "create or upgrade the tables at DATABASE_URL"
         case .verify: "compare counters, likes and Redis; --repair mends"
@@ -94,6 +95,13 @@ enum Command: String, CaseIterable {
         case .info: "SECTION limits it to one section, as in 'likesctl info server'."
         case .metrics: "For Prometheus' node exporter, write it into a file of its textfile collector."
         case .ping: "Prints PONG, or TEXT when given."
+        case .reload:
+            """
+            For root and the user likesd runs as. The file is applied as a whole or, when
+            something in it is wrong, not at all: the exit status is 78 then, and each problem
+            is named with its line. Prints which settings changed, and which ones need a
+            restart to change ('systemctl restart likesd' loses no client and no like).
+            """
         case .migrate:
             """
             Reads the configuration file (--config FILE; else /etc/likesd/likesd.conf where
@@ -121,7 +129,7 @@ enum Command: String, CaseIterable {
             case .verify: VerifyOptions.usage
             case .bench: BenchOptions.usage
             case .migrate: " [--sql]"
-            case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping: ""
+            case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping, .reload: ""
             }
         return socketOrConfig + own + (hasJSON ? " [--json]" : "")
     }

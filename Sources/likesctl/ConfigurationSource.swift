@@ -1,17 +1,18 @@
 import Glibc
 import LikesCore
 
-/// Where settings come from on this host: a file and the environment.
+/// Where settings come from on this host: a file, credentials, the environment.
 enum ConfigurationSource {
     /// Read where no file is named; it need not be there.
-    static let defaultFile = "/etc/likesd/likesd.conf"
+    static let defaultFile = SettingPlaces.defaultFile
 
-    /// All settings, from `file` or the default one, and from the environment.
+    /// All settings, from `file` or the default one, from credentials, and from the environment.
     static func load(file: String?) throws(Failure) -> Configuration {
         let environment = SystemCalls.environment(Setting.allCases.map(\.rawValue))
         let text = try contents(of: file ?? defaultFile, isOptional: file == nil)
+        let credentials = try credentials()
         do {
-            return try Configuration.load(file: text, environment: environment)
+            return try Configuration.load(file: text, credentials: credentials, environment: environment)
         } catch {
             throw Failure(.configuration, error.text)
         }
@@ -32,6 +33,32 @@ enum ConfigurationSource {
         } catch {
             throw Failure(.configuration, error.text)
         }
+    }
+
+    private static func credentials() throws(Failure) -> [Setting: [UInt8]] {
+        let variable = Setting.credentialsFolderVariable
+        guard let folder = SystemCalls.environment([variable])[variable], !folder.isEmpty else { return [:] }
+        var found: [Setting: [UInt8]] = [:]
+        for setting in Setting.allCases where setting.isSecret {
+            let path = "\(folder)/\(setting.rawValue)"
+            switch SystemCalls.contents(of: path, bytesMax: ConfigurationLimits.credentialBytesMax) {
+            case .success(let bytes): found[setting] = bytes
+            case .failure(let error) where error.code == ENOENT:
+                // Not given, unless all of the folder is missing: then what was meant is not what is read.
+                guard access(folder, F_OK) == 0 else {
+                    throw Failure(.configuration, ConfigurationProblem.noCredentials(in: folder, error.text).text)
+                }
+            case .failure(let error) where error.code == EACCES:
+                throw Failure(
+                    .permissionDenied,
+                    "permission denied: \(path) can't be read by \(SystemCalls.userName())\n"
+                        + "Run this as a user who may: sudo \(variable)=\(folder) likesctl …")
+            case .failure(let error):
+                throw Failure(
+                    .configuration, ConfigurationProblem.unreadableCredential(setting, in: folder, error.text).text)
+            }
+        }
+        return found
     }
 
     private static func contents(

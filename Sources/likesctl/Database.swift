@@ -20,8 +20,9 @@ struct Database: ~Copyable {
     private let url: String
     private let command: Command
 
-    /// Connects to a libpq URI or conninfo, on behalf of `command`.
-    static func connected(to url: String, for command: Command) throws(Failure) -> Database {
+    /// Connects to the database of the settings, on behalf of `command`.
+    static func connected(_ configuration: Configuration, for command: Command) throws(Failure) -> Database {
+        let url = configuration.databaseURL
         try check(url)
         // Of two values for one name libpq takes the later: the URL may override the timeout, nothing else here.
         let parameters = [
@@ -34,7 +35,7 @@ struct Database: ~Copyable {
         guard let opened else { throw Failure(.unreachable, "out of memory while connecting to PostgreSQL") }
         let database = Database(connection: opened, url: url, command: command)
         guard PQstatus(opened) == CONNECTION_OK else {
-            throw DatabaseFailure.connecting(database.message, url: url, database: database.name)
+            throw DatabaseFailure.connecting(database.message, database.target, configuration, command)
         }
         return database
     }
@@ -72,6 +73,13 @@ struct Database: ~Copyable {
 
     /// The database's name.
     var name: String { PQdb(connection).map { String(cString: $0) } ?? "" }
+
+    private var target: DatabaseTarget {
+        func text(_ value: UnsafePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
+        return DatabaseTarget(
+            host: text(PQhost(connection)), port: text(PQport(connection)), database: name,
+            role: text(PQuser(connection)))
+    }
 
     /// libpq's words, without the password where they repeat the URL.
     private var message: String {

@@ -1,29 +1,45 @@
+import Glibc
 import LikesCore
 
 /// What to do when PostgreSQL refuses.
 enum DatabaseFailure {
     /// No connection. libpq gives no code here, only the server's words: where they are not English, the advice is
     /// the general one.
-    static func connecting(_ message: String, url: String, database: String) -> Failure {
-        let said = "no connection to \(DatabaseURL.masked(url))\n\(message)"
-        if message.contains("does not exist"), message.contains("database \"") {
-            return Failure(
-                .unreachable,
-                "\(said)\nCreate the database first, as a user who may: createdb \(shellWord(database))")
-        }
-        let refusals = [
-            "authentication failed", "no password supplied", "pg_hba.conf", "role \"", "permission denied for database",
-        ]
-        if refusals.contains(where: { message.contains($0) }) {
-            return Failure(
-                .permissionDenied,
-                "\(said)\nCheck the user and password in DATABASE_URL, that PostgreSQL has this role "
-                    + "(createuser), and its pg_hba.conf.")
-        }
+    static func connecting(
+        _ message: String, _ target: DatabaseTarget, _ configuration: Configuration, _ command: Command
+    ) -> Failure {
+        let refusal = ConnectRefusal(message)
+        let status: ExitStatus =
+            switch refusal.reason {
+            case .noServer, .serverStarting, .tooManyConnections, .noDatabase, .unclear: .unreachable
+            case .noRole, .roleMayNotLogIn, .wrongPassword, .noPassword, .otherIdentity, .notLetIn, .noPermission:
+                .permissionDenied
+            }
+        let next = next(refusal.reason, target, configuration, command)
         return Failure(
-            .unreachable,
-            "\(said)\nCheck that PostgreSQL runs (pg_isready), host, port and database in DATABASE_URL, and that "
-                + "the database exists (createdb \(shellWord(database))).")
+            status,
+            "no connection to \(DatabaseURL.masked(configuration.databaseURL))\n\(message)"
+                + (next.map { "\nNext: \($0)" } ?? ""))
+    }
+
+    /// The package's system user, whose name the role usually has.
+    private static let daemonUser = "likesd"
+
+    private static func next(
+        _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, _ configuration: Configuration, _ command: Command
+    ) -> String? {
+        var host = SystemCalls.hostFacts()
+        switch reason {
+        // A role by the name of whoever runs this was hardly meant.
+        case .noRole, .otherIdentity:
+            guard target.role == host.userName, host.userName != daemonUser, getpwnam(daemonUser) != nil else { break }
+            host.userName = daemonUser
+            return Advice(configuration, on: host).likesctl(command.rawValue)
+        case .noServer, .serverStarting, .tooManyConnections, .roleMayNotLogIn, .wrongPassword, .noPassword, .notLetIn,
+            .noDatabase, .noPermission, .unclear:
+            break
+        }
+        return Advice(configuration, on: host).connecting(reason, target)
     }
 
     /// A statement that failed, and with it its transaction: nothing of it was stored.
@@ -66,15 +82,5 @@ enum DatabaseFailure {
                 "\(said)\nSomething held the tables for long, perhaps a migration. Running this again is safe.")
         default: return Failure(.refused, "\(said)\nNothing was changed. Running this again is safe.")
         }
-    }
-
-    /// A name as a shell takes it for one word.
-    private static func shellWord(_ name: String) -> String {
-        let isPlain = !name.isEmpty && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
-        return isPlain
-            ? name
-            : "'"
-                + name.split(separator: "'", omittingEmptySubsequences: false)
-                .joined(separator: "'\\''") + "'"
     }
 }

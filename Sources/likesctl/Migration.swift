@@ -9,8 +9,8 @@ struct Migration {
     private(set) var typesAdded: [String] = []
 
     /// Runs the steps that are missing, each in one transaction. Safe to repeat, and from several hosts at once.
-    init(of url: String, itemTypes: ItemTypes) throws(Failure) {
-        let connection = try Database.connected(to: url, for: .migrate)
+    init(_ configuration: Configuration) throws(Failure) {
+        let connection = try Database.connected(configuration, for: .migrate)
         database = connection.name
         // Server-side, so that a statement that waits is reported by the server and leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
@@ -19,7 +19,7 @@ struct Migration {
         versionBefore = try Self.step(connection)
         var version = versionBefore
         while version < Schema.version { version = try Self.step(connection) }
-        typesAdded = try Self.addItemTypes(itemTypes, connection)
+        typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
     }
 
     /// Runs the next step, if there is one, and returns the version from before it.

@@ -1,4 +1,5 @@
 import Glibc
+import LikesCore
 
 /// The little of the operating system that likesctl needs, without Foundation: that is 50 MB in a static binary.
 enum SystemCalls {
@@ -72,6 +73,15 @@ enum SystemCalls {
             bytes += chunk[..<count]
         }
         return .success(bytes)
+    }
+
+    /// What advice has to name of this host.
+    static func hostFacts() -> HostFacts {
+        HostFacts(
+            userName: userName(),
+            credentialsFolder: environment([Setting.credentialsFolderVariable])[Setting.credentialsFolderVariable],
+            isPostgresInstalled: access(HostFacts.postgresFolder, F_OK) == 0,
+            isRedisInstalled: access(HostFacts.redisProgram, F_OK) == 0)
     }
 
     /// The name of the user this process acts for, or its number.

@@ -11,7 +11,7 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
     case .run(.migrate, arguments: _):
         let configuration = try ConfigurationSource.load(file: invocation.configFile)
         if invocation.printsSQL { return (Schema.script(itemTypes: configuration.itemTypes), .ok) }
-        let migration = try Migration(of: configuration.databaseURL, itemTypes: configuration.itemTypes)
+        let migration = try Migration(configuration)
         return (invocation.json ? migration.json.text + "\n" : migration.text, .ok)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: invocation.configFile)
@@ -36,7 +36,8 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     switch command {
     case .count: arguments.count > 1 ? "MCOUNT" : "COUNT"
     case .liked: arguments.count > 2 ? "MLIKED" : "LIKED"
-    case .like, .unlike, .health, .info, .metrics, .ping, .bench, .migrate, .verify: command.rawValue.uppercased()
+    case .like, .unlike, .health, .info, .metrics, .ping, .reload, .bench, .migrate, .verify:
+        command.rawValue.uppercased()
     }
 }
 

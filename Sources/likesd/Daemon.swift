@@ -4,22 +4,29 @@ import LikesProtocol
 
 /// The daemon: runs the core's actions, and turns the loop that brings its events.
 final class Daemon {
-    private let logger: Logger
+    private let source: ConfigurationSource
+    private(set) var logger: Logger
     private let loop: EventLoop
     private let host: CoreHost
-    private let clients: ClientTable
+    let clients: ClientTable
     private let listener: Listener
     private let redis: RedisLink
     private let subscriber: SubscriberLink
     private let lane: LaneLink
     private let reader: ReaderLink
-    private var notifier: Notifier
+    private(set) var notifier: Notifier
+    private var watchdog: Watchdog
+    /// Whether the listening sockets are systemd's, which then also keeps clients over a restart.
+    let isActivated: Bool
     private var running: [Action] = []
+    private var isReloading = false
     private var isStopping = false
     /// Set once the core has nothing left to do: leave when the last replies have left, or at this moment.
     private var leaveBy: Instant?
 
-    init(configuration: Configuration) throws(DaemonError) {
+    /// `configuration`: what `source` says now.
+    init(source: ConfigurationSource, configuration: Configuration) throws(DaemonError) {
+        self.source = source
         logger = Logger(level: configuration.logLevel)
         loop = try EventLoop()
         let now = Instant.now
@@ -27,7 +34,10 @@ final class Daemon {
         host = CoreHost(
             core: Core(configuration: configuration, versions: .measured(), seed: seed.next(), now: now), now: now)
         clients = try ClientTable(host: host, types: configuration.itemTypes, loop: loop)
-        listener = try Listener(configuration: configuration, host: host, clients: clients, loop: loop)
+        let inherited = try Inherited.taken()
+        isActivated = !inherited.listening.isEmpty
+        listener = try Listener(
+            configuration: configuration, inherited: inherited.listening, host: host, clients: clients, loop: loop)
         let channels = RedisChannels(database: configuration.redis.database, host: seed.next())
         redis = RedisLink(host: host, loop: loop, configuration: configuration, channels: channels)
         subscriber = SubscriberLink(host: host, loop: loop, configuration: configuration, channels: channels)
@@ -35,8 +45,9 @@ final class Daemon {
         self.reader = reader
         lane = LaneLink(host: host, loop: loop, configuration: configuration) { reader.learn($0) }
         notifier = Notifier(now: now)
-        if let advice = Descriptors.raise(forClients: configuration.connectionsMax) { logger.log(.warning, advice) }
-        try loop.enableWatchdog()
+        watchdog = Watchdog.asked(now: now)
+        raiseDescriptors(for: configuration)
+        takeOver(inherited)
     }
 
     /// Serves until it is asked to stop.
@@ -45,7 +56,7 @@ final class Daemon {
             try loop.watchSignal(number) { [unowned self] in self.stop() }
         }
         try loop.watchSignal(SIGHUP) { [unowned self] in
-            self.logger.log(.notice, "settings are read at the start only: restart likesd to apply new ones")
+            self.host.deliver { core, _, actions in core.reloadAsked(into: &actions) }
         }
         host.deliver { core, now, actions in core.start(now: now, into: &actions) }
         endTurn()
@@ -59,6 +70,7 @@ final class Daemon {
             notifier.noteActivity()
             endTurn()
         }
+        handOver()
         redis.disconnect()
         subscriber.disconnect()
         lane.disconnect()
@@ -87,12 +99,14 @@ final class Daemon {
             performActions()
             host.deliver { core, now, actions in core.turnEnded(now: now, into: &actions) }
             performActions()
+            endReload()
             clients.flush()
             // Either may find its connection lost, which the core then has something to say to.
             redis.flush()
             subscriber.flush()
         } while clients.parseResumed() || !host.actions.isEmpty
         notifier.update(now: host.now) { now in host.ask { $0.statusLine(now: now) } }
+        if watchdog.turnEnded(now: host.now, { progress }) { notifier.alive() }
         loop.wake(at: nextWake, now: host.now)
     }
 
@@ -109,7 +123,15 @@ final class Daemon {
         next = earlier(next, clients.nextDeadline)
         next = earlier(next, listener.pausedUntil)
         next = earlier(next, notifier.statusDueAt)
+        next = earlier(next, watchdog.dueAt)
         return earlier(next, leaveBy)
+    }
+
+    private var progress: Progress {
+        Progress(
+            overdueMs: host.ask { $0.nextTick }.map { Instant.now.ms(since: $0) } ?? 0,
+            isClientWaiting: clients.isWaitedFor || listener.isWaitedFor,
+            servedTotal: clients.servedTotal + listener.acceptedTotal)
     }
 
     private func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
@@ -151,10 +173,37 @@ final class Daemon {
         case .selectRepairs(let call, let cursor): reader.perform(.repairs(call, after: cursor))
         case .connect(let backend): connect(backend)
         case .disconnect(let backend): disconnect(backend)
+        case .reload(let ticket): reload(for: ticket)
+        case .configure(let configuration):
+            logger = Logger(level: configuration.logLevel)
+            redis.configure(configuration)
+            raiseDescriptors(for: configuration)
         case .log(let level, let text): logger.log(level, text)
         case .stopped: leaveBy = host.now.adding(ms: EdgeLimits.stopFlushMs)
         }
     }
+
+    // MARK: Settings
+
+    private func reload(for ticket: Ticket?) {
+        isReloading = true
+        notifier.reloading(now: host.now)
+        let read = Result { () throws(ConfigurationError) in try source.reload() }
+        host.deliver { core, now, actions in core.reloaded(read, for: ticket, now: now, into: &actions) }
+    }
+
+    /// Before the reply leaves: who gets it finds the unit reloaded.
+    private func endReload() {
+        guard isReloading else { return }
+        isReloading = false
+        notifier.ready()
+    }
+
+    private func raiseDescriptors(for configuration: Configuration) {
+        if let advice = Descriptors.raise(forClients: configuration.connectionsMax) { logger.log(.warning, advice) }
+    }
+
+    // MARK: Backends
 
     private func connect(_ backend: Backend) {
         switch backend {

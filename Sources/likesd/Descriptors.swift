@@ -1,8 +1,14 @@
 import Glibc
 import LikesCore
 
-/// The process' limit of open descriptors.
+/// Descriptors, whatever is behind them, and how many there may be.
 enum Descriptors {
+    /// Whether reading, or accepting, would not have to wait.
+    static func isReadable(_ descriptor: Int32) -> Bool {
+        var question = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&question, 1, 0) > 0
+    }
+
     /// Raises the limit as far as the clients need it and the system allows; nil: enough, else what to do.
     static func raise(forClients clientsMax: Int) -> String? {
         let needed = rlim_t(clientsMax + EdgeLimits.descriptorsReserved)

@@ -34,10 +34,19 @@ enum EdgeLimits {
     static let descriptorsReserved = 64
     /// When stopping, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
+    /// Clients kept over a restart; FileDescriptorStoreMax= in the unit is this and one more. systemd names each in one
+    /// variable of the environment, which Linux lets have 128 KiB.
+    static let keptClientsMax = 16_383
+    /// Bytes of theirs, read and not parsed or not yet written, over all of them; who has more is closed.
+    static let keptBytesMax = 64 * 1024 * 1024
+    /// Those, names, and what the form adds.
+    static let keptFileBytesMax = 96 * 1024 * 1024
+    /// Linux passes 253 descriptors in one message.
+    static let descriptorsPerMessage = 253
+    /// What systemd may take to handle what it was told, or clients are not kept.
+    static let systemdMicrosecondsMax: UInt64 = 5_000_000
     /// The status line is renewed no more often.
     static let statusMs: Int64 = 2_000
-    /// The size of a configuration file is checked by the core; this only bounds what is read of something endless.
-    static let configurationFileBytesMax = 4 * 1024 * 1024
     /// Larger blocks of memory go back to the system when they are freed.
     static let keptBlockBytesMax: Int32 = 1024 * 1024
     /// The list of the process' mapped files: some 10 KiB.

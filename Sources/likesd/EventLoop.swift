@@ -78,13 +78,7 @@ final class EventLoop {
         signals.append(source)
     }
 
-    /// Lets systemd know that the loop still turns, when it wants to.
-    func enableWatchdog() throws(DaemonError) {
-        let status = sd_event_set_watchdog(event, 1)
-        guard status >= 0 else { throw DaemonError(doing: "setting up the watchdog", code: -status) }
-    }
-
-    /// Waits until a source has something to be handled. False: there is none, the watchdog or a signal woke it.
+    /// Waits until a source has something to be handled. False: there is none, a signal woke it.
     func wait() throws(DaemonError) -> Bool {
         var status = sd_event_prepare(event)
         if status == 0 { status = sd_event_wait(event, UInt64.max) }

@@ -10,7 +10,7 @@ enum Launch {
             case .help: print(Options.helpText, terminator: "")
             case .version: print(versionText)
             case .checkConfiguration(let file): print(try configuration(file: file).effectiveText, terminator: "")
-            case .run(let file): return try runDaemon(configuration(file: file))
+            case .run(let file): return try runDaemon(ConfigurationSource(file: file), configuration(file: file))
             }
             return .success
         } catch {
@@ -20,38 +20,24 @@ enum Launch {
         }
     }
 
-    private static func runDaemon(_ configuration: Configuration) throws(DaemonError) -> ExitStatus {
+    private static func runDaemon(
+        _ source: ConfigurationSource, _ configuration: Configuration
+    ) throws(DaemonError) -> ExitStatus {
         // A client or a log reader that went away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         // The C library raises its bound with each large block that is freed, up to 32 MiB, and then keeps such blocks.
         mallopt(M_MMAP_THRESHOLD, EdgeLimits.keptBlockBytesMax)
-        let daemon = try Daemon(configuration: configuration)
+        let daemon = try Daemon(source: source, configuration: configuration)
         return try daemon.run()
     }
 
-    /// The file's settings and those of the environment, checked.
+    /// The settings in force, checked.
     private static func configuration(file: String?) throws(DaemonError) -> Configuration {
-        var text: (name: String, text: [UInt8])?
-        if let file {
-            do {
-                text = (file, try TextFile.read(file, bytesMax: EdgeLimits.configurationFileBytesMax))
-            } catch {
-                throw DaemonError("\(error.message): check the path given to --config", .configuration)
-            }
-        }
         do {
-            return try Configuration.load(file: text, environment: environment())
+            return try ConfigurationSource(file: file).load()
         } catch {
             throw DaemonError("the configuration is wrong:\n\(error.text)", .configuration)
         }
-    }
-
-    private static func environment() -> [String: String] {
-        var values: [String: String] = [:]
-        for name in Setting.allCases.map(\.rawValue) {
-            if let value = getenv(name) { values[name] = String(cString: value) }
-        }
-        return values
     }
 
     private static var versionText: String {

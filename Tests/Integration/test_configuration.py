@@ -1,5 +1,7 @@
 """Configuration: the file, the environment over it, and errors that say where."""
 
+from pathlib import Path
+
 import pytest
 from support.daemon import Daemon, run
 from support.waiting import eventually
@@ -208,3 +210,110 @@ def test_no_password_is_ever_logged(start_daemon, own_postgres, own_redis):
     eventually(lambda: daemon.health().get("message"), "a message")
     assert "s3cret" not in daemon.log()
     assert "s3cret" not in str(daemon.health())
+
+
+@pytest.fixture
+def credentials(tmp_path):
+    """Writes credentials as the service manager hands them over; returns their folder."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+
+    def put(**values):
+        for name, value in values.items():
+            (folder / name).write_bytes(value.encode())
+        return folder
+
+    return put
+
+
+def test_a_credential_comes_over_the_file_and_the_environment_over_it(write, credentials):
+    path = write("DATABASE_URL=postgresql://file/likes\nREDIS_URL=redis://file\n")
+    folder = credentials(
+        DATABASE_URL="postgresql://app:s3cret@credential/likes\n", REDIS_URL="redis://:s3cret@credential"
+    )
+    done = check("--config", path, CREDENTIALS_DIRECTORY=folder, REDIS_URL="redis://environment")
+    assert "DATABASE_URL=postgresql://app:***@credential/likes\n" in done.stdout
+    assert "REDIS_URL=redis://environment:6379/0\n" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_only_settings_that_may_hold_a_secret_are_credentials(credentials):
+    folder = credentials(LOG_LEVEL="loud", OTHER="nonsense", **{"tls.key": "s3cret"})
+    assert effective(CREDENTIALS_DIRECTORY=folder)["LOG_LEVEL"] == "info"
+
+
+@pytest.mark.parametrize("program", ["likesd", "likesctl"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("", "credential DATABASE_URL: it is empty"),
+        ("mysql://app:s3cret@db/likes", "credential DATABASE_URL: this value is not allowed"),
+        ("postgresql://app:s3cret@db/likes\nmore", "credential DATABASE_URL: it has to be one line"),
+        ("postgresql://app:s3cret@db/" + "x" * 65_536, "credential DATABASE_URL: more than 65536 bytes"),
+    ],
+)
+def test_a_bad_credential_is_an_error_that_names_it_and_not_the_secret(write, credentials, program, value, words):
+    folder = credentials(DATABASE_URL=value)
+    mode = "--check-config" if program == "likesd" else "migrate"
+    # The environment overrides it; a credential must not turn out to be wrong on the day that goes away.
+    for environment in ({}, {"DATABASE_URL": "postgresql:///likes"}):
+        done = run(program, mode, "--config", write(""), CREDENTIALS_DIRECTORY=folder, **environment)
+        assert done.returncode == CONFIGURATION_ERROR
+        assert words in done.stderr
+        assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", ["likesd", "likesctl"])
+def test_a_folder_of_credentials_that_is_not_there_is_an_error(write, tmp_path, program):
+    mode = "--check-config" if program == "likesd" else "migrate"
+    done = run(program, mode, "--config", write(""), CREDENTIALS_DIRECTORY=tmp_path / "missing")
+    assert done.returncode == CONFIGURATION_ERROR
+    assert f"CREDENTIALS_DIRECTORY: {tmp_path}/missing: No such file or directory" in done.stderr
+
+
+def test_a_credential_that_cannot_be_read_is_an_error(write, credentials):
+    folder = credentials()
+    (folder / "REDIS_URL").mkdir()
+    done = check("--config", write(""), CREDENTIALS_DIRECTORY=folder)
+    assert done.returncode == CONFIGURATION_ERROR
+    assert f"credential REDIS_URL: {folder}/REDIS_URL can't be read: Is a directory" in done.stderr
+
+
+def test_daemon_and_migrate_work_from_credentials_and_show_no_secret(
+    own_postgres, own_redis, folder, number, credentials
+):
+    """Passwords that are needed: wherever they went, they would be found in what likesd shows."""
+    with own_postgres.connect() as sql:
+        sql.execute("CREATE ROLE app LOGIN PASSWORD 's3cret'")
+        sql.execute("CREATE DATABASE fresh OWNER app")
+    own_postgres.let_in("local all app scram-sha-256")
+    with own_redis.client() as client:
+        client.config_set("requirepass", "s3cret")
+    place = credentials(
+        DATABASE_URL=f"postgresql://app:s3cret@/fresh?host={own_postgres.folder}\r\n",
+        REDIS_URL=f"unix://:s3cret@{own_redis.socket}?db=0\n",
+    )
+    unset = {"DATABASE_URL": None, "REDIS_URL": None}
+    daemon = Daemon(folder / f"d{number()}", None, None, CREDENTIALS_DIRECTORY=place, **unset).start("listening")
+
+    def message(words):
+        return eventually(lambda: words in (said := daemon.health().get("message", "")) and said, words)
+
+    try:
+        assert f"CREDENTIALS_DIRECTORY={place} likesctl migrate" in message("the database fresh has no tables")
+        done = run("likesctl", "migrate", "--config", "/dev/null", CREDENTIALS_DIRECTORY=place)
+        assert done.returncode == 0, done.stderr
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
+        # A wrong password is what servers and libraries talk about.
+        with own_postgres.connect() as sql:
+            sql.execute("ALTER ROLE app PASSWORD 'other'")
+            sql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'likesd%'")
+        message("correct the password in the credential DATABASE_URL")
+        shown = [done.stdout, done.stderr, daemon.log(), Path(f"/proc/{daemon.server.pid}/cmdline").read_text()]
+        shown += [Path(f"/proc/{daemon.server.pid}/environ").read_text()]
+        for request in (("HEALTH",), ("INFO",), ("METRICS",), ("CONFIG", "GET", "*")):
+            shown.append(daemon.call(*request))
+        assert "s3cret" not in str(shown)
+    finally:
+        assert daemon.stop() == 0

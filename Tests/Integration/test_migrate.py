@@ -124,7 +124,7 @@ def test_a_migrated_server_without_writes_is_no_error(postgres, database):
 def test_a_missing_database_is_named_with_the_command_that_creates_it(postgres):
     done = run("likesctl", "migrate", DATABASE_URL=postgres.url("nowhere"))
     assert done.returncode == 69
-    assert "createdb nowhere" in done.stderr
+    assert f"\nNext: sudo -u postgres createdb -h {postgres.folder} -O postgres nowhere\n" in done.stderr
 
 
 @pytest.mark.parametrize(

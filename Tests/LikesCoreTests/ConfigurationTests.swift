@@ -135,6 +135,73 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 }
 
+@Suite struct ConfigurationCredentialTests {
+    private func load(
+        _ credentials: [Setting: String], file: String = "", environment: [String: String] = [:]
+    ) throws(ConfigurationError) -> Configuration {
+        try Configuration.load(
+            file: ("conf", Array(file.utf8)), credentials: credentials.mapValues { Array($0.utf8) },
+            environment: environment)
+    }
+
+    private func refusals(_ setting: Setting, _ text: [UInt8]) -> [String] {
+        do {
+            _ = try Configuration.load(file: nil, credentials: [setting: text], environment: [:])
+            return []
+        } catch {
+            return error.problems.map(\.text)
+        }
+    }
+
+    @Test("A credential wins over the file, and the environment over both; each place is remembered.")
+    func precedence() throws {
+        let all = try load(
+            [.databaseURL: "host=credential", .redisURL: "redis://credential"],
+            file: "DATABASE_URL=host=file\nREDIS_URL=redis://file\nLOG_LEVEL=debug",
+            environment: ["REDIS_URL": "redis://environment", "DATABASE_REPLICA_URLS": ""])
+        #expect(all.databaseURL == "host=credential")
+        #expect(all.redis.maskedURL == "redis://environment:6379/0")
+        let places = [Setting.databaseURL, .redisURL, .logLevel].map { all.places.text(of: $0) }
+        #expect(places == ["the credential DATABASE_URL", "REDIS_URL in the environment", "LOG_LEVEL in conf"])
+    }
+
+    @Test("One end of line is no part of the value; blanks are.", arguments: ["", "\n", "\r\n"])
+    func lineEnd(end: String) throws {
+        #expect(try load([.databaseURL: "postgresql:///likes " + end]).databaseURL == "postgresql:///likes ")
+    }
+
+    @Test("The file and the credential are checked even where the environment overrides them.")
+    func overriddenIsChecked() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try load(
+                [.redisURL: "nonsense"], file: "REDIS_URL=rubbish", environment: ["REDIS_URL": "redis://localhost"])
+        }
+        #expect(error?.problems.map(\.origin) == [.line(file: "conf", number: 1), .credential])
+    }
+
+    @Test("What is wrong with a credential is said by its name, and never repeated.")
+    func refused() {
+        let empty = "credential DATABASE_URL: it is empty: write the value into it, or remove it"
+        for text in ["", "\n", "\r\n"] { #expect(refusals(.databaseURL, Array(text.utf8)) == [empty]) }
+        let lines = ["credential REDIS_URL: it has to be one line of UTF-8 text"]
+        for text in ["redis://:s3cret@a\n\n", "redis://:s3cret@a\nredis://b", "a\0"] {
+            #expect(refusals(.redisURL, Array(text.utf8)) == lines)
+        }
+        #expect(refusals(.redisURL, [0xff]) == lines)
+        let wrong = refusals(.databaseReplicaURLs, Array("mysql://a:s3cret@b/c".utf8))
+        #expect(wrong.count == 1)
+        #expect(wrong[0].hasPrefix("credential DATABASE_REPLICA_URLS: this value is not allowed: "))
+        #expect(!wrong[0].contains("s3cret"))
+    }
+
+    @Test("A credential over the limit is refused.")
+    func huge() {
+        let text = [UInt8](repeating: UInt8(ascii: "x"), count: ConfigurationLimits.credentialBytesMax + 1)
+        #expect(
+            refusals(.databaseURL, text) == ["credential DATABASE_URL: more than 65536 bytes: is it the right file?"])
+    }
+}
+
 @Suite struct ConfigurationValueTests {
     @Test(
         "Each number has its range, ends included.",
@@ -224,7 +291,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     @Test("The packaged file shows every setting once, commented out, with its default.")
     func packagedFile() throws {
         let packaged = try Self.text(of: "packaging/likesd.conf")
-        #expect(try load(packaged) == Configuration())
+        #expect(try load(packaged).effectiveText == Configuration().effectiveText)
         let settings = packaged.split(separator: "\n").filter { $0.hasPrefix("#") && !$0.hasPrefix("# ") && $0 != "#" }
         #expect(settings.map { $0.dropFirst() + "\n" }.joined() == Configuration().effectiveText)
     }

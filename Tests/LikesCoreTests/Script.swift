@@ -89,7 +89,7 @@ struct Script {
         case .selectCounters(let call, let items): return .selectCounters(number(call), items)
         case .selectPairs(let call, let pairs): return .selectPairs(number(call), pairs)
         case .selectRepairs(let call, let after): return .selectRepairs(number(call), after: after)
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .log, .stopped: return action
+        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return action
         }
     }
 

@@ -44,8 +44,8 @@ func standardTypes() {
 @Test("Every verb is found by its name in either case, and by nothing else")
 func verbsAreFound() {
     let names = [
-        "LIKE", "UNLIKE", "COUNT", "MCOUNT", "LIKED", "MLIKED", "HEALTH", "INFO", "METRICS", "PING", "ECHO", "QUIT",
-        "RESET", "HELLO", "CLIENT", "COMMAND", "SELECT", "CONFIG",
+        "LIKE", "UNLIKE", "COUNT", "MCOUNT", "LIKED", "MLIKED", "HEALTH", "INFO", "METRICS", "RELOAD", "PING", "ECHO",
+        "QUIT", "RESET", "HELLO", "CLIENT", "COMMAND", "SELECT", "CONFIG",
     ]
     #expect(Verb.allCases.map(\.name) == names)
     for verb in Verb.allCases {

@@ -177,7 +177,7 @@ final class LaneTester {
             if result.status == PGRES_TUPLES_OK {
                 value = try body(result)
             } else {
-                failure = StatementFailure(result)
+                failure = StatementFailure(result, permission: "")
             }
         }
         guard let value, failure == nil else { throw Failure(text: failure.map { "\($0)" } ?? "no result") }

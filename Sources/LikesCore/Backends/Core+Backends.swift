@@ -102,6 +102,13 @@ extension Core {
             actions.append(.log(.error, "PostgreSQL refused what a statement holds: \(text)"))
             if case .commit(let sent) = given, sent.batch.pairsCount > 1 { return takeApart(sent) }
             refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
+        case .permission(let text, let next):
+            actions.append(.log(.error, "PostgreSQL refused a statement: \(text); next: \(next)"))
+            if case .fence = given {
+                giveUp(backend, .schema("the lane can't be opened: \(text)", next: next), now: now, into: &actions)
+            } else {
+                refuse(given, "PostgreSQL refused: \(text); next: \(next)", now: now, into: &actions)
+            }
         case .other(let text):
             actions.append(.log(.error, "PostgreSQL refused a statement: \(text)"))
             refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
@@ -284,9 +291,19 @@ extension Core {
 
 extension BackendFailure {
     /// The reason in words.
-    var text: String {
+    var reason: String {
         switch self {
-        case .unreachable(let text), .schema(let text), .readOnly(let text): text
+        case .unreachable(let reason, _), .schema(let reason, _), .readOnly(let reason, _): reason
         }
     }
+
+    /// What to do about it.
+    var next: String? {
+        switch self {
+        case .unreachable(_, let next), .schema(_, let next), .readOnly(_, let next): next
+        }
+    }
+
+    /// Both, for the log and for clients.
+    var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
 }

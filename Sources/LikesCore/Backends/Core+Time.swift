@@ -87,7 +87,9 @@ extension Core {
             actions.append(.connect(backend))
         case .connecting(let giveUpAt):
             guard giveUpAt <= now else { return }
-            giveUp(backend, .unreachable("no answer to the attempt to connect"), now: now, into: &actions)
+            let next = configuration.unanswered(backend)
+            giveUp(
+                backend, .unreachable("no answer to the attempt to connect", next: next), now: now, into: &actions)
         case .up where backend == .subscriber: return
         case .up where backend == .reader && standbyRetryAt.map { $0 <= now } ?? false:
             giveUp(backend, .unreachable("a standby, though there is a primary"), now: now, into: &actions)
@@ -116,7 +118,7 @@ extension Core {
     ) {
         let unavailable = Reply.error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
         switch waiting {
-        case .change: return
+        case .change, .reload: return
         case .following(let item):
             answer(ticket, unavailable, now: now, into: &actions)
             leaveFetch(item)

@@ -25,6 +25,7 @@ package struct Configuration: Equatable, Sendable {
     package var redisTimeoutMs: Int64 = 100
     package var connectionsMax = 4_096
     package var logLevel = LogLevel.info
+    package internal(set) var places = SettingPlaces()
 
     package init() {}
 }

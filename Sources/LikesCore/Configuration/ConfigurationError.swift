@@ -16,6 +16,8 @@ package struct ConfigurationProblem: Equatable, Sendable {
         case file(name: String)
         /// A line of the file, counted from 1.
         case line(file: String, number: Int)
+        /// A file named after the setting in the folder of credentials.
+        case credential
         case environment
     }
     package var origin: Origin
@@ -32,8 +34,27 @@ package struct ConfigurationProblem: Equatable, Sendable {
         switch origin {
         case .file(let name): "\(name): \(message)"
         case .line(let file, let number): "\(file):\(number): \(message)"
+        case .credential: "credential \(message)"
         case .environment: "environment: \(message)"
         }
+    }
+}
+
+extension ConfigurationProblem {
+    /// The folder that CREDENTIALS_DIRECTORY names is not there.
+    package static func noCredentials(in folder: String, _ reason: String) -> ConfigurationProblem {
+        let variable = Setting.credentialsFolderVariable
+        return ConfigurationProblem(.environment, "\(variable): \(folder): \(reason): correct it, or unset it")
+    }
+
+    /// A credential is there and can't be read.
+    package static func unreadableCredential(
+        _ setting: Setting, in folder: String, _ reason: String
+    ) -> ConfigurationProblem {
+        ConfigurationProblem(
+            .credential,
+            "\(setting.rawValue): \(folder)/\(setting.rawValue) can't be read: \(reason): correct this file, or "
+                + Setting.credentialsFolderVariable)
     }
 }
 

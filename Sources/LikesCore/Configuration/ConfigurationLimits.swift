@@ -2,6 +2,8 @@
 package enum ConfigurationLimits {
     /// Bytes of a configuration file. All settings commented at length take 10 KiB.
     package static let fileBytesMax = 1024 * 1024
+    /// Bytes of a credential: a URL with a name and a password, or a list of them.
+    package static let credentialBytesMax = 64 * 1024
     /// Bytes of a Unix socket's path: `sun_path` without its ending zero.
     package static let socketPathBytesMax = 107
     /// Permission bits; set-id and sticky bits mean nothing on a socket.

@@ -1,11 +1,11 @@
 extension Configuration {
-    /// The defaults, overridden by the file, overridden by the environment.
+    /// The defaults, overridden by the file, overridden by the credentials, overridden by the environment.
     ///
     /// Of the environment only the settings' names are looked at, and an empty variable counts as not set, as
-    /// launchers that pass on every variable they know leave them. The file's values are checked even where the
-    /// environment overrides them: a file must not turn out to be wrong on the day a variable goes away.
+    /// launchers that pass on every variable they know leave them. Values are checked even where others override
+    /// them: a file must not turn out to be wrong on the day a variable goes away.
     package static func load(
-        file: (name: String, text: [UInt8])?, environment: [String: String]
+        file: (name: String, text: [UInt8])?, credentials: [Setting: [UInt8]] = [:], environment: [String: String]
     ) throws(ConfigurationError) -> Configuration {
         var configuration = Configuration()
         var problems: [ConfigurationProblem] = []
@@ -13,9 +13,20 @@ extension Configuration {
             var reader = ConfigurationFileReader(name: file.name)
             reader.read(file.text, into: &configuration)
             problems = reader.problems
+            configuration.places.file = file.name
+        }
+        for setting in Setting.allCases {
+            guard let bytes = credentials[setting] else { continue }
+            configuration.places.others[setting] = .credential
+            do {
+                try setting.apply(credential: bytes, to: &configuration)
+            } catch {
+                problems.append(ConfigurationProblem(.credential, error.rule))
+            }
         }
         for setting in Setting.allCases {
             guard let value = environment[setting.rawValue], !value.isEmpty else { continue }
+            configuration.places.others[setting] = .environment
             do {
                 try setting.apply(value, to: &configuration)
             } catch {
@@ -35,6 +46,34 @@ extension Configuration {
 }
 
 extension Setting {
+    /// Checks a credential's bytes and puts the value into `configuration`. The rule of what is thrown names the
+    /// setting.
+    fileprivate func apply(
+        credential bytes: [UInt8], to configuration: inout Configuration
+    ) throws(RefusedValue) {
+        let bytesMax = ConfigurationLimits.credentialBytesMax
+        guard bytes.count <= bytesMax else {
+            throw RefusedValue(rule: "\(rawValue): more than \(bytesMax) bytes: is it the right file?")
+        }
+        // Editors and echo end a line; the value is what stands before that.
+        var line = bytes[...]
+        if line.last == UInt8(ascii: "\n") {
+            line.removeLast()
+            if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        }
+        guard !line.isEmpty else {
+            throw RefusedValue(rule: "\(rawValue): it is empty: write the value into it, or remove it")
+        }
+        guard let value = String(validating: line, as: UTF8.self), !line.contains(0),
+            !line.contains(UInt8(ascii: "\n"))
+        else { throw RefusedValue(rule: "\(rawValue): it has to be one line of UTF-8 text") }
+        do {
+            try apply(value, to: &configuration)
+        } catch {
+            throw RefusedValue(rule: refusal(of: value, error))
+        }
+    }
+
     /// The message for a value that was refused.
     func refusal(of value: String, _ refused: RefusedValue) -> String {
         let shown = isSecret ? "this value" : ConfigurationText.quoted(value)

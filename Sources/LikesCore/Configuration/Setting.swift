@@ -20,14 +20,58 @@ package enum Setting: String, CaseIterable, Sendable {
     case connectionsMax = "MAX_CONNECTIONS"
     case logLevel = "LOG_LEVEL"
 
-    /// Whether a value may hold a password: messages never repeat it.
-    var isSecret: Bool {
+    /// The variable that names the folder of credentials, as systemd sets it.
+    package static let credentialsFolderVariable = "CREDENTIALS_DIRECTORY"
+
+    /// Whether a value may hold a password: messages never repeat it, and it may be a credential.
+    package var isSecret: Bool {
         switch self {
         case .databaseURL, .databaseReplicaURLs, .redisURL: true
         case .socket, .socketMode, .cacheTTLSeconds, .recentLikesTTL, .recentLikesMax, .rateLimitRequests,
             .rateLimitWindowSeconds, .itemTypes, .localCacheEntries, .localCacheTTLMs, .requestTimeoutMs,
             .redisTimeoutMs, .connectionsMax, .logLevel:
             false
+        }
+    }
+
+    /// Whether a reload applies a new value. The others are part of what is built at the start: sockets, connections,
+    /// tables, and bounds that other bounds are derived from.
+    package var isReloadable: Bool {
+        switch self {
+        case .cacheTTLSeconds, .recentLikesTTL, .recentLikesMax, .rateLimitRequests, .rateLimitWindowSeconds,
+            .localCacheTTLMs, .connectionsMax, .logLevel:
+            true
+        case .socket, .socketMode, .databaseURL, .databaseReplicaURLs, .redisURL, .itemTypes, .localCacheEntries,
+            .requestTimeoutMs, .redisTimeoutMs:
+            false
+        }
+    }
+
+    /// Puts the value in `other` into `configuration`; true: it was another one.
+    func take(from other: Configuration, into configuration: inout Configuration) -> Bool {
+        func take<Value: Equatable>(_ value: WritableKeyPath<Configuration, Value>) -> Bool {
+            guard configuration[keyPath: value] != other[keyPath: value] else { return false }
+            configuration[keyPath: value] = other[keyPath: value]
+            return true
+        }
+        return switch self {
+        case .socket: take(\.socketPath)
+        case .socketMode: take(\.socketMode)
+        case .databaseURL: take(\.databaseURL)
+        case .databaseReplicaURLs: take(\.databaseReplicaURLs)
+        case .redisURL: take(\.redis)
+        case .cacheTTLSeconds: take(\.cacheTTLSeconds)
+        case .recentLikesTTL: take(\.recentLikesTTLSeconds)
+        case .recentLikesMax: take(\.recentLikesMax)
+        case .rateLimitRequests: take(\.rateLimitRequests)
+        case .rateLimitWindowSeconds: take(\.rateLimitWindowSeconds)
+        case .itemTypes: take(\.itemTypes)
+        case .localCacheEntries: take(\.localCacheEntries)
+        case .localCacheTTLMs: take(\.localCacheTTLMs)
+        case .requestTimeoutMs: take(\.requestTimeoutMs)
+        case .redisTimeoutMs: take(\.redisTimeoutMs)
+        case .connectionsMax: take(\.connectionsMax)
+        case .logLevel: take(\.logLevel)
         }
     }
 

@@ -1,6 +1,6 @@
 import LikesProtocol
 
-// HEALTH and systemd's status line.
+// HEALTH.
 extension Core {
     var isDatabaseHealthy: Bool { lane.isUp && reader.isUp }
     var isRedisHealthy: Bool { redis.isUp && subscriber.isUp && redisRefusals.isEmpty }
@@ -11,7 +11,7 @@ extension Core {
 
     /// `ok`: all there. `degraded`: without Redis, everything works from PostgreSQL. `down`: without PostgreSQL only
     /// cached counts are served.
-    private var status: String { isDatabaseHealthy ? (isRedisHealthy ? "ok" : "degraded") : "down" }
+    var status: String { isDatabaseHealthy ? (isRedisHealthy ? "ok" : "degraded") : "down" }
 
     func healthReply() -> Reply {
         var fields: [Reply] = [
@@ -24,22 +24,22 @@ extension Core {
         return .map(fields)
     }
 
-    private var healthMessage: String {
-        var messages: [String] = []
+    /// What is to be done, the command first, in the order in which it has to be done; empty when all is well.
+    var healthMessage: String {
+        var troubles: [(backend: String, reason: String, next: String?)] = []
         if !isDatabaseHealthy {
-            messages.append("PostgreSQL: " + ((lane.failure ?? reader.failure)?.text ?? "connecting"))
+            let failure = lane.failure ?? reader.failure
+            troubles.append(("PostgreSQL", failure?.reason ?? "connecting", failure?.next))
         }
         if !isRedisHealthy {
-            let failure = (redis.failure ?? subscriber.failure)?.text
-            messages.append("Redis: " + (redisRefusal ?? failure ?? "connecting"))
+            let failure = redis.failure ?? subscriber.failure
+            troubles.append(("Redis", redisRefusal ?? failure?.reason ?? "connecting", failure?.next))
         }
-        return messages.joined(separator: "; ")
-    }
-
-    /// One line for systemd's STATUS=.
-    package func statusLine(now: Instant) -> String {
-        let message = healthMessage
-        let clients = "\(sessions.openCount) clients"
-        return message.isEmpty ? "ok: \(clients)" : "\(status): \(clients); \(message)"
+        var word = "next"
+        return troubles.map { trouble in
+            guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }
+            defer { word = "then" }
+            return "\(word): \(next) (\(trouble.backend): \(trouble.reason))"
+        }.joined(separator: "; ")
     }
 }

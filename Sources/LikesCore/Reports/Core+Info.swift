@@ -20,6 +20,7 @@ extension Core {
                     ("libpq_version", versions.libpq), ("hiredis_version", versions.hiredis),
                     ("process_id", String(versions.processID)),
                     ("uptime_in_seconds", String(now.ms(since: startedAt) / 1_000)),
+                    ("restart_needed", restartNeeded.map(\.rawValue).joined(separator: ",")),
                 ]
             ),
             (
@@ -38,6 +39,7 @@ extension Core {
                 [
                     ("total_connections_received", String(sessions.openedTotal)),
                     ("rejected_connections", String(s.connectionsRefused)),
+                    ("connections_taken_over", String(s.connectionsTakenOver)),
                     ("total_commands_processed", String(s.requests)),
                     ("protocol_errors", String(s.protocolErrors)), ("invalid_requests", String(s.invalidRequests)),
                     ("requests_waiting", String(sessions.waitingCount)),

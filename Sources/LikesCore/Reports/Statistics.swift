@@ -16,6 +16,8 @@ struct Statistics {
     var invalidRequests: Int64 = 0
     var protocolErrors: Int64 = 0
     var connectionsRefused: Int64 = 0
+    /// Clients that the process before this one had.
+    var connectionsTakenOver: Int64 = 0
 
     var changed: Int64 = 0
     var unchanged: Int64 = 0
@@ -60,7 +62,7 @@ struct Statistics {
         case .counts: multiCounts += 1
         case .liked, .likedMany: likedChecks += 1
         case .invalid: invalidRequests += 1
-        case .health, .info, .metrics, .ping, .echo, .quit, .reset, .handshake: otherRequests += 1
+        case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: otherRequests += 1
         }
     }
 

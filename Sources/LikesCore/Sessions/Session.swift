@@ -25,11 +25,13 @@ enum Waiting {
     case following(Item)
     /// MCOUNT, MLIKED: the elements are in `Core.gathers`.
     case gather(weight: Int)
+    /// RELOAD: the file is being read.
+    case reload
 
     /// What the request counts against the limits of reads; changes are counted by their own table.
     var readWeight: Int {
         switch self {
-        case .change: 0
+        case .change, .reload: 0
         case .count, .liked, .following: 1
         case .gather(let weight): weight
         }
@@ -49,6 +51,7 @@ struct Session {
     var generation: UInt32 = 0
     var isOpen = false
     var client = ClientFacts(id: 0)
+    var isAdministrator = false
     /// The sequence number of `slots[0]`.
     var firstSequence: UInt32 = 0
     /// Requests not yet replied to, oldest first. Empty: a reply can leave at once.
@@ -159,7 +162,7 @@ struct Sessions {
         case .count?, .liked?:
             let place = Int(ticket.connection.slot)
             table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(.following(item))
-        case .change?, .following?, .gather?, nil: return
+        case .change?, .following?, .gather?, .reload?, nil: return
         }
     }
 

@@ -47,7 +47,7 @@ extension Core {
             switch what {
             case .change(let other):
                 if case .following = changes[other].stage, changes[other].pair.item == pair.item { return earlier }
-            case .following: continue
+            case .following, .reload: continue
             case .count(let item): if item == pair.item { return earlier }
             case .liked(let asked): if asked == pair { return earlier }
             case .gather:

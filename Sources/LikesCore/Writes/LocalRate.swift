@@ -5,8 +5,8 @@ package struct LocalRate {
         var requests: Int64
     }
 
-    private let requestsMax: Int64
-    private let windowSeconds: Int64
+    private var requestsMax: Int64
+    private var windowSeconds: Int64
     private let usersMax: Int
     private var windows: [Int64: Window] = [:]
 
@@ -18,6 +18,12 @@ package struct LocalRate {
     }
 
     package var usersCount: Int { windows.count }
+
+    /// Windows that run go on, and end by the new length.
+    package mutating func set(requestsMax: Int64, windowSeconds: Int64) {
+        self.requestsMax = requestsMax
+        self.windowSeconds = windowSeconds
+    }
 
     /// Counts one change of the user. nil: under the limit; else the seconds until its window ends, 1 or more.
     package mutating func count(user: Int64, now: Instant) -> Int64? {

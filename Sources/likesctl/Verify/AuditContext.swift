@@ -8,8 +8,8 @@ final class AuditContext {
     let report: VerifyReport
 
     /// Connects, and makes sure that this is a schema that the audit understands.
-    init(_ url: String, _ options: VerifyOptions, json: Bool) throws(Failure) {
-        database = try Database.connected(to: url, for: .verify)
+    init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
+        database = try Database.connected(configuration, for: .verify)
         self.options = options
         try Self.prepare(database, options)
         types = try StoredTypes(database, wanted: options.types)

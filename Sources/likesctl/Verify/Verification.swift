@@ -9,7 +9,7 @@ enum Verification {
     ) throws(Failure) -> ExitStatus {
         // A Redis that hangs up must not end the process: hiredis writes without asking whether somebody is there.
         signal(SIGPIPE, SIG_IGN)
-        let context = try AuditContext(configuration.databaseURL, options, json: json)
+        let context = try AuditContext(configuration, options, json: json)
         let redis = try connect(configuration.redis, context)
         let mender = Mender(context, redis)
         var audit = LikesAudit(context, mender)

@@ -8,7 +8,7 @@ final class ClientConnection {
     let id: ConnectionID
     let descriptor: Int32
     var parser: RequestParser
-    private var encoder = ReplyEncoder()
+    private var encoder: ReplyEncoder
 
     /// Bytes read and not yet parsed; empty, without storage, most of the time.
     var input: [UInt8] = []
@@ -37,13 +37,23 @@ final class ClientConnection {
     /// The events epoll waits for now.
     var watched: UInt32 = 0
 
-    init(id: ConnectionID, descriptor: Int32, types: ItemTypes) {
+    /// `version`, `unwritten`: of a client that the process before had.
+    init(
+        id: ConnectionID, descriptor: Int32, types: ItemTypes, version: ProtocolVersion = .resp2,
+        unwritten: [UInt8] = []
+    ) {
         self.id = id
         self.descriptor = descriptor
         parser = RequestParser(types: types)
+        encoder = ReplyEncoder(version: version)
+        output = unwritten
     }
 
     var outputCount: Int { output.count - outputStart }
+    /// Replies that the socket did not take yet.
+    var unwritten: ArraySlice<UInt8> { output[outputStart...] }
+    /// Between two requests, with a connection that goes on.
+    var isWhole: Bool { unanswered == 0 && !isBroken && !isClosing && !isLingering }
 
     /// Whether the next request may be parsed as far as the edge is concerned.
     var mayParse: Bool { !isBlocked && !isOutputFull && !isBroken && !isClosing }

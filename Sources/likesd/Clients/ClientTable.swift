@@ -8,14 +8,17 @@ import LikesProtocol
 /// Invariant: within a turn, a request is parsed only when no reply waits among the host's actions, so that replies
 /// of one connection keep their order. The parse loop takes out the replies it causes at once.
 final class ClientTable {
-    private let host: CoreHost
-    private let types: ItemTypes
+    let host: CoreHost
+    let types: ItemTypes
     private let epoll: Int32
     private var source: IOSource?
-    private var clients: ContiguousArray<ClientConnection?> = []
+    private(set) var clients: ContiguousArray<ClientConnection?> = []
     private(set) var count = 0
+    /// Events of clients that were handled since the start.
+    private(set) var servedTotal: UInt64 = 0
     private var dirty: [ClientConnection] = []
-    private var resumable: [ClientConnection] = []
+    /// To be parsed on, at the end of the turn.
+    var resumable: [ClientConnection] = []
     private var lingering = Ring<(id: ConnectionID, until: Instant)>()
     private var spare = SpareBuffers()
     /// The core was given something in this round of clients: its turn is to end.
@@ -45,20 +48,25 @@ final class ClientTable {
 
     /// Takes over an accepted socket.
     func add(_ descriptor: Int32) {
+        let isAdministrator = Peer.isAdministrator(descriptor)
         var id: ConnectionID?
-        host.deliver { core, now, _ in id = core.opened(now: now) }
+        host.deliver { core, now, _ in id = core.opened(isAdministrator: isAdministrator, now: now) }
         guard let id else {
             refuse(descriptor)
             return
         }
-        let client = ClientConnection(id: id, descriptor: descriptor, types: types)
-        while clients.count <= Int(id.slot) { clients.append(nil) }
-        precondition(clients[Int(id.slot)] == nil, "the core gave a connection's slot away that is in use")
-        clients[Int(id.slot)] = client
+        enter(ClientConnection(id: id, descriptor: descriptor, types: types))
+    }
+
+    func enter(_ client: ClientConnection) {
+        let slot = Int(client.id.slot)
+        while clients.count <= slot { clients.append(nil) }
+        precondition(clients[slot] == nil, "the core gave a connection's slot away that is in use")
+        clients[slot] = client
         count += 1
         client.watched = client.wanted
-        var event = epoll_event(events: client.watched, data: ClientTable.tag(id))
-        if epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0 { drop(client) }
+        var event = epoll_event(events: client.watched, data: ClientTable.tag(client.id))
+        if epoll_ctl(epoll, EPOLL_CTL_ADD, client.descriptor, &event) != 0 { drop(client) }
     }
 
     /// Says that there are too many, and closes.
@@ -110,6 +118,7 @@ final class ClientTable {
     /// Returns how many were served.
     private func serveReady() -> Int {
         let ready = max(0, Int(epoll_wait(epoll, &events, Int32(events.count), 0)))
+        servedTotal += UInt64(ready)
         for place in 0..<ready {
             let event = events[place]
             let slot = UInt32(truncatingIfNeeded: event.data.u64)
@@ -241,7 +250,7 @@ final class ClientTable {
         return taken
     }
 
-    private func noteOutput(_ client: ClientConnection) {
+    func noteOutput(_ client: ClientConnection) {
         noteDirty(client)
         if client.outputCount > EdgeLimits.outputPausedBytes { client.isOutputFull = true }
     }
@@ -366,18 +375,9 @@ final class ClientTable {
         }
     }
 
+    /// Whether a client has something to be served that was not.
+    var isWaitedFor: Bool { Descriptors.isReadable(epoll) }
+
     /// Whether replies wait that the sockets did not take yet.
     var hasOutput: Bool { clients.contains { $0.map { $0.outputCount > 0 } ?? false } }
-}
-
-extension Request {
-    /// Whether the reply holds facts that are measured for it.
-    fileprivate var isMeasured: Bool {
-        switch self {
-        case .info, .metrics: true
-        case .like, .unlike, .count, .counts, .liked, .likedMany, .health, .ping, .echo, .quit, .reset, .handshake,
-            .invalid:
-            false
-        }
-    }
 }

@@ -14,15 +14,17 @@ final class Listener {
     private var notedAt: Instant?
     /// Nothing is accepted before this; nil: all is well.
     private(set) var pausedUntil: Instant?
+    /// Clients that were accepted since the start, those turned away included.
+    private(set) var acceptedTotal: UInt64 = 0
 
+    /// `inherited`: systemd's sockets; none: makes one at `LIKESD_SOCKET`.
     init(
-        configuration: Configuration, host: CoreHost, clients: ClientTable, loop: EventLoop
+        configuration: Configuration, inherited: [Int32], host: CoreHost, clients: ClientTable, loop: EventLoop
     ) throws(DaemonError) {
         self.host = host
         self.clients = clients
         self.loop = loop
         reserve = Listener.openReserve()
-        let inherited = try Listener.inherited()
         if inherited.isEmpty {
             let file = try SocketFile(path: configuration.socketPath, mode: configuration.socketMode)
             self.file = file
@@ -52,18 +54,12 @@ final class Listener {
         for (_, source) in listening { source.setEvents(EPOLLIN.rawValue) }
     }
 
-    // MARK: Sockets
-
-    private static func inherited() throws(DaemonError) -> [Int32] {
-        let count = sd_listen_fds(1)
-        guard count >= 0 else { throw DaemonError("taking systemd's sockets: \(DaemonError.text(-count))") }
-        let descriptors = (0..<count).map { Int32(SD_LISTEN_FDS_START) + $0 }
-        let sockets = descriptors.filter { sd_is_socket($0, AF_UNIX, Int32(SOCK_STREAM.rawValue), 1) > 0 }
-        guard count == 0 || !sockets.isEmpty else {
-            throw DaemonError("none of systemd's sockets is a Unix stream socket: set ListenStream= to a path")
-        }
-        return sockets
+    /// Whether somebody waits to be accepted, and nothing is in the way.
+    var isWaitedFor: Bool {
+        pausedUntil == nil && listening.contains { Descriptors.isReadable($0.descriptor) }
     }
+
+    // MARK: Sockets
 
     private func listen(on descriptor: Int32) throws(DaemonError) {
         let flags = fcntl(descriptor, F_GETFL)
@@ -80,6 +76,7 @@ final class Listener {
         for _ in 0..<EdgeLimits.acceptsPerWakeUp {
             let accepted = Glibc.accept(listening, nil, nil)
             if accepted >= 0 {
+                acceptedTotal += 1
                 clients.add(accepted)
                 continue
             }
@@ -109,6 +106,7 @@ final class Listener {
         let code = accepted >= 0 ? 0 : errno
         if accepted >= 0 {
             note("no descriptors left for clients: raise LimitNOFILE or lower MAX_CONNECTIONS")
+            acceptedTotal += 1
             clients.refuse(accepted)
         }
         reserve = Listener.openReserve()

@@ -101,7 +101,7 @@ struct SocketAddress {
 /// Which file a path or descriptor leads to.
 struct FileIdentity: Equatable {
     private let device: dev_t
-    private let inode: ino_t
+    let inode: ino_t
 
     init?(path: String) {
         var facts = stat()

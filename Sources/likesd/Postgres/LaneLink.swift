@@ -68,7 +68,7 @@ final class LaneLink: PostgresLink {
                 // Ended by the server or on the way: nothing is proven, not even after an answer.
                 return lose(.unreachable(result.message))
             } else {
-                current.failure = current.failure ?? StatementFailure(result)
+                current.failure = current.failure ?? StatementFailure(result, permission: advice.permission(target))
             }
             underWay = current
         }

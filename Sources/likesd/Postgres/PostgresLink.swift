@@ -73,7 +73,7 @@ class PostgresLink {
     /// Closes the connection and tells the core, once.
     func lose(_ failure: BackendFailure? = nil) {
         if case .idle = stage { return }
-        let failure = failure ?? .unreachable(errorText)
+        let failure = failure ?? refusal()
         close()
         host.deliver { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
     }
@@ -96,12 +96,17 @@ class PostgresLink {
         stage = .connecting
         let failures = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
         let order = hosts.order(answer)
-        if !failures.isEmpty, order.isEmpty { return lose(.unreachable(failures.sorted().joined(separator: "; "))) }
+        if !failures.isEmpty, order.isEmpty {
+            let next = hosts.names.first.map { advice.name($0, of: .databaseURL) }
+            return lose(.unreachable(failures.sorted().joined(separator: "; "), next: next))
+        }
         let settings = connectionSettings + order
         connection = CStrings.with(settings.map(\.keyword)) { keywords in
             CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
         }
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
+        // With the server's codes, and its places: what it refuses is told apart by them.
+        PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         PQsetNoticeProcessor(
             connection,
             { context, text in
@@ -109,7 +114,7 @@ class PostgresLink {
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
                 link.host.actions.append(.log(.debug, "PostgreSQL: \(String(cString: text))"))
             }, Unmanaged.passUnretained(self).toOpaque())
-        if PQstatus(connection) == CONNECTION_BAD { return lose() }
+        if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
         watch(EPOLLOUT.rawValue)
     }
 
@@ -150,12 +155,35 @@ class PostgresLink {
         return defaults + hosts.preferences + [("dbname", configuration.databaseURL)]
     }
 
-    private var errorText: String {
-        guard let text = PQerrorMessage(connection) else { return "no connection" }
-        // Lines that begin with a tab only guess at the reason.
-        let lines = String(cString: text).split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("\t") }
-        return lines.isEmpty ? "the connection was closed" : lines.joined(separator: "; ")
+    private var errorText: String { errorRefusal.text }
+
+    private var errorRefusal: ConnectRefusal {
+        ConnectRefusal(PQerrorMessage(connection).map { String(cString: $0) } ?? "no connection")
     }
+
+    /// What libpq says of the connection, and what to do where it could not be made. What it says before any attempt
+    /// is about the setting, of which it may repeat a part.
+    private func refusal(isWithoutAttempt: Bool = false) -> BackendFailure {
+        let refusal = errorRefusal
+        switch stage {
+        case .connecting:
+            let text =
+                isWithoutAttempt
+                ? DatabaseURL.redacted(refusal.text, about: configuration.databaseURL) : refusal.text
+            return .unreachable(text, next: advice.connecting(refusal.reason, target))
+        case .idle, .resolving, .settling, .ready: return .unreachable(refusal.text)
+        }
+    }
+
+    /// What the commands of an advice are about.
+    var target: DatabaseTarget {
+        func text(_ value: UnsafePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
+        return DatabaseTarget(
+            host: text(PQhost(connection)), port: text(PQport(connection)), database: text(PQdb(connection)),
+            role: text(PQuser(connection)))
+    }
+
+    var advice: Advice { Advice(configuration, on: .measured()) }
 
     // MARK: Events
 
@@ -190,7 +218,7 @@ class PostgresLink {
         case PGRES_POLLING_OK:
             PQsetnonblocking(connection, 1)
             watch(EPOLLIN.rawValue)
-            advance(Settling(backend, preparing: statements, configuration: configuration))
+            advance(Settling(backend, preparing: statements, configuration: configuration, advice, target))
         default: lose()
         }
     }

@@ -59,7 +59,7 @@ final class ReaderLink: PostgresLink {
             case PGRES_PIPELINE_SYNC: calls.popFirst()
             default:
                 if result.endsSession { return lose(.unreachable(result.message)) }
-                let failure = StatementFailure(result)
+                let failure = StatementFailure(result, permission: advice.permission(target))
                 host.deliver { core, now, actions in
                     core.statementFailed(call.call, failure, now: now, into: &actions)
                 }

@@ -20,16 +20,23 @@ struct Settling {
     private let isLane: Bool
     private let statements: [PreparedStatement]
     private let configuration: Configuration
+    private let advice: Advice
+    private let target: DatabaseTarget
     private var step = Step.session
     private var types: TypeNumbers?
     private var facts = DatabaseFacts(history: nil)
     /// The first thing in the way.
     private var failure: BackendFailure?
 
-    init(_ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration) {
+    init(
+        _ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration, _ advice: Advice,
+        _ target: DatabaseTarget
+    ) {
         isLane = backend == .lane
         self.statements = statements
         self.configuration = configuration
+        self.advice = advice
+        self.target = target
     }
 
     // MARK: Asking
@@ -96,7 +103,7 @@ struct Settling {
     mutating func take(_ result: borrowing StatementResult) {
         guard failure == nil else { return }
         if result.status == PGRES_FATAL_ERROR {
-            failure = Settling.failure(result)
+            failure = failure(of: result)
             return
         }
         if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
@@ -128,11 +135,12 @@ struct Settling {
             facts.history = DatabaseHistory(system: result.text(0, 3), timeline: timeline)
         }
         if isLane && result.text(0, 0) == "t" {
-            failure = .readOnly("the server is a standby: \(PostgresAdvice.readOnly)")
+            failure = .readOnly("the server is a standby", next: advice.primary)
         } else if isLane && result.text(0, 1) == "t" {
-            failure = .readOnly("the server is read-only: \(PostgresAdvice.readOnly)")
+            failure = .readOnly("the server is read-only", next: advice.primary)
         } else if result.text(0, 2) != "t" {
-            failure = .schema("the database has no tables of likesd's: \(PostgresAdvice.migrate)")
+            failure = .schema(
+                "the database \(target.database) has no tables of likesd's", next: advice.migrate)
         }
     }
 
@@ -140,10 +148,11 @@ struct Settling {
         let version = result.rowCount == 1 ? Int(result.text(0, 0)) ?? 0 : 0
         if version < Schema.version {
             failure = .schema(
-                "the schema is at version \(version), this likesd needs \(Schema.version): \(PostgresAdvice.migrate)")
+                "the schema is at version \(version), this likesd needs \(Schema.version)", next: advice.migrate)
         } else if version > Schema.version {
             failure = .schema(
-                "the schema is at version \(version), this likesd knows \(Schema.version): upgrade likesd")
+                "the schema is at version \(version), this likesd knows \(Schema.version)",
+                next: "upgrade likesd on this host")
         }
     }
 
@@ -154,14 +163,14 @@ struct Settling {
         case .session: step = .version
         case .version: step = .types
         case .types:
-            guard let types else { return .failed(.schema("item_types gave no rows: \(PostgresAdvice.migrate)")) }
+            guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
         case .lockTypes: step = .addTypes
         case .addTypes: step = .commitTypes
         case .commitTypes: step = .typesAgain
         case .typesAgain:
             guard let types, types.isComplete else {
-                return .failed(.schema("item_types does not take the configured types: \(PostgresAdvice.migrate)"))
+                return .failed(.schema("item_types does not take the configured types", next: advice.migrate))
             }
             step = .prepare(0)
         case .prepare(let place): step = .describe(place)
@@ -175,13 +184,13 @@ struct Settling {
         return .step
     }
 
-    private static func failure(_ result: borrowing StatementResult) -> BackendFailure {
+    private func failure(of result: borrowing StatementResult) -> BackendFailure {
         let state = result.sqlState ?? ""
         let text = "\(result.message) (SQLSTATE \(state))"
         return switch state {
-        case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
-        case "42501": .schema("\(text): \(PostgresAdvice.permission)")
-        case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
+        case "25006": .readOnly(text, next: advice.primary)
+        case "42501": .schema(text, next: advice.permission(target))
+        case "42P01", "42703", "3F000": .schema(text, next: advice.migrate)
         default: .unreachable(text)
         }
     }

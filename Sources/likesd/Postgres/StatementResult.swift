@@ -70,7 +70,8 @@ extension StatementFailure {
     private static let classesOfRows: Set<String> = ["22", "23", "27", "44", "P0"]
 
     /// What an error of the server's says about trying again.
-    init(_ result: borrowing StatementResult) {
+    /// `permission`: what to do where the role has no right to do it.
+    init(_ result: borrowing StatementResult, permission: @autoclosure () -> String) {
         let state = result.sqlState ?? ""
         let text = "\(result.message) (SQLSTATE \(state))"
         self =
@@ -79,6 +80,7 @@ extension StatementFailure {
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
             case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
             // A prepared statement would give other types than before. Prepared anew, it shows them.
+            case "42501": .permission(text, next: permission())
             case "0A000": .schema("\(text): \(PostgresAdvice.altered)")
             default: StatementFailure.classesOfRows.contains(String(state.prefix(2))) ? .rows(text) : .other(text)
             }
@@ -90,5 +92,4 @@ enum PostgresAdvice {
     static let migrate = "run likesctl migrate"
     static let altered = "the tables were altered: give their columns the types back that likesctl migrate gave them"
     static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"
-    static let permission = "grant likesd's database user the rights, or run likesctl migrate as the tables' owner"
 }

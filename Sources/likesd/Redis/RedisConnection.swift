@@ -10,7 +10,7 @@ protocol RedisConnectionOwner: AnyObject {
     /// The reply to the next command, in the order they were sent, or a message of a subscription.
     func received(_ reply: RedisReply)
     /// It could not be made, or is gone, and with it all that was not answered.
-    func closed(_ reason: String)
+    func closed(_ failure: BackendFailure)
 }
 
 /// One connection to the server of REDIS_URL, authenticated: hiredis and its socket, without a word of what they are
@@ -63,9 +63,11 @@ final class RedisConnection {
         case .tcp(let host, let port):
             switch answer[host] {
             case nil: open(redisAsyncConnect(host, Int32(port)))
-            case .failure(let failure): fail(failure.text)
+            case .failure(let failure): fail(failure.text, next: advice.name(host, of: .redisURL))
             case .success(let addresses):
-                guard !addresses.isEmpty else { return fail("\(host) has no address") }
+                guard !addresses.isEmpty else {
+                    return fail("\(host) has no address", next: advice.name(host, of: .redisURL))
+                }
                 attempts += 1
                 open(redisAsyncConnect(addresses[(attempts - 1) % addresses.count], Int32(port)))
             }
@@ -115,7 +117,9 @@ final class RedisConnection {
         if let context { redisAsyncFree(context) }
     }
 
-    private func fail(_ reason: String) {
+    private var advice: Advice { Advice(configuration, on: .measured()) }
+
+    private func fail(_ reason: String, next: String? = nil) {
         if case .idle = state { return }
         state = .idle
         lookup.forget()
@@ -124,7 +128,7 @@ final class RedisConnection {
             case .tcp(let host, let port): "\(host):\(port)"
             case .unix(let path): path
             }
-        owner.closed("\(place): \(reason)")
+        owner.closed(.unreachable("\(place): \(reason)", next: next ?? advice.redis(reason)))
     }
 
     private static func of(_ context: UnsafePointer<redisAsyncContext>) -> RedisConnection? {
@@ -153,21 +157,23 @@ final class RedisConnection {
         command.word("AUTH")
         if let username = endpoint.username { command.word(username.utf8) }
         command.word(password.utf8)
+        command.end()
         send(command)
     }
 
     // MARK: Commands and replies
 
-    /// Without a connection nothing is sent: its end was told, or will be.
+    /// A command that was ended. Without a connection nothing is sent: its end was told, or will be.
     func send(_ command: borrowing RedisCommand) {
         guard let context else { return }
+        precondition(command.bytes.last == 0, "a command without end")
         let status = command.bytes.withUnsafeBytes { bytes in
             redisAsyncFormattedCommand(
                 context,
                 { context, reply, _ in
                     guard let context, let reply, let connection = RedisConnection.of(context) else { return }
                     connection.received(RedisReply(UnsafePointer(reply.assumingMemoryBound(to: redisReply.self))))
-                }, nil, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+                }, nil, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count - 1)
         }
         if status != REDIS_OK { giveUp("hiredis takes no more commands") }
     }

@@ -24,7 +24,7 @@ final class RedisLink: RedisConnectionOwner {
     }
 
     private let host: CoreHost
-    private let configuration: Configuration
+    private var configuration: Configuration
     private let channels: RedisChannels
     private lazy var connection = RedisConnection(owner: self, loop: loop, configuration: configuration)
     private let loop: EventLoop
@@ -44,6 +44,9 @@ final class RedisLink: RedisConnectionOwner {
         command = RedisCommand(types: configuration.itemTypes)
     }
 
+    /// Calls from now on are made with these settings; the connection's own take a restart.
+    func configure(_ configuration: Configuration) { self.configuration = configuration }
+
     // MARK: Coming and going
 
     func connect() { connection.connect() }
@@ -56,9 +59,9 @@ final class RedisLink: RedisConnectionOwner {
 
     func flush() { connection.flush() }
 
-    func closed(_ reason: String) {
+    func closed(_ failure: BackendFailure) {
         forget()
-        host.deliver { core, now, actions in core.lost(.redis, .unreachable(reason), now: now, into: &actions) }
+        host.deliver { core, now, actions in core.lost(.redis, failure, now: now, into: &actions) }
     }
 
     private func forget() {
@@ -116,6 +119,7 @@ final class RedisLink: RedisConnectionOwner {
     private func send(_ what: Sent) {
         if case .preparing(let left) = state { state = .preparing(left + 1) }
         sent.append(what)
+        command.end()
         connection.send(command)
     }
 

@@ -37,9 +37,9 @@ final class SubscriberLink: RedisConnectionOwner {
 
     func flush() { connection.flush() }
 
-    func closed(_ reason: String) {
+    func closed(_ failure: BackendFailure) {
         state = .idle
-        host.deliver { core, now, actions in core.lost(.subscriber, .unreachable(reason), now: now, into: &actions) }
+        host.deliver { core, now, actions in core.lost(.subscriber, failure, now: now, into: &actions) }
     }
 
     func opened() {
@@ -49,6 +49,7 @@ final class SubscriberLink: RedisConnectionOwner {
         command.word("SUBSCRIBE")
         command.word(channels.counters)
         command.word(channels.host)
+        command.end()
         connection.send(command)
     }
 

@@ -110,7 +110,15 @@ class Postgres:
             text=True,
             env=clean_environment(),
         ).stdout
-        return "".join(line for line in text.splitlines(True) if not line.startswith(("--", "\\restrict", "\\unrestrict")))
+        left_out = ("--", "\\restrict", "\\unrestrict")
+        return "".join(line for line in text.splitlines(True) if not line.startswith(left_out))
+
+    def let_in(self, *lines):
+        """The lines of pg_hba.conf, in front of one that lets the tests in."""
+        path = self.data / "pg_hba.conf"
+        path.write_text("\n".join([*lines, "local all postgres trust", ""]))
+        with self.connect("postgres") as connection:
+            connection.execute("SELECT pg_reload_conf()")
 
     def set(self, name, value):
         """A setting for all sessions, those that are open included; None takes it back."""

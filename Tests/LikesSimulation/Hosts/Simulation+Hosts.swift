@@ -119,7 +119,7 @@ extension Simulation {
             guard hosts[host].links[backend.place] >= 0 else { return }
             abandon(hosts[host].links[backend.place])
             hosts[host].links[backend.place] = -1
-        case .log: break
+        case .reload, .configure, .log: break
         case .stopped:
             end(host)
         }

@@ -70,7 +70,7 @@ extension Action {
             .tend(let call, _), .retireLanes(let call), .selectCounters(let call, _), .selectPairs(let call, _),
             .selectRepairs(let call, _):
             call
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .log, .stopped: nil
+        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
         }
     }
 

@@ -1,0 +1,163 @@
+/// The next thing to do: a command to be copied where there is one, else which setting to correct, and where.
+///
+/// The commands are Debian's. What they name comes from the settings and from the host, never a secret.
+package struct Advice: Sendable {
+    private let configuration: Configuration
+    private let host: HostFacts
+
+    package init(_ configuration: Configuration, on host: HostFacts) {
+        self.configuration = configuration
+        self.host = host
+    }
+
+    /// A host's name has no address.
+    package func name(_ name: String, of setting: Setting) -> String {
+        "getent hosts \(name.shellWord) has to find it: else correct \(configuration.places.text(of: setting))"
+    }
+
+    // MARK: PostgreSQL
+
+    /// How to make the tables.
+    package var migrate: String { likesctl("migrate") }
+
+    /// One of likesctl's commands that use the settings, as the daemon's own user.
+    package func likesctl(_ command: String) -> String {
+        var words: [String] = []
+        if host.userName != "root" { words += ["sudo", "-u", host.userName.shellWord] }
+        switch configuration.places.origin(of: .databaseURL) {
+        case .credential: words += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
+        case .environment: words += ["DATABASE_URL=\(DatabaseURL.masked(configuration.databaseURL).shellWord)"]
+        case .file: break
+        }
+        words += ["likesctl", command]
+        if let file = configuration.places.file, file != SettingPlaces.defaultFile {
+            words += ["--config", file.shellWord]
+        }
+        return words.joined(separator: " ")
+    }
+
+    /// After an attempt to connect that failed.
+    package func connecting(_ reason: ConnectRefusal.Reason, _ target: DatabaseTarget) -> String? {
+        let setting = configuration.places.text(of: .databaseURL)
+        switch reason {
+        case .noServer: return serverMissing(target)
+        case .serverStarting: return nil
+        case .tooManyConnections: return "close connections to PostgreSQL, or raise its max_connections"
+        case .noRole: return administer("createuser", target, target.role.shellWord)
+        case .roleMayNotLogIn: return statement("ALTER ROLE \(target.role.sqlName) LOGIN", target)
+        case .wrongPassword:
+            let command = statement("\\password \(target.role.sqlName)", target)
+            return "correct the password in \(setting), or set it: \(command)"
+        case .noPassword: return "put the password of \(target.role) into \(setting)"
+        case .otherIdentity where target.isUnixSocket && target.role != host.userName:
+            return "name the role \(host.userName) in \(setting), or connect over TCP with a password"
+        case .otherIdentity, .notLetIn:
+            let reload = statement("SELECT pg_reload_conf()", target)
+            return "add the line '\(hostLine(target))' to PostgreSQL's pg_hba.conf, then: \(reload)"
+        case .noDatabase:
+            return administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
+        case .noPermission:
+            return statement("GRANT CONNECT ON DATABASE \(target.database.sqlName) TO \(target.role.sqlName)", target)
+        case .unclear: return "check \(setting)"
+        }
+    }
+
+    /// The tables are there, and the role may not use them.
+    package func permission(_ target: DatabaseTarget) -> String {
+        let role = target.role.sqlName
+        return statement(
+            "GRANT USAGE ON SCHEMA public TO \(role); "
+                + "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \(role)",
+            target, in: target.database)
+    }
+
+    /// The server takes no writes.
+    package var primary: String {
+        "point \(configuration.places.text(of: .databaseURL)) at the primary, or let the server take writes again"
+    }
+
+    private func serverMissing(_ target: DatabaseTarget) -> String {
+        let setting = configuration.places.text(of: .databaseURL)
+        if target.isDefaultServer {
+            return host.isPostgresInstalled ? "sudo systemctl start postgresql" : "sudo apt install postgresql"
+        }
+        var options = target.host.isEmpty ? "" : " -h \(target.host.shellWord)"
+        if !target.port.isEmpty { options += " -p \(target.port.shellWord)" }
+        return "pg_isready\(options), then start PostgreSQL there or correct \(setting)"
+    }
+
+    /// A program of PostgreSQL's, as the server's administrator.
+    private func administer(_ program: String, _ target: DatabaseTarget, _ words: String) -> String {
+        (target.isLocal ? "sudo -u postgres " : "") + "\(program)\(target.administratorOptions) \(words)"
+    }
+
+    private func statement(_ text: String, _ target: DatabaseTarget, in database: String? = nil) -> String {
+        let place = database.map { "-d \($0.shellWord) " } ?? ""
+        return administer("psql", target, "\(place)-c \(text.shellWord)")
+    }
+
+    private func hostLine(_ target: DatabaseTarget) -> String {
+        let names = "\(target.database.sqlName) \(target.role.sqlName)"
+        if target.isUnixSocket {
+            return "local \(names) \(target.role == host.userName ? "peer" : "scram-sha-256")"
+        }
+        return "host \(names) \(target.isLoopback ? "127.0.0.1/32" : "ADDRESS-OF-THIS-HOST/32") scram-sha-256"
+    }
+
+    // MARK: Redis
+
+    /// After a connection to Redis that failed or was refused; `reason` in the words of hiredis or of Redis.
+    package func redis(_ reason: String) -> String? {
+        let setting = configuration.places.text(of: .redisURL)
+        func says(_ words: String...) -> Bool { words.contains { reason.contains($0) } }
+        if says("no password is set", "without any password configured") {
+            return "take the password out of \(setting)"
+        }
+        if says("NOAUTH") { return "put the password into \(setting), as in redis://:PASSWORD@host:6379/0" }
+        if says("WRONGPASS", "invalid password") { return "correct the password in \(setting)" }
+        if says("NOPERM") { return "let the user of \(setting) do it: ACL SETUSER" }
+        if says("DB index is out of range") { return "name a lower database in \(setting)" }
+        switch configuration.redis.address {
+        case .unix(let path):
+            if says("Permission denied") {
+                let user = host.userName.shellWord
+                return "sudo usermod -aG redis \(user) && sudo systemctl restart likesd"
+            }
+            guard says("No such file or directory", "Connection refused") else { return nil }
+            return redisMissing(path)
+        case .tcp(let name, let port):
+            if says("Connection refused"), name.isLoopback, port == 6_379 { return startRedis }
+            guard says("Connection refused", "timed out", "No route to host", "unreachable") else { return nil }
+            return "redis-cli -h \(name.shellWord) -p \(port) ping, then start Redis there or correct \(setting)"
+        }
+    }
+
+    private var startRedis: String {
+        host.isRedisInstalled ? "sudo systemctl start redis-server" : "sudo apt install redis-server"
+    }
+
+    private static let redisSockets: Set<String> = [
+        "/run/redis/redis-server.sock", "/var/run/redis/redis-server.sock",
+    ]
+
+    private func redisMissing(_ path: String) -> String {
+        guard Self.redisSockets.contains(path) else {
+            let setting = configuration.places.text(of: .redisURL)
+            return "start Redis with 'unixsocket \(path)', or correct \(setting)"
+        }
+        // Debian's redis.conf has the line, commented out.
+        return "\(startRedis), with 'unixsocket \(path)' in /etc/redis/redis.conf"
+    }
+}
+
+extension Configuration {
+    /// After an attempt to connect that nobody answered: packets get lost on the way to the server, or in it.
+    func unanswered(_ backend: Backend) -> String {
+        let setting: Setting =
+            switch backend {
+            case .redis, .subscriber: .redisURL
+            case .lane, .reader: .databaseURL
+            }
+        return "check host and port of \(places.text(of: setting)), and IPAddressAllow= of likesd.service"
+    }
+}

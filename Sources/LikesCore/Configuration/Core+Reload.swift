@@ -1,0 +1,71 @@
+import LikesProtocol
+
+// RELOAD: settings change as a whole or not at all.
+extension Core {
+    /// What the reply to a RELOAD that was refused for its file begins with.
+    package static let reloadRefusal = "reload refused, nothing changed: "
+    /// The reply to who may not.
+    package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
+
+    mutating func reload(on connection: ConnectionID, into actions: inout [Action]) {
+        guard sessions[connection].isAdministrator else {
+            sessions.reply(.error(ErrorReply(.err, Self.administratorsOnly)), on: connection, into: &actions)
+            return
+        }
+        actions.append(.reload(sessions.wait(.reload, on: connection)))
+    }
+
+    /// A signal asked for it.
+    package func reloadAsked(into actions: inout [Action]) { actions.append(.reload(nil)) }
+
+    /// What was read. The settings that a running daemon can change are applied together; those that it can't are
+    /// named, and stay as they are until a restart.
+    package mutating func reloaded(
+        _ read: Result<Configuration, ConfigurationError>, for ticket: Ticket?, now: Instant,
+        into actions: inout [Action]
+    ) {
+        let reply: Reply
+        switch read {
+        case .success(let wanted): reply = apply(wanted, into: &actions)
+        case .failure(let error): reply = refuse(error, into: &actions)
+        }
+        if let ticket { answer(ticket, reply, now: now, into: &actions) }
+    }
+
+    private mutating func apply(_ wanted: Configuration, into actions: inout [Action]) -> Reply {
+        var next = configuration
+        var applied: [Setting] = []
+        restartNeeded = []
+        for setting in Setting.allCases {
+            if setting.isReloadable {
+                if setting.take(from: wanted, into: &next) { applied.append(setting) }
+            } else {
+                var ignored = configuration
+                if setting.take(from: wanted, into: &ignored) { restartNeeded.append(setting) }
+            }
+        }
+        let names = (applied.map(\.rawValue), restartNeeded.map(\.rawValue))
+        if !applied.isEmpty {
+            configuration = next
+            cache.setTTL(ms: next.localCacheTTLMs)
+            localRate.set(requestsMax: next.rateLimitRequests, windowSeconds: next.rateLimitWindowSeconds)
+            actions.append(.configure(next))
+        }
+        let changed = applied.isEmpty ? "nothing changed" : "applied \(names.0.joined(separator: ", "))"
+        actions.append(.log(.notice, "settings reloaded: \(changed)"))
+        if !restartNeeded.isEmpty {
+            actions.append(.log(.warning, "not applied, restart likesd for them: \(names.1.joined(separator: ", "))"))
+        }
+        return .map([
+            .text("applied"), .array(names.0.map { .text($0) }), .text("restart"), .array(names.1.map { .text($0) }),
+        ])
+    }
+
+    private func refuse(_ error: ConfigurationError, into actions: inout [Action]) -> Reply {
+        var lines = error.problems.prefix(Limits.reloadProblemsMax).map(\.text)
+        let more = error.problems.count - lines.count
+        if more > 0 { lines.append("and \(more) more") }
+        for line in lines { actions.append(.log(.error, Self.reloadRefusal + line)) }
+        return .error(ErrorReply(.err, Self.reloadRefusal + lines.joined(separator: "; ")))
+    }
+}

@@ -1,0 +1,28 @@
+/// Where settings come from, for messages that say where to correct them.
+package struct SettingPlaces: Equatable, Sendable {
+    /// Where the package puts the file.
+    package static let defaultFile = "/etc/likesd/likesd.conf"
+
+    package enum Origin: Equatable, Sendable {
+        /// The file, or the default where it says nothing.
+        case file
+        case credential
+        case environment
+    }
+
+    /// The file that was read; nil: none.
+    package internal(set) var file: String?
+    /// Those that another place than the file gave, the strongest.
+    var others: [Setting: Origin] = [:]
+
+    package func origin(of setting: Setting) -> Origin { others[setting] ?? .file }
+
+    /// `DATABASE_URL in /etc/likesd/likesd.conf`
+    package func text(of setting: Setting) -> String {
+        switch origin(of: setting) {
+        case .file: file.map { "\(setting.rawValue) in \($0)" } ?? setting.rawValue
+        case .credential: "the credential \(setting.rawValue)"
+        case .environment: "\(setting.rawValue) in the environment"
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/// One line for systemd's STATUS=.
+package struct StatusLine: Equatable, Sendable {
+    package var text: String
+    /// False: it shows rates, which go back to 0 when nothing happens any more.
+    package var isAtRest: Bool
+}
+
+/// What happened per second since the last look.
+struct StatusRates {
+    private var lookedAt: Instant
+    private var likes: Int64 = 0
+    private var counts: Int64 = 0
+
+    init(now: Instant) { lookedAt = now }
+
+    /// Takes the totals of now and returns whole numbers per second; over a time of none, 0.
+    mutating func take(likes: Int64, counts: Int64, now: Instant) -> (likes: Int64, counts: Int64) {
+        let passedMs = now.ms(since: lookedAt)
+        guard passedMs > 0 else { return (0, 0) }
+        defer {
+            lookedAt = now
+            self.likes = likes
+            self.counts = counts
+        }
+        func perSecond(_ number: Int64) -> Int64 { (number * 1_000 + passedMs / 2) / passedMs }
+        return (perSecond(likes - self.likes), perSecond(counts - self.counts))
+    }
+}
+
+extension Core {
+    /// `ok: 12 clients, 1,234 likes/s, 40,112 counts/s; PostgreSQL and Redis healthy`
+    ///
+    /// Where something is to be done it comes first: `systemctl status` cuts the line at the terminal's edge. Likes are
+    /// LIKE and UNLIKE, counts are COUNT and MCOUNT; the rates are those since the line before this one.
+    package mutating func statusLine(now: Instant) -> StatusLine {
+        let rates = statusRates.take(
+            likes: statistics.likes + statistics.unlikes, counts: statistics.counts + statistics.multiCounts, now: now)
+        let clients = sessions.openCount
+        let load =
+            "\(Self.grouped(Int64(clients))) client\(clients == 1 ? "" : "s"), "
+            + "\(Self.grouped(rates.likes)) likes/s, \(Self.grouped(rates.counts)) counts/s"
+        let message = healthMessage
+        return StatusLine(
+            text: message.isEmpty
+                ? "\(status): \(load); PostgreSQL and Redis healthy" : "\(status): \(message); \(load)",
+            isAtRest: rates.likes == 0 && rates.counts == 0)
+    }
+
+    /// A number in groups of three digits, parted by commas.
+    static func grouped(_ number: Int64) -> String {
+        let digits = Array(String(number))
+        var shown = ""
+        for (place, digit) in digits.enumerated() {
+            if place > 0, (digits.count - place) % 3 == 0 { shown.append(",") }
+            shown.append(digit)
+        }
+        return shown
+    }
+}

@@ -1,0 +1,48 @@
+import Glibc
+import LikesCore
+import LikesProtocol
+
+// Clients that outlive the process.
+extension ClientTable {
+    /// Those that the next process can go on with: nothing of theirs is under way. Others lose their connection with
+    /// this process, as after a crash.
+    func keepable() -> [(descriptor: Int32, client: KeptClient)] {
+        clients.compactMap { client in
+            guard let client, client.isWhole, let facts = host.ask({ $0.idleClient(client.id) }),
+                let inode = FileIdentity(descriptor: client.descriptor)?.inode
+            else { return nil }
+            return (
+                client.descriptor,
+                KeptClient(
+                    inode: UInt64(inode), version: facts.version, name: facts.name, libraryName: facts.libraryName,
+                    libraryVersion: facts.libraryVersion, input: client.input, output: Array(client.unwritten))
+            )
+        }
+    }
+
+    /// Goes on with a client of the process before. False: there are too many; it was closed.
+    func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
+        let isAdministrator = Peer.isAdministrator(descriptor)
+        var id: ConnectionID?
+        host.deliver { core, now, _ in
+            id = core.tookOver(isAdministrator: isAdministrator, now: now) { client in
+                client.version = kept.version
+                client.name = kept.name
+                client.libraryName = kept.libraryName
+                client.libraryVersion = kept.libraryVersion
+            }
+        }
+        guard let id else {
+            Glibc.close(descriptor)
+            return false
+        }
+        let client = ClientConnection(
+            id: id, descriptor: descriptor, types: types, version: kept.version, unwritten: kept.output)
+        client.input = kept.input
+        enter(client)
+        // Both are done at the end of the turn.
+        noteOutput(client)
+        resumable.append(client)
+        return true
+    }
+}

@@ -1,0 +1,13 @@
+import LikesProtocol
+
+extension Request {
+    /// Whether the reply holds facts that are measured for it.
+    var isMeasured: Bool {
+        switch self {
+        case .info, .metrics: true
+        case .like, .unlike, .count, .counts, .liked, .likedMany, .health, .reload, .ping, .echo, .quit, .reset,
+            .handshake, .invalid:
+            false
+        }
+    }
+}

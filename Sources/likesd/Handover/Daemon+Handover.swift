@@ -1,0 +1,26 @@
+import LikesCore
+
+// Clients go on over a restart.
+extension Daemon {
+    /// At the start: the clients of the process before.
+    func takeOver(_ inherited: Inherited) {
+        do throws(DaemonError) {
+            let kept = try DescriptorStore.take(inherited)
+            let count = kept.count { clients.adopt($0.descriptor, $0.client) }
+            if count > 0 { logger.log(.notice, "went on with \(count) clients of the likesd before this one") }
+        } catch {
+            logger.log(.warning, "clients of the likesd before this one were closed: \(error.message)")
+        }
+    }
+
+    /// At the end: for the process that comes, should there be one.
+    func handOver() {
+        guard isActivated, notifier.isWanted else { return }
+        do throws(DaemonError) {
+            let count = try DescriptorStore.put(clients.keepable())
+            if count > 0 { logger.log(.notice, "left \(count) clients to the next likesd") }
+        } catch {
+            logger.log(.warning, "clients are closed with likesd: \(error.message)")
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import CLinux
+import CSystemd
+import Glibc
+
+/// systemd's store of descriptors (FileDescriptorStoreMax=), where clients' sockets stay while one process ends and the
+/// next one starts. When the service is stopped for good systemd closes them.
+///
+/// Invariant: what is in the store is either untouched by this process, or was never in its hands. So a process that
+/// dies at any moment leaves clients that are whole, or closed.
+enum DescriptorStore {
+    static let clientName = "kept"
+    static let stateName = "kept-state"
+
+    /// Puts the clients there. Those for which there is no room are closed when this process ends. Returns how many
+    /// were put there, or why none was.
+    static func put(_ clients: [(descriptor: Int32, client: KeptClient)]) throws(DaemonError) -> Int {
+        let kept = withinLimits(clients)
+        guard !kept.isEmpty else { return 0 }
+        let state = try memory(KeptClientsFormat.encoded(kept.map(\.client)))
+        defer { close(state) }
+        // Without it the sockets are of no use: it goes first.
+        try send("FDSTORE=1\nFDNAME=\(stateName)", [state])
+        var rest = kept.map(\.descriptor)[...]
+        while !rest.isEmpty {
+            try send("FDSTORE=1\nFDNAME=\(clientName)", Array(rest.prefix(EdgeLimits.descriptorsPerMessage)))
+            rest = rest.dropFirst(EdgeLimits.descriptorsPerMessage)
+        }
+        try awaitSystemd()
+        return kept.count
+    }
+
+    /// Takes out of the store what was inherited from there. From then on it is this process' alone, and closed with
+    /// it; before, nothing of it was touched. A socket that nothing is known of is closed.
+    static func take(_ inherited: Inherited) throws(DaemonError) -> [(descriptor: Int32, client: KeptClient)] {
+        guard inherited.state != nil || !inherited.clients.isEmpty else { return [] }
+        var orphans = Set(inherited.clients)
+        defer {
+            for descriptor in orphans { close(descriptor) }
+            if let state = inherited.state { close(state) }
+        }
+        try send("FDSTOREREMOVE=1\nFDNAME=\(stateName)", [])
+        try send("FDSTOREREMOVE=1\nFDNAME=\(clientName)", [])
+        try awaitSystemd()
+        guard let state = inherited.state else { return [] }
+        guard let known = KeptClientsFormat.decoded(try contents(of: state)) else {
+            throw DaemonError("the likesd before this one kept them in a form of its own")
+        }
+        var descriptors: [UInt64: Int32] = [:]
+        for descriptor in inherited.clients {
+            if let inode = FileIdentity(descriptor: descriptor)?.inode { descriptors[UInt64(inode)] = descriptor }
+        }
+        var taken: [(descriptor: Int32, client: KeptClient)] = []
+        for client in known {
+            // Gone: the client left meanwhile, or there was no room for it.
+            guard let descriptor = descriptors[client.inode], orphans.remove(descriptor) != nil else { continue }
+            taken.append((descriptor, client))
+        }
+        return taken
+    }
+
+    private static func withinLimits(
+        _ clients: [(descriptor: Int32, client: KeptClient)]
+    ) -> [(descriptor: Int32, client: KeptClient)] {
+        var bytes = 0
+        let fitting = clients.filter { _, client in
+            bytes += client.input.count + client.output.count
+            return bytes <= EdgeLimits.keptBytesMax
+        }
+        return Array(fitting.prefix(EdgeLimits.keptClientsMax))
+    }
+
+    private static func send(_ text: String, _ descriptors: [Int32]) throws(DaemonError) {
+        let status = sd_pid_notify_with_fds(0, 0, text, descriptors, UInt32(descriptors.count))
+        guard status > 0 else {
+            throw DaemonError(doing: "telling systemd of descriptors", code: status < 0 ? -status : ENOTCONN)
+        }
+    }
+
+    /// Returns once systemd has handled all that was sent before.
+    private static func awaitSystemd() throws(DaemonError) {
+        let status = sd_notify_barrier(0, EdgeLimits.systemdMicrosecondsMax)
+        guard status > 0 else {
+            throw DaemonError(doing: "waiting for systemd", code: status < 0 ? -status : ENOTCONN)
+        }
+    }
+
+    /// A file in memory alone.
+    private static func memory(_ bytes: [UInt8]) throws(DaemonError) -> Int32 {
+        let descriptor = memfd_create("likesd-clients", MFD_CLOEXEC)
+        guard descriptor >= 0 else { throw DaemonError(doing: "making a file in memory", code: errno) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0 && errno == EINTR { continue }
+            guard written > 0 else {
+                let code = errno
+                close(descriptor)
+                throw DaemonError(doing: "writing a file in memory", code: code)
+            }
+            rest = rest.dropFirst(written)
+        }
+        return descriptor
+    }
+
+    private static func contents(of descriptor: Int32) throws(DaemonError) -> [UInt8] {
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0 else { throw DaemonError(doing: "looking at a kept file", code: errno) }
+        guard facts.st_size <= EdgeLimits.keptFileBytesMax else { throw DaemonError("the kept file is too large") }
+        var bytes = [UInt8](repeating: 0, count: Int(facts.st_size))
+        var count = 0
+        while count < bytes.count {
+            let more = bytes.withUnsafeMutableBytes { buffer in
+                pread(descriptor, buffer.baseAddress.map { $0 + count }, buffer.count - count, off_t(count))
+            }
+            if more < 0 && errno == EINTR { continue }
+            guard more > 0 else { throw DaemonError(doing: "reading a kept file", code: more < 0 ? errno : EIO) }
+            count += more
+        }
+        return bytes
+    }
+}

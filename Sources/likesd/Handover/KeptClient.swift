@@ -1,0 +1,63 @@
+import LikesCore
+import LikesProtocol
+
+/// A client between two processes: all that the next one has to know to go on with it. Nothing of it is under way.
+struct KeptClient: Equatable {
+    /// The inode of its socket, which stays the same in every process that has the socket.
+    var inode: UInt64
+    var version: ProtocolVersion
+    var name: String
+    var libraryName: String
+    var libraryVersion: String
+    /// Read from the socket, and no request yet.
+    var input: [UInt8]
+    /// Replies that the socket did not take yet.
+    var output: [UInt8]
+}
+
+/// Kept clients as bytes, for the process that comes next, which may be of another version. The form is RESP: an array
+/// of a heading, and of an array for each client.
+enum KeptClientsFormat {
+    /// Changes with the form. What has another heading is not read, and its clients are closed.
+    static let heading = "likesd-clients-1"
+    private static let fieldsCount = 7
+
+    static func encoded(_ clients: [KeptClient]) -> [UInt8] {
+        var encoder = ReplyEncoder()
+        var bytes: [UInt8] = []
+        encoder.append(.array([.text(heading)] + clients.map(fields)), to: &bytes)
+        return bytes
+    }
+
+    /// nil: not of this form.
+    static func decoded(_ bytes: [UInt8]) -> [KeptClient]? {
+        guard case .reply(.array(let elements), bytes.count) = ReplyParser.next(in: bytes),
+            elements.first?.text == heading
+        else { return nil }
+        var clients: [KeptClient] = []
+        for element in elements.dropFirst() {
+            guard let client = client(element) else { return nil }
+            clients.append(client)
+        }
+        return clients
+    }
+
+    private static func fields(_ client: KeptClient) -> Reply {
+        .array([
+            .integer(Int64(bitPattern: client.inode)), .integer(Int64(client.version.rawValue)), .text(client.name),
+            .text(client.libraryName), .text(client.libraryVersion), .bulk(client.input), .bulk(client.output),
+        ])
+    }
+
+    private static func client(_ element: ReceivedReply) -> KeptClient? {
+        guard case .array(let fields) = element, fields.count == fieldsCount,
+            case .integer(let inode) = fields[0], case .integer(let number) = fields[1],
+            let version = UInt8(exactly: number).flatMap(ProtocolVersion.init), let name = fields[2].text,
+            let libraryName = fields[3].text, let libraryVersion = fields[4].text,
+            case .bulk(let input) = fields[5], case .bulk(let output) = fields[6]
+        else { return nil }
+        return KeptClient(
+            inode: UInt64(bitPattern: inode), version: version, name: name, libraryName: libraryName,
+            libraryVersion: libraryVersion, input: input, output: output)
+    }
+}

@@ -1,0 +1,147 @@
+"""The part of a service manager that likesd talks to: sockets passed on, notifications, the descriptor store."""
+
+import array
+import fcntl
+import os
+import socket
+import subprocess
+import threading
+
+from .daemon import DEFAULTS, binary
+from .processes import clean_environment, die_with_parent
+from .waiting import eventually
+from .wire import Wire
+
+FIRST_DESCRIPTOR = 3
+DESCRIPTORS_PER_MESSAGE = 253
+STORED_MAX = 16_384
+
+
+class ServiceManager:
+    """Starts likesd as systemd does. Its listening socket and its store outlive the daemon's processes."""
+
+    def __init__(self, place, database_url, redis_url, arguments=(), **settings):
+        self.place = place
+        self.path = place / "likesd.sock"
+        self.arguments = [str(argument) for argument in arguments]
+        self.settings = {**DEFAULTS, "DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings}
+        self.store = []
+        self.messages = []
+        self.changed = threading.Condition()
+        self.process = None
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(self.path))
+        self.listener.listen(4096)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(place / "notify"))
+        self.receiver = threading.Thread(target=self._receive, daemon=True)
+        self.receiver.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(60)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as me:
+            me.sendto(b"END", str(self.place / "notify"))
+        self.receiver.join(60)
+        self.drop_store()
+        self.notify.close()
+        self.listener.close()
+
+    def start(self, **environment):
+        """Starts it and waits until it is ready."""
+        descriptors = [("client", self.listener.fileno()), *self.store]
+        self.messages = []
+
+        def take_places():
+            die_with_parent()
+            # First out of the way: a descriptor may stand where another one has to go.
+            beyond = FIRST_DESCRIPTOR + len(descriptors)
+            apart = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, beyond) for _, fd in descriptors]
+            for place, fd in enumerate(apart):
+                os.dup2(fd, FIRST_DESCRIPTOR + place)
+
+        settings = {name: value for name, value in self.settings.items() if value is not None}
+        # LISTEN_PID is the daemon's own id.
+        self.process = subprocess.Popen(
+            ["bash", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', str(binary("likesd")), *self.arguments],
+            env=clean_environment(
+                **settings,
+                NOTIFY_SOCKET=self.place / "notify",
+                LISTEN_FDS=len(descriptors),
+                LISTEN_FDNAMES=":".join(name for name, _ in descriptors),
+                **environment,
+            ),
+            stdin=subprocess.DEVNULL,
+            stderr=(self.place / "log").open("ab"),
+            close_fds=False,
+            preexec_fn=take_places,
+        )
+        self.wait_for("READY=1")
+        return self
+
+    def stop(self, deadline=60):
+        """Ends it in order; its exit status."""
+        self.process.terminate()
+        return self.process.wait(deadline)
+
+    def restart(self):
+        assert self.stop() == 0, self.log()
+        return self.start()
+
+    def connect(self, protocol=2):
+        return Wire(self.path, protocol)
+
+    def wait_healthy(self):
+        def status():
+            with self.connect() as client:
+                return client.call("HEALTH")[1] == b"ok"
+
+        eventually(status, "likesd to be healthy")
+
+    def log(self):
+        return (self.place / "log").read_text()
+
+    def wait_for(self, text, count=1):
+        """Until so many messages with this text have come since the start; the last of them."""
+        with self.changed:
+            found = self.changed.wait_for(lambda: [m for m in self.messages if text in m][count - 1 :], 60)
+            assert found, f"systemd was not told {text}: {self.messages}\n{self.log()}"
+            return found[0]
+
+    def drop_store(self):
+        """What systemd does when the service is stopped for good."""
+        for _, fd in self.store:
+            os.close(fd)
+        self.store = []
+
+    def _receive(self):
+        while True:
+            # A daemon that inherited them a second time would never close them.
+            data, ancillary, _, _ = self.notify.recvmsg(
+                1 << 16, socket.CMSG_SPACE(4 * DESCRIPTORS_PER_MESSAGE), socket.MSG_CMSG_CLOEXEC
+            )
+            descriptors = array.array("i")
+            for _, _, raw in ancillary:
+                descriptors.frombytes(raw[: len(raw) - len(raw) % descriptors.itemsize])
+            text = data.decode()
+            if text == "END":
+                return
+            lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+            kept = []
+            if lines.get("FDSTORE") == "1":
+                kept = [(lines["FDNAME"], fd) for fd in descriptors][: STORED_MAX - len(self.store)]
+                self.store += kept
+            if lines.get("FDSTOREREMOVE") == "1":
+                for _, fd in [entry for entry in self.store if entry[0] == lines["FDNAME"]]:
+                    os.close(fd)
+                self.store = [entry for entry in self.store if entry[0] != lines["FDNAME"]]
+            # Of a barrier the sender waits for just this.
+            for fd in descriptors[len(kept) :]:
+                os.close(fd)
+            with self.changed:
+                self.messages.append(text)
+                self.changed.notify_all()

@@ -1,0 +1,176 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+@Suite struct ReloadTests {
+    private func administrator(_ script: inout Script) throws -> ConnectionID {
+        let opened = script.core.opened(isAdministrator: true, now: script.now)
+        return try #require(opened)
+    }
+
+    /// The reply to RELOAD when the file says what `change` makes of the settings in force.
+    private func reload(
+        _ script: inout Script, on client: ConnectionID, _ change: (inout Configuration) -> Void
+    ) throws -> [Action] {
+        script.send(.reload, on: client)
+        guard case .reload(let ticket)? = script.take().last else {
+            throw ConfigurationError([])
+        }
+        var wanted = script.core.configuration
+        change(&wanted)
+        script.step { core, now, actions in core.reloaded(.success(wanted), for: ticket, now: now, into: &actions) }
+        return script.take()
+    }
+
+    private func reply(applied: [String], restart: [String]) -> Reply {
+        .map([
+            .text("applied"), .array(applied.map { .text($0) }), .text("restart"), .array(restart.map { .text($0) }),
+        ])
+    }
+
+    @Test("Only root and the daemon's own user may")
+    func others() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.reload, on: client)
+        #expect(script.take() == [.reply(client, .error(ErrorReply(.err, Core.administratorsOnly)))])
+    }
+
+    @Test("What can change while it runs is applied together; what can't is named and stays")
+    func appliedAndNamed() throws {
+        var script = Script { $0.rateLimitRequests = 5 }
+        let client = try administrator(&script)
+        var expected = script.core.configuration
+        expected.rateLimitRequests = 1
+        expected.connectionsMax = 9
+        let actions = try reload(&script, on: client) {
+            $0.rateLimitRequests = 1
+            $0.connectionsMax = 9
+            $0.databaseURL = "postgresql:///elsewhere"
+            $0.requestTimeoutMs = 77
+        }
+        #expect(
+            actions == [
+                .configure(expected),
+                .reply(
+                    client,
+                    reply(
+                        applied: ["RATE_LIMIT_REQUESTS", "MAX_CONNECTIONS"],
+                        restart: ["DATABASE_URL", "REQUEST_TIMEOUT_MS"])),
+            ])
+        #expect(script.core.configuration == expected)
+        #expect(
+            script.core.infoText(section: "server", now: script.now).contains("restart_needed:DATABASE_URL,REQUEST"))
+    }
+
+    @Test("A file that says what is in force changes nothing")
+    func nothing() throws {
+        var script = Script()
+        let client = try administrator(&script)
+        let actions = try reload(&script, on: client) { _ in }
+        #expect(actions == [.reply(client, reply(applied: [], restart: []))])
+    }
+
+    @Test("A wrong file changes nothing, and each problem is logged on its own")
+    func wrongFile() throws {
+        var script = Script()
+        let client = try administrator(&script)
+        let before = script.core.configuration
+        script.send(.reload, on: client)
+        guard case .reload(let ticket)? = script.take().last else {
+            Issue.record("the file is not read")
+            return
+        }
+        let problems = (1...20).map { ConfigurationProblem(.line(file: "f", number: $0), "bad") }
+        script.step { core, now, actions in
+            core.reloaded(.failure(ConfigurationError(problems)), for: ticket, now: now, into: &actions)
+        }
+        let lines = script.actions.compactMap { if case .log(.error, let text) = $0 { text } else { nil } }
+        #expect(lines.count == Limits.reloadProblemsMax + 1)
+        #expect(lines.first == "reload refused, nothing changed: f:1: bad")
+        #expect(lines.last == "reload refused, nothing changed: and 4 more")
+        guard case .reply(client, .error(let error))? = script.take().first else {
+            Issue.record("no error")
+            return
+        }
+        #expect(error.message.hasPrefix("reload refused, nothing changed: f:1: bad; f:2: bad; "))
+        #expect(script.core.configuration == before)
+    }
+
+    @Test("The reply keeps its place behind what is under way")
+    func order() throws {
+        var script = Script()
+        let client = try administrator(&script)
+        script.send(.like(ann), on: client)
+        let actions = try reload(&script, on: client) { _ in }
+        #expect(!actions.contains { if case .reply = $0 { true } else { false } })
+        script.admit(1, [.limited(retrySeconds: 3)])
+        let replies = script.replies(client)
+        #expect(replies.count == 2)
+        #expect(replies.last == reply(applied: [], restart: []))
+    }
+
+    @Test("A new limit of the rate and a new lifetime in the local cache hold at once")
+    func effects() throws {
+        var script = Script(
+            {
+                $0.rateLimitRequests = 2
+                $0.localCacheTTLMs = 1_000
+            }, up: [.lane, .reader])
+        let client = try administrator(&script)
+        _ = script.core.cache.store(counter(post, 3, 1), now: script.now)
+        _ = try reload(&script, on: client) {
+            $0.rateLimitRequests = 1
+            $0.localCacheTTLMs = 10
+        }
+        script.send(.like(ann), on: client)
+        script.send(.like(Pair(user: 1, item: other)), on: client)
+        #expect(script.core.statistics.rateLimited == 1)
+        script.pass(ms: 20)
+        #expect(script.core.cachedCount(post, now: script.now) == nil)
+    }
+
+    @Test("Over the limit of connections there is room for who may reload, and for few of them")
+    func administratorsGetIn() throws {
+        var script = Script { $0.connectionsMax = 1 }
+        _ = try script.open()
+        #expect(script.core.opened(now: script.now) == nil)
+        for _ in 0..<Limits.administratorConnectionsMax { _ = try administrator(&script) }
+        #expect(script.core.opened(isAdministrator: true, now: script.now) == nil)
+    }
+
+    @Test("A client that leaves while the file is read is answered nothing")
+    func leaves() throws {
+        var script = Script()
+        let client = try administrator(&script)
+        script.send(.reload, on: client)
+        guard case .reload(let ticket)? = script.take().last else {
+            Issue.record("the file is not read")
+            return
+        }
+        let wanted = script.core.configuration
+        script.step { core, now, actions in
+            core.closed(client, now: now, into: &actions)
+            core.reloaded(.success(wanted), for: ticket, now: now, into: &actions)
+        }
+        #expect(script.take() == [])
+        #expect(script.core.sessions.waitingCount == 0)
+    }
+
+    @Test("A client is handed over when nothing of it is under way, and is itself in the next process")
+    func takenOver() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.handshake(.client, [Array("SETNAME".utf8), Array("web".utf8)]), on: client)
+        let facts = try #require(script.core.idleClient(client))
+        script.send(.like(ann), on: client)
+        #expect(script.core.idleClient(client) == nil)
+
+        var next = Script()
+        let id = next.core.tookOver(isAdministrator: false, now: next.now) { $0.name = facts.name }
+        let adopted = try #require(id)
+        next.send(.handshake(.client, [Array("GETNAME".utf8)]), on: adopted)
+        #expect(next.replies(adopted) == [.text("web")])
+    }
+}

@@ -1,0 +1,146 @@
+# Completion of likesctl for bash. It needs nothing but bash: no helper of bash-completion's.
+# shellcheck shell=bash
+
+# The words up to the cursor, into the caller's `words`. Readline also parts words at '=' and ':'; here
+# --mix=count=1 and post:456 are one word each, as for the shell itself.
+_likesctl_words() {
+    local line=$COMP_LINE word blanks i
+    words=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]-}
+        blanks=${line%%[![:space:]]*}
+        line=${line#"$blanks"}
+        line=${line#"$word"}
+        if [[ -z $blanks && ${#words[@]} -gt 0 && ($word == [=:]* || ${words[-1]} == *[=:]) ]]; then
+            words[-1]+=$word
+        else
+            words+=("$word")
+        fi
+    done
+}
+
+# Offers those of the given words that begin like `value`.
+_likesctl_offer() {
+    local word
+    for word in "$@"; do
+        if [[ $word == "$value"* ]]; then COMPREPLY+=("$word"); fi
+    done
+}
+
+_likesctl_offer_files() {
+    mapfile -t COMPREPLY < <(compgen -f -- "$value")
+    compopt -o filenames 2>/dev/null || true
+}
+
+# The configured types, each with the colon behind which the id is typed.
+_likesctl_offer_types() {
+    local suffix=$1 list=${ITEM_TYPES-} line types type
+    # Behind the colon stands an id, which nobody can guess.
+    if [[ $value == *:* ]]; then return; fi
+    if [[ -z $list && -r /etc/likesd/likesd.conf ]]; then
+        while IFS= read -r line; do
+            if [[ $line =~ ^[[:blank:]]*ITEM_TYPES[[:blank:]]*=[[:blank:]]*[\"\']?([a-z0-9_,-]+) ]]; then
+                list=${BASH_REMATCH[1]}
+            fi
+        done </etc/likesd/likesd.conf
+    fi
+    IFS=, read -ra types <<<"${list:-post,reel,comment}"
+    for type in "${types[@]}"; do _likesctl_offer "$type$suffix"; done
+    if [[ -n $suffix ]]; then compopt -o nospace 2>/dev/null || true; fi
+}
+
+# The verbs of --mix that its value does not name yet, each with the '=' of its weight.
+_likesctl_offer_mix() {
+    local named=,${value%"${value##*,}"} verb
+    for verb in like unlike count mcount liked mliked; do
+        if [[ $named != *",$verb="* && $named != *",$verb,"* ]]; then _likesctl_offer "${named#,}$verb="; fi
+    done
+    compopt -o nospace 2>/dev/null || true
+}
+
+_likesctl() {
+    local words=() value word command="" positions=0 option="" ended="" i
+    local commands="like unlike count liked health info metrics ping reload bench migrate verify"
+    local everywhere="--help --version" own="" taking=""
+    COMPREPLY=()
+    _likesctl_words
+
+    local takes_value="--socket --config --rate --connections --pipeline --duration --requests --warmup --mix --users
+        --items --type --keys --batch --seed --sample --slice --items-per-pass --snapshot-seconds"
+    takes_value=" ${takes_value//[[:space:]]/ } "
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        word=${words[i]}
+        if [[ -n $taking ]]; then
+            taking=""
+        elif [[ -z $ended && $word == -- ]]; then
+            ended=yes
+        elif [[ -z $ended && $word == -?* ]]; then
+            if [[ $takes_value == *" $word "* ]]; then taking=$word; fi
+        elif [[ -z $command ]]; then
+            command=$word
+        else
+            ((positions += 1))
+        fi
+    done
+
+    value=${words[${#words[@]} - 1]}
+    local typed=$value
+    if [[ -n $taking ]]; then
+        option=$taking
+    elif [[ -z $ended && $value == --*=* ]]; then
+        option=${value%%=*}
+        value=${value#*=}
+    fi
+
+    case $command in
+        migrate) own="--config --json --sql" ;;
+        verify)
+            own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass
+                --snapshot-seconds"
+            ;;
+        bench)
+            own="--socket --json --rate --connections --pipeline --duration --requests --warmup --mix --users --items
+                --type --keys --batch --seed --write"
+            ;;
+        metrics) own="--socket" ;;
+        "" | help) own="--socket" ;;
+        *) own="--socket --json" ;;
+    esac
+
+    case $option in
+        --socket | --config) _likesctl_offer_files ;;
+        --type) _likesctl_offer_types "" ;;
+        --mix) _likesctl_offer_mix ;;
+        --keys) _likesctl_offer uniform zipf zipf: hot ;;
+        ?*) ;;
+        *)
+            # shellcheck disable=SC2086 # lists of words without blanks
+            if [[ -z $ended && $value == -* ]]; then
+                _likesctl_offer $own $everywhere
+            else
+                case $command:$positions in
+                    :*) _likesctl_offer $commands help ;;
+                    help:0) _likesctl_offer $commands ;;
+                    like:1 | unlike:1 | count:* | liked:[1-9]*) _likesctl_offer_types : ;;
+                    info:0)
+                        _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu
+                        ;;
+                esac
+            fi
+            ;;
+    esac
+
+    # Readline replaces only what stands behind the last '=' or ':' where it parts words there.
+    local breaks="" kept
+    if [[ $COMP_WORDBREAKS == *=* ]]; then breaks+="="; fi
+    if [[ $COMP_WORDBREAKS == *:* ]]; then breaks+=":"; fi
+    if [[ -n $breaks && $value == *[$breaks]* ]]; then
+        kept=${value##*["$breaks"]}
+        kept=${value%"$kept"}
+        COMPREPLY=("${COMPREPLY[@]#"$kept"}")
+    elif [[ $typed != "$value" && $breaks != *=* ]]; then
+        COMPREPLY=("${COMPREPLY[@]/#/$option=}")
+    fi
+}
+
+complete -F _likesctl likesctl
