@@ -41,7 +41,7 @@ def test_its_watchdog_and_its_state_are_known(bare):
     assert shown["NRestarts"] == "0"
     assert shown["WatchdogUSec"] == "10s"
     assert shown["Type"] == "notify"
-    assert shown["StatusText"]
+    eventually(lambda: status_text(bare), "a status line", STATUS_SECONDS_MAX)
 
 
 def test_without_a_database_it_says_what_is_missing(bare):
@@ -55,7 +55,7 @@ def test_its_status_shows_the_next_command(bare):
     # 80 columns and no -l, as on a terminal.
     said = bare.run("systemctl", "status", "likesd", COLUMNS="80").output
     command = next_command(status_text(bare))
-    assert command
+    assert command, said
     assert command in said, said
 
 
