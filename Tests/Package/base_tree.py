@@ -19,9 +19,9 @@ SUITE = "bookworm"
 # What a minimal Debian with systemd has, and sudo, since the commands that likesd tells are run as they stand.
 INCLUDED = ("systemd", "systemd-sysv", "dbus", "ca-certificates", "sudo")
 # Installed by the tests; what they recommend and depend on comes along.
-OFFERED = ("postgresql", "redis-server", "libhiredis0.14", "libpq5", "man-db", "bash-completion")
+OFFERED = ("postgresql", "redis-server", "libhiredis0.14", "libpq5", "man-db", "netcat-openbsd")
 # To be raised when what is written here changes what is made.
-RECIPE = 3
+RECIPE = 4
 PACKAGES_FOLDER = "srv/packages"
 AGE_DAYS_MAX = 7
 LOCK_SECONDS_MAX = 900

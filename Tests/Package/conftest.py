@@ -189,7 +189,7 @@ def ready(base_with_packages, work, names):
     try:
         container.start()
         container.run("apt-get", "install", "-y", f"/{PACKAGE_FOLDER}/likesd.deb", DEBIAN_FRONTEND="noninteractive")
-        container.run("apt-get", "install", "-y", "man-db", DEBIAN_FRONTEND="noninteractive")
+        container.run("apt-get", "install", "-y", "man-db", "netcat-openbsd", DEBIAN_FRONTEND="noninteractive")
         for line in MAKE_DATABASE:
             container.shell(line)
         eventually(lambda: container.health()["status"] == "ok", "a service in good health", HEALTH_SECONDS_MAX)

@@ -21,7 +21,7 @@ from support.wire import Wire, WireError
 # How a client uses its connections, and how many of them do.
 KINDS = {"kept": 4, "new": 3, "pipelines": 3, "reading": 1}
 PIPELINE = 16
-PAUSE_SECONDS = 0.008
+PAUSE_SECONDS = 0.003
 RETRY_SECONDS = 0.02
 # Longer than a hang until the watchdog has ended it, and the start after it.
 REPLY_SECONDS_MAX = 90

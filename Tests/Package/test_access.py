@@ -1,7 +1,9 @@
 """Who gets in, and when no more do; completions and manuals, as a user finds them."""
 
+import json
+
 import pytest
-from administering import set_settings
+from administering import EXAMPLES, set_settings, wait_until_ok
 from load import connect_as_application
 from support.waiting import eventually
 from support.wire import WireError
@@ -35,11 +37,15 @@ def test_the_configuration_is_for_root_and_the_daemon(tree):
     assert tree.run("stat", "-c", "%a %U %G", "/etc/likesd/likesd.conf").output.strip() == CONFIGURATION_MODE
 
 
+def connected(tree):
+    return json.loads(tree.ctl("--json", "info", "clients").output)["clients"]["connected_clients"]
+
+
 def test_root_gets_in_when_all_connections_are_taken(tree, group):
     set_settings(tree, MAX_CONNECTIONS=CONNECTIONS)
     tree.ctl("reload")
-    # likesctl's own, of a moment ago, may still count.
-    eventually(lambda: "connected_clients:1\r" in tree.ctl("info", "clients").output + "\r", "an empty house")
+    # The one that asks is a client itself; earlier ones may still count for a moment.
+    eventually(lambda: connected(tree) == 1, "an empty house", 15)
     taken = [connect_as_application(tree, group) for _ in range(CONNECTIONS)]
     try:
         assert [connection.call("PING") for connection in taken] == ["PONG"] * CONNECTIONS
@@ -49,7 +55,6 @@ def test_root_gets_in_when_all_connections_are_taken(tree, group):
         assert reply.code == "BUSY"
         refused.close()
         assert tree.health()["status"] == "ok"
-        assert "connected_clients" in tree.ctl("info").output
         set_settings(tree, MAX_CONNECTIONS=CONNECTIONS + 1)
         tree.ctl("reload")
         with connect_as_application(tree, group) as one_more:
@@ -59,6 +64,14 @@ def test_root_gets_in_when_all_connections_are_taken(tree, group):
             connection.close()
         set_settings(tree, MAX_CONNECTIONS=None)
         tree.ctl("reload")
+
+
+def test_a_client_starts_what_was_stopped(tree):
+    """`systemctl stop likesd` leaves the socket; who connects waits for the start, and is served."""
+    tree.run("systemctl", "stop", "likesd.service")
+    assert tree.run("systemctl", "is-active", "likesd.service", ok=None).output.strip() == "inactive"
+    assert tree.ctl("ping").output.strip() == "PONG"
+    wait_until_ok(tree)
 
 
 def test_an_application_may_not_reload(tree, group):
@@ -97,3 +110,25 @@ def test_the_configuration_as_shipped_is_the_default(tree):
     shipped = tree.run("likesd", "--config", "/etc/likesd/likesd.conf", "--check-config").output
     plain = tree.run("likesd", "--check-config").output
     assert shipped == plain
+
+
+def test_the_example_for_the_shell_works(tree):
+    said = tree.run("runuser", "-u", "likesd", "--", "sh", f"{EXAMPLES}/likes.sh").output
+    assert "user 123 likes post:456" in said
+
+
+def test_the_example_for_metrics_works(tree):
+    """Installed as the text beside it says, for a node exporter whose folder is there."""
+    folder = "/var/lib/prometheus/node-exporter"
+    tree.run("install", "-d", folder)
+    tree.run("install", "-m", "0755", f"{EXAMPLES}/prometheus/likesd-metrics", "/usr/local/bin/")
+    units = [f"{EXAMPLES}/prometheus/likesd-metrics.{kind}" for kind in ("service", "timer")]
+    tree.run("install", "-m", "0644", *units, "/etc/systemd/system/")
+    tree.run("systemctl", "daemon-reload")
+    tree.run("systemctl", "enable", "--now", "likesd-metrics.timer")
+
+    def written():
+        return 'likesd_up{daemon="likesd"} 1' in tree.read(f"{folder}/likesd.prom")
+
+    eventually(written, "the metrics in node exporter's folder", 30)
+    tree.run("systemctl", "disable", "--now", "likesd-metrics.timer")

@@ -80,6 +80,19 @@ def test_an_edit_of_the_configuration_is_kept(tree):
     wait_until_ok(tree)
 
 
+def test_a_wrong_file_keeps_it_from_starting_until_it_is_right(tree):
+    cursor = tree.cursor()
+    line = set_settings(tree, LOG_LEVEL="loud")
+    tree.run("systemctl", "restart", "likesd", ok=None)
+    where = f"{CONFIGURATION}:{line}: LOG_LEVEL"
+    eventually(lambda: where in tree.journal("-u", "likesd", after=cursor), f"'{where}' in the journal", 15)
+    # Nobody is refused meanwhile, and nothing but the file has to be mended.
+    assert tree.run("systemctl", "is-active", "likesd.socket").output.strip() == "active"
+    set_settings(tree, LOG_LEVEL=None)
+    wait_until_ok(tree)
+    assert states(tree) == [("enabled", "active")] * 2
+
+
 def test_what_is_disabled_stays_disabled_over_an_upgrade(tree):
     tree.run("systemctl", "disable", "--now", *UNITS)
     install(tree, HIGHER)
