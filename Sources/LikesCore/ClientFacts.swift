@@ -1,5 +1,19 @@
 import LikesProtocol
 
+/// What the one who connected may do beyond what everybody may.
+package struct PeerRights: Sendable {
+    package var mayReload: Bool
+    /// Over MAX_CONNECTIONS, too, by `Limits.administratorConnectionsMax` connections in all.
+    package var getsInWhenFull: Bool
+
+    package static let none = PeerRights(mayReload: false, getsInWhenFull: false)
+
+    package init(mayReload: Bool, getsInWhenFull: Bool) {
+        self.mayReload = mayReload
+        self.getsInWhenFull = getsInWhenFull
+    }
+}
+
 /// What a client told about itself during its handshake, and what it is told back.
 package struct ClientFacts: Equatable, Sendable {
     /// Bytes of a name, library name or library version: it is kept for every connection.

@@ -2,23 +2,22 @@ import LikesProtocol
 
 // Requests: what each needs, and what it has to wait for.
 extension Core {
-    /// nil: the table is full; tell the client `refusal` and close. `isAdministrator`: the peer is root or the daemon's
-    /// own user.
-    package mutating func opened(isAdministrator: Bool = false, now: Instant) -> ConnectionID? {
-        let kept = isAdministrator ? Limits.administratorConnectionsMax : 0
+    /// nil: the table is full; tell the client `refusal` and close.
+    package mutating func opened(by peer: PeerRights = .none, now: Instant) -> ConnectionID? {
+        let kept = peer.getsInWhenFull ? Limits.administratorConnectionsMax : 0
         guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax + kept) else {
             statistics.connectionsRefused += 1
             return nil
         }
-        sessions[id].isAdministrator = isAdministrator
+        sessions[id].mayReload = peer.mayReload
         return id
     }
 
     /// A client of the process before this one goes on here; `restore` tells what is known of it. nil: too many.
     package mutating func tookOver(
-        isAdministrator: Bool, now: Instant, restore: (inout ClientFacts) -> Void
+        by peer: PeerRights, now: Instant, restore: (inout ClientFacts) -> Void
     ) -> ConnectionID? {
-        guard let id = opened(isAdministrator: isAdministrator, now: now) else { return nil }
+        guard let id = opened(by: peer, now: now) else { return nil }
         statistics.connectionsTakenOver += 1
         restore(&sessions[id].client)
         return id

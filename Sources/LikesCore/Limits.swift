@@ -1,6 +1,6 @@
 /// The bounds of everything that queues, gathers or waits in the core.
 package enum Limits {
-    /// Connections over MAX_CONNECTIONS for root and the daemon's own user, so that who comes to help gets in.
+    /// Connections over MAX_CONNECTIONS for who `getsInWhenFull`: who comes to help has to get in.
     package static let administratorConnectionsMax = 3
     /// Problems of a refused configuration that the reply to RELOAD and the log name; the rest is counted.
     package static let reloadProblemsMax = 16

@@ -105,7 +105,8 @@ enum Command: String, CaseIterable {
         case .migrate:
             """
             Reads the configuration file (--config FILE; else /etc/likesd/likesd.conf where
-            there is one) and the environment, which wins. Needs a user who may create tables.
+            there is one), credentials ($CREDENTIALS_DIRECTORY) and the environment; the later
+            wins. Needs a user who may create tables.
             Adds the configured ITEM_TYPES that are missing. It is safe to run again, and to
             run from two hosts at once. The daemon need not run, and need not be restarted.
 

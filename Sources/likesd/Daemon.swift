@@ -33,9 +33,9 @@ final class Daemon {
         var seed = SystemRandomNumberGenerator()
         host = CoreHost(
             core: Core(configuration: configuration, versions: .measured(), seed: seed.next(), now: now), now: now)
-        clients = try ClientTable(host: host, types: configuration.itemTypes, loop: loop)
         let inherited = try Inherited.taken()
         isActivated = !inherited.listening.isEmpty
+        clients = try ClientTable(host: host, types: configuration.itemTypes, isActivated: isActivated, loop: loop)
         listener = try Listener(
             configuration: configuration, inherited: inherited.listening, host: host, clients: clients, loop: loop)
         let channels = RedisChannels(database: configuration.redis.database, host: seed.next())

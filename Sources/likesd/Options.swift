@@ -39,7 +39,8 @@ enum Options: Equatable {
 
         Likes, unlikes and counts on a Unix socket, kept in PostgreSQL, cached in Redis.
 
-          --config FILE    read the settings from FILE, lines of NAME=value; the environment overrides them
+          --config FILE    read the settings from FILE, lines of NAME=value. Credentials (in
+                           $CREDENTIALS_DIRECTORY, as systemd hands them over) and the environment override them
           --check-config   check the settings, print those in force with secrets masked, and stop
           --version        print the version of likesd and of what it is built with
           --help           print this

@@ -62,10 +62,11 @@ def test_a_first_run_is_led_from_nothing_to_the_first_like(start_daemon, own_pos
     url = f"postgresql://new-comer@/fresh%20start?host={own_postgres.folder}"
     daemon = start_daemon(own_postgres, redis, until="listening", database_url=url)
     assert told(daemon, "then: start Redis").startswith(
-        f"next: pg_isready -h {own_postgres.folder} -p 5432, then start PostgreSQL there or correct "
+        f"next: pg_isready -h {own_postgres.folder} -p 5432 has to find it: start PostgreSQL there, or correct "
         "DATABASE_URL in the environment (PostgreSQL: "
     )
     own_postgres.start()
+    told(daemon, "createuser")
     assert follow(daemon, until="degraded") == [
         f"createuser -h {own_postgres.folder} new-comer",
         f"createdb -h {own_postgres.folder} -O new-comer 'fresh start'",

@@ -187,6 +187,7 @@ def test_systemd_sees_it_reloading_until_the_new_settings_are_in_force(postgres,
         with manager.connect() as client:
             assert names(client.call("RELOAD"))[0] == {"RATE_LIMIT_REQUESTS"}
         # Told before the reply.
+        manager.wait_for("READY=1", count=2)
         states = [message.splitlines()[0] for message in manager.messages]
         assert [state for state in states if state in ("READY=1", "RELOADING=1")] == [
             "READY=1",

@@ -135,8 +135,8 @@ private func advice(
     func remote() throws {
         #expect(
             try advice(isInstalled: false).connecting(.noServer, target(host: "db.example"))
-                == "pg_isready -h db.example -p 5432, then start PostgreSQL there or correct DATABASE_URL in "
-                + "/etc/likesd/likesd.conf")
+                == "pg_isready -h db.example -p 5432 has to find it: start PostgreSQL there, or correct DATABASE_URL "
+                + "in /etc/likesd/likesd.conf")
     }
 
     @Test("The setting to correct is named with its place.")
@@ -199,10 +199,10 @@ private func advice(
         "What Redis or hiredis says leads to the next command, or to the setting.",
         arguments: [
             ("redis://localhost", "Connection refused", "sudo systemctl start redis-server"),
-            ("redis://localhost:7000", "Connection refused", "redis-cli -h localhost -p 7000 ping, then start Redis"),
+            ("redis://localhost:7000", "Connection refused", "redis-cli -h localhost -p 7000 ping has to find it"),
             (
                 "redis://h", "Connection timed out",
-                "redis-cli -h h -p 6379 ping, then start Redis there or correct REDIS_URL"
+                "redis-cli -h h -p 6379 ping has to find it: start Redis there, or correct"
             ),
             ("redis://h", "AUTH: WRONGPASS invalid username-password pair", "correct the password in REDIS_URL in "),
             ("redis://h", "INFO server: NOAUTH Authentication required.", "put the password into REDIS_URL in "),

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ReloadTests {
     private func administrator(_ script: inout Script) throws -> ConnectionID {
-        let opened = script.core.opened(isAdministrator: true, now: script.now)
+        let opened = script.core.opened(by: PeerRights(mayReload: true, getsInWhenFull: true), now: script.now)
         return try #require(opened)
     }
 
@@ -136,8 +136,10 @@ import Testing
         var script = Script { $0.connectionsMax = 1 }
         _ = try script.open()
         #expect(script.core.opened(now: script.now) == nil)
+        let mayReload = PeerRights(mayReload: true, getsInWhenFull: false)
+        #expect(script.core.opened(by: mayReload, now: script.now) == nil)
         for _ in 0..<Limits.administratorConnectionsMax { _ = try administrator(&script) }
-        #expect(script.core.opened(isAdministrator: true, now: script.now) == nil)
+        #expect(script.core.opened(by: PeerRights(mayReload: true, getsInWhenFull: true), now: script.now) == nil)
     }
 
     @Test("A client that leaves while the file is read is answered nothing")
@@ -168,7 +170,7 @@ import Testing
         #expect(script.core.idleClient(client) == nil)
 
         var next = Script()
-        let id = next.core.tookOver(isAdministrator: false, now: next.now) { $0.name = facts.name }
+        let id = next.core.tookOver(by: .none, now: next.now) { $0.name = facts.name }
         let adopted = try #require(id)
         next.send(.handshake(.client, [Array("GETNAME".utf8)]), on: adopted)
         #expect(next.replies(adopted) == [.text("web")])

@@ -83,7 +83,7 @@ package struct Advice: Sendable {
         }
         var options = target.host.isEmpty ? "" : " -h \(target.host.shellWord)"
         if !target.port.isEmpty { options += " -p \(target.port.shellWord)" }
-        return "pg_isready\(options), then start PostgreSQL there or correct \(setting)"
+        return "pg_isready\(options) has to find it: start PostgreSQL there, or correct \(setting)"
     }
 
     /// A program of PostgreSQL's, as the server's administrator.
@@ -128,7 +128,8 @@ package struct Advice: Sendable {
         case .tcp(let name, let port):
             if says("Connection refused"), name.isLoopback, port == 6_379 { return startRedis }
             guard says("Connection refused", "timed out", "No route to host", "unreachable") else { return nil }
-            return "redis-cli -h \(name.shellWord) -p \(port) ping, then start Redis there or correct \(setting)"
+            let check = "redis-cli -h \(name.shellWord) -p \(port) ping"
+            return "\(check) has to find it: start Redis there, or correct \(setting)"
         }
     }
 

@@ -8,7 +8,7 @@ extension Core {
     package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
 
     mutating func reload(on connection: ConnectionID, into actions: inout [Action]) {
-        guard sessions[connection].isAdministrator else {
+        guard sessions[connection].mayReload else {
             sessions.reply(.error(ErrorReply(.err, Self.administratorsOnly)), on: connection, into: &actions)
             return
         }

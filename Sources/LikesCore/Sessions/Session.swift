@@ -51,7 +51,7 @@ struct Session {
     var generation: UInt32 = 0
     var isOpen = false
     var client = ClientFacts(id: 0)
-    var isAdministrator = false
+    var mayReload = false
     /// The sequence number of `slots[0]`.
     var firstSequence: UInt32 = 0
     /// Requests not yet replied to, oldest first. Empty: a reply can leave at once.

@@ -22,10 +22,10 @@ extension ClientTable {
 
     /// Goes on with a client of the process before. False: there are too many; it was closed.
     func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
-        let isAdministrator = Peer.isAdministrator(descriptor)
+        let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?
         host.deliver { core, now, _ in
-            id = core.tookOver(isAdministrator: isAdministrator, now: now) { client in
+            id = core.tookOver(by: rights, now: now) { client in
                 client.version = kept.version
                 client.name = kept.name
                 client.libraryName = kept.libraryName

@@ -10,6 +10,8 @@ import LikesProtocol
 final class ClientTable {
     let host: CoreHost
     let types: ItemTypes
+    /// Whether systemd made the sockets that clients connect to.
+    let isActivated: Bool
     private let epoll: Int32
     private var source: IOSource?
     private(set) var clients: ContiguousArray<ClientConnection?> = []
@@ -28,7 +30,8 @@ final class ClientTable {
         byteCount: EdgeLimits.countRepliesBytes, alignment: 16)
     private var events = [epoll_event](repeating: epoll_event(), count: EdgeLimits.clientEventsPerWakeUp)
 
-    init(host: CoreHost, types: ItemTypes, loop: EventLoop) throws(DaemonError) {
+    init(host: CoreHost, types: ItemTypes, isActivated: Bool, loop: EventLoop) throws(DaemonError) {
+        self.isActivated = isActivated
         self.host = host
         self.types = types
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -48,9 +51,9 @@ final class ClientTable {
 
     /// Takes over an accepted socket.
     func add(_ descriptor: Int32) {
-        let isAdministrator = Peer.isAdministrator(descriptor)
+        let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?
-        host.deliver { core, now, _ in id = core.opened(isAdministrator: isAdministrator, now: now) }
+        host.deliver { core, now, _ in id = core.opened(by: rights, now: now) }
         guard let id else {
             refuse(descriptor)
             return
