@@ -25,7 +25,7 @@ PAUSE_SECONDS = 0.003
 RETRY_SECONDS = 0.02
 # Longer than a hang until the watchdog has ended it, and the start after it.
 REPLY_SECONDS_MAX = 90
-SETTLE_SECONDS_MAX = 90
+SETTLE_SECONDS_MAX = 45
 END_SECONDS_MAX = 120
 REQUESTS_TO_SETTLE = 3
 
