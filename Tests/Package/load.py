@@ -238,7 +238,9 @@ class Seen:
         return max((reply.ended - reply.started) * 1000 for reply in self.replies)
 
     def __str__(self):
-        errors = "".join(f", {number} {code}" for code, number in sorted(self.errors.items()))
+        # Those that nobody wants to see are told also when there are none.
+        found = {"UNCERTAIN": 0, "UNAVAILABLE": 0, **self.errors}
+        errors = "".join(f", {number} {code}" for code, number in sorted(found.items()))
         return (
             f"{self.answered} answered, slowest {self.slowest_ms:.0f} ms, {self.refused} refused, "
             f"{self.missing} ENOENT, {self.ended} EOF{errors}"
