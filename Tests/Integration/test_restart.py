@@ -1,6 +1,7 @@
 """A restart under systemd: clients keep their connections, and nothing of theirs is lost or done twice."""
 
 import contextlib
+import os
 import threading
 
 import pytest
@@ -128,13 +129,47 @@ def test_what_another_version_kept_is_closed_and_said(manager):
     with manager.connect() as client:
         assert client.call("PING") == "PONG"
         manager.stop()
-        with open(f"/proc/self/fd/{dict(manager.store)['kept-state']}", "r+b") as state:
+        descriptors = manager.unpack()
+        with open(f"/proc/self/fd/{descriptors[0]}", "r+b") as state:
             state.truncate(7)
+        manager.pack(descriptors)
         manager.start()
         assert client.at_end()
         assert "in a form of its own" in manager.log()
         with manager.connect() as other:
             assert other.call("PING") == "PONG"
+
+
+def test_whatever_their_number_systemd_is_given_one_descriptor(manager):
+    """It compares each with all others it has: thousands keep it, and the next start, busy for seconds."""
+    with contextlib.ExitStack() as opened:
+        clients = [opened.enter_context(manager.connect()) for _ in range(300)]
+        assert [client.call("PING") for client in clients] == ["PONG"] * len(clients)
+        manager.stop()
+        assert [name for name, _ in manager.store] == ["kept-clients"]
+        descriptors = manager.unpack()
+        manager.pack(descriptors[:1])
+        for fd in descriptors[1:]:
+            os.close(fd)
+        assert len(descriptors) == 1 + len(clients)
+
+
+def test_a_pipeline_longer_than_what_is_under_way_goes_on(manager, item, number):
+    """What was read and not taken goes with the client, what was not read stays in its socket."""
+    with manager.connect() as client:
+        likes_sent = 20_000
+        requests = b"".join(client.form("LIKE", number(), item) for _ in range(likes_sent))
+        sender = threading.Thread(target=client.send, args=(requests,), daemon=True)
+        sender.start()
+        for count in range(1, 101):
+            assert client.read() == [1, count]
+        manager.restart()
+        for count in range(101, 201):
+            assert client.read() == [1, count]
+        manager.restart()
+        for count in range(201, likes_sent + 1):
+            assert client.read() == [1, count]
+        sender.join(60)
 
 
 def test_over_the_limit_of_connections_the_rest_is_closed(manager):

@@ -20,7 +20,7 @@ extension Daemon {
             let count = try DescriptorStore.put(clients.keepable())
             if count > 0 { logger.log(.notice, "left \(count) clients to the next likesd") }
         } catch {
-            logger.log(.warning, "clients are closed with likesd: \(error.message)")
+            logger.log(.warning, "clients may lose their connections: \(error.message)")
         }
     }
 }

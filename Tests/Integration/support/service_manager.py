@@ -14,7 +14,7 @@ from .wire import Wire
 
 FIRST_DESCRIPTOR = 3
 DESCRIPTORS_PER_MESSAGE = 253
-STORED_MAX = 16_384
+STORED_MAX = 1
 
 
 class ServiceManager:
@@ -111,6 +111,26 @@ class ServiceManager:
             found = self.changed.wait_for(lambda: [m for m in self.messages if text in m][count - 1 :], 60)
             assert found, f"systemd was not told {text}: {self.messages}\n{self.log()}"
             return found[0]
+
+    def unpack(self):
+        """Takes out of the store what likesd left there: a file, then its clients' sockets."""
+        [(_, parcel)] = self.store
+        self.store, found = [], []
+        with socket.socket(fileno=parcel) as packed:
+            while True:
+                data, descriptors, _, _ = socket.recv_fds(packed, 1, DESCRIPTORS_PER_MESSAGE)
+                if not data:
+                    return found
+                found += descriptors
+
+    def pack(self, descriptors):
+        """Puts it back."""
+        ours, packed = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            socket.send_fds(ours, [b"x"], descriptors)
+        for fd in descriptors:
+            os.close(fd)
+        self.store = [("kept-clients", packed.detach())]
 
     def drop_store(self):
         """What systemd does when the service is stopped for good."""
