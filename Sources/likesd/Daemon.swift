@@ -58,6 +58,8 @@ final class Daemon {
         try loop.watchSignal(SIGHUP) { [unowned self] in
             self.host.deliver { core, _, actions in core.reloadAsked(into: &actions) }
         }
+        // Taking over clients may have waited for systemd: what they sent has all of its time from here on.
+        host.refreshNow()
         host.deliver { core, now, actions in core.start(now: now, into: &actions) }
         endTurn()
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
