@@ -64,7 +64,7 @@ final class Daemon {
         endTurn()
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         notifier.ready()
-        while leaveBy.map({ host.now < $0 && clients.hasOutput }) ?? true {
+        while leaveBy.map({ host.now < $0 && clients.hasOutput(unless: keepsClients) }) ?? true {
             let isReady = try loop.wait()
             // Whatever is handled now happens now, not when the loop fell asleep.
             host.refreshNow()

@@ -3,12 +3,16 @@
 import contextlib
 import os
 import threading
+import time
 
 import pytest
 from support.database import drift, likes
 from support.service_manager import ServiceManager
 from support.waiting import eventually
 from support.wire import Closed
+
+# What a client that is not kept has to read its last replies.
+LAST_REPLIES_SECONDS = 1
 
 
 @pytest.fixture
@@ -71,7 +75,14 @@ def test_replies_that_were_not_read_come_after_the_restart(manager, number):
         # More than the socket takes waits in the daemon: it reads no further.
         with manager.connect() as other:
             eventually(lambda: int(fact(other, "requests_waiting")) == 0, "requests to be handled")
-        manager.restart()
+        # Nobody waits for a client that does not read. The best of three: the machine may be busy.
+        took = []
+        for _ in range(3):
+            start = time.monotonic()
+            assert manager.stop() == 0
+            took.append(time.monotonic() - start)
+            manager.start()
+        assert min(took) < LAST_REPLIES_SECONDS
         assert [client.read() for _ in range(requests)] == [text.encode()] * requests
         sender.join(60)
 
