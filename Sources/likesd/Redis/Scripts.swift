@@ -16,9 +16,9 @@ enum Script: Int, CaseIterable {
     /// each change the member to look up, empty for none. Returns for each change −n: over the limit for n seconds;
     /// 1: admitted, and a recent like; 0: admitted.
     ///
-    /// The window runs from the first request and is never extended. It ends within the window's present length, should
-    /// that have been longer before. A rate key without a TTL would block its user for ever, whoever made it so: it gets
-    /// one. What is no number is counted anew.
+    /// The window runs from the first request and is never extended; one that was longer before a change of settings
+    /// ends within the present length. A rate key without a TTL would block its user for ever, whoever made it so: it
+    /// gets one. What is no number is counted anew.
     private static let admitText: StaticString = """
         local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
         local function mended(err)
