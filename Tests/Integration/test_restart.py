@@ -183,6 +183,24 @@ def test_a_pipeline_longer_than_what_is_under_way_goes_on(manager, item, number)
         sender.join(60)
 
 
+def test_requests_that_came_with_a_client_have_all_of_their_time(manager, item, number):
+    """Also where systemd takes longer than a request may, before the client is in the new process' hands."""
+    manager.settings["REQUEST_TIMEOUT_MS"] = 1_500
+    with manager.connect() as client:
+        likes_sent = 20_000
+        requests = b"".join(client.form("LIKE", number(), item) for _ in range(likes_sent))
+        sender = threading.Thread(target=client.send, args=(requests,), daemon=True)
+        sender.start()
+        assert client.read() == [1, 1]
+        assert manager.stop() == 0
+        manager.busy_seconds = 2
+        manager.start()
+        manager.busy_seconds = 0
+        for count in range(2, likes_sent + 1):
+            assert client.read() == [1, count]
+        sender.join(60)
+
+
 def test_over_the_limit_of_connections_the_rest_is_closed(manager):
     manager.settings["MAX_CONNECTIONS"] = 2
     with contextlib.ExitStack() as opened:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 from .daemon import DEFAULTS, binary
 from .processes import clean_environment, die_with_parent
@@ -27,6 +28,8 @@ class ServiceManager:
         self.settings = {**DEFAULTS, "DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings}
         self.store = []
         self.messages = []
+        # How long it takes to handle what it was told.
+        self.busy_seconds = 0
         self.changed = threading.Condition()
         self.process = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -159,6 +162,8 @@ class ServiceManager:
                 for _, fd in [entry for entry in self.store if entry[0] == lines["FDNAME"]]:
                     os.close(fd)
                 self.store = [entry for entry in self.store if entry[0] != lines["FDNAME"]]
+            if self.busy_seconds and text == "BARRIER=1":
+                time.sleep(self.busy_seconds)
             # Of a barrier the sender waits for just this.
             for fd in descriptors[len(kept) :]:
                 os.close(fd)
