@@ -2,7 +2,9 @@
 
 // What the Swift module of the C library leaves out.
 #include <linux/memfd.h>
+#include <errno.h>
 #include <malloc.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/mman.h>
@@ -24,3 +26,51 @@ static inline int get_peer_credentials(int descriptor, struct peer_credentials *
     return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, peer, &size);
 }
 int memfd_create(const char *name, unsigned int flags);
+
+// The macros for control messages are not for Swift. Linux passes no more descriptors in one message.
+#define DESCRIPTORS_PER_MESSAGE 253
+
+union descriptors_control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * sizeof(int))];
+};
+
+static inline int make_packet_pair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
+
+// One message of one byte. 0, or -1 with errno; it does not wait.
+static inline int send_descriptors(int socket, const int *descriptors, size_t count) {
+    char byte = 0;
+    struct iovec data = {&byte, 1};
+    union descriptors_control control = {{0}};
+    if (count == 0 || count > DESCRIPTORS_PER_MESSAGE) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+// The next message's descriptors, DESCRIPTORS_PER_MESSAGE at most, into `descriptors` and their number into `count`.
+// 1: a message; 0: the end; -1 with errno. It does not wait.
+static inline int receive_descriptors(int socket, int *descriptors, size_t *count) {
+    char byte;
+    struct iovec data = {&byte, 1};
+    union descriptors_control control = {{0}};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    *count = 0;
+    ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (received <= 0) return (int)received;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
+    }
+    return 1;
+}

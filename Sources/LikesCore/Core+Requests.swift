@@ -5,7 +5,7 @@ extension Core {
     /// nil: the table is full; tell the client `refusal` and close.
     package mutating func opened(by peer: PeerRights = .none, now: Instant) -> ConnectionID? {
         let kept = peer.getsInWhenFull ? Limits.administratorConnectionsMax : 0
-        guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax + kept) else {
+        guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax, extraMax: kept) else {
             statistics.connectionsRefused += 1
             return nil
         }

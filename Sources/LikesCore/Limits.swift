@@ -1,6 +1,7 @@
 /// The bounds of everything that queues, gathers or waits in the core.
 package enum Limits {
-    /// Connections over MAX_CONNECTIONS for who `getsInWhenFull`: who comes to help has to get in.
+    /// Connections over MAX_CONNECTIONS for who `getsInWhenFull`: who comes to help has to get in, also where
+    /// MAX_CONNECTIONS was lowered below what is there.
     package static let administratorConnectionsMax = 3
     /// Problems of a refused configuration that the reply to RELOAD and the log name; the rest is counted.
     package static let reloadProblemsMax = 16

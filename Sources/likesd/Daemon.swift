@@ -58,11 +58,13 @@ final class Daemon {
         try loop.watchSignal(SIGHUP) { [unowned self] in
             self.host.deliver { core, _, actions in core.reloadAsked(into: &actions) }
         }
+        // Taking over clients may have waited for systemd: what they sent has all of its time from here on.
+        host.refreshNow()
         host.deliver { core, now, actions in core.start(now: now, into: &actions) }
         endTurn()
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         notifier.ready()
-        while leaveBy.map({ host.now < $0 && clients.hasOutput }) ?? true {
+        while leaveBy.map({ host.now < $0 && clients.hasOutput(unless: keepsClients) }) ?? true {
             let isReady = try loop.wait()
             // Whatever is handled now happens now, not when the loop fell asleep.
             host.refreshNow()

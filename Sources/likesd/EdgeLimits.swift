@@ -1,3 +1,6 @@
+import CLinux
+import LikesProtocol
+
 import LikesCore
 
 /// The bounds of everything that queues, gathers or waits at the edge. The core's are in `Limits`.
@@ -34,17 +37,20 @@ enum EdgeLimits {
     static let descriptorsReserved = 64
     /// When stopping, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
-    /// Clients kept over a restart; FileDescriptorStoreMax= in the unit is this and one more. systemd names each in one
-    /// variable of the environment, which Linux lets have 128 KiB.
-    static let keptClientsMax = 16_383
-    /// Bytes of theirs, read and not parsed or not yet written, over all of them; who has more is closed.
+    /// Clients kept over a restart. The socket that they travel in holds some 250 messages of
+    /// `descriptorsPerMessage` each.
+    static let keptClientsMax = 16_384
+    /// Bytes of one, read and not parsed, or not yet written …
+    static let keptBytesPerClientMax = ReplyParser.bulkBytesMax
+    /// … and over all of them; those for whom there is no room are closed.
     static let keptBytesMax = 64 * 1024 * 1024
     /// Those, names, and what the form adds.
     static let keptFileBytesMax = 96 * 1024 * 1024
     /// Linux passes 253 descriptors in one message.
-    static let descriptorsPerMessage = 253
-    /// What systemd may take to handle what it was told, or clients are not kept.
-    static let systemdMicrosecondsMax: UInt64 = 5_000_000
+    static let descriptorsPerMessage = Int(DESCRIPTORS_PER_MESSAGE)
+    /// What systemd may take to handle what it was told, or clients are not kept. With `Limits.drainMsMax` and
+    /// `stopFlushMs` below the unit's TimeoutStopSec.
+    static let systemdMicrosecondsMax: UInt64 = 3_000_000
     /// The status line is renewed no more often.
     static let statusMs: Int64 = 2_000
     /// Larger blocks of memory go back to the system when they are freed.

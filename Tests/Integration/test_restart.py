@@ -1,13 +1,18 @@
 """A restart under systemd: clients keep their connections, and nothing of theirs is lost or done twice."""
 
 import contextlib
+import os
 import threading
+import time
 
 import pytest
 from support.database import drift, likes
 from support.service_manager import ServiceManager
 from support.waiting import eventually
 from support.wire import Closed
+
+# What a client that is not kept has to read its last replies.
+LAST_REPLIES_SECONDS = 1
 
 
 @pytest.fixture
@@ -70,7 +75,14 @@ def test_replies_that_were_not_read_come_after_the_restart(manager, number):
         # More than the socket takes waits in the daemon: it reads no further.
         with manager.connect() as other:
             eventually(lambda: int(fact(other, "requests_waiting")) == 0, "requests to be handled")
-        manager.restart()
+        # Nobody waits for a client that does not read. The best of three: the machine may be busy.
+        took = []
+        for _ in range(3):
+            start = time.monotonic()
+            assert manager.stop() == 0
+            took.append(time.monotonic() - start)
+            manager.start()
+        assert min(took) < LAST_REPLIES_SECONDS
         assert [client.read() for _ in range(requests)] == [text.encode()] * requests
         sender.join(60)
 
@@ -128,13 +140,65 @@ def test_what_another_version_kept_is_closed_and_said(manager):
     with manager.connect() as client:
         assert client.call("PING") == "PONG"
         manager.stop()
-        with open(f"/proc/self/fd/{dict(manager.store)['kept-state']}", "r+b") as state:
+        descriptors = manager.unpack()
+        with open(f"/proc/self/fd/{descriptors[0]}", "r+b") as state:
             state.truncate(7)
+        manager.pack(descriptors)
         manager.start()
         assert client.at_end()
         assert "in a form of its own" in manager.log()
         with manager.connect() as other:
             assert other.call("PING") == "PONG"
+
+
+def test_whatever_their_number_systemd_is_given_one_descriptor(manager):
+    """It compares each with all others it has: thousands keep it, and the next start, busy for seconds."""
+    with contextlib.ExitStack() as opened:
+        clients = [opened.enter_context(manager.connect()) for _ in range(300)]
+        assert [client.call("PING") for client in clients] == ["PONG"] * len(clients)
+        manager.stop()
+        assert [name for name, _ in manager.store] == ["kept-clients"]
+        descriptors = manager.unpack()
+        manager.pack(descriptors[:1])
+        for fd in descriptors[1:]:
+            os.close(fd)
+        assert len(descriptors) == 1 + len(clients)
+
+
+def test_a_pipeline_longer_than_what_is_under_way_goes_on(manager, item, number):
+    """What was read and not taken goes with the client, what was not read stays in its socket."""
+    with manager.connect() as client:
+        likes_sent = 20_000
+        requests = b"".join(client.form("LIKE", number(), item) for _ in range(likes_sent))
+        sender = threading.Thread(target=client.send, args=(requests,), daemon=True)
+        sender.start()
+        for count in range(1, 101):
+            assert client.read() == [1, count]
+        manager.restart()
+        for count in range(101, 201):
+            assert client.read() == [1, count]
+        manager.restart()
+        for count in range(201, likes_sent + 1):
+            assert client.read() == [1, count]
+        sender.join(60)
+
+
+def test_requests_that_came_with_a_client_have_all_of_their_time(manager, item, number):
+    """Also where systemd takes longer than a request may, before the client is in the new process' hands."""
+    manager.settings["REQUEST_TIMEOUT_MS"] = 1_500
+    with manager.connect() as client:
+        likes_sent = 20_000
+        requests = b"".join(client.form("LIKE", number(), item) for _ in range(likes_sent))
+        sender = threading.Thread(target=client.send, args=(requests,), daemon=True)
+        sender.start()
+        assert client.read() == [1, 1]
+        assert manager.stop() == 0
+        manager.busy_seconds = 2
+        manager.start()
+        manager.busy_seconds = 0
+        for count in range(2, likes_sent + 1):
+            assert client.read() == [1, count]
+        sender.join(60)
 
 
 def test_over_the_limit_of_connections_the_rest_is_closed(manager):

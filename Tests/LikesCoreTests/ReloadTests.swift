@@ -58,6 +58,7 @@ import Testing
                     reply(
                         applied: ["RATE_LIMIT_REQUESTS", "MAX_CONNECTIONS"],
                         restart: ["DATABASE_URL", "REQUEST_TIMEOUT_MS"])),
+                .resume(client),
             ])
         #expect(script.core.configuration == expected)
         #expect(
@@ -69,7 +70,7 @@ import Testing
         var script = Script()
         let client = try administrator(&script)
         let actions = try reload(&script, on: client) { _ in }
-        #expect(actions == [.reply(client, reply(applied: [], restart: []))])
+        #expect(actions == [.reply(client, reply(applied: [], restart: [])), .resume(client)])
     }
 
     @Test("A wrong file changes nothing, and each problem is logged on its own")
@@ -140,6 +141,55 @@ import Testing
         #expect(script.core.opened(by: mayReload, now: script.now) == nil)
         for _ in 0..<Limits.administratorConnectionsMax { _ = try administrator(&script) }
         #expect(script.core.opened(by: PeerRights(mayReload: true, getsInWhenFull: true), now: script.now) == nil)
+    }
+
+    @Test("Whoever may reload gets in also where the limit was lowered below the connections that are there")
+    func limitLowered() throws {
+        var script = Script { $0.connectionsMax = 50 }
+        let client = try administrator(&script)
+        for _ in 0..<50 { _ = try script.open() }
+        _ = try reload(&script, on: client) { $0.connectionsMax = 10 }
+        #expect(script.core.opened(now: script.now) == nil)
+        _ = try administrator(&script)
+    }
+
+    @Test("Administrators take no place of others: as many come back after a restart, in whatever order")
+    func administratorsFirst() throws {
+        var script = Script { $0.connectionsMax = 2 }
+        for _ in 0..<Limits.administratorConnectionsMax { _ = try administrator(&script) }
+        _ = try script.open()
+        let last = try script.open()
+        #expect(script.core.opened(now: script.now) == nil)
+        script.step { core, now, actions in core.closed(last, now: now, into: &actions) }
+        _ = try script.open()
+    }
+
+    @Test("What is pipelined behind a RELOAD is not taken before the new settings are in force")
+    func pipelined() throws {
+        var script = Script()
+        let client = try administrator(&script)
+        script.send(.reload, on: client)
+        #expect(!script.core.accepts(client))
+        guard case .reload(let ticket)? = script.take().last else {
+            Issue.record("the file is not read")
+            return
+        }
+        let wanted = script.core.configuration
+        script.step { core, now, actions in core.reloaded(.success(wanted), for: ticket, now: now, into: &actions) }
+        #expect(script.take().last == .resume(client))
+        #expect(script.core.accepts(client))
+    }
+
+    @Test("A signal reloads; once likesd stops it does not")
+    func signal() {
+        var script = Script()
+        script.step { core, _, actions in core.reloadAsked(into: &actions) }
+        #expect(script.take() == [.reload(nil)])
+        script.step { core, now, actions in
+            core.stop(now: now, into: &actions)
+            core.reloadAsked(into: &actions)
+        }
+        #expect(!script.take().contains(.reload(nil)))
     }
 
     @Test("A client that leaves while the file is read is answered nothing")

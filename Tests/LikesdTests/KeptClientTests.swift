@@ -1,3 +1,4 @@
+import Glibc
 import LikesProtocol
 import Testing
 
@@ -33,6 +34,40 @@ import Testing
                 #expect(read == nil || other == bytes || read != [Self.busy])
             }
         }
+    }
+
+    private static func client(inputBytes: Int) -> (descriptor: Int32, client: KeptClient) {
+        var client = plain
+        client.inode = UInt64(inputBytes)
+        client.input = [UInt8](repeating: 0, count: inputBytes)
+        return (-1, client)
+    }
+
+    @Test("A client with more bytes than the next process reads, or than there is room for, takes no other with it")
+    func limits() {
+        let most = EdgeLimits.keptBytesPerClientMax
+        let bytes = [most + 1, 0, most, most, most, most - 1, 7, 1, 0]
+        let kept = DescriptorStore.withinLimits(bytes.map(Self.client)).map { Int($0.client.inode) }
+        #expect(kept == [0, most, most, most, most - 1, 1, 0])
+        let known = KeptClientsFormat.decoded(KeptClientsFormat.encoded([Self.client(inputBytes: most).client]))
+        #expect(known?.count == 1)
+    }
+
+    @Test("Any number of descriptors goes into one, and comes out in their order", arguments: [1, 253, 254, 600])
+    func parcel(count: Int) throws {
+        let descriptors = (0..<count).map { _ in
+            var ends: [Int32] = [-1, -1]
+            #expect(pipe(&ends) == 0)
+            close(ends[1])
+            return ends[0]
+        }
+        let inodes = descriptors.map { FileIdentity(descriptor: $0)?.inode }
+        let parcel = try Parcel.packed(descriptors)
+        for descriptor in descriptors { close(descriptor) }
+        let unpacked = try Parcel.unpacked(parcel)
+        #expect(unpacked.map { FileIdentity(descriptor: $0)?.inode } == inodes)
+        #expect(try Parcel.unpacked(parcel) == [])
+        for descriptor in unpacked + [parcel] { close(descriptor) }
     }
 
     @Test("What has another heading, or fields of another kind, is not read")

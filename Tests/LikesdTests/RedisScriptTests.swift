@@ -242,6 +242,10 @@ import Testing
         try redis.run("PERSIST", "rate:5:likes")
         _ = try redis.perform(.admit(5, [entries[0]]))
         #expect(try redis.run("TTL", "rate:5:likes") == "60")
+        // As of a window that was longer before.
+        try redis.run("EXPIRE", "rate:5:likes", "86400")
+        #expect(try redis.perform(.admit(5, [entries[0]])).verdicts == [.limited(retrySeconds: 60)])
+        #expect(try redis.run("TTL", "rate:5:likes") == "60")
     }
 
     @Test("A recent like is hinted at until it is taken back.")

@@ -15,8 +15,10 @@ extension Core {
         actions.append(.reload(sessions.wait(.reload, on: connection)))
     }
 
-    /// A signal asked for it.
-    package func reloadAsked(into actions: inout [Action]) { actions.append(.reload(nil)) }
+    /// A signal asked for it. Once it stops, systemd is not to hear of reloading and of being ready again.
+    package func reloadAsked(into actions: inout [Action]) {
+        if stopBy == nil { actions.append(.reload(nil)) }
+    }
 
     /// What was read. The settings that a running daemon can change are applied together; those that it can't are
     /// named, and stay as they are until a restart.

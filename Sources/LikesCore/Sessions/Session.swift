@@ -38,7 +38,14 @@ enum Waiting {
     }
 
     /// What the request counts against its connection's limit.
-    var weight: Int { max(1, readWeight) }
+    var weight: Int {
+        switch self {
+        case .change, .count, .liked, .following: 1
+        case .gather(let weight): max(1, weight)
+        // What comes behind it on its connection is not looked at before the new settings are in force.
+        case .reload: Limits.requestsInFlightMax
+        }
+    }
 }
 
 enum Slot {
@@ -52,6 +59,8 @@ struct Session {
     var isOpen = false
     var client = ClientFacts(id: 0)
     var mayReload = false
+    /// Has one of the places beside those of MAX_CONNECTIONS.
+    var isExtra = false
     /// The sequence number of `slots[0]`.
     var firstSequence: UInt32 = 0
     /// Requests not yet replied to, oldest first. Empty: a reply can leave at once.
@@ -72,14 +81,17 @@ struct Sessions {
     private(set) var table: ContiguousArray<Session> = []
     private var free: [UInt32] = []
     private(set) var openCount = 0
+    private var extraCount = 0
     private(set) var openedTotal: Int64 = 0
     /// Requests waiting over all open connections.
     private(set) var waitingCount = 0
     /// The sum of `Waiting.readWeight` over all open connections.
     private(set) var readWeightWaiting = 0
 
-    mutating func open(max: Int) -> ConnectionID? {
-        guard openCount < max else { return nil }
+    /// Takes one of the `extraMax` places first, which no other connection counts against, else one of `max`.
+    mutating func open(max: Int, extraMax: Int) -> ConnectionID? {
+        let isExtra = extraCount < extraMax
+        guard isExtra || openCount - extraCount < max else { return nil }
         let slot: UInt32
         if let reused = free.popLast() {
             slot = reused
@@ -88,11 +100,13 @@ struct Sessions {
             table.append(Session())
         }
         openCount += 1
+        if isExtra { extraCount += 1 }
         openedTotal += 1
         let generation = table[Int(slot)].generation
         table[Int(slot)] = Session()
         table[Int(slot)].generation = generation
         table[Int(slot)].isOpen = true
+        table[Int(slot)].isExtra = isExtra
         table[Int(slot)].client = ClientFacts(id: openedTotal)
         return ConnectionID(slot: slot, generation: generation)
     }
@@ -113,6 +127,7 @@ struct Sessions {
         table[Int(id.slot)].generation = id.generation &+ 1
         free.append(id.slot)
         openCount -= 1
+        if session.isExtra { extraCount -= 1 }
         return waiting
     }
 

@@ -20,6 +20,10 @@ extension ClientTable {
         }
     }
 
+    func isKeepable(_ client: ClientConnection) -> Bool {
+        client.isWhole && host.ask { $0.idleClient(client.id) } != nil
+    }
+
     /// Goes on with a client of the process before. False: there are too many; it was closed.
     func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
         let rights = Peer.rights(descriptor, isActivated: isActivated)

@@ -381,6 +381,12 @@ final class ClientTable {
     /// Whether a client has something to be served that was not.
     var isWaitedFor: Bool { Descriptors.isReadable(epoll) }
 
-    /// Whether replies wait that the sockets did not take yet.
-    var hasOutput: Bool { clients.contains { $0.map { $0.outputCount > 0 } ?? false } }
+    /// Whether replies wait that the sockets did not take yet. `isKept`: only those that are not kept for the next
+    /// process, so that nobody waits for a client that does not read.
+    func hasOutput(unless isKept: Bool) -> Bool {
+        clients.contains { client in
+            guard let client, client.outputCount > 0 else { return false }
+            return !(isKept && isKeepable(client))
+        }
+    }
 }

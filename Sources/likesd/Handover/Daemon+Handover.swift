@@ -13,14 +13,17 @@ extension Daemon {
         }
     }
 
+    /// Whether there is a systemd that keeps them.
+    var keepsClients: Bool { isActivated && notifier.isWanted }
+
     /// At the end: for the process that comes, should there be one.
     func handOver() {
-        guard isActivated, notifier.isWanted else { return }
+        guard keepsClients else { return }
         do throws(DaemonError) {
             let count = try DescriptorStore.put(clients.keepable())
             if count > 0 { logger.log(.notice, "left \(count) clients to the next likesd") }
         } catch {
-            logger.log(.warning, "clients are closed with likesd: \(error.message)")
+            logger.log(.warning, "clients may lose their connections: \(error.message)")
         }
     }
 }

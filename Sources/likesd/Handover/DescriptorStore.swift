@@ -8,23 +8,19 @@ import Glibc
 /// Invariant: what is in the store is either untouched by this process, or was never in its hands. So a process that
 /// dies at any moment leaves clients that are whole, or closed.
 enum DescriptorStore {
-    static let clientName = "kept"
-    static let stateName = "kept-state"
+    static let name = "kept-clients"
 
-    /// Puts the clients there. Those for which there is no room are closed when this process ends. Returns how many
-    /// were put there, or why none was.
+    /// Puts the clients there, all at once: first what is known of them, then their sockets. Those for which there is
+    /// no room are closed when this process ends. Returns how many were put there, or why none was.
     static func put(_ clients: [(descriptor: Int32, client: KeptClient)]) throws(DaemonError) -> Int {
         let kept = withinLimits(clients)
         guard !kept.isEmpty else { return 0 }
         let state = try memory(KeptClientsFormat.encoded(kept.map(\.client)))
         defer { close(state) }
-        // Without it the sockets are of no use: it goes first.
-        try send("FDSTORE=1\nFDNAME=\(stateName)", [state])
-        var rest = kept.map(\.descriptor)[...]
-        while !rest.isEmpty {
-            try send("FDSTORE=1\nFDNAME=\(clientName)", Array(rest.prefix(EdgeLimits.descriptorsPerMessage)))
-            rest = rest.dropFirst(EdgeLimits.descriptorsPerMessage)
-        }
+        let parcel = try Parcel.packed([state] + kept.map(\.descriptor))
+        defer { close(parcel) }
+        // Nobody is at the other end of it any more, for which systemd would throw it away.
+        try send("FDSTORE=1\nFDNAME=\(name)\nFDPOLL=0", [parcel])
         try awaitSystemd()
         return kept.count
     }
@@ -32,39 +28,39 @@ enum DescriptorStore {
     /// Takes out of the store what was inherited from there. From then on it is this process' alone, and closed with
     /// it; before, nothing of it was touched. A socket that nothing is known of is closed.
     static func take(_ inherited: Inherited) throws(DaemonError) -> [(descriptor: Int32, client: KeptClient)] {
-        guard inherited.state != nil || !inherited.clients.isEmpty else { return [] }
-        var orphans = Set(inherited.clients)
-        defer {
-            for descriptor in orphans { close(descriptor) }
-            if let state = inherited.state { close(state) }
-        }
-        try send("FDSTOREREMOVE=1\nFDNAME=\(stateName)", [])
-        try send("FDSTOREREMOVE=1\nFDNAME=\(clientName)", [])
+        guard let parcel = inherited.kept else { return [] }
+        defer { close(parcel) }
+        try send("FDSTOREREMOVE=1\nFDNAME=\(name)", [])
         try awaitSystemd()
-        guard let state = inherited.state else { return [] }
-        guard let known = KeptClientsFormat.decoded(try contents(of: state)) else {
+        let unpacked = try Parcel.unpacked(parcel)
+        var orphans = Set(unpacked)
+        defer { for descriptor in orphans { close(descriptor) } }
+        guard let state = unpacked.first, let known = KeptClientsFormat.decoded(try contents(of: state)) else {
             throw DaemonError("the likesd before this one kept them in a form of its own")
         }
         var descriptors: [UInt64: Int32] = [:]
-        for descriptor in inherited.clients {
+        for descriptor in unpacked.dropFirst() {
             if let inode = FileIdentity(descriptor: descriptor)?.inode { descriptors[UInt64(inode)] = descriptor }
         }
         var taken: [(descriptor: Int32, client: KeptClient)] = []
         for client in known {
-            // Gone: the client left meanwhile, or there was no room for it.
+            // Gone: this process may not have as many descriptors as the one before.
             guard let descriptor = descriptors[client.inode], orphans.remove(descriptor) != nil else { continue }
             taken.append((descriptor, client))
         }
         return taken
     }
 
-    private static func withinLimits(
+    /// Those that can be kept. One that can't be takes no other with it.
+    static func withinLimits(
         _ clients: [(descriptor: Int32, client: KeptClient)]
     ) -> [(descriptor: Int32, client: KeptClient)] {
         var bytes = 0
         let fitting = clients.filter { _, client in
-            bytes += client.input.count + client.output.count
-            return bytes <= EdgeLimits.keptBytesMax
+            let own = client.input.count + client.output.count
+            guard own <= EdgeLimits.keptBytesPerClientMax, bytes + own <= EdgeLimits.keptBytesMax else { return false }
+            bytes += own
+            return true
         }
         return Array(fitting.prefix(EdgeLimits.keptClientsMax))
     }

@@ -5,10 +5,8 @@ import Glibc
 struct Inherited {
     /// The sockets of likesd.socket.
     var listening: [Int32] = []
-    /// From the descriptor store: sockets of clients …
-    var clients: [Int32] = []
-    /// … and what is known of them.
-    var state: Int32?
+    /// From the descriptor store: the clients of the process before, packed.
+    var kept: Int32?
 
     /// Takes over all of them; what is nothing of these is closed.
     static func taken() throws(DaemonError) -> Inherited {
@@ -24,10 +22,8 @@ struct Inherited {
         for place in 0..<count {
             let descriptor = Int32(SD_LISTEN_FDS_START) + place
             let name = names?[Int(place)].map { String(cString: $0) } ?? ""
-            if name == DescriptorStore.stateName, inherited.state == nil {
-                inherited.state = descriptor
-            } else if name == DescriptorStore.clientName {
-                inherited.clients.append(descriptor)
+            if name == DescriptorStore.name, inherited.kept == nil {
+                inherited.kept = descriptor
             } else if sd_is_socket(descriptor, AF_UNIX, Int32(SOCK_STREAM.rawValue), 1) > 0 {
                 inherited.listening.append(descriptor)
             } else {

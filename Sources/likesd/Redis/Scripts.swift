@@ -16,8 +16,9 @@ enum Script: Int, CaseIterable {
     /// each change the member to look up, empty for none. Returns for each change −n: over the limit for n seconds;
     /// 1: admitted, and a recent like; 0: admitted.
     ///
-    /// The window runs from the first request and is never extended. A rate key without a TTL would block its user
-    /// for ever, whoever made it so: it gets one. What is no number is counted anew.
+    /// The window runs from the first request and is never extended; one that was longer before a change of settings
+    /// ends within the present length. A rate key without a TTL would block its user for ever, whoever made it so: it
+    /// gets one. What is no number is counted anew.
     private static let admitText: StaticString = """
         local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
         local function mended(err)
@@ -36,7 +37,7 @@ enum Script: Int, CaseIterable {
                     count = redis.call('INCR', rate)
                 end
                 local left = count > 1 and redis.call('PTTL', rate) or -1
-                if left < 0 then
+                if left < 0 or left > window * 1000 then
                     redis.call('EXPIRE', rate, window)
                     left = window * 1000
                 end

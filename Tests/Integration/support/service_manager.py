@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 from .daemon import DEFAULTS, binary
 from .processes import clean_environment, die_with_parent
@@ -14,7 +15,7 @@ from .wire import Wire
 
 FIRST_DESCRIPTOR = 3
 DESCRIPTORS_PER_MESSAGE = 253
-STORED_MAX = 16_384
+STORED_MAX = 1
 
 
 class ServiceManager:
@@ -27,6 +28,8 @@ class ServiceManager:
         self.settings = {**DEFAULTS, "DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings}
         self.store = []
         self.messages = []
+        # How long it takes to handle what it was told.
+        self.busy_seconds = 0
         self.changed = threading.Condition()
         self.process = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -112,6 +115,26 @@ class ServiceManager:
             assert found, f"systemd was not told {text}: {self.messages}\n{self.log()}"
             return found[0]
 
+    def unpack(self):
+        """Takes out of the store what likesd left there: a file, then its clients' sockets."""
+        [(_, parcel)] = self.store
+        self.store, found = [], []
+        with socket.socket(fileno=parcel) as packed:
+            while True:
+                data, descriptors, _, _ = socket.recv_fds(packed, 1, DESCRIPTORS_PER_MESSAGE)
+                if not data:
+                    return found
+                found += descriptors
+
+    def pack(self, descriptors):
+        """Puts it back."""
+        ours, packed = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            socket.send_fds(ours, [b"x"], descriptors)
+        for fd in descriptors:
+            os.close(fd)
+        self.store = [("kept-clients", packed.detach())]
+
     def drop_store(self):
         """What systemd does when the service is stopped for good."""
         for _, fd in self.store:
@@ -139,6 +162,8 @@ class ServiceManager:
                 for _, fd in [entry for entry in self.store if entry[0] == lines["FDNAME"]]:
                     os.close(fd)
                 self.store = [entry for entry in self.store if entry[0] != lines["FDNAME"]]
+            if self.busy_seconds and text == "BARRIER=1":
+                time.sleep(self.busy_seconds)
             # Of a barrier the sender waits for just this.
             for fd in descriptors[len(kept) :]:
                 os.close(fd)
