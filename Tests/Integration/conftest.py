@@ -126,6 +126,14 @@ def cache(redis_server):
 
 
 @pytest.fixture
+def place(folder, number):
+    """A short folder of the test's own."""
+    path = folder / f"t{number()}"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def item(number):
     """An item that nobody has liked."""
     return f"post:{number()}"

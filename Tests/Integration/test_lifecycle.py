@@ -15,14 +15,6 @@ from support.waiting import eventually
 from support.wire import Wire
 
 
-@pytest.fixture
-def place(folder, number):
-    """A short folder of the test's own."""
-    path = folder / f"l{number()}"
-    path.mkdir()
-    return path
-
-
 def test_sigterm_answers_what_is_under_way_and_exits_with_0(start_daemon, own_postgres, own_redis, number):
     daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=60000)
     item, user = f"post:{number()}", number()

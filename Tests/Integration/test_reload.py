@@ -16,13 +16,6 @@ PERMISSION_DENIED = 77
 
 
 @pytest.fixture
-def place(folder, number):
-    path = folder / f"c{number()}"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def configured(postgres, redis_server, place):
     """A daemon with a file; `rewrite` puts other settings there."""
     path = place / "likesd.conf"

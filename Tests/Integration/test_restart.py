@@ -16,13 +16,6 @@ LAST_REPLIES_SECONDS = 1
 
 
 @pytest.fixture
-def place(folder, number):
-    path = folder / f"r{number()}"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def manager(postgres, redis_server, place):
     with ServiceManager(place, postgres.url(), redis_server.url) as manager:
         yield manager.start()
