@@ -39,18 +39,11 @@ extension Core {
         let load =
             "\(Self.grouped(Int64(clients))) client\(clients == 1 ? "" : "s"), "
             + "\(Self.grouped(rates.likes)) likes/s, \(Self.grouped(rates.counts)) counts/s"
-        // What a server said or a setting names may have ends of lines; behind one, systemd would read a command.
-        let message = Self.onOneLine(healthMessage)
+        let message = healthMessage
         return StatusLine(
             text: message.isEmpty
                 ? "\(status): \(load); PostgreSQL and Redis healthy" : "\(status): \(message); \(load)",
             isAtRest: rates.likes == 0 && rates.counts == 0)
-    }
-
-    private static func onOneLine(_ text: String) -> String {
-        text.unicodeScalars.reduce(into: "") { result, scalar in
-            result.unicodeScalars.append(scalar.value < 0x20 || scalar.value == 0x7f ? " " : scalar)
-        }
     }
 
     /// A number in groups of three digits, parted by commas.
