@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 import pytest
+from redis import ResponseError
 from support.daemon import Daemon, binary, run
 from support.postgres import programs
 from support.processes import clean_environment
@@ -190,6 +191,22 @@ def test_what_redis_refuses_is_told(start_daemon, own_redis, password, options, 
     daemon = start_daemon(redis=own_redis, until="listening", REDIS_URL=f"unix://{options}{own_redis.socket}")
     assert "s3cret" not in told(daemon, words) + daemon.log()
     eventually(lambda: daemon.health()["status"] == "degraded", "PostgreSQL to be there")
+
+
+def test_a_redis_that_does_not_know_auth_repeats_the_password_to_nobody(start_daemon, folder, number):
+    redis = RedisServer(folder / f"redis{number()}", "--rename-command", "AUTH", "").start()
+    try:
+        url = f"unix://bob:s3cret-word@{redis.socket}"
+        with redis.client() as client, pytest.raises(ResponseError, match="s3cret-word"):
+            client.execute_command("AUTH", "bob", "s3cret-word")
+        daemon = start_daemon(redis=redis, until="listening", REDIS_URL=url)
+        assert "s3cret" not in told(daemon, "AUTH: ERR unknown command 'AUTH'") + daemon.log()
+        eventually(lambda: daemon.health()["status"] == "degraded", "PostgreSQL to be there")
+        done = daemon.run_ctl("verify", REDIS_URL=url)
+        assert "AUTH: ERR unknown command" in done.stdout + done.stderr
+        assert "s3cret" not in done.stdout + done.stderr
+    finally:
+        redis.stop()
 
 
 def test_a_database_of_redis_that_is_not_there_is_told(start_daemon, own_redis):

@@ -128,6 +128,8 @@ private func advice(
             installed.permission(target())
                 == "sudo -u postgres psql -d likes -c 'GRANT USAGE ON SCHEMA public TO \"likesd\"; "
                 + "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \"likesd\"'")
+        // A quote is one also where a combining mark follows it.
+        #expect("a'\u{301}b".shellWord == "'a'\\''\u{301}b'" && "a\"\u{301}b".sqlName == "\"a\"\"\u{301}b\"")
         #expect("".shellWord == "''" && "é".shellWord == "'é'" && "$(x)".shellWord == "'$(x)'")
     }
 

@@ -101,6 +101,18 @@ private func refusal(_ name: String, _ url: String) -> String? {
     func masked(url: String, shown: String) throws {
         #expect(try redis(url).maskedURL == shown)
     }
+
+    @Test(
+        "What Redis says to AUTH is shown without the password.",
+        arguments: [
+            ("ERR unknown command 'AUTH', with args beginning with: 'hush-hu", "ERR unknown command 'AUTH'"),
+            ("ERR unknown command `AUTH`, with args beginning with: `b`, `hush-hush`, ", "ERR unknown command `AUTH`"),
+            ("ERR what is hush-hush?", "ERR what is ***?"),
+            ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
+        ])
+    func redacted(said: String, shown: String) throws {
+        #expect(try redis("redis://bob:hush-hush@h").redacted(said) == shown)
+    }
 }
 
 @Suite struct DatabaseURLTests {
@@ -130,7 +142,8 @@ private func refusal(_ name: String, _ url: String) -> String? {
         arguments: [
             "mysql://u:hush@h/d", "likes", "postgresql://u:hu@hush@h/d", "postgresql://u:hu/hush@h/d",
             "postgresql://u:hush%zz@h/d", "postgresql://u:hush%00@h/d", "postgresql://u:hush/d",
-            "postgresql://h/d?hush", "password='hush", "host=h hush", "=hush", "postgresql://h:70000/d",
+            "postgresql://h/d?hush", "postgresql://h?password=hu@hush", "postgresql://h?user=u&password=hush@h",
+            "password='hush", "host=h hush", "=hush", "postgresql://h:70000/d",
             "   ",
         ])
     func refused(value: String) throws {
@@ -153,6 +166,9 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("password = 'p \\' q' host=h", "password = *** host=h"),
             ("password=p\\ q host=h sslpassword=r", "password=*** host=h sslpassword=***"),
             ("postgresql://u@h:5/d", "postgresql://u@h:5/d"),
+            // A combining mark makes one character of itself and what stands before it.
+            ("postgresql://u:\u{301}p@h/d", "postgresql://u:***@h/d"),
+            ("postgresql://u:p@\u{301}h/d?x=1&password=\u{301}p", "postgresql://u:***@\u{301}h/d?x=1&password=***"),
         ])
     func masked(value: String, shown: String) {
         #expect(DatabaseURL.masked(value) == shown)

@@ -66,6 +66,16 @@ extension Script {
         #expect(script.statusLine().text.hasPrefix("degraded: next: sudo apt install redis-server (Redis: refused); "))
     }
 
+    @Test("Status and HEALTH's message are one line, whatever names hold: systemd takes each line for a message.")
+    func oneLine() {
+        var script = Script()
+        script.lose(.lane, .unreachable("no\r\ndatabase \"a\nMAINPID=1\"", next: "createdb 'a\nMAINPID=1'"))
+        let text = script.statusLine().text
+        #expect(text.hasPrefix("down: next: createdb 'a MAINPID=1' (PostgreSQL: no  database \"a MAINPID=1\")"))
+        #expect(!text.unicodeScalars.contains { $0 == "\n" || $0 == "\r" })
+        #expect(script.message().map { text.hasPrefix("down: \($0); ") } == true)
+    }
+
     @Test("Where nothing is known to do, the reason alone is said.")
     func reasonAlone() {
         var script = Script(up: [])

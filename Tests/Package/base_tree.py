@@ -23,6 +23,9 @@ OFFERED = ("postgresql", "redis-server", "libhiredis0.14", "libpq5", "man-db", "
 # To be raised when what is written here changes what is made.
 RECIPE = 4
 PACKAGES_FOLDER = "srv/packages"
+# The names of trees, of this recipe or another; the folder may be one that holds other things too.
+TREE = re.compile(r"[a-z]+-[a-z0-9]+-[0-9a-f]{12}-\d{9,}")
+UNFINISHED = "making-"
 AGE_DAYS_MAX = 7
 LOCK_SECONDS_MAX = 900
 MAKING_SECONDS_MAX = 600
@@ -183,17 +186,26 @@ def in_use(tree):
 
 def remove(tree):
     """Under a name that nobody takes for a tree: it may be interrupted."""
-    going = tree.with_name(f"making-{tree.name}")
+    going = tree.with_name(f"{UNFINISHED}{tree.name}")
     shutil.rmtree(going, ignore_errors=True)
     tree.rename(going)
     shutil.rmtree(going, ignore_errors=True)
     in_use(tree).unlink(missing_ok=True)
 
 
+def trees_in(cache, prefix=""):
+    """The folders of the cache that are trees of ours."""
+    return [
+        path
+        for path in cache.iterdir()
+        if path.name.startswith(prefix) and TREE.fullmatch(path.name.removeprefix(prefix)) and path.is_dir()
+    ]
+
+
 def take(cache, refresh=False):
     """The newest tree of this recipe in the cache; made when there is none, it is too old, or on request."""
     with locked(cache / "lock"):
-        for left in cache.glob("making-*"):
+        for left in trees_in(cache, UNFINISHED):
             shutil.rmtree(left, ignore_errors=True)
         name = key()
         trees = sorted(cache.glob(f"{name}-*[0-9]"), key=lambda tree: int(tree.name.rsplit("-", 1)[1]))
@@ -201,11 +213,11 @@ def take(cache, refresh=False):
         age_days = (time.time() - int(newest.name.rsplit("-", 1)[1])) / 86400 if newest else None
         if newest is None or refresh or not 0 <= age_days <= AGE_DAYS_MAX:
             newest = cache / f"{name}-{int(time.time())}"
-            making = cache / f"making-{newest.name}"
+            making = cache / f"{UNFINISHED}{newest.name}"
             make(making)
             making.rename(newest)
-        for tree in cache.glob("*-*[0-9]"):
-            if tree != newest and tree.is_dir() and not is_in_use(tree):
+        for tree in trees_in(cache):
+            if tree != newest and not is_in_use(tree):
                 remove(tree)
         hold = open(in_use(newest), "a", encoding="ascii")  # noqa: SIM115 (held as long as the tree is used)
         fcntl.flock(hold, fcntl.LOCK_SH)

@@ -133,6 +133,7 @@ def test_purging_leaves_nothing(tree):
     tree.run("cp", "-a", CONFIGURATION, "/etc/likesd/likesd@two.conf")
     tree.run("systemctl", "enable", "--now", *SECOND_UNITS)
     tree.put("/etc/systemd/system/likesd.service.d/own.conf", "[Service]\nNice=1\n")
+    tree.run("systemctl", "set-property", "likesd.service", "CPUWeight=50")
     tree.run("rm", "-r", f"/{PACKAGE_FOLDER}")
     tree.run("dpkg", "-r", "likesd")
     tree.run("dpkg", "-P", "likesd")

@@ -96,6 +96,13 @@ def test_a_file_is_in_it(unpacked, path):
     assert (unpacked / path.lstrip("/")).is_file(), f"{path} is missing"
 
 
+def test_its_service_needs_no_folder_that_an_architecture_lacks(unpacked):
+    """Of a path that is not there, and not marked as such, systemd makes a failed start."""
+    text = (unpacked / "lib/systemd/system/likesd.service").read_text(encoding="utf-8")
+    paths = re.search(r"^ExecPaths=(.+)$", text, re.MULTILINE).group(1).split()
+    assert set(paths) == {"/usr/sbin/likesd", "/usr/bin/likesctl", "/usr/lib", "/lib", "-/lib64"}
+
+
 def test_it_recommends_the_servers_and_depends_on_none(deb):
     assert re.search(r"postgresql", said("dpkg-deb", "-f", deb, "Recommends"))
     assert re.search(r"redis-server", said("dpkg-deb", "-f", deb, "Recommends"))

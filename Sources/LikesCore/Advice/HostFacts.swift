@@ -64,11 +64,18 @@ extension String {
             scalar.properties.isAlphabetic && scalar.isASCII || "0123456789_-./:@".unicodeScalars.contains(scalar)
         }
         if isPlain && !isEmpty { return self }
-        return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+        return "'" + replacing("'", by: "'\\''") + "'"
     }
 
     /// The text as SQL takes it for one name.
     var sqlName: String {
-        "\"" + split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        "\"" + replacing("\"", by: "\"\"") + "\""
+    }
+
+    /// By scalars, as shells and servers read it: a quote and a combining mark behind it are one character.
+    private func replacing(_ quote: Unicode.Scalar, by text: String) -> String {
+        unicodeScalars.reduce(into: "") { result, scalar in
+            if scalar == quote { result += text } else { result.unicodeScalars.append(scalar) }
+        }
     }
 }

@@ -88,31 +88,41 @@ package struct DatabaseURL: Equatable, Sendable {
 
     /// A URI's parts, cut as libpq cuts them.
     private struct URIParts {
+        var user: Substring
         var password: Substring?
         var hosts: Substring
         var path: Substring
         var query: Substring
     }
 
+    /// By scalars, as libpq goes by bytes: a colon and a combining mark behind it are one character.
     private static func uriParts(_ text: String) -> URIParts {
-        var rest = text[(text.firstRange(of: "://")?.upperBound ?? text.startIndex)...]
-        var password: Substring?
+        var rest = text[(text.firstRange(of: "://")?.upperBound ?? text.startIndex)...].unicodeScalars
+        var user = rest.prefix(0)
+        var password: Substring.UnicodeScalarView?
         if let stop = rest.firstIndex(where: { $0 == "@" || $0 == "/" }), rest[stop] == "@" {
-            let user = rest[..<stop]
-            if let colon = user.firstIndex(of: ":") { password = user[user.index(after: colon)...] }
+            user = rest[..<stop]
+            if let colon = user.firstIndex(of: ":") {
+                password = user[user.index(after: colon)...]
+                user = user[..<colon]
+            }
             rest = rest[rest.index(after: stop)...]
         }
         let hostsEnd = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) ?? rest.endIndex
         let pathEnd = rest[hostsEnd...].firstIndex(of: "?") ?? rest.endIndex
         return URIParts(
-            password: password, hosts: rest[..<hostsEnd], path: rest[hostsEnd..<pathEnd],
-            query: rest[pathEnd...].dropFirst())
+            user: Substring(user), password: password.map { Substring($0) }, hosts: Substring(rest[..<hostsEnd]),
+            path: Substring(rest[hostsEnd..<pathEnd]), query: Substring(rest[pathEnd...].dropFirst()))
     }
 
     private static func checkURI(_ text: String) throws(RefusedValue) {
         let parts = uriParts(text)
         guard ConfigurationText.percentDecodedBytes(text) != nil else {
             throw RefusedValue(rule: "a % has to be followed by two hex digits (a % in the password is written %25)")
+        }
+        // Else an @ in the query's password would make a user of all before it, which is not masked.
+        guard !parts.user.unicodeScalars.contains("?") else {
+            throw RefusedValue(rule: "an @ in the password behind the '?' is written %40, a ? in the user %3F")
         }
         guard !parts.hosts.contains("@"), !parts.path.contains("@") else {
             throw RefusedValue(rule: "an @ or / in the user or password is written %40 or %2F")
@@ -142,9 +152,9 @@ package struct DatabaseURL: Equatable, Sendable {
         let parts = uriParts(text)
         var ranges: [Range<String.Index>] = []
         if let password = parts.password { ranges.append(password.startIndex..<password.endIndex) }
-        for pair in parts.query.split(separator: "&") {
+        for pair in parts.query.unicodeScalars.split(separator: "&") {
             guard let equals = pair.firstIndex(of: "="),
-                let name = ConfigurationText.percentDecoded(pair[..<equals]), secretNames.contains(name)
+                let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), secretNames.contains(name)
             else { continue }
             ranges.append(pair.index(after: equals)..<pair.endIndex)
         }

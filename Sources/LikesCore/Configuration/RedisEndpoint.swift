@@ -33,6 +33,15 @@ package struct RedisEndpoint: Equatable, Sendable {
 }
 
 extension RedisEndpoint {
+    /// What Redis said to AUTH, without the password: of a command that it does not know, or that was renamed, it
+    /// repeats the beginning of the arguments.
+    package func redacted(_ message: String) -> String {
+        let end = message.firstRange(of: ", with args beginning with")?.lowerBound ?? message.endIndex
+        let said = message[..<end]
+        guard let password else { return String(said) }
+        return said.split(separator: password, omittingEmptySubsequences: false).joined(separator: "***")
+    }
+
     private static let form = "redis://[[user]:password@]host[:port][/db], or unix://[[user]:password@]/path[?db=0]"
 
     /// Takes `redis://…` and `unix://…` as the Redis clients do.

@@ -25,6 +25,7 @@ extension Core {
     }
 
     /// What is to be done, the command first, in the order in which it has to be done; empty when all is well.
+    /// One line, whatever a server said or a setting names: behind the end of one systemd would read another message.
     var healthMessage: String {
         var troubles: [(backend: String, reason: String, next: String?)] = []
         if !isDatabaseHealthy {
@@ -36,10 +37,13 @@ extension Core {
             troubles.append(("Redis", redisRefusal ?? failure?.reason ?? "connecting", failure?.next))
         }
         var word = "next"
-        return troubles.map { trouble in
+        let message = troubles.map { trouble in
             guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }
             defer { word = "then" }
             return "\(word): \(next) (\(trouble.backend): \(trouble.reason))"
         }.joined(separator: "; ")
+        return message.unicodeScalars.reduce(into: "") { line, scalar in
+            line.unicodeScalars.append(scalar.value < 0x20 || scalar.value == 0x7f ? " " : scalar)
+        }
     }
 }

@@ -39,16 +39,19 @@ final class RedisClient {
         context = opened
         guard opened.pointee.err == 0, redisSetTimeout(opened, timeout) == REDIS_OK else { throw lost() }
         if let password = endpoint.password {
-            try demand(["AUTH"] + (endpoint.username.map { [$0] } ?? []) + [password], "AUTH")
+            let words = ["AUTH"] + (endpoint.username.map { [$0] } ?? []) + [password]
+            try demand(words, "AUTH") { endpoint.redacted($0) }
         }
         if endpoint.database != 0 { try demand(["SELECT", String(endpoint.database)], "SELECT") }
     }
 
     deinit { redisFree(context) }
 
-    private func demand(_ words: [String], _ name: String) throws(RedisTrouble) {
+    private func demand(
+        _ words: [String], _ name: String, shown: (String) -> String = { $0 }
+    ) throws(RedisTrouble) {
         if case .error(let message) = try call(words) {
-            throw RedisTrouble(reason: "\(place): \(name): \(message)")
+            throw RedisTrouble(reason: "\(place): \(name): \(shown(message))")
         }
     }
 

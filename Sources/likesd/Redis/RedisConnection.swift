@@ -183,7 +183,7 @@ final class RedisConnection {
         // Replies to what was given up before the connection was closed.
         case .idle, .resolving, .connecting: return
         case .authenticating:
-            if let error = reply.error { return giveUp("AUTH: \(error)") }
+            if let error = reply.error { return giveUp("AUTH: \(configuration.redis.redacted(error))") }
             state = .open
             owner.opened()
         case .open:
