@@ -227,6 +227,18 @@ private func advice(
         #expect(try advice("REDIS_URL=\(url)").redis(reason)?.hasPrefix(next) == true)
     }
 
+    @Test(
+        "The service that is to be restarted is the one whose file it is.",
+        arguments: [
+            ("/etc/likesd/likesd.conf", "likesd"), ("/etc/likesd/likesd@two.conf", "likesd@two"),
+            ("/etc/likesd/likesd@two;x.conf", "'likesd@two;x'"), ("/etc/likesd/likesd@a/b.conf", "likesd"),
+            ("/home/ann/likesd@two.conf", "likesd"), ("/etc/likesd/other.conf", "likesd"),
+        ])
+    func unit(file: String, unit: String) throws {
+        let advised = try advice("REDIS_URL=unix:///r.sock", name: file).redis("Permission denied")
+        #expect(advised == "sudo usermod -aG redis likesd && sudo systemctl restart \(unit)")
+    }
+
     @Test("A Redis that is not installed is to be installed, and what is no matter of an operator has no advice.")
     func others() throws {
         #expect(try advice(isInstalled: false).redis("Connection refused") == "sudo apt install redis-server")

@@ -121,7 +121,8 @@ package struct Advice: Sendable {
         case .unix(let path):
             if says("Permission denied") {
                 let user = host.userName.shellWord
-                return "sudo usermod -aG redis \(user) && sudo systemctl restart likesd"
+                let unit = configuration.places.unit.shellWord
+                return "sudo usermod -aG redis \(user) && sudo systemctl restart \(unit)"
             }
             guard says("No such file or directory", "Connection refused") else { return nil }
             return redisMissing(path)
@@ -159,6 +160,6 @@ extension Configuration {
             case .redis, .subscriber: .redisURL
             case .lane, .reader: .databaseURL
             }
-        return "check host and port of \(places.text(of: setting)), and IPAddressAllow= of likesd.service"
+        return "check host and port of \(places.text(of: setting)), and IPAddressAllow= of \(places.unit).service"
     }
 }

@@ -15,6 +15,16 @@ package struct SettingPlaces: Equatable, Sendable {
     /// Those that another place than the file gave, the strongest.
     var others: [Setting: Origin] = [:]
 
+    /// The service whose file it is, as the units name theirs: /etc/likesd/UNIT.conf.
+    package var unit: String {
+        guard let file, file.hasPrefix(Self.folder), file.hasSuffix(Self.suffix) else { return "likesd" }
+        let name = file.dropFirst(Self.folder.count).dropLast(Self.suffix.count)
+        return name.hasPrefix("likesd@") && !name.contains("/") ? String(name) : "likesd"
+    }
+
+    private static let folder = "/etc/likesd/"
+    private static let suffix = ".conf"
+
     package func origin(of setting: Setting) -> Origin { others[setting] ?? .file }
 
     /// `DATABASE_URL in /etc/likesd/likesd.conf`
