@@ -29,7 +29,8 @@ struct ConfigurationSource {
     func reload() throws(ConfigurationError) -> Configuration {
         guard file != nil else {
             throw ConfigurationError([
-                ConfigurationProblem(.environment, "likesd was started without --config: there is no file to read")
+                ConfigurationProblem(
+                    .file(name: "--config"), "none was given at the start: there is no file to read again")
             ])
         }
         return try load()

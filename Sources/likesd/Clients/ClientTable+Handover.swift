@@ -8,7 +8,7 @@ extension ClientTable {
     /// this process, as after a crash.
     func keepable() -> [(descriptor: Int32, client: KeptClient)] {
         clients.compactMap { client in
-            guard let client, client.isWhole, let facts = host.ask({ $0.idleClient(client.id) }),
+            guard let client, let facts = keptFacts(client),
                 let inode = FileIdentity(descriptor: client.descriptor)?.inode
             else { return nil }
             return (
@@ -20,9 +20,12 @@ extension ClientTable {
         }
     }
 
-    func isKeepable(_ client: ClientConnection) -> Bool {
-        client.isWhole && host.ask { $0.idleClient(client.id) } != nil
+    /// What the next process has to know of a client that it can go on with; nil: of any other.
+    private func keptFacts(_ client: ClientConnection) -> ClientFacts? {
+        client.isWhole ? host.ask { $0.idleClient(client.id) } : nil
     }
+
+    func isKeepable(_ client: ClientConnection) -> Bool { keptFacts(client) != nil }
 
     /// Goes on with a client of the process before. False: there are too many; it was closed.
     func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
