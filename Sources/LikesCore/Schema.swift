@@ -3,7 +3,7 @@ import LikesProtocol
 /// The tables in PostgreSQL, as data: `likesctl migrate` makes them, the daemon checks their version.
 package enum Schema {
     /// The version this code needs, and the newest it knows.
-    package static let version = 2
+    package static let version = 3
 
     /// One step from the version before; all its statements run in one transaction.
     package struct Migration: Equatable, Sendable {
@@ -89,6 +89,25 @@ package enum Schema {
                     PRIMARY KEY (item_type, item_id)
                 )
                 """,
+            ]),
+        Migration(
+            version: 3,
+            statements: [
+                // One row for each process, written every few seconds and not by batches: whoever looks for silent
+                // hosts passes few dead rows, however long a snapshot keeps those of batches. `lane` is the process'
+                // lane of the moment, `generation` the token of the data in Redis that it uses, empty for none.
+                """
+                CREATE TABLE likesd_hosts (
+                    host bigint PRIMARY KEY,
+                    lane bigint NOT NULL,
+                    generation text NOT NULL DEFAULT '',
+                    seen_at timestamptz NOT NULL DEFAULT now()
+                ) WITH (fillfactor = 50)
+                """,
+                // The transaction that noted the row last. What was noted before Redis' data began needs no repair, and
+                // who has read all up to a transaction need not pass the dead rows before it again.
+                "ALTER TABLE cache_repairs ADD noted_by xid8 NOT NULL DEFAULT pg_current_xact_id()",
+                "CREATE INDEX cache_repairs_noted ON cache_repairs (noted_by, item_type, item_id)",
             ]),
     ]
 

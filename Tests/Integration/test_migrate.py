@@ -47,7 +47,7 @@ def test_an_older_schema_is_upgraded_and_keeps_its_likes(postgres, database):
     run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
     with postgres.connect(database) as connection:
         # As version 1 left it.
-        connection.execute("DROP TABLE lanes, cache_repairs")
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
         connection.execute("UPDATE likesd_schema SET version = 1")
         connection.execute("INSERT INTO user_likes (user_id, item_id, item_type) VALUES (1, 2, 3)")
     done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
@@ -188,7 +188,7 @@ def test_its_sql_upgrades_and_leaves_a_newer_schema_alone(postgres, database):
     run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
     made = schema_of(postgres, database)
     with postgres.connect(database) as connection:
-        connection.execute("DROP TABLE lanes, cache_repairs")
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
         connection.execute("UPDATE likesd_schema SET version = 1")
     execute_script(postgres, database)
     assert schema_of(postgres, database) == made
