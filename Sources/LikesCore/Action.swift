@@ -11,9 +11,9 @@ package enum Action: Equatable, Sendable {
     case resume(ConnectionID)
 
     // Redis: each call is answered by the event of its name, or `redisCallFailed`.
-    /// Learn the marker of what Redis holds, and make a new one, with this token, where it does not fit this server or
+    /// Learn the marker of what Redis holds, and make a new one, where one is given, if it does not fit this server or
     /// this database → `verified`
-    case verify(CallID, database: DatabaseHistory?, token: String)
+    case verify(CallID, VerifyRequest)
     /// → `admitted`
     case admit(CallID, [AdmissionEntry])
     /// Counts and versions of these items; of none: whether Redis' data is still of that generation → `countersRead`
@@ -27,14 +27,15 @@ package enum Action: Equatable, Sendable {
 
     // PostgreSQL, the lane, one call at a time: each is answered by the event of its name, `fencedOff` (commit and tend
     // only) or `statementFailed`.
-    /// Make the lane this connection's alone. `rows`: those of the batch whose outcome is not known → `fenced`
-    case fence(CallID, lane: Int64, rows: [BatchRow])
+    /// Make the lane this connection's alone → `fenced`
+    case fence(CallID, FenceRequest)
     /// One batch in one transaction → `committed`
     case commit(CallID, CommitRequest)
     /// Keep what has to outlive this process → `tended`
     case tend(CallID, TendRequest)
-    /// Take over what hosts that fell silent left to repair → `lanesRetired`
-    case retireLanes(CallID)
+    /// Say that this host lives, take over what hosts that fell silent left to repair, and look which database this is
+    /// → `surveyed`
+    case survey(CallID, SurveyRequest)
 
     // PostgreSQL, the reader: each call is answered by the event of its name, or `statementFailed`.
     /// → `countersSelected`

@@ -55,12 +55,13 @@ package struct Core {
     var isReaderStandby = false
     var laneRow: LaneRow
     var laneRate = LaneRate()
-    /// nil: no server that takes writes was seen yet.
-    var databaseHistory: DatabaseHistory?
+    /// What is known of the database's past.
+    var past = DatabasePast()
 
     var trust: Trust
     var heartbeat: Heartbeat
     var repairs = Repairs()
+    var doubts: Doubts
     var recent: RecentCounters
     var jitter: SplitMix64
     var stopBy: Instant?
@@ -88,7 +89,8 @@ package struct Core {
         subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         lane = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
-        laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
+        laneRow = LaneRow(host: Int64(jitter.next() >> 1), lane: Int64(jitter.next() >> 1), now: now)
+        doubts = Doubts(now: now)
         trust = Trust(now: now)
         recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, now: now)
         heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, now: now)

@@ -54,11 +54,33 @@ package enum Limits {
     package static let laneTendMs: Int64 = 5_000
     /// … and taken for dead after this long, by PostgreSQL's clock …
     package static let laneSilentMs: Int64 = 15_000
-    /// … when another host looks, which each does this often.
-    package static let retirePassMs: Int64 = 5_000
-    /// Lanes taken over in one statement, some 130 ms of PostgreSQL's time with full journals; when there were so many,
+    /// … when another host looks around, which each does this often. So often it says that it lives, too.
+    package static let surveyMs: Int64 = 5_000
+    /// Lanes taken over in one survey, some 130 ms of PostgreSQL's time with full journals; when there were so many,
     /// the next follows at once.
-    package static let lanesPerRetirement = 8
+    package static let lanesPerSurvey = 8
+    /// Generations of other hosts that a survey tells of.
+    package static let generationsPerSurvey = 16
+    /// Batches after which a lane gets a new number, and so a new row: as long as a snapshot somewhere keeps PostgreSQL
+    /// from clearing up, each batch passes the dead versions of all before it.
+    package static let batchesPerLane = 1_024
+    /// Other hosts whose data in Redis is another are asked again after this long, before Redis is believed by nobody:
+    /// two that did not hear of a new generation yet hear of it within a beat.
+    package static let disputeConfirmMs: Int64 = 4_000
+    /// Hosts may go on with the generation that this one had before for so long until they have heard of the new one.
+    package static let formerGenerationMs: Int64 = 10_000
+    /// A Redis database in which another database's counts were found again, after it was taken over, is left alone
+    /// this long at a time …
+    package static let foreignHoldMs: Int64 = 30_000
+    /// … and it is remembered this long.
+    package static let foreignMemoryMs: Int64 = 300_000
+    /// Versions that PostgreSQL may contradict, to be held against it; what comes beyond comes again.
+    package static let doubtsMax = 64
+    /// PostgreSQL is asked about them no more often.
+    package static let doubtMs: Int64 = 100
+    /// What is cached is thrown away for a contradiction no more often than this: who can write to Redis could
+    /// otherwise keep all hosts from caching anything.
+    package static let eraMsMin: Int64 = 5_000
     /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
     package static let answerAgeMsMax: Int64 = 1_000
     /// Counters that changed, here or on another host, or were written to Redis are remembered until the host has heard

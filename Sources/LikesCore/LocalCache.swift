@@ -112,17 +112,20 @@ package struct LocalCache: Sendable {
         find(item).map { entries[$0].state }
     }
 
-    /// Takes the counter if it is newer than what is held; the same version is fresh again, an older one changes
-    /// nothing. Answers what stands now.
+    /// What is held of the item, and when it was stored; `update` may have brought it up to date since.
+    func known(_ item: Item) -> (CounterState, since: Instant)? {
+        find(item).map { (entries[$0].state, Instant(microseconds: entries[$0].stamp)) }
+    }
+
+    /// Takes the counter unless something newer is held; the same version is fresh again, with the count that it has
+    /// now, should the two differ. Answers what stands now.
     package mutating func store(_ counter: CounterState, now: Instant) -> CounterState {
         guard entriesMax > 0 else { return counter }
         if let place = find(counter.item) {
             let held = entries[place].state
             guard counter.version >= held.version else { return held }
-            if counter.version > held.version {
-                entries[place].count = counter.count
-                entries[place].version = counter.version
-            }
+            entries[place].count = counter.count
+            entries[place].version = counter.version
             entries[place].stamp = nextStamp(now)
             entries[place].isUsed = true
             return entries[place].state
@@ -131,12 +134,16 @@ package struct LocalCache: Sendable {
         return counter
     }
 
-    /// Takes the counter if the item is held, and older. Not a use, since what others do must not keep an item here,
+    /// Takes the counter if the item is held, and no newer. Not a use, since what others do must not keep an item here,
     /// and no fresher for it: nobody knows how long the news was on its way to a host that stood still.
-    package mutating func update(_ counter: CounterState) {
-        guard let place = find(counter.item), entries[place].version < counter.version else { return }
+    /// True: what is held is newer than it was.
+    @discardableResult
+    package mutating func update(_ counter: CounterState) -> Bool {
+        guard let place = find(counter.item), entries[place].version <= counter.version else { return false }
+        let isNewer = entries[place].version < counter.version
         entries[place].count = counter.count
         entries[place].version = counter.version
+        return isNewer
     }
 
     /// Drops every entry.

@@ -25,6 +25,8 @@ package struct Safeguards: Sendable {
     package var hintVerification = true
     /// A lost subscription empties the local cache.
     package var cacheExpiry = true
+    /// PostgreSQL is asked again where something newer is known than it has, and believed.
+    package var contradictions = true
     /// What was heard of and what was written to Redis is remembered for a while, so that nothing older follows it.
     package var counterMemory = true
 

@@ -93,9 +93,10 @@ package enum Schema {
         Migration(
             version: 3,
             statements: [
-                // One row for each process, written every few seconds and not by batches: whoever looks for silent
-                // hosts passes few dead rows, however long a snapshot keeps those of batches. `lane` is the process'
-                // lane of the moment, `generation` the token of the data in Redis that it uses, empty for none.
+                // One row for each process, written every few seconds. That of its lane is written by each batch: who
+                // looks for silent hosts there passes a dead version for each, as long as a snapshot keeps them. `lane`
+                // is the process' lane of the moment, `generation` the token of the data in Redis that it uses, empty
+                // for none.
                 """
                 CREATE TABLE likesd_hosts (
                     host bigint PRIMARY KEY,
@@ -106,6 +107,9 @@ package enum Schema {
                 """,
                 // The transaction that noted the row last. What was noted before Redis' data began needs no repair, and
                 // who has read all up to a transaction need not pass the dead rows before it again.
+                // What processes of the version before leave is found as well.
+                "INSERT INTO likesd_hosts (host, lane) SELECT lane, lane FROM lanes",
+                "ALTER TABLE lanes DROP seen_at",
                 "ALTER TABLE cache_repairs ADD noted_by xid8 NOT NULL DEFAULT pg_current_xact_id()",
                 "CREATE INDEX cache_repairs_noted ON cache_repairs (noted_by, item_type, item_id)",
             ]),

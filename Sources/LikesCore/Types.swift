@@ -111,6 +111,23 @@ package struct LaneFence: Hashable, Sendable {
     }
 }
 
+/// A lane to be made one connection's alone.
+package struct FenceRequest: Equatable, Sendable {
+    /// This process, a random number.
+    package var host: Int64
+    package var lane: Int64
+    /// The lane it was before: its row goes, and its journal comes along. nil: there was none.
+    package var former: Int64?
+    /// Those of the batch whose outcome is not known.
+    package var rows: [BatchRow]
+    package init(host: Int64, lane: Int64, former: Int64?, rows: [BatchRow]) {
+        self.host = host
+        self.lane = lane
+        self.former = former
+        self.rows = rows
+    }
+}
+
 /// What the lane's row said when it was fenced.
 package struct LaneState: Equatable, Sendable {
     /// Its new epoch, this connection's own.
@@ -153,14 +170,79 @@ package struct RepairCursor: Hashable, Sendable {
     }
 }
 
-/// Which database this is, and which of its pasts: a server promoted in place of another begins a timeline of its own.
+/// Which database this is, and which of its pasts: a server promoted in place of another begins a timeline of its own,
+/// and tables that were restored are others than before.
 package struct DatabaseHistory: Hashable, Sendable {
     /// PostgreSQL's system identifier, digits.
     package var system: String
     package var timeline: Int64
-    package init(system: String, timeline: Int64) {
+    /// The database, its tables, and the file in which the counters are: numbers and dots, no spaces, no colons.
+    package var tables: String
+    package init(system: String, timeline: Int64, tables: String = "0") {
         self.system = system
         self.timeline = timeline
+        self.tables = tables
+    }
+
+    /// Whether the two are of one database, whichever its timeline.
+    package func isSameDatabase(_ other: DatabaseHistory) -> Bool { system == other.system && tables == other.tables }
+}
+
+/// What a look around from the lane's connection is to leave behind.
+package struct SurveyRequest: Equatable, Sendable {
+    /// This process, a random number.
+    package var host: Int64
+    package var lane: Int64
+    /// The token of the data in Redis that this host uses; empty: none.
+    package var generation: String
+    package init(host: Int64, lane: Int64, generation: String) {
+        self.host = host
+        self.lane = lane
+        self.generation = generation
+    }
+}
+
+/// What a look around from the lane's connection found.
+package struct Survey: Equatable, Sendable {
+    /// Lanes of hosts that fell silent, taken over; what they left is in `cache_repairs` now.
+    package var lanesRetired: Int
+    package var history: DatabaseHistory
+    /// How far the database's log is on disk, in bytes: it never goes back, unless the database does.
+    package var position: Int64
+    /// The least transaction id that was still running: every one below it had ended.
+    package var since: Int64
+    /// The tokens of the data in Redis that other living hosts use, each once.
+    package var generations: [String]
+    package init(lanesRetired: Int, history: DatabaseHistory, position: Int64, since: Int64, generations: [String]) {
+        self.lanesRetired = lanesRetired
+        self.history = history
+        self.position = position
+        self.since = since
+        self.generations = generations
+    }
+}
+
+/// What is asked of Redis' marker.
+package struct VerifyRequest: Hashable, Sendable {
+    /// A marker to be made where the one that is there does not fit.
+    package struct New: Hashable, Sendable {
+        /// `Generation.token` and `Generation.since`.
+        package var token: String
+        package var since: Int64
+        package init(token: String, since: Int64) {
+            self.token = token
+            self.since = since
+        }
+    }
+    /// nil: not known, whatever is there fits.
+    package var database: DatabaseHistory?
+    package var era: Int64
+    /// nil: only look.
+    package var new: New?
+    package init(database: DatabaseHistory?, era: Int64, new: New?) {
+        self.database = database
+        self.era = era
+        self.new = new
     }
 }
 

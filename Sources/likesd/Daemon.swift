@@ -156,7 +156,7 @@ final class Daemon {
         case .reply(let id, let reply): clients.reply(reply, to: id)
         case .close(let id): clients.close(id)
         case .resume(let id): clients.resume(id)
-        case .verify(let call, let database, let token): redis.verify(call, database: database, token: token)
+        case .verify(let call, let request): redis.verify(call, request)
         case .admit(let call, let entries): redis.perform(call, [.admit(call, entries)])
         case .readCounters(let call, let generation, let items):
             redis.perform(call, [.readCounters(call, generation, items)])
@@ -166,10 +166,10 @@ final class Daemon {
         case .fill(let call, let generation, let counters):
             redis.perform(call, [.setCounters(call, generation, counters, isTold: false)])
         case .beat(let number): redis.beat(number)
-        case .fence(let call, let number, let rows): lane.fence(call, lane: number, rows: rows)
+        case .fence(let call, let request): lane.fence(call, request)
         case .commit(let call, let request): lane.commit(call, request)
         case .tend(let call, let request): lane.perform(.tend(call, request))
-        case .retireLanes(let call): lane.perform(.retire(call))
+        case .survey(let call, let request): lane.perform(.survey(call, request))
         case .selectCounters(let call, let items): reader.perform(.counters(call, items))
         case .selectPairs(let call, let pairs): reader.perform(.pairs(call, pairs))
         case .selectRepairs(let call, let cursor): reader.perform(.repairs(call, after: cursor))

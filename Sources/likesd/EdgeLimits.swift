@@ -66,11 +66,11 @@ enum EdgeLimits {
     static let countersPerMessage = 1_024
     /// Items of one MGET; each takes two keys.
     static let itemsPerMGET = 500
-    /// A lane whose process said nothing for this long, with a journal, is taken over: three times the time between
-    /// two signs of life.
-    static let laneSilentSeconds = 15
-    /// A lane without a journal is forgotten after this long.
-    static let laneForgottenSeconds = 86_400
+    /// A host that said nothing for this long is taken for dead, and its lane, with a journal, taken over: three times
+    /// the time between two signs of life.
+    static let hostSilentSeconds = 15
+    /// A host is forgotten after this long, and its lane with it.
+    static let hostForgottenSeconds = 86_400
     /// Names looked up at once, by one connection; the others wait for their turn.
     static let lookupsMax = 16
     /// A name not found by then is left out this time. Below the limits on attempts to connect

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.daemon import run
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 AT_ONCE = 6
 
 

@@ -9,6 +9,7 @@ import pytest
 from support.daemon import run
 from support.database import counter, drift, likes, put_likes, split
 from support.waiting import eventually
+from support.wire import array
 
 TIMEOUT_MS = 500
 
@@ -98,9 +99,16 @@ def test_a_killed_postgresql_loses_no_acknowledged_like(settled, own_postgres, n
 def test_a_hung_postgresql_is_uncertain_at_the_deadline_and_repeating_settles_it(settled, own_postgres, number):
     user, item = number(), f"post:{number()}"
     assert settled.call("COUNT", item) == 0
-    own_postgres.pause()
+    # The lock is there for the batch to be on the wire for certain when the server stops.
+    locker = own_postgres.connect(autocommit=False)
+    locker.execute("LOCK TABLE user_likes IN EXCLUSIVE MODE")
+    with settled.connect() as client, own_postgres.connect() as sql:
+        client.send(array("LIKE", user, item))
+        eventually(lambda: is_blocked(sql), "the batch to wait for the lock")
+        own_postgres.pause()
+        locker.close()
+        reply = client.read()
     try:
-        reply = settled.call("LIKE", user, item)
         assert reply.code == "UNCERTAIN"
         assert settled.call("COUNT", item) == 0
         assert settled.call("LIKED", user, item).code == "UNAVAILABLE"

@@ -19,12 +19,16 @@ import Testing
         return (script, client)
     }
 
+    private func fence(of script: Script, _ rows: [BatchRow]) -> FenceRequest {
+        FenceRequest(host: script.core.laneRow.host, lane: script.core.laneRow.lane, former: nil, rows: rows)
+    }
+
     private func rows(_ pairs: Pair...) -> [BatchRow] { pairs.map { BatchRow(pair: $0, wanted: true) } }
 
     @Test("A batch found committed is answered with what it changed, and a count read after it")
     func aBatchFoundCommitted() throws {
         var (script, client) = try lost(.like(ann), .like(bob))
-        #expect(script.take() == [.fence(3, lane: script.core.laneRow.lane, rows: rows(ann, bob))])
+        #expect(script.take() == [.fence(3, fence(of: script, rows(ann, bob)))])
         script.fence(3, LaneState(epoch: 2, batch: 1, changed: [true, false]))
         // The counts for the replies, beside that for Redis.
         #expect(script.take().contains(.selectCounters(6, [post, post])))
@@ -63,7 +67,7 @@ import Testing
         script.lose(.lane)
         _ = script.take()
         script.connect(.lane)
-        #expect(script.take() == [.fence(4, lane: script.core.laneRow.lane, rows: rows(ann))])
+        #expect(script.take() == [.fence(4, fence(of: script, rows(ann)))])
         script.fence(4, LaneState(epoch: 3, batch: 1, changed: [true]))
         #expect(script.core.repairs.contains(post))
         #expect(script.core.changes.count == 0)
@@ -75,7 +79,7 @@ import Testing
         script.connect(.lane)
         let client = try script.open()
         script.send(.like(ann), on: client)
-        #expect(script.take() == [.fence(1, lane: script.core.laneRow.lane, rows: [])])
+        #expect(script.take() == [.fence(1, fence(of: script, []))])
         script.fence(1, nil)
         #expect(script.take() == [.commit(2, rows(ann))])
     }

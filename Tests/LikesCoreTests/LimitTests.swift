@@ -116,8 +116,8 @@ import Testing
                     script.connect(backend)
                 }
                 for action in script.take() {
-                    if case .verify(let call, _, _) = action { script.redisFails(call) }
-                    if case .fence(let call, _, _) = action { script.fail(call, .other("53100")) }
+                    if case .verify(let call, _) = action { script.redisFails(call) }
+                    if case .fence(let call, _) = action { script.fail(call, .other("53100")) }
                 }
                 script.pass(ms: 50)
             }

@@ -127,7 +127,7 @@ import Testing
     }
 
     private static func permit(at now: Int64) -> WritePermit {
-        WritePermit(generation: Script.generation, subscription: 1, askedAt: .ms(now))
+        WritePermit(generation: Script.generation, subscription: 1, era: 0, askedAt: .ms(now))
     }
 
     @Test("A counter that changes while its repair is on the way is repaired again, and told again")
@@ -315,7 +315,7 @@ import Testing
     @Test("Queues of repairs do not grow while nothing can be read or written")
     func queuesOfRepairsDoNotGrow() throws {
         var repairs = Repairs()
-        let permit = WritePermit(generation: Script.generation, subscription: 1, askedAt: .ms(0))
+        let permit = WritePermit(generation: Script.generation, subscription: 1, era: 0, askedAt: .ms(0))
         for version in 1...10_000 as ClosedRange<Int64> {
             repairs.reread([post])
             repairs.know(counter(post, version, version), permit)

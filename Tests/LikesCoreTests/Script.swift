@@ -9,7 +9,7 @@ import Testing
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
 struct Script {
     enum Housekeeping: CaseIterable {
-        case verify, fence, tend, retire, repairs, fill, beat, look
+        case verify, fence, tend, survey, repairs, fill, beat, look
     }
 
     static let history = DatabaseHistory(system: "7", timeline: 1)
@@ -18,6 +18,10 @@ struct Script {
     var core: Core
     var now = Instant.ms(1_000)
     var byHand: Set<Housekeeping>
+    /// What the lane's server says that it is.
+    private(set) var laneHistory = Script.history
+    /// The generations that other hosts use.
+    var generations: [String] = []
     /// The epoch the next fence gives.
     var epoch: Int64 = 1
     /// The batches as they were sent, with fence and journal.
@@ -44,6 +48,7 @@ struct Script {
     }
 
     mutating func connect(_ backend: Backend, _ history: DatabaseHistory? = Script.history) {
+        if backend == .lane, let history { laneHistory = history }
         step { core, now, actions in
             switch backend {
             case .redis: core.redisConnected(now: now, into: &actions)
@@ -74,18 +79,18 @@ struct Script {
             return CallID(calls.count - 1)
         }
         switch action {
-        case .verify(let call, let database, let token): return .verify(number(call), database: database, token: token)
+        case .verify(let call, let request): return .verify(number(call), request)
         case .admit(let call, let entries): return .admit(number(call), entries)
         case .readCounters(let call, let generation, let items): return .readCounters(number(call), generation, items)
         case .writeThrough(let call, let generation, let counters, let recent):
             return .writeThrough(number(call), generation, counters: counters, recent: recent)
         case .fill(let call, let generation, let counters): return .fill(number(call), generation, counters)
-        case .fence(let call, let lane, let rows): return .fence(number(call), lane: lane, rows: rows)
+        case .fence(let call, let request): return .fence(number(call), request)
         case .commit(let call, let request):
             commits.append(request)
             return .commit(number(call), request.rows)
         case .tend(let call, let request): return .tend(number(call), request)
-        case .retireLanes(let call): return .retireLanes(number(call))
+        case .survey(let call, let request): return .survey(number(call), request)
         case .selectCounters(let call, let items): return .selectCounters(number(call), items)
         case .selectPairs(let call, let pairs): return .selectPairs(number(call), pairs)
         case .selectRepairs(let call, let after): return .selectRepairs(number(call), after: after)
@@ -98,7 +103,7 @@ struct Script {
         case .verify: !byHand.contains(.verify)
         case .fence: !byHand.contains(.fence)
         case .tend: !byHand.contains(.tend)
-        case .retireLanes: !byHand.contains(.retire)
+        case .survey: !byHand.contains(.survey)
         case .selectRepairs: !byHand.contains(.repairs)
         case .fill: !byHand.contains(.fill)
         case .beat: !byHand.contains(.beat)
@@ -109,16 +114,18 @@ struct Script {
 
     private mutating func answer(_ action: Action, _ new: inout [Action]) {
         switch action {
-        case .verify(let call, let database, _):
-            let generation = Generation(server: "run:repl", database: database, token: Script.generation.token)
-            core.verified(call, generation, now: now, into: &new)
-        case .fence(let call, _, let rows):
+        case .verify(let call, let request):
+            let generation = Generation(
+                server: "run:repl", database: request.database ?? Script.history, era: request.era,
+                token: Script.generation.token)
+            core.verified(call, generation, isOfThisLife: true, now: now, into: &new)
+        case .fence(let call, let request):
             // As if the last batch had never come to be committed.
-            let state = LaneState(epoch: epoch, batch: 0, changed: rows.map { _ in false })
+            let state = LaneState(epoch: epoch, batch: 0, changed: request.rows.map { _ in false })
             core.fenced(call, epoch == 1 ? nil : state, now: now, into: &new)
             epoch += 1
         case .tend(let call, _): core.tended(call, now: now, into: &new)
-        case .retireLanes(let call): core.lanesRetired(call, lanesCount: 0, now: now, into: &new)
+        case .survey(let call, _): core.surveyed(call, survey(), now: now, into: &new)
         case .selectRepairs(let call, _): core.repairsSelected(call, [], next: nil, now: now, into: &new)
         case .fill(let call, _, _): core.filled(call, now: now, into: &new)
         case .beat(let number): core.heardBeat(number, now: now, into: &new)
@@ -197,14 +204,31 @@ struct Script {
         step { core, now, actions in core.repairsSelected(call, items, next: next, now: now, into: &actions) }
     }
 
-    mutating func verify(_ call: CallID, _ generation: Generation = Script.generation) {
+    mutating func verify(
+        _ call: CallID, _ generation: Generation? = Script.generation, isOfThisLife: Bool = true
+    ) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.verified(call, generation, now: now, into: &actions) }
+        step { core, now, actions in
+            core.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
+        }
     }
 
-    mutating func wroteThrough(_ call: CallID, refusal: String? = nil) {
+    /// What a look around finds where nothing is amiss: the log grows with time.
+    func survey() -> Survey {
+        Survey(
+            lanesRetired: 0, history: laneHistory, position: now.microseconds, since: 0, generations: generations)
+    }
+
+    mutating func survey(_ call: CallID, _ found: Survey) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.wroteThrough(call, refusal: refusal, now: now, into: &actions) }
+        step { core, now, actions in core.surveyed(call, found, now: now, into: &actions) }
+    }
+
+    mutating func wroteThrough(_ call: CallID, refusal: String? = nil, newer: [CounterState] = []) {
+        let call = calls[Int(call)]
+        step { core, now, actions in
+            core.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
+        }
     }
 
     mutating func filled(_ call: CallID) {

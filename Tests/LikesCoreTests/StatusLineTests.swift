@@ -98,7 +98,7 @@ extension Script {
     func permission() {
         var script = Script(up: [.redis, .subscriber, .reader], byHand: [.fence])
         script.connect(.lane)
-        let fence = script.take().compactMap { if case .fence(let call, _, _) = $0 { call } else { nil } }
+        let fence = script.take().compactMap { if case .fence(let call, _) = $0 { call } else { nil } }
         #expect(fence.count == 1)
         if let call = fence.first { script.fail(call, .permission("denied", next: "psql -c 'GRANT …'")) }
         #expect(script.message() == "next: psql -c 'GRANT …' (PostgreSQL: the lane can't be opened: denied)")

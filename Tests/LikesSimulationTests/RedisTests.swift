@@ -31,7 +31,9 @@ private struct Server {
     }
 
     func verify(_ token: String) -> Generation? {
-        guard case .verified(_, let generation)? = ask(.verify(1, database: nil, token: token)) else { return nil }
+        let request = VerifyRequest(
+            database: DatabaseHistory(system: "7", timeline: 1), era: 0, new: VerifyRequest.New(token: token, since: 0))
+        guard case .verified(_, let generation, _)? = ask(.verify(1, request)) else { return nil }
         return generation
     }
 

@@ -67,7 +67,7 @@ import Testing
         let rows = [like(3, 5), like(1, 5), like(2, 4)]
         try zombie.connection.run("BEGIN")
         _ = try zombie.commit(request(rows, batch: 2))
-        let call = LaneCall.fence(1, lane: 7, LaneBatch(rows, types: lane.types))
+        let call = lane.fenceCall(7, rows: rows)
         try lane.send(call)
         try waitUntilBlocked(lane.connection)
         try zombie.connection.run(isCommitted ? "COMMIT" : "ROLLBACK")
@@ -180,7 +180,7 @@ import Testing
                             fence: fence, repairs: batch % 3 == 0 ? rows.keys.map(\.item) : [],
                             mended: outcome.counters, journal: [])
                         guard try lane.perform(.tend(1, tend)) == .tended else { throw Failure(text: "not tended") }
-                        _ = try lane.perform(.retire(1))
+                        _ = try lane.survey(number)
                     }
                 }
             }
@@ -251,45 +251,79 @@ import Testing
         }
         let nothing = TendRequest(fence: LaneFence(lane: 4, epoch: 1), repairs: [], mended: [], journal: [])
         #expect(try lane.perform(.tend(1, nothing)) == .tended)
-        try control.run("UPDATE lanes SET seen_at = now() - interval '16 s' WHERE lane IN (1, 2, 4)")
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s' WHERE lane IN (1, 2, 4)")
         let holder = try database.connect()
         try holder.run("BEGIN")
         try holder.run("SELECT FROM lanes WHERE lane = 2 FOR UPDATE")
-        #expect(try lane.perform(.retire(1)) == .retired(1))
+        #expect(try lane.survey().lanesRetired == 1)
         #expect(
             try control.run("SELECT lane, epoch, item_ids FROM lanes ORDER BY 1")
                 == [["1", "2", "{}"], ["2", "1", "{5,200}"], ["3", "1", "{5,300}"], ["4", "1", "{}"]])
         #expect(try repairs() == [["1", "5", "4"], ["1", "100", "1"]])
         #expect(try lane.commit(request([like(9, 9)], lane: 1, batch: 2)) == .fencedOff)
         try holder.run("ROLLBACK")
-        #expect(try lane.perform(.retire(1)) == .retired(1))
-        #expect(try lane.perform(.retire(1)) == .retired(0))
+        #expect(try lane.survey().lanesRetired == 1)
+        #expect(try lane.survey().lanesRetired == 0)
         #expect(try repairs() == [["1", "5", "4"], ["1", "100", "1"], ["1", "200", "1"]])
     }
 
     @Test("However many lanes fell silent, so many are retired at a time as the statement has time for.")
     func retireMany() throws {
-        let silent = Limits.lanesPerRetirement * 2 + 1
+        let silent = Limits.lanesPerSurvey * 2 + 1
         try control.run(
             """
-            INSERT INTO lanes (lane, item_ids, item_types, seen_at)
-            SELECT lane, ARRAY[lane], '{1}', now() - interval '16 s' FROM generate_series(1, \(silent)) AS lane
+            INSERT INTO lanes (lane, item_ids, item_types)
+            SELECT lane, ARRAY[lane], '{1}' FROM generate_series(1, \(silent)) AS lane
+            """)
+        try control.run(
+            """
+            INSERT INTO likesd_hosts (host, lane, seen_at)
+            SELECT lane, lane, now() - interval '16 s' FROM generate_series(1, \(silent)) AS lane
             """)
         try control.run(
             "INSERT INTO counters (item_id, item_type) SELECT id, 1 FROM generate_series(1, \(silent)) AS id")
-        #expect(try lane.perform(.retire(1)) == .retired(Limits.lanesPerRetirement))
-        #expect(try repairs().count == Limits.lanesPerRetirement)
-        #expect(try lane.perform(.retire(1)) == .retired(Limits.lanesPerRetirement))
-        #expect(try lane.perform(.retire(1)) == .retired(1))
+        #expect(try lane.survey().lanesRetired == Limits.lanesPerSurvey)
+        #expect(try repairs().count == Limits.lanesPerSurvey)
+        #expect(try lane.survey().lanesRetired == Limits.lanesPerSurvey)
+        #expect(try lane.survey().lanesRetired == 1)
         #expect(try repairs().count == silent)
+    }
+
+    @Test("A lane gets a new number with its journal; what runs under the old one does nothing.")
+    func renew() throws {
+        #expect(try lane.fence(7) == .fenced(nil))
+        _ = try lane.commit(request([like(1, 5)], journal: [Item(type: 0, id: 5)]))
+        #expect(try lane.fence(8, former: 7) == .fenced(nil))
+        #expect(try control.run("SELECT lane, epoch, item_ids FROM lanes") == [["8", "1", "{5}"]])
+        #expect(try control.run("SELECT host, lane FROM likesd_hosts") == [["7", "8"]])
+        #expect(try lane.commit(request([like(2, 5)], batch: 2)) == .fencedOff)
+        // Its answer was lost: it is fenced once more.
+        #expect(try lane.fence(8, former: 7) == .fenced(LaneState(epoch: 2, batch: 0, changed: [])))
+    }
+
+    @Test("A survey tells what database this is, how far it has come, and what other living hosts use.")
+    func survey() throws {
+        let first = try lane.survey(1, generation: "aaaaaaaaaaaa")
+        #expect(first.generations == [])
+        try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
+        let second = try lane.survey(2)
+        #expect(second.generations == ["aaaaaaaaaaaa"])
+        #expect(second.history == first.history)
+        #expect(second.position > first.position)
+        #expect(second.since > first.since)
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
+        #expect(try lane.survey(2).generations == [])
+        try control.run("TRUNCATE counters")
+        let emptied = try lane.survey(2).history
+        #expect(emptied.system == first.history.system && emptied.tables != first.history.tables)
     }
 
     @Test("A lane is forgotten after a day without a word, unless it has a journal.")
     func forget() throws {
         for number in 1...3 as ClosedRange<Int64> { _ = try lane.fence(number) }
-        try control.run("UPDATE lanes SET seen_at = now() - interval '25 hours' WHERE lane < 3")
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '25 hours' WHERE lane < 3")
         try control.run("UPDATE lanes SET item_ids = '{1}', item_types = '{1}' WHERE lane = 2")
-        #expect(try lane.perform(.retire(1)) == .retired(1))
+        #expect(try lane.survey().lanesRetired == 1)
         #expect(try control.run("SELECT lane FROM lanes ORDER BY 1") == [["2"], ["3"]])
     }
 

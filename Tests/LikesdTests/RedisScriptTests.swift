@@ -18,8 +18,16 @@ import Testing
         server = try RedisServer()
         redis = try server.connect()
         let made = try redis.perform(
-            .verify(1, server: Self.server, database: Self.history, token: "aaaaaaaaaaaa"))
+            Self.verify(Self.history, "aaaaaaaaaaaa"))
         generation = try #require(made.generation)
+    }
+
+    /// Looks, and makes a new marker with this token where the one there does not fit.
+    private static func verify(
+        _ database: DatabaseHistory?, _ token: String?, era: Int64 = 0, server: String = server
+    ) -> RedisJob {
+        let new = token.map { VerifyRequest.New(token: $0, since: 5) }
+        return .verify(1, server: server, VerifyRequest(database: database, era: era, new: new))
     }
 
     private func set(
@@ -43,9 +51,9 @@ import Testing
 
     @Test("Hosts that verify at once end with the marker of the first.")
     func verifyTwice() throws {
-        #expect(generation == Generation(server: Self.server, database: Self.history, token: "aaaaaaaaaaaa"))
+        #expect(generation == Generation(server: Self.server, database: Self.history, since: 5, token: "aaaaaaaaaaaa"))
         let other = try server.connect()
-        let second = try other.perform(.verify(1, server: Self.server, database: Self.history, token: "bbbbbbbbbbbb"))
+        let second = try other.perform(Self.verify(Self.history, "bbbbbbbbbbbb"))
         #expect(second.generation == generation)
         #expect(try redis.run("GET", "likesd:generation") == generation.marker)
     }
@@ -57,36 +65,54 @@ import Testing
             (DatabaseHistory(system: "7000000000000000001", timeline: 2), true),
             (DatabaseHistory(system: "7000000000000000001", timeline: 3), true),
             (DatabaseHistory(system: "7000000000000000001", timeline: 4), false),
+            (DatabaseHistory(system: "7000000000000000001", timeline: 3, tables: "5.6"), false),
             (DatabaseHistory(system: "7", timeline: 1), false),
         ] as [(DatabaseHistory?, Bool)])
     func histories(known: DatabaseHistory?, isKept: Bool) throws {
-        let answer = try redis.perform(.verify(1, server: Self.server, database: known, token: "bbbbbbbbbbbb"))
+        let answer = try redis.perform(Self.verify(known, "bbbbbbbbbbbb"))
         let found = try #require(answer.generation)
         #expect((found.token == generation.token) == isKept)
-        #expect(found.fits(known))
-        #expect(generation.fits(known) == isKept)
+        #expect(found.fits(known, era: 0))
+        #expect(generation.fits(known, era: 0) == isKept)
     }
 
-    @Test("A marker made without a database gives way once one is known, and not before.")
-    func unknownHistory() throws {
+    @Test("A look makes no marker, whatever is there, nor does a host that does not know its database.")
+    func looks() throws {
         try redis.run("FLUSHALL")
-        let first = try redis.perform(.verify(1, server: Self.server, database: nil, token: "cccccccccccc"))
-        #expect(first.generation == Generation(server: Self.server, database: nil, token: "cccccccccccc"))
-        let again = try redis.perform(.verify(1, server: Self.server, database: nil, token: "dddddddddddd"))
-        #expect(again.generation == first.generation)
-        let known = try redis.perform(.verify(1, server: Self.server, database: Self.history, token: "eeeeeeeeeeee"))
-        #expect(known.generation?.token == "eeeeeeeeeeee")
+        #expect(try redis.perform(Self.verify(Self.history, nil)).generation == nil)
+        #expect(try redis.perform(Self.verify(nil, "cccccccccccc")).generation == nil)
+        let made = try redis.perform(Self.verify(Self.history, "cccccccccccc"))
+        let other = DatabaseHistory(system: "7", timeline: 1)
+        let looked = try redis.perform(Self.verify(other, nil))
+        #expect(looked.generation == made.generation && looked.isOfThisLife)
+        let later = try redis.perform(Self.verify(Self.history, nil, server: "run2:replid1"))
+        #expect(later.generation == made.generation && !later.isOfThisLife)
+    }
+
+    @Test("A marker of an earlier era gives way, one of a later era stays.")
+    func eras() throws {
+        let second = try redis.perform(Self.verify(Self.history, "bbbbbbbbbbbb", era: 1))
+        #expect(second.generation?.token == "bbbbbbbbbbbb" && second.generation?.era == 1)
+        let behind = try redis.perform(Self.verify(Self.history, "cccccccccccc"))
+        #expect(behind.generation == second.generation)
+    }
+
+    @Test("What Redis kept because it was newer is told, with its version.")
+    func newer() throws {
+        _ = try set((1...120).map { counter($0, 1, 5) })
+        let answer = try set((1...120).map { counter($0, 2, $0 % 60 == 0 ? 4 : 6) })
+        #expect(answer.failure == nil && answer.newer == [counter(60, 0, 5), counter(120, 0, 5)])
     }
 
     @Test(
         "Another server, a marker that is none, and a key of another type make a new marker.",
-        arguments: [["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3 a b"], ["SET", ""], ["LPUSH", "x"]])
+        arguments: [["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3:0 0 5 a b"], ["SET", ""], ["LPUSH", "x"]])
     func foreignMarkers(_ words: [String]) throws {
         try redis.run("DEL", "likesd:generation")
         try redis.run(words[0], "likesd:generation", words[1])
-        let own = try redis.perform(.verify(1, server: Self.server, database: Self.history, token: "bbbbbbbbbbbb"))
+        let own = try redis.perform(Self.verify(Self.history, "bbbbbbbbbbbb"))
         #expect(own.generation?.token == "bbbbbbbbbbbb")
-        let other = try redis.perform(.verify(1, server: "run2:replid1", database: Self.history, token: "cccccccccccc"))
+        let other = try redis.perform(Self.verify(Self.history, "cccccccccccc", server: "run2:replid1"))
         #expect(other.generation?.token == "cccccccccccc")
     }
 
@@ -94,7 +120,7 @@ import Testing
     func markerWithoutRoom() throws {
         try redis.run("FLUSHALL")
         try redis.run("CONFIG", "SET", "maxmemory", "1")
-        let made = try redis.perform(.verify(1, server: Self.server, database: Self.history, token: "bbbbbbbbbbbb"))
+        let made = try redis.perform(Self.verify(Self.history, "bbbbbbbbbbbb"))
         #expect(made.generation?.token == "bbbbbbbbbbbb")
         #expect(made.failure == nil)
     }

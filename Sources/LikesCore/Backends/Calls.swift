@@ -2,17 +2,17 @@ import LikesProtocol
 
 /// What a call to a backend carries, until it is answered or its connection is lost.
 enum Call {
-    case verify
+    case verify(VerifyRequest)
     case admission([ChangeIndex])
     case readCounters([Item], Generation)
-    case writeThrough([ChangeIndex], [Item])
+    case writeThrough([ChangeIndex], [Item], WritePermit)
     /// Counters that Redis missed earlier.
-    case repair([CounterState])
-    case fill
+    case repair([CounterState], WritePermit)
+    case fill(WritePermit)
     case fence
     case commit(SentBatch)
     case tend(TendRequest)
-    case retireLanes
+    case survey
     case selectCounters(CounterSelect)
     case selectPairs([PairRead])
     case selectRepairs
@@ -25,8 +25,9 @@ enum Call {
         case .writeThrough: .writeThrough
         case .repair: .repair
         case .fill: .fill
-        case .fence, .commit, .tend, .retireLanes: .lane
+        case .fence, .commit, .tend, .survey: .lane
         case .selectCounters(.repairs): .repairRead
+        case .selectCounters(.doubts): .doubt
         case .selectCounters: .counterSelect
         case .selectPairs: .pairSelect
         case .selectRepairs: .repairSelect
@@ -36,7 +37,7 @@ enum Call {
     var backend: Backend {
         switch self {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill: .redis
-        case .fence, .commit, .tend, .retireLanes: .lane
+        case .fence, .commit, .tend, .survey: .lane
         case .selectCounters, .selectPairs, .selectRepairs: .reader
         }
     }
@@ -47,14 +48,14 @@ enum Call {
         case .admission: .admission
         case .readCounters: .reading
         case .writeThrough, .repair, .fill: .writing
-        case .fence, .commit, .tend, .retireLanes, .selectCounters, .selectPairs, .selectRepairs: nil
+        case .fence, .commit, .tend, .survey, .selectCounters, .selectPairs, .selectRepairs: nil
         }
     }
 }
 
 /// Calls are counted by these.
 enum CallKind: Int, CaseIterable {
-    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairRead, repairSelect
+    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairRead, repairSelect, doubt
 }
 
 /// What Redis may refuse while it does the rest.
@@ -70,6 +71,8 @@ enum CounterSelect {
     case changes([ChangeIndex])
     /// Repairs that have to know what was committed.
     case repairs([Item], read: UInt64, WritePermit)
+    /// Counters of which a newer version was spoken of than PostgreSQL had, in the era in which that was.
+    case doubts([Doubts.Claim], era: Int64)
 }
 
 /// A pair to look up, and who asked.
@@ -129,7 +132,7 @@ struct Calls {
     var writtenThrough: [[Item]] {
         guard self[.writeThrough] > 0, let sent = sent[.redis] else { return [] }
         return (0..<sent.count).compactMap { place in
-            if case .writeThrough(_, let items)? = table[sent[place].0] { items } else { nil }
+            if case .writeThrough(_, let items, _)? = table[sent[place].0] { items } else { nil }
         }
     }
 }

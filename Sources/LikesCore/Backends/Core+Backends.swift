@@ -19,6 +19,8 @@ extension Core {
         self[backend].connected(now: now)
         actions.append(.log(.notice, "\(Self.name(backend)) connected"))
         if backend == .reader { isReaderStandby = facts.history == nil }
+        // Whatever is at the other end now, this host is to say that it lives, and to look which database it is.
+        if backend == .lane { laneRow.surveyAt = now }
         if let history = facts.history { learn(history, of: backend, now: now, into: &actions) }
     }
 
@@ -161,11 +163,11 @@ extension Core {
         case .readCounters(let items, _):
             for item in items { moveToDatabase(item) }
             serveStale(items, now: now, into: &actions)
-        case .repair(let counters): repairs.writeFailed(counters, now: now)
-        case .writeThrough(let written, let items):
+        case .repair(let counters, _): repairs.writeFailed(counters, now: now)
+        case .writeThrough(let written, let items, _):
             noteMissing(items, now: now)
             finishWritten(written, now: now, into: &actions)
-        case .verify, .fill, .fence, .retireLanes: return
+        case .verify, .fill, .fence, .survey: return
         case .commit(let sent): laneRow.unresolved = sent
         case .tend(let request): tendingFailed(request, now: now)
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
@@ -179,13 +181,15 @@ extension Core {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
             preconditionFailure("calls to Redis are not sent again")
         case .fence: return
-        case .retireLanes: laneRow.retireAt = now.adding(ms: Limits.retirePassMs)
+        case .survey: laneRow.surveyAt = max(laneRow.surveyAt, now.adding(ms: Limits.surveyMs))
         case .commit(let sent): requeue(sent)
         case .tend(let request): tendingFailed(request, now: now)
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
         case .selectCounters(.fetches(let items, _)):
             for item in items { moveToDatabase(item) }
         case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
+        // What is contradicted will be so again.
+        case .selectCounters(.doubts): return
         case .selectCounters(.changes(let owing)):
             for index in owing.reversed() { countQueue.prepend(index) }
         case .selectPairs(let reads):
@@ -254,7 +258,7 @@ extension Core {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
             preconditionFailure("not PostgreSQL's call")
         case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), now: now, into: &actions)
-        case .retireLanes, .tend, .selectRepairs: requeue(call, now: now)
+        case .survey, .tend, .selectRepairs: requeue(call, now: now)
         case .commit(let sent):
             for index in sent.changes { finish(index, reply, now: now, into: &actions) }
         case .selectCounters(.fetches(let items, _)):
@@ -269,6 +273,7 @@ extension Core {
                 }
             }
         case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
+        case .selectCounters(.doubts): return
         case .selectCounters(.changes(let owing)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(

@@ -15,6 +15,7 @@ extension Core {
             sendRepairPass(now: now, into: &actions)
             sendBeat(now: now, into: &actions)
             sendReads(now: now, into: &actions)
+            sendDoubts(now: now, into: &actions)
             sendWrites(now: now, into: &actions)
         }
         if let stopBy, !hasStopped {
@@ -37,9 +38,10 @@ extension Core {
         for backend in Backend.allCases { consider(self[backend].wakeAt) }
         if lane.isUp, calls[.lane] == 0 {
             consider(laneRow.tendAt.map { max($0, laneRow.tendNotBefore) })
-            if safeguards.journal { consider(laneRow.retireAt) }
+            consider(laneRow.surveyAt)
         }
         consider(standbyRetryAt)
+        if canAskPrimary, calls[.doubt] == 0 { consider(doubts.dueAt) }
         if redis.isUp, subscriber.isUp { consider(heartbeat.nextAt) }
         if safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay {
             consider(trust.nextPassAt)

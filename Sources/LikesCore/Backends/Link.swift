@@ -48,6 +48,11 @@ struct Link {
     /// that it is asked must not be made over and over.
     mutating func proved() { attempts = 0 }
 
+    /// It is not tried again before this moment.
+    mutating func hold(until moment: Instant) {
+        if case .down(let retryAt) = state { state = .down(retryAt: max(retryAt, moment)) }
+    }
+
     /// True when this is news: the link was up, or failed in another way before. `random` spreads the next attempt.
     mutating func lost(_ failure: BackendFailure, now: Instant, random: UInt64) -> Bool {
         let isNews = isUp || failure != self.failure

@@ -2,14 +2,18 @@ import LikesProtocol
 
 // What this host knows to be in Redis, and what others tell it.
 extension Core {
-    /// The generation to write under; nil: Redis is not there, or not verified.
-    var writableGeneration: Generation? { redis.isUp ? trust.generation : nil }
+    /// The generation to write under; nil: Redis is not there, not verified, or not the one that all hosts use.
+    var writableGeneration: Generation? { redis.isUp && trust.disputedIn == nil ? trust.generation : nil }
 
     /// The generation to read under. While PostgreSQL can't be asked, what others could not write is not known, and
     /// something old is better than nothing.
     var readableGeneration: Generation? {
-        guard redis.isUp, (trust.isComplete && !repairs.isFull) || !canAskPrimary else { return nil }
+        guard redis.isUp, isRedisBelieved || !canAskPrimary else { return nil }
         return trust.generation
+    }
+
+    private var isRedisBelieved: Bool {
+        trust.isComplete && !repairs.isFull && (trust.isAgreed || !lane.isUp && trust.disputedIn == nil)
     }
 
     /// Whether the reader is where what was acknowledged last can be seen; a standby may lag behind.
@@ -18,43 +22,14 @@ extension Core {
     /// Taken before PostgreSQL is asked for what is to be put into Redis.
     func writePermit(now: Instant) -> WritePermit {
         let subscription = subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal
-        return WritePermit(generation: writableGeneration, subscription: subscription, askedAt: now)
+        return WritePermit(
+            generation: writableGeneration, subscription: subscription, era: past.era, askedAt: now)
     }
 
     /// The generation under which an answer of PostgreSQL's may be put into Redis; nil: too much has happened since it
     /// was asked.
     private func permitted(_ permit: WritePermit, now: Instant) -> Generation? {
         permit.holds(writePermit(now: now)) ? permit.generation : nil
-    }
-
-    mutating func verifyRedis(now: Instant, into actions: inout [Action]) {
-        guard redis.isUp, trust.generation == nil, calls[.verify] == 0 else { return }
-        let id = calls.begin(.verify, now: now)
-        actions.append(.verify(id, database: databaseHistory, token: Self.token(jitter.next())))
-    }
-
-    /// The marker of what Redis holds, made anew where it did not fit.
-    package mutating func verified(
-        _ call: CallID, _ generation: Generation, now: Instant, into actions: inout [Action]
-    ) {
-        guard case .verify? = calls.end(call) else { return }
-        redisRefusals[.verifying] = nil
-        guard !safeguards.generationCheck || generation.fits(databaseHistory) else {
-            // The database has become another while Redis was asked.
-            return verifyRedis(now: now, into: &actions)
-        }
-        if generation.token != trust.token {
-            repairs.rereadAll()
-            actions.append(.log(.notice, "Redis' counters are of generation \(generation.token)"))
-        }
-        redis.proved()
-        trust.verified(generation, now: now)
-    }
-
-    /// 12 hex digits.
-    private static func token(_ random: UInt64) -> String {
-        let digits = String(random & 0xFFFF_FFFF_FFFF, radix: 16)
-        return String(repeating: "0", count: 12 - digits.count) + digits
     }
 
     // MARK: What others could not write
@@ -129,6 +104,8 @@ extension Core {
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been.
     mutating func noteCommitted(_ counters: [CounterState], _ permit: WritePermit, now: Instant) {
+        // What was committed before the database was found to have gone back may be of the past that is over.
+        guard permit.era == past.era else { return }
         let isRecent = permit.isYoung(at: now)
         for counter in counters {
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
@@ -160,7 +137,7 @@ extension Core {
     }
 
     /// A host at rest is to learn that Redis' data is another's before it has something to write there.
-    private mutating func lookAtMarker(now: Instant, into actions: inout [Action]) {
+    mutating func lookAtMarker(now: Instant, into actions: inout [Action]) {
         guard let generation = trust.generation else { return }
         actions.append(.readCounters(calls.begin(.readCounters([], generation), now: now), generation, []))
     }
@@ -180,17 +157,18 @@ extension Core {
         // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
         if !permit.holds(current) { noteMissing(counters.map(\.item), now: now) }
         let newest = written(counters, isFill: false, now: now)
-        let id = calls.begin(.writeThrough(waiting, newest.map(\.item)), now: now)
+        let id = calls.begin(.writeThrough(waiting, newest.map(\.item), current), now: now)
         actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))
         return true
     }
 
     mutating func sendRepairs(now: Instant, into actions: inout [Action]) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
-        let read = repairs.takeToWrite(max: Limits.countersPerCallMax, writePermit(now: now))
+        let permit = writePermit(now: now)
+        let read = repairs.takeToWrite(max: Limits.countersPerCallMax, permit)
         guard !read.isEmpty else { return }
         let counters = written(read, isFill: false, now: now)
-        let id = calls.begin(.repair(counters), now: now)
+        let id = calls.begin(.repair(counters, permit), now: now)
         actions.append(.writeThrough(id, generation, counters: counters, recent: []))
     }
 
@@ -204,7 +182,7 @@ extension Core {
             return
         }
         let newest = written(counters, isFill: true, now: now)
-        actions.append(.fill(calls.begin(.fill, now: now), generation, newest))
+        actions.append(.fill(calls.begin(.fill(permit), now: now), generation, newest))
     }
 
     /// What of these goes to Redis: of each counter the newest state known.
@@ -217,46 +195,11 @@ extension Core {
         }
     }
 
-    package mutating func filled(_ call: CallID, now: Instant, into actions: inout [Action]) {
-        _ = calls.end(call)
-    }
-
-    // MARK: Another database
-
-    /// A connection says which past of the database it is at; one that is over is of no use, and given up.
-    mutating func learn(
-        _ history: DatabaseHistory, of backend: Backend, now: Instant, into actions: inout [Action]
+    /// `newer`: counters of which Redis had, and kept, a newer version.
+    package mutating func filled(
+        _ call: CallID, newer: [CounterState] = [], now: Instant, into actions: inout [Action]
     ) {
-        guard let known = databaseHistory, known != history else {
-            databaseHistory = history
-            return reverify(now: now, into: &actions)
-        }
-        if known.system == history.system, history.timeline < known.timeline {
-            let text =
-                "this server is at timeline \(history.timeline), another was promoted to \(known.timeline): "
-                + "end it, or restart likesd to take it all the same"
-            return giveUp(backend, .unreachable(text), now: now, into: &actions)
-        }
-        actions.append(
-            .log(.warning, "PostgreSQL has another past than before: what is cached of the old one is dropped"))
-        databaseHistory = history
-        cache.removeAll()
-        fetches.forgetCommitted()
-        recent.removeAll()
-        repairs.rereadAll()
-        reverify(now: now, into: &actions)
-        let other: Backend = backend == .lane ? .reader : .lane
-        if self[other].isUp {
-            giveUp(other, .unreachable("another server was promoted"), now: now, into: &actions)
-        }
-    }
-
-    private mutating func reverify(now: Instant, into actions: inout [Action]) {
-        guard safeguards.generationCheck, let generation = trust.generation, !generation.fits(databaseHistory) else {
-            return
-        }
-        trust.disown()
-        repairs.forgetTold()
-        verifyRedis(now: now, into: &actions)
+        guard case .fill(let permit)? = calls.end(call) else { return }
+        doubtKept(newer, permit)
     }
 }

@@ -3,45 +3,53 @@
 package struct Generation: Hashable, Sendable {
     /// Redis' run and replication ids; no spaces.
     package var server: String
-    /// The database whose counts they are; nil: made while PostgreSQL was out of reach.
-    package var database: DatabaseHistory?
+    /// The database whose counts they are.
+    package var database: DatabaseHistory
+    /// How often what was cached was found to be of a past that is over, although nothing else in here said so.
+    package var era: Int64
+    /// The transactions below this one had ended before it was made: what they changed is in every counter of it. 0: not
+    /// known.
+    package var since: Int64
     /// Begins the version of each of its counters; no spaces, no colons.
     package var token: String
 
-    package init(server: String, database: DatabaseHistory?, token: String) {
+    package init(server: String, database: DatabaseHistory, era: Int64 = 0, since: Int64 = 0, token: String) {
         self.server = server
         self.database = database
+        self.era = era
+        self.since = since
         self.token = token
     }
 
     /// As it stands in Redis.
-    package var marker: String { "\(server) \(Self.word(database)) \(token)" }
+    package var marker: String { "\(server) \(Self.word(database)) \(era) \(since) \(token)" }
 
     /// nil: not a marker of likesd's.
     package init?(marker: some StringProtocol) {
         let words = marker.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 3, words.allSatisfy({ !$0.isEmpty }) else { return nil }
-        server = String(words[0])
-        token = String(words[2])
-        if words[1] == "-" {
-            database = nil
-        } else {
-            let parts = words[1].split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty, let timeline = Int64(parts[1]) else { return nil }
-            database = DatabaseHistory(system: String(parts[0]), timeline: timeline)
+        guard words.count == 5, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]), era >= 0,
+            let since = Int64(words[3]), since >= 0
+        else { return nil }
+        let parts = words[1].split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let timeline = Int64(parts[1]), timeline >= 0 else {
+            return nil
         }
+        server = String(words[0])
+        database = DatabaseHistory(system: String(parts[0]), timeline: timeline, tables: String(parts[2]))
+        self.era = era
+        self.since = since
+        token = String(words[4])
     }
 
     /// The database as one word of the marker.
     package static func word(_ database: DatabaseHistory?) -> String {
-        database.map { "\($0.system):\($0.timeline)" } ?? "-"
+        database.map { "\($0.system):\($0.timeline):\($0.tables)" } ?? "-"
     }
 
-    /// Whether what was made for this past of the database still holds for `known`, the one this host is at; a host
-    /// that was not at PostgreSQL yet takes what is there, one that is behind as well.
-    package func fits(_ known: DatabaseHistory?) -> Bool {
+    /// Whether what was made for this past of the database still holds for `known`, the one this host is at, and for
+    /// the era it knows of; a host that was not at PostgreSQL yet takes what is there, one that is behind as well.
+    package func fits(_ known: DatabaseHistory?, era knownEra: Int64) -> Bool {
         guard let known else { return true }
-        guard let database else { return false }
-        return database.system == known.system && database.timeline >= known.timeline
+        return database.isSameDatabase(known) && database.timeline >= known.timeline && era >= knownEra
     }
 }

@@ -5,13 +5,17 @@ struct WritePermit: Equatable {
     var generation: Generation?
     /// Which subscription heard of newer counts in the meantime, or the lack of one.
     var subscription: Int64
+    /// `DatabasePast.era`.
+    var era: Int64
     var askedAt: Instant
 
     /// Whether it still does; `now` would be given at this moment.
     func holds(_ now: WritePermit) -> Bool { generation != nil && generation == now.generation && isFresh(now) }
 
     /// Whether what was asked for then may be taken for what is.
-    func isFresh(_ now: WritePermit) -> Bool { subscription == now.subscription && isYoung(at: now.askedAt) }
+    func isFresh(_ now: WritePermit) -> Bool {
+        subscription == now.subscription && era == now.era && isYoung(at: now.askedAt)
+    }
 
     func isYoung(at now: Instant) -> Bool { now.ms(since: askedAt) <= Limits.answerAgeMsMax }
 }
@@ -26,6 +30,8 @@ struct WritePermit: Equatable {
 struct RecentCounters {
     private struct Entry {
         var newest: CounterState
+        /// When that version became known.
+        var newestAt: Instant
         /// The newest version told by Redis; −1: none.
         var told: Int64 = -1
         /// The version this host filled in last; `max`: none.
@@ -62,6 +68,11 @@ struct RecentCounters {
     func newest(_ counter: CounterState) -> CounterState {
         guard let entry = entries[counter.item], entry.newest.version > counter.version else { return counter }
         return entry.newest
+    }
+
+    /// The newest state known of the item, and since when.
+    func known(_ item: Item) -> (CounterState, since: Instant)? {
+        entries[item].map { ($0.newest, $0.newestAt) }
     }
 
     /// It was committed here.
@@ -137,9 +148,11 @@ struct RecentCounters {
                 entries.values[place].forgetAt = forgetAt
                 order.append((counter.item, forgetAt))
             }
-            if entries.values[place].newest.version < counter.version { entries.values[place].newest = counter }
+            // Of two that are equal the later is PostgreSQL's present word.
+            if entries.values[place].newest.version < counter.version { entries.values[place].newestAt = now }
+            if entries.values[place].newest.version <= counter.version { entries.values[place].newest = counter }
         } else {
-            var entry = Entry(newest: counter, forgetAt: forgetAt)
+            var entry = Entry(newest: counter, newestAt: now, forgetAt: forgetAt)
             change(&entry)
             entries[counter.item] = entry
             order.append((counter.item, forgetAt))

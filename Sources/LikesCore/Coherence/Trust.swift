@@ -1,9 +1,22 @@
 /// How far the counters in Redis are believed: not before its data was verified to be of this server's life and this
 /// past of the database (then they may be written), and not before all that other hosts could not write there was
-/// looked up in `cache_repairs` (then they may be read).
+/// looked up in `cache_repairs`, and whether they use the same data (then they may be read).
 struct Trust {
     private(set) var generation: Generation?
     private(set) var isComplete = false
+    /// The marker does not fit: the database is looked at again, since it may be the host that is behind, and then
+    /// another one is made.
+    private(set) var awaitsSurvey = false
+    /// Other hosts were seen to use the same data since it was verified.
+    private(set) var isSurveyed = false
+    /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
+    private(set) var disputedIn: Int64?
+    /// When other data was first seen with other hosts, to be looked at again.
+    private var strangeSince: Instant?
+    /// What this host used before, and until when others may do so without being in dispute with it.
+    private var former: (token: String, until: Instant)?
+    /// Another database's marker that was found instead of this one's, and whether this host has put its own there since.
+    private var foreign: (database: DatabaseHistory, at: Instant, isReplaced: Bool)?
     /// The token of the last generation, by which messages are told from those of another.
     private(set) var token: String?
 
@@ -15,8 +28,16 @@ struct Trust {
 
     init(now: Instant) { nextPassAt = now }
 
-    mutating func verified(_ generation: Generation, now: Instant) {
+    /// `isMade`: by this host, just now.
+    mutating func verified(_ generation: Generation, isMade: Bool = false, now: Instant) {
+        if isMade { foreign?.isReplaced = true }
+        if let token, token != generation.token {
+            former = (token, now.adding(ms: Limits.formerGenerationMs))
+        }
         self.generation = generation
+        awaitsSurvey = false
+        isSurveyed = false
+        strangeSince = nil
         token = generation.token
         isComplete = false
         passCounts = false
@@ -25,6 +46,9 @@ struct Trust {
 
     mutating func lose() {
         generation = nil
+        awaitsSurvey = false
+        isSurveyed = false
+        strangeSince = nil
         isComplete = false
         passCounts = false
     }
@@ -34,6 +58,56 @@ struct Trust {
         lose()
         token = nil
     }
+
+    mutating func misfit() { awaitsSurvey = true }
+
+    enum Agreement {
+        /// All hosts that have Redis use the same data.
+        case agreed
+        /// Some use other data than this host: look at the marker, and ask again in a while.
+        case unclear
+        /// They still do: nobody is to believe either.
+        case disputed
+        case stillDisputed
+        /// They did, and do not any more; `era`: when that was found.
+        case settled(era: Int64)
+    }
+
+    /// What other hosts use. `era`: the present one.
+    mutating func compare(_ tokens: [String], era: Int64, now: Instant) -> Agreement {
+        let isStrange = tokens.contains { other in
+            other != token && !(other == former?.token && now < former?.until ?? now)
+        }
+        guard isStrange else {
+            strangeSince = nil
+            isSurveyed = true
+            guard let found = disputedIn else { return .agreed }
+            disputedIn = nil
+            return .settled(era: found)
+        }
+        if disputedIn != nil { return .stillDisputed }
+        guard let since = strangeSince else {
+            strangeSince = now
+            return .unclear
+        }
+        guard now.ms(since: since) >= Limits.disputeConfirmMs else { return .unclear }
+        disputedIn = era
+        return .disputed
+    }
+
+    /// Another database's marker was found. Whether it was found before, in the time that is remembered, and has come
+    /// back although this host has made its own.
+    mutating func isBack(_ database: DatabaseHistory, now: Instant) -> Bool {
+        let known = foreign.flatMap {
+            $0.database.isSameDatabase(database) && now.ms(since: $0.at) < Limits.foreignMemoryMs ? $0 : nil
+        }
+        let isBack = known?.isReplaced ?? false
+        foreign = (database, now, isBack)
+        return isBack
+    }
+
+    /// Whether what is in Redis may be read, as far as other hosts are concerned.
+    var isAgreed: Bool { isSurveyed && disputedIn == nil }
 
     mutating func beginPass() {
         isPassUnderWay = true

@@ -5,17 +5,16 @@ extension Core {
     /// Sends what the lane is due next; one call at a time.
     mutating func sendLane(now: Instant, into actions: inout [Action]) {
         guard lane.isUp, calls[.lane] == 0 else { return }
+        if laneRow.epoch != nil, laneRow.isWorn { laneRow.renew(Int64(jitter.next() >> 1)) }
         guard let fence = laneRow.fence else {
-            let rows = laneRow.unresolved?.request.rows ?? []
-            actions.append(.fence(calls.begin(.fence, now: now), lane: laneRow.lane, rows: rows))
+            let request = FenceRequest(
+                host: laneRow.host, lane: laneRow.lane, former: laneRow.former,
+                rows: laneRow.unresolved?.request.rows ?? [])
+            actions.append(.fence(calls.begin(.fence, now: now), request))
             return
         }
         if isTendDue(now: now) { return sendTend(fence, now: now, into: &actions) }
-        if laneRow.retireAt <= now, safeguards.journal {
-            laneRow.retireAt = now.adding(ms: Limits.retirePassMs)
-            actions.append(.retireLanes(calls.begin(.retireLanes, now: now)))
-            return
-        }
+        if laneRow.surveyAt <= now { return sendSurvey(now: now, into: &actions) }
         sendBatch(fence, now: now, into: &actions)
     }
 
@@ -26,9 +25,8 @@ extension Core {
     package mutating func fenced(_ call: CallID, _ state: LaneState?, now: Instant, into actions: inout [Action]) {
         guard case .fence? = calls.end(call) else { return }
         lane.proved()
-        laneRow.epoch = state?.epoch ?? 1
-        laneRow.hasJournal = state != nil
-        laneRow.tendAt = state != nil || laneRow.isBehind ? now : nil
+        laneRow.fenced(epoch: state?.epoch ?? 1, hasRow: state != nil)
+        laneRow.tendAt = laneRow.hasJournal || laneRow.isBehind ? now : nil
         guard let unresolved = laneRow.unresolved else { return }
         laneRow.unresolved = nil
         guard let state, state.batch != unresolved.request.batch || state.changed.count == unresolved.request.rows.count
@@ -141,19 +139,6 @@ extension Core {
         for items in calls.writtenThrough { for item in items { add(item) } }
         for item in repairs.untoldItems { add(item) }
         return journal
-    }
-
-    // MARK: Silent lanes
-
-    /// What hosts that fell silent left is in `cache_repairs` now.
-    package mutating func lanesRetired(
-        _ call: CallID, lanesCount: Int, now: Instant, into actions: inout [Action]
-    ) {
-        guard case .retireLanes? = calls.end(call) else { return }
-        guard lanesCount > 0 else { return }
-        statistics.lanesRetired += Int64(lanesCount)
-        if lanesCount >= Limits.lanesPerRetirement { laneRow.retireAt = now }
-        actions.append(.log(.notice, "\(lanesCount) hosts fell silent: repairing what they left"))
     }
 
     // MARK: Repairs

@@ -14,8 +14,14 @@ struct SentBatch {
 
 /// What is known of this process' row in `lanes`, the one place where its last batch is written down.
 struct LaneRow {
-    /// Random, so that no two processes share a lane.
-    let lane: Int64
+    /// This process, random, so that no two share one.
+    let host: Int64
+    /// Random as well; another one now and then.
+    private(set) var lane: Int64
+    /// The lane before this one, until its row is known to be gone.
+    private(set) var former: Int64?
+    /// Batches sent on this lane.
+    private var batchesOnLane = 0
     /// nil: the connection has not made the lane its own yet.
     var epoch: Int64?
     /// The number of the last batch sent.
@@ -30,16 +36,45 @@ struct LaneRow {
     var tendAt: Instant?
     /// After one that was refused.
     var tendNotBefore: Instant
-    /// When to look for lanes that fell silent.
-    var retireAt: Instant
+    /// When to look around.
+    var surveyAt: Instant
 
-    init(lane: Int64, now: Instant) {
+    init(host: Int64, lane: Int64, now: Instant) {
+        self.host = host
         self.lane = lane
-        retireAt = now
+        surveyAt = now
         tendNotBefore = now
     }
 
     var fence: LaneFence? { epoch.map { LaneFence(lane: lane, epoch: $0) } }
+
+    /// The number of the next batch.
+    mutating func beginBatch() -> Int64 {
+        batch += 1
+        batchesOnLane += 1
+        return batch
+    }
+
+    /// Whether the row has so many versions behind it that another is due.
+    var isWorn: Bool { batchesOnLane >= Limits.batchesPerLane }
+
+    /// From now on the lane is another, which has to be fenced; what this one's row says of its last batch is of no
+    /// use any more.
+    mutating func renew(_ number: Int64) {
+        precondition(unresolved == nil, "the row is still to say what became of a batch")
+        former = lane
+        lane = number
+        epoch = nil
+        batchesOnLane = 0
+    }
+
+    /// The lane is this connection's own, and the former one is gone.
+    mutating func fenced(epoch: Int64, hasRow: Bool) {
+        self.epoch = epoch
+        // A journal came along.
+        hasJournal = hasRow || former != nil
+        former = nil
+    }
 
     mutating func tend(by moment: Instant) { tendAt = min(tendAt ?? moment, moment) }
 }

@@ -139,16 +139,20 @@ extension Core {
         reader.proved()
         switch select {
         case .fetches(_, let permit):
+            if !isReaderStandby { holdAgainstKnown(counters, permit, now: now, into: &actions) }
             var fills: [CounterState] = []
             for counter in counters {
                 statistics.databaseReads += 1
                 fills.append(finishFetch(counter, permit, now: now, into: &actions))
             }
             fill(fills, permit, now: now, into: &actions)
-        case .repairs(_, let read, let permit): repairs.settle(counters, read: read, permit)
+        case .repairs(_, let read, let permit):
+            holdAgainstKnown(counters, permit, now: now, into: &actions)
+            repairs.settle(counters, read: read, permit)
+        case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, now: now, into: &actions)
         case .changes(let owing):
             for (index, counter) in zip(owing, counters) {
-                noteRead(counter)
+                noteRead(counter, now: now)
                 guard case .counting(let changed) = changes[index].stage else {
                     preconditionFailure("a count that is not owed")
                 }
@@ -159,8 +163,8 @@ extension Core {
 
     /// A counter that came with something else. It does not enter the cache where nothing is held of the item: a newer
     /// one may have left the cache while this one was on its way. (A fetch is told of those.)
-    private mutating func noteRead(_ counter: CounterState) {
-        cache.update(counter)
+    private mutating func noteRead(_ counter: CounterState, now: Instant) {
+        if cache.update(counter) { recent.know(counter, now: now) }
         noteNewer(counter)
     }
 
@@ -194,7 +198,7 @@ extension Core {
         reader.proved()
         precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
-            noteRead(state.counter)
+            noteRead(state.counter, now: now)
             switch read.asker {
             case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
             case .change(let index):

@@ -3,7 +3,12 @@ import LikesProtocol
 // HEALTH.
 extension Core {
     var isDatabaseHealthy: Bool { lane.isUp && reader.isUp }
-    var isRedisHealthy: Bool { redis.isUp && subscriber.isUp && redisRefusals.isEmpty }
+    var isRedisHealthy: Bool {
+        redis.isUp && subscriber.isUp && redisRefusals.isEmpty && trust.disputedIn == nil && !isVerifyingRedis
+    }
+
+    /// Without a server that takes writes it is not known whether its data fits: that is no fault of Redis'.
+    private var isVerifyingRedis: Bool { redis.isUp && trust.generation == nil && lane.isUp }
 
     private var redisRefusal: String? {
         redisRefusals.min { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) is refused: \($0.value)" }
@@ -34,7 +39,9 @@ extension Core {
         }
         if !isRedisHealthy {
             let failure = redis.failure ?? subscriber.failure
-            troubles.append(("Redis", redisRefusal ?? failure?.reason ?? "connecting", failure?.next))
+            let isDisputed = failure == nil && trust.disputedIn != nil
+            let reason = redisRefusal ?? failure?.reason ?? (isDisputed ? Self.disputeText : "connecting")
+            troubles.append(("Redis", reason, isDisputed ? Self.disputeAdvice : failure?.next))
         }
         var word = "next"
         let message = troubles.map { trouble in

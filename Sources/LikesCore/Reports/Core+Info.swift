@@ -82,6 +82,8 @@ extension Core {
                     ("repairs_untold", String(repairs.untoldCount)), ("counters_remembered", String(recent.count)),
                     ("lane", String(laneRow.lane)), ("lane_epoch", String(laneRow.epoch ?? 0)),
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
+                    ("databases_gone_back", String(s.databasesGoneBack)),
+                    ("redis_disputes", String(s.redisDisputes)),
                 ]
             ),
             (

@@ -43,6 +43,10 @@ struct Statistics {
     var batchesFoundLost: Int64 = 0
     var lanesFencedOff: Int64 = 0
     var lanesRetired: Int64 = 0
+    /// Times PostgreSQL was found to be at an earlier state than before.
+    var databasesGoneBack: Int64 = 0
+    /// Times hosts were found to use two Redis.
+    var redisDisputes: Int64 = 0
     var countersHeard: Int64 = 0
     var redisErrors: Int64 = 0
     /// Counters read from PostgreSQL that were not put into Redis, because it had not taken the ones before yet.

@@ -91,11 +91,11 @@ extension Core {
         guard !batch.isEmpty else { return }
         statistics.batches += 1
         statistics.batchedChanges += Int64(batched.count)
-        laneRow.batch += 1
+        let number = laneRow.beginBatch()
         let rows = batch.seal(isSorted: safeguards.rowOrder)
         let isCutOff = safeguards.repairTable && writableGeneration == nil
         let request = CommitRequest(
-            fence: fence, batch: laneRow.batch, rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
+            fence: fence, batch: number, rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
             isCutOff: isCutOff)
         let sent = SentBatch(
             batch: batch, changes: batched, request: request, permit: writePermit(now: now), isSuspect: isSuspect)
@@ -255,6 +255,7 @@ extension Core {
         guard case .commit(let sent)? = calls.end(call) else { return }
         noteLaneWritten(journal: sent.request.journal, now: now)
         laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
+        holdAgainstKnown(outcome.counters, sent.permit, now: now, into: &actions)
         noteCommitted(outcome.counters, sent.permit, now: now)
         var written: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, sent.batch.replay(outcome)) {
@@ -288,13 +289,18 @@ extension Core {
 
     /// Redis has the batch's counters and recent likes. `refusal`: it had no room for some counters, and dropped them
     /// instead, so that nothing old is left of them.
+    /// `newer`: counters of which Redis had, and kept, a newer version.
     package mutating func wroteThrough(
-        _ call: CallID, refusal: String?, now: Instant, into actions: inout [Action]
+        _ call: CallID, refusal: String?, newer: [CounterState] = [], now: Instant, into actions: inout [Action]
     ) {
         guard let ended = calls.end(call) else { return }
         noteRefusal(refusal, of: .writing, into: &actions)
-        if case .writeThrough(let written, _) = ended { finishWritten(written, now: now, into: &actions) }
-        if case .repair(let counters) = ended {
+        if case .writeThrough(let written, _, let permit) = ended {
+            doubtKept(newer, permit)
+            finishWritten(written, now: now, into: &actions)
+        }
+        if case .repair(let counters, let permit) = ended {
+            doubtKept(newer, permit)
             repairs.wrote(counters)
             if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
         }

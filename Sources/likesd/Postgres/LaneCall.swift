@@ -3,14 +3,14 @@ import LikesProtocol
 
 /// A call of the lane's: its parameters, and its answer from the rows.
 enum LaneCall {
-    case fence(CallID, lane: Int64, LaneBatch)
+    case fence(CallID, FenceRequest, LaneBatch)
     case commit(CallID, LaneBatch, CommitRequest)
     case tend(CallID, TendRequest)
-    case retire(CallID)
+    case survey(CallID, SurveyRequest)
 
     var call: CallID {
         switch self {
-        case .fence(let call, _, _), .commit(let call, _, _), .tend(let call, _), .retire(let call): call
+        case .fence(let call, _, _), .commit(let call, _, _), .tend(let call, _), .survey(let call, _): call
         }
     }
 
@@ -19,14 +19,18 @@ enum LaneCall {
         case .fence: .fence
         case .commit: .commit
         case .tend: .tend
-        case .retire: .retire
+        case .survey: .survey
         }
     }
 
     func write(to parameters: inout StatementParameters, types: TypeNumbers) {
         parameters.reset()
         switch self {
-        case .fence(_, let lane, _): parameters.append(bigint: lane)
+        case .fence(_, let request, _):
+            parameters.append(bigint: request.host)
+            parameters.append(bigint: request.lane)
+            // No lane has this number.
+            parameters.append(bigint: request.former ?? -1)
         case .commit(_, let batch, let request):
             batch.write(to: &parameters)
             parameters.append(fence: request.fence)
@@ -39,7 +43,10 @@ enum LaneCall {
             parameters.append(items: request.mended.map(\.item), types: types)
             parameters.append(bigints: request.mended) { $0.version }
             parameters.append(items: request.journal, types: types)
-        case .retire: return
+        case .survey(_, let request):
+            parameters.append(bigint: request.host)
+            parameters.append(bigint: request.lane)
+            parameters.append(text: request.generation)
         }
     }
 
@@ -58,10 +65,20 @@ enum LaneCall {
             guard result.rowCount > 0 else { return .fencedOff }
             return LaneCall.outcome(result, of: batch, types: types).map { .committed($0) }
         case .tend: return result.rowCount > 0 ? .tended : .fencedOff
-        case .retire:
+        case .survey:
             guard result.rowCount == 1 else { return nil }
-            return .retired(Int(result.integer(0, 0, as: Int64.self)))
+            return .surveyed(LaneCall.survey(result))
         }
+    }
+
+    private static func survey(_ result: borrowing StatementResult) -> Survey {
+        Survey(
+            lanesRetired: Int(result.integer(0, 0, as: Int64.self)),
+            history: DatabaseHistory(
+                system: String(result.integer(0, 1, as: Int64.self)), timeline: result.integer(0, 2, as: Int64.self),
+                tables: result.text(0, 3)),
+            position: result.integer(0, 4, as: Int64.self), since: result.integer(0, 5, as: Int64.self),
+            generations: result.text(0, 6).split(separator: " ").map(String.init))
     }
 
     /// Counters, and what changed in the one row that has no version.
@@ -97,8 +114,7 @@ enum LaneAnswer: Equatable {
     /// The lane is another's: nothing was done.
     case fencedOff
     case tended
-    /// How many lanes.
-    case retired(Int)
+    case surveyed(Survey)
 }
 
 extension StatementParameters {

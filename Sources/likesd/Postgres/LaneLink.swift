@@ -26,9 +26,9 @@ final class LaneLink: PostgresLink {
             .lane, preparing: PreparedStatement.ofLane, host: host, loop: loop, configuration: configuration)
     }
 
-    func fence(_ call: CallID, lane: Int64, rows: [BatchRow]) {
+    func fence(_ call: CallID, _ request: FenceRequest) {
         guard let types else { return }
-        perform(.fence(call, lane: lane, LaneBatch(rows, types: types)))
+        perform(.fence(call, request, LaneBatch(request.rows, types: types)))
     }
 
     func commit(_ call: CallID, _ request: CommitRequest) {
@@ -93,7 +93,7 @@ final class LaneLink: PostgresLink {
             case .committed(let outcome): core.committed(call, outcome, now: now, into: &actions)
             case .fencedOff: core.fencedOff(call, now: now, into: &actions)
             case .tended: core.tended(call, now: now, into: &actions)
-            case .retired(let count): core.lanesRetired(call, lanesCount: count, now: now, into: &actions)
+            case .surveyed(let survey): core.surveyed(call, survey, now: now, into: &actions)
             }
         }
     }

@@ -2,15 +2,24 @@ import LikesCore
 
 /// The statements of the connection that writes: each one transaction, in READ COMMITTED.
 ///
-/// All of them lock in one order, so that nobody waits for someone who waits for them: the lane's row, likes, unlikes,
-/// counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes when it is
+/// All of them lock in one order, so that nobody waits for someone who waits for them: the host's row, the lane's row,
+/// likes, unlikes, counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes when it is
 /// first read, and those that nobody reads at the end: the order comes from who reads whom.
 enum LaneStatements {
-    /// $1: the lane. Gives (epoch, batch, changed). Waits for a transaction that an earlier connection of the lane left
-    /// in the server; one that comes later finds another epoch, and does nothing.
+    /// $1: the host; $2: its lane; $3: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the lane. Waits
+    /// for a transaction that an earlier connection of the lane left in the server; one that comes later finds another
+    /// epoch, or no row, and does nothing.
     static let fence = """
-        INSERT INTO lanes (lane) VALUES ($1::bigint)
-        ON CONFLICT (lane) DO UPDATE SET epoch = lanes.epoch + 1, seen_at = now()
+        WITH host AS (
+            INSERT INTO likesd_hosts (host, lane) VALUES ($1::bigint, $2::bigint)
+            ON CONFLICT (host) DO UPDATE SET lane = excluded.lane, seen_at = now()
+        ), former AS (
+            DELETE FROM lanes WHERE lane = $3::bigint RETURNING item_ids, item_types
+        )
+        INSERT INTO lanes (lane, item_ids, item_types)
+        SELECT $2, coalesce(former.item_ids, '{}'), coalesce(former.item_types, '{}')
+        FROM (VALUES (true)) AS this (lane) LEFT JOIN former ON true
+        ON CONFLICT (lane) DO UPDATE SET epoch = lanes.epoch + 1
         RETURNING epoch, batch, changed
         """
 
@@ -87,8 +96,7 @@ enum LaneStatements {
                     FROM unnest($4, $5, $6) WITH ORDINALITY AS wanted (user_id, item_id, item_type, place)
                     ORDER BY place), ''),
                 item_ids = $10::bigint[],
-                item_types = $11::smallint[],
-                seen_at = now()
+                item_types = $11::smallint[]
             WHERE lane = $7 AND epoch = $8
             RETURNING changed
         )
@@ -129,29 +137,42 @@ enum LaneStatements {
                 WHERE EXISTS (SELECT FROM fence)
                     AND (mended.item_type, mended.item_id) NOT IN (SELECT item_type, item_id FROM noted)))
         ), kept AS (
-            UPDATE lanes SET item_ids = $8::bigint[], item_types = $9::smallint[], seen_at = now()
+            UPDATE lanes SET item_ids = $8::bigint[], item_types = $9::smallint[]
             WHERE lane = $1 AND epoch = $2
             RETURNING lane
         )
         SELECT count(*) FROM fence HAVING count(*) > 0
         """
 
-    /// Fences lanes that fell silent with a journal, no more than fit well into the statement's time, notes the items
-    /// of their journals as repairs, and forgets lanes long unused. Gives (how many were fenced). Rows that others are
+    /// $1: the host; $2: its lane; $3: the token of the data in Redis that it uses, empty for none. Says that the host
+    /// lives; fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time,
+    /// and notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are
     /// at are passed over: they are found again.
     ///
-    /// So is a lane whose row changed between this statement's snapshot and the lock on it, which shows in `seen_at`:
-    /// the counters read here would be those from before its last batch.
-    static let retire = """
-        WITH silent AS (
-            SELECT lane, seen_at, item_ids, item_types FROM lanes
-            WHERE seen_at < now() - interval '\(EdgeLimits.laneSilentSeconds) s' AND cardinality(item_ids) > 0
-            LIMIT \(Limits.lanesPerRetirement)
-            FOR UPDATE SKIP LOCKED
+    /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
+    /// counters read here would be those from before that batch.
+    ///
+    /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; how
+    /// far its log is on disk; the least transaction that still runs; and the tokens of other living hosts, parted by
+    /// spaces.
+    static let survey = """
+        WITH host AS (
+            INSERT INTO likesd_hosts (host, lane, generation) VALUES ($1::bigint, $2::bigint, $3::text)
+            ON CONFLICT (host) DO UPDATE SET
+                lane = excluded.lane, generation = excluded.generation, seen_at = now()
+        ), silent AS (
+            SELECT found.lane, found.batch, found.item_ids, found.item_types
+            FROM likesd_hosts AS other
+            CROSS JOIN LATERAL (
+                SELECT lane, batch, item_ids, item_types FROM lanes
+                WHERE lanes.lane = other.lane AND cardinality(item_ids) > 0
+                FOR UPDATE SKIP LOCKED) AS found
+            WHERE other.host <> $1 AND other.seen_at < now() - interval '\(EdgeLimits.hostSilentSeconds) s'
+            LIMIT \(Limits.lanesPerSurvey)
         ), retired AS (
             UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'
             FROM silent
-            WHERE lanes.lane = silent.lane AND lanes.seen_at = silent.seen_at
+            WHERE lanes.lane = silent.lane AND lanes.batch = silent.batch
             RETURNING silent.item_ids, silent.item_types
         ), noted AS (
             INSERT INTO cache_repairs AS present (item_type, item_id, version)
@@ -163,14 +184,24 @@ enum LaneStatements {
                 WHERE counters.item_id = wanted.item_id AND counters.item_type = wanted.item_type
                 OFFSET 0) AS found
             ORDER BY 1, 2
-            ON CONFLICT (item_type, item_id) DO UPDATE SET version = greatest(present.version, excluded.version)
+            ON CONFLICT (item_type, item_id) DO UPDATE SET
+                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
+        ), gone AS (
+            SELECT host, lane FROM likesd_hosts AS other
+            WHERE host <> $1 AND seen_at < now() - interval '\(EdgeLimits.hostForgottenSeconds) s'
+                AND NOT EXISTS (
+                    SELECT FROM lanes WHERE lanes.lane = other.lane AND cardinality(item_ids) > 0 OFFSET 0)
+            FOR UPDATE SKIP LOCKED
         ), forgotten AS (
-            DELETE FROM lanes
-            WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM lanes
-                WHERE seen_at < now() - interval '\(EdgeLimits.laneForgottenSeconds) s' AND cardinality(item_ids) = 0
-                FOR UPDATE SKIP LOCKED))
+            DELETE FROM likesd_hosts WHERE host = ANY (ARRAY(SELECT host FROM gone))
+        ), forgotten_lanes AS (
+            DELETE FROM lanes WHERE lane = ANY (ARRAY(SELECT lane FROM gone)) AND cardinality(item_ids) = 0
         )
-        SELECT count(*) FROM retired
+        SELECT (SELECT count(*) FROM retired), \(PostgresIdentity.columns),
+            (SELECT coalesce(string_agg(generation, ' '), '') FROM (
+                SELECT DISTINCT generation FROM likesd_hosts
+                WHERE host <> $1 AND generation <> ''
+                    AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
+                LIMIT \(Limits.generationsPerSurvey)) AS others)
         """
 }

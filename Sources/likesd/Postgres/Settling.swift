@@ -4,7 +4,7 @@ import LikesCore
 /// What has to be said and learnt on a new connection before it can be used, step by step.
 struct Settling {
     private enum Step {
-        case session, version, types
+        case session, identity, version, types
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
@@ -25,6 +25,7 @@ struct Settling {
     private var step = Step.session
     private var types: TypeNumbers?
     private var facts = DatabaseFacts(history: nil)
+    private var isStandby = false
     /// The first thing in the way.
     private var failure: BackendFailure?
 
@@ -46,6 +47,7 @@ struct Settling {
         let status =
             switch step {
             case .session: PQsendQuery(connection, Settling.sessionText(configuration))
+            case .identity: PQsendQuery(connection, "SELECT \(PostgresIdentity.columns)")
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
@@ -81,9 +83,7 @@ struct Settling {
                 'synchronous_commit',
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
-            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
-                (SELECT system_identifier FROM pg_control_system()),
-                CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END
+            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion))
             """
     }
 
@@ -110,6 +110,7 @@ struct Settling {
         guard result.status == PGRES_TUPLES_OK else { return }
         switch step {
         case .session: takeSession(result)
+        case .identity: takeIdentity(result)
         case .version: takeVersion(result)
         case .types, .typesAgain:
             types = TypeNumbers(
@@ -129,12 +130,9 @@ struct Settling {
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
         // The result before has one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 5 else { return }
-        // The timeline leads the names of the log's files, in hex. A standby writes none.
-        if !result.isNull(0, 4), let timeline = Int64(result.text(0, 4), radix: 16) {
-            facts.history = DatabaseHistory(system: result.text(0, 3), timeline: timeline)
-        }
-        if isLane && result.text(0, 0) == "t" {
+        guard result.rowCount == 1, result.columnCount == 3 else { return }
+        isStandby = result.text(0, 0) == "t"
+        if isLane && isStandby {
             failure = .readOnly("the server is a standby", next: advice.primary)
         } else if isLane && result.text(0, 1) == "t" {
             failure = .readOnly("the server is read-only", next: advice.primary)
@@ -142,6 +140,11 @@ struct Settling {
             failure = .schema(
                 "the database \(target.database) has no tables of likesd's", next: advice.migrate)
         }
+    }
+
+    private mutating func takeIdentity(_ result: borrowing StatementResult) {
+        guard result.rowCount == 1, let timeline = Int64(result.text(0, 1)) else { return }
+        facts.history = DatabaseHistory(system: result.text(0, 0), timeline: timeline, tables: result.text(0, 2))
     }
 
     private mutating func takeVersion(_ result: borrowing StatementResult) {
@@ -160,7 +163,9 @@ struct Settling {
     mutating func next() -> Outcome {
         if let failure { return .failed(failure) }
         switch step {
-        case .session: step = .version
+        // A standby writes no log.
+        case .session: step = isStandby ? .version : .identity
+        case .identity: step = .version
         case .version: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }

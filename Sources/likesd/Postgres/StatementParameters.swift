@@ -37,6 +37,11 @@ struct StatementParameters {
         append(value)
     }
 
+    mutating func append(text: String) {
+        starts.append(bytes.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+
     mutating func append(smallint value: Int16) {
         starts.append(bytes.count)
         append(value)

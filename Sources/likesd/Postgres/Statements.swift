@@ -1,11 +1,11 @@
 /// The statements likesd prepares on its connections. Their texts stand in `LaneStatements` and `ReaderStatements`.
 enum PreparedStatement: String, CaseIterable {
     // On the lane: each is a transaction.
-    case fence, commit, tend, retire
+    case fence, commit, tend, survey
     // On the reader.
     case counters, pairs, repairs
 
-    static let ofLane: [PreparedStatement] = [.fence, .commit, .tend, .retire]
+    static let ofLane: [PreparedStatement] = [.fence, .commit, .tend, .survey]
     static let ofReader: [PreparedStatement] = [.counters, .pairs, .repairs]
 
     var text: String {
@@ -13,7 +13,7 @@ enum PreparedStatement: String, CaseIterable {
         case .fence: LaneStatements.fence
         case .commit: LaneStatements.commit
         case .tend: LaneStatements.tend
-        case .retire: LaneStatements.retire
+        case .survey: LaneStatements.survey
         case .counters: ReaderStatements.counters
         case .pairs: ReaderStatements.pairs
         case .repairs: ReaderStatements.repairs
@@ -25,7 +25,8 @@ enum PreparedStatement: String, CaseIterable {
         switch self {
         case .fence: [.bigint, .bigint, .text]
         case .commit: [.bigint, .bigint, .smallint, .bigint, .text]
-        case .tend, .retire: [.bigint]
+        case .tend: [.bigint]
+        case .survey: [.bigint] + PostgresIdentity.columnTypes + [.text]
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
         case .repairs: [.smallint, .bigint, .boolean]

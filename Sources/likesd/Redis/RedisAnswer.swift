@@ -7,7 +7,11 @@ struct RedisAnswer {
     private(set) var slicesLeft: Int
     private(set) var verdicts: [AdmissionVerdict] = []
     private(set) var counters: [CounterState?] = []
+    /// The marker that is there; nil: none.
     private(set) var generation: Generation?
+    private(set) var isOfThisLife = false
+    /// Counters of which Redis had, and kept, a newer version; their counts are not told.
+    private(set) var newer: [CounterState] = []
     private(set) var failure: RedisFailure?
     /// Redis had no room, and dropped counters instead of keeping old ones.
     private(set) var refusal: String?
@@ -21,7 +25,7 @@ struct RedisAnswer {
         switch slice.job {
         case .admit(_, let entries): takeVerdicts(reply, of: slice, entries: entries.count)
         case .readCounters(_, let expected, let items): takeCounters(reply, of: slice, expected, items)
-        case .setCounters:
+        case .setCounters(_, _, let counters, _):
             // The script's words for it.
             if let text = reply.text {
                 refusal = refusal ?? RedisReply.withoutPlace(text)
@@ -30,12 +34,15 @@ struct RedisAnswer {
                 case 1: return
                 case 0: fail(.late)
                 case -1: fail(.otherGeneration)
+                case nil: takeNewer(reply, of: slice, counters)
                 default: misfit()
                 }
             }
-        case .verify:
-            guard let made = reply.text.flatMap({ Generation(marker: $0) }) else { return misfit() }
-            generation = made
+        case .verify(_, let server, _):
+            guard let marker = reply.text else { return misfit() }
+            // What is no marker of ours is none.
+            generation = Generation(marker: marker)
+            isOfThisLife = generation?.server == server
         case .keepRecent, .beat: return
         }
     }
@@ -74,6 +81,19 @@ struct RedisAnswer {
                 let version = RedisReply.wholeNumber(UnsafeRawBufferPointer(rebasing: text.dropFirst(prefix.count)))
             else { continue }
             counters[place] = CounterState(item: items[place], count: count, version: version)
+        }
+    }
+
+    /// The places of counters in the slice, from 1, and the version of each that Redis kept.
+    private mutating func takeNewer(_ reply: RedisReply, of slice: RedisSlice, _ counters: [CounterState]) {
+        let count = reply.elementCount
+        guard count > 0, count % 2 == 0 else { return misfit() }
+        for pair in 0..<(count / 2) {
+            guard let place = reply.element(2 * pair)?.integer, (1...Int64(slice.range.count)).contains(place),
+                let text = reply.element(2 * pair + 1)?.string, let version = RedisReply.wholeNumber(text)
+            else { return misfit() }
+            let item = counters[slice.range.lowerBound + Int(place) - 1].item
+            newer.append(CounterState(item: item, count: 0, version: version))
         }
     }
 

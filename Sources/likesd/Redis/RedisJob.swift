@@ -4,7 +4,7 @@ import LikesProtocol
 /// One thing asked of Redis, whole; it goes out in slices of what one command may hold.
 enum RedisJob {
     /// `server`: `RedisServerFacts.name`.
-    case verify(CallID, server: String, database: DatabaseHistory?, token: String)
+    case verify(CallID, server: String, VerifyRequest)
     case admit(CallID, [AdmissionEntry])
     case readCounters(CallID, Generation, [Item])
     /// `isTold`: to all hosts.
@@ -16,7 +16,7 @@ enum RedisJob {
     var call: CallID? {
         switch self {
         case .admit(let call, _), .readCounters(let call, _, _), .keepRecent(let call, _): call
-        case .setCounters(let call, _, _, _), .verify(let call, _, _, _): call
+        case .setCounters(let call, _, _, _), .verify(let call, _, _): call
         case .beat: nil
         }
     }
@@ -81,12 +81,14 @@ struct RedisSlice {
         to command: inout RedisCommand, hash: [UInt8], configuration: Configuration, channels: RedisChannels
     ) {
         switch job {
-        case .verify(_, let server, let database, let token):
-            command.beginScript(hash, keys: 1, arguments: 3)
+        case .verify(_, let server, let request):
+            command.beginScript(hash, keys: 1, arguments: 5)
             command.word(RedisSlice.markerKey)
             command.word(server.utf8)
-            command.word(Generation.word(database).utf8)
-            command.word(token.utf8)
+            command.word(Generation.word(request.database).utf8)
+            command.word(request.era)
+            command.word(request.new?.since ?? 0)
+            command.word((request.new?.token ?? "").utf8)
         case .admit(_, let entries): write(entries[range], to: &command, hash, configuration)
         case .readCounters(_, _, let items):
             command.begin(words: 2 + 2 * range.count)

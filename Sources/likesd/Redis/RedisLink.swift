@@ -146,9 +146,9 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: Calls
 
     /// Without a connection the core has given the call up already, or will do so when it hears that it is lost.
-    func verify(_ call: CallID, database: DatabaseHistory?, token: String) {
+    func verify(_ call: CallID, _ request: VerifyRequest) {
         guard case .ready = state, let server = facts.name else { return }
-        perform(call, [.verify(call, server: server, database: database, token: token)])
+        perform(call, [.verify(call, server: server, request)])
     }
 
     /// Sends the slices of jobs; the call's answer follows when all of them have come back. Without a connection
@@ -241,13 +241,14 @@ final class RedisLink: RedisConnectionOwner {
             }
             switch job {
             case .verify:
-                guard let generation = answer.generation else { preconditionFailure("a marker that nobody read") }
-                core.verified(call, generation, now: now, into: &actions)
+                core.verified(
+                    call, answer.generation, isOfThisLife: answer.isOfThisLife, now: now, into: &actions)
             case .admit: core.admitted(call, answer.verdicts, now: now, into: &actions)
             case .readCounters: core.countersRead(call, answer.counters, now: now, into: &actions)
-            case .setCounters(_, _, _, isTold: false): core.filled(call, now: now, into: &actions)
+            case .setCounters(_, _, _, isTold: false):
+                core.filled(call, newer: answer.newer, now: now, into: &actions)
             case .setCounters, .keepRecent, .beat, nil:
-                core.wroteThrough(call, refusal: answer.refusal, now: now, into: &actions)
+                core.wroteThrough(call, refusal: answer.refusal, newer: answer.newer, now: now, into: &actions)
             }
         }
     }

@@ -60,7 +60,8 @@ enum Script: Int, CaseIterable {
     /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told
     /// (empty: none is), then for each counter its count and version. Sets both unless Redis has a newer version; the
     /// same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker, nothing was done; the
-    /// words of an error: there was no room, and counters were dropped instead.
+    /// words of an error: there was no room, and counters were dropped instead; where Redis had newer ones, and nothing
+    /// else is to be said, the place of each, from 1, and its version.
     ///
     /// All hosts are told of those that were not refused, in the order in which that happened: whoever hears of an
     /// older one after a newer knows that Redis had lost the newer.
@@ -87,6 +88,7 @@ enum Script: Int, CaseIterable {
         end
         local refusal
         local told, last = {ARGV[2]}, 1
+        local kept_newer
         for i = 1, (#KEYS - 1) / 2 do
             local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
             local count, version = ARGV[2 * i + 4], ARGV[2 * i + 5]
@@ -107,6 +109,9 @@ enum Script: Int, CaseIterable {
                 end
             end
             if newer(old, new) then
+                kept_newer = kept_newer or {}
+                kept_newer[#kept_newer + 1] = i
+                kept_newer[#kept_newer + 1] = sub(old, width + 1)
                 if not refusal then
                     local left = call('PTTL', counter)
                     if left <= 0 then left = ttl * 1000 end
@@ -119,31 +124,34 @@ enum Script: Int, CaseIterable {
             end
         end
         if channel ~= '' and told[2] then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
-        return refusal or 1
+        return refusal or kept_newer or 1
         """
 
-    /// KEYS: the marker; ARGV: this server and this past of the database, as they stand in it, and the token of a new
-    /// one. Returns the marker: the one that is there if it is this server's, and the database's or of a later past of
-    /// the same, or if nothing is known of the database ('-'); a new one otherwise.
+    /// KEYS: the marker; ARGV: this server, this past of the database and this era, as they stand in it, then the
+    /// transaction since which a new one holds and its token, empty to make none. Returns the marker: the one that is
+    /// there if it is this server's, and the database's, of this era and past or later ones, or if nothing is known of
+    /// the database ('-'); otherwise the new one, or, where none is to be made, what is there, empty for nothing.
     ///
     /// However many hosts ask at once, the first makes the marker and the others find it.
     ///
     /// A new marker is written even where memory is short: without it nothing in Redis could be used, and after a write
     /// of its own, the DEL, a script is refused no further one.
     private static let verifyText: StaticString = """
-        local server, database, token = ARGV[1], ARGV[2], ARGV[3]
+        local server, database, era, since, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
         local function fits(marker)
             if type(marker) ~= 'string' then return false end
-            local kept, past, rest = string.match(marker, '^([^ ]+) ([^ ]+) ([^ ]+)$')
+            local kept, past, at = string.match(marker, '^([^ ]+) ([^ ]+) (%d+) %d+ [^ ]+$')
             if kept ~= server then return false end
-            if past == database or database == '-' then return true end
-            local system, timeline = string.match(past, '^([^:]+):(%d+)$')
-            local ours, at = string.match(database, '^([^:]+):(%d+)$')
-            return system ~= nil and system == ours and tonumber(timeline) > tonumber(at)
+            if database == '-' then return true end
+            local system, timeline, tables = string.match(past, '^([^:]+):(%d+):([^:]+)$')
+            local our_system, our_timeline, our_tables = string.match(database, '^([^:]+):(%d+):([^:]+)$')
+            return system ~= nil and system == our_system and tables == our_tables
+                and tonumber(timeline) >= tonumber(our_timeline) and tonumber(at) >= tonumber(era)
         end
         local marker = redis.pcall('GET', KEYS[1])
         if fits(marker) then return marker end
-        marker = server .. ' ' .. database .. ' ' .. token
+        if token == '' or database == '-' then return type(marker) == 'string' and marker or '' end
+        marker = table.concat({server, database, era, since, token}, ' ')
         redis.call('DEL', KEYS[1])
         redis.call('SET', KEYS[1], marker)
         return marker

@@ -18,7 +18,7 @@ extension Simulation {
             }
         }
         for record in postgres.state.lanes where !record.journal.isEmpty {
-            let text = "lane \(record.lane), seen at \(record.seenAt) µs, still has a journal"
+            let text = "lane \(record.lane) still has a journal"
             fail(Violation(.repaired, text, item: record.journal.first))
         }
         for operation in operations where Int(operation.client) >= plan.clientsCount {

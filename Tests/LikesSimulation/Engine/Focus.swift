@@ -81,6 +81,8 @@ package struct Focus: Sendable {
             focus.isBusy = true
             return focus
         case "hintVerification": return Focus()
+        // What brings it into play is to come: a database that goes back.
+        case "contradictions": return Focus()
         case "cacheExpiry":
             var focus = Focus([.subscriberReset])
             focus.localCacheTTLMs = 20_000

@@ -26,11 +26,11 @@ package enum ToHost: Sendable {
 
 /// An event of the core's that a backend's message becomes.
 package enum Answer: Sendable {
-    case verified(CallID, Generation)
+    case verified(CallID, Generation?, isOfThisLife: Bool)
     case admitted(CallID, [AdmissionVerdict])
     case countersRead(CallID, [CounterState?])
-    case wroteThrough(CallID, refusal: String?)
-    case filled(CallID)
+    case wroteThrough(CallID, refusal: String?, newer: [CounterState])
+    case filled(CallID, newer: [CounterState])
     case redisCallFailed(CallID, RedisFailure)
     case heard(token: String, [CounterState])
     case heardBeat(UInt64)
@@ -38,7 +38,7 @@ package enum Answer: Sendable {
     case committed(CallID, BatchOutcome)
     case fencedOff(CallID)
     case tended(CallID)
-    case lanesRetired(CallID, Int)
+    case surveyed(CallID, Survey)
     case countersSelected(CallID, [CounterState])
     case pairsSelected(CallID, [PairState])
     case repairsSelected(CallID, [Item], RepairCursor?)

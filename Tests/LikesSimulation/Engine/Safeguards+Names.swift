@@ -7,6 +7,7 @@ extension Safeguards {
         ("fence", \.fence), ("journal", \.journal), ("repairTable", \.repairTable), ("repairs", \.repairs),
         ("fetchJoining", \.fetchJoining), ("fetchOvertaking", \.fetchOvertaking), ("rowOrder", \.rowOrder),
         ("hintVerification", \.hintVerification), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
+        ("contradictions", \.contradictions),
     ]
 
     package static var names: [String] { paths.map(\.name) }

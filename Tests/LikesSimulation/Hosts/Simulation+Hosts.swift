@@ -107,7 +107,7 @@ extension Simulation {
         case .resume(let connection):
             hosts[host].resumed.append(hosts[host].clientOfSlot[Int(connection.slot)])
         case .verify, .admit, .readCounters, .writeThrough, .fill, .beat: call(action, .redis, host)
-        case .fence, .commit, .tend, .retireLanes: call(action, .lane, host)
+        case .fence, .commit, .tend, .survey: call(action, .lane, host)
         case .selectCounters, .selectPairs, .selectRepairs: call(action, .reader, host)
         case .connect(let backend):
             noteAttempt(host, backend)
@@ -197,14 +197,14 @@ extension Simulation {
 
     private func deliver(_ answer: Answer, _ host: Int, _ now: Instant) {
         switch answer {
-        case .verified(let call, let generation):
-            hosts[host].core?.verified(call, generation, now: now, into: &actions)
+        case .verified(let call, let generation, let isOfThisLife):
+            hosts[host].core?.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
         case .admitted(let call, let verdicts): hosts[host].core?.admitted(call, verdicts, now: now, into: &actions)
         case .countersRead(let call, let counters):
             hosts[host].core?.countersRead(call, counters, now: now, into: &actions)
-        case .wroteThrough(let call, let refusal):
-            hosts[host].core?.wroteThrough(call, refusal: refusal, now: now, into: &actions)
-        case .filled(let call): hosts[host].core?.filled(call, now: now, into: &actions)
+        case .wroteThrough(let call, let refusal, let newer):
+            hosts[host].core?.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
+        case .filled(let call, let newer): hosts[host].core?.filled(call, newer: newer, now: now, into: &actions)
         case .redisCallFailed(let call, let failure):
             hosts[host].core?.redisCallFailed(call, failure, now: now, into: &actions)
             // Where one of the clocks is not what the host thinks, every call would be late.
@@ -217,8 +217,8 @@ extension Simulation {
         case .committed(let call, let outcome): hosts[host].core?.committed(call, outcome, now: now, into: &actions)
         case .fencedOff(let call): hosts[host].core?.fencedOff(call, now: now, into: &actions)
         case .tended(let call): hosts[host].core?.tended(call, now: now, into: &actions)
-        case .lanesRetired(let call, let count):
-            hosts[host].core?.lanesRetired(call, lanesCount: count, now: now, into: &actions)
+        case .surveyed(let call, let survey):
+            hosts[host].core?.surveyed(call, survey, now: now, into: &actions)
         case .countersSelected(let call, let counters):
             hosts[host].core?.countersSelected(call, counters, now: now, into: &actions)
         case .pairsSelected(let call, let states):

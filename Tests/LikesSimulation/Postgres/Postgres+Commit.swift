@@ -138,7 +138,6 @@ extension Postgres {
             state.lanes[place].batch = request.batch
             state.lanes[place].changed = statement.changed
             state.lanes[place].journal = safeguards.journal ? request.journal.map { index(of: $0) } : []
-            state.lanes[place].seenAt = scheduler.now
         }
         releaseCommitted(session)
         let outcome = BatchOutcome(changed: statement.changed, counters: changedCounters)

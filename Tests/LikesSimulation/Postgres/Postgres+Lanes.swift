@@ -12,23 +12,41 @@ extension Postgres {
         return .goesOn
     }
 
-    func fence(_ session: Session, _ call: CallID, _ lane: Int64, _ rows: [BatchRow]) -> StepResult {
+    func fence(_ session: Session, _ call: CallID, _ request: FenceRequest) -> StepResult {
         switch session.statement?.phase {
         case .begins?:
-            if let wait = lock(.lane(lane), session) { return wait }
+            // The host's row goes first; nobody holds it for longer than a step.
+            if let former = request.former, let wait = lock(.lane(former), session) { return wait }
+            session.statement?.phase = .fence
+            return .goesOn
+        case .fence?:
+            if let wait = lock(.lane(request.lane), session) { return wait }
             session.statement?.phase = .flush
             return .goesOn
         default:
-            guard let place = place(ofLane: lane) else {
-                state.lanes.append(LaneRecord(lane: lane, epoch: 1, seenAt: scheduler.now))
+            note(host: request.host, lane: request.lane)
+            let journal = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0).journal } ?? []
+            guard let place = place(ofLane: request.lane) else {
+                state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, journal: journal))
                 return committed(session, .fenced(call, nil))
             }
             state.lanes[place].epoch += 1
-            state.lanes[place].seenAt = scheduler.now
             let record = state.lanes[place]
-            let changed = record.changed.count == rows.count ? record.changed : []
+            let changed = record.changed.count == request.rows.count ? record.changed : []
             return committed(
                 session, .fenced(call, LaneState(epoch: record.epoch, batch: record.batch, changed: changed)))
+        }
+    }
+
+    /// The host lives, and this is its lane.
+    private func note(host: Int64, lane: Int64, generation: String? = nil) {
+        if let place = state.hosts.firstIndex(where: { $0.host == host }) {
+            state.hosts[place].lane = lane
+            state.hosts[place].seenAt = scheduler.now
+            if let generation { state.hosts[place].generation = generation }
+        } else {
+            state.hosts.append(
+                HostRecord(host: host, lane: lane, generation: generation ?? "", seenAt: scheduler.now))
         }
     }
 
@@ -69,20 +87,21 @@ extension Postgres {
             for item in session.statement?.deletes ?? [] { state.repairs[item] = nil }
             if let place = place(ofLane: request.fence.lane) {
                 state.lanes[place].journal = safeguards.journal ? request.journal.map { index(of: $0) } : []
-                state.lanes[place].seenAt = scheduler.now
             }
             return committed(session, .tended(call))
         }
     }
 
-    func retire(_ session: Session, _ call: CallID) -> StepResult {
+    func survey(_ session: Session, _ call: CallID, _ request: SurveyRequest) -> StepResult {
         switch session.statement?.phase {
         case .begins?:
             var items: Set<Int> = []
-            for record in state.lanes where isSilent(record) && !isLocked(.lane(record.lane), against: session) {
-                _ = lock(.lane(record.lane), session)
-                session.statement?.retired.append(record.lane)
-                items.formUnion(record.journal)
+            let silent = state.hosts.filter { $0.host != request.host && isSilent($0) }.map(\.lane)
+            for lane in silent where safeguards.journal && !isLocked(.lane(lane), against: session) {
+                guard let place = place(ofLane: lane), !state.lanes[place].journal.isEmpty else { continue }
+                _ = lock(.lane(lane), session)
+                session.statement?.retired.append(lane)
+                items.formUnion(state.lanes[place].journal)
             }
             session.statement?.upserts = upserts(of: items.sorted())
             session.statement?.phase = .repairs
@@ -92,24 +111,27 @@ extension Postgres {
             session.statement?.phase = .flush
             return .goesOn
         default:
-            applyUpserts(session)
             let retired = session.statement?.retired ?? []
+            applyUpserts(session)
             for lane in retired {
                 scheduler.coverage.note(.lanesRetired)
                 guard let place = place(ofLane: lane) else { continue }
                 state.lanes[place].epoch += 1
                 state.lanes[place].journal = []
             }
-            return committed(session, .lanesRetired(call, retired.count))
+            note(host: request.host, lane: request.lane, generation: request.generation)
+            let others = state.hosts.filter { $0.host != request.host && !isSilent($0) && !$0.generation.isEmpty }
+            let survey = Survey(
+                lanesRetired: retired.count, history: history, position: position, since: 0,
+                generations: Set(others.map(\.generation)).sorted())
+            return committed(session, .surveyed(call, survey))
         }
     }
 
-    private func isSilent(_ record: LaneRecord) -> Bool {
-        !record.journal.isEmpty && scheduler.now - record.seenAt > Postgres.laneSilent
-    }
+    private func isSilent(_ record: HostRecord) -> Bool { scheduler.now - record.seenAt > Postgres.hostSilent }
 
     /// As the real statement has it.
-    static let laneSilent: Micros = .seconds(15)
+    static let hostSilent: Micros = .seconds(15)
 
     private func upserts(of items: [Int]) -> [(item: Int, version: Int64)] {
         Set(items).sorted().compactMap { item in

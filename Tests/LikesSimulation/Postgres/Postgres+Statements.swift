@@ -8,10 +8,10 @@ extension Postgres {
         if case .answers(let answer) = statement.phase { return .done(answer) }
         if case .begins = statement.phase, let failure = refusal(of: statement.action) { return .failed(failure) }
         switch statement.action {
-        case .fence(let call, let lane, let rows): return fence(session, call, lane, rows)
+        case .fence(let call, let request): return fence(session, call, request)
         case .commit(let call, let request): return commit(session, call, request)
         case .tend(let call, let request): return tend(session, call, request)
-        case .retireLanes(let call): return retire(session, call)
+        case .survey(let call, let request): return survey(session, call, request)
         case .selectCounters(let call, let items):
             return .done(.countersSelected(call, items.map { state.counters[index(of: $0)] }))
         case .selectPairs(let call, let pairs):
@@ -65,9 +65,9 @@ extension Action {
     /// The call it makes of a backend; nil: none.
     var call: CallID? {
         switch self {
-        case .verify(let call, _, _), .admit(let call, _), .readCounters(let call, _, _),
-            .writeThrough(let call, _, _, _), .fill(let call, _, _), .fence(let call, _, _), .commit(let call, _),
-            .tend(let call, _), .retireLanes(let call), .selectCounters(let call, _), .selectPairs(let call, _),
+        case .verify(let call, _), .admit(let call, _), .readCounters(let call, _, _),
+            .writeThrough(let call, _, _, _), .fill(let call, _, _), .fence(let call, _), .commit(let call, _),
+            .tend(let call, _), .survey(let call, _), .selectCounters(let call, _), .selectPairs(let call, _),
             .selectRepairs(let call, _):
             call
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
@@ -76,7 +76,7 @@ extension Action {
 
     var isWrite: Bool {
         switch self {
-        case .fence, .commit, .tend, .retireLanes: true
+        case .fence, .commit, .tend, .survey: true
         default: false
         }
     }

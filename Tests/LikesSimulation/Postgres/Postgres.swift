@@ -11,6 +11,8 @@ package final class Postgres {
     package private(set) var flips: [[Flip]]
     package private(set) var counts: [[CountEntry]]
     package var history = DatabaseHistory(system: "7000000000000000001", timeline: 1)
+    /// How far its log is, as far as anybody looks at it: it grows all the time.
+    var position: Int64 { scheduler.now }
 
     /// Messages to be sent to hosts, taken by the simulation after each event.
     package var outbox: [(connection: Int32, message: ToHost)] = []

@@ -8,6 +8,7 @@ package struct PostgresState: Sendable {
     /// For each item its counter; version 0: no row.
     package var counters: [CounterState]
     package var lanes: [LaneRecord] = []
+    package var hosts: [HostRecord] = []
     /// For each item its version in `cache_repairs`; nil: no row.
     package var repairs: [Int64?]
     package var lastRow: Int32 = 0
@@ -27,6 +28,19 @@ package struct LaneRecord: Sendable {
     package var changed: [Bool] = []
     /// Indexes of items.
     package var journal: [Int] = []
+
+    package init(lane: Int64, epoch: Int64, journal: [Int] = []) {
+        self.lane = lane
+        self.epoch = epoch
+        self.journal = journal
+    }
+}
+
+/// A row of `likesd_hosts`.
+package struct HostRecord: Sendable {
+    package var host: Int64
+    package var lane: Int64
+    package var generation: String
     package var seenAt: Micros
 }
 

@@ -6,7 +6,7 @@ extension Redis {
     /// nil: there is no answer.
     func run(_ action: Action, deadline: Micros, host: Int) -> Answer? {
         switch action {
-        case .verify(let call, let database, let token): return verify(call, database, token)
+        case .verify(let call, let request): return verify(call, request)
         case .admit(let call, let entries): return admit(call, entries)
         case .readCounters(let call, let generation, let items): return readCounters(call, generation, items)
         case .writeThrough(let call, let generation, let counters, let recent):
@@ -15,13 +15,13 @@ extension Redis {
             let kept = keep(recent)
             switch (set, kept) {
             case (.failure(let failure), _), (.success, .failure(let failure)): return .redisCallFailed(call, failure)
-            case (.success(let isShort), .success(let isShortOfRoom)):
-                return .wroteThrough(call, refusal: isShort || isShortOfRoom ? "OOM" : nil)
+            case (.success(let isShort, let newer), .success(let isShortOfRoom, _)):
+                return .wroteThrough(call, refusal: isShort || isShortOfRoom ? "OOM" : nil, newer: newer)
             }
         case .fill(let call, let generation, let counters):
             switch setCounters(generation, counters, deadline: deadline, publishes: false) {
             case .failure(let failure): return .redisCallFailed(call, failure)
-            case .success: return .filled(call)
+            case .success(_, let newer): return .filled(call, newer: newer)
             }
         case .beat(let number):
             publish(beat: number, host: host)
@@ -38,16 +38,21 @@ extension Redis {
         preconditionFailure("an item that is not in the plan")
     }
 
-    private func verify(_ call: CallID, _ database: DatabaseHistory?, _ token: String) -> Answer {
+    private func verify(_ call: CallID, _ request: VerifyRequest) -> Answer {
+        let isOfThisLife = store.marker?.server == serverWord
         if let marker = store.marker {
-            let fits = marker.server == serverWord && marker.fits(database)
-            if fits || !safeguards.generationCheck { return .verified(call, marker) }
+            let fits = isOfThisLife && marker.fits(request.database, era: request.era)
+            if fits || !safeguards.generationCheck { return .verified(call, marker, isOfThisLife: isOfThisLife) }
+        }
+        guard let new = request.new, let database = request.database else {
+            return .verified(call, store.marker, isOfThisLife: isOfThisLife)
         }
         // Short memory does not keep a script from writing once it has deleted something.
         if isRefusing { return .redisCallFailed(call, .refused("no writes")) }
-        let marker = Generation(server: serverWord, database: database, token: token)
+        let marker = Generation(
+            server: serverWord, database: database, era: request.era, since: new.since, token: new.token)
         store.marker = marker
-        return .verified(call, marker)
+        return .verified(call, marker, isOfThisLife: true)
     }
 
     private func readCounters(_ call: CallID, _ generation: Generation, _ items: [Item]) -> Answer {
@@ -66,15 +71,15 @@ extension Redis {
     }
 
     private enum Written {
-        /// `isShort`: of memory, and something was not kept.
-        case success(isShort: Bool)
+        /// `isShort`: of memory, and something was not kept. `newer`: what Redis kept instead, without the counts.
+        case success(isShort: Bool, newer: [CounterState])
         case failure(RedisFailure)
     }
 
     private func setCounters(
         _ generation: Generation, _ counters: [CounterState], deadline: Micros, publishes: Bool
     ) -> Written {
-        if counters.isEmpty { return .success(isShort: false) }
+        if counters.isEmpty { return .success(isShort: false, newer: []) }
         if time > deadline {
             scheduler.coverage.note(.lateCalls)
             if safeguards.callDeadline { return .failure(.late) }
@@ -87,6 +92,7 @@ extension Redis {
         var isShort = false
         // Neither older than what is there nor refused: all hosts are told of these.
         var taken: [CounterState] = []
+        var newer: [CounterState] = []
         for counter in counters {
             let place = item(counter.item)
             if isRefusing { return .failure(.refused("MISCONF")) }
@@ -96,6 +102,7 @@ extension Redis {
             {
                 scheduler.coverage.note(.olderVersions)
                 if safeguards.versionCheck {
+                    newer.append(CounterState(item: counter.item, count: 0, version: old.version))
                     // Put back, for as long as the counter has to live.
                     let ofCounter = store.counters[place].flatMap { $0.expiresAt > time ? $0.expiresAt : nil }
                     if !isFull { store.versions[place] = Expiring(value: old, expiresAt: ofCounter ?? expiresAt) }
@@ -119,14 +126,14 @@ extension Redis {
         {
             scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
         }
-        return .success(isShort: isShort)
+        return .success(isShort: isShort, newer: isShort ? [] : newer)
     }
 
     private func keep(_ recent: [RecentLike]) -> Written {
-        if recent.isEmpty { return .success(isShort: false) }
+        if recent.isEmpty { return .success(isShort: false, newer: []) }
         if isRefusing { return .failure(.refused("MISCONF")) }
         // What is to be added comes first, and fails first.
-        if isFull, recent.contains(where: \.add) { return .success(isShort: true) }
+        if isFull, recent.contains(where: \.add) { return .success(isShort: true, newer: []) }
         for change in recent.filter(\.add) + recent.filter({ !$0.add }) {
             let user = Int(change.pair.user - 1)
             let bit = UInt32(1) << UInt32(item(change.pair.item))
@@ -143,7 +150,7 @@ extension Redis {
                 store.recent[user]?.value = members & ~bit
             }
         }
-        return .success(isShort: false)
+        return .success(isShort: false, newer: [])
     }
 
     private func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Answer {

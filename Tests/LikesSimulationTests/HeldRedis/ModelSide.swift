@@ -52,11 +52,12 @@ final class ModelSide {
 
     private static func outcome(_ answer: Answer) -> RedisOutcome {
         switch answer {
-        case .verified(_, let generation): .verified(generation)
+        case .verified(_, let generation?, let isOfThisLife): .verified(generation, isOfThisLife: isOfThisLife)
+        case .verified(_, nil, _): .nothing
         case .admitted(_, let verdicts): .admitted(verdicts)
         case .countersRead(_, let counters): .read(counters)
-        case .wroteThrough(_, let refusal): .wroteThrough(isShort: refusal != nil)
-        case .filled: .filled
+        case .wroteThrough(_, let refusal, let newer): .wroteThrough(isShort: refusal != nil, newer: newer)
+        case .filled(_, let newer): .filled(newer: newer)
         case .redisCallFailed(_, let failure): RedisOutcome(failure)
         default: .nothing
         }

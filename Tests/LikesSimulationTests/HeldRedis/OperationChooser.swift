@@ -23,7 +23,8 @@ struct OperationChooser {
         // Some that Lua's numbers can't tell apart, some with one digit more than others, and the last there are.
         let lowest: [Int64] = [0, 0, 0, 7, 96, 9_007_199_254_740_990, Int64.max - Self.versionsCount + 1]
         lowestVersion = lowest[chance.below(lowest.count)]
-        generations = [Generation(server: "nowhere", database: nil, token: "000000000000")]
+        let database = DatabaseHistory(system: "70", timeline: 1)
+        generations = [Generation(server: "nowhere", database: database, token: "000000000000")]
     }
 
     /// What is fixed for all operations of one round.
@@ -85,7 +86,13 @@ struct OperationChooser {
     }
 
     private mutating func verify() -> RedisOperation {
-        calling(.verify(nextCall(), database: database(), token: token()))
+        let known = chance.hits(percent: 15) ? nil : database()
+        // A marker of a later era stays as long as nobody knows of one later still.
+        let era = generations[generations.count - 1].era + (chance.hits(percent: 5) ? 1 : 0)
+        let new = VerifyRequest.New(token: token(), since: Int64(chance.below(1_000)))
+        return calling(
+            .verify(
+                nextCall(), VerifyRequest(database: known, era: era, new: chance.hits(percent: 20) ? nil : new)))
     }
 
     private mutating func writeThrough(_ recent: (Int) -> Set<Int>) -> RedisOperation {
@@ -125,11 +132,12 @@ struct OperationChooser {
         return other
     }
 
-    private mutating func database() -> DatabaseHistory? {
-        if chance.hits(percent: 15) { return nil }
+    private mutating func database() -> DatabaseHistory {
         // Mostly where they were: each later one makes a new marker.
         let timeline: Int64 = chance.hits(percent: 70) ? 3 : [1, 2, 4, 12][chance.below(4)]
-        return DatabaseHistory(system: chance.hits(percent: 90) ? "7000000000000000001" : "70", timeline: timeline)
+        return DatabaseHistory(
+            system: chance.hits(percent: 90) ? "7000000000000000001" : "70", timeline: timeline,
+            tables: chance.hits(percent: 90) ? "5.16400.16410.16410" : "5.16400.16410.16500")
     }
 
     private mutating func token() -> String {

@@ -24,11 +24,11 @@ enum RedisOperation {
 
 /// What a call came to. An error's words are the server's, so all errors count as one.
 enum RedisOutcome: Equatable {
-    case verified(Generation)
+    case verified(Generation, isOfThisLife: Bool)
     case admitted([AdmissionVerdict])
     case read([CounterState?])
-    case wroteThrough(isShort: Bool)
-    case filled
+    case wroteThrough(isShort: Bool, newer: [CounterState])
+    case filled(newer: [CounterState])
     case late, otherGeneration, refused
     /// There is no answer.
     case nothing

@@ -64,7 +64,7 @@ struct RedisTrial {
             if case .beat = message { sights.insert(.beatHeard) } else { sights.insert(.countersHeard) }
         }
         if model.hasKeptNewer { sights.insert(.newerKept) }
-        if case .verified(let generation) = outcome { chooser.learn(generation) }
+        if case .verified(let generation, _) = outcome { chooser.learn(generation) }
         return differences
     }
 
@@ -124,7 +124,7 @@ struct RedisTrial {
         case .read(let counters):
             if counters.contains(where: { $0 != nil }) { sights.insert(.countersRead) }
             if counters.contains(nil) { sights.insert(.nothingRead) }
-        case .wroteThrough(let isShort): if isShort { sights.insert(.short) }
+        case .wroteThrough(let isShort, _): if isShort { sights.insert(.short) }
         case .late: sights.insert(.late)
         case .otherGeneration: sights.insert(.otherGeneration)
         case .refused: sights.insert(.refused)

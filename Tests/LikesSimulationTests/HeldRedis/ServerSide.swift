@@ -38,13 +38,14 @@ final class ServerSide {
             Self.jobs(action, serverWord), deadlineMs: isLate ? startMs - shift : startMs + shift)
         if let failure = answer.failure { return RedisOutcome(failure) }
         switch action {
-        case .verify: return answer.generation.map { .verified($0) } ?? .nothing
+        case .verify:
+            return answer.generation.map { .verified($0, isOfThisLife: answer.isOfThisLife) } ?? .nothing
         case .admit: return .admitted(answer.verdicts)
         case .readCounters: return .read(answer.counters)
         case .writeThrough:
             if let refusal = answer.refusal, !RedisReply.isOutOfMemory(refusal) { throw Failure(text: refusal) }
-            return .wroteThrough(isShort: answer.refusal != nil)
-        case .fill: return .filled
+            return .wroteThrough(isShort: answer.refusal != nil, newer: answer.newer)
+        case .fill: return .filled(newer: answer.newer)
         default: return .nothing
         }
     }
@@ -52,8 +53,7 @@ final class ServerSide {
     /// As `Daemon` and `RedisLink` have it.
     private static func jobs(_ action: Action, _ serverWord: String) throws -> [RedisJob] {
         switch action {
-        case .verify(let call, let database, let token):
-            [.verify(call, server: serverWord, database: database, token: token)]
+        case .verify(let call, let request): [.verify(call, server: serverWord, request)]
         case .admit(let call, let entries): [.admit(call, entries)]
         case .readCounters(let call, let generation, let items): [.readCounters(call, generation, items)]
         case .writeThrough(let call, let generation, let counters, let recent):

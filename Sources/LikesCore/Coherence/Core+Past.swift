@@ -1,0 +1,267 @@
+import LikesProtocol
+
+// Which database this is, at which of its pasts; and which of Redis' data is its.
+extension Core {
+    // MARK: Redis' marker
+
+    /// Looks at the marker, or makes another once it was seen not to fit and the database was looked at again: it may
+    /// be this host that is behind.
+    mutating func verifyRedis(makes: Bool = false, now: Instant, into actions: inout [Action]) {
+        guard redis.isUp, trust.generation == nil, calls[.verify] == 0 else { return }
+        let new = makes ? VerifyRequest.New(token: Self.token(jitter.next()), since: past.since) : nil
+        let request = VerifyRequest(database: past.history, era: past.era, new: new)
+        actions.append(.verify(calls.begin(.verify(request), now: now), request))
+    }
+
+    /// The marker that is there, nil: none. `isOfThisLife`: it was made by the server as it runs now, not by one before
+    /// it whose data it has.
+    package mutating func verified(
+        _ call: CallID, _ found: Generation?, isOfThisLife: Bool, now: Instant, into actions: inout [Action]
+    ) {
+        guard case .verify(let request)? = calls.end(call) else { return }
+        redisRefusals[.verifying] = nil
+        if let found, isPromoted(found.database) { leaveOldPrimary(found.database, now: now, into: &actions) }
+        guard let found, isOfThisLife && found.fits(past.history, era: past.era) || !safeguards.generationCheck else {
+            if let found, isOfThisLife, isShared(found.database, now: now) {
+                return leaveToOthers(now: now, into: &actions)
+            }
+            trust.misfit()
+            laneRow.surveyAt = now
+            return
+        }
+        if found.era > past.era, past.history != nil || past.era > 0 {
+            actions.append(.log(.warning, "another host found that the database went back: what is cached is dropped"))
+            forgetPast()
+        }
+        past.join(era: found.era)
+        if found.token != trust.token {
+            repairs.rereadAll()
+            actions.append(.log(.notice, "Redis' counters are of generation \(found.token)"))
+        }
+        redis.proved()
+        trust.verified(found, isMade: found.token == request.new?.token, now: now)
+        laneRow.surveyAt = now
+    }
+
+    /// 12 hex digits.
+    private static func token(_ random: UInt64) -> String {
+        let digits = String(random & 0xFFFF_FFFF_FFFF, radix: 16)
+        return String(repeating: "0", count: 12 - digits.count) + digits
+    }
+
+    // MARK: Surveys
+
+    mutating func sendSurvey(now: Instant, into actions: inout [Action]) {
+        laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
+        let request = SurveyRequest(
+            host: laneRow.host, lane: laneRow.lane, generation: trust.generation?.token ?? "")
+        actions.append(.survey(calls.begin(.survey, now: now), request))
+    }
+
+    package mutating func surveyed(_ call: CallID, _ survey: Survey, now: Instant, into actions: inout [Action]) {
+        guard case .survey? = calls.end(call) else { return }
+        lane.proved()
+        if survey.lanesRetired > 0 {
+            statistics.lanesRetired += Int64(survey.lanesRetired)
+            if survey.lanesRetired >= Limits.lanesPerSurvey { laneRow.surveyAt = now }
+            actions.append(.log(.notice, "\(survey.lanesRetired) hosts fell silent: repairing what they left"))
+        }
+        let isAhead = past.survey(survey)
+        learn(survey.history, of: .lane, now: now, into: &actions)
+        guard lane.isUp else { return }
+        if !isAhead { wentBack("its log is shorter than it was", now: now, into: &actions) }
+        if trust.awaitsSurvey { return verifyRedis(makes: true, now: now, into: &actions) }
+        if trust.generation != nil { compare(survey.generations, now: now, into: &actions) }
+    }
+
+    /// Hosts on two Redis do not hear of each other's changes.
+    private mutating func compare(_ generations: [String], now: Instant, into actions: inout [Action]) {
+        guard safeguards.generationCheck else { return }
+        switch trust.compare(generations, era: past.era, now: now) {
+        case .agreed: return
+        case .unclear:
+            lookAtMarker(now: now, into: &actions)
+            laneRow.surveyAt = now.adding(ms: Limits.disputeConfirmMs)
+        case .disputed:
+            laneRow.surveyAt = now.adding(ms: Limits.disputeConfirmMs)
+            statistics.redisDisputes += 1
+            actions.append(.log(.warning, "\(Self.disputeText): it is not used until all hosts name the same"))
+        case .stillDisputed: laneRow.surveyAt = now.adding(ms: Limits.disputeConfirmMs)
+        case .settled(let era):
+            actions.append(.log(.notice, "all hosts use one Redis again"))
+            // What it has is from when others did not write to it, unless another host has thrown it away already.
+            if past.era == era { beginEra(now: now, into: &actions) }
+        }
+    }
+
+    static let disputeText = "other hosts use another Redis, or Redis has two primaries"
+    static let disputeAdvice = "let REDIS_URL name one and the same primary on all hosts"
+
+    // MARK: Another past
+
+    /// A connection says which past of the database it is at; one that is over is of no use, and given up.
+    mutating func learn(
+        _ history: DatabaseHistory, of backend: Backend, now: Instant, into actions: inout [Action]
+    ) {
+        if let marker = trust.generation?.database, past.history == nil, marker.isAhead(of: history) {
+            return refuse(history, newest: marker, of: backend, now: now, into: &actions)
+        }
+        guard let known = past.history, known != history else {
+            past.adopt(history)
+            if let made = trust.generation?.database, !made.isSameDatabase(history) { forgetPast() }
+            return reverify(now: now, into: &actions)
+        }
+        if known.isAhead(of: history) {
+            return refuse(history, newest: known, of: backend, now: now, into: &actions)
+        }
+        actions.append(
+            .log(.warning, "PostgreSQL has another past than before: what is cached of the old one is dropped"))
+        past.adopt(history)
+        forgetPast()
+        reverify(now: now, into: &actions)
+        let other: Backend = backend == .lane ? .reader : .lane
+        if self[other].isUp {
+            giveUp(other, .unreachable("the database is another one now"), now: now, into: &actions)
+        }
+    }
+
+    private mutating func refuse(
+        _ history: DatabaseHistory, newest: DatabaseHistory, of backend: Backend, now: Instant,
+        into actions: inout [Action]
+    ) {
+        let text = "this server is at timeline \(history.timeline), another was promoted to \(newest.timeline)"
+        giveUp(backend, .unreachable(text, next: Self.oldPrimaryAdvice), now: now, into: &actions)
+    }
+
+    private static let oldPrimaryAdvice =
+        "end this server; or, where the other one is lost for good, delete likesd:generation in Redis and restart likesd "
+        + "on all hosts"
+
+    /// Whether hosts were at a later past of the very database that this one is at.
+    private func isPromoted(_ database: DatabaseHistory) -> Bool {
+        past.history.map { database.isAhead(of: $0) } ?? false
+    }
+
+    /// Other hosts have seen another server promoted over the one that this host is at.
+    private mutating func leaveOldPrimary(
+        _ newest: DatabaseHistory, now: Instant, into actions: inout [Action]
+    ) {
+        guard let known = past.history else { return }
+        past.adopt(newest)
+        forgetPast()
+        if lane.isUp { refuse(known, newest: newest, of: .lane, now: now, into: &actions) }
+        if reader.isUp, !isReaderStandby { refuse(known, newest: newest, of: .reader, now: now, into: &actions) }
+    }
+
+    /// Whether hosts of another database go on using this Redis: this one has made its own marker, and theirs is back.
+    private mutating func isShared(_ database: DatabaseHistory, now: Instant) -> Bool {
+        guard let known = past.history, !database.isSameDatabase(known) else { return false }
+        return trust.isBack(database, now: now)
+    }
+
+    private mutating func leaveToOthers(now: Instant, into actions: inout [Action]) {
+        let failure = BackendFailure.unreachable(
+            "another database's likesd uses the same database of Redis",
+            next: "give each its own in REDIS_URL, as in redis://HOST/1; or, where the other one is gone, delete "
+                + "likesd:generation in Redis and restart likesd")
+        giveUp(.redis, failure, now: now, into: &actions)
+        redis.hold(until: now.adding(ms: Limits.foreignHoldMs))
+    }
+
+    /// PostgreSQL is at a state from before what is known.
+    private mutating func wentBack(_ reason: String, now: Instant, into actions: inout [Action]) {
+        guard past.mayBeginEra(now: now) else { return }
+        statistics.databasesGoneBack += 1
+        let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
+        actions.append(.log(.warning, text))
+        beginEra(now: now, into: &actions)
+    }
+
+    private mutating func beginEra(now: Instant, into actions: inout [Action]) {
+        past.beginEra(now: now)
+        forgetPast()
+        reverify(now: now, into: &actions)
+    }
+
+    /// Nothing that was cached is believed any more.
+    private mutating func forgetPast() {
+        cache.removeAll()
+        fetches.forgetCommitted()
+        recent.removeAll()
+        doubts.removeAll()
+        repairs.rereadAll()
+    }
+
+    private mutating func reverify(now: Instant, into actions: inout [Action]) {
+        guard safeguards.generationCheck, let generation = trust.generation,
+            !generation.fits(past.history, era: past.era)
+        else { return }
+        trust.disown()
+        repairs.forgetTold()
+        verifyRedis(now: now, into: &actions)
+    }
+
+    // MARK: Contradictions
+
+    /// A primary that was asked under the permit gave these counters. One that is older than what was known by then is
+    /// proof: the database went back.
+    mutating func holdAgainstKnown(
+        _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+    ) {
+        guard safeguards.contradictions, permit.era == past.era else { return }
+        let isFresh = permit.isFresh(writePermit(now: now))
+        for counter in counters {
+            guard let (known, since) = newestKnown(counter.item), known.version > counter.version else { continue }
+            if !isFresh {
+                // When it became known is not remembered for so long.
+                doubts.claim(known)
+            } else if since < permit.askedAt {
+                return wentBack(Self.contradiction(counter, known.version), now: now, into: &actions)
+            }
+        }
+    }
+
+    /// The newest state of the item that this host has heard of, and a moment at or before which it had. What came in
+    /// without being the cache's own is remembered apart, for longer than a fresh answer takes.
+    private func newestKnown(_ item: Item) -> (CounterState, since: Instant)? {
+        let held = cache.known(item)
+        guard let heard = recent.known(item) else { return held }
+        guard let held, held.0.version > heard.0.version else { return heard }
+        return held
+    }
+
+    private static func contradiction(_ counter: CounterState, _ version: Int64) -> String {
+        "a counter is at version \(counter.version) and was at \(version)"
+    }
+
+    /// Redis kept these instead of what PostgreSQL had given to be written under the permit.
+    mutating func doubtKept(_ newer: [CounterState], _ permit: WritePermit) {
+        guard safeguards.contradictions, permit.era == past.era, permit.generation == trust.generation else { return }
+        for counter in newer { doubts.claim(counter) }
+    }
+
+    mutating func sendDoubts(now: Instant, into actions: inout [Action]) {
+        guard canAskPrimary, calls[.doubt] == 0 else { return }
+        let claims = doubts.take(now: now)
+        guard !claims.isEmpty else { return }
+        let select = CounterSelect.doubts(claims, era: past.era)
+        actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), claims.map(\.item)))
+    }
+
+    /// What the primary says to them: it was asked after each version was known.
+    mutating func settleDoubts(
+        _ claims: [Doubts.Claim], era: Int64, _ counters: [CounterState], now: Instant, into actions: inout [Action]
+    ) {
+        guard era == past.era else { return }
+        for (claim, counter) in zip(claims, counters) where counter.version < claim.version {
+            return wentBack(Self.contradiction(counter, claim.version), now: now, into: &actions)
+        }
+    }
+}
+
+extension DatabaseHistory {
+    /// Whether a server of the same cluster was promoted to this one's timeline since the other's.
+    fileprivate func isAhead(of other: DatabaseHistory) -> Bool {
+        system == other.system && timeline > other.timeline
+    }
+}

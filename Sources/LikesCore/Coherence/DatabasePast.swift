@@ -1,0 +1,40 @@
+/// Which database this host is at, and at which of its pasts.
+struct DatabasePast {
+    /// nil: no server that takes writes was seen yet.
+    private(set) var history: DatabaseHistory?
+    /// How often what is cached was found to be of a past that is over although the server did not say so; all hosts
+    /// agree upon it through Redis' marker.
+    var era: Int64 = 0
+    /// When this host last found that out by itself.
+    private var eraBegunAt: Instant?
+    /// Of the last survey.
+    private(set) var since: Int64 = 0
+    private var position: Int64 = 0
+
+    mutating func adopt(_ history: DatabaseHistory) {
+        if history != self.history { position = 0 }
+        self.history = history
+    }
+
+    /// Takes in what a survey found. False: the database's log has gone back, and with it all that it holds.
+    mutating func survey(_ survey: Survey) -> Bool {
+        defer {
+            position = survey.position
+            since = survey.since
+        }
+        return survey.history != history || survey.position >= position
+    }
+
+    /// Whether this host did not find that out just before.
+    func mayBeginEra(now: Instant) -> Bool {
+        eraBegunAt.map { now.ms(since: $0) >= Limits.eraMsMin } ?? true
+    }
+
+    mutating func beginEra(now: Instant) {
+        eraBegunAt = now
+        era += 1
+    }
+
+    /// All hosts are in this one, or will be.
+    mutating func join(era: Int64) { self.era = max(self.era, era) }
+}

@@ -1,0 +1,314 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// A database that goes back, one that is another's, and hosts that do not use the same Redis.
+@Suite struct PastTests {
+    private static let restored = DatabaseHistory(system: "7", timeline: 1, tables: "1")
+
+    private func script(byHand: Set<Script.Housekeeping> = []) throws -> (Script, ConnectionID) {
+        var script = Script({ $0.rateLimitRequests = 0 }, byHand: byHand)
+        let client = try script.open()
+        _ = script.take()
+        return (script, client)
+    }
+
+    private func verifies(_ script: inout Script) -> [VerifyRequest] {
+        script.take().compactMap { if case .verify(_, let request) = $0 { request } else { nil } }
+    }
+
+    /// The last call of its kind.
+    private func call(_ actions: [Action], _ pick: (Action) -> CallID?) -> CallID? { actions.compactMap(pick).last }
+
+    private func lastVerify(_ actions: [Action]) -> CallID? {
+        call(actions) { if case .verify(let call, _) = $0 { call } else { nil } }
+    }
+
+    private func lastSurvey(_ actions: [Action]) -> CallID? {
+        call(actions) { if case .survey(let call, _) = $0 { call } else { nil } }
+    }
+
+    // MARK: The first version that contradicts
+
+    @Test("A commit below a version that was known before it drops what is cached, and the next COUNT asks PostgreSQL")
+    func aCommitBelowAKnownVersion() throws {
+        var (script, client) = try script()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        _ = script.take()
+        script.pass(ms: 10)
+        script.send(.like(ann), on: client)
+        script.admit(2, [.admitted(recent: false)])
+        script.pass(ms: 1)
+        _ = script.take()
+        script.byHand.insert(.verify)
+        script.commit(3, changed: [true], [counter(post, 1, 1)])
+        let actions = script.take()
+        #expect(actions.contains(.reply(client, .change(changed: true, count: 1))))
+        #expect(script.core.past.era == 1)
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.statistics.databasesGoneBack == 1)
+        script.send(.count(post), on: client)
+        guard let select = call(script.take(), { if case .selectCounters(let call, [post]) = $0 { call } else { nil } })
+        else {
+            Issue.record("PostgreSQL was not asked")
+            return
+        }
+        script.databaseHas(select, [counter(post, 1, 1)])
+        #expect(script.replies(client) == [.integer(1)])
+    }
+
+    @Test("A version that was heard of while the batch was on the wire contradicts nothing")
+    func aVersionHeardOfMeanwhile() throws {
+        var (script, client) = try script()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.pass(ms: 1)
+        script.hear(counter(post, 7, 7))
+        script.pass(ms: 1)
+        script.commit(2, changed: [true], [counter(post, 6, 6)])
+        #expect(script.core.past.era == 0)
+    }
+
+    @Test("A count that PostgreSQL gives at a known version stands in place of the one that was cached")
+    func anotherCountOfTheSameVersion() throws {
+        var (script, client) = try script()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.send(.like(ann), on: client)
+        script.admit(2, [.admitted(recent: false)])
+        script.pass(ms: 1)
+        script.commit(3, changed: [true], [counter(post, 2, 5)])
+        script.wroteThrough(4)
+        _ = script.take()
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(2)])
+        #expect(script.core.past.era == 0)
+    }
+
+    @Test("What Redis kept because it was newer is held against PostgreSQL, and proves a past that is over")
+    func whatRedisKeptIsHeldAgainstPostgreSQL() throws {
+        for (version, era) in [(9, 0), (4, 1)] as [(Int64, Int64)] {
+            var (script, client) = try script()
+            script.send(.like(ann), on: client)
+            script.admit(1, [.admitted(recent: false)])
+            script.commit(2, changed: [true], [counter(post, 1, 1)])
+            script.wroteThrough(3, newer: [counter(post, 0, 9)])
+            guard
+                let select = call(
+                    script.take(), { if case .selectCounters(let call, [post]) = $0 { call } else { nil } })
+            else {
+                Issue.record("PostgreSQL was not asked")
+                return
+            }
+            script.pass(ms: Limits.eraMsMin)
+            script.databaseHas(select, [counter(post, version, version)])
+            #expect(script.core.past.era == era)
+        }
+    }
+
+    @Test("A marker is made only once the database was looked at again: it may be this host that is behind")
+    func aMarkerIsMadeOnlyAfterASurvey() throws {
+        var script = Script(byHand: [.verify, .survey])
+        let actions = script.take()
+        guard let look = lastVerify(actions), let survey = lastSurvey(actions) else {
+            Issue.record("neither the marker nor the database was looked at")
+            return
+        }
+        script.verify(look, nil)
+        #expect(script.core.trust.awaitsSurvey)
+        #expect(verifies(&script).isEmpty)
+        var found = script.survey()
+        found.since = 700
+        script.survey(survey, found)
+        let request = verifies(&script).last
+        #expect(request?.new?.since == 700)
+        #expect(request?.new?.token.count == 12)
+    }
+
+    @Test("A log that is shorter than it was proves that the database went back")
+    func aLogThatIsShorter() throws {
+        var script = Script(byHand: [.survey])
+        guard let first = lastSurvey(script.take()) else {
+            Issue.record("no survey")
+            return
+        }
+        var found = script.survey()
+        found.position = 1_000
+        script.survey(first, found)
+        script.pass(ms: Limits.surveyMs)
+        guard let second = lastSurvey(script.take()) else {
+            Issue.record("no second survey")
+            return
+        }
+        found.position = 999
+        script.survey(second, found)
+        #expect(script.core.past.era == 1)
+    }
+
+    @Test("Tables that were made anew are another database: what is cached is dropped while all connections stay")
+    func tablesMadeAnew() throws {
+        var (script, client) = try script()
+        script.byHand.insert(.survey)
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.pass(ms: Limits.surveyMs)
+        guard let survey = lastSurvey(script.take()) else {
+            Issue.record("no survey")
+            return
+        }
+        var found = script.survey()
+        found.history = Self.restored
+        script.survey(survey, found)
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.past.history == Self.restored)
+        #expect(script.take().contains(.disconnect(.reader)))
+    }
+
+    // MARK: Another host knows more
+
+    @Test("A marker of a later era is taken over, and what is cached is dropped")
+    func aMarkerOfALaterEra() throws {
+        var (script, client) = try script()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.byHand.insert(.verify)
+        script.lose(.redis)
+        script.connect(.redis)
+        guard let look = lastVerify(script.take()) else {
+            Issue.record("no look at the marker")
+            return
+        }
+        script.verify(look, Generation(server: "run:repl", database: Script.history, era: 2, token: "bbbbbbbbbbbb"))
+        #expect(script.core.past.era == 2)
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.trust.generation?.token == "bbbbbbbbbbbb")
+    }
+
+    @Test("A server that hosts saw another promoted over is left, and not taken again")
+    func anOldPrimaryThatTheMarkerKnows() throws {
+        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
+        script.connect(.redis)
+        guard let look = lastVerify(script.take()) else {
+            Issue.record("no look at the marker")
+            return
+        }
+        let promoted = DatabaseHistory(system: "7", timeline: 2)
+        script.verify(look, Generation(server: "run:repl", database: promoted, token: "bbbbbbbbbbbb"))
+        let actions = script.take()
+        #expect(actions.contains(.disconnect(.lane)) && actions.contains(.disconnect(.reader)))
+        script.connect(.lane)
+        #expect(script.take().contains(.disconnect(.lane)))
+        script.connect(.lane, promoted)
+        #expect(script.core.lane.isUp)
+    }
+
+    // MARK: One Redis, two databases; one database, two Redis
+
+    @Test("Another database's marker is replaced once; where it is back, Redis is left to the other")
+    func twoDatabasesOnOneRedis() throws {
+        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
+        let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
+        for round in 0...1 {
+            script.connect(.redis)
+            guard let look = lastVerify(script.take()) else {
+                Issue.record("no look at the marker")
+                return
+            }
+            script.verify(look, foreign)
+            let actions = script.take()
+            if round == 1 {
+                #expect(actions.contains(.disconnect(.redis)))
+                continue
+            }
+            guard let make = lastVerify(actions) else {
+                Issue.record("no marker is made")
+                return
+            }
+            guard case .verify(_, let request)? = actions.last, let token = request.new?.token else {
+                Issue.record("no marker is made")
+                return
+            }
+            script.verify(make, Generation(server: "run:repl", database: Script.history, token: token))
+            #expect(script.core.trust.generation?.token == token)
+            script.lose(.redis)
+            script.pass(ms: 1_000)
+        }
+        script.pass(ms: Limits.foreignHoldMs - 1)
+        #expect(!script.take().contains(.connect(.redis)))
+        script.pass(ms: 1)
+        #expect(script.take().contains(.connect(.redis)))
+    }
+
+    @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
+    func twoRedis() throws {
+        var (script, client) = try script()
+        script.generations = ["bbbbbbbbbbbb"]
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.readableGeneration != nil, "two hosts may hear of a new generation one after the other")
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.readableGeneration == nil)
+        #expect(script.core.writableGeneration == nil)
+        #expect(script.core.status == "degraded")
+        script.send(.count(post), on: client)
+        #expect(script.take().contains { if case .selectCounters = $0 { true } else { false } })
+        script.generations = [Script.generation.token]
+        script.byHand.insert(.verify)
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.trust.disputedIn == nil)
+        #expect(script.core.past.era == 1)
+        #expect(verifies(&script).last?.era == 1)
+    }
+
+    @Test("A host that starts does not read a Redis that others are in dispute about")
+    func aHostThatStartsInADispute() throws {
+        var script = Script(up: [], byHand: [])
+        script.generations = ["bbbbbbbbbbbb"]
+        for backend in Backend.allCases.reversed() { script.connect(backend) }
+        #expect(script.core.readableGeneration == nil)
+        script.generations = []
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.readableGeneration != nil)
+    }
+
+    @Test("Hosts that have not heard of a new generation yet are not in dispute with it")
+    func hostsThatAreBehind() throws {
+        var (script, _) = try script()
+        script.byHand.insert(.verify)
+        script.lose(.redis)
+        script.connect(.redis)
+        guard let look = lastVerify(script.take()) else {
+            Issue.record("no look at the marker")
+            return
+        }
+        script.generations = [Script.generation.token]
+        script.verify(look, Generation(server: "run:repl", database: Script.history, token: "bbbbbbbbbbbb"))
+        #expect(script.core.trust.isAgreed)
+    }
+
+    // MARK: The lane's row
+
+    @Test("After so many batches the lane gets another number, and its row goes with the former one")
+    func aWornLaneIsRenewed() throws {
+        var (script, client) = try script()
+        let former = script.core.laneRow.lane
+        for batch in 1...Int64(Limits.batchesPerLane) {
+            script.send(.like(Pair(user: batch, item: post)), on: client)
+            let admission = call(script.take()) { if case .admit(let call, _) = $0 { call } else { nil } }
+            script.admit(try #require(admission), [.admitted(recent: false)])
+            let commit = call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } }
+            if batch == Int64(Limits.batchesPerLane) { script.byHand.insert(.fence) }
+            script.commit(try #require(commit), changed: [true], [counter(post, batch, batch)])
+            let written = call(script.actions) {
+                if case .writeThrough(let call, _, _, _) = $0 { call } else { nil }
+            }
+            script.wroteThrough(try #require(written))
+        }
+        script.pass(ms: 1)
+        let request = script.take().compactMap { if case .fence(_, let request) = $0 { request } else { nil } }.last
+        #expect(request?.former == former)
+        #expect(request?.lane != former)
+        #expect(request?.host == script.core.laneRow.host)
+    }
+}
