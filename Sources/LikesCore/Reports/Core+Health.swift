@@ -36,6 +36,7 @@ extension Core {
             let failure = redis.failure ?? subscriber.failure
             troubles.append(("Redis", redisRefusal ?? failure?.reason ?? "connecting", failure?.next))
         }
+        for server in serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
         var word = "next"
         let message = troubles.map { trouble in
             guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }
