@@ -33,8 +33,9 @@ enum EdgeLimits {
     static let exhaustionLogMs: Int64 = 10_000
     /// Waiting connections the kernel holds; it caps this at net.core.somaxconn.
     static let listenBacklog: Int32 = 4_096
-    /// Descriptors beside those of the clients: epoll, timers, signals, backends, log; with room to spare.
-    static let descriptorsReserved = 64
+    /// Descriptors beside those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, and two for
+    /// each name that is looked up; with room to spare.
+    static let descriptorsReserved = 96
     /// When stopping, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
     /// Clients kept over a restart. The socket that they travel in holds some 250 messages of
