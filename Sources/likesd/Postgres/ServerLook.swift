@@ -2,8 +2,8 @@ import LikesCore
 
 /// One look at several servers, side by side: asks each of them who it is, for as long as somebody can gain from it.
 ///
-/// A server that does not answer keeps nobody waiting: see `hasWaited` and `isOver`. One that nobody listens at is asked
-/// again while others are waited for, since it may be the one that comes back.
+/// A server that does not answer keeps nobody waiting: see `hasWaited` and `isOver`. One that nobody listens at is
+/// asked again while others are waited for, since it may be the one that comes back.
 final class ServerLook {
     enum State {
         case queued
