@@ -53,6 +53,8 @@ package struct Core {
     /// What Redis answered to calls of each kind that it refused last.
     var redisRefusals: [RedisTask: String] = [:]
     var isReaderStandby = false
+    /// Servers of PostgreSQL that are passed over, and that somebody should see to.
+    var serversPassedOver: [ServerAdvice] = []
     var laneRow: LaneRow
     var laneRate = LaneRate()
     /// What is known of the database's past.

@@ -321,6 +321,16 @@ package enum BackendFailure: Equatable, Sendable {
     case readOnly(String, next: String? = nil)
 }
 
+/// A server that should not be there: what is the matter, and what to do.
+package struct ServerAdvice: Hashable, Sendable {
+    package var reason: String
+    package var next: String
+    package init(reason: String, next: String) {
+        self.reason = reason
+        self.next = next
+    }
+}
+
 /// How loud a line in the log is, in syslog's numbers.
 package enum LogLevel: Int, Comparable, Sendable, CaseIterable {
     case error = 3

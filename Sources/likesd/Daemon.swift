@@ -41,9 +41,15 @@ final class Daemon {
         let channels = RedisChannels(database: configuration.redis.database, host: seed.next())
         redis = RedisLink(host: host, loop: loop, configuration: configuration, channels: channels)
         subscriber = SubscriberLink(host: host, loop: loop, configuration: configuration, channels: channels)
-        let reader = ReaderLink(host: host, loop: loop, configuration: configuration)
+        let servers = DatabaseServers(configuration: configuration, host: host, loop: loop)
+        let reader = ReaderLink(host: host, loop: loop, configuration: configuration, servers: servers)
         self.reader = reader
-        lane = LaneLink(host: host, loop: loop, configuration: configuration) { reader.learn($0) }
+        let lane = LaneLink(host: host, loop: loop, configuration: configuration, servers: servers) { reader.learn($0) }
+        self.lane = lane
+        servers.onMove = { [unowned lane, unowned reader] failure, server in
+            lane.leave(failure, unlessAt: server)
+            reader.leave(failure, unlessAt: server)
+        }
         notifier = Notifier(now: now)
         watchdog = Watchdog.asked(now: now)
         raiseDescriptors(for: configuration)

@@ -33,8 +33,9 @@ enum EdgeLimits {
     static let exhaustionLogMs: Int64 = 10_000
     /// Waiting connections the kernel holds; it caps this at net.core.somaxconn.
     static let listenBacklog: Int32 = 4_096
-    /// Descriptors beside those of the clients: epoll, timers, signals, backends, log; with room to spare.
-    static let descriptorsReserved = 64
+    /// Descriptors beside those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, and two for
+    /// each name that is looked up; with room to spare.
+    static let descriptorsReserved = 96
     /// When stopping, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
     /// Clients kept over a restart. The socket that they travel in holds some 250 messages of
@@ -78,4 +79,16 @@ enum EdgeLimits {
     static let lookupMsMax: Int64 = 800
     /// Addresses of one host's name that are tried, one after the other.
     static let addressesPerNameMax = 16
+    /// Servers of PostgreSQL asked at once who they are; the others wait for their turn.
+    static let serversAskedMax = 16
+    /// A look at them moves on this often: who refused is asked again.
+    static let serverStepMs: Int64 = 250
+    /// One that does not answer by then keeps nobody from a primary that did. With `Limits.reconnectMsMax` below the
+    /// 2 s after which a server that came back is used.
+    static let serverAnswerMsMax: Int64 = 750
+    /// … and without a primary is waited for this long: half of what an attempt to connect may take.
+    static let serverLookMsMax: Int64 = 1_500
+    /// While the lane is connected the other servers are asked this often, or up to a quarter later. With a look-up of
+    /// their names and `serverAnswerMsMax` below 5 s.
+    static let serverWatchMs: Int64 = 2_500
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -11,36 +12,50 @@ from support.waiting import eventually
 
 
 @pytest.fixture
-def standby(own_postgres, folder, number):
+def standby_of(folder, number):
+    """Makes standbys of a server: standby_of(server). They are promoted, and started again, like any server."""
+    made = []
+
+    def make(primary):
+        server = Postgres(folder / f"pg{number()}")
+        server.folder.mkdir(mode=0o755)
+        user = unprivileged_user()
+        as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        if user:
+            os.chown(server.folder, user.pw_uid, user.pw_gid)
+        subprocess.run(
+            [
+                programs() / "pg_basebackup",
+                "-h",
+                primary.folder,
+                "-U",
+                "postgres",
+                "-D",
+                server.data,
+                "-R",
+                "-c",
+                "fast",
+            ],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env=clean_environment(),
+            cwd="/",
+            **as_user,
+        )
+        made.append(server)
+        return server.start()
+
+    with contextlib.ExitStack() as all_of_them:
+        yield make
+        for server in made:
+            all_of_them.callback(shutil.rmtree, server.folder, ignore_errors=True)
+            all_of_them.callback(server.stop)
+
+
+@pytest.fixture
+def standby(own_postgres, standby_of):
     """A standby of `own_postgres`."""
-    server = Postgres(folder / f"pg{number()}")
-    server.folder.mkdir(mode=0o755)
-    user = unprivileged_user()
-    as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    if user:
-        os.chown(server.folder, user.pw_uid, user.pw_gid)
-    subprocess.run(
-        [
-            programs() / "pg_basebackup",
-            "-h",
-            own_postgres.folder,
-            "-U",
-            "postgres",
-            "-D",
-            server.data,
-            "-R",
-            "-c",
-            "fast",
-        ],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        env=clean_environment(),
-        cwd="/",
-        **as_user,
-    )
-    server.start()
-    yield server
-    server.stop()
+    return standby_of(own_postgres)
 
 
 def url(*servers):
@@ -87,3 +102,241 @@ def test_the_order_of_the_servers_does_not_matter(own_postgres, standby, own_red
     user, item = number(), f"post:{number()}"
     assert daemon.call("LIKE", user, item) == [1, 1]
     assert daemon.call("LIKED", user, item) == 1
+
+
+def promote(server):
+    with server.connect() as connection:
+        assert connection.execute("SELECT pg_promote()").fetchone()[0]
+
+
+def likes(server, item):
+    """How many pairs of the item the server has stored."""
+    with server.connect() as connection:
+        return connection.execute(
+            "SELECT count(*) FROM user_likes WHERE item_id = %s", (item.removeprefix("post:"),)
+        ).fetchone()[0]
+
+
+def is_unavailable(reply):
+    return str(reply).startswith("UNAVAILABLE")
+
+
+def says(daemon, *words):
+    """Whether HEALTH's message has all of the words; those of a server are its folder."""
+    message = daemon.health().get("message", "")
+    return all(str(getattr(word, "folder", word)) in message for word in words)
+
+
+@pytest.mark.parametrize("order", ["old first", "new first"])
+def test_a_new_host_takes_the_promoted_server_beside_the_old_primary(
+    own_postgres, standby_of, own_redis, start_daemon, user, item, order
+):
+    # The third one follows the old primary: it tells nothing.
+    new, third = standby_of(own_postgres), standby_of(own_postgres)
+    own_postgres.kill()
+    promote(new)
+    own_postgres.start()
+
+    servers = [own_postgres, third, new]
+    daemon = start_daemon(redis=own_redis, database_url=url(*(servers if order == "old first" else reversed(servers))))
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    assert daemon.call("LIKED", user, item) == 1
+    assert (likes(new, item), likes(own_postgres, item)) == (1, 0)
+    complaint = f"{own_postgres.folder} is an old primary, at timeline 1 while {new.folder} is at 2"
+    eventually(lambda: says(daemon, complaint), "HEALTH to speak of the old primary")
+    assert complaint in daemon.log()
+    assert daemon.health()["status"] == "ok"
+
+    own_postgres.stop()
+    eventually(lambda: "message" not in daemon.health(), "the old primary to be forgotten")
+
+
+def test_a_promotion_while_the_old_primary_answers_moves_the_likes(
+    own_postgres, standby, own_redis, start_daemon, user, item, number
+):
+    daemon = start_daemon(redis=own_redis, database_url=url(own_postgres, standby))
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    caught_up(own_postgres, standby)
+    promote(standby)
+    # Nobody else tells: the old primary takes writes as before.
+    eventually(lambda: daemon.health().get("message"), "the promotion to be seen", deadline=30)
+    daemon.wait_healthy()
+    before = likes(own_postgres, item)
+    users = [number() for _ in range(20)]
+    assert [daemon.call("LIKE", user, item)[0] for user in users] == [1] * 20
+    assert likes(own_postgres, item) == before
+    assert likes(standby, item) == 21
+    assert daemon.call("COUNT", item) == 21
+
+
+@pytest.mark.parametrize("hung", ["first", "last"])
+def test_a_server_that_hangs_fails_no_attempt_to_connect(
+    own_postgres, standby, own_redis, start_daemon, user, item, hung
+):
+    standby.pause()
+    servers = [standby, own_postgres] if hung == "first" else [own_postgres, standby]
+    try:
+        daemon = start_daemon(redis=own_redis, database_url=url(*servers))
+        assert daemon.call("LIKE", user, item) == [1, 1]
+        # The first attempt of each connection was the last: it did not wait for the one that hangs until it was ended.
+        assert "PostgreSQL (writing) lost" not in daemon.log()
+        assert "PostgreSQL (reading) lost" not in daemon.log()
+    finally:
+        standby.resume()
+
+
+def test_two_primaries_at_one_timeline_are_both_refused_until_one_is_left(
+    own_postgres, standby_of, own_redis, start_daemon, number, item
+):
+    one, two = standby_of(own_postgres), standby_of(own_postgres)
+    own_postgres.kill()
+    promote(one)
+    promote(two)
+    daemon = start_daemon(redis=own_redis, database_url=url(one, two), until="listening")
+
+    def is_refused():
+        return says(daemon, one, two, "are both primaries at timeline 2") and daemon.health()["status"] == "down"
+
+    eventually(is_refused, "HEALTH to name both")
+    assert is_unavailable(daemon.call("LIKE", number(), item))
+    two.stop()
+    daemon.wait_healthy()
+    assert daemon.call("LIKE", number(), item) == [1, 1]
+    assert likes(one, item) == 1
+
+    # It is found while a lane is open, too.
+    two.start()
+    eventually(is_refused, "the second primary to be seen")
+    assert is_unavailable(daemon.call("LIKE", number(), item))
+    two.stop()
+    daemon.wait_healthy()
+    assert daemon.call("LIKE", number(), item) == [1, 2]
+
+
+def test_of_two_primaries_at_one_timeline_the_one_that_takes_writes_is_taken(
+    own_postgres, standby_of, own_redis, start_daemon, user, item
+):
+    one, two = standby_of(own_postgres), standby_of(own_postgres)
+    own_postgres.kill()
+    promote(one)
+    promote(two)
+    one.set("default_transaction_read_only", "on")
+    daemon = start_daemon(redis=own_redis, database_url=url(one, two))
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    assert likes(two, item) == 1
+
+
+def test_an_old_primary_is_refused_while_only_a_standby_of_the_new_one_is_there(
+    own_postgres, standby_of, own_redis, start_daemon, user, item
+):
+    new = standby_of(own_postgres)
+    promote(new)
+    follower = standby_of(new)
+    caught_up(new, follower)
+    new.stop()
+    daemon = start_daemon(
+        redis=own_redis, database_url=url(own_postgres, new, follower), until="listening", REQUEST_TIMEOUT_MS=1000
+    )
+    eventually(lambda: says(daemon, own_postgres, follower), "HEALTH to name both")
+    assert is_unavailable(daemon.call("LIKE", user, item))
+    eventually(lambda: daemon.call("COUNT", item) == 0, "the standby to serve counts")
+    assert likes(own_postgres, item) == 0
+    new.start()
+    daemon.wait_healthy()
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    assert likes(new, item) == 1
+
+
+def test_primaries_of_two_databases_are_refused_by_a_new_host_and_passed_over_by_one_that_knows_its_own(
+    own_postgres, folder, number, own_redis, start_daemon, user, item
+):
+    other = Postgres.create(folder / f"pg{number()}")
+    both = url(own_postgres, other)
+    known = start_daemon(redis=own_redis, database_url=both)
+    other.start()
+    try:
+        other.create_database("likes")
+        new = start_daemon(redis=own_redis, database_url=both, until="listening")
+        eventually(lambda: says(new, own_postgres, other), "HEALTH to name both")
+        assert is_unavailable(new.call("LIKE", user, item))
+        eventually(lambda: says(known, other), "the other to be seen")
+        assert known.call("LIKE", user, item) == [1, 1]
+        # A restart of its own server is no reason to go to another's.
+        own_postgres.stop()
+        eventually(lambda: known.health()["status"] == "down", "the loss of the server")
+        eventually(lambda: says(known, other, "of another database"), "the other to be refused")
+        own_postgres.start()
+        known.wait_healthy()
+        assert known.call("LIKE", user, item) == [0, 1]
+    finally:
+        other.stop()
+
+
+def test_one_server_that_is_named_twice_is_one(own_postgres, own_redis, start_daemon, user, item):
+    daemon = start_daemon(redis=own_redis, database_url=url(own_postgres, own_postgres))
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    assert "message" not in daemon.health()
+
+
+def test_servers_that_stand_in_the_environment_are_looked_at_too(own_postgres, standby, own_redis, start_daemon, item):
+    promote(standby)
+    daemon = start_daemon(
+        redis=own_redis, database_url="postgresql://postgres@/likes", PGHOST=f"{own_postgres.folder},{standby.folder}"
+    )
+    assert daemon.call("LIKE", 1, item) == [1, 1]
+    assert likes(standby, item) == 1
+
+
+def test_no_wish_of_the_url_makes_an_old_primary_right(own_postgres, standby, own_redis, start_daemon, number, item):
+    promote(standby)
+    wishes = ["any", "read-write", "primary", "standby", "prefer-standby", "read-only"]
+    for count, wish in enumerate(wishes, start=1):
+        database_url = f"{url(own_postgres, standby)}&target_session_attrs={wish}"
+        daemon = start_daemon(redis=own_redis, database_url=database_url)
+        assert daemon.call("LIKE", number(), item) == [1, count]
+        assert likes(standby, item) == count
+
+
+@pytest.mark.parametrize(("attributes", "is_served"), [("standby", True), ("primary", False)])
+def test_without_a_primary_the_url_says_whether_a_standby_serves_counts(
+    own_postgres, standby, own_redis, start_daemon, item, attributes, is_served
+):
+    own_postgres.stop()
+    daemon = start_daemon(
+        redis=own_redis,
+        database_url=f"{url(own_postgres, standby)}&target_session_attrs={attributes}",
+        until="listening",
+        REQUEST_TIMEOUT_MS=500,
+    )
+    if is_served:
+        eventually(lambda: daemon.call("COUNT", item) == 0, "the standby to serve counts")
+    else:
+        eventually(lambda: says(daemon, standby, "is a standby"), "the standby to be seen")
+        assert is_unavailable(daemon.call("COUNT", item))
+
+
+def test_what_is_said_of_servers_holds_no_password(own_postgres, standby, own_redis, start_daemon):
+    own_postgres.kill()
+    secret = "hunter2"
+    daemon = start_daemon(
+        redis=own_redis,
+        database_url=url(own_postgres, standby).replace("postgres@", f"postgres:{secret}@"),
+        until="listening",
+    )
+    eventually(lambda: says(daemon, own_postgres, standby), "HEALTH to name both")
+    assert secret not in daemon.log()
+    assert secret not in daemon.health()["message"]
+
+
+def test_a_server_that_refuses_to_be_asked_is_said_with_what_to_do(
+    own_postgres, standby, own_redis, start_daemon, user, item
+):
+    # As standbys that were set up before the role was let in.
+    hba = standby.data / "pg_hba.conf"
+    hba.write_text("local likes postgres reject\n" + hba.read_text())
+    with standby.connect("postgres") as connection:
+        connection.execute("SELECT pg_reload_conf()")
+    daemon = start_daemon(redis=own_redis, database_url=url(own_postgres, standby))
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    eventually(lambda: says(daemon, standby, "can't be asked who it is", "pg_hba.conf"), "HEALTH to say so")
+    assert daemon.health()["status"] == "ok"

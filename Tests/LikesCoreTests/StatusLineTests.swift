@@ -19,6 +19,13 @@ extension Script {
     fileprivate mutating func lose(_ backend: Backend, _ failure: BackendFailure) {
         step { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
     }
+
+    /// What comes of it, its lines in the log included.
+    fileprivate mutating func passOver(_ servers: [ServerAdvice]) -> [Action] {
+        var actions: [Action] = []
+        core.serversPassedOver(servers, into: &actions)
+        return actions
+    }
 }
 
 @Suite struct StatusLineTests {
@@ -74,6 +81,21 @@ extension Script {
         #expect(text.hasPrefix("down: next: createdb 'a MAINPID=1' (PostgreSQL: no  database \"a MAINPID=1\")"))
         #expect(!text.unicodeScalars.contains { $0 == "\n" || $0 == "\r" })
         #expect(script.message().map { text.hasPrefix("down: \($0); ") } == true)
+    }
+
+    @Test("A server that is passed over is said while it is there, though all is well, and logged once.")
+    func passedOver() {
+        var script = Script()
+        let old = ServerAdvice(reason: "a is an old primary", next: "end a")
+        #expect(script.passOver([old]) == [.log(.warning, "PostgreSQL: a is an old primary; next: end a")])
+        #expect(
+            script.passOver([old, ServerAdvice(reason: "b as well", next: "end b")])
+                == [.log(.warning, "PostgreSQL: b as well; next: end b")])
+        let first = "next: end a (PostgreSQL: a is an old primary)"
+        #expect(script.message() == "\(first); then: end b (PostgreSQL: b as well)")
+        #expect(script.statusLine().text.hasPrefix("ok: \(first); "))
+        #expect(script.passOver([]).isEmpty)
+        #expect(script.message() == nil)
     }
 
     @Test("Where nothing is known to do, the reason alone is said.")

@@ -10,90 +10,79 @@ import Testing
         Dictionary(uniqueKeysWithValues: settings.map { ($0.keyword, $0.value) })
     }
 
+    private func shown(_ url: String, _ answer: NameLookup.Answer = [:]) -> [String] {
+        DatabaseHosts(of: url).servers(answer).map(\.name)
+    }
+
     @Test(
-        "Where there is one server, or the URL chooses by itself, nothing is asked for.",
-        arguments: [
-            "postgresql:///likes", "postgresql://one/likes", "host=one", "no url",
-            several + "?target_session_attrs=any",
-        ])
+        "Where there is one server nothing is to be chosen.",
+        arguments: ["postgresql:///likes", "host=one", "no url"])
     func noChoice(url: String) {
-        #expect(DatabaseHosts(of: url, for: .lane).preferences.isEmpty)
-        #expect(DatabaseHosts(of: url, for: .reader).preferences.isEmpty)
+        let hosts = DatabaseHosts(of: url)
+        #expect(!hosts.isChoice(hosts.servers([:])))
     }
 
-    @Test("Of several servers the lane wants the one that takes writes.")
-    func lane() {
-        var hosts = DatabaseHosts(of: Self.several, for: .lane)
-        for _ in 0..<3 {
-            #expect(keywords(hosts.preferences) == ["target_session_attrs": "read-write"])
-            hosts.refused()
-        }
+    @Test("Lists that do not fit each other are left to libpq, which refuses them.")
+    func misfits() {
+        #expect(shown("host=a,b port=1,2,3").isEmpty)
+        #expect(shown("host=a,b hostaddr=10.0.0.1").isEmpty)
     }
 
-    @Test("The reader wants the primary, after that failed any, and the primary again once it was connected.")
-    func reader() {
-        var hosts = DatabaseHosts(of: Self.several, for: .reader)
-        #expect(keywords(hosts.preferences) == ["target_session_attrs": "primary"])
-        hosts.refused()
-        #expect(keywords(hosts.preferences) == ["target_session_attrs": "any"])
-        hosts.connected()
-        #expect(keywords(hosts.preferences) == ["target_session_attrs": "primary"])
+    @Test("Servers are named as people would, with the port where it is not PostgreSQL's own.")
+    func serverNames() {
+        #expect(shown(Self.several) == ["one:5433", "two", "three:5434"])
+        #expect(shown("host=/run/a,::1,/run/b port=5432,5433,5434") == ["/run/a", "[::1]:5433", "/run/b:5434"])
+        #expect(shown("hostaddr=10.0.0.1,10.0.0.2 port=5433") == ["10.0.0.1:5433", "10.0.0.2:5433"])
+        #expect(shown("postgresql://,two/likes") == ["the local server", "two"])
     }
 
-    @Test("A server that does not answer is tried last the next time, its port with it.")
-    func hung() {
-        var hosts = DatabaseHosts(of: Self.several, for: .lane)
-        #expect(keywords(hosts.order([:])) == ["host": "one,two,three", "port": "5433,,5434"])
-        hosts.hung(host: "one", address: nil, port: "5433")
-        #expect(keywords(hosts.order([:])) == ["host": "two,three,one", "port": ",5434,5433"])
-        hosts.hung(host: "two", address: nil, port: "5432")
-        #expect(keywords(hosts.order([:])) == ["host": "three,one,two", "port": "5434,5433,"])
-        hosts.hung(host: "elsewhere", address: nil, port: nil)
-        #expect(keywords(hosts.order([:])) == ["host": "three,one,two", "port": "5434,5433,"])
+    @Test("Of a name with several addresses each is a server; those of this machine are one.")
+    func severalAddresses() throws {
+        let answer: NameLookup.Answer = [
+            "one": .success(["10.0.0.1", "10.0.0.2"]), "localhost": .success(["127.0.0.1", "::1"]),
+        ]
+        #expect(shown("postgresql://one/likes", answer) == ["one (10.0.0.1)", "one (10.0.0.2)"])
+        let hosts = DatabaseHosts(of: "postgresql://localhost:5433/likes")
+        let servers = hosts.servers(answer)
+        #expect(!hosts.isChoice(servers))
+        #expect(
+            keywords(DatabaseHosts.settings(servers)) == [
+                "host": "localhost,localhost", "hostaddr": "127.0.0.1,::1", "port": "5433,5433",
+            ])
     }
 
-    @Test("Of a name with several addresses the one that hung is tried last, so that each gets its turn.")
-    func hungAddress() {
-        for (url, rest) in [("postgresql://u@one/likes", ""), ("postgresql://u@one,10.0.0.9/likes", "10.0.0.9")] {
-            var hosts = DatabaseHosts(of: url, for: .lane)
-            let answer: NameLookup.Answer = ["one": .success(["10.0.0.1", "10.0.0.2", "10.0.0.3"])]
-            var firsts: [String] = []
-            for _ in 0..<4 {
-                // A host that is an address itself has none in the list of addresses.
-                let order = keywords(hosts.order(answer))
-                let names = order["host", default: ""].split(separator: ",")
-                let addresses = order["hostaddr", default: ""].split(separator: ",", omittingEmptySubsequences: false)
-                let name = String(names[0])
-                if name == rest {
-                    hosts.hung(host: name, address: name, port: "5432")
-                    continue
-                }
-                firsts.append(String(addresses[0]))
-                hosts.hung(host: name, address: firsts.last, port: "5432")
-            }
-            let tried = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"]
-            #expect(firsts == (rest.isEmpty ? tried : Array(tried.prefix(2))))
-        }
+    @Test("Of several servers one whose name has no address is left out, and the other is still looked at.")
+    func lostName() {
+        let answer: NameLookup.Answer = [
+            "one": .failure(LookupFailure(text: "unknown")), "two": .success(["10.0.0.2"]),
+        ]
+        let hosts = DatabaseHosts(of: "postgresql://one,two/likes")
+        #expect(hosts.servers(answer).map(\.name) == ["two"])
+        #expect(hosts.isChoice(hosts.servers(answer)))
     }
 
-    @Test("An address that is gone from the name leaves the others in their order.")
-    func goneAddress() {
-        var hosts = DatabaseHosts(of: "postgresql://u@one/likes", for: .lane)
-        hosts.hung(host: "one", address: "10.0.0.7", port: nil)
-        let answer: NameLookup.Answer = ["one": .success(["10.0.0.1", "10.0.0.2"])]
-        #expect(keywords(hosts.order(answer)) == ["host": "one,one", "hostaddr": "10.0.0.1,10.0.0.2"])
+    @Test(
+        "Without a primary the reader takes a standby, unless the URL wants none.",
+        arguments: [
+            ("any", true), ("standby", true), ("prefer-standby", true), ("read-only", true), ("primary", false),
+            ("read-write", false),
+        ])
+    func wish(attributes: String, allowsStandby: Bool) {
+        #expect(DatabaseHosts(of: Self.several).allowsStandby)
+        #expect(
+            DatabaseHosts(of: Self.several + "?target_session_attrs=" + attributes).allowsStandby == allowsStandby)
     }
 
     @Test("Each address of a name is tried, with the name kept; paths and addresses need no lookup.")
     func addresses() {
         let url = "host=one,/run/postgresql,10.0.0.1,::1,two,named port=5433 hostaddr=,,,,,10.0.0.9"
-        let hosts = DatabaseHosts(of: url, for: .lane)
+        let hosts = DatabaseHosts(of: url)
         #expect(hosts.names == ["one", "two"])
         let answer: NameLookup.Answer = [
             "one": .success(["10.0.0.3", "::3"]), "two": .failure(LookupFailure(text: "unknown")),
         ]
         #expect(
-            keywords(hosts.order(answer)) == [
+            keywords(DatabaseHosts.settings(hosts.servers(answer))) == [
                 "host": "one,one,/run/postgresql,10.0.0.1,::1,named", "hostaddr": "10.0.0.3,::3,,,,10.0.0.9",
                 "port": "5433,5433,5433,5433,5433,5433",
             ])

@@ -154,7 +154,7 @@ package struct Advice: Sendable {
 
 extension Configuration {
     /// After an attempt to connect that nobody answered: packets get lost on the way to the server, or in it.
-    func unanswered(_ backend: Backend) -> String {
+    package func unanswered(_ backend: Backend) -> String {
         let setting: Setting =
             switch backend {
             case .redis, .subscriber: .redisURL

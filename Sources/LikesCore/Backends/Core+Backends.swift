@@ -24,6 +24,14 @@ extension Core {
         if let history = facts.history { learn(history, of: backend, now: now, into: &actions) }
     }
 
+    /// Servers of PostgreSQL that are there, and are not to be used: in place of those said before.
+    package mutating func serversPassedOver(_ servers: [ServerAdvice], into actions: inout [Action]) {
+        for server in servers where !serversPassedOver.contains(server) {
+            actions.append(.log(.warning, "PostgreSQL: \(server.reason); next: \(server.next)"))
+        }
+        serversPassedOver = servers
+    }
+
     /// The connection could not be made or went away. Its calls under way are gone with it.
     package mutating func lost(
         _ backend: Backend, _ failure: BackendFailure, now: Instant, into actions: inout [Action]
@@ -310,5 +318,5 @@ extension BackendFailure {
     }
 
     /// Both, for the log and for clients.
-    var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
+    package var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
 }

@@ -43,6 +43,7 @@ extension Core {
             let reason = redisRefusal ?? failure?.reason ?? (isDisputed ? Self.disputeText : "connecting")
             troubles.append(("Redis", reason, isDisputed ? Self.disputeAdvice : failure?.next))
         }
+        for server in serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
         var word = "next"
         let message = troubles.map { trouble in
             guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }

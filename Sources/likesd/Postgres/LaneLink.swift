@@ -19,11 +19,13 @@ final class LaneLink: PostgresLink {
     private let onTypes: (TypeNumbers) -> Void
 
     init(
-        host: CoreHost, loop: EventLoop, configuration: Configuration, onTypes: @escaping (TypeNumbers) -> Void
+        host: CoreHost, loop: EventLoop, configuration: Configuration, servers: DatabaseServers,
+        onTypes: @escaping (TypeNumbers) -> Void
     ) {
         self.onTypes = onTypes
         super.init(
-            .lane, preparing: PreparedStatement.ofLane, host: host, loop: loop, configuration: configuration)
+            .lane, preparing: PreparedStatement.ofLane, host: host, loop: loop, configuration: configuration,
+            servers: servers)
     }
 
     func fence(_ call: CallID, _ request: FenceRequest) {

@@ -18,23 +18,23 @@ class PostgresLink {
     private let backend: Backend
     private let loop: EventLoop
     private let statements: [PreparedStatement]
-    private var hosts: DatabaseHosts
-    private let lookup: NameLookup
+    private let servers: DatabaseServers
+    /// The server that was chosen of several.
+    private var chosen: ServerView.Seen?
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], host: CoreHost, loop: EventLoop,
-        configuration: Configuration
+        configuration: Configuration, servers: DatabaseServers
     ) {
         self.backend = backend
         self.statements = statements
         self.host = host
         self.loop = loop
         self.configuration = configuration
-        hosts = DatabaseHosts(of: configuration.databaseURL, for: backend)
-        lookup = NameLookup(hosts.names, loop: loop)
+        self.servers = servers
     }
 
     // MARK: For subclasses
@@ -80,33 +80,20 @@ class PostgresLink {
 
     // MARK: Coming and going
 
-    /// Begins to connect, once the servers' addresses are known. Names that stand elsewhere than in DATABASE_URL
-    /// (PGHOST, a service file) libpq looks up itself, and everything waits for that.
+    /// Begins to connect, once it is known to which server.
     func connect() {
         precondition(connection == nil, "a second connection of one kind to PostgreSQL")
         stage = .resolving
-        do {
-            try lookup.start { [unowned self] answer in self.connect(answer) }
-        } catch {
-            lose(.unreachable(error.message))
-        }
+        servers.find(for: backend) { [unowned self] found in self.connect(found) }
     }
 
-    private func connect(_ answer: NameLookup.Answer) {
+    private func connect(_ found: DatabaseServers.Found) {
+        if case .failed(let failure) = found { return lose(failure) }
         stage = .connecting
-        let failures = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
-        let order = hosts.order(answer)
-        if !failures.isEmpty, order.isEmpty {
-            let next = hosts.names.first.map { advice.name($0, of: .databaseURL) }
-            return lose(.unreachable(failures.sorted().joined(separator: "; "), next: next))
-        }
-        let settings = connectionSettings + order
-        connection = CStrings.with(settings.map(\.keyword)) { keywords in
-            CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
-        }
+        if case .chosen(let seen) = found { chosen = seen }
+        let name = backend == .lane ? "likesd lane" : "likesd reader"
+        connection = ConnectionStart.begin(name, url: configuration.databaseURL, found.settings)
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
-        // With the server's codes, and its places: what it refuses is told apart by them.
-        PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         PQsetNoticeProcessor(
             connection,
             { context, text in
@@ -121,38 +108,24 @@ class PostgresLink {
     /// Closes without a word to the core.
     func disconnect() { close() }
 
+    /// Gives its server up, unless it is the one given.
+    func leave(_ failure: BackendFailure, unlessAt server: ServerView.Seen?) {
+        if let chosen, let server, chosen.facts.isSameServer(as: server.facts) { return }
+        // One that waits for a server hears of the same.
+        if case .resolving = stage { return }
+        lose(failure)
+    }
+
     private func close() {
-        switch stage {
-        case .connecting, .settling: noteFailedAttempt()
-        case .idle, .resolving, .ready: break
-        }
         stage = .idle
-        lookup.forget()
+        chosen = nil
+        servers.forget(backend)
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
         source = nil
         PQfinish(connection)
         connection = nil
         forget()
-    }
-
-    private func noteFailedAttempt() {
-        guard let connection else { return }
-        guard PQstatus(connection) != CONNECTION_BAD, let host = PQhost(connection) else { return hosts.refused() }
-        hosts.hung(
-            host: String(cString: host), address: PQhostaddr(connection).map { String(cString: $0) },
-            port: PQport(connection).map { String(cString: $0) })
-    }
-
-    /// The settings a conninfo may override, then the conninfo, whose place libpq takes from `dbname`.
-    private var connectionSettings: [(keyword: String, value: String)] {
-        let name = backend == .lane ? "likesd lane" : "likesd reader"
-        let defaults = [
-            ("application_name", name),
-            ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
-            ("tcp_user_timeout", "15000"),
-        ]
-        return defaults + hosts.preferences + [("dbname", configuration.databaseURL)]
     }
 
     private var errorText: String { errorRefusal.text }
@@ -176,12 +149,7 @@ class PostgresLink {
     }
 
     /// What the commands of an advice are about.
-    var target: DatabaseTarget {
-        func text(_ value: UnsafePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
-        return DatabaseTarget(
-            host: text(PQhost(connection)), port: text(PQport(connection)), database: text(PQdb(connection)),
-            role: text(PQuser(connection)))
-    }
+    var target: DatabaseTarget { DatabaseTarget(of: connection) }
 
     var advice: Advice { Advice(configuration, on: .measured()) }
 
@@ -247,23 +215,12 @@ class PostgresLink {
             case .failed(let failure): lose(failure)
             case .done(let types, let facts):
                 stage = .ready
-                hosts.connected()
                 guard settled(types, facts) else { return lose() }
+                if backend == .lane, let chosen { servers.laneConnected(to: chosen) }
                 host.deliver { core, now, actions in
                     core.databaseConnected(backend, facts, now: now, into: &actions)
                 }
             }
         }
-    }
-}
-
-/// Arrays of C strings, ended by a null.
-private enum CStrings {
-    static func with<Result>(
-        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
-    ) -> Result {
-        let copies = strings.map { strdup($0) }
-        defer { for copy in copies { free(copy) } }
-        return body(copies.map { UnsafePointer($0) } + [nil])
     }
 }

@@ -12,8 +12,10 @@ final class ReaderLink: PostgresLink {
     private var calls = Ring<ReaderCall>()
     private var parameters = StatementParameters()
 
-    init(host: CoreHost, loop: EventLoop, configuration: Configuration) {
-        super.init(.reader, preparing: PreparedStatement.ofReader, host: host, loop: loop, configuration: configuration)
+    init(host: CoreHost, loop: EventLoop, configuration: Configuration, servers: DatabaseServers) {
+        super.init(
+            .reader, preparing: PreparedStatement.ofReader, host: host, loop: loop, configuration: configuration,
+            servers: servers)
     }
 
     /// Takes over the numbers of all types, once the lane has them. Where the lane found a server that takes writes,

@@ -1,0 +1,254 @@
+import LikesCore
+
+/// Finds the server that each connection is to use, where DATABASE_URL names several, or a name has several addresses.
+///
+/// Before the lane or the reader connects, each server is asked who it is (`ServerLook`). While the lane is connected
+/// the others are asked now and then, so that a promotion is seen although the old primary still answers. Where there
+/// is nothing to choose from nobody is asked.
+final class DatabaseServers {
+    enum Found {
+        /// The only one; nil: whatever libpq takes.
+        case only(ConnectionStart.Settings)
+        /// Chosen of several.
+        case chosen(ServerView.Seen)
+        case failed(BackendFailure)
+
+        /// Settings that override the URL's.
+        var settings: ConnectionStart.Settings {
+            switch self {
+            case .only(let settings): settings
+            // The choice is made.
+            case .chosen(let seen): DatabaseHosts.settings([seen.server]) + [("target_session_attrs", "any")]
+            case .failed: []
+            }
+        }
+    }
+
+    private let configuration: Configuration
+    private let host: CoreHost
+    private let loop: EventLoop
+    private let hosts: DatabaseHosts
+    private let lookup: NameLookup
+    private var waiting: [Backend: (Found) -> Void] = [:]
+    /// Names are looked up for those that wait, or for a look at the others.
+    private var isResolving = false
+    private var look: ServerLook?
+    private var unresolved: [String] = []
+    /// Where the lane is; nil: not connected, or there is no choice.
+    private var lane: ServerView.Seen?
+    /// Where the lane was last.
+    private var known: ServerView.Seen?
+    private var watchTimer: OneTimer?
+    private var advices: [ServerAdvice] = []
+    /// Connections have to leave their server, for the reason given, unless they are at this one.
+    var onMove: ((BackendFailure, ServerView.Seen?) -> Void)?
+
+    init(configuration: Configuration, host: CoreHost, loop: EventLoop) {
+        self.configuration = configuration
+        self.host = host
+        self.loop = loop
+        hosts = DatabaseHosts(of: configuration.databaseURL)
+        lookup = NameLookup(hosts.names, loop: loop)
+    }
+
+    // MARK: For connections
+
+    /// Calls `found` once: later, or at once. `forget` calls it off.
+    func find(for backend: Backend, _ found: @escaping (Found) -> Void) {
+        let isJoining = !waiting.isEmpty
+        waiting[backend] = found
+        guard !isJoining else { return }
+        // A look at the others leaves the lane's out.
+        stopLooking()
+        resolve()
+    }
+
+    func forget(_ backend: Backend) {
+        waiting[backend] = nil
+        if waiting.isEmpty { stopLooking() }
+        if backend == .lane { lane = nil }
+        if lane == nil { endWatch() } else if look == nil { watchLater() }
+    }
+
+    /// The lane is connected to a server that was chosen.
+    func laneConnected(to seen: ServerView.Seen) {
+        lane = seen
+        known = seen
+        if look == nil { watchLater() }
+    }
+
+    // MARK: Looking
+
+    private func resolve() {
+        isResolving = true
+        do {
+            try lookup.start { [unowned self] answer in self.begin(answer) }
+        } catch {
+            fail(.unreachable(error.message))
+        }
+    }
+
+    private func begin(_ answer: NameLookup.Answer) {
+        isResolving = false
+        let servers = hosts.servers(answer)
+        unresolved = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
+            .sorted()
+        if !unresolved.isEmpty, servers.isEmpty {
+            let next = hosts.names.first.map { advice.name($0, of: .databaseURL) }
+            return fail(.unreachable(unresolved.joined(separator: "; "), next: next))
+        }
+        guard hosts.isChoice(servers) else {
+            return tell { _ in .only(DatabaseHosts.settings(servers)) }
+        }
+        let asked = waiting.isEmpty ? servers.filter { $0 != lane?.server } : servers
+        let look = ServerLook(asked, configuration: configuration, loop: loop) { [unowned self] in self.news(of: $0) }
+        self.look = look
+        do { try look.begin() } catch { fail(.unreachable(error.message)) }
+    }
+
+    /// Nothing can be found out this time.
+    private func fail(_ failure: BackendFailure) {
+        if waiting.isEmpty { host.actions.append(.log(.debug, "no look at PostgreSQL's servers: \(failure.text)")) }
+        tell { _ in .failed(failure) }
+    }
+
+    private func tell(_ found: (Backend) -> Found) {
+        stopLooking()
+        let told = waiting
+        waiting = [:]
+        if lane != nil { watchLater() }
+        for (backend, handler) in told.sorted(by: { $0.key == .lane && $1.key != .lane }) { handler(found(backend)) }
+    }
+
+    private func stopLooking() {
+        isResolving = false
+        lookup.forget()
+        look?.cancel()
+        look = nil
+    }
+
+    private func news(of look: ServerLook) {
+        guard look === self.look else { return }
+        let fresh = ServerView(seen: look.seen, known: known)
+        leaveWherePassedOver(fresh)
+        // A handler above may have ended it.
+        guard look === self.look else { return }
+        switch fresh.primary {
+        case .server, .conflict: guard look.hasWaited else { return }
+        case .missing: guard look.isOver else { return }
+        }
+        if waiting.isEmpty {
+            guard look.isOver else { return }
+            note(fresh, look)
+            return tell { _ in .only([]) }
+        }
+        note(fresh, look)
+        let missing = missing(look)
+        tell { backend in
+            switch backend == .lane ? fresh.primary : fresh.reader(allowsStandby: hosts.allowsStandby) {
+            case .server(let seen): .chosen(seen)
+            case .missing: .failed(missing)
+            case .conflict(let conflict): .failed(failure(conflict))
+            }
+        }
+    }
+
+    /// Where the lane is connected, what others say may be news to it before all have answered.
+    private func leaveWherePassedOver(_ fresh: ServerView) {
+        guard let view = withLane(fresh), let lane else { return }
+        switch view.primary {
+        case .missing: return
+        case .server(let seen):
+            guard !seen.facts.isSameServer(as: lane.facts) else { return }
+            let text = "\(seen.server.name) was promoted to timeline \(seen.facts.timeline)"
+            onMove?(.unreachable(text), seen)
+        case .conflict(let conflict): onMove?(failure(conflict), nil)
+        }
+    }
+
+    /// What is seen, and that the lane's server is there, which answers to the lane.
+    private func withLane(_ view: ServerView) -> ServerView? {
+        guard let lane else { return nil }
+        var view = view
+        if !view.seen.contains(where: { $0.server == lane.server }) { view.seen.append(lane) }
+        return view
+    }
+
+    // MARK: While the lane is connected
+
+    private func watchLater() {
+        guard watchTimer == nil else { return }
+        // Hosts that began together drift apart.
+        let delayMs = EdgeLimits.serverWatchMs + .random(in: 0...EdgeLimits.serverWatchMs / 4)
+        do {
+            watchTimer = try loop.timer(afterMs: delayMs) { [unowned self] in self.watch() }
+        } catch {
+            host.actions.append(.log(.error, "PostgreSQL's servers are not watched: \(error.message)"))
+        }
+    }
+
+    private func endWatch() {
+        watchTimer?.cancel()
+        watchTimer = nil
+        if waiting.isEmpty { stopLooking() }
+    }
+
+    private func watch() {
+        endWatch()
+        guard lane != nil, waiting.isEmpty, look == nil, !isResolving else { return }
+        resolve()
+    }
+
+    // MARK: Words
+
+    /// Tells the core of servers that somebody should see to, when it is news.
+    private func note(_ view: ServerView, _ look: ServerLook) {
+        let view = withLane(view) ?? view
+        var advices: [ServerAdvice] = []
+        if case .server(let chosen) = view.primary {
+            advices = view.passedOver(for: chosen).map { ServerAdvice(reason: $0.reason, next: $0.next(setting)) }
+            advices += look.refusals.map { server, failure in
+                let next = advice.connecting(failure.refusal.reason, failure.target)
+                let reason = "\(server.name) can't be asked who it is: \(failure.refusal.text)"
+                return ServerAdvice(reason: reason, next: next ?? "see to it")
+            }
+        }
+        guard advices != self.advices else { return }
+        self.advices = advices
+        host.deliver { core, _, actions in core.serversPassedOver(advices, into: &actions) }
+    }
+
+    private var setting: String { configuration.places.text(of: .databaseURL) }
+
+    private func failure(_ conflict: ServerConflict) -> BackendFailure {
+        .unreachable(conflict.reason, next: conflict.next(setting))
+    }
+
+    /// Why none of the servers can be used.
+    private func missing(_ look: ServerLook) -> BackendFailure {
+        var parts: [String] = []
+        var refused: [ServerProbe.Failure] = []
+        var hasStandby = false
+        for (server, state) in zip(look.servers, look.states) {
+            switch state {
+            case .queued, .asking: parts.append("\(server.name) does not answer")
+            case .answered:
+                hasStandby = true
+                parts.append("\(server.name) is a standby")
+            case .failed(let failure):
+                refused.append(failure)
+                parts.append(failure.refusal.text)
+            }
+        }
+        let text = (parts + unresolved).joined(separator: "; ")
+        // Who answered is the first to be dealt with.
+        let first = refused.first { $0.refusal.reason != .noServer }
+        if first == nil, hasStandby { return .readOnly(text, next: advice.primary) }
+        guard let told = first ?? refused.first else {
+            return .unreachable(text, next: configuration.unanswered(.lane))
+        }
+        return .unreachable(text, next: advice.connecting(told.refusal.reason, told.target))
+    }
+
+    private var advice: Advice { Advice(configuration, on: .measured()) }
+}

@@ -1,0 +1,160 @@
+/// Who a server said it is.
+struct ServerFacts: Hashable {
+    var isStandby: Bool
+    /// Takes no writes, standby or not.
+    var isReadOnly: Bool
+    /// PostgreSQL's system identifier: servers that were copied from each other have the same.
+    var system: String
+    /// Begun anew by each promotion. A standby says that of the primary it follows, or an older one.
+    var timeline: Int64
+    /// Tells servers apart that were copied from each other, and one that several names lead to from two.
+    var startedAt: String
+
+    func isSameServer(as other: ServerFacts) -> Bool { system == other.system && startedAt == other.startedAt }
+}
+
+/// What was seen of several servers, and which of them is to be used.
+struct ServerView {
+    struct Seen: Hashable {
+        var server: DatabaseServer
+        var facts: ServerFacts
+    }
+
+    enum Choice: Equatable {
+        case server(Seen)
+        /// None that the connection could use.
+        case missing
+        case conflict(ServerConflict)
+    }
+
+    /// Those that answered, in the order of the URL.
+    var seen: [Seen]
+    /// The primary that the lane was at last.
+    var known: Seen?
+
+    /// Which server the lane takes: of those that are no standbys the one at the latest timeline.
+    var primary: Choice {
+        let all = seen.filter { !$0.facts.isStandby }
+        guard let any = all.first else { return .missing }
+        var primaries = all
+        if let known = remembered {
+            primaries = all.filter { $0.facts.system == known.facts.system }
+            if primaries.isEmpty { return .conflict(.foreign(any.server)) }
+        } else if let other = all.first(where: { $0.facts.system != any.facts.system }) {
+            return .conflict(.differentDatabases(any.server, other.server))
+        }
+        let system = primaries[0].facts.system
+        let ofSystem = seen.filter { $0.facts.system == system }
+        let known = remembered?.facts.timeline ?? 0
+        let newest = ofSystem.reduce(known) { max($0, $1.facts.timeline) }
+        primaries = primaries.filter { primary in
+            primary.facts.timeline == newest
+        }
+        guard let first = primaries.first else { return behind(ofSystem, newest: newest) }
+        let others = primaries.filter { !$0.facts.isSameServer(as: first.facts) }
+        guard let other = others.first else { return .server(first) }
+        let writable = primaries.filter { !$0.facts.isReadOnly }
+        guard let one = writable.first else { return .conflict(.twoPrimaries(first.server, other.server, newest)) }
+        let rival = writable.first { !$0.facts.isSameServer(as: one.facts) }
+        return rival.map { .conflict(.twoPrimaries(one.server, $0.server, newest)) } ?? .server(one)
+    }
+
+    /// Which server the reader takes: the lane's, or without one the standby that is furthest ahead.
+    func reader(allowsStandby: Bool) -> Choice {
+        let primary = primary
+        let conflict: ServerConflict?
+        switch primary {
+        case .server: return primary
+        case .missing: conflict = nil
+        case .conflict(let found):
+            guard found.isAboutPrimariesAlone else { return primary }
+            conflict = found
+        }
+        let instead = conflict.map { Choice.conflict($0) } ?? .missing
+        guard allowsStandby else { return instead }
+        var standbys = seen.filter(\.facts.isStandby)
+        if let known = remembered { standbys = standbys.filter { $0.facts.system == known.facts.system } }
+        guard let first = standbys.first else { return instead }
+        if let other = standbys.first(where: { $0.facts.system != first.facts.system }) {
+            return .conflict(.differentDatabases(first.server, other.server))
+        }
+        // The first of those that are furthest.
+        return .server(standbys.dropFirst().reduce(first) { $1.facts.timeline > $0.facts.timeline ? $1 : $0 })
+    }
+
+    /// What is to be said of the primaries that were passed over for `chosen`.
+    func passedOver(for chosen: Seen) -> [ServerConflict] {
+        seen.compactMap { other in
+            guard !other.facts.isStandby, !other.facts.isSameServer(as: chosen.facts) else { return nil }
+            guard other.facts.system == chosen.facts.system else { return .foreign(other.server) }
+            guard other.facts.timeline < chosen.facts.timeline else { return nil }
+            return .oldPrimary(other.server, other.facts.timeline, chosen.server, chosen.facts.timeline)
+        }
+    }
+
+    /// Nothing where another database's server stands in the very place: somebody put it there.
+    private var remembered: Seen? {
+        guard let known else { return nil }
+        let isReplaced = seen.contains { $0.server == known.server && $0.facts.system != known.facts.system }
+        return isReplaced ? nil : known
+    }
+
+    private func behind(_ ofSystem: [Seen], newest: Int64) -> Choice {
+        let primaries = ofSystem.filter { !$0.facts.isStandby }
+        guard let first = primaries.first else { return .missing }
+        let best = primaries.dropFirst().reduce(first) { $1.facts.timeline > $0.facts.timeline ? $1 : $0 }
+        let witness = ofSystem.first { $0.facts.timeline == newest }
+        return .conflict(.behind(best.server, best.facts.timeline, newest, follower: witness?.server))
+    }
+}
+
+/// Why a server that is there is not used.
+enum ServerConflict: Hashable {
+    case twoPrimaries(DatabaseServer, DatabaseServer, Int64)
+    case differentDatabases(DatabaseServer, DatabaseServer)
+    /// Of another database than the one that the lane was at.
+    case foreign(DatabaseServer)
+    /// The only primary there, while another was promoted since; a standby that follows that one.
+    case behind(DatabaseServer, Int64, Int64, follower: DatabaseServer?)
+    /// A newer one is there.
+    case oldPrimary(DatabaseServer, Int64, DatabaseServer, Int64)
+
+    var reason: String {
+        switch self {
+        case .twoPrimaries(let one, let other, let timeline):
+            "\(one.name) and \(other.name) are both primaries at timeline \(timeline)"
+        case .differentDatabases(let one, let other):
+            "\(one.name) and \(other.name) are of different databases"
+        case .foreign(let server): "\(server.name) is of another database than likesd was at"
+        case .behind(let server, let timeline, let newest, nil):
+            "\(server.name) is an old primary, at timeline \(timeline) while another was promoted to \(newest)"
+        case .behind(let server, let timeline, let newest, let follower?):
+            "\(server.name) is an old primary, at timeline \(timeline) while the standby \(follower.name) "
+                + "is at \(newest)"
+        case .oldPrimary(let server, let timeline, let newer, let newest):
+            "\(server.name) is an old primary, at timeline \(timeline) while \(newer.name) is at \(newest)"
+        }
+    }
+
+    /// What to do. `setting`: where DATABASE_URL stands.
+    func next(_ setting: String) -> String {
+        switch self {
+        case .twoPrimaries: "end one of the two servers, or make it a standby of the other"
+        case .differentDatabases: "take one of the two servers out of \(setting), or end it"
+        case .foreign(let server):
+            "end \(server.name), or take it out of \(setting), or restart likesd to go there all the same"
+        case .behind(let server, _, _, nil):
+            "start the promoted primary and end \(server.name), or restart likesd to take it all the same"
+        case .behind(let server, _, _, _?): "start the promoted primary, and end \(server.name)"
+        case .oldPrimary(let server, _, _, _): "end \(server.name), or make it a standby"
+        }
+    }
+
+    /// Standbys are what they seem.
+    fileprivate var isAboutPrimariesAlone: Bool {
+        switch self {
+        case .foreign, .behind, .oldPrimary: true
+        case .twoPrimaries, .differentDatabases: false
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import LikesCore
+
+/// One look at several servers, side by side: asks each of them who it is, for as long as somebody can gain from it.
+///
+/// A server that does not answer keeps nobody waiting: see `hasWaited` and `isOver`. One that nobody listens at is
+/// asked again while others are waited for, since it may be the one that comes back.
+final class ServerLook {
+    enum State {
+        case queued
+        case asking(ServerProbe)
+        case answered(ServerFacts)
+        case failed(ServerProbe.Failure)
+    }
+
+    let servers: [DatabaseServer]
+    private(set) var states: [State]
+    private let configuration: Configuration
+    private let loop: EventLoop
+    private let onNews: (ServerLook) -> Void
+    private var steps: Int64 = 0
+    private var timer: OneTimer?
+
+    /// `onNews`: there is a further answer, or time has passed.
+    init(
+        _ servers: [DatabaseServer], configuration: Configuration, loop: EventLoop,
+        onNews: @escaping (ServerLook) -> Void
+    ) {
+        self.servers = servers
+        states = servers.map { _ in .queued }
+        self.configuration = configuration
+        self.loop = loop
+        self.onNews = onNews
+    }
+
+    /// What was answered so far.
+    var seen: [ServerView.Seen] {
+        zip(servers, states).compactMap { server, state in
+            guard case .answered(let facts) = state else { return nil }
+            return ServerView.Seen(server: server, facts: facts)
+        }
+    }
+
+    /// Servers that do not let likesd in until somebody sets something right.
+    var refusals: [(DatabaseServer, ServerProbe.Failure)] {
+        zip(servers, states).compactMap { server, state in
+            guard case .failed(let failure) = state, failure.refusal.reason.isLasting else { return nil }
+            return (server, failure)
+        }
+    }
+
+    /// Who has not answered has had its time, where one that can be used has.
+    var hasWaited: Bool { isOver || steps * EdgeLimits.serverStepMs >= EdgeLimits.serverAnswerMsMax }
+
+    /// All have answered or failed, or time is up.
+    var isOver: Bool {
+        steps * EdgeLimits.serverStepMs >= EdgeLimits.serverLookMsMax
+            || states.allSatisfy { state in
+                switch state {
+                case .queued, .asking: false
+                case .answered, .failed: true
+                }
+            }
+    }
+
+    func begin() throws(DaemonError) {
+        try wait()
+        askQueued()
+        onNews(self)
+    }
+
+    func cancel() {
+        timer?.cancel()
+        timer = nil
+        for state in states { if case .asking(let probe) = state { probe.cancel() } }
+        states = []
+    }
+
+    private func wait() throws(DaemonError) {
+        timer = try loop.timer(afterMs: EdgeLimits.serverStepMs) { [unowned self] in self.step() }
+    }
+
+    private func step() {
+        steps += 1
+        for place in states.indices {
+            guard case .failed(let failure) = states[place], !failure.refusal.reason.isLasting else { continue }
+            states[place] = .queued
+        }
+        askQueued()
+        // Without a timer the look would have no end.
+        do { try wait() } catch { steps = EdgeLimits.serverLookMsMax }
+        onNews(self)
+    }
+
+    private func askQueued() {
+        var asking = 0
+        for state in states { if case .asking = state { asking += 1 } }
+        for place in states.indices {
+            guard case .queued = states[place], asking < EdgeLimits.serversAskedMax else { continue }
+            let probe = ServerProbe(configuration: configuration, loop: loop) { [unowned self] result in
+                self.end(place, result)
+            }
+            if let failure = probe.start(servers[place]) {
+                states[place] = .failed(failure)
+            } else {
+                states[place] = .asking(probe)
+                asking += 1
+            }
+        }
+    }
+
+    private func end(_ place: Int, _ result: Result<ServerFacts, ServerProbe.Failure>) {
+        switch result {
+        case .success(let facts): states[place] = .answered(facts)
+        case .failure(let failure): states[place] = .failed(failure)
+        }
+        askQueued()
+        onNews(self)
+    }
+}
+
+extension ConnectRefusal.Reason {
+    /// Something has to be set right before the server answers.
+    fileprivate var isLasting: Bool {
+        switch self {
+        case .noServer, .serverStarting, .tooManyConnections, .unclear: false
+        case .noRole, .roleMayNotLogIn, .wrongPassword, .noPassword, .otherIdentity, .notLetIn, .noDatabase,
+            .noPermission:
+            true
+        }
+    }
+}

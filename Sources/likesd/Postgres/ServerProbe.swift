@@ -1,0 +1,147 @@
+import CPostgres
+import CSystemd
+import LikesCore
+
+/// Asks one server who it is, over a connection of its own that ends with the answer, without ever waiting.
+final class ServerProbe {
+    struct Failure: Error {
+        var refusal: ConnectRefusal
+        var target: DatabaseTarget
+    }
+
+    private let loop: EventLoop
+    private let configuration: Configuration
+    private let onEnd: (Result<ServerFacts, Failure>) -> Void
+    private var connection: OpaquePointer?
+    private var source: IOSource?
+    private var isAsking = false
+
+    /// `onEnd` is called once, unless the probe is cancelled before.
+    init(configuration: Configuration, loop: EventLoop, onEnd: @escaping (Result<ServerFacts, Failure>) -> Void) {
+        self.configuration = configuration
+        self.loop = loop
+        self.onEnd = onEnd
+    }
+
+    deinit { cancel() }
+
+    /// Begins; the failure, where it ends with that.
+    func start(_ server: DatabaseServer) -> Failure? {
+        let overrides = DatabaseHosts.settings([server]) + [("target_session_attrs", "any")]
+        connection = ConnectionStart.begin("likesd look", url: configuration.databaseURL, overrides)
+        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+        guard PQstatus(connection) != CONNECTION_BAD, watch(EPOLLOUT.rawValue) else {
+            // What libpq says before any attempt is about the setting, of which it may repeat a part.
+            var failure = failure
+            let text = DatabaseURL.redacted(failure.refusal.text, about: configuration.databaseURL)
+            failure.refusal = ConnectRefusal(text)
+            cancel()
+            return failure
+        }
+        return nil
+    }
+
+    func cancel() {
+        // libpq may close its socket in any of its functions while connecting: the source goes first.
+        source?.cancel()
+        source = nil
+        PQfinish(connection)
+        connection = nil
+    }
+
+    private var failure: Failure {
+        let text = PQerrorMessage(connection).map { String(cString: $0) } ?? "no connection"
+        return Failure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))
+    }
+
+    private func end(_ result: Result<ServerFacts, Failure>) {
+        cancel()
+        onEnd(result)
+    }
+
+    // MARK: Events
+
+    private func watch(_ events: UInt32) -> Bool {
+        source = try? loop.watch(PQsocket(connection), for: events) { [unowned self] events in
+            if self.isAsking { self.collect() } else { self.poll() }
+        }
+        return source != nil
+    }
+
+    private func poll() {
+        source?.cancel()
+        source = nil
+        let isAlive =
+            switch PQconnectPoll(connection) {
+            case PGRES_POLLING_READING: watch(EPOLLIN.rawValue)
+            case PGRES_POLLING_WRITING: watch(EPOLLOUT.rawValue)
+            case PGRES_POLLING_OK: ask()
+            default: false
+            }
+        if !isAlive { end(.failure(failure)) }
+    }
+
+    private func ask() -> Bool {
+        isAsking = true
+        guard PQsetnonblocking(connection, 1) == 0, PQsendQuery(connection, ServerFacts.question) == 1 else {
+            return false
+        }
+        return flush()
+    }
+
+    private func flush() -> Bool {
+        let status = PQflush(connection)
+        guard status >= 0 else { return false }
+        let events = status == 0 ? EPOLLIN.rawValue : EPOLLIN.rawValue | EPOLLOUT.rawValue
+        guard let source else { return watch(events) }
+        source.setEvents(events)
+        return true
+    }
+
+    private func collect() {
+        guard PQconsumeInput(connection) == 1, flush() else { return end(.failure(failure)) }
+        guard PQisBusy(connection) == 0 else { return }
+        guard let raw = PQgetResult(connection) else { return end(.failure(failure)) }
+        let result = StatementResult(raw)
+        guard result.status == PGRES_TUPLES_OK, let facts = ServerFacts(result) else {
+            let text = "\(result.message)"
+            return end(.failure(Failure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))))
+        }
+        end(.success(facts))
+    }
+}
+
+extension ServerFacts {
+    /// The timeline leads the names of the log's files, in hex. A standby writes none: what it has replayed to is in
+    /// its control file, now and then.
+    fileprivate static let question = """
+        SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
+            (SELECT system_identifier FROM pg_control_system()),
+            CASE WHEN pg_is_in_recovery()
+                THEN to_hex(greatest(
+                    (SELECT timeline_id FROM pg_control_checkpoint()),
+                    (SELECT min_recovery_end_timeline FROM pg_control_recovery())))
+                ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+            extract(epoch FROM pg_postmaster_start_time())
+        """
+
+    /// nil: not an answer to the question.
+    fileprivate init?(_ result: borrowing StatementResult) {
+        guard result.rowCount == 1, result.columnCount == 5, let timeline = Int64(result.text(0, 3), radix: 16) else {
+            return nil
+        }
+        self.init(
+            isStandby: result.text(0, 0) == "t", isReadOnly: result.text(0, 1) == "t", system: result.text(0, 2),
+            timeline: timeline, startedAt: result.text(0, 4))
+    }
+}
+
+extension DatabaseTarget {
+    /// Where the connection leads, or was to lead.
+    init(of connection: OpaquePointer?) {
+        func text(_ value: UnsafePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
+        self.init(
+            host: text(PQhost(connection)), port: text(PQport(connection)), database: text(PQdb(connection)),
+            role: text(PQuser(connection)))
+    }
+}
