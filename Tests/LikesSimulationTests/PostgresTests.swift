@@ -100,7 +100,9 @@ private struct Database {
         let database = Database()
         for connection: Int32 in [1, 2] {
             database.connect(connection)
-            database.send(.fence(1, FenceRequest(host: Int64(connection), lane: Int64(connection), former: nil, rows: [])), connection)
+            database.send(
+                .fence(1, FenceRequest(host: Int64(connection), lane: Int64(connection), former: nil, rows: [])),
+                connection)
         }
         database.run()
         let pair = database.pair(1, 0)

@@ -106,7 +106,9 @@ import Testing
 
     @Test(
         "Another server, a marker that is none, and a key of another type make a new marker.",
-        arguments: [["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3:0 0 5 a b"], ["SET", ""], ["LPUSH", "x"]])
+        arguments: [
+            ["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3:0 0 5 a b"], ["SET", ""], ["LPUSH", "x"],
+        ])
     func foreignMarkers(_ words: [String]) throws {
         try redis.run("DEL", "likesd:generation")
         try redis.run(words[0], "likesd:generation", words[1])

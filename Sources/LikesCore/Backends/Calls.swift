@@ -55,7 +55,8 @@ enum Call {
 
 /// Calls are counted by these.
 enum CallKind: Int, CaseIterable {
-    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairRead, repairSelect, doubt
+    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairRead, repairSelect,
+        doubt
 }
 
 /// What Redis may refuse while it does the rest.
