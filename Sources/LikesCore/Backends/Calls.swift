@@ -70,6 +70,14 @@ enum CounterSelect {
     case changes([ChangeIndex])
     /// Repairs that have to know what was committed.
     case repairs([Item], read: UInt64, WritePermit)
+
+    /// How many counters were asked for.
+    var count: Int {
+        switch self {
+        case .fetches(let items, _), .repairs(let items, _, _): items.count
+        case .changes(let changes): changes.count
+        }
+    }
 }
 
 /// A pair to look up, and who asked.

@@ -62,6 +62,9 @@ extension Core {
         abandon(given, now: now, into: &actions)
         switch failure {
         case .late: return
+        case .misfit(let misfit):
+            guard redis.isUp else { return }
+            giveUp(.redis, .unreachable(misfit.text), now: now, into: &actions)
         case .otherGeneration:
             guard redis.isUp else { return }
             giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), now: now, into: &actions)
@@ -154,7 +157,7 @@ extension Core {
     // MARK: Calls without an answer
 
     /// The call's connection is gone, or Redis refused it: go on without.
-    private mutating func abandon(_ call: Call, now: Instant, into actions: inout [Action]) {
+    mutating func abandon(_ call: Call, now: Instant, into actions: inout [Action]) {
         switch call {
         case .admission(let admitted):
             for index in admitted { admitLocally(index, now: now, into: &actions) }
@@ -248,7 +251,7 @@ extension Core {
     }
 
     /// An answer that will not get better by asking again.
-    private mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
+    mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch call {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:

@@ -31,7 +31,9 @@ extension Core {
         laneRow.tendAt = state != nil || laneRow.isBehind ? now : nil
         guard let unresolved = laneRow.unresolved else { return }
         laneRow.unresolved = nil
-        guard let state, state.batch != unresolved.request.batch || state.changed.count == unresolved.request.rows.count
+        let number = unresolved.request.batch
+        guard let state, state.batch <= number,
+            state.batch < number || state.changed.count == unresolved.request.rows.count
         else {
             let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
             let uncertain = Reply.error(ErrorReply(.uncertain, text))
@@ -39,7 +41,7 @@ extension Core {
             for index in unresolved.changes { finish(index, uncertain, now: now, into: &actions) }
             return
         }
-        if state.batch == unresolved.request.batch {
+        if state.batch == number {
             statistics.batchesFoundCommitted += 1
             resolve(unresolved, changed: state.changed, now: now, into: &actions)
         } else {

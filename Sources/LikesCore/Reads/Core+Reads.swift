@@ -112,8 +112,11 @@ extension Core {
         _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
     ) {
         guard case .readCounters(let items, let generation)? = calls.end(call) else { return }
+        guard items.count == counters.count else {
+            return disbelieve(
+                .readCounters(items, generation), .otherNumber(of: "counters"), now: now, into: &actions)
+        }
         if !items.isEmpty { redisRefusals[.reading] = nil }
-        precondition(items.count == counters.count, "an answer for other items")
         guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
         var missed: [Item] = []
         for (item, counter) in zip(items, counters) {
@@ -136,6 +139,9 @@ extension Core {
         _ call: CallID, _ counters: [CounterState], now: Instant, into actions: inout [Action]
     ) {
         guard case .selectCounters(let select)? = calls.end(call) else { return }
+        guard counters.count == select.count else {
+            return disbelieve(.selectCounters(select), .otherNumber(of: "counters"), now: now, into: &actions)
+        }
         reader.proved()
         switch select {
         case .fetches(_, let permit):
@@ -191,8 +197,10 @@ extension Core {
         _ call: CallID, _ states: [PairState], now: Instant, into actions: inout [Action]
     ) {
         guard case .selectPairs(let reads)? = calls.end(call) else { return }
+        guard reads.count == states.count else {
+            return disbelieve(.selectPairs(reads), .otherNumber(of: "pairs"), now: now, into: &actions)
+        }
         reader.proved()
-        precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
             noteRead(state.counter)
             switch read.asker {

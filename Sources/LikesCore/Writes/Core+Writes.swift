@@ -149,8 +149,10 @@ extension Core {
         _ call: CallID, _ verdicts: [AdmissionVerdict], now: Instant, into actions: inout [Action]
     ) {
         guard case .admission(let admitted)? = calls.end(call) else { return }
+        guard admitted.count == verdicts.count else {
+            return disbelieve(.admission(admitted), .otherNumber(of: "verdicts"), now: now, into: &actions)
+        }
         redisRefusals[.admission] = nil
-        precondition(admitted.count == verdicts.count, "verdicts for other changes")
         for (index, verdict) in zip(admitted, verdicts) {
             switch verdict {
             case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
@@ -253,18 +255,30 @@ extension Core {
         _ call: CallID, _ outcome: BatchOutcome, now: Instant, into actions: inout [Action]
     ) {
         guard case .commit(let sent)? = calls.end(call) else { return }
+        guard outcome.changed.count == sent.request.rows.count else {
+            return disbelieve(.commit(sent), .otherNumber(of: "rows"), now: now, into: &actions)
+        }
+        let replay = sent.batch.replay(outcome)
+        settle(sent, outcome, replay.results, now: now, into: &actions)
+        if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, now: now, into: &actions) }
+    }
+
+    private mutating func settle(
+        _ sent: SentBatch, _ outcome: BatchOutcome, _ results: [ChangeResult], now: Instant,
+        into actions: inout [Action]
+    ) {
         noteLaneWritten(journal: sent.request.journal, now: now)
         laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
         noteCommitted(outcome.counters, sent.permit, now: now)
         var written: [ChangeIndex] = []
-        for (index, result) in zip(sent.changes, sent.batch.replay(outcome)) {
+        for (index, result) in zip(sent.changes, results) {
             if changes[index].isAnswered {
                 changes.release(index)
             } else if let count = result.count {
                 changes[index].stage = .writingThrough(.change(changed: result.changed, count: count))
                 written.append(index)
             } else {
-                owe(index, changed: false)
+                owe(index, changed: result.changed)
             }
         }
         let recentLikes = sent.batch.recentLikes(changed: outcome.changed)

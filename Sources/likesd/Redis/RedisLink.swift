@@ -179,7 +179,7 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: Replies
 
     func received(_ reply: RedisReply) {
-        guard let what = sent.popFirst() else { preconditionFailure("a reply from Redis to no command") }
+        guard let what = sent.popFirst() else { return connection.giveUp("it answers what it was not asked") }
         let error = reply.error.map(RedisReply.withoutPlace)
         switch what {
         case .step(let name):
