@@ -68,7 +68,6 @@ def is_told(reply):
 def test_no_answer_of_postgresql_ends_the_daemon(daemon, own_postgres, number, name):
     user, liked, item = number(), f"post:{number()}", f"post:{number()}"
     assert daemon.call("LIKE", user, liked) == [1, 1]
-    pid = daemon.server.pid
     meddle, mend = MISFITS[name]
     with own_postgres.connect() as sql, daemon.connect() as client:
         sql.execute(meddle)
@@ -77,10 +76,9 @@ def test_no_answer_of_postgresql_ends_the_daemon(daemon, own_postgres, number, n
         # Counts are read, and pairs, of what the meddling left.
         for request in [("MCOUNT", item, liked), ("LIKE", user, liked), ("MLIKED", user, item, liked), ("PING",)]:
             client.call(*request)
-        assert daemon.server.running and daemon.server.pid == pid
+        assert daemon.server.running
         sql.execute(mend)
     works_again(daemon, number)
-    assert daemon.server.pid == pid
 
 
 def test_a_batch_without_its_counters_is_stored_and_said(daemon, own_postgres, number):
