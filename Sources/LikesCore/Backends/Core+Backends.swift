@@ -32,7 +32,9 @@ extension Core {
         }
         switch backend {
         case .redis: trust.lose()
-        case .lane: laneRow.epoch = nil
+        case .lane:
+            laneRow.epoch = nil
+            laneRow.trouble = failure
         case .subscriber, .reader: break
         }
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
@@ -293,6 +295,11 @@ extension Core {
 }
 
 extension BackendFailure {
+    /// PostgreSQL stopped waiting for its synchronous standby.
+    static let awaitsStandby = BackendFailure.unreachable(
+        "it waits for a synchronous standby, and the wait was cancelled: nothing is acknowledged before a standby has it",
+        next: "start the standby, or take it out of synchronous_standby_names")
+
     /// The reason in words.
     var reason: String {
         switch self {

@@ -26,6 +26,7 @@ extension Core {
     package mutating func fenced(_ call: CallID, _ state: LaneState?, now: Instant, into actions: inout [Action]) {
         guard case .fence? = calls.end(call) else { return }
         lane.proved()
+        laneRow.trouble = nil
         laneRow.epoch = state?.epoch ?? 1
         laneRow.hasJournal = state != nil
         laneRow.tendAt = state != nil || laneRow.isBehind ? now : nil
@@ -74,6 +75,14 @@ extension Core {
         case .tend(let request): tendingFailed(request, now: now)
         default: preconditionFailure("only commit and tend are fenced")
         }
+    }
+
+    /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the
+    /// standby may take over without it. The next connection's fence commits as well, and waits for the standby, so
+    /// that what it finds is safe.
+    package mutating func standbyWaitCancelled(now: Instant, into actions: inout [Action]) {
+        guard lane.isUp else { return }
+        giveUp(.lane, .awaitsStandby, now: now, into: &actions)
     }
 
     // MARK: Tending

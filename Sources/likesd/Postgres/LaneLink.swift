@@ -52,6 +52,11 @@ final class LaneLink: PostgresLink {
         return true
     }
 
+    override func noticed(_ notice: ServerNotice) {
+        guard isReady, notice.isCancelledStandbyWait else { return }
+        host.deliver { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+    }
+
     override func forget() { underWay = nil }
 
     override func collect() {

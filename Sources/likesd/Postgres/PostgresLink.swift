@@ -47,6 +47,9 @@ class PostgresLink {
     /// Takes the results that have come in.
     func collect() {}
 
+    /// The server said something beside its results. libpq must not be called from here.
+    func noticed(_ notice: ServerNotice) {}
+
     /// The connection is gone, and with it what was under way.
     func forget() {}
 
@@ -107,12 +110,14 @@ class PostgresLink {
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
         // With the server's codes, and its places: what it refuses is told apart by them.
         PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
-        PQsetNoticeProcessor(
+        PQsetNoticeReceiver(
             connection,
-            { context, text in
-                guard let context, let text else { return }
+            { context, result in
+                guard let context, let result else { return }
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
-                link.host.actions.append(.log(.debug, "PostgreSQL: \(String(cString: text))"))
+                let notice = ServerNotice(result)
+                link.host.actions.append(.log(.debug, "PostgreSQL: \(notice.text)"))
+                link.noticed(notice)
             }, Unmanaged.passUnretained(self).toOpaque())
         if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
         watch(EPOLLOUT.rawValue)

@@ -60,14 +60,16 @@ struct StatementResult: ~Copyable {
     private func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { String(cString: $0) } }
 }
 
-/// Fields of an error; libpq's macros for them are characters, which Swift does not import.
-private enum PostgresField {
+/// Fields of an error or a notice; libpq's macros for them are characters, which Swift does not import.
+enum PostgresField {
     /// PG_DIAG_SEVERITY_NONLOCALIZED
     static let severity = Int32(UInt8(ascii: "V"))
     /// PG_DIAG_SQLSTATE
     static let sqlState = Int32(UInt8(ascii: "C"))
     /// PG_DIAG_MESSAGE_PRIMARY
     static let message = Int32(UInt8(ascii: "M"))
+    /// PG_DIAG_SOURCE_FUNCTION
+    static let function = Int32(UInt8(ascii: "R"))
 }
 
 extension StatementFailure {
