@@ -127,15 +127,27 @@ extension Core {
         }
     }
 
-    /// What this host changed enters its cache, unless something newer was heard of since, or may have been.
-    mutating func noteCommitted(_ counters: [CounterState], _ permit: WritePermit, now: Instant) {
+    /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
+    /// the counters that were known to be newer.
+    mutating func noteCommitted(
+        _ counters: [CounterState], _ permit: WritePermit, now: Instant
+    ) -> [Item: CounterState] {
         let isRecent = permit.isYoung(at: now)
+        var newer: [Item: CounterState] = [:]
         for counter in counters {
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
-            if isRecent { _ = cache.store(newest, now: now) } else { cache.update(newest) }
+            var standing = newest
+            if isRecent {
+                standing = cache.store(newest, now: now)
+            } else {
+                cache.update(newest)
+                standing = cache.stale(counter.item) ?? newest
+            }
+            if standing.version > counter.version { newer[counter.item] = standing }
             noteNewer(newest)
             recent.know(newest, now: now)
         }
+        return newer
     }
 
     /// A fetch of the item on its way may bring something older.

@@ -3,8 +3,8 @@ import LikesProtocol
 // The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
 extension Core {
     /// One count asked for. Behind an unanswered change of the same item and connection it waits for that; it takes the
-    /// change's count when PostgreSQL has not been asked for it yet. One that was read before may be older than what
-    /// others were told in between.
+    /// change's count when PostgreSQL has not been asked for it yet, or a newer one that is known by then. One that was
+    /// read before may be older than what others were told in between.
     mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
         guard let index = lastChange(before: part.ticket, where: { $0.pair.item == item }) else {
             return fetchCount(item, part, now: now, into: &actions)
@@ -15,7 +15,7 @@ extension Core {
         case .following, .admission, .held, .queued, .sent: takesCount = true
         case .verifying, .counting, .writingThrough: takesCount = false
         }
-        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount: takesCount))
+        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount ? .ofChange : .asked))
         if takesCount { sessions.follow(part.ticket, item) }
     }
 

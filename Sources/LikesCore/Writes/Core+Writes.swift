@@ -269,12 +269,13 @@ extension Core {
     ) {
         noteLaneWritten(journal: sent.request.journal, now: now)
         laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
-        noteCommitted(outcome.counters, sent.permit, now: now)
+        let newer = noteCommitted(outcome.counters, sent.permit, now: now)
         var written: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, results) {
             if changes[index].isAnswered {
                 changes.release(index)
             } else if let count = result.count {
+                if !newer.isEmpty, let known = newer[changes[index].pair.item] { overtake(index, known.count) }
                 changes[index].stage = .writingThrough(.change(changed: result.changed, count: count))
                 written.append(index)
             } else {
@@ -287,6 +288,17 @@ extension Core {
         // Without Redis the batch has noted what it changed for all hosts.
         if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters.map(\.item), now: now) }
         finishWritten(written, now: now, into: &actions)
+    }
+
+    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT behind the
+    /// change must not go back behind it. Later changes of its own pipeline are in no batch yet.
+    private mutating func overtake(_ index: ChangeIndex, _ count: Int64) {
+        let ticket = changes[index].ticket
+        guard let behind = followers[ticket] else { return }
+        followers[ticket] = behind.map { follower in
+            guard case .count(let part, let item, .ofChange) = follower else { return follower }
+            return .count(part, item, .newer(count))
+        }
     }
 
     /// The change is durable, its reply waits for its item's count.
