@@ -6,7 +6,6 @@ extension Core {
         redis.connected(now: now)
         actions.append(.log(.notice, "\(Self.name(.redis)) connected"))
         redisRefusals = [:]
-        localRate.reset()
         repairs.retryNow()
         heartbeat.restart(now: now)
         verifyRedis(now: now, into: &actions)

@@ -65,7 +65,7 @@ extension Core {
     // MARK: Sending
 
     mutating func sendWrites(now: Instant, into actions: inout [Action]) {
-        if redis.isUp {
+        if writableGeneration != nil {
             while !admissionQueue.isEmpty, calls[.admission] < Limits.callsInFlightMax {
                 var admitted: [ChangeIndex] = []
                 while admitted.count < Limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
@@ -76,7 +76,8 @@ extension Core {
                 actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
             }
             sendRepairs(now: now, into: &actions)
-        } else {
+        } else if calls[.admission] == 0 {
+            // Redis is away, or does nothing yet. Nothing overtakes what it was asked before.
             while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
         }
         sendLane(now: now, into: &actions)
@@ -153,6 +154,7 @@ extension Core {
             return disbelieve(.admission(admitted), .otherNumber(of: "verdicts"), now: now, into: &actions)
         }
         redisRefusals[.admission] = nil
+        localRate.notNeeded(now: now)
         for (index, verdict) in zip(admitted, verdicts) {
             switch verdict {
             case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
