@@ -212,11 +212,12 @@ extension Core {
         case .change(let index):
             if changes[index].isAnswered { changes.release(index) } else { admit(index) }
         case .admittedChange(let index): enqueue(index, isRecent: false, now: now, into: &actions)
-        case .count(let part, let item, let takesCount):
+        case .count(let part, let item, let source):
             guard isWaited(part) else { return }
-            if takesCount, case .change(_, let count) = reply {
+            switch (source, reply) {
+            case (.ofChange, .change(_, let count)), (.newer(let count), .change):
                 resolve(part, count, now: now, into: &actions)
-            } else {
+            default:
                 unfollow(part.ticket, .count(item))
                 count(item, part, now: now, into: &actions)
             }

@@ -121,10 +121,19 @@ enum Follower {
     case change(ChangeIndex)
     /// Its rate is counted already.
     case admittedChange(ChangeIndex)
-    /// `takesCount`: its count is the change's; otherwise: ask.
-    case count(Part, Item, takesCount: Bool)
+    case count(Part, Item, CountBehind)
     /// `answer`: what the change makes of the pair, when the request came before the change was sent; nil: ask.
     case liked(Part, Pair, answer: Bool?)
+}
+
+/// Where a COUNT behind a change has its count from.
+enum CountBehind {
+    /// It asks.
+    case asked
+    /// It is the change's.
+    case ofChange
+    /// It was known when the batch was answered, and is newer than the change's.
+    case newer(Int64)
 }
 
 /// When a request's time is over.

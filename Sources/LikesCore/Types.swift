@@ -286,8 +286,17 @@ package struct RecentLike: Hashable, Sendable {
     }
 }
 
+/// What a server said is nothing that it could say to what it was asked, with the tables, or the keys, as likesd needs
+/// them. In words for HEALTH and the log.
+package struct Misfit: Error, Equatable, Sendable {
+    package var text: String
+    package init(_ text: String) { self.text = text }
+}
+
 /// Why Redis did not do what was asked.
 package enum RedisFailure: Equatable, Sendable {
+    /// Nobody knows what it did.
+    case misfit(Misfit)
     /// It answered with an error.
     case refused(String)
     /// It came to it after the deadline, and did nothing.

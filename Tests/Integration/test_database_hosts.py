@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
 
@@ -340,3 +341,79 @@ def test_a_server_that_refuses_to_be_asked_is_said_with_what_to_do(
     assert daemon.call("LIKE", user, item) == [1, 1]
     eventually(lambda: says(daemon, standby, "can't be asked who it is", "pg_hba.conf"), "HEALTH to say so")
     assert daemon.health()["status"] == "ok"
+WAITING = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'likesd lane' AND wait_event = 'SyncRep' AND pid <> %s"
+)
+
+
+def synchronous(primary, standby):
+    """From now on each commit of the primary waits until the standby has it."""
+    caught_up(primary, standby)
+    primary.set("synchronous_standby_names", "*")
+    with primary.connect() as sql:
+        state = "SELECT sync_state FROM pg_stat_replication"
+        eventually(lambda: sql.execute(state).fetchall() == [("sync",)], "the standby to be synchronous")
+
+
+def cancel(sql, other_than=0):
+    """Cancels the wait of the lane's backend for the standby, once it is another one's than that; its process."""
+    waiting = eventually(lambda: sql.execute(WAITING, (other_than,)).fetchone(), "the lane to wait for the standby")
+    assert sql.execute("SELECT pg_cancel_backend(%s)", waiting).fetchone() == (True,)
+    return waiting[0]
+
+
+def nothing_came(client):
+    return not select.select([client.socket], [], [], 0)[0]
+
+
+def test_a_cancelled_wait_for_the_standby_acknowledges_nothing_until_the_standby_has_it(
+    own_postgres, standby, own_redis, start_daemon, number
+):
+    daemon = start_daemon(redis=own_redis, database_url=own_postgres.url(), REQUEST_TIMEOUT_MS=60_000)
+    item = f"post:{number()}"
+    synchronous(own_postgres, standby)
+    assert daemon.call("LIKE", number(), item) == [1, 1]
+    with own_postgres.connect() as sql, daemon.connect() as client:
+        standby.pause()
+        try:
+            client.send(client.form("LIKE", number(), item))
+            commit = cancel(sql)
+            # The fence of the next connection commits, and waits, too.
+            fence = cancel(sql, commit)
+            eventually(lambda: sql.execute(WAITING, (fence,)).fetchone(), "another fence to wait")
+            assert nothing_came(client)
+            health = daemon.health()
+            assert health["database"] == "unhealthy"
+            assert "waits for a synchronous standby" in health["message"]
+            assert "waits for a synchronous standby" in daemon.log()
+        finally:
+            standby.resume()
+        assert client.read() == [1, 2]
+    daemon.wait_healthy()
+
+
+def test_no_acknowledged_like_is_lost_when_a_wait_was_cancelled_and_the_standby_takes_over(
+    own_postgres, standby, own_redis, start_daemon, number
+):
+    daemon = start_daemon(redis=own_redis, database_url=url(own_postgres, standby), REQUEST_TIMEOUT_MS=2_000)
+    known, user, item = number(), number(), f"post:{number()}"
+    synchronous(own_postgres, standby)
+    assert daemon.call("LIKE", known, item) == [1, 1]
+    with own_postgres.connect() as sql, daemon.connect() as client:
+        journals = "SELECT count(*) FROM lanes WHERE item_ids <> '{}'"
+        eventually(lambda: sql.execute(journals).fetchone() == (0,), "the lane to rest: only the like is to wait")
+        standby.kill()
+        client.send(client.form("LIKE", user, item))
+        cancel(sql)
+        # It is there, on the one server.
+        assert sql.execute("SELECT count(*) FROM user_likes WHERE user_id = %s", (user,)).fetchone() == (1,)
+        reply = client.read()
+    own_postgres.kill()
+    standby.start()
+    with standby.connect() as connection:
+        connection.execute("SELECT pg_promote()")
+    daemon.wait_healthy()
+    acknowledged = {known} | ({user} if isinstance(reply, list) else set())
+    assert {one for one in (known, user) if daemon.call("LIKED", one, item)} >= acknowledged
+    assert reply.code == "UNCERTAIN"
+    eventually(lambda: daemon.call("LIKE", user, item) == [1, 2], "the like to be stored on the new primary")

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from support.database import drift, likes
+from support.relay import Relay
 from support.waiting import eventually
 from support.wire import array
 
@@ -125,3 +126,31 @@ def test_a_host_at_rest_leaves_nothing_to_retire(hosts, own_postgres, number):
         rows = sql.execute("SELECT xmin, lane, batch FROM lanes ORDER BY lane").fetchall()
         assert here.stop() == 0
         assert sql.execute("SELECT xmin, lane, batch FROM lanes ORDER BY lane").fetchall() == rows
+
+
+def test_a_count_behind_a_like_does_not_go_back_behind_what_its_host_has_told(
+    start_daemon, own_postgres, own_redis, place, number
+):
+    """PostgreSQL's answer to the like stands still; meanwhile others like the item, and its host tells so."""
+    item = f"post:{number()}"
+    with Relay(place / ".s.PGSQL.5432", own_postgres.folder / ".s.PGSQL.5432") as relay:
+        here = start_daemon(
+            own_postgres,
+            own_redis,
+            database_url=f"postgresql://postgres@/likes?host={place}",
+            LOCAL_CACHE_TTL_MS=FOR_EVER_MS,
+            REQUEST_TIMEOUT_MS=60_000,
+        )
+        there = start_daemon(own_postgres, own_redis)
+        with here.connect() as client, here.connect() as other, own_postgres.connect() as sql:
+            assert other.call("COUNT", item) == 0
+            relay.replies.close(lambda piece: b"likesd lane" in piece.opening)
+            client.send(array("LIKE", number(), item))
+            eventually(lambda: likes(sql, item), "the like to be stored")
+            assert there.call("LIKE", number(), item) == [1, 2]
+            eventually(lambda: other.call("COUNT", item) == 2, "the host to hear of it")
+            client.send(array("COUNT", item))
+            eventually(lambda: info(here, "requests_waiting") == "2", "the COUNT to wait behind the like")
+            relay.replies.open()
+            assert client.read() == [1, 1]
+            assert client.read() == 2

@@ -5,6 +5,7 @@ import random
 import pytest
 from support.database import put_likes
 from support.model import Model, random_request
+from support.relay import RedisRelay
 from support.wire import FORMS, array, inline
 
 
@@ -168,3 +169,38 @@ def test_a_pipeline_larger_than_every_buffer_is_answered_in_order(daemon, number
     expected = [model.apply(request) for request in requests]
     with daemon.connect() as client:
         assert_in_order(requests, client.pipeline(requests), expected)
+
+
+def test_a_like_and_an_unlike_keep_their_order_when_redis_loses_its_scripts(start_daemon, own_redis, place, user, item):
+    """Two admissions are on the wire; Redis does not know the script of the first, and that of the second again."""
+    scripts = []
+
+    def note(piece):
+        if piece.words and piece.words[:2] == [b"SCRIPT", b"LOAD"]:
+            scripts.append(piece.words[2])
+        return piece.data
+
+    def is_admission(piece):
+        return b"rate:%d:likes" % user in (piece.words or [])
+
+    with RedisRelay(place / "redis.sock", own_redis.socket) as relay:
+        relay.change = note
+        daemon = start_daemon(redis=own_redis, REDIS_URL=f"unix://{place}/redis.sock", REDIS_TIMEOUT_MS=20_000)
+        with own_redis.client() as cache, daemon.connect() as client:
+            relay.requests.close(is_admission)
+            relay.replies.close(is_admission)
+            for count, verb in enumerate(["LIKE", "UNLIKE"], 1):
+                client.send(client.form(verb, user, item))
+                relay.requests.wait_for(count, f"the admission of the {verb}")
+            cache.script_flush()
+            relay.requests.let(1)
+            relay.replies.wait_for(1, "Redis to miss the script")
+            for script in scripts:
+                cache.script_load(script)
+            relay.requests.open()
+            relay.replies.wait_for(2, "Redis to have done the second")
+            relay.replies.open()
+            assert client.read() == [1, 1]
+            assert client.read() == [1, 0]
+            assert client.call("LIKED", user, item) == 0
+        daemon.wait_healthy()

@@ -170,6 +170,43 @@ def test_the_rate_is_kept_per_host_without_redis(start_daemon, own_redis, number
         assert client.call("LIKE", other, item) == [1, 2]
 
 
+def test_the_rate_is_kept_by_the_process_until_redis_really_counts(start_daemon, own_postgres, own_redis, number, item):
+    """A user of Redis that may connect and listen, and none of the keys: nothing of it can be verified."""
+    limit, user = 20, number()
+    with own_redis.client() as cache:
+        cache.execute_command("ACL", "SETUSER", "app", "on", ">word", "+@all", "resetkeys", "&*")
+        daemon = start_daemon(
+            own_postgres,
+            own_redis,
+            until="listening",
+            REDIS_URL=f"unix://app:word@{own_redis.socket}?db=0",
+            RATE_LIMIT_REQUESTS=limit,
+            RATE_LIMIT_WINDOW_SECONDS=3600,
+        )
+        eventually(lambda: daemon.health()["database"] == "healthy", "the database")
+        with daemon.connect() as client:
+
+            def accepted():
+                replies = client.pipeline([("LIKE", user, item), ("UNLIKE", user, item)])
+                return sum(isinstance(reply, list) for reply in replies)
+
+            told = 0
+            while daemon.log().count("Redis connected") < 5:
+                told += accepted()
+            assert told == limit
+            assert "can't be verified" in daemon.health()["message"]
+            cache.execute_command("ACL", "SETUSER", "app", "~*")
+            while not cache.get(f"rate:{user}:likes"):
+                told += accepted()
+            daemon.wait_healthy()
+            told += sum(accepted() for _ in range(limit + 5))
+            assert limit < told <= 2 * limit
+            # Redis goes away once more: what the process counted has not been forgotten.
+            own_redis.kill()
+            eventually(lambda: daemon.health()["redis"] == "unhealthy", "Redis to be missed")
+            assert accepted() == 0
+
+
 def test_acknowledged_likes_survive_redis_failing_at_any_moment(settled, own_postgres, own_redis, number):
     """Redis goes and comes between the requests of one stream: nothing is lost and nothing drifts."""
     item = f"post:{number()}"

@@ -235,5 +235,7 @@ def test_flushed_scripts_are_loaded_again(start_daemon, own_redis, number):
         cache.script_flush()
         user = number()
         assert client.call("LIKE", user, item) == [1, 2]
-        assert cache.get(f"counter:{item}") == "2"
+        eventually(lambda: cache.get(f"counter:{item}") == "2", "Redis to have the count")
+        daemon.wait_healthy()
+        assert client.call("UNLIKE", user, item) == [1, 1]
         assert cache.get(f"rate:{user}:likes") == "1"

@@ -46,7 +46,8 @@ import Testing
             let items = Set(before.symmetricDifference(liked).map(\.item))
             let counters = items.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
                 .map { CounterState(item: $0, count: count($0), version: 1) }
-            let results = batch.replay(BatchOutcome(changed: changed, counters: counters))
+            let (results, uncounted) = batch.replay(BatchOutcome(changed: changed, counters: counters))
+            #expect(uncounted == [])
             #expect(results.map(\.changed) == expected.map(\.changed))
             #expect(results.map(\.count) == expected.map { items.contains($0.item) ? $0.count : nil })
         }

@@ -136,6 +136,77 @@ import Testing
         #expect(error.code == .rateLimited)
     }
 
+    @Test("Before Redis' data is verified the process counts, however often Redis comes and goes")
+    func beforeRedisDataIsVerified() throws {
+        var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader], byHand: [.verify])
+        let client = try script.open()
+        var replies: [Reply] = []
+        for _ in 0..<4 {
+            script.connect(.redis)
+            script.send(.like(ann), on: client)
+            for action in script.take() {
+                switch action {
+                case .reply(_, let reply): replies.append(reply)
+                case .commit(let call, _): script.commit(call, changed: [true], [counter(post, 1, 1)])
+                case .admit: Issue.record("asked to count before its data is verified")
+                default: continue
+                }
+            }
+            replies += script.replies(client)
+            script.lose(.redis)
+        }
+        #expect(replies.first == .change(changed: true, count: 1))
+        #expect(replies.dropFirst().map(\.isRateLimited) == [true, true, true])
+    }
+
+    @Test("What the process counted holds over a Redis that counted for less than a window, and is then forgotten")
+    func whatTheProcessCountedHolds() throws {
+        var script = Script(
+            { ($0.rateLimitRequests, $0.rateLimitWindowSeconds) = (1, 60) }, up: [.lane, .reader, .subscriber])
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.commit(1, changed: [true], [counter(post, 1, 1)])
+        script.connect(.redis)
+        _ = script.take()
+        script.send(.unlike(ann), on: client)
+        guard case .admit(let call, _)? = script.take().last else {
+            Issue.record("Redis does not count")
+            return
+        }
+        script.admit(call, [.limited(retrySeconds: 9)])
+        script.lose(.redis)
+        _ = script.take()
+        script.send(.unlike(ann), on: client)
+        #expect(script.replies(client).map(\.isRateLimited) == [true])
+        script.connect(.redis)
+        script.now = script.now.adding(ms: 60_000)
+        script.send(.unlike(ann), on: client)
+        #expect(script.core.localRate.usersCount == 1)
+        guard case .admit(let next, _)? = script.take().last else {
+            Issue.record("Redis does not count")
+            return
+        }
+        script.admit(next, [.limited(retrySeconds: 9)])
+        #expect(script.core.localRate.usersCount == 0)
+    }
+
+    @Test("A change that the process counts does not overtake one that Redis was asked about")
+    func aChangeThatTheProcessCounts() throws {
+        var script = Script({ $0.rateLimitRequests = 9 }, byHand: [.verify])
+        script.verify(1)
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        _ = script.take()
+        // Another past of the database: Redis' data is to be verified anew.
+        script.connect(.lane, DatabaseHistory(system: "7", timeline: 2))
+        _ = script.take()
+        script.send(.unlike(ann), on: client)
+        #expect(!script.take().contains { if case .commit = $0 { true } else { false } })
+        script.admit(2, [.admitted(recent: false)])
+        let commits = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
+        #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
+    }
+
     @Test("A deadlock is tried again with the same changes")
     func aDeadlockIsTriedAgainWithThe() throws {
         var script = Script()
@@ -174,5 +245,11 @@ import Testing
             actions == [
                 .disconnect(.redis), .selectCounters(3, [other]), .commit(4, [BatchRow(pair: ann, wanted: true)]),
             ])
+    }
+}
+
+extension Reply {
+    fileprivate var isRateLimited: Bool {
+        if case .error(let error) = self { error.code == .rateLimited } else { false }
     }
 }

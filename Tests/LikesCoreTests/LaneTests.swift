@@ -73,6 +73,32 @@ import Testing
         #expect(script.core.changes.count == 0)
     }
 
+    @Test("A commit whose wait for its standby was cancelled is answered once a fence has committed after it")
+    func aCommitWhoseWaitForItsStandbyWasCancelled() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader, .lane], byHand: [.fence])
+        script.fence(1, nil)
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.step { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+        // What the server says of the commit all the same.
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
+        #expect(script.core.healthMessage.contains("waits for a synchronous standby"))
+        script.connect(.lane)
+        #expect(script.take() == [.fence(3, lane: script.core.laneRow.lane, rows: rows(ann))])
+        // The fence waits as well, and is cancelled, too.
+        #expect(script.core.status == "down")
+        #expect(script.core.healthMessage.contains("waits for a synchronous standby"))
+        script.step { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+        script.fence(3, LaneState(epoch: 2, batch: 1, changed: [true]))
+        script.connect(.lane)
+        #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
+        script.fence(4, LaneState(epoch: 3, batch: 1, changed: [true]))
+        script.databaseHas(5, [counter(post, 1, 1)])
+        #expect(script.replies(client) == [.change(changed: true, count: 1)])
+        #expect(script.core.isDatabaseHealthy)
+    }
+
     @Test("No batch leaves before the lane is the connection's own")
     func noBatchLeavesBeforeTheLaneIsFenced() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader], byHand: [.fence])

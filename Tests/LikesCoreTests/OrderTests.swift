@@ -49,4 +49,57 @@ import Testing
         script.commit(4, changed: [true], [counter(post, 4, 4)])
         #expect(script.core.changes.count == 0)
     }
+
+    // MARK: A COUNT behind a change that was sent
+
+    /// A LIKE of ann's is on the wire; its batch will be answered with count 1 at version 1.
+    private func sent(localCacheEntries: Int = 1_000) throws -> (Script, ConnectionID) {
+        var script = Script { ($0.rateLimitRequests, $0.localCacheEntries) = (0, localCacheEntries) }
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        _ = script.take()
+        return (script, client)
+    }
+
+    @Test("A COUNT behind a change does not go back behind what was heard of meanwhile", arguments: [0, 1_000])
+    func whatWasHeardOfMeanwhile(localCacheEntries: Int) throws {
+        var (script, client) = try sent(localCacheEntries: localCacheEntries)
+        script.hear(counter(post, 2, 2))
+        script.send(.count(post), .counts([post]), on: client)
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        script.wroteThrough(3)
+        #expect(script.replies(client) == [.change(changed: true, count: 1), .integer(2), .integers([2])])
+    }
+
+    @Test("A COUNT behind a change does not go back behind what another connection was told", arguments: [0, 60_000])
+    func whatAnotherConnectionWasTold(slowMs: Int64) throws {
+        var (script, client) = try sent()
+        let second = try script.open()
+        script.send(.count(post), on: second)
+        script.redisHas(3, [counter(post, 2, 2)])
+        #expect(script.replies(second) == [.integer(2)])
+        script.send(.count(post), on: client)
+        // However old the batch's answer is.
+        script.now = script.now.adding(ms: slowMs)
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        if slowMs == 0 { script.wroteThrough(4) }
+        #expect(script.replies(client) == [.change(changed: true, count: 1), .integer(2)])
+    }
+
+    @Test("A COUNT behind a change does not see what comes after it in its pipeline, whatever else is known")
+    func whatComesAfterIt() throws {
+        var (script, client) = try sent()
+        script.hear(counter(post, 2, 2))
+        script.send(.count(post), .unlike(ann), on: client)
+        script.admit(3, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 1, 1)])
+        script.commit(5, changed: [true], [counter(post, 1, 3)])
+        script.wroteThrough(4)
+        script.wroteThrough(6)
+        #expect(
+            script.replies(client) == [
+                .change(changed: true, count: 1), .integer(2), .change(changed: true, count: 1),
+            ])
+    }
 }

@@ -184,6 +184,11 @@ struct Script {
         step { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
     }
 
+    mutating func misfit(_ call: CallID) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.answerMisfits(call, Misfit("nonsense"), now: now, into: &actions) }
+    }
+
     mutating func fence(_ call: CallID, _ state: LaneState?) {
         let call = calls[Int(call)]
         step { core, now, actions in core.fenced(call, state, now: now, into: &actions) }

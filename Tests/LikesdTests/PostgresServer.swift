@@ -151,10 +151,7 @@ final class LaneTester {
 
     /// Waits for the answer to `call`, the one sent last.
     func answer(_ call: LaneCall) throws -> LaneAnswer {
-        try result { result in
-            guard let answer = call.answer(result, types: types) else { throw Failure(text: "no such answer") }
-            return answer
-        }
+        try result { try call.answer($0, types: types) }
     }
 
     func perform(_ call: LaneCall) throws -> LaneAnswer {
@@ -166,7 +163,9 @@ final class LaneTester {
         let call = ReaderCall.repairs(1, after: cursor)
         call.write(to: &parameters, types: types)
         try send(call.statement)
-        return try result { ReaderCall.repairs($0, types: types) }
+        let answer = try result { try call.answer($0, types: types) }
+        guard case .repairs(let items, let next) = answer else { throw Failure(text: "no repairs: \(answer)") }
+        return (items, next)
     }
 
     private func result<Value>(_ body: (borrowing StatementResult) throws -> Value) throws -> Value {

@@ -74,6 +74,15 @@ enum CounterSelect {
     case repairs([Item], read: UInt64, WritePermit)
     /// Counters of which a newer version was spoken of than PostgreSQL had, in the era in which that was.
     case doubts([Doubts.Claim], era: Int64)
+
+    /// How many counters were asked for.
+    var count: Int {
+        switch self {
+        case .fetches(let items, _), .repairs(let items, _, _): items.count
+        case .doubts(let claims, _): claims.count
+        case .changes(let changes): changes.count
+        }
+    }
 }
 
 /// A pair to look up, and who asked.

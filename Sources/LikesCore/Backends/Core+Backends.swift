@@ -6,7 +6,6 @@ extension Core {
         redis.connected(now: now)
         actions.append(.log(.notice, "\(Self.name(.redis)) connected"))
         redisRefusals = [:]
-        localRate.reset()
         repairs.retryNow()
         heartbeat.restart(now: now)
         verifyRedis(now: now, into: &actions)
@@ -42,7 +41,9 @@ extension Core {
         }
         switch backend {
         case .redis: trust.lose()
-        case .lane: laneRow.epoch = nil
+        case .lane:
+            laneRow.epoch = nil
+            laneRow.trouble = failure
         case .subscriber, .reader: break
         }
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
@@ -72,6 +73,9 @@ extension Core {
         abandon(given, now: now, into: &actions)
         switch failure {
         case .late: return
+        case .misfit(let misfit):
+            guard redis.isUp else { return }
+            giveUp(.redis, .unreachable(misfit.text), now: now, into: &actions)
         case .otherGeneration:
             guard redis.isUp else { return }
             giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), now: now, into: &actions)
@@ -164,7 +168,7 @@ extension Core {
     // MARK: Calls without an answer
 
     /// The call's connection is gone, or Redis refused it: go on without.
-    private mutating func abandon(_ call: Call, now: Instant, into actions: inout [Action]) {
+    mutating func abandon(_ call: Call, now: Instant, into actions: inout [Action]) {
         switch call {
         case .admission(let admitted):
             for index in admitted { admitLocally(index, now: now, into: &actions) }
@@ -260,7 +264,7 @@ extension Core {
     }
 
     /// An answer that will not get better by asking again.
-    private mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
+    mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch call {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
@@ -303,6 +307,11 @@ extension Core {
 }
 
 extension BackendFailure {
+    /// PostgreSQL stopped waiting for its synchronous standby.
+    static let awaitsStandby = BackendFailure.unreachable(
+        "it waits for a synchronous standby, and the wait was cancelled: nothing is acknowledged before a standby has it",
+        next: "start the standby, or take it out of synchronous_standby_names")
+
     /// The reason in words.
     var reason: String {
         switch self {

@@ -98,7 +98,10 @@ extension Core {
         case .up:
             let msMax = backend == .redis ? redisTimeoutMs : postgresHungMs
             guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }
-            giveUp(backend, .unreachable("no answer for \(msMax) ms"), now: now, into: &actions)
+            // Its fence waits for the standby as well.
+            let isAwaited = backend == .lane && laneRow.trouble == .awaitsStandby
+            let failure = isAwaited ? .awaitsStandby : BackendFailure.unreachable("no answer for \(msMax) ms")
+            giveUp(backend, failure, now: now, into: &actions)
         }
     }
 
@@ -159,7 +162,7 @@ extension Core {
     }
 
     /// What is to be done about PostgreSQL, in words.
-    var databaseTrouble: String { (lane.failure ?? reader.failure)?.text ?? "it is slow or overloaded" }
+    var databaseTrouble: String { (laneFailure ?? reader.failure)?.text ?? "it is slow or overloaded" }
 
     /// Answered requests at the head of a queue go, so that queues do not grow while a backend stays away, and the
     /// timer is not armed for them.

@@ -102,17 +102,29 @@ extension Core {
         }
     }
 
-    /// What this host changed enters its cache, unless something newer was heard of since, or may have been.
-    mutating func noteCommitted(_ counters: [CounterState], _ permit: WritePermit, now: Instant) {
+    /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
+    /// the counters that were known to be newer.
+    mutating func noteCommitted(
+        _ counters: [CounterState], _ permit: WritePermit, now: Instant
+    ) -> [Item: CounterState] {
         // What was committed before the database was found to have gone back may be of the past that is over.
-        guard permit.era == past.era else { return }
+        guard permit.era == past.era else { return [:] }
         let isRecent = permit.isYoung(at: now)
+        var newer: [Item: CounterState] = [:]
         for counter in counters {
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
-            if isRecent { _ = cache.store(newest, now: now) } else { cache.update(newest) }
+            var standing = newest
+            if isRecent {
+                standing = cache.store(newest, now: now)
+            } else {
+                cache.update(newest)
+                standing = cache.stale(counter.item) ?? newest
+            }
+            if standing.version > counter.version { newer[counter.item] = standing }
             noteNewer(newest)
             recent.know(newest, now: now)
         }
+        return newer
     }
 
     /// A fetch of the item on its way may bring something older.

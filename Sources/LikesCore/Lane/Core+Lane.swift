@@ -25,11 +25,14 @@ extension Core {
     package mutating func fenced(_ call: CallID, _ state: LaneState?, now: Instant, into actions: inout [Action]) {
         guard case .fence? = calls.end(call) else { return }
         lane.proved()
+        laneRow.trouble = nil
         laneRow.fenced(epoch: state?.epoch ?? 1, hasRow: state != nil)
         laneRow.tendAt = laneRow.hasJournal || laneRow.isBehind ? now : nil
         guard let unresolved = laneRow.unresolved else { return }
         laneRow.unresolved = nil
-        guard let state, state.batch != unresolved.request.batch || state.changed.count == unresolved.request.rows.count
+        let number = unresolved.request.batch
+        guard let state, state.batch <= number,
+            state.batch < number || state.changed.count == unresolved.request.rows.count
         else {
             let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
             let uncertain = Reply.error(ErrorReply(.uncertain, text))
@@ -37,7 +40,7 @@ extension Core {
             for index in unresolved.changes { finish(index, uncertain, now: now, into: &actions) }
             return
         }
-        if state.batch == unresolved.request.batch {
+        if state.batch == number {
             statistics.batchesFoundCommitted += 1
             resolve(unresolved, changed: state.changed, now: now, into: &actions)
         } else {
@@ -70,6 +73,14 @@ extension Core {
         case .tend(let request): tendingFailed(request, now: now)
         default: preconditionFailure("only commit and tend are fenced")
         }
+    }
+
+    /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the
+    /// standby may take over without it. The next connection's fence commits as well, and waits for the standby, so
+    /// that what it finds is safe.
+    package mutating func standbyWaitCancelled(now: Instant, into actions: inout [Action]) {
+        guard lane.isUp else { return }
+        giveUp(.lane, .awaitsStandby, now: now, into: &actions)
     }
 
     // MARK: Tending

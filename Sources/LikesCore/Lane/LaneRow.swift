@@ -24,6 +24,8 @@ struct LaneRow {
     private var batchesOnLane = 0
     /// nil: the connection has not made the lane its own yet.
     var epoch: Int64?
+    /// Why the lane was lost, until a new connection has made it its own: before, nothing is known to work.
+    var trouble: BackendFailure?
     /// The number of the last batch sent.
     var batch: Int64 = 0
     /// Was on the wire when the connection went away. No other batch is sent before it is known what became of it.

@@ -3,8 +3,8 @@ import LikesProtocol
 // The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
 extension Core {
     /// One count asked for. Behind an unanswered change of the same item and connection it waits for that; it takes the
-    /// change's count when PostgreSQL has not been asked for it yet. One that was read before may be older than what
-    /// others were told in between.
+    /// change's count when PostgreSQL has not been asked for it yet, or a newer one that is known by then. One that was
+    /// read before may be older than what others were told in between.
     mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
         guard let index = lastChange(before: part.ticket, where: { $0.pair.item == item }) else {
             return fetchCount(item, part, now: now, into: &actions)
@@ -15,7 +15,7 @@ extension Core {
         case .following, .admission, .held, .queued, .sent: takesCount = true
         case .verifying, .counting, .writingThrough: takesCount = false
         }
-        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount: takesCount))
+        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount ? .ofChange : .asked))
         if takesCount { sessions.follow(part.ticket, item) }
     }
 
@@ -112,8 +112,11 @@ extension Core {
         _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
     ) {
         guard case .readCounters(let items, let generation)? = calls.end(call) else { return }
+        guard items.count == counters.count else {
+            return disbelieve(
+                .readCounters(items, generation), .otherNumber(of: "counters"), now: now, into: &actions)
+        }
         if !items.isEmpty { redisRefusals[.reading] = nil }
-        precondition(items.count == counters.count, "an answer for other items")
         guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
         var missed: [Item] = []
         for (item, counter) in zip(items, counters) {
@@ -136,6 +139,9 @@ extension Core {
         _ call: CallID, _ counters: [CounterState], now: Instant, into actions: inout [Action]
     ) {
         guard case .selectCounters(let select)? = calls.end(call) else { return }
+        guard counters.count == select.count else {
+            return disbelieve(.selectCounters(select), .otherNumber(of: "counters"), now: now, into: &actions)
+        }
         reader.proved()
         switch select {
         case .fetches(_, let permit):
@@ -195,8 +201,10 @@ extension Core {
         _ call: CallID, _ states: [PairState], now: Instant, into actions: inout [Action]
     ) {
         guard case .selectPairs(let reads)? = calls.end(call) else { return }
+        guard reads.count == states.count else {
+            return disbelieve(.selectPairs(reads), .otherNumber(of: "pairs"), now: now, into: &actions)
+        }
         reader.proved()
-        precondition(reads.count == states.count, "an answer for other pairs")
         for (read, state) in zip(reads, states) {
             noteRead(state.counter, now: now)
             switch read.asker {

@@ -2,7 +2,9 @@ import LikesProtocol
 
 // HEALTH.
 extension Core {
-    var isDatabaseHealthy: Bool { lane.isUp && reader.isUp }
+    var isDatabaseHealthy: Bool { lane.isUp && reader.isUp && laneRow.trouble == nil }
+    /// Why nothing can be written; nil: it can, or nothing is known yet.
+    var laneFailure: BackendFailure? { lane.failure ?? laneRow.trouble }
     var isRedisHealthy: Bool {
         redis.isUp && subscriber.isUp && redisRefusals.isEmpty && trust.disputedIn == nil && !isVerifyingRedis
     }
@@ -34,7 +36,7 @@ extension Core {
     var healthMessage: String {
         var troubles: [(backend: String, reason: String, next: String?)] = []
         if !isDatabaseHealthy {
-            let failure = lane.failure ?? reader.failure
+            let failure = laneFailure ?? reader.failure
             troubles.append(("PostgreSQL", failure?.reason ?? "connecting", failure?.next))
         }
         if !isRedisHealthy {

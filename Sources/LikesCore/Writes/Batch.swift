@@ -3,8 +3,8 @@ import LikesProtocol
 /// What one change of a batch came to.
 package struct ChangeResult: Hashable, Sendable {
     package var changed: Bool
-    /// The item's count right after the change. nil: nothing of the item changed, so the batch did not return its
-    /// count; it is to be read after the commit.
+    /// The item's count right after the change. nil: the batch did not return one to tell, as where nothing of the item
+    /// changed; it is to be read after the commit.
     package var count: Int64?
     package init(changed: Bool, count: Int64?) {
         self.changed = changed
@@ -53,33 +53,43 @@ package struct Batch: Equatable, Sendable {
         return order.map { rows[Int($0)] }
     }
 
-    /// What each change came to, in the order they were taken: as if executed one by one at the moment of the commit.
-    /// `outcome` is that of the rows as sealed.
-    package func replay(_ outcome: BatchOutcome) -> [ChangeResult] {
+    /// What each change came to, in the order they were taken: as if executed one by one at the moment of the commit;
+    /// and the items of which something changed, but no counter came. `outcome` is that of the rows as sealed, one for
+    /// each.
+    ///
+    /// A count next to the end of what a number can hold has no room for what it was before: it is not told either.
+    package func replay(_ outcome: BatchOutcome) -> (results: [ChangeResult], uncounted: [Item]) {
         precondition(outcome.changed.count == order.count, "an outcome for another batch")
         var counterOfItem: [Item: Int] = [:]
         counterOfItem.reserveCapacity(outcome.counters.count)
         var running = outcome.counters.map(\.count)
         for (counter, state) in outcome.counters.enumerated() { counterOfItem[state.item] = counter }
+        let room = Int64(order.count)
+        let tellable = (Int64.min + room)...(Int64.max - room)
+        var uncounted: [Item] = []
         // Back to the counts before the batch; the first change of each changed row is the one that changes it.
         var isDue = [Bool](repeating: false, count: rows.count)
         var counterOfRow = [Int?](repeating: nil, count: rows.count)
         for (sent, row) in order.enumerated() {
-            let counter = counterOfItem[rows[Int(row)].pair.item]
+            let item = rows[Int(row)].pair.item
+            isDue[Int(row)] = outcome.changed[sent]
+            guard let counter = counterOfItem[item] else {
+                if outcome.changed[sent] { uncounted.append(item) }
+                continue
+            }
+            guard tellable.contains(outcome.counters[counter].count) else { continue }
             counterOfRow[Int(row)] = counter
-            guard outcome.changed[sent] else { continue }
-            guard let counter else { preconditionFailure("a pair changed, its counter did not") }
-            isDue[Int(row)] = true
-            running[counter] -= rows[Int(row)].step
+            if outcome.changed[sent] { running[counter] -= rows[Int(row)].step }
         }
-        return rowOfChange.map { row in
+        let results = rowOfChange.map { row in
             let row = Int(row)
-            guard let counter = counterOfRow[row] else { return ChangeResult(changed: false, count: nil) }
             let changed = isDue[row]
             isDue[row] = false
+            guard let counter = counterOfRow[row] else { return ChangeResult(changed: changed, count: nil) }
             if changed { running[counter] += rows[row].step }
             return ChangeResult(changed: changed, count: running[counter])
         }
+        return (results, uncounted)
     }
 
     /// Which of the changes, in the order they were taken, changed something: the first of each row that did.

@@ -65,7 +65,7 @@ extension Core {
     // MARK: Sending
 
     mutating func sendWrites(now: Instant, into actions: inout [Action]) {
-        if redis.isUp {
+        if writableGeneration != nil {
             while !admissionQueue.isEmpty, calls[.admission] < Limits.callsInFlightMax {
                 var admitted: [ChangeIndex] = []
                 while admitted.count < Limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
@@ -76,7 +76,8 @@ extension Core {
                 actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
             }
             sendRepairs(now: now, into: &actions)
-        } else {
+        } else if calls[.admission] == 0 {
+            // Redis is away, or does nothing yet. Nothing overtakes what it was asked before.
             while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
         }
         sendLane(now: now, into: &actions)
@@ -149,8 +150,11 @@ extension Core {
         _ call: CallID, _ verdicts: [AdmissionVerdict], now: Instant, into actions: inout [Action]
     ) {
         guard case .admission(let admitted)? = calls.end(call) else { return }
+        guard admitted.count == verdicts.count else {
+            return disbelieve(.admission(admitted), .otherNumber(of: "verdicts"), now: now, into: &actions)
+        }
         redisRefusals[.admission] = nil
-        precondition(admitted.count == verdicts.count, "verdicts for other changes")
+        localRate.notNeeded(now: now)
         for (index, verdict) in zip(admitted, verdicts) {
             switch verdict {
             case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
@@ -253,19 +257,32 @@ extension Core {
         _ call: CallID, _ outcome: BatchOutcome, now: Instant, into actions: inout [Action]
     ) {
         guard case .commit(let sent)? = calls.end(call) else { return }
+        guard outcome.changed.count == sent.request.rows.count else {
+            return disbelieve(.commit(sent), .otherNumber(of: "rows"), now: now, into: &actions)
+        }
+        let replay = sent.batch.replay(outcome)
+        settle(sent, outcome, replay.results, now: now, into: &actions)
+        if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, now: now, into: &actions) }
+    }
+
+    private mutating func settle(
+        _ sent: SentBatch, _ outcome: BatchOutcome, _ results: [ChangeResult], now: Instant,
+        into actions: inout [Action]
+    ) {
         noteLaneWritten(journal: sent.request.journal, now: now)
         laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
         holdAgainstKnown(outcome.counters, sent.permit, now: now, into: &actions)
-        noteCommitted(outcome.counters, sent.permit, now: now)
+        let newer = noteCommitted(outcome.counters, sent.permit, now: now)
         var written: [ChangeIndex] = []
-        for (index, result) in zip(sent.changes, sent.batch.replay(outcome)) {
+        for (index, result) in zip(sent.changes, results) {
             if changes[index].isAnswered {
                 changes.release(index)
             } else if let count = result.count {
+                if !newer.isEmpty, let known = newer[changes[index].pair.item] { overtake(index, known.count) }
                 changes[index].stage = .writingThrough(.change(changed: result.changed, count: count))
                 written.append(index)
             } else {
-                owe(index, changed: false)
+                owe(index, changed: result.changed)
             }
         }
         let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
@@ -274,6 +291,17 @@ extension Core {
         // Without Redis the batch has noted what it changed for all hosts.
         if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters.map(\.item), now: now) }
         finishWritten(written, now: now, into: &actions)
+    }
+
+    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT behind the
+    /// change must not go back behind it. Later changes of its own pipeline are in no batch yet.
+    private mutating func overtake(_ index: ChangeIndex, _ count: Int64) {
+        let ticket = changes[index].ticket
+        guard let behind = followers[ticket] else { return }
+        followers[ticket] = behind.map { follower in
+            guard case .count(let part, let item, .ofChange) = follower else { return follower }
+            return .count(part, item, .newer(count))
+        }
     }
 
     /// The change is durable, its reply waits for its item's count.

@@ -1,4 +1,7 @@
-/// The rate limit while Redis is away: fixed windows per user, counted in this process alone.
+/// The rate limit while Redis does not count: fixed windows per user, counted in this process alone.
+///
+/// A window stays until it ends, whether Redis counts again or not: a Redis that comes and goes gives nobody a new one,
+/// and over one switch there and back nobody gets more than twice the limit.
 package struct LocalRate {
     private struct Window {
         var opened: Instant
@@ -9,6 +12,8 @@ package struct LocalRate {
     private var windowSeconds: Int64
     private let usersMax: Int
     private var windows: [Int64: Window] = [:]
+    /// When the last one was opened.
+    private var openedAt: Instant?
 
     /// `requestsMax` 0: no limit.
     package init(requestsMax: Int64, windowSeconds: Int64, usersMax: Int = Limits.localRateUsersMax) {
@@ -37,11 +42,16 @@ package struct LocalRate {
         }
         if windows.count >= usersMax { makeRoom(now: now) }
         windows[user] = Window(opened: now, requests: 1)
+        openedAt = now
         return nil
     }
 
-    /// Redis is back and counts again.
-    package mutating func reset() { windows = [:] }
+    /// Redis has counted: once it has for the length of a window, all of these have ended.
+    package mutating func notNeeded(now: Instant) {
+        guard let openedAt, now.ms(since: openedAt) >= windowSeconds * 1_000 else { return }
+        self.openedAt = nil
+        windows = [:]
+    }
 
     private func isOver(_ window: Window, now: Instant) -> Bool {
         now.ms(since: window.opened) >= windowSeconds * 1_000

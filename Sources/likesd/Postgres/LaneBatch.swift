@@ -43,13 +43,19 @@ struct LaneBatch {
     }
 
     /// What the lane's row says of the batch, one character for each row in the order they were written, by the place
-    /// in the core's batch. nil: it speaks of a batch of another size.
+    /// in the core's batch. nil: it speaks of a batch of another size, or of none.
     func changed(_ text: String) -> [Bool]? {
         guard text.utf8.count == rowCount else { return nil }
         var changed = [Bool](repeating: false, count: rowCount)
         var marks = text.utf8.makeIterator()
         for rows in [likes, unlikes] {
-            for row in rows { changed[Int(row.place)] = marks.next() == UInt8(ascii: "1") }
+            for row in rows {
+                switch marks.next() {
+                case UInt8(ascii: "1"): changed[Int(row.place)] = true
+                case UInt8(ascii: "0"): continue
+                default: return nil
+                }
+            }
         }
         return changed
     }

@@ -50,57 +50,63 @@ enum LaneCall {
         }
     }
 
-    /// nil: no statement of likesd's gives such rows.
-    func answer(_ result: borrowing StatementResult, types: TypeNumbers) -> LaneAnswer? {
+    /// What the rows say, as far as a statement of likesd's gives such rows.
+    func answer(_ result: borrowing StatementResult, types: TypeNumbers) throws(Misfit) -> LaneAnswer {
         switch self {
         case .fence(_, _, let batch):
-            guard result.rowCount == 1 else { return nil }
-            let epoch = result.integer(0, 0, as: Int64.self)
+            guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where a lane has one") }
+            let epoch = try result.integer(0, 0, as: Int64.self)
+            guard epoch > 0 else { throw Misfit("a lane's epoch is below 1") }
             // A row that was there before has gone up to 2 at least.
             guard epoch > 1 else { return .fenced(nil) }
-            let number = result.integer(0, 1, as: Int64.self)
+            let number = try result.integer(0, 1, as: Int64.self)
             let changed = batch.changed(result.text(0, 2)) ?? []
             return .fenced(LaneState(epoch: epoch, batch: number, changed: changed))
         case .commit(_, let batch, _):
             guard result.rowCount > 0 else { return .fencedOff }
-            return LaneCall.outcome(result, of: batch, types: types).map { .committed($0) }
+            return .committed(try LaneCall.outcome(result, of: batch, types: types))
         case .tend: return result.rowCount > 0 ? .tended : .fencedOff
         case .survey:
-            guard result.rowCount == 1 else { return nil }
-            return .surveyed(LaneCall.survey(result))
+            guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
+            return .surveyed(try LaneCall.survey(result))
         }
     }
 
-    private static func survey(_ result: borrowing StatementResult) -> Survey {
+    private static func survey(_ result: borrowing StatementResult) throws(Misfit) -> Survey {
         Survey(
-            lanesRetired: Int(result.integer(0, 0, as: Int64.self)),
+            lanesRetired: Int(try result.integer(0, 0, as: Int64.self)),
             history: DatabaseHistory(
-                system: String(result.integer(0, 1, as: Int64.self)), timeline: result.integer(0, 2, as: Int64.self),
-                tables: result.text(0, 3)),
-            position: result.integer(0, 4, as: Int64.self), since: result.integer(0, 5, as: Int64.self),
+                system: String(try result.integer(0, 1, as: Int64.self)),
+                timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
+            position: try result.integer(0, 4, as: Int64.self), since: try result.integer(0, 5, as: Int64.self),
             generations: result.text(0, 6).split(separator: " ").map(String.init))
     }
 
-    /// Counters, and what changed in the one row that has no version.
+    /// Counters, and what changed in the one row that has no item.
+    ///
+    /// The batch is committed with what changed. A counter that is not to be read, or is none of a type asked for, is
+    /// left out: the core finds that it lacks one.
     private static func outcome(
         _ result: borrowing StatementResult, of batch: LaneBatch, types: TypeNumbers
-    ) -> BatchOutcome? {
+    ) throws(Misfit) -> BatchOutcome {
         var changed: [Bool]?
         var counters: [CounterState] = []
-        counters.reserveCapacity(result.rowCount - 1)
+        counters.reserveCapacity(result.rowCount)
         for row in 0..<result.rowCount {
-            guard !result.isNull(row, 3) else {
+            if !result.isNull(row, 4) {
                 changed = batch.changed(result.text(row, 4))
-                continue
+            } else if !(0..<4).contains(where: { result.isNull(row, $0) }) {
+                let id = try result.integer(row, 1, as: Int64.self)
+                guard let item = types.item(number: try result.integer(row, 2, as: Int16.self), id: id) else {
+                    continue
+                }
+                counters.append(
+                    CounterState(
+                        item: item, count: try result.integer(row, 0, as: Int64.self),
+                        version: try result.integer(row, 3, as: Int64.self)))
             }
-            let id = result.integer(row, 1, as: Int64.self)
-            let item = types.item(number: result.integer(row, 2, as: Int16.self), id: id)
-            counters.append(
-                CounterState(
-                    item: item, count: result.integer(row, 0, as: Int64.self),
-                    version: result.integer(row, 3, as: Int64.self)))
         }
-        guard let changed else { return nil }
+        guard let changed else { throw Misfit("the lane's row does not say what a batch changed") }
         counters.sort { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }
         return BatchOutcome(changed: changed, counters: counters)
     }

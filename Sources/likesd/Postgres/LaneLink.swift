@@ -8,7 +8,7 @@ import LikesCore
 final class LaneLink: PostgresLink {
     private struct UnderWay {
         let call: LaneCall
-        var answer: LaneAnswer?
+        var answer: Result<LaneAnswer, Misfit>?
         var failure: StatementFailure?
     }
 
@@ -54,6 +54,11 @@ final class LaneLink: PostgresLink {
         return true
     }
 
+    override func noticed(_ notice: ServerNotice) {
+        guard isReady, notice.isCancelledStandbyWait else { return }
+        host.deliver { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+    }
+
     override func forget() { underWay = nil }
 
     override func collect() {
@@ -65,7 +70,7 @@ final class LaneLink: PostgresLink {
             }
             let result = StatementResult(raw)
             if result.status == PGRES_TUPLES_OK, let types {
-                current.answer = current.call.answer(result, types: types)
+                current.answer = Result { () throws(Misfit) in try current.call.answer(result, types: types) }
             } else if result.endsSession {
                 // Ended by the server or on the way: nothing is proven, not even after an answer.
                 return lose(.unreachable(result.message))
@@ -81,10 +86,12 @@ final class LaneLink: PostgresLink {
         let call = done.call.call
         if let failure = done.failure {
             host.deliver { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
-        } else if let answer = done.answer {
-            deliver(answer, to: call)
-        } else {
-            lose(.unreachable("the server gave no result of a statement of the lane's"))
+            return
+        }
+        switch done.answer ?? .failure(Misfit("no result")) {
+        case .success(let answer): deliver(answer, to: call)
+        case .failure(let misfit):
+            host.deliver { core, now, actions in core.answerMisfits(call, misfit, now: now, into: &actions) }
         }
     }
 

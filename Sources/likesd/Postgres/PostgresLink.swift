@@ -47,6 +47,9 @@ class PostgresLink {
     /// Takes the results that have come in.
     func collect() {}
 
+    /// The server said something beside its results. libpq must not be called from here.
+    func noticed(_ notice: ServerNotice) {}
+
     /// The connection is gone, and with it what was under way.
     func forget() {}
 
@@ -94,12 +97,14 @@ class PostgresLink {
         let name = backend == .lane ? "likesd lane" : "likesd reader"
         connection = ConnectionStart.begin(name, url: configuration.databaseURL, found.settings)
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
-        PQsetNoticeProcessor(
+        PQsetNoticeReceiver(
             connection,
-            { context, text in
-                guard let context, let text else { return }
+            { context, result in
+                guard let context, let result else { return }
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
-                link.host.actions.append(.log(.debug, "PostgreSQL: \(String(cString: text))"))
+                let notice = ServerNotice(result)
+                link.host.actions.append(.log(.debug, "PostgreSQL: \(notice.text)"))
+                link.noticed(notice)
             }, Unmanaged.passUnretained(self).toOpaque())
         if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
         watch(EPOLLOUT.rawValue)

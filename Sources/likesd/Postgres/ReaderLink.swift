@@ -57,7 +57,8 @@ final class ReaderLink: PostgresLink {
             let result = StatementResult(raw)
             switch result.status {
             case PGRES_TUPLES_OK:
-                if let types { call.deliver(result, types: types, to: host) }
+                guard let types else { continue }
+                deliver(Result { () throws(Misfit) in try call.answer(result, types: types) }, to: call.call)
             case PGRES_PIPELINE_SYNC: calls.popFirst()
             default:
                 if result.endsSession { return lose(.unreachable(result.message)) }
@@ -65,6 +66,18 @@ final class ReaderLink: PostgresLink {
                 host.deliver { core, now, actions in
                     core.statementFailed(call.call, failure, now: now, into: &actions)
                 }
+            }
+        }
+    }
+
+    private func deliver(_ answer: Result<ReaderAnswer, Misfit>, to call: CallID) {
+        host.deliver { core, now, actions in
+            switch answer {
+            case .success(.counters(let counters)): core.countersSelected(call, counters, now: now, into: &actions)
+            case .success(.pairs(let states)): core.pairsSelected(call, states, now: now, into: &actions)
+            case .success(.repairs(let items, let next)):
+                core.repairsSelected(call, items, next: next, now: now, into: &actions)
+            case .failure(let misfit): core.answerMisfits(call, misfit, now: now, into: &actions)
             }
         }
     }

@@ -20,18 +20,24 @@ struct StatementResult: ~Copyable {
     /// The first column that is of another type than expected: its name, and what it has to be; nil where all fit.
     func misfit(_ expected: [ColumnType]) -> (column: String, type: ColumnType)? {
         for (place, type) in expected.enumerated() where PQftype(result, Int32(place)) != type.rawValue {
-            return (PQfname(result, Int32(place)).map { String(cString: $0) } ?? "", type)
+            return (name(Int32(place)), type)
         }
         return nil
     }
 
-    /// A column in binary format, of the integer type the statement was seen to give when it was prepared.
-    func integer<Number: FixedWidthInteger>(_ row: Int, _ column: Int32, as type: Number.Type) -> Number {
+    /// A column in binary format, of the integer type the statement was seen to give when it was prepared. What stands
+    /// in the tables may have changed since.
+    func integer<Number: FixedWidthInteger>(
+        _ row: Int, _ column: Int32, as type: Number.Type
+    ) throws(Misfit) -> Number {
+        guard !isNull(row, column) else { throw Misfit("\(name(column)) is NULL") }
         guard let value = PQgetvalue(result, Int32(row), column),
             Int(PQgetlength(result, Int32(row), column)) == MemoryLayout<Number>.size
-        else { preconditionFailure("a statement gave a column of another type") }
+        else { throw Misfit("\(name(column)) is of another type") }
         return Number(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: Number.self))
     }
+
+    private func name(_ column: Int32) -> String { PQfname(result, column).map { String(cString: $0) } ?? "a column" }
 
     /// A column in text format.
     func text(_ row: Int, _ column: Int32) -> String {
@@ -54,14 +60,16 @@ struct StatementResult: ~Copyable {
     private func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { String(cString: $0) } }
 }
 
-/// Fields of an error; libpq's macros for them are characters, which Swift does not import.
-private enum PostgresField {
+/// Fields of an error or a notice; libpq's macros for them are characters, which Swift does not import.
+enum PostgresField {
     /// PG_DIAG_SEVERITY_NONLOCALIZED
     static let severity = Int32(UInt8(ascii: "V"))
     /// PG_DIAG_SQLSTATE
     static let sqlState = Int32(UInt8(ascii: "C"))
     /// PG_DIAG_MESSAGE_PRIMARY
     static let message = Int32(UInt8(ascii: "M"))
+    /// PG_DIAG_SOURCE_FUNCTION
+    static let function = Int32(UInt8(ascii: "R"))
 }
 
 extension StatementFailure {

@@ -24,16 +24,8 @@ struct TypeNumbers {
 
     func number(of item: Item) -> Int16 { numbers[Int(item.type)] }
 
-    /// The item of a row; its number is one that was asked for.
-    func item(number: Int16, id: Int64) -> Item {
-        guard let item = knownItem(number: number, id: id) else {
-            preconditionFailure("a statement gave a type it was not asked for")
-        }
-        return item
-    }
-
     /// nil: the type is none of those configured here.
-    func knownItem(number: Int16, id: Int64) -> Item? {
+    func item(number: Int16, id: Int64) -> Item? {
         places[number].map { Item(type: $0, id: id) }
     }
 }

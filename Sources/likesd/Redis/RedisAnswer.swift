@@ -97,7 +97,7 @@ struct RedisAnswer {
         }
     }
 
-    private mutating func misfit() { fail(.refused("an answer that does not fit the question")) }
+    private mutating func misfit() { fail(.misfit(Misfit("an answer that does not fit the question"))) }
 
     private mutating func fail(_ new: RedisFailure) {
         if let failure, Self.weight(failure) >= Self.weight(new) { return }
@@ -109,6 +109,7 @@ struct RedisAnswer {
         case .refused: 1
         case .late: 2
         case .otherGeneration: 3
+        case .misfit: 4
         }
     }
 }

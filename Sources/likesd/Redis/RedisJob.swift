@@ -56,14 +56,6 @@ struct RedisSlice {
     /// Which of the job's entries.
     let range: Range<Int>
     let deadlineMs: Int64
-    /// Sent again after Redis had lost the script. It is not sent a third time.
-    var isRepeated = false
-
-    init(job: RedisJob, range: Range<Int>, deadlineMs: Int64) {
-        self.job = job
-        self.range = range
-        self.deadlineMs = deadlineMs
-    }
 
     /// The script it runs, nil for a plain command.
     var script: Script? {

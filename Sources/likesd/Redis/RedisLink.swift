@@ -83,7 +83,10 @@ final class RedisLink: RedisConnectionOwner {
         sendInfo("server")
         sendInfo("replication")
         for script in Script.allCases {
-            writeLoad(script)
+            command.begin(words: 3)
+            command.word("SCRIPT")
+            command.word("LOAD")
+            command.word(script.text)
             send(.load(script))
         }
     }
@@ -100,13 +103,6 @@ final class RedisLink: RedisConnectionOwner {
         command.word("INFO")
         command.word(section)
         send(.info(section))
-    }
-
-    private func writeLoad(_ script: Script) {
-        command.begin(words: 3)
-        command.word("SCRIPT")
-        command.word("LOAD")
-        command.word(script.text)
     }
 
     private func sendTime() {
@@ -179,7 +175,7 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: Replies
 
     func received(_ reply: RedisReply) {
-        guard let what = sent.popFirst() else { preconditionFailure("a reply from Redis to no command") }
+        guard let what = sent.popFirst() else { return connection.giveUp("it answers what it was not asked") }
         let error = reply.error.map(RedisReply.withoutPlace)
         switch what {
         case .step(let name):
@@ -190,8 +186,8 @@ final class RedisLink: RedisConnectionOwner {
             facts.take(text)
             finishStep()
         case .load(let script):
-            if let hash = reply.string { hashes[script.rawValue] = Array(hash) }
-            if case .preparing = state, let error { return connection.giveUp("SCRIPT LOAD: \(error)") }
+            guard let hash = reply.string else { return connection.giveUp("SCRIPT LOAD: \(error ?? "no hash")") }
+            hashes[script.rawValue] = Array(hash)
             finishStep()
         case .time(let askedAt):
             guard let seconds = reply.element(0)?.wholeNumber, let rest = reply.element(1)?.wholeNumber,
@@ -207,14 +203,6 @@ final class RedisLink: RedisConnectionOwner {
     }
 
     private func received(_ reply: RedisReply, to slice: RedisSlice) {
-        if let error = reply.error, error.hasPrefix("NOSCRIPT"), !slice.isRepeated, let script = slice.script {
-            // Flushed. A load that fails makes the slice fail again.
-            writeLoad(script)
-            send(.load(script))
-            var again = slice
-            again.isRepeated = true
-            return send(again)
-        }
         guard let call = slice.job.call else {
             // The number will not be heard, which the core waits for.
             if let error = reply.error { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }

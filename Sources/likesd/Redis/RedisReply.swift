@@ -64,10 +64,11 @@ struct RedisReply {
         return String(decoding: text[..<place], as: UTF8.self)
     }
 
-    /// An error that speaks of the server, not of what was asked: it is loading its data, follows another, or lost the
-    /// one it follows.
+    /// An error that speaks of the server, not of what was asked: it is loading its data, follows another, lost the one
+    /// it follows, or lost its scripts. (What was asked is not asked again on the same connection: what came behind it
+    /// may have been done already.)
     static func isOfServer(_ error: String) -> Bool {
-        ["LOADING", "READONLY", "MASTERDOWN"].contains { error.hasPrefix($0) }
+        ["LOADING", "READONLY", "MASTERDOWN", "NOSCRIPT"].contains { error.hasPrefix($0) }
     }
 
     /// Redis has no room for what it was to take.

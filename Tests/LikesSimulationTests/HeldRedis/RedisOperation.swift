@@ -47,7 +47,7 @@ enum RedisOutcome: Equatable {
         switch failure {
         case .late: self = .late
         case .otherGeneration: self = .otherGeneration
-        case .refused: self = .refused
+        case .refused, .misfit: self = .refused
         }
     }
 }
