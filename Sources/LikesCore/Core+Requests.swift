@@ -247,10 +247,10 @@ extension Core {
     }
 
     private mutating func admitsReads(_ weight: Int, _ connection: ConnectionID, _ actions: inout [Action]) -> Bool {
-        if sessions.readWeightWaiting + weight <= Limits.readsWaitingMax { return true }
+        if sessions.readWeightWaiting + weight <= limits.readsWaitingMax { return true }
         statistics.busy += 1
         let error = ErrorReply(
-            .busy, "\(Limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
+            .busy, "\(limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
         sessions.reply(.error(error), on: connection, into: &actions)
         return false
     }

@@ -8,12 +8,13 @@ package struct Core {
     package internal(set) var configuration: Configuration
     /// What the configuration file says otherwise, in the order of the settings, since the last reload.
     var restartNeeded: [Setting] = []
+    let limits: Limits
     let safeguards: Safeguards
     let versions: VersionFacts
     let startedAt: Instant
     var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
 
-    var sessions = Sessions()
+    var sessions: Sessions
     var changes = Changes()
     /// Elements of MCOUNT and MLIKED that have come in.
     var gathers: [Ticket: Gather] = [:]
@@ -54,13 +55,13 @@ package struct Core {
     var redisRefusals: [RedisTask: String] = [:]
     var isReaderStandby = false
     var laneRow: LaneRow
-    var laneRate = LaneRate()
+    var laneRate: LaneRate
     /// nil: no server that takes writes was seen yet.
     var databaseHistory: DatabaseHistory?
 
     var trust: Trust
     var heartbeat: Heartbeat
-    var repairs = Repairs()
+    var repairs: Repairs
     var recent: RecentCounters
     var jitter: SplitMix64
     var stopBy: Instant?
@@ -72,25 +73,31 @@ package struct Core {
     /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start.
     package init(
         configuration: Configuration, versions: VersionFacts, seed: UInt64, now: Instant,
-        safeguards: Safeguards = Safeguards()
+        limits: Limits = .standard, safeguards: Safeguards = Safeguards()
     ) {
         self.configuration = configuration
+        self.limits = limits
         self.safeguards = safeguards
         self.versions = versions
         startedAt = now
         statusRates = StatusRates(now: now)
         jitter = SplitMix64(seed: seed)
         cache = LocalCache(
-            entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next())
+            entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next(),
+            handStepsMax: limits.cacheHandStepsMax)
+        sessions = Sessions(requestsInFlightMax: limits.requestsInFlightMax)
+        laneRate = LaneRate(limits)
+        repairs = Repairs(limits)
         localRate = LocalRate(
-            requestsMax: configuration.rateLimitRequests, windowSeconds: configuration.rateLimitWindowSeconds)
+            requestsMax: configuration.rateLimitRequests, windowSeconds: configuration.rateLimitWindowSeconds,
+            usersMax: limits.localRateUsersMax)
         redis = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         lane = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
         trust = Trust(now: now)
-        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, now: now)
+        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, limits: limits, now: now)
         heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, now: now)
     }
 

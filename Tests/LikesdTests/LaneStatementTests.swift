@@ -269,7 +269,7 @@ import Testing
 
     @Test("However many lanes fell silent, so many are retired at a time as the statement has time for.")
     func retireMany() throws {
-        let silent = Limits.lanesPerRetirement * 2 + 1
+        let silent = Limits.standard.lanesPerRetirement * 2 + 1
         try control.run(
             """
             INSERT INTO lanes (lane, item_ids, item_types, seen_at)
@@ -277,9 +277,9 @@ import Testing
             """)
         try control.run(
             "INSERT INTO counters (item_id, item_type) SELECT id, 1 FROM generate_series(1, \(silent)) AS id")
-        #expect(try lane.perform(.retire(1)) == .retired(Limits.lanesPerRetirement))
-        #expect(try repairs().count == Limits.lanesPerRetirement)
-        #expect(try lane.perform(.retire(1)) == .retired(Limits.lanesPerRetirement))
+        #expect(try lane.perform(.retire(1)) == .retired(Limits.standard.lanesPerRetirement))
+        #expect(try repairs().count == Limits.standard.lanesPerRetirement)
+        #expect(try lane.perform(.retire(1)) == .retired(Limits.standard.lanesPerRetirement))
         #expect(try lane.perform(.retire(1)) == .retired(1))
         #expect(try repairs().count == silent)
     }

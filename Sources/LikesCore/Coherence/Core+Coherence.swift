@@ -187,7 +187,7 @@ extension Core {
 
     mutating func sendRepairs(now: Instant, into actions: inout [Action]) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
-        let read = repairs.takeToWrite(max: Limits.countersPerCallMax, writePermit(now: now))
+        let read = repairs.takeToWrite(max: limits.countersPerCallMax, writePermit(now: now))
         guard !read.isEmpty else { return }
         let counters = written(read, isFill: false, now: now)
         let id = calls.begin(.repair(counters), now: now)
@@ -199,7 +199,7 @@ extension Core {
         _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
         guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: now) else { return }
-        guard calls[.fill] < Limits.fillsInFlightMax else {
+        guard calls[.fill] < limits.fillsInFlightMax else {
             statistics.fillsLeftOut += Int64(counters.count)
             return
         }

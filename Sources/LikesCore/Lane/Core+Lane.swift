@@ -88,13 +88,13 @@ extension Core {
     /// set there at once, or are many.
     private var mustTell: Bool {
         guard safeguards.repairTable, repairs.untoldCount > 0 else { return false }
-        return writableGeneration == nil || repairs.retryAt != nil || repairs.untoldCount >= Limits.repairsUntoldMax
+        return writableGeneration == nil || repairs.retryAt != nil || repairs.untoldCount >= limits.repairsUntoldMax
     }
 
     private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: Limits.tendItemsMax) : []
+        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
-            fence: fence, repairs: told, mended: repairs.takeMended(max: Limits.tendItemsMax),
+            fence: fence, repairs: told, mended: repairs.takeMended(max: limits.tendItemsMax),
             journal: takeJournal(with: []))
         laneRow.tendAt = nil
         actions.append(.tend(calls.begin(.tend(request), now: now), request))
@@ -152,7 +152,7 @@ extension Core {
         guard case .retireLanes? = calls.end(call) else { return }
         guard lanesCount > 0 else { return }
         statistics.lanesRetired += Int64(lanesCount)
-        if lanesCount >= Limits.lanesPerRetirement { laneRow.retireAt = now }
+        if lanesCount >= limits.lanesPerRetirement { laneRow.retireAt = now }
         actions.append(.log(.notice, "\(lanesCount) hosts fell silent: repairing what they left"))
     }
 

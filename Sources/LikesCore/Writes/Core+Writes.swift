@@ -66,9 +66,9 @@ extension Core {
 
     mutating func sendWrites(now: Instant, into actions: inout [Action]) {
         if redis.isUp {
-            while !admissionQueue.isEmpty, calls[.admission] < Limits.callsInFlightMax {
+            while !admissionQueue.isEmpty, calls[.admission] < limits.callsInFlightMax {
                 var admitted: [ChangeIndex] = []
-                while admitted.count < Limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
+                while admitted.count < limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
                     if changes[index].isAnswered { changes.release(index) } else { admitted.append(index) }
                 }
                 if admitted.isEmpty { continue }
@@ -83,7 +83,7 @@ extension Core {
     }
 
     mutating func sendBatch(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        guard calls[.writeThrough] < Limits.writeThroughsInFlightMax else { return }
+        guard calls[.writeThrough] < limits.writeThroughsInFlightMax else { return }
         var batch = Batch()
         var batched: [ChangeIndex] = []
         let isSuspect = takeSuspects(into: &batch, &batched)
@@ -118,10 +118,10 @@ extension Core {
         // Those that had to stand back come first, each line as far as it may.
         var lines = Parked()
         swap(&lines, &parked)
-        for _ in 0..<lines.linesCount where batched.count < Limits.batchChangesMax {
+        for _ in 0..<lines.linesCount where batched.count < limits.batchChangesMax {
             lines.takeTurn { take($0, into: &batch, &batched) }
         }
-        while batched.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
+        while batched.count < limits.batchChangesMax, let index = laneQueue.popFirst() {
             let own = OwnItem(changes[index])
             if lines.hasLine(own) || !take(index, into: &batch, &batched) { lines.append(index, to: own) }
         }
@@ -136,7 +136,7 @@ extension Core {
             return true
         }
         if !counting.isEmpty, counting[OwnItem(change)] != nil { return false }
-        guard batched.count < Limits.batchChangesMax, batch.add(change.pair, change.kind) else { return false }
+        guard batched.count < limits.batchChangesMax, batch.add(change.pair, change.kind) else { return false }
         changes[index].stage = .sent
         batched.append(index)
         return true

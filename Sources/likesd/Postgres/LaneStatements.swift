@@ -146,7 +146,7 @@ enum LaneStatements {
         WITH silent AS (
             SELECT lane, seen_at, item_ids, item_types FROM lanes
             WHERE seen_at < now() - interval '\(EdgeLimits.laneSilentSeconds) s' AND cardinality(item_ids) > 0
-            LIMIT \(Limits.lanesPerRetirement)
+            LIMIT \(Limits.standard.lanesPerRetirement)
             FOR UPDATE SKIP LOCKED
         ), retired AS (
             UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'

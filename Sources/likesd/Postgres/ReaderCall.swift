@@ -72,7 +72,7 @@ enum ReaderCall {
             guard let item = types.knownItem(number: number, id: id), !result.isNull(row, 2) else { continue }
             items.append(item)
         }
-        return (items, result.rowCount < Limits.countersPerCallMax ? nil : last)
+        return (items, result.rowCount < Limits.standard.countersPerCallMax ? nil : last)
     }
 
     var call: CallID {
