@@ -169,9 +169,10 @@ extension Core {
         gathers[ticket] = nil
         unfollowed.remove(ticket)
         _ = sessions.finish(ticket, reply, into: &actions)
-        for follower in followers.removeValue(forKey: ticket) ?? [] {
-            start(follower, after: reply, now: now, into: &actions)
-        }
+        guard let following = followers.removeValue(forKey: ticket) else { return }
+        followersStarting += 1
+        for follower in following { start(follower, after: reply, now: now, into: &actions) }
+        followersStarting -= 1
     }
 
     /// One element of a reply, or the whole of it.

@@ -20,6 +20,8 @@ package struct Core {
     var gathers: [Ticket: Gather] = [:]
     /// Requests that wait for an earlier one of their own connection.
     var followers: [Ticket: [Follower]] = [:]
+    /// Of these, lists that are being started: what is left of them is not in the table any more.
+    var followersStarting = 0
     /// Reads that followed a change which came to nothing, and look for themselves.
     var unfollowed: Set<Ticket> = []
     /// Deadlines of all that waits; in order, since every request gets the same time.

@@ -39,7 +39,7 @@ extension Core {
         let (ticket, pair) = (changes[index].ticket, changes[index].pair)
         guard sessions.isOpen(ticket.connection) else { return nil }
         let session = sessions[ticket.connection]
-        guard session.readsWaiting > 0 || !followers.isEmpty else { return nil }
+        guard session.readsWaiting > 0 || !followers.isEmpty || followersStarting > 0 else { return nil }
         let own = Int(ticket.sequence &- session.firstSequence)
         for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
             guard case .waiting(let what) = session.slots[offset] else { continue }
@@ -115,15 +115,20 @@ extension Core {
     }
 
     private mutating func takeQueued(into batch: inout Batch, _ batched: inout [ChangeIndex]) {
+        // What came before them waits in a batch that was taken apart.
+        let waiting = Set(suspects.joined().map { OwnItem(changes[$0]) })
+        func mayGo(_ index: ChangeIndex) -> Bool { waiting.isEmpty || !waiting.contains(OwnItem(changes[index])) }
         // Those that had to stand back come first, each line as far as it may.
         var lines = Parked()
         swap(&lines, &parked)
         for _ in 0..<lines.linesCount where batched.count < limits.batchChangesMax {
-            lines.takeTurn { take($0, into: &batch, &batched) }
+            lines.takeTurn { mayGo($0) && take($0, into: &batch, &batched) }
         }
         while batched.count < limits.batchChangesMax, let index = laneQueue.popFirst() {
             let own = OwnItem(changes[index])
-            if lines.hasLine(own) || !take(index, into: &batch, &batched) { lines.append(index, to: own) }
+            if lines.hasLine(own) || !mayGo(index) || !take(index, into: &batch, &batched) {
+                lines.append(index, to: own)
+            }
         }
         parked = lines
     }
