@@ -1,22 +1,30 @@
 /// What clients were told of pairs and of their changes, against each other and against what PostgreSQL committed.
 extension Simulation {
     func checkHistory() {
+        isDisowned = disowned()
+        var spans = [Span?](repeating: nil, count: operations.count)
         var ofPair = [[Int]](repeating: [], count: plan.pairsCount)
         for (place, operation) in operations.enumerated() where operation.kind != .count {
             if operation.outcome != .unsent { ofPair[operation.pair].append(place) }
         }
         for pair in ofPair.indices {
             checkSearch(pair, ofPair[pair])
-            checkCommits(pair, ofPair[pair])
-            for place in ofPair[pair] where operations[place].isChange { checkCount(place) }
+            checkCommits(pair, ofPair[pair], &spans)
             if violation != nil { return }
         }
-        checkFreshness()
+        let windows = commitWindows(spans)
+        for place in operations.indices where operations[place].isChange {
+            checkCount(place, windows[place])
+            if violation != nil { return }
+        }
+        checkFreshness(windows, spans)
     }
 
     /// The search that knows nothing of PostgreSQL, but for what it holds in the end.
     private func checkSearch(_ pair: Int, _ places: [Int]) {
         var entries: [Linearizability.Entry] = []
+        /// The last entry of each connection that later ones come behind.
+        var last: [Int32: Int] = [:]
         for place in places {
             let operation = operations[place]
             let kind: Linearizability.Entry.Kind =
@@ -30,7 +38,9 @@ extension Simulation {
                 let result = operation.kind == .liked ? operation.value == 1 : operation.changed
                 entries.append(
                     Linearizability.Entry(
-                        kind, calledAt: operation.calledAt, repliedAt: operation.repliedAt, result: result))
+                        kind, calledAt: operation.calledAt, repliedAt: operation.repliedAt, result: result,
+                        follows: last[operation.connection]))
+                if !isDisowned[place] { last[operation.connection] = entries.count - 1 }
             case .uncertain, .lost:
                 guard operation.isChange else { continue }
                 entries.append(
@@ -47,34 +57,43 @@ extension Simulation {
     }
 
     /// Each acknowledged change is a commit of its own, within its time, on its host; each commit was asked for; each
-    /// answer that says "as it was" had such a moment.
-    private func checkCommits(_ pair: Int, _ places: [Int]) {
+    /// answer that says "as it was" had such a moment; all in the order of their connection.
+    private func checkCommits(_ pair: Int, _ places: [Int], _ spans: inout [Span?]) {
         let flips = postgres.flips[pair]
+        let (found, unexplained) = self.spans(of: places, flips)
+        if let unexplained {
+            let operation = operations[unexplained]
+            let at = operation.repliedAt
+            guard operation.isChange, operation.changed else {
+                let text = "the answer at \(at) µs was never so, in its connection's order"
+                return fail(Violation(.linearizable, text, pair: pair))
+            }
+            return fail(Violation(.durable, "acknowledged at \(at) µs, never committed in its place", pair: pair))
+        }
         var changes: [Int] = []
         var answerless: [Int] = []
         for place in places {
             let operation = operations[place]
             switch operation.outcome {
-            case .answered where operation.isChange && operation.changed: changes.append(place)
             case .answered:
-                let wanted = operation.kind == .liked ? operation.value == 1 : operation.kind == .like
-                guard !wasState(wanted, flips, from: operation.calledAt, to: operation.repliedAt) else { continue }
-                fail(Violation(.linearizable, "the answer at \(operation.repliedAt) µs was never so", pair: pair))
+                spans[place] = found[place]
+                if operation.isChange, operation.changed { changes.append(place) }
             case .uncertain, .lost: if operation.isChange { answerless.append(place) }
             case .unsent, .waiting, .refused: continue
             }
         }
         // The earliest deadline first: if any assignment exists, this one does.
         var isTaken = Set<Int>()
-        for flip in flips {
+        for (number, flip) in zip(1..., flips) {
             func fits(_ place: Int) -> Bool {
                 let operation = operations[place]
                 return !isTaken.contains(place) && Int(operation.host) == flip.host
                     && (operation.kind == .like) == flip.liked && operation.calledAt <= flip.at
             }
+            func last(_ place: Int) -> Int { found[place]?.last ?? 0 }
             let owner =
-                changes.filter { fits($0) && operations[$0].repliedAt >= flip.at }
-                .min { operations[$0].repliedAt < operations[$1].repliedAt } ?? answerless.first(where: fits)
+                changes.filter { fits($0) && (found[$0]?.first ?? .max) <= number && last($0) >= number }
+                .min { last($0) < last($1) } ?? answerless.first(where: fits)
             if let owner {
                 isTaken.insert(owner)
             } else {
@@ -87,33 +106,13 @@ extension Simulation {
         }
     }
 
-    private func wasState(_ wanted: Bool, _ flips: [Flip], from: Micros, to: Micros) -> Bool {
-        var state = false
-        for flip in flips {
-            if flip.at > to { break }
-            if flip.at > from, state == wanted { return true }
-            state = flip.liked
-        }
-        return state == wanted
-    }
-
-    /// The first commit in the change's time that can be its own.
-    func commit(of operation: Operation) -> Micros? {
-        for flip in postgres.flips[operation.pair] where flip.at >= operation.calledAt {
-            if flip.at > operation.repliedAt { return nil }
-            if flip.liked == (operation.kind == .like), flip.host == Int(operation.host) { return flip.at }
-        }
-        return nil
-    }
-
     /// The count in a change's reply.
-    private func checkCount(_ place: Int) {
+    private func checkCount(_ place: Int, _ window: CommitWindow) {
         let operation = operations[place]
         guard operation.outcome == .answered else { return }
-        let from = operation.changed ? commit(of: operation) ?? operation.calledAt : operation.calledAt
-        let host = Int(operation.host)
-        if wasCount(operation.value, operation.item, from: from, to: operation.repliedAt, host: host) { return }
-        let text = "the count \(operation.value) in the reply at \(operation.repliedAt) µs is none of its time"
+        let (from, to, host) = (operation.calledAt, operation.repliedAt, Int(operation.host))
+        if wasCount(operation.value, operation.item, from: from, to: to, host: host, window) { return }
+        let text = "the count \(operation.value) in the reply at \(to) µs is none of its time, or out of order"
         fail(Violation(.changeCount, text, pair: operation.pair, item: operation.item))
     }
 }

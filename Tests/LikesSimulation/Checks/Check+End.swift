@@ -8,7 +8,7 @@ extension Simulation {
                     pair: operation.pair, item: operation.item))
         }
         for item in plan.items.indices {
-            let counter = postgres.state.counters[item]
+            let counter = postgres.told(item)
             if let cached = redis.counter(item), cached != (counter.count, counter.version) {
                 let text = "Redis has \(cached.count) at version \(cached.version), not \(counter.count) at "
                 fail(Violation(.repaired, text + "\(counter.version)", item: item))
@@ -24,7 +24,7 @@ extension Simulation {
         for operation in operations where Int(operation.client) >= plan.clientsCount {
             let truth =
                 operation.kind == .count
-                ? postgres.state.counters[operation.item].count : (postgres.state.likes[operation.pair] != 0 ? 1 : 0)
+                ? postgres.told(operation.item).count : (postgres.state.likes[operation.pair] != 0 ? 1 : 0)
             if operation.outcome != .answered {
                 fail(Violation(.answered, "not answered in the end", pair: operation.pair, item: operation.item))
             } else if operation.value != truth {

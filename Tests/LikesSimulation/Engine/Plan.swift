@@ -9,6 +9,7 @@ package struct Plan: Sendable {
     /// Sorted as PostgreSQL sorts them; an item's place in here is its index everywhere.
     package var items: [Item]
     package var configuration = Configuration()
+    package var limits = Limits.standard
     /// All ends here.
     package var duration: Micros
     /// Requests before the audit.
@@ -56,7 +57,7 @@ package struct Plan: Sendable {
         hostsCount = 2 + chance.below(3)
         usersCount = 3 + chance.below(4)
         clientsCount = hostsCount * (1 + chance.below(4))
-        let itemsCount = 2 + chance.below(3)
+        let itemsCount = [2, 3, 4, 2, 3, 4, 5 + chance.below(8), 13 + chance.below(18)][chance.below(8)]
         var drawn: [Item] = []
         for id in 1...itemsCount { drawn.append(Item(type: UInt8(chance.below(2)), id: Int64(id))) }
         items = drawn.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
@@ -85,6 +86,11 @@ package struct Plan: Sendable {
         configuration.rateLimitWindowSeconds = 5
         configuration.recentLikesMax = 2
         configuration.recentLikesTTLSeconds = 20
+        if chance.hits(percent: 35) {
+            limits = .small(&chance)
+            // So that the audit comes through.
+            readerDelay = min(readerDelay, .ms(100))
+        }
         if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
         focus?.narrow(&self, &chance)
         drawFaults(&chance, focus)

@@ -14,6 +14,14 @@ extension Simulation {
         text += "  CACHE_TTL \(settings.cacheTTLSeconds) s, LOCAL_CACHE_TTL \(settings.localCacheTTLMs) ms, "
         text += "LOCAL_CACHE_ENTRIES \(settings.localCacheEntries), REQUEST_TIMEOUT \(settings.requestTimeoutMs) ms, "
         text += "REDIS_TIMEOUT \(settings.redisTimeoutMs) ms\n"
+        let standard = Mirror(reflecting: Limits.standard).children
+        for (drawn, usual) in zip(Mirror(reflecting: plan.limits).children, standard) {
+            guard let name = drawn.label, let value = drawn.value as? Int, value != usual.value as? Int else {
+                continue
+            }
+            text += "  \(name) \(value)"
+        }
+        text += "\n"
         var lines: [(Micros, String)] = []
         for note in notes {
             guard let line = describe(note.what, concerning: violation) else { continue }

@@ -16,11 +16,15 @@ package final class Simulation {
     var wires: [Wire] = []
     package internal(set) var operations: [Operation] = []
     var requestsLeft: Int
+    /// Connections that clients have made so far.
+    var connectionsCount: Int32 = 0
     /// Faults that wait for a commit, by their place in the plan.
     var armed: [Int] = []
     /// Until then clients don't change these items.
     var dormantUntil: [Micros]
     package internal(set) var troubles: [Trouble] = []
+    /// For each operation, found before the checks: it may see what came behind it on its connection.
+    var isDisowned: [Bool] = []
 
     /// The core's actions, to be performed, and those that are.
     var actions: [Action] = []

@@ -48,6 +48,8 @@ struct Client {
     /// The core's connection in the host's life that it was made in.
     var connection: ConnectionID?
     var life: Int32 = -1
+    /// Its connection among all that there were.
+    var serial: Int32 = -1
     /// Requests not read by the host yet, by their first operation.
     var unread = Ring<Int32>()
     /// Requests read, in the order of their replies.

@@ -12,7 +12,7 @@ extension Simulation {
         let instant = hosts[host].instant(now)
         let core = Core(
             configuration: plan.configuration, versions: Simulation.versions, seed: scheduler.chance.next(),
-            now: instant, safeguards: safeguards)
+            now: instant, limits: plan.limits, safeguards: safeguards)
         hosts[host].core = core
         hosts[host].core?.start(now: instant, into: &actions)
         endTurn(host)
@@ -214,7 +214,9 @@ extension Simulation {
             hosts[host].core?.heard(token: token, counters, now: now, into: &actions)
         case .heardBeat(let number): hosts[host].core?.heardBeat(number, now: now, into: &actions)
         case .fenced(let call, let state): hosts[host].core?.fenced(call, state, now: now, into: &actions)
-        case .committed(let call, let outcome): hosts[host].core?.committed(call, outcome, now: now, into: &actions)
+        case .committed(let call, let outcome):
+            postgres.noteTold(outcome)
+            hosts[host].core?.committed(call, outcome, now: now, into: &actions)
         case .fencedOff(let call): hosts[host].core?.fencedOff(call, now: now, into: &actions)
         case .tended(let call): hosts[host].core?.tended(call, now: now, into: &actions)
         case .lanesRetired(let call, let count):

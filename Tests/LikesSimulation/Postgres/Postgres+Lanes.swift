@@ -80,6 +80,7 @@ extension Postgres {
         case .begins?:
             var items: Set<Int> = []
             for record in state.lanes where isSilent(record) && !isLocked(.lane(record.lane), against: session) {
+                if session.statement?.retired.count == plan.limits.lanesPerRetirement { break }
                 _ = lock(.lane(record.lane), session)
                 session.statement?.retired.append(record.lane)
                 items.formUnion(record.journal)

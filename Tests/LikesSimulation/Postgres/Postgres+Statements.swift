@@ -13,11 +13,10 @@ extension Postgres {
         case .tend(let call, let request): return tend(session, call, request)
         case .retireLanes(let call): return retire(session, call)
         case .selectCounters(let call, let items):
-            return .done(.countersSelected(call, items.map { state.counters[index(of: $0)] }))
+            return .done(.countersSelected(call, items.map { told(index(of: $0)) }))
         case .selectPairs(let call, let pairs):
             let states = pairs.map { pair in
-                PairState(
-                    liked: state.likes[index(of: pair)] != 0, counter: state.counters[index(of: pair.item)])
+                PairState(liked: state.likes[index(of: pair)] != 0, counter: told(index(of: pair.item)))
             }
             return .done(.pairsSelected(call, states))
         case .selectRepairs(let call, let cursor): return selectRepairs(call, after: cursor)
@@ -38,7 +37,7 @@ extension Postgres {
 
     private func selectRepairs(_ call: CallID, after cursor: RepairCursor?) -> StepResult {
         var found: [Item] = []
-        let most = scheduler.chance.hits(percent: 70) ? plan.items.count : 1
+        let most = plan.limits.countersPerCallMax
         for place in plan.items.indices where state.repairs[place] != nil {
             let item = plan.items[place]
             if let cursor, (Int16(item.type), item.id) <= (cursor.typeNumber, cursor.itemID) { continue }

@@ -203,14 +203,30 @@ package final class Postgres {
 
     // MARK: What is committed
 
-    func note(flip pair: Int, liked: Bool, host: Int) {
-        flips[pair].append(Flip(at: scheduler.now, liked: liked, host: host))
+    /// The host has this answer to a commit.
+    package func noteTold(_ outcome: BatchOutcome) {
+        for counter in outcome.counters {
+            let commit = ToldCount.commit(counter.count)
+            counts[index(of: counter.item)][commit].isTold = true
+        }
     }
 
-    package func account(pair: Int, flip: Int) { flips[pair][flip].isAccounted = true }
+    /// The item's counter as clients are told of it.
+    package func told(_ item: Int) -> CounterState {
+        var counter = state.counters[item]
+        counter.count = ToldCount.told(likes: counter.count, commit: state.commits[item])
+        return counter
+    }
+
+    /// Before the item's count is noted.
+    func note(flip pair: Int, liked: Bool, host: Int) {
+        let commit = counts[pair % plan.items.count].count
+        flips[pair].append(Flip(at: scheduler.now, liked: liked, host: host, commit: commit))
+    }
 
     func note(count item: Int, host: Int, ups: Int64, downs: Int64) {
         let counter = state.counters[item]
+        state.commits[item] = counts[item].count
         counts[item].append(
             CountEntry(
                 at: scheduler.now, count: counter.count, version: counter.version, host: host, ups: ups, downs: downs))
