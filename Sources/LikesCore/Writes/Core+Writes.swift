@@ -37,7 +37,7 @@ extension Core {
     /// change of the same item that follows something itself.
     private func blocker(of index: ChangeIndex) -> Ticket? {
         let (ticket, pair) = (changes[index].ticket, changes[index].pair)
-        guard sessions.isOpen(ticket.connection) else { return nil }
+        guard safeguards.ownOrder, sessions.isOpen(ticket.connection) else { return nil }
         let session = sessions[ticket.connection]
         guard session.readsWaiting > 0 || !followers.isEmpty || followersStarting > 0 else { return nil }
         let own = Int(ticket.sequence &- session.firstSequence)
@@ -222,7 +222,9 @@ extension Core {
     /// one that is being verified holds this one back, one in the lane takes this one along, hint or not.
     private func earlierChange(of index: ChangeIndex, isRecent: Bool) -> EarlierChange? {
         let ticket = changes[index].ticket
-        guard isRecent || verifyingCount > 0, sessions.isOpen(ticket.connection) else { return nil }
+        guard isRecent || verifyingCount > 0, safeguards.ownOrder, sessions.isOpen(ticket.connection) else {
+            return nil
+        }
         let session = sessions[ticket.connection]
         let own = Int(ticket.sequence &- session.firstSequence)
         var found: EarlierChange?

@@ -8,6 +8,7 @@ extension Simulation {
             let operation = operations[place]
             guard operation.kind == .count, operation.outcome == .answered else { continue }
             let bound = Bound(operation, troubles: troubles, configuration: plan.configuration)
+            heldTo[bound.held.rawValue] += 1
             var from = bound.from
             var window = windows[place]
             if bound.isFree {
@@ -44,7 +45,7 @@ extension Simulation {
             repeating: [[OwnChange]](repeating: [], count: plan.items.count), count: plan.hostsCount)
         for (place, operation) in operations.enumerated() where operation.isChange && operation.changed {
             guard let span = spans[place] else { continue }
-            let committedAt = postgres.flips[operation.pair][span.first - 1].at
+            let committedAt = postgres(of: Int(operation.host)).flips[operation.pair][span.first - 1].at
             own[Int(operation.host)][operation.item].append(
                 OwnChange(life: operation.life, repliedAt: operation.repliedAt, committedAt: committedAt))
         }
@@ -56,11 +57,18 @@ extension Simulation {
 }
 
 /// The earliest moment whose count may still be the answer.
-struct Bound {
+package struct Bound {
     var from: Micros
     /// PostgreSQL is out of reach: anything that is still cached may be served.
     var isFree = false
     var why: String
+    var held: Held
+
+    /// How closely an answer is held.
+    package enum Held: Int, CaseIterable, Sendable {
+        /// Half a second; LOCAL_CACHE_TTL_MS more; 30 s, and outages; nothing.
+        case tightly, toTTL, toRepairs, toNothing
+    }
 
     /// Messages, a turn or two, a statement that waits for rows: all that a change takes to the other hosts.
     static let messages: Micros = .ms(500)
@@ -92,6 +100,7 @@ struct Bound {
                     self.from = 0
                     isFree = true
                     why = "PostgreSQL was out of reach"
+                    held = .toNothing
                     return
                 }
                 if trouble.to + outage + Bound.repair >= from {
@@ -103,15 +112,19 @@ struct Bound {
         if isRepairing {
             self.from = from - Bound.repair - outages
             why = "what failed is repaired within 30 s"
+            held = .toRepairs
         } else if isSilent && isEvicting {
             self.from = from - .ms(configuration.localCacheTTLMs) - Bound.unheard - Bound.messages
             why = "a counter was dropped and filled by a host whose subscription was lost"
+            held = .toTTL
         } else if isSilent {
             self.from = from - .ms(configuration.localCacheTTLMs) - Bound.messages
             why = "a subscription was lost"
+            held = .toTTL
         } else {
             self.from = from - Bound.messages
             why = "all was well"
+            held = .tightly
         }
     }
 }

@@ -61,7 +61,7 @@ extension Simulation {
         }
         guard number > 0, operation.calledAt <= flips[number - 1].at else { return false }
         let flip = flips[number - 1]
-        return flip.host == Int(operation.host) && flip.liked == (operation.kind == .like)
+        return flip.host == Int(operation.host) && flip.liked == (operation.kind == .like) && !flip.isLost
     }
 }
 
@@ -108,7 +108,7 @@ extension Simulation {
         for (place, operation) in operations.enumerated() where operation.outcome == .answered {
             guard operation.kind != .liked else { continue }
             if operation.isChange, operation.changed, let span = spans[place] {
-                let commit = postgres.flips[operation.pair][span.first - 1].commit
+                let commit = postgres(of: Int(operation.host)).flips[operation.pair][span.first - 1].commit
                 open[OwnItem(operation), default: CommitWindow()].follow(commit, isLike: operation.kind == .like)
             }
             if let window = open[OwnItem(operation)] { windows[place] = window }
@@ -122,10 +122,11 @@ extension Simulation {
                     (later.last, later.upsLeft, later.downsLeft)
             }
             if operation.isChange, operation.changed, let span = spans[place] {
-                let flips = postgres.flips[operation.pair]
+                let database = postgres(of: Int(operation.host))
+                let flips = database.flips[operation.pair]
                 let (first, last) = (flips[span.first - 1].commit, flips[span.last - 1].commit)
                 // The counts of a batch whose answer was lost are read after all of it.
-                guard postgres.counts[operation.item][first].isTold, postgres.counts[operation.item][last].isTold
+                guard database.counts[operation.item][first].isTold, database.counts[operation.item][last].isTold
                 else { continue }
                 open[OwnItem(operation), default: CommitWindow()].precede(last, isLike: operation.kind == .like)
             }
@@ -139,15 +140,22 @@ extension Simulation {
     func wasCount(
         _ told: Int64, _ item: Int, from: Micros, to: Micros, host: Int, _ window: CommitWindow
     ) -> Bool {
-        let entries = postgres.counts[item]
+        let database = postgres(of: host)
+        let entries = database.counts[item]
+        guard told >= 0, ToldCount.database(told) == database.number else { return false }
         let (commit, likes) = (ToldCount.commit(told), ToldCount.likes(told))
-        guard entries.indices.contains(commit), commit >= window.first, commit <= window.last else { return false }
-        let entry = entries[commit]
-        guard entry.at <= to else { return false }
-        let end = commit + 1 < entries.count ? entries[commit + 1].at : Micros.never
-        if likes == entry.count, commit < window.last, end >= from { return true }
+        guard entries.indices.contains(commit) else { return false }
+        var next: Int? = commit
+        while let place = next {
+            next = entries[place].again
+            guard entries[place].at <= to, place >= window.first, place <= window.last else { continue }
+            let end = place + 1 < entries.count ? entries[place + 1].at : Micros.never
+            if likes == entries[place].count, place < window.last, end >= from { return true }
+        }
         // In the middle of the commit.
-        guard commit > 0, entry.host == host, entry.at >= from else { return false }
+        let entry = entries[commit]
+        guard commit >= window.first, commit <= window.last, commit > 0 else { return false }
+        guard entry.host == host, entry.at >= from, entry.at <= to else { return false }
         let before = entries[commit - 1].count
         let (ups, downs) = commit == window.first ? (window.ups, window.downs) : (0, 0)
         let (upsLeft, downsLeft) = commit == window.last ? (window.upsLeft, window.downsLeft) : (0, 0)

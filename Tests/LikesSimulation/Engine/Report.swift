@@ -28,15 +28,19 @@ extension Simulation {
             lines.append((note.at, line))
         }
         for pair in 0..<plan.pairsCount where concerns(pair, violation) {
-            for flip in postgres.flips[pair] {
-                let what = flip.liked ? "liked" : "unliked"
-                lines.append((flip.at, "PostgreSQL: \(describe(pair: pair)) \(what) by host \(flip.host)"))
+            for database in databases {
+                for flip in database.flips[pair] {
+                    let what = "\(describe(pair: pair)) \(flip.liked ? "liked" : "unliked") by host \(flip.host)"
+                    lines.append((flip.at, "\(describe(database)): \(what)" + (flip.isUndone ? ", undone later" : "")))
+                }
             }
         }
         for item in plan.items.indices where violation.item == nil || violation.item == item {
-            for entry in postgres.counts[item].dropFirst() {
-                let count = "count \(entry.count), version \(entry.version)"
-                lines.append((entry.at, "PostgreSQL: \(describe(plan.items[item])) \(count) by host \(entry.host)"))
+            for database in databases {
+                for entry in database.counts[item].dropFirst() {
+                    let what = "\(describe(plan.items[item])) count \(entry.count), version \(entry.version)"
+                    lines.append((entry.at, "\(describe(database)): \(what) by host \(entry.host)"))
+                }
             }
         }
         // A stable order, so that the same seed prints the same.
@@ -57,6 +61,10 @@ extension Simulation {
     private static func seconds(_ moment: Micros) -> String {
         let fraction = String(moment % 1_000_000)
         return "\(moment / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+
+    private func describe(_ database: Postgres) -> String {
+        databases.count > 1 ? "PostgreSQL \(database.number)" : "PostgreSQL"
     }
 
     private func describe(pair: Int) -> String {

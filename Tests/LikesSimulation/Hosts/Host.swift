@@ -16,6 +16,11 @@ struct Host {
     /// Its monotonic clock at the simulation's start.
     var origin: Micros
     var pausedUntil: Micros = 0
+    /// Which Redis, and which database, it is pointed at.
+    var redis = 0
+    let database: Int
+    /// Calls to Redis under way in several slices.
+    var sliced: [CallID: SlicedCall] = [:]
     /// The connection of each backend, −1 for none.
     var links: [Int32] = [-1, -1, -1, -1]
     var inbox = Ring<Inbound>()
@@ -35,7 +40,10 @@ struct Host {
     /// The end of its last pause.
     var resumedAt: Micros = -1
 
-    init(origin: Micros) { self.origin = origin }
+    init(origin: Micros, database: Int) {
+        self.origin = origin
+        self.database = database
+    }
 
     var isUp: Bool { core != nil }
 

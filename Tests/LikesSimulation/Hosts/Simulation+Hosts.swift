@@ -32,6 +32,7 @@ extension Simulation {
             abandon(hosts[host].links[place])
             hosts[host].links[place] = -1
         }
+        hosts[host].sliced = [:]
         for client in clients.indices where clients[client].host == host { forget(client) }
     }
 
@@ -119,6 +120,7 @@ extension Simulation {
             guard hosts[host].links[backend.place] >= 0 else { return }
             abandon(hosts[host].links[backend.place])
             hosts[host].links[backend.place] = -1
+            if backend == .redis { forgetSliced(host) }
         case .reload, .configure, .log: break
         case .stopped:
             end(host)
@@ -130,13 +132,18 @@ extension Simulation {
         guard connection >= 0 else {
             return fail(Violation(.interface, "host \(host) calls \(backend), which it is not connected to"))
         }
-        if wires[Int(connection)].toServer.count > Simulation.callsOnWireMax {
+        let most = Simulation.callsOnWireMax * (plan.sliceMax < plan.items.count ? 16 : 1)
+        if wires[Int(connection)].toServer.count > most {
             return fail(Violation(.bounded, "host \(host): calls pile up on the wire to \(backend)"))
         }
         let deadline =
             backend == .redis
             ? now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax) : 0
-        send(.call(action, deadline: deadline), to: connection)
+        if backend == .redis, plan.sliceMax < plan.items.count {
+            sendSliced(action, deadline: deadline, host, to: connection)
+        } else {
+            send(.call(action, deadline: deadline), to: connection)
+        }
         // Looks at Redis' clock, as the daemon does with every beat.
         if case .beat = action { send(.askTime(askedAt: now), to: connection) }
     }
@@ -186,11 +193,21 @@ extension Simulation {
         case .subscribed: hosts[host].core?.subscriberConnected(now: instant, into: &actions)
         case .databaseReady(let facts):
             hosts[host].core?.databaseConnected(backend, facts, now: instant, into: &actions)
-        case .answer(let answer): deliver(answer, host, instant)
+        case .answer(let answer):
+            guard let whole = joined(answer, host) else { return }
+            deliver(whole, host, instant)
+        case .noScript(let action, let deadline):
+            let connection = hosts[host].links[backend.place]
+            guard !safeguards.scriptOrder else {
+                return deliver(.end(.unreachable("Redis lost its scripts")), backend, host)
+            }
+            send(.loadScripts, to: connection)
+            send(.call(action, deadline: deadline), to: connection)
         case .end(let failure):
             let connection = hosts[host].links[backend.place]
             hosts[host].links[backend.place] = -1
             abandon(connection)
+            if backend == .redis { forgetSliced(host) }
             hosts[host].core?.lost(backend, failure, now: instant, into: &actions)
         }
     }
@@ -215,7 +232,7 @@ extension Simulation {
         case .heardBeat(let number): hosts[host].core?.heardBeat(number, now: now, into: &actions)
         case .fenced(let call, let state): hosts[host].core?.fenced(call, state, now: now, into: &actions)
         case .committed(let call, let outcome):
-            postgres.noteTold(outcome)
+            postgres(of: host).noteTold(outcome)
             hosts[host].core?.committed(call, outcome, now: now, into: &actions)
         case .fencedOff(let call): hosts[host].core?.fencedOff(call, now: now, into: &actions)
         case .tended(let call): hosts[host].core?.tended(call, now: now, into: &actions)

@@ -7,6 +7,7 @@ extension Postgres {
         guard let statement = session.statement else { preconditionFailure("a step without a statement") }
         if case .answers(let answer) = statement.phase { return .done(answer) }
         if case .begins = statement.phase, let failure = refusal(of: statement.action) { return .failed(failure) }
+        if case .flush = statement.phase, let wait = waitForStandby(session) { return wait }
         switch statement.action {
         case .fence(let call, let lane, let rows): return fence(session, call, lane, rows)
         case .commit(let call, let request): return commit(session, call, request)

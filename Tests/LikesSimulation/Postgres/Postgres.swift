@@ -8,9 +8,16 @@ package final class Postgres {
     let safeguards: Safeguards
     let plan: Plan
     package internal(set) var state: PostgresState
-    package private(set) var flips: [[Flip]]
-    package private(set) var counts: [[CountEntry]]
-    package var history = DatabaseHistory(system: "7000000000000000001", timeline: 1)
+    package internal(set) var flips: [[Flip]]
+    package internal(set) var counts: [[CountEntry]]
+    /// Which of the server's databases it is (its OID), how often its tables were made (theirs), and how often their
+    /// files were (`relfilenode`, new after TRUNCATE as well). `history`, which a host is told on connecting, is to say
+    /// what of these a core can tell apart.
+    let number: Int
+    var tablesMade = 1
+    var filesMade = 1
+    var timeline: Int64 = 1
+    package var history: DatabaseHistory { DatabaseHistory(system: "7000000000000000001", timeline: timeline) }
 
     /// Messages to be sent to hosts, taken by the simulation after each event.
     package var outbox: [(connection: Int32, message: ToHost)] = []
@@ -29,8 +36,14 @@ package final class Postgres {
     package var schemaUntil: Micros = 0
     package var fullUntil: Micros = 0
     package var retryableUntil: Micros = 0
+    var standbyLostUntil: Micros = 0
+    /// What the standby had when it was lost.
+    var standby: PostgresState?
+    /// What was saved, to be put back.
+    var saves: [PostgresState] = []
 
-    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards) {
+    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards, number: Int = 0) {
+        self.number = number
         self.scheduler = scheduler
         self.plan = plan
         self.safeguards = safeguards
@@ -53,7 +66,7 @@ package final class Postgres {
             guard let session = sessions[connection] else { return }
             session.queue.append(action)
             if session.statement == nil { begin(session) }
-        case .askTime: preconditionFailure("only Redis is asked for its time")
+        case .askTime, .loadScripts: preconditionFailure("only Redis is asked for that")
         case .end:
             guard let session = sessions[connection] else { return }
             session.isOrphan = true
@@ -111,6 +124,7 @@ package final class Postgres {
         switch run(session) {
         case .goesOn: goOn(session)
         case .waits(let lock): wait(session, lock)
+        case .waitsUntil(let moment): scheduler.at(moment, .statementStep, connection, turn)
         case .failed(let failure): fail(session, failure)
         case .done(let answer): end(session, answer)
         }
@@ -118,12 +132,17 @@ package final class Postgres {
 
     private func end(_ session: Session, _ answer: Answer) {
         release(session)
+        let isUnproven = session.statement?.isWaitCancelled ?? false
         session.statement = nil
-        outbox.append((session.connection, .answer(answer)))
+        if isUnproven, safeguards.standbyWait {
+            outbox.append((session.connection, .end(.unreachable("a wait for the standby was cancelled"))))
+        } else {
+            outbox.append((session.connection, .answer(answer)))
+        }
         begin(session)
     }
 
-    private func fail(_ session: Session, _ failure: StatementFailure) {
+    func fail(_ session: Session, _ failure: StatementFailure) {
         guard let call = session.statement?.action.call else { return }
         end(session, .statementFailed(call, failure))
     }
@@ -181,6 +200,10 @@ package final class Postgres {
         if case .answers = statement.phase { return }
         // A stopped process handles its timer when it goes on: a moment too late for the commit, or not.
         guard max(hungUntil, session.hungUntil) <= scheduler.now else { return }
+        if statement.cancelledAt != nil {
+            session.statement?.cancelledAt = scheduler.now
+            return scheduler.after(0, .statementStep, connection, turn)
+        }
         fail(session, .other("statement timeout"))
     }
 
@@ -214,7 +237,7 @@ package final class Postgres {
     /// The item's counter as clients are told of it.
     package func told(_ item: Int) -> CounterState {
         var counter = state.counters[item]
-        counter.count = ToldCount.told(likes: counter.count, commit: state.commits[item])
+        counter.count = ToldCount.told(likes: counter.count, commit: state.commits[item], database: number)
         return counter
     }
 
@@ -234,8 +257,10 @@ package final class Postgres {
 
     // MARK: Faults
 
-    /// Everything not committed is lost, every connection with it.
-    package func crash(until: Micros) {
+    /// Everything not committed is lost, every connection with it. `isRecovered`: by this server, which has what it
+    /// flushed.
+    package func crash(until: Micros, isRecovered: Bool = true) {
+        if isRecovered { for connection in connections { sessions[connection].map(finishFlushed) } }
         for connection in sessions.keys.sorted() {
             outbox.append((connection, .end(.unreachable("the server went away"))))
         }
@@ -247,6 +272,7 @@ package final class Postgres {
     /// A backend process is ended at whatever it does.
     package func terminate(_ connection: Int32) {
         guard let session = sessions[connection] else { return }
+        finishFlushed(session)
         release(session)
         sessions[connection] = nil
         outbox.append((connection, .end(.unreachable("terminated"))))

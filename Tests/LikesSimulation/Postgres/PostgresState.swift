@@ -40,6 +40,13 @@ package struct Flip: Sendable {
     package var host: Int
     /// The commit's place in the item's `counts`.
     package var commit: Int
+    /// The database went back to before it …
+    package var isUndone = false
+    /// … and nobody may have been told of it: it was lost with a primary.
+    package var isLost = false
+
+    /// The database went back: a change that no host made.
+    package var isByNobody: Bool { host < 0 }
 }
 
 /// An item's count from a commit on.
@@ -55,16 +62,24 @@ package struct CountEntry: Sendable {
     /// The host was told of it by the answer to its commit. Otherwise it finds out what its batch changed, and reads the
     /// counts afterwards.
     package var isTold = false
+    /// Where the item is as after this commit once more, since the database went back to it.
+    package var again: Int?
 }
 
 /// What clients are told as a count: the likes, and the commit that they are of, so that an old count is never taken
-/// for a new one because as many happen to like the item. A batch's counts step by one within the likes.
+/// for a new one because as many happen to like the item, nor one of another database for one of this. A batch's counts
+/// step by one within the likes.
 package enum ToldCount {
-    package static let perCommit: Int64 = 1_000
+    private static let perCommit: Int64 = 1_000
+    private static let perDatabase: Int64 = 1_000_000_000
 
-    package static func told(likes: Int64, commit: Int) -> Int64 { likes + Int64(commit) * perCommit }
+    package static func told(likes: Int64, commit: Int, database: Int) -> Int64 {
+        likes + Int64(commit) * perCommit + Int64(database) * perDatabase
+    }
 
-    package static func commit(_ told: Int64) -> Int { told < 0 ? -1 : Int(told / perCommit) }
+    package static func database(_ told: Int64) -> Int { Int(told / perDatabase) }
+
+    package static func commit(_ told: Int64) -> Int { Int(told % perDatabase / perCommit) }
 
     package static func likes(_ told: Int64) -> Int64 { told % perCommit }
 }
@@ -83,6 +98,8 @@ enum StepResult {
     case goesOn
     /// Until the row is free.
     case waits(RowLock)
+    /// Goes on at that moment.
+    case waitsUntil(Micros)
     /// Rolled back.
     case failed(StatementFailure)
     /// Committed, or had nothing to do: this is its answer.
