@@ -91,7 +91,7 @@ extension Simulation {
             guard hosts[host].isUp else { return }
             hosts[host].isStopping = true
             let instant = hosts[host].instant(now)
-            hosts[host].core?.stop(now: instant, into: &actions)
+            hosts[host].process?.core.stop(now: instant, into: &actions)
             wake(host)
             scheduler.at(until, .hostStarts, Int32(host))
         }

@@ -9,9 +9,16 @@ enum Inbound {
     case closed(ConnectionID)
 }
 
+/// A running core, at one place: to look at it costs no copy of all that it holds.
+final class Process {
+    var core: Core
+
+    init(_ core: Core) { self.core = core }
+}
+
 /// A host: one process of likesd, or the time between two.
 struct Host {
-    var core: Core?
+    var process: Process?
     var life: Int32 = 0
     /// Its monotonic clock at the simulation's start.
     var origin: Micros
@@ -45,7 +52,7 @@ struct Host {
         self.database = database
     }
 
-    var isUp: Bool { core != nil }
+    var isUp: Bool { process != nil }
 
     func instant(_ now: Micros) -> Instant { Instant(microseconds: now + origin) }
 }

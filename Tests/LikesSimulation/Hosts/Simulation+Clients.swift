@@ -97,7 +97,7 @@ extension Simulation {
         guard clients[client].host == host, !clients[client].unread.isEmpty else { return }
         let instant = hosts[host].instant(now)
         if clients[client].connection == nil || clients[client].life != hosts[host].life {
-            guard let connection = hosts[host].core?.opened(now: instant) else {
+            guard let connection = hosts[host].process?.core.opened(now: instant) else {
                 clients[client].unread.removeAll()
                 return
             }
@@ -110,7 +110,7 @@ extension Simulation {
             hosts[host].clientOfSlot[slot] = client
         }
         guard let connection = clients[client].connection else { return }
-        while hosts[host].core?.accepts(connection) == true, let first = clients[client].unread.popFirst() {
+        while hosts[host].process?.core.accepts(connection) == true, let first = clients[client].unread.popFirst() {
             let place = Int(first)
             for member in place..<(place + Int(operations[place].width)) {
                 operations[member].outcome = .waiting
@@ -121,7 +121,7 @@ extension Simulation {
             clients[client].waiting.append(first)
             let request = request(place)
             note(.asked(place))
-            hosts[host].core?.received(request, on: connection, now: instant, into: &actions)
+            hosts[host].process?.core.received(request, on: connection, now: instant, into: &actions)
         }
     }
 
