@@ -169,9 +169,10 @@ extension Core {
         gathers[ticket] = nil
         unfollowed.remove(ticket)
         _ = sessions.finish(ticket, reply, into: &actions)
-        for follower in followers.removeValue(forKey: ticket) ?? [] {
-            start(follower, after: reply, now: now, into: &actions)
-        }
+        guard let following = followers.removeValue(forKey: ticket) else { return }
+        followersStarting += 1
+        for follower in following { start(follower, after: reply, now: now, into: &actions) }
+        followersStarting -= 1
     }
 
     /// One element of a reply, or the whole of it.
@@ -248,10 +249,10 @@ extension Core {
     }
 
     private mutating func admitsReads(_ weight: Int, _ connection: ConnectionID, _ actions: inout [Action]) -> Bool {
-        if sessions.readWeightWaiting + weight <= Limits.readsWaitingMax { return true }
+        if sessions.readWeightWaiting + weight <= limits.readsWaitingMax { return true }
         statistics.busy += 1
         let error = ErrorReply(
-            .busy, "\(Limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
+            .busy, "\(limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
         sessions.reply(.error(error), on: connection, into: &actions)
         return false
     }

@@ -8,17 +8,20 @@ package struct Core {
     package internal(set) var configuration: Configuration
     /// What the configuration file says otherwise, in the order of the settings, since the last reload.
     var restartNeeded: [Setting] = []
+    let limits: Limits
     let safeguards: Safeguards
     let versions: VersionFacts
     let startedAt: Instant
     var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
 
-    var sessions = Sessions()
+    var sessions: Sessions
     var changes = Changes()
     /// Elements of MCOUNT and MLIKED that have come in.
     var gathers: [Ticket: Gather] = [:]
     /// Requests that wait for an earlier one of their own connection.
     var followers: [Ticket: [Follower]] = [:]
+    /// Of these, lists that are being started: what is left of them is not in the table any more.
+    var followersStarting = 0
     /// Reads that followed a change which came to nothing, and look for themselves.
     var unfollowed: Set<Ticket> = []
     /// Deadlines of all that waits; in order, since every request gets the same time.
@@ -56,13 +59,13 @@ package struct Core {
     /// Servers of PostgreSQL that are passed over, and that somebody should see to.
     var serversPassedOver: [ServerAdvice] = []
     var laneRow: LaneRow
-    var laneRate = LaneRate()
+    var laneRate: LaneRate
     /// What is known of the database's past.
     var past = DatabasePast()
 
     var trust: Trust
     var heartbeat: Heartbeat
-    var repairs = Repairs()
+    var repairs: Repairs
     var doubts: Doubts
     var recent: RecentCounters
     var jitter: SplitMix64
@@ -75,26 +78,32 @@ package struct Core {
     /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start.
     package init(
         configuration: Configuration, versions: VersionFacts, seed: UInt64, now: Instant,
-        safeguards: Safeguards = Safeguards()
+        limits: Limits = .standard, safeguards: Safeguards = Safeguards()
     ) {
         self.configuration = configuration
+        self.limits = limits
         self.safeguards = safeguards
         self.versions = versions
         startedAt = now
         statusRates = StatusRates(now: now)
         jitter = SplitMix64(seed: seed)
         cache = LocalCache(
-            entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next())
+            entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next(),
+            handStepsMax: limits.cacheHandStepsMax)
+        sessions = Sessions(requestsInFlightMax: limits.requestsInFlightMax)
+        laneRate = LaneRate(limits)
+        repairs = Repairs(limits)
         localRate = LocalRate(
-            requestsMax: configuration.rateLimitRequests, windowSeconds: configuration.rateLimitWindowSeconds)
+            requestsMax: configuration.rateLimitRequests, windowSeconds: configuration.rateLimitWindowSeconds,
+            usersMax: limits.localRateUsersMax)
         redis = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         lane = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         laneRow = LaneRow(host: Int64(jitter.next() >> 1), lane: Int64(jitter.next() >> 1), now: now)
-        doubts = Doubts(now: now)
+        doubts = Doubts(limits, now: now)
         trust = Trust(now: now)
-        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, now: now)
+        recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, limits: limits, now: now)
         heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, now: now)
     }
 

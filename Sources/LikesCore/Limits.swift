@@ -1,5 +1,10 @@
-/// The bounds of everything that queues, gathers or waits in the core.
-package enum Limits {
+/// The bounds of everything that queues, gathers or waits in the core. Those that are the core's own to hold are
+/// variables, so that the simulation can draw them small, and they are reached; no configuration does.
+package struct Limits: Sendable {
+    package static let standard = Limits()
+
+    package init() {}
+
     /// Connections over MAX_CONNECTIONS for who `getsInWhenFull`: who comes to help has to get in, also where
     /// MAX_CONNECTIONS was lowered below what is there.
     package static let administratorConnectionsMax = 3
@@ -7,43 +12,43 @@ package enum Limits {
     package static let reloadProblemsMax = 16
     /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is
     /// not read any further until half of them are answered. Enough for one connection shared by a whole process.
-    package static let requestsInFlightMax = 1_024
+    package var requestsInFlightMax = 1_024
     /// Changes (LIKE, UNLIKE) under way in the whole daemon: over a second of the best measured write rate.
     /// At the limit: `-BUSY`.
-    package static let changesWaitingMax = 131_072
+    package var changesWaitingMax = 131_072
     /// … or earlier, where PostgreSQL would not take so many in time, but not below this: two full batches and what
     /// gathers meanwhile.
-    package static let changesWaitingMin = 8_192
+    package var changesWaitingMin = 8_192
     /// Reads waiting for Redis or PostgreSQL in the whole daemon, each item counted. At the limit: `-BUSY`.
-    package static let readsWaitingMax = 262_144
+    package var readsWaitingMax = 262_144
     /// Changes in one call of admission: about 4 ms of Redis' time.
-    package static let admissionEntriesMax = 1_024
+    package var admissionEntriesMax = 1_024
     /// Items in one read of Redis, and in one `SELECT` of counters.
-    package static let countersPerCallMax = 1_024
+    package var countersPerCallMax = 1_024
     /// Pairs in one `SELECT`.
-    package static let pairsPerCallMax = 2_048
+    package var pairsPerCallMax = 2_048
     /// Calls of each kind (admission, read, pairs …) on the wire at once; more gathers meanwhile.
-    package static let callsInFlightMax = 4
+    package var callsInFlightMax = 4
     /// Write-throughs on the wire: with more, the lane waits for Redis.
-    package static let writeThroughsInFlightMax = 4
+    package var writeThroughsInFlightMax = 4
     /// Fills of Redis after misses on the wire at once. With more misses than Redis takes, some are not filled in: the
     /// next that asks will do it, and none waits behind them.
-    package static let fillsInFlightMax = 1
+    package var fillsInFlightMax = 1
     /// Changes folded into one batch. The statement's cost per row was flat between 1,000 and 3,000 rows.
-    package static let batchChangesMax = 2_048
+    package var batchChangesMax = 2_048
     /// Times a batch is tried again after a deadlock, serialization failure or lock timeout.
     package static let batchRetriesMax = 8
     /// Users whose rate is counted in the process while Redis is away. At the limit a user's window may start anew.
-    package static let localRateUsersMax = 262_144
+    package var localRateUsersMax = 262_144
     /// Items that Redis may lack, remembered until they are set there. With so many, no more of what other hosts say is
     /// taken in, and Redis' counters are not read, until some are mended.
-    package static let repairsMax = 131_072
+    package var repairsMax = 131_072
     /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts before it goes on.
-    package static let repairsUntoldMax = 4_096
+    package var repairsUntoldMax = 4_096
     /// Items mended and still to be struck off.
-    package static let repairsMendedMax = 16_384
+    package var repairsMendedMax = 16_384
     /// Items told to others, or mended and to be struck off, in one statement.
-    package static let tendItemsMax = 4_096
+    package var tendItemsMax = 4_096
     /// Mended items wait this long for others, so that they are struck off together.
     package static let mendedWaitMs: Int64 = 200
     /// What other hosts could not write to Redis is looked up this often, with the beat, or up to a quarter later.
@@ -58,12 +63,12 @@ package enum Limits {
     package static let surveyMs: Int64 = 5_000
     /// Lanes taken over in one survey, some 130 ms of PostgreSQL's time with full journals; when there were so many,
     /// the next follows at once.
-    package static let lanesPerSurvey = 8
+    package var lanesPerSurvey = 8
     /// Generations of other hosts that a survey tells of.
     package static let generationsPerSurvey = 16
     /// Batches after which a lane gets a new number, and so a new row: as long as a snapshot somewhere keeps PostgreSQL
     /// from clearing up, each batch passes the dead versions of all before it.
-    package static let batchesPerLane = 1_024
+    package var batchesPerLane = 1_024
     /// Other hosts whose data in Redis is another are asked again after this long, before Redis is believed by nobody:
     /// two that did not hear of a new generation yet hear of it within a beat.
     package static let disputeConfirmMs: Int64 = 4_000
@@ -75,7 +80,7 @@ package enum Limits {
     /// … and it is remembered this long.
     package static let foreignMemoryMs: Int64 = 300_000
     /// Versions that PostgreSQL may contradict, to be held against it; what comes beyond comes again.
-    package static let doubtsMax = 64
+    package var doubtsMax = 64
     /// PostgreSQL is asked about them no more often.
     package static let doubtMs: Int64 = 100
     /// What is cached is thrown away for a contradiction no more often than this: who can write to Redis could
@@ -87,9 +92,12 @@ package enum Limits {
     /// a message said this much later, and as long as a call to Redis may take: for the answer's age, with room …
     package static let recentCountersMs: Int64 = 1_500
     /// … but no more of them than this.
-    package static let recentCountersMax = 524_288
+    package var recentCountersMax = 524_288
     /// … and memory for so many is never given back.
-    package static let recentCountersKept = 4_096
+    package var recentCountersKept = 4_096
+    /// Entries of the local cache that are passed before one goes that was used: where nearly all were, which one goes
+    /// matters little, and nobody is to wait for a look at a million.
+    package var cacheHandStepsMax = 1_024
     /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
     package static let beatMs: Int64 = 3_000
     /// … and, while it remembers what it wrote, this much and as long as a call to Redis may take after another.

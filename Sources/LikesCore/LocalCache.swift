@@ -17,9 +17,6 @@ package struct LocalCache: Sendable {
     /// Entries of the first table: an idle daemon stays small.
     private static let entriesFirst = 1_024
     private static let none = UInt32.max
-    /// Entries the hand passes before it takes one that was used: where nearly all are, which one goes matters little,
-    /// and nobody is to wait for a look at a million.
-    static let handStepsMax = 1_024
 
     /// 32 bytes.
     private struct Entry {
@@ -59,6 +56,7 @@ package struct LocalCache: Sendable {
     /// Entries dropped to make room, since the start.
     package private(set) var evictions: UInt64 = 0
 
+    private let handStepsMax: Int
     private var ttlMicroseconds: Int64
     private let hash: SeededHash
     private var entries: [Entry] = []
@@ -78,7 +76,10 @@ package struct LocalCache: Sendable {
 
     /// `ttlMs`: how long an entry is fresh, 0 or more. `seed` has to be unguessable where clients are hostile: it
     /// decides which items share a place in the index.
-    package init(entriesMax: Int, ttlMs: Int64, seed: UInt64) {
+    package init(
+        entriesMax: Int, ttlMs: Int64, seed: UInt64, handStepsMax: Int = Limits.standard.cacheHandStepsMax
+    ) {
+        self.handStepsMax = handStepsMax
         self.entriesMax = min(max(entriesMax, 0), LocalCache.entriesLimit)
         ttlMicroseconds = LocalCache.microseconds(ttlMs)
         hash = SeededHash(seed: seed)
@@ -185,7 +186,7 @@ package struct LocalCache: Sendable {
 
     /// To the entry that is to make room.
     private mutating func advanceHand() {
-        for _ in 0..<LocalCache.handStepsMax {
+        for _ in 0..<handStepsMax {
             hand = hand + 1 < entries.count ? hand + 1 : 0
             guard entries[hand].isUsed else { return }
             entries[hand].isUsed = false

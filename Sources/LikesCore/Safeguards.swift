@@ -27,6 +27,12 @@ package struct Safeguards: Sendable {
     package var cacheExpiry = true
     /// PostgreSQL is asked again where something newer is known than it has, and believed.
     package var contradictions = true
+    /// A request follows an earlier one of its connection where the order of the two shows.
+    package var ownOrder = true
+    /// A connection whose server has lost the scripts is given up, instead of sending anew what it refused.
+    package var scriptOrder = true
+    /// The answer to a commit whose wait for a standby was cancelled is not believed.
+    package var standbyWait = true
     /// What was heard of and what was written to Redis is remembered for a while, so that nothing older follows it.
     package var counterMemory = true
 

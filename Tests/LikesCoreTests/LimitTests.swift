@@ -22,7 +22,7 @@ import Testing
     @Test("With too many changes waiting the next is BUSY, and reads go on")
     func withTooManyChangesWaiting() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader])
-        try fill(&script, waiting: Limits.changesWaitingMax) { .like(Pair(user: $0, item: post)) }
+        try fill(&script, waiting: Limits.standard.changesWaitingMax) { .like(Pair(user: $0, item: post)) }
         let client = try script.open()
         _ = script.take()
         script.send(.like(ann), on: client)
@@ -36,21 +36,21 @@ import Testing
     @Test("No more changes are accepted than a slow PostgreSQL takes in half of a request's time")
     func noMoreChangesThanASlowPostgreSQLTakes() throws {
         var rate = LaneRate()
-        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMax)
-        rate.note(changes: Limits.batchChangesMax, microseconds: 204_800)
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.standard.changesWaitingMax)
+        rate.note(changes: Limits.standard.batchChangesMax, microseconds: 204_800)
         #expect(rate.waitingMax(requestTimeoutMs: 5_000) == 25_000)
-        rate.note(changes: Limits.batchChangesMax, microseconds: 60_000_000)
+        rate.note(changes: Limits.standard.batchChangesMax, microseconds: 60_000_000)
         #expect((20_000...25_000).contains(rate.waitingMax(requestTimeoutMs: 5_000)))
-        for _ in 0..<100 { rate.note(changes: Limits.batchChangesMax, microseconds: 60_000_000) }
-        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMin)
-        rate.note(changes: Limits.batchChangesMax - 1, microseconds: 60_000_000)
-        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.changesWaitingMax)
+        for _ in 0..<100 { rate.note(changes: Limits.standard.batchChangesMax, microseconds: 60_000_000) }
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.standard.changesWaitingMin)
+        rate.note(changes: Limits.standard.batchChangesMax - 1, microseconds: 60_000_000)
+        #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.standard.changesWaitingMax)
     }
 
     @Test("With too many reads waiting the next is BUSY, and changes go on")
     func withTooManyReadsWaiting() throws {
         var script = Script(up: [.lane])
-        try fill(&script, waiting: Limits.readsWaitingMax / 512) { n in
+        try fill(&script, waiting: Limits.standard.readsWaitingMax / 512) { n in
             .counts((0..<512).map { Item(type: 0, id: n * 512 + $0) })
         }
         let client = try script.open()
@@ -64,7 +64,7 @@ import Testing
     @Test("A batch holds no more than its limit; the rest follows in the next")
     func aBatchHoldsNoMoreThanItsLimit() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [])
-        try fill(&script, waiting: Limits.batchChangesMax + 10) { .like(Pair(user: $0, item: post)) }
+        try fill(&script, waiting: Limits.standard.batchChangesMax + 10) { .like(Pair(user: $0, item: post)) }
         _ = script.take()
         script.connect(.lane)
         let commits = script.take().compactMap {
@@ -72,7 +72,7 @@ import Testing
         }
         let (call, rows) = try #require(commits.first)
         #expect(commits.count == 1)
-        #expect(rows.count == Limits.batchChangesMax)
+        #expect(rows.count == Limits.standard.batchChangesMax)
         script.commit(call, changed: rows.map { _ in true }, [counter(post, Int64(rows.count), 1)])
         let next = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows.count } else { nil } }
         #expect(next == [10])
@@ -94,13 +94,13 @@ import Testing
     func withTooManyWriteThroughsOnTheWay() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
-        for n in 0...Limits.writeThroughsInFlightMax {
+        for n in 0...Limits.standard.writeThroughsInFlightMax {
             script.send(.like(Pair(user: Int64(n), item: post)), on: client)
             for action in script.take() {
                 if case .admit(let call, _) = action { script.admit(call, [.admitted(recent: false)]) }
             }
             let commits = script.take().compactMap { if case .commit(let call, _) = $0 { call } else { nil } }
-            #expect(commits.count == (n < Limits.writeThroughsInFlightMax ? 1 : 0))
+            #expect(commits.count == (n < Limits.standard.writeThroughsInFlightMax ? 1 : 0))
             for call in commits { script.commit(call, changed: [true], [counter(post, Int64(n), Int64(n))]) }
         }
     }
@@ -230,7 +230,7 @@ import Testing
     func aConnectionWithTooMuchUnderWay() throws {
         var script = Script(up: [])
         let client = try script.open()
-        for _ in 0..<Limits.requestsInFlightMax {
+        for _ in 0..<Limits.standard.requestsInFlightMax {
             #expect(script.core.accepts(client))
             script.send(.count(post), on: client)
         }
@@ -245,10 +245,10 @@ import Testing
         var script = Script(up: [])
         let client = try script.open()
         script.send(.count(post), on: client)
-        for _ in 1..<Limits.requestsInFlightMax { script.send(.ping(nil), on: client) }
+        for _ in 1..<Limits.standard.requestsInFlightMax { script.send(.ping(nil), on: client) }
         #expect(!script.core.accepts(client))
         script.pass(ms: 5_000)
-        #expect(script.replies(client).count == Limits.requestsInFlightMax)
+        #expect(script.replies(client).count == Limits.standard.requestsInFlightMax)
         #expect(script.core.accepts(client))
     }
 

@@ -89,7 +89,7 @@ func usedEntriesSurviveScans() {
 
 @Test("Where all entries were used, one goes after a bounded search")
 func searchForRoomIsBounded() {
-    let entries = Int64(LocalCache.handStepsMax) * 3
+    let entries = Int64(Limits.standard.cacheHandStepsMax) * 3
     var cache = cache(Int(entries))
     for id in 0..<entries {
         _ = cache.store(counter(id, id, 1), now: .ms(0))
@@ -97,7 +97,7 @@ func searchForRoomIsBounded() {
     }
     _ = cache.store(counter(entries, 1, 1), now: .ms(0))
     #expect(cache.count == Int(entries))
-    #expect(cache.stale(item(Int64(LocalCache.handStepsMax))) == nil)
+    #expect(cache.stale(item(Int64(Limits.standard.cacheHandStepsMax))) == nil)
     #expect(cache.evictions == 1)
 }
 

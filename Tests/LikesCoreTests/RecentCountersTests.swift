@@ -11,7 +11,7 @@ import Testing
     @Test("What is still remembered survives that the memory of a burst is given back")
     func whatIsRememberedSurvives() {
         var recent = RecentCounters(redisCallMs: 100, now: .ms(0))
-        let burst = 10 * Limits.recentCountersKept
+        let burst = 10 * Limits.standard.recentCountersKept
         for id in 0..<burst { recent.write(counter(id, 5), isFill: true, now: .ms(0)) }
         for id in 0..<10 { recent.write(counter(burst + id, 7), isFill: true, now: .ms(5_000)) }
         recent.forget(heardUntil: .ms(4_000))

@@ -97,13 +97,13 @@ import Testing
     @Test("With too many untold the lane tells them before it goes on")
     func withTooManyUntold() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])
-        script.core.repairs.note((0..<Limits.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
+        script.core.repairs.note((0..<Limits.standard.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
         let client = try script.open()
         script.send(.like(ann), on: client)
         let lane = script.take().compactMap {
             if case .tend(_, let request) = $0 { request.repairs.count } else { nil }
         }
-        #expect(lane == [Limits.repairsUntoldMax])
+        #expect(lane == [Limits.standard.repairsUntoldMax])
         #expect(script.commits.isEmpty)
     }
 
@@ -121,7 +121,7 @@ import Testing
             id += 1_024
             next = script.core.repairs.isFull ? nil : next
         }
-        #expect(script.core.repairs.count == Limits.repairsMax)
+        #expect(script.core.repairs.count == Limits.standard.repairsMax)
         #expect(script.core.readableGeneration == nil)
         #expect(script.core.writableGeneration != nil)
     }
@@ -232,12 +232,12 @@ import Testing
     @Test("Without the lane, mended rows wait for it within a limit")
     func mendedRowsWaitWithinALimit() {
         var repairs = Repairs()
-        let items = (0..<Limits.repairsMendedMax + 10).map { Item(type: 0, id: Int64($0)) }
+        let items = (0..<Limits.standard.repairsMendedMax + 10).map { Item(type: 0, id: Int64($0)) }
         repairs.learn(items)
         let (taken, read) = repairs.takeToRead(max: .max, now: .ms(0))
         repairs.settle(taken.map { counter($0, 1, 1) }, read: read, Self.permit(at: 0))
         repairs.wrote(repairs.takeToWrite(max: .max, Self.permit(at: 0)))
-        #expect(repairs.mendedCount == Limits.repairsMendedMax)
+        #expect(repairs.mendedCount == Limits.standard.repairsMendedMax)
         #expect(repairs.count == 0)
     }
 
@@ -288,7 +288,7 @@ import Testing
                 }
             }
         }
-        #expect(script.core.repairs.count <= Limits.repairsMax + Limits.batchChangesMax)
+        #expect(script.core.repairs.count <= Limits.standard.repairsMax + Limits.standard.batchChangesMax)
         #expect(script.core.readableGeneration == nil)
     }
 

@@ -37,36 +37,54 @@ private typealias Entry = Linearizability.Entry
         #expect(Linearizability.violation([lost] + reads([true, false])) != nil)
     }
 
+    @Test("Of one connection the later takes effect later: UNLIKE before LIKE is found")
+    func theOrderOfAConnectionCounts() {
+        var entries = [
+            Entry(.like, calledAt: 0, repliedAt: 10, result: true),
+            Entry(.unlike, calledAt: 0, repliedAt: 10, result: false),
+        ]
+        #expect(Linearizability.violation(entries) == nil)
+        entries[1].follows = 0
+        #expect(Linearizability.violation(entries) == 1)
+    }
+
     @Test("The search agrees with trying every order", arguments: 0..<400)
     func theSearchAgreesWithTryingEveryOrder(seed: UInt64) {
         var chance = Chance(seed: seed)
         var entries: [Entry] = []
-        for _ in 0..<(2 + chance.below(5)) {
+        for place in 0..<(2 + chance.below(5)) {
             let kind: Entry.Kind = [.like, .unlike, .liked][chance.below(3)]
             let at = chance.between(0, 20)
             let isLost = kind != .liked && chance.hits(percent: 20)
-            entries.append(
-                Entry(
-                    kind, calledAt: at, repliedAt: isLost ? .never : at + chance.between(1, 12),
-                    result: isLost || chance.hits(percent: 50)))
+            var entry = Entry(
+                kind, calledAt: at, repliedAt: isLost ? .never : at + chance.between(1, 12),
+                result: isLost || chance.hits(percent: 50))
+            // Of the same connection: asked no earlier, answered no earlier.
+            if !isLost, place > 0, chance.hits(percent: 50), entries[place - 1].repliedAt != .never {
+                entry.calledAt = max(entry.calledAt, entries[place - 1].calledAt)
+                entry.repliedAt = max(entry.repliedAt, entries[place - 1].repliedAt)
+                entry.follows = place - 1
+            }
+            entries.append(entry)
         }
-        #expect((Linearizability.violation(entries) == nil) == Self.explains(entries, from: false))
+        let isExplained = Self.explains(entries, left: Set(entries.indices), false)
+        #expect((Linearizability.violation(entries) == nil) == isExplained)
     }
 
-    /// Every order there is.
-    private static func explains(_ entries: [Entry], from state: Bool) -> Bool {
-        if entries.allSatisfy({ $0.repliedAt == .never }) { return true }
-        let firstReply = entries.map(\.repliedAt).min() ?? .never
-        for place in entries.indices where entries[place].calledAt <= firstReply {
+    /// Every order there is of those that are left.
+    private static func explains(_ entries: [Entry], left: Set<Int>, _ state: Bool) -> Bool {
+        if left.allSatisfy({ entries[$0].repliedAt == .never }) { return true }
+        let firstReply = left.map { entries[$0].repliedAt }.min() ?? .never
+        for place in left where entries[place].calledAt <= firstReply {
             let entry = entries[place]
-            var rest = entries
-            rest.remove(at: place)
+            if let earlier = entry.follows, left.contains(earlier) { continue }
+            let rest = left.subtracting([place])
             let wanted = entry.kind == .like
             if entry.repliedAt == .never {
-                if explains(rest, from: wanted) { return true }
+                if explains(entries, left: rest, wanted) { return true }
             } else if entry.kind == .liked {
-                if entry.result == state, explains(rest, from: state) { return true }
-            } else if entry.result == (state != wanted), explains(rest, from: wanted) {
+                if entry.result == state, explains(entries, left: rest, state) { return true }
+            } else if entry.result == (state != wanted), explains(entries, left: rest, wanted) {
                 return true
             }
         }

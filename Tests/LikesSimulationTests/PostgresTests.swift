@@ -68,7 +68,8 @@ private struct Database {
             return
         }
         #expect(outcome.changed == [true, false])
-        #expect(outcome.counters == [CounterState(item: database.plan.items[0], count: 1, version: 1)])
+        let told = ToldCount.told(likes: 1, commit: 1, database: 0)
+        #expect(outcome.counters == [CounterState(item: database.plan.items[0], count: told, version: 1)])
         #expect(database.postgres.state.lanes.map(\.batch) == [1])
     }
 

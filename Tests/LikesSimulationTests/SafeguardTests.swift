@@ -27,7 +27,10 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
         Bite(safeguard: "hintVerification", rules: [.linearizable], seedsMax: 300),
         Bite(safeguard: "cacheExpiry", rules: [.fresh], seedsMax: 600),
-        Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 3_000),
+        Bite(safeguard: "ownOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 100),
+        Bite(safeguard: "scriptOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 400),
+        Bite(safeguard: "standbyWait", rules: [.durable], seedsMax: 100),
+        Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 1_000),
     ]
 
     @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)

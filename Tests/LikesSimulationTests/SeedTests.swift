@@ -18,18 +18,22 @@ import Testing
         }
     }
 
-    @Test("Seeds bring about what is rare: zombies, silent lanes, late calls, older data")
+    @Test("Seeds bring about what is rare, and hold many COUNTs tightly")
     func seedsBringAboutWhatIsRare() {
         var coverage = Coverage()
-        for seed: UInt64 in 0..<200 {
+        var heldTo = [Int](repeating: 0, count: Bound.Held.allCases.count)
+        for seed: UInt64 in 0..<600 {
             let simulation = Simulation(seed: seed)
             _ = simulation.run()
             coverage.add(simulation.coverage)
+            for held in Bound.Held.allCases { heldTo[held.rawValue] += simulation.heldTo[held.rawValue] }
         }
         for rarity in Rarity.allCases where rarity != .deadlocks && rarity != .lockTimeouts {
             #expect(coverage[rarity] > 0, "\(rarity)")
         }
         #expect(coverage[.deadlocks] == 0)
+        let share = heldTo[Bound.Held.tightly.rawValue] * 100 / heldTo.reduce(0, +)
+        #expect(share >= 40, "\(share) % of COUNTs were held tightly")
     }
 
     @Test("A failing seed prints its history")

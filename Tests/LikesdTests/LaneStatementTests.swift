@@ -269,7 +269,7 @@ import Testing
 
     @Test("However many lanes fell silent, so many are retired at a time as the statement has time for.")
     func retireMany() throws {
-        let silent = Limits.lanesPerSurvey * 2 + 1
+        let silent = Limits.standard.lanesPerSurvey * 2 + 1
         try control.run(
             """
             INSERT INTO lanes (lane, item_ids, item_types)
@@ -282,9 +282,9 @@ import Testing
             """)
         try control.run(
             "INSERT INTO counters (item_id, item_type) SELECT id, 1 FROM generate_series(1, \(silent)) AS id")
-        #expect(try lane.survey().lanesRetired == Limits.lanesPerSurvey)
-        #expect(try repairs().count == Limits.lanesPerSurvey)
-        #expect(try lane.survey().lanesRetired == Limits.lanesPerSurvey)
+        #expect(try lane.survey().lanesRetired == Limits.standard.lanesPerSurvey)
+        #expect(try repairs().count == Limits.standard.lanesPerSurvey)
+        #expect(try lane.survey().lanesRetired == Limits.standard.lanesPerSurvey)
         #expect(try lane.survey().lanesRetired == 1)
         #expect(try repairs().count == silent)
     }

@@ -14,8 +14,9 @@ func seconds() -> Double {
 guard let options = Options(CommandLine.arguments) else {
     let names = Safeguards.names.joined(separator: ", ")
     print("usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop]")
-    print("    [--without SAFEGUARD] [--focus SAFEGUARD]")
+    print("    [--without SAFEGUARD] [--focus SAFEGUARD|FAULT]")
     print("safeguards: \(names)")
+    print("faults: \(FaultKind.allCases.map { "\($0)" }.joined(separator: ", "))")
     exit(64)
 }
 
@@ -31,4 +32,7 @@ summary += "\(result.operations / max(1, Int(result.done))) operations a seed"
 if options.isDigesting { summary += ", digest \(String(result.digest, radix: 16))" }
 print(summary)
 print(Rarity.allCases.map { "\($0) \(result.coverage[$0])" }.joined(separator: ", "))
+let countsAnswered = max(1, result.heldTo.reduce(0, +))
+let shares = Bound.Held.allCases.map { "\($0) \(result.heldTo[$0.rawValue] * 100 / countsAnswered) %" }
+print("\(countsAnswered) COUNTs held: \(shares.joined(separator: ", "))")
 exit(result.failures.isEmpty ? 0 : 1)

@@ -177,7 +177,7 @@ extension Core {
     mutating func sendRepairs(now: Instant, into actions: inout [Action]) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
         let permit = writePermit(now: now)
-        let read = repairs.takeToWrite(max: Limits.countersPerCallMax, permit)
+        let read = repairs.takeToWrite(max: limits.countersPerCallMax, permit)
         guard !read.isEmpty else { return }
         let counters = written(read, isFill: false, now: now)
         let id = calls.begin(.repair(counters, permit), now: now)
@@ -189,7 +189,7 @@ extension Core {
         _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
         guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: now) else { return }
-        guard calls[.fill] < Limits.fillsInFlightMax else {
+        guard calls[.fill] < limits.fillsInFlightMax else {
             statistics.fillsLeftOut += Int64(counters.count)
             return
         }

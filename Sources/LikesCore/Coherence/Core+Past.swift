@@ -63,7 +63,7 @@ extension Core {
         lane.proved()
         if survey.lanesRetired > 0 {
             statistics.lanesRetired += Int64(survey.lanesRetired)
-            if survey.lanesRetired >= Limits.lanesPerSurvey { laneRow.surveyAt = now }
+            if survey.lanesRetired >= limits.lanesPerSurvey { laneRow.surveyAt = now }
             actions.append(.log(.notice, "\(survey.lanesRetired) hosts fell silent: repairing what they left"))
         }
         let isAhead = past.survey(survey)

@@ -13,8 +13,12 @@ struct Doubts {
 
     private var versions: [Item: Int64] = [:]
     private var notBefore: Instant
+    private let itemsMax: Int
 
-    init(now: Instant) { notBefore = now }
+    init(_ limits: Limits, now: Instant) {
+        itemsMax = limits.doubtsMax
+        notBefore = now
+    }
 
     /// When PostgreSQL is to be asked; nil: there is nothing to ask.
     var dueAt: Instant? { versions.isEmpty ? nil : notBefore }
@@ -23,7 +27,7 @@ struct Doubts {
     mutating func claim(_ counter: CounterState) {
         if let held = versions[counter.item] {
             versions[counter.item] = max(held, counter.version)
-        } else if versions.count < Limits.doubtsMax {
+        } else if versions.count < itemsMax {
             versions[counter.item] = counter.version
         }
     }

@@ -46,13 +46,15 @@ struct RecentCounters {
     /// The most places taken in `order` since memory was last given back.
     private var peak = 0
     private let rememberMs: Int64
+    private let limits: Limits
     /// When the last counter was on its way to Redis.
     private var writtenAt: Instant?
     /// All messages up to then were heard; time alone proves nothing.
     private var heardUntil: Instant
 
     /// `redisCallMs`: how long after it was sent a counter may be written.
-    init(redisCallMs: Int64, now: Instant) {
+    init(redisCallMs: Int64, limits: Limits = .standard, now: Instant) {
+        self.limits = limits
         rememberMs = Limits.recentCountersMs + redisCallMs
         heardUntil = now
     }
@@ -106,11 +108,11 @@ struct RecentCounters {
     }
 
     private mutating func forget() {
-        while let (item, forgetAt) = order.first, forgetAt <= heardUntil || order.count > Limits.recentCountersMax {
+        while let (item, forgetAt) = order.first, forgetAt <= heardUntil || order.count > limits.recentCountersMax {
             order.popFirst()
             if entries[item]?.forgetAt == forgetAt { entries[item] = nil }
         }
-        guard peak > Limits.recentCountersKept, order.count < peak / 8 else { return }
+        guard peak > limits.recentCountersKept, order.count < peak / 8 else { return }
         // What a burst of misses or likes took is given back.
         var smaller: [Item: Entry] = [:]
         for (item, entry) in entries { smaller[item] = entry }

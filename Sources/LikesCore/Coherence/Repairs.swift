@@ -6,6 +6,10 @@ import LikesProtocol
 /// What only this process knows is *untold*: it stands in the journal of each batch until `cache_repairs` has it. What
 /// is told can be forgotten here while Redis is out of reach.
 struct Repairs {
+    private let limits: Limits
+
+    init(_ limits: Limits = .standard) { self.limits = limits }
+
     private enum State {
         /// To be read from PostgreSQL.
         case unread
@@ -46,7 +50,7 @@ struct Repairs {
     }
     var mendedCount: Int { mended.count }
     /// No more of what other hosts say is taken in before some of it is mended.
-    var isFull: Bool { entries.count >= Limits.repairsMax }
+    var isFull: Bool { entries.count >= limits.repairsMax }
 
     /// When to go on after a failure; nil: nothing is held back.
     var wakeAt: Instant? { entries.isEmpty ? nil : retryAt }
@@ -174,7 +178,7 @@ struct Repairs {
                 written.version <= counter.version
             else { continue }
             // Over the limit a row stays, and is found and mended once more.
-            if entry.isTold, mended.count < Limits.repairsMendedMax { mended.append(counter) }
+            if entry.isTold, mended.count < limits.repairsMendedMax { mended.append(counter) }
             entries[counter.item] = nil
             untold.remove(counter.item)
         }

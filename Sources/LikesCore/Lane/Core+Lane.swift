@@ -5,7 +5,7 @@ extension Core {
     /// Sends what the lane is due next; one call at a time.
     mutating func sendLane(now: Instant, into actions: inout [Action]) {
         guard lane.isUp, calls[.lane] == 0 else { return }
-        if laneRow.epoch != nil, laneRow.isWorn { laneRow.renew(Int64(jitter.next() >> 1)) }
+        if laneRow.epoch != nil, laneRow.isWorn(limits) { laneRow.renew(Int64(jitter.next() >> 1)) }
         guard let fence = laneRow.fence else {
             let request = FenceRequest(
                 host: laneRow.host, lane: laneRow.lane, former: laneRow.former,
@@ -97,13 +97,13 @@ extension Core {
     /// set there at once, or are many.
     private var mustTell: Bool {
         guard safeguards.repairTable, repairs.untoldCount > 0 else { return false }
-        return writableGeneration == nil || repairs.retryAt != nil || repairs.untoldCount >= Limits.repairsUntoldMax
+        return writableGeneration == nil || repairs.retryAt != nil || repairs.untoldCount >= limits.repairsUntoldMax
     }
 
     private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: Limits.tendItemsMax) : []
+        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
-            fence: fence, repairs: told, mended: repairs.takeMended(max: Limits.tendItemsMax),
+            fence: fence, repairs: told, mended: repairs.takeMended(max: limits.tendItemsMax),
             journal: takeJournal(with: []))
         laneRow.tendAt = nil
         actions.append(.tend(calls.begin(.tend(request), now: now), request))

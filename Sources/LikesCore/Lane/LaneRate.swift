@@ -3,10 +3,13 @@
 struct LaneRate {
     /// nil: the last batch was not full, so that the lane keeps up.
     private var changesPerSecond: Double?
+    private let limits: Limits
+
+    init(_ limits: Limits = .standard) { self.limits = limits }
 
     /// A batch was committed, this long after it was sent.
     mutating func note(changes: Int, microseconds: Int64) {
-        guard changes >= Limits.batchChangesMax else {
+        guard changes >= limits.batchChangesMax else {
             changesPerSecond = nil
             return
         }
@@ -17,8 +20,8 @@ struct LaneRate {
 
     /// Changes that may be under way.
     func waitingMax(requestTimeoutMs: Int64) -> Int {
-        guard let changesPerSecond else { return Limits.changesWaitingMax }
+        guard let changesPerSecond else { return limits.changesWaitingMax }
         let inTime = changesPerSecond * Double(requestTimeoutMs) / 2_000
-        return min(max(Int(inTime.rounded()), Limits.changesWaitingMin), Limits.changesWaitingMax)
+        return min(max(Int(inTime.rounded()), limits.changesWaitingMin), limits.changesWaitingMax)
     }
 }

@@ -58,7 +58,7 @@ struct LaneRow {
     }
 
     /// Whether the row has so many versions behind it that another is due.
-    var isWorn: Bool { batchesOnLane >= Limits.batchesPerLane }
+    func isWorn(_ limits: Limits) -> Bool { batchesOnLane >= limits.batchesPerLane }
 
     /// From now on the lane is another, which has to be fenced; what this one's row says of its last batch is of no
     /// use any more.

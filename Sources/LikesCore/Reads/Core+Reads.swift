@@ -60,8 +60,8 @@ extension Core {
 
     mutating func sendReads(now: Instant, into actions: inout [Action]) {
         if let generation = readableGeneration {
-            while fetches.hasForRedis, calls[.read] < Limits.callsInFlightMax {
-                let taken = fetches.takeForRedis(max: Limits.countersPerCallMax)
+            while fetches.hasForRedis, calls[.read] < limits.callsInFlightMax {
+                let taken = fetches.takeForRedis(max: limits.countersPerCallMax)
                 let items = taken.filter { !repairs.contains($0) }
                 if items.count < taken.count { askDatabase(taken.filter(repairs.contains), now: now, into: &actions) }
                 if items.isEmpty { continue }
@@ -73,24 +73,24 @@ extension Core {
         }
         guard reader.isUp else { return }
         if canAskPrimary, trust.generation != nil, calls[.repairRead] == 0 {
-            let (items, read) = repairs.takeToRead(max: Limits.countersPerCallMax, now: now)
+            let (items, read) = repairs.takeToRead(max: limits.countersPerCallMax, now: now)
             if !items.isEmpty {
                 let select = CounterSelect.repairs(items, read: read, writePermit(now: now))
                 actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), items))
             }
         }
-        while fetches.hasForDatabase, calls[.counterSelect] < Limits.callsInFlightMax {
-            let items = fetches.takeForDatabase(max: Limits.countersPerCallMax)
+        while fetches.hasForDatabase, calls[.counterSelect] < limits.callsInFlightMax {
+            let items = fetches.takeForDatabase(max: limits.countersPerCallMax)
             if items.isEmpty { continue }
             actions.append(
                 .selectCounters(calls.begin(.selectCounters(.fetches(items, writePermit(now: now))), now: now), items))
         }
         // A standby may not have yet what was acknowledged.
         guard canAskPrimary else { return }
-        while !countQueue.isEmpty, calls[.counterSelect] < Limits.callsInFlightMax { sendOwedCounts(now, &actions) }
-        while !pairQueue.isEmpty, calls[.pairSelect] < Limits.callsInFlightMax {
+        while !countQueue.isEmpty, calls[.counterSelect] < limits.callsInFlightMax { sendOwedCounts(now, &actions) }
+        while !pairQueue.isEmpty, calls[.pairSelect] < limits.callsInFlightMax {
             var reads: [PairRead] = []
-            while reads.count < Limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
+            while reads.count < limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
             let id = calls.begin(.selectPairs(reads), now: now)
             actions.append(.selectPairs(id, reads.map(\.pair)))
         }
@@ -98,7 +98,7 @@ extension Core {
 
     private mutating func sendOwedCounts(_ now: Instant, _ actions: inout [Action]) {
         var owing: [ChangeIndex] = []
-        while owing.count < Limits.countersPerCallMax, let index = countQueue.popFirst() {
+        while owing.count < limits.countersPerCallMax, let index = countQueue.popFirst() {
             owing.append(index)
         }
         let id = calls.begin(.selectCounters(.changes(owing)), now: now)

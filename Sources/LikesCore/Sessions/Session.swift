@@ -43,7 +43,7 @@ enum Waiting {
         case .change, .count, .liked, .following: 1
         case .gather(let weight): max(1, weight)
         // What comes behind it on its connection is not looked at before the new settings are in force.
-        case .reload: Limits.requestsInFlightMax
+        case .reload: Limits.standard.requestsInFlightMax
         }
     }
 }
@@ -78,6 +78,7 @@ struct Session {
 
 /// All connections. Invariant: a slot of a session stays until it is ready and all before it are.
 struct Sessions {
+    private let requestsInFlightMax: Int
     private(set) var table: ContiguousArray<Session> = []
     private var free: [UInt32] = []
     private(set) var openCount = 0
@@ -87,6 +88,8 @@ struct Sessions {
     private(set) var waitingCount = 0
     /// The sum of `Waiting.readWeight` over all open connections.
     private(set) var readWeightWaiting = 0
+
+    init(requestsInFlightMax: Int) { self.requestsInFlightMax = requestsInFlightMax }
 
     /// Takes one of the `extraMax` places first, which no other connection counts against, else one of `max`.
     mutating func open(max: Int, extraMax: Int) -> ConnectionID? {
@@ -221,7 +224,7 @@ struct Sessions {
         } else {
             table[place].slots[offset] = .ready(reply)
         }
-        let half = Limits.requestsInFlightMax / 2
+        let half = requestsInFlightMax / 2
         if table[place].isFull, table[place].weightInFlight <= half, table[place].slots.count <= half {
             table[place].isFull = false
             if !table[place].isClosing { actions.append(.resume(id)) }
@@ -237,7 +240,7 @@ struct Sessions {
 
     /// Replies that wait for their turn count as well: a client must not pile them up behind one slow request.
     private mutating func noteLoad(_ place: Int) {
-        let max = Limits.requestsInFlightMax
+        let max = requestsInFlightMax
         if table[place].weightInFlight >= max || table[place].slots.count >= max { table[place].isFull = true }
     }
 

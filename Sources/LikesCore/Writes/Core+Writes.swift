@@ -37,9 +37,9 @@ extension Core {
     /// change of the same item that follows something itself.
     private func blocker(of index: ChangeIndex) -> Ticket? {
         let (ticket, pair) = (changes[index].ticket, changes[index].pair)
-        guard sessions.isOpen(ticket.connection) else { return nil }
+        guard safeguards.ownOrder, sessions.isOpen(ticket.connection) else { return nil }
         let session = sessions[ticket.connection]
-        guard session.readsWaiting > 0 || !followers.isEmpty else { return nil }
+        guard session.readsWaiting > 0 || !followers.isEmpty || followersStarting > 0 else { return nil }
         let own = Int(ticket.sequence &- session.firstSequence)
         for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
             guard case .waiting(let what) = session.slots[offset] else { continue }
@@ -66,9 +66,9 @@ extension Core {
 
     mutating func sendWrites(now: Instant, into actions: inout [Action]) {
         if writableGeneration != nil {
-            while !admissionQueue.isEmpty, calls[.admission] < Limits.callsInFlightMax {
+            while !admissionQueue.isEmpty, calls[.admission] < limits.callsInFlightMax {
                 var admitted: [ChangeIndex] = []
-                while admitted.count < Limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
+                while admitted.count < limits.admissionEntriesMax, let index = admissionQueue.popFirst() {
                     if changes[index].isAnswered { changes.release(index) } else { admitted.append(index) }
                 }
                 if admitted.isEmpty { continue }
@@ -84,7 +84,7 @@ extension Core {
     }
 
     mutating func sendBatch(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        guard calls[.writeThrough] < Limits.writeThroughsInFlightMax else { return }
+        guard calls[.writeThrough] < limits.writeThroughsInFlightMax else { return }
         var batch = Batch()
         var batched: [ChangeIndex] = []
         let isSuspect = takeSuspects(into: &batch, &batched)
@@ -116,15 +116,20 @@ extension Core {
     }
 
     private mutating func takeQueued(into batch: inout Batch, _ batched: inout [ChangeIndex]) {
+        // What came before them waits in a batch that was taken apart.
+        let waiting = Set(suspects.joined().map { OwnItem(changes[$0]) })
+        func mayGo(_ index: ChangeIndex) -> Bool { waiting.isEmpty || !waiting.contains(OwnItem(changes[index])) }
         // Those that had to stand back come first, each line as far as it may.
         var lines = Parked()
         swap(&lines, &parked)
-        for _ in 0..<lines.linesCount where batched.count < Limits.batchChangesMax {
-            lines.takeTurn { take($0, into: &batch, &batched) }
+        for _ in 0..<lines.linesCount where batched.count < limits.batchChangesMax {
+            lines.takeTurn { mayGo($0) && take($0, into: &batch, &batched) }
         }
-        while batched.count < Limits.batchChangesMax, let index = laneQueue.popFirst() {
+        while batched.count < limits.batchChangesMax, let index = laneQueue.popFirst() {
             let own = OwnItem(changes[index])
-            if lines.hasLine(own) || !take(index, into: &batch, &batched) { lines.append(index, to: own) }
+            if lines.hasLine(own) || !mayGo(index) || !take(index, into: &batch, &batched) {
+                lines.append(index, to: own)
+            }
         }
         parked = lines
     }
@@ -137,7 +142,7 @@ extension Core {
             return true
         }
         if !counting.isEmpty, counting[OwnItem(change)] != nil { return false }
-        guard batched.count < Limits.batchChangesMax, batch.add(change.pair, change.kind) else { return false }
+        guard batched.count < limits.batchChangesMax, batch.add(change.pair, change.kind) else { return false }
         changes[index].stage = .sent
         batched.append(index)
         return true
@@ -221,7 +226,9 @@ extension Core {
     /// one that is being verified holds this one back, one in the lane takes this one along, hint or not.
     private func earlierChange(of index: ChangeIndex, isRecent: Bool) -> EarlierChange? {
         let ticket = changes[index].ticket
-        guard isRecent || verifyingCount > 0, sessions.isOpen(ticket.connection) else { return nil }
+        guard isRecent || verifyingCount > 0, safeguards.ownOrder, sessions.isOpen(ticket.connection) else {
+            return nil
+        }
         let session = sessions[ticket.connection]
         let own = Int(ticket.sequence &- session.firstSequence)
         var found: EarlierChange?

@@ -16,7 +16,7 @@ package struct LocalRate {
     private var openedAt: Instant?
 
     /// `requestsMax` 0: no limit.
-    package init(requestsMax: Int64, windowSeconds: Int64, usersMax: Int = Limits.localRateUsersMax) {
+    package init(requestsMax: Int64, windowSeconds: Int64, usersMax: Int = Limits.standard.localRateUsersMax) {
         self.requestsMax = requestsMax
         self.windowSeconds = windowSeconds
         self.usersMax = usersMax

@@ -168,7 +168,7 @@ enum LaneStatements {
                 WHERE lanes.lane = other.lane AND cardinality(item_ids) > 0
                 FOR UPDATE SKIP LOCKED) AS found
             WHERE other.host <> $1 AND other.seen_at < now() - interval '\(EdgeLimits.hostSilentSeconds) s'
-            LIMIT \(Limits.lanesPerSurvey)
+            LIMIT \(Limits.standard.lanesPerSurvey)
         ), retired AS (
             UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'
             FROM silent

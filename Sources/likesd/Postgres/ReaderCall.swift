@@ -74,7 +74,7 @@ enum ReaderCall {
             guard let item = types.item(number: number, id: id), !result.isNull(row, 2) else { continue }
             items.append(item)
         }
-        return .repairs(items, next: result.rowCount < Limits.countersPerCallMax ? nil : last)
+        return .repairs(items, next: result.rowCount < Limits.standard.countersPerCallMax ? nil : last)
     }
 
     var call: CallID {

@@ -37,6 +37,6 @@ enum ReaderStatements {
         FROM cache_repairs AS repair
         WHERE (repair.item_type, repair.item_id) > ($1::smallint, $2::bigint)
         ORDER BY repair.item_type, repair.item_id
-        LIMIT \(Limits.countersPerCallMax)
+        LIMIT \(Limits.standard.countersPerCallMax)
         """
 }

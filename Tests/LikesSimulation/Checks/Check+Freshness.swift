@@ -2,14 +2,19 @@ import LikesCore
 
 /// How old the answer to COUNT may be: docs/simulation.md says why.
 extension Simulation {
-    func checkFreshness() {
-        let own = ownChanges()
+    func checkFreshness(_ windows: [CommitWindow], _ spans: [Span?]) {
+        let own = ownChanges(spans)
         for place in operations.indices {
             let operation = operations[place]
             guard operation.kind == .count, operation.outcome == .answered else { continue }
             let bound = Bound(operation, troubles: troubles, configuration: plan.configuration)
+            heldTo[bound.held.rawValue] += 1
             var from = bound.from
-            if !bound.isFree {
+            var window = windows[place]
+            if bound.isFree {
+                // Nothing newer than what happens to be cached can be had.
+                window.first = 0
+            } else {
                 // The last change of the item that its host had acknowledged by then.
                 let changes = own[Int(operation.host)][operation.item]
                 var last = changes.partitioningIndex { $0.repliedAt >= operation.calledAt }
@@ -20,11 +25,9 @@ extension Simulation {
                     if operation.calledAt - changes[last].repliedAt > .seconds(1), from > 0 { break }
                 }
             }
-            guard
-                wasCount(
-                    operation.value, operation.item, from: from, to: operation.repliedAt, host: Int(operation.host))
-            else {
-                let text = "COUNT at \(operation.repliedAt) µs says \(operation.value), which was before \(from) µs"
+            let (to, host) = (operation.repliedAt, Int(operation.host))
+            guard wasCount(operation.value, operation.item, from: from, to: to, host: host, window) else {
+                let text = "COUNT at \(to) µs says \(operation.value), which was before \(from) µs, or out of order"
                 return fail(Violation(.fresh, text + " (\(bound.why))", item: operation.item))
             }
         }
@@ -37,11 +40,12 @@ extension Simulation {
     }
 
     /// For each host and item, the acknowledged changes in the order of their replies; the commit is the latest so far.
-    private func ownChanges() -> [[[OwnChange]]] {
+    private func ownChanges(_ spans: [Span?]) -> [[[OwnChange]]] {
         var own = [[[OwnChange]]](
             repeating: [[OwnChange]](repeating: [], count: plan.items.count), count: plan.hostsCount)
-        for operation in operations where operation.isChange && operation.changed && operation.outcome == .answered {
-            guard let committedAt = commit(of: operation) else { continue }
+        for (place, operation) in operations.enumerated() where operation.isChange && operation.changed {
+            guard let span = spans[place] else { continue }
+            let committedAt = postgres(of: Int(operation.host)).flips[operation.pair][span.first - 1].at
             own[Int(operation.host)][operation.item].append(
                 OwnChange(life: operation.life, repliedAt: operation.repliedAt, committedAt: committedAt))
         }
@@ -50,30 +54,21 @@ extension Simulation {
         }
         return own
     }
-
-    /// Whether the item had this count at a moment of that time, as `host` may see it: the changes of one commit count
-    /// as done one by one, for those that are answered with them.
-    func wasCount(_ count: Int64, _ item: Int, from: Micros, to: Micros, host: Int) -> Bool {
-        let entries = postgres.counts[item]
-        for (number, entry) in entries.enumerated() {
-            if entry.at > to { return false }
-            let end = number + 1 < entries.count ? entries[number + 1].at : Micros.never
-            guard end >= from else { continue }
-            if entry.count == count { return true }
-            guard entry.at >= from, entry.host == host, number > 0 else { continue }
-            let before = entries[number - 1].count
-            if count >= before - entry.downs, count <= before + entry.ups { return true }
-        }
-        return false
-    }
 }
 
 /// The earliest moment whose count may still be the answer.
-struct Bound {
+package struct Bound {
     var from: Micros
     /// PostgreSQL is out of reach: anything that is still cached may be served.
     var isFree = false
     var why: String
+    var held: Held
+
+    /// How closely an answer is held.
+    package enum Held: Int, CaseIterable, Sendable {
+        /// Half a second; LOCAL_CACHE_TTL_MS more; 30 s, and outages; nothing.
+        case tightly, toTTL, toRepairs, toNothing
+    }
 
     /// Messages, a turn or two, a statement that waits for rows: all that a change takes to the other hosts.
     static let messages: Micros = .ms(500)
@@ -105,6 +100,7 @@ struct Bound {
                     self.from = 0
                     isFree = true
                     why = "PostgreSQL was out of reach"
+                    held = .toNothing
                     return
                 }
                 if trouble.to + outage + Bound.repair >= from {
@@ -116,27 +112,19 @@ struct Bound {
         if isRepairing {
             self.from = from - Bound.repair - outages
             why = "what failed is repaired within 30 s"
+            held = .toRepairs
         } else if isSilent && isEvicting {
             self.from = from - .ms(configuration.localCacheTTLMs) - Bound.unheard - Bound.messages
             why = "a counter was dropped and filled by a host whose subscription was lost"
+            held = .toTTL
         } else if isSilent {
             self.from = from - .ms(configuration.localCacheTTLMs) - Bound.messages
             why = "a subscription was lost"
+            held = .toTTL
         } else {
             self.from = from - Bound.messages
             why = "all was well"
+            held = .tightly
         }
-    }
-}
-
-extension Array {
-    /// The first place where `belongs` holds; it holds for all behind it.
-    fileprivate func partitioningIndex(_ belongs: (Element) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if belongs(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }

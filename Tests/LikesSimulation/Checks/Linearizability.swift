@@ -13,12 +13,15 @@ package struct Linearizability {
         package var repliedAt: Micros
         /// What the answer says: changed, or for `liked` the state.
         package var result: Bool
+        /// The entry, with an answer, that took effect before this one; called and answered no later.
+        package var follows: Int?
 
-        package init(_ kind: Kind, calledAt: Micros, repliedAt: Micros, result: Bool) {
+        package init(_ kind: Kind, calledAt: Micros, repliedAt: Micros, result: Bool, follows: Int? = nil) {
             self.kind = kind
             self.calledAt = calledAt
             self.repliedAt = repliedAt
             self.result = result
+            self.follows = follows
         }
     }
 
@@ -34,6 +37,8 @@ package struct Linearizability {
     private var entries: [Entry]
     /// Entries that are under way, by their bit in `Way.done`.
     private var open: [Int?] = []
+    /// For each entry under way its bit.
+    private var bits: [Int?]
     private var answerless: (likes: Int32, unlikes: Int32) = (0, 0)
     private var ways: [Way] = [Way(done: 0, isLiked: false, spentLikes: 0, spentUnlikes: 0)]
 
@@ -44,32 +49,40 @@ package struct Linearizability {
         return search.run()
     }
 
-    private init(entries: [Entry]) { self.entries = entries }
+    private init(entries: [Entry]) {
+        self.entries = entries
+        bits = [Int?](repeating: nil, count: entries.count)
+    }
 
     private mutating func run() -> Int? {
-        // Calls before replies of the same moment: they overlap.
+        // Calls before replies of the same moment: they overlap. Of the same kind, in the order of the entries.
         var moments: [(at: Micros, isReply: Bool, entry: Int)] = []
         for (place, entry) in entries.enumerated() {
             moments.append((entry.calledAt, false, place))
             if entry.repliedAt != .never { moments.append((entry.repliedAt, true, place)) }
         }
-        moments.sort { $0.at != $1.at ? $0.at < $1.at : (!$0.isReply && $1.isReply) }
+        moments.sort {
+            if $0.at != $1.at { return $0.at < $1.at }
+            return $0.isReply != $1.isReply ? $1.isReply : $0.entry < $1.entry
+        }
         for moment in moments {
             let entry = entries[moment.entry]
             if entry.repliedAt == .never {
                 if entry.kind == .like { answerless.likes += 1 } else { answerless.unlikes += 1 }
             } else if moment.isReply {
-                guard let bit = open.firstIndex(of: moment.entry) else { return nil }
+                guard let bit = bits[moment.entry] else { return nil }
                 explore()
                 ways = ways.filter { $0.done & (1 << UInt64(bit)) != 0 }
                 if ways.isEmpty { return moment.entry }
                 for place in ways.indices { ways[place].done &= ~(1 << UInt64(bit)) }
                 open[bit] = nil
+                bits[moment.entry] = nil
             } else {
                 let bit = open.firstIndex(of: nil) ?? open.count
                 if bit == open.count { open.append(nil) }
                 guard bit < 64 else { return nil }
                 open[bit] = moment.entry
+                bits[moment.entry] = bit
                 for place in ways.indices { ways[place] = settled(ways[place]) }
             }
         }
@@ -79,18 +92,29 @@ package struct Linearizability {
     /// All that fits the bit as it is and changes nothing is done.
     private func settled(_ way: Way) -> Way {
         var way = way
-        for (bit, place) in open.enumerated() {
-            guard let place, way.done & (1 << UInt64(bit)) == 0 else { continue }
-            let entry = entries[place]
-            let fits =
-                switch entry.kind {
-                case .liked: entry.result == way.isLiked
-                case .like: !entry.result && way.isLiked
-                case .unlike: !entry.result && !way.isLiked
-                }
-            if fits { way.done |= 1 << UInt64(bit) }
-        }
+        var known: UInt64
+        repeat {
+            known = way.done
+            for (bit, place) in open.enumerated() {
+                guard let place, way.done & (1 << UInt64(bit)) == 0, mayBeNext(place, way) else { continue }
+                let entry = entries[place]
+                let fits =
+                    switch entry.kind {
+                    case .liked: entry.result == way.isLiked
+                    case .like: !entry.result && way.isLiked
+                    case .unlike: !entry.result && !way.isLiked
+                    }
+                if fits { way.done |= 1 << UInt64(bit) }
+            }
+            // What was done lets others follow.
+        } while way.done != known
         return way
+    }
+
+    /// The entry that it follows is done.
+    private func mayBeNext(_ place: Int, _ way: Way) -> Bool {
+        guard let earlier = entries[place].follows, let bit = bits[earlier] else { return true }
+        return way.done & (1 << UInt64(bit)) != 0
     }
 
     /// All ways that any changes lead to.
@@ -110,7 +134,7 @@ package struct Linearizability {
             for (bit, place) in open.enumerated() {
                 guard let place, way.done & (1 << UInt64(bit)) == 0, entries[place].result else { continue }
                 let kind = entries[place].kind
-                guard kind != .liked, (kind == .like) != way.isLiked else { continue }
+                guard kind != .liked, (kind == .like) != way.isLiked, mayBeNext(place, way) else { continue }
                 var after = way
                 after.done |= 1 << UInt64(bit)
                 after.isLiked.toggle()

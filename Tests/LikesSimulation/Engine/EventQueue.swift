@@ -18,7 +18,10 @@ package enum EventKind: UInt8, Sendable {
     case redisReturns
     case redisSnapshot
     case redisEvicts
+    /// A host is pointed at the first Redis again.
+    case redisJoins
     case postgresReturns
+    case postgresSaves
     case clientActs
     case auditor
     case faultBegins

@@ -2,16 +2,34 @@
 package enum FaultKind: UInt8, CaseIterable, Sendable {
     // Redis
     case redisHang, redisRestartsEmpty, redisRestartsOld, redisFailsOver, redisSwapped, redisFlushed, redisFull
-    case redisEvicts, redisReadOnly, redisRefusesWrites
+    case redisEvicts, redisReadOnly, redisRefusesWrites, redisScriptsLost
+    /// Some hosts are pointed at another primary for a while.
+    case redisSplit
     // Between a host and Redis
     case redisCut, redisReset, redisFrozen, subscriberSilent, subscriberReset
     // PostgreSQL
     case postgresCrash, postgresFailsOver, postgresTerminates, postgresHang, postgresHangsOne, postgresReadOnly
     case postgresSchema, postgresRetryable, postgresFull
+    /// The synchronous standby is out of reach: commits wait for it, and waits are cancelled.
+    case postgresStandbyLost
+    /// Goes back to what it held before: a dump restored in place, into new tables or into the same ones; the data
+    /// directory of a snapshot put back while it was down.
+    case postgresRestored, postgresReloaded, postgresWentBack
+    /// Half of the hosts are at another database of the same server, all at one Redis; from the start.
+    case databasesShareRedis
     // Between a host and PostgreSQL
     case postgresCut, postgresReset, postgresFrozen
     // Hosts
     case hostKilled, hostPaused, hostStopped
+
+    /// What the core does not withstand yet. Each is drawn once it does, and leaves this list; until then a test says
+    /// that it fails.
+    package static let notMended: [FaultKind] = [
+        .redisSplit, .postgresRestored, .postgresReloaded, .postgresWentBack, .databasesShareRedis,
+    ]
+    static let drawn = allCases.filter { !notMended.contains($0) }
+
+    package static func named(_ name: String) -> FaultKind? { allCases.first { "\($0)" == name } }
 
     /// Milliseconds it lasts, from and to.
     var durationMs: (Int64, Int64) {
@@ -19,12 +37,16 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .redisHang: (40, 15_000)
         case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver: (5, 8_000)
         case .redisSwapped, .redisFlushed, .redisReset, .postgresTerminates, .postgresReset: (0, 0)
+        case .postgresRestored, .postgresReloaded, .databasesShareRedis: (0, 0)
+        case .redisScriptsLost: (0, 4)
+        case .redisSplit: (100, 20_000)
         case .redisFull, .redisReadOnly, .redisRefusesWrites: (100, 15_000)
         case .redisEvicts: (1_000, 30_000)
         case .redisCut, .postgresCut: (100, 20_000)
         case .redisFrozen, .postgresFrozen: (20, 20_000)
         case .subscriberSilent, .subscriberReset: (0, 0)
-        case .postgresCrash, .postgresFailsOver: (20, 12_000)
+        case .postgresCrash, .postgresFailsOver, .postgresWentBack: (20, 12_000)
+        case .postgresStandbyLost: (50, 12_000)
         case .postgresHang, .postgresHangsOne: (20, 12_000)
         case .postgresReadOnly, .postgresSchema, .postgresFull: (50, 10_000)
         case .postgresRetryable: (500, 20_000)
@@ -43,12 +65,13 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .subscriberReset: .subscription
         case .redisHang, .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisFlushed,
             .redisFull, .redisReadOnly, .redisRefusesWrites, .redisCut, .redisReset, .redisFrozen,
+            .redisScriptsLost, .redisSplit, .postgresRestored, .postgresReloaded, .databasesShareRedis,
             .hostKilled, .hostPaused, .hostStopped:
             .repairs
         case .redisEvicts: .evictions
         case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
             .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
-            .postgresFrozen:
+            .postgresFrozen, .postgresStandbyLost, .postgresWentBack:
             .database
         }
     }

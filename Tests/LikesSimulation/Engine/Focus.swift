@@ -11,6 +11,8 @@ package struct Focus: Sendable {
     package var readerMs: Int64 = 900
     package var hasSlowSteps = false
     package var isBusy = false
+    /// Each change is admitted by a call of its own, several of which are on a slow wire.
+    package var hasSmallAdmissions = false
     /// How long each fault lasts, instead of what its kind says.
     package var faultMs: (Int64, Int64)?
 
@@ -88,7 +90,23 @@ package struct Focus: Sendable {
             focus.localCacheTTLMs = 20_000
             focus.localCacheEntries = 100
             return focus
-        default: return nil
+        case "ownOrder":
+            var focus = Focus()
+            focus.isBusy = true
+            return focus
+        case "scriptOrder":
+            var focus = Focus([FaultKind](repeating: .redisScriptsLost, count: 8))
+            focus.isBusy = true
+            focus.hasSmallAdmissions = true
+            focus.faultMs = (1, 20)
+            return focus
+        case "standbyWait": return Focus([.postgresStandbyLost, .postgresFailsOver])
+        case "redisSplit":
+            var focus = Focus([.redisSplit])
+            focus.cacheTTLSeconds = 120
+            focus.faultMs = (35_000, 50_000)
+            return focus
+        default: return FaultKind.named(safeguard).map { Focus([$0]) }
         }
     }
 
@@ -98,6 +116,8 @@ package struct Focus: Sendable {
         if let localCacheTTLMs { plan.configuration.localCacheTTLMs = localCacheTTLMs }
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }
         if hasSlowReader {
+            // Their audit would not come through.
+            plan.limits = .standard
             plan.configuration.requestTimeoutMs = 5_000
             plan.readerDelay = .ms(readerMs)
             plan.areAnswersSlow = true
@@ -115,6 +135,16 @@ package struct Focus: Sendable {
             plan.clientsCount = plan.hostsCount * 4
             plan.requestsCount = 900
             plan.alternates = true
+        }
+        if hasSmallAdmissions {
+            plan.limits = .standard
+            plan.limits.admissionEntriesMax = 1
+            plan.redisDelay = .ms(10)
+            plan.slowPercent = 100
+            plan.isSkewed = false
+            plan.clientsCount = plan.hostsCount * 4
+            plan.requestsCount = 2_000
+            plan.usersCount = 3
         }
         if let faultMs { plan.duration = Plan.quiet + .ms(faultMs.1) + .seconds(15) }
         if isBusy { plan.stampede = chance.between(.ms(50), .ms(500)) }

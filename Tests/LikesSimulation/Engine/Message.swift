@@ -7,6 +7,8 @@ package enum ToServer: Sendable {
     case hello
     /// `deadline`: in Redis' clock; 0 for PostgreSQL.
     case call(Action, deadline: Micros)
+    /// Loads the scripts into Redis.
+    case loadScripts
     /// What time it is at Redis; asked at a moment that comes back with the answer.
     case askTime(askedAt: Micros)
     /// The connection ended.
@@ -21,6 +23,8 @@ package enum ToHost: Sendable {
     case subscribed
     case databaseReady(DatabaseFacts)
     case answer(Answer)
+    /// Redis has lost the script that the call runs.
+    case noScript(Action, deadline: Micros)
     case end(BackendFailure)
 }
 

@@ -9,6 +9,7 @@ package struct Plan: Sendable {
     /// Sorted as PostgreSQL sorts them; an item's place in here is its index everywhere.
     package var items: [Item]
     package var configuration = Configuration()
+    package var limits = Limits.standard
     /// All ends here.
     package var duration: Micros
     /// Requests before the audit.
@@ -38,6 +39,11 @@ package struct Plan: Sendable {
     /// Of 100 requests, so many disconnect their client instead.
     package var disconnectPercent: Int
     package var takesSnapshots: Bool
+    /// PostgreSQL's data is saved now and then, to be put back.
+    package var savesDatabase = false
+    package var databasesCount = 1
+    /// Entries of one command to Redis.
+    package var sliceMax = 50
     /// Clients act together, at multiples of this, most of them on one item; 0: each on its own.
     package var stampede: Micros
     /// Keys that are evicted go one by one, up to this far apart.
@@ -56,7 +62,7 @@ package struct Plan: Sendable {
         hostsCount = 2 + chance.below(3)
         usersCount = 3 + chance.below(4)
         clientsCount = hostsCount * (1 + chance.below(4))
-        let itemsCount = 2 + chance.below(3)
+        let itemsCount = [2, 3, 4, 2, 3, 4, 5 + chance.below(8), 13 + chance.below(18)][chance.below(8)]
         var drawn: [Item] = []
         for id in 1...itemsCount { drawn.append(Item(type: UInt8(chance.below(2)), id: Int64(id))) }
         items = drawn.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
@@ -85,6 +91,14 @@ package struct Plan: Sendable {
         configuration.rateLimitWindowSeconds = 5
         configuration.recentLikesMax = 2
         configuration.recentLikesTTLSeconds = 20
+        if chance.hits(percent: 35) {
+            limits = .small(&chance)
+            // So that the audit comes through.
+            readerDelay = min(readerDelay, .ms(100))
+        }
+        if chance.hits(percent: 40) { sliceMax = 1 + chance.below(2) }
+        if chance.hits(percent: 20) { areAnswersSlow = true }
+        if chance.hits(percent: 30) { evictsNewPercent = 80 }
         if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
         focus?.narrow(&self, &chance)
         drawFaults(&chance, focus)
@@ -107,24 +121,33 @@ package struct Plan: Sendable {
     /// Faults end by then.
     package var calmFrom: Micros { duration - Plan.quiet }
 
-    /// Any kinds, each now and then; or few kinds, often.
+    /// None, or a short one; any kinds, each now and then; or few kinds, often.
     private mutating func drawFaults(_ chance: inout Chance, _ focus: Focus?) {
         var kinds: [FaultKind] = focus?.faults ?? []
         var most = 8
+        var isShort = false
         if focus == nil {
-            if chance.hits(percent: 4) { return }
-            if chance.hits(percent: 50) {
+            func drawn() -> FaultKind { FaultKind.drawn[chance.below(FaultKind.drawn.count)] }
+            switch chance.below(100) {
+            case ..<15:
+                requestsCount += requestsCount / 2
+                return
+            case ..<50:
+                // Long before and after it all has to be as if nothing could fail.
+                isShort = true
+                duration += .seconds(30)
+                most = 1
+                kinds = [drawn()]
+            case ..<73:
                 most = 3
-                kinds = FaultKind.allCases.filter { _ in chance.hits(percent: 22) }
-            } else {
-                kinds = (0..<(1 + chance.below(3))).map { _ in
-                    FaultKind.allCases[chance.below(FaultKind.allCases.count)]
-                }
+                kinds = FaultKind.drawn.filter { _ in chance.hits(percent: 22) }
+            default: kinds = (0..<(1 + chance.below(3))).map { _ in drawn() }
             }
         }
         for kind in kinds {
             for _ in 0..<(1 + chance.below(most)) {
-                let (low, high) = focus?.faultMs ?? kind.durationMs
+                var (low, high) = focus?.faultMs ?? kind.durationMs
+                if isShort { high = min(high, max(low, 1_000)) }
                 let duration = Micros.ms(
                     chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
                 let latest = calmFrom - duration
@@ -148,5 +171,9 @@ package struct Plan: Sendable {
         takesSnapshots = faults.contains {
             [.redisRestartsOld, .redisFailsOver, .redisSwapped].contains($0.kind)
         }
+        savesDatabase = faults.contains {
+            [.postgresRestored, .postgresReloaded, .postgresWentBack].contains($0.kind)
+        }
+        if kinds.contains(.databasesShareRedis) { databasesCount = 2 }
     }
 }

@@ -14,21 +14,33 @@ extension Simulation {
         text += "  CACHE_TTL \(settings.cacheTTLSeconds) s, LOCAL_CACHE_TTL \(settings.localCacheTTLMs) ms, "
         text += "LOCAL_CACHE_ENTRIES \(settings.localCacheEntries), REQUEST_TIMEOUT \(settings.requestTimeoutMs) ms, "
         text += "REDIS_TIMEOUT \(settings.redisTimeoutMs) ms\n"
+        let standard = Mirror(reflecting: Limits.standard).children
+        for (drawn, usual) in zip(Mirror(reflecting: plan.limits).children, standard) {
+            guard let name = drawn.label, let value = drawn.value as? Int, value != usual.value as? Int else {
+                continue
+            }
+            text += "  \(name) \(value)"
+        }
+        text += "\n"
         var lines: [(Micros, String)] = []
         for note in notes {
             guard let line = describe(note.what, concerning: violation) else { continue }
             lines.append((note.at, line))
         }
         for pair in 0..<plan.pairsCount where concerns(pair, violation) {
-            for flip in postgres.flips[pair] {
-                let what = flip.liked ? "liked" : "unliked"
-                lines.append((flip.at, "PostgreSQL: \(describe(pair: pair)) \(what) by host \(flip.host)"))
+            for database in databases {
+                for flip in database.flips[pair] {
+                    let what = "\(describe(pair: pair)) \(flip.liked ? "liked" : "unliked") by host \(flip.host)"
+                    lines.append((flip.at, "\(describe(database)): \(what)" + (flip.isUndone ? ", undone later" : "")))
+                }
             }
         }
         for item in plan.items.indices where violation.item == nil || violation.item == item {
-            for entry in postgres.counts[item].dropFirst() {
-                let count = "count \(entry.count), version \(entry.version)"
-                lines.append((entry.at, "PostgreSQL: \(describe(plan.items[item])) \(count) by host \(entry.host)"))
+            for database in databases {
+                for entry in database.counts[item].dropFirst() {
+                    let what = "\(describe(plan.items[item])) count \(entry.count), version \(entry.version)"
+                    lines.append((entry.at, "\(describe(database)): \(what) by host \(entry.host)"))
+                }
             }
         }
         // A stable order, so that the same seed prints the same.
@@ -49,6 +61,10 @@ extension Simulation {
     private static func seconds(_ moment: Micros) -> String {
         let fraction = String(moment % 1_000_000)
         return "\(moment / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+
+    private func describe(_ database: Postgres) -> String {
+        databases.count > 1 ? "PostgreSQL \(database.number)" : "PostgreSQL"
     }
 
     private func describe(pair: Int) -> String {

@@ -6,6 +6,7 @@ extension Safeguards {
         ("versionCheck", \.versionCheck), ("callDeadline", \.callDeadline), ("generationCheck", \.generationCheck),
         ("fence", \.fence), ("journal", \.journal), ("repairTable", \.repairTable), ("repairs", \.repairs),
         ("fetchJoining", \.fetchJoining), ("fetchOvertaking", \.fetchOvertaking), ("rowOrder", \.rowOrder),
+        ("ownOrder", \.ownOrder), ("scriptOrder", \.scriptOrder), ("standbyWait", \.standbyWait),
         ("hintVerification", \.hintVerification), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
         ("contradictions", \.contradictions),
     ]

@@ -26,6 +26,7 @@ extension Simulation {
         let until = now + fault.duration
         troubles.append(Trouble(scope: fault.kind.scope, from: now, to: until))
         let host = fault.host
+        let postgres = postgres(of: host)
         switch fault.kind {
         case .redisHang:
             redis.hang(until: until)
@@ -41,6 +42,10 @@ extension Simulation {
             scheduler.after(1, .redisEvicts, 0)
         case .redisReadOnly: redis.readOnlyUntil = max(redis.readOnlyUntil, until)
         case .redisRefusesWrites: redis.refusingUntil = max(redis.refusingUntil, until)
+        case .redisScriptsLost: redis.scriptsLostUntil = until
+        case .redisSplit:
+            point(host, toRedis: 1)
+            scheduler.at(until, .redisJoins, Int32(host))
         case .redisCut:
             hosts[host].redisCutUntil = max(hosts[host].redisCutUntil, until)
             cut(host, redis: true)
@@ -50,10 +55,15 @@ extension Simulation {
             let link = hosts[host].links[Backend.subscriber.place]
             if link >= 0 { wires[Int(link)].isCutToHost = true }
         case .subscriberReset: resetOne(host, [.subscriber])
-        case .postgresCrash: postgres.crash(until: until)
-        case .postgresFailsOver:
-            postgres.crash(until: until)
-            postgres.history.timeline += 1
+        case .postgresCrash: postgres.crash(until: until, isRecovered: true)
+        case .postgresFailsOver: postgres.failOver(until: until)
+        case .postgresStandbyLost: postgres.loseStandby(until: until)
+        case .postgresRestored: postgres.restore(intoNewTables: true)
+        case .postgresReloaded: postgres.restore(intoNewTables: false)
+        case .postgresWentBack:
+            troubles.append(Trouble(scope: .repairs, from: now, to: until))
+            postgres.goBack(until: until)
+        case .databasesShareRedis: return
         case .postgresTerminates:
             let busy = postgres.busyConnections
             let all = busy.isEmpty ? postgres.connections : busy
@@ -81,9 +91,18 @@ extension Simulation {
             guard hosts[host].isUp else { return }
             hosts[host].isStopping = true
             let instant = hosts[host].instant(now)
-            hosts[host].core?.stop(now: instant, into: &actions)
+            hosts[host].process?.core.stop(now: instant, into: &actions)
             wake(host)
             scheduler.at(until, .hostStarts, Int32(host))
+        }
+    }
+
+    func point(_ host: Int, toRedis number: Int) {
+        guard hosts[host].redis != number else { return }
+        hosts[host].redis = number
+        for backend in [Backend.redis, .subscriber] {
+            let link = hosts[host].links[backend.place]
+            if link >= 0 { reset(link) }
         }
     }
 
@@ -93,7 +112,8 @@ extension Simulation {
             if hosts[host].isStopping { scheduler.after(.ms(300), .hostStarts, Int32(host)) }
             return
         }
-        troubles.append(Trouble(scope: .repairs, from: now, to: now))
+        // What its former life left; the first has none.
+        if hosts[host].life > 0 { troubles.append(Trouble(scope: .repairs, from: now, to: now)) }
         start(host)
     }
 

@@ -9,18 +9,26 @@ package final class Simulation {
     package let plan: Plan
     let safeguards: Safeguards
     let scheduler: Scheduler
-    let redis: Redis
-    let postgres: Postgres
+    /// The second of each is only there for those that some hosts are pointed at.
+    let redises: [Redis]
+    let databases: [Postgres]
+    var redis: Redis { redises[0] }
     var hosts: [Host]
     var clients: [Client] = []
     var wires: [Wire] = []
     package internal(set) var operations: [Operation] = []
     var requestsLeft: Int
+    /// Connections that clients have made so far.
+    var connectionsCount: Int32 = 0
     /// Faults that wait for a commit, by their place in the plan.
     var armed: [Int] = []
     /// Until then clients don't change these items.
     var dormantUntil: [Micros]
     package internal(set) var troubles: [Trouble] = []
+    /// Answers to COUNT, by how closely they were held: `Bound.Held`.
+    package internal(set) var heldTo = [Int](repeating: 0, count: Bound.Held.allCases.count)
+    /// For each operation, found before the checks: it may see what came behind it on its connection.
+    var isDisowned: [Bool] = []
 
     /// The core's actions, to be performed, and those that are.
     var actions: [Action] = []
@@ -46,9 +54,11 @@ package final class Simulation {
         self.plan = plan
         let scheduler = Scheduler(seed: seed)
         self.scheduler = scheduler
-        redis = Redis(scheduler: scheduler, plan: plan, safeguards: safeguards)
-        postgres = Postgres(scheduler: scheduler, plan: plan, safeguards: safeguards)
-        hosts = (0..<plan.hostsCount).map { _ in Host(origin: 0) }
+        redises = (0..<2).map { Redis(scheduler: scheduler, plan: plan, safeguards: safeguards, number: $0) }
+        databases = (0..<plan.databasesCount).map {
+            Postgres(scheduler: scheduler, plan: plan, safeguards: safeguards, number: $0)
+        }
+        hosts = (0..<plan.hostsCount).map { Host(origin: 0, database: $0 % plan.databasesCount) }
         requestsLeft = plan.requestsCount
         dormantUntil = [Micros](repeating: 0, count: plan.items.count)
         operations.reserveCapacity(plan.requestsCount * 2)
@@ -57,6 +67,11 @@ package final class Simulation {
 
     var now: Micros { scheduler.now }
 
+    /// At the other end of a connection.
+    private func postgres(at connection: Int32) -> Postgres { databases[Int(wires[Int(connection)].server)] }
+    /// That of the host.
+    func postgres(of host: Int) -> Postgres { databases[hosts[host].database] }
+
     /// Runs to the end, or to the first guarantee that is broken.
     package func run() -> Violation? {
         prepare()
@@ -64,11 +79,13 @@ package final class Simulation {
             eventsCount += 1
             handle(event)
             flushServers()
-            if let commit = postgres.lastCommit {
-                postgres.lastCommit = nil
-                if !armed.isEmpty { strike(after: commit) }
+            for database in databases {
+                if let commit = database.lastCommit {
+                    database.lastCommit = nil
+                    if !armed.isEmpty { strike(after: commit) }
+                }
+                if let broken = database.violation { fail(broken) }
             }
-            if let broken = postgres.violation { fail(broken) }
         }
         if violation == nil { checkEnd() }
         if violation == nil { checkHistory() }
@@ -82,6 +99,8 @@ package final class Simulation {
         makeClients()
         for (place, fault) in plan.faults.enumerated() { scheduler.at(fault.at, .faultBegins, Int32(place)) }
         if plan.takesSnapshots { scheduler.after(.seconds(1), .redisSnapshot, 0) }
+        if plan.savesDatabase { scheduler.after(.seconds(1), .postgresSaves, 0) }
+        if plan.databasesCount > 1 { troubles.append(Trouble(scope: .repairs, from: 0, to: plan.duration)) }
     }
 
     private func handle(_ event: Event) {
@@ -91,9 +110,13 @@ package final class Simulation {
         case .hostTurn: turn(Int(event.a), event.b)
         case .hostTick: tick(Int(event.a), event.b)
         case .hostStarts: startOrWait(Int(event.a))
-        case .statementStep: postgres.step(event.a, event.b)
-        case .lockTimeout: postgres.lockTimeout(event.a, event.b)
-        case .statementTimeout: postgres.statementTimeout(event.a, event.b)
+        case .statementStep: postgres(at: event.a).step(event.a, event.b)
+        case .lockTimeout: postgres(at: event.a).lockTimeout(event.a, event.b)
+        case .statementTimeout: postgres(at: event.a).statementTimeout(event.a, event.b)
+        case .postgresSaves:
+            for database in databases { database.save() }
+            scheduler.after(scheduler.chance.between(.ms(200), .seconds(6)), .postgresSaves, 0)
+        case .redisJoins: point(Int(event.a), toRedis: 0)
         case .redisResumes: redis.resume()
         case .redisReturns, .postgresReturns: break
         case .redisSnapshot:

@@ -5,6 +5,8 @@ struct Wire {
     let host: Int32
     let life: Int32
     let backend: Backend
+    /// Which Redis, or which database.
+    let server: Int32
     var toServer = Ring<ToServer>()
     var toHost = Ring<ToHost>()
     /// The host has it, and hears of it.
@@ -21,10 +23,11 @@ struct Wire {
     var lastToServer: Micros = 0
     var lastToHost: Micros = 0
 
-    init(host: Int32, life: Int32, backend: Backend, delayMax: Micros) {
+    init(host: Int32, life: Int32, backend: Backend, server: Int, delayMax: Micros) {
         self.host = host
         self.life = life
         self.backend = backend
+        self.server = Int32(server)
         self.delayMax = delayMax
     }
 }
@@ -46,6 +49,7 @@ extension Simulation {
         let connection = Int32(wires.count)
         var wire = Wire(
             host: Int32(host), life: hosts[host].life, backend: backend,
+            server: backend.isRedis ? hosts[host].redis : hosts[host].database,
             delayMax: plan.delayMax(backend, &scheduler.chance))
         let isCut = (backend.isRedis ? hosts[host].redisCutUntil : hosts[host].postgresCutUntil) > now
         wire.isCutToServer = isCut
@@ -89,10 +93,12 @@ extension Simulation {
         }
         guard let message = wires[place].toServer.popFirst() else { return }
         let (backend, host) = (wires[place].backend, Int(wires[place].host))
+        let server = Int(wires[place].server)
         if backend.isRedis {
-            redis.receive(message, on: connection, backend: backend, host: host << 16 | Int(wires[place].life))
+            let life = host << 16 | Int(wires[place].life)
+            redises[server].receive(message, on: connection, backend: backend, host: life)
         } else {
-            postgres.receive(message, on: connection, backend: backend, host: host)
+            databases[server].receive(message, on: connection, backend: backend, host: host)
         }
     }
 
@@ -110,13 +116,13 @@ extension Simulation {
 
     /// What the servers said since the last event, onto the wires.
     func flushServers() {
-        if !redis.outbox.isEmpty {
+        for redis in redises where !redis.outbox.isEmpty {
             for (connection, message) in redis.outbox { send(message, from: connection) }
             redis.outbox.removeAll(keepingCapacity: true)
         }
-        if !postgres.outbox.isEmpty {
-            for (connection, message) in postgres.outbox { send(message, from: connection) }
-            postgres.outbox.removeAll(keepingCapacity: true)
+        for database in databases where !database.outbox.isEmpty {
+            for (connection, message) in database.outbox { send(message, from: connection) }
+            database.outbox.removeAll(keepingCapacity: true)
         }
     }
 

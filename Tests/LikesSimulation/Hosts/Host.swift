@@ -9,13 +9,25 @@ enum Inbound {
     case closed(ConnectionID)
 }
 
+/// A running core, at one place: to look at it costs no copy of all that it holds.
+final class Process {
+    var core: Core
+
+    init(_ core: Core) { self.core = core }
+}
+
 /// A host: one process of likesd, or the time between two.
 struct Host {
-    var core: Core?
+    var process: Process?
     var life: Int32 = 0
     /// Its monotonic clock at the simulation's start.
     var origin: Micros
     var pausedUntil: Micros = 0
+    /// Which Redis, and which database, it is pointed at.
+    var redis = 0
+    let database: Int
+    /// Calls to Redis under way in several slices.
+    var sliced: [CallID: SlicedCall] = [:]
     /// The connection of each backend, −1 for none.
     var links: [Int32] = [-1, -1, -1, -1]
     var inbox = Ring<Inbound>()
@@ -35,9 +47,12 @@ struct Host {
     /// The end of its last pause.
     var resumedAt: Micros = -1
 
-    init(origin: Micros) { self.origin = origin }
+    init(origin: Micros, database: Int) {
+        self.origin = origin
+        self.database = database
+    }
 
-    var isUp: Bool { core != nil }
+    var isUp: Bool { process != nil }
 
     func instant(_ now: Micros) -> Instant { Instant(microseconds: now + origin) }
 }
@@ -48,6 +63,8 @@ struct Client {
     /// The core's connection in the host's life that it was made in.
     var connection: ConnectionID?
     var life: Int32 = -1
+    /// Its connection among all that there were.
+    var serial: Int32 = -1
     /// Requests not read by the host yet, by their first operation.
     var unread = Ring<Int32>()
     /// Requests read, in the order of their replies.

@@ -21,6 +21,8 @@ package struct Operation: Sendable {
     package var host: Int16
     package var life: Int32 = 0
     package var client: Int16
+    /// Which of all the connections there were: what came in on one was asked in this order.
+    package var connection: Int32 = -1
     package var pair: Int
     package var item: Int
     /// LIKED: 1 or 0; otherwise the count.
@@ -28,8 +30,6 @@ package struct Operation: Sendable {
     /// When the host read it, and when it replied.
     package var calledAt: Micros = .never
     package var repliedAt: Micros = .never
-    /// When the change was committed, as far as its answer tells.
-    package var committedAt: Micros = .never
 
     package init(_ kind: Kind, pair: Int, item: Int, host: Int, client: Int) {
         self.kind = kind

@@ -16,7 +16,7 @@ extension Simulation {
         }
         for host in 0..<plan.hostsCount {
             clients.append(Client(host: host, depth: .max, isClosedLoop: false, meanGap: 0))
-            scheduler.at(plan.duration - .seconds(3), .auditor, Int32(host))
+            scheduler.at(plan.duration - .seconds(5), .auditor, Int32(host))
         }
     }
 
@@ -97,28 +97,31 @@ extension Simulation {
         guard clients[client].host == host, !clients[client].unread.isEmpty else { return }
         let instant = hosts[host].instant(now)
         if clients[client].connection == nil || clients[client].life != hosts[host].life {
-            guard let connection = hosts[host].core?.opened(now: instant) else {
+            guard let connection = hosts[host].process?.core.opened(now: instant) else {
                 clients[client].unread.removeAll()
                 return
             }
             clients[client].connection = connection
             clients[client].life = hosts[host].life
+            clients[client].serial = connectionsCount
+            connectionsCount += 1
             let slot = Int(connection.slot)
             while hosts[host].clientOfSlot.count <= slot { hosts[host].clientOfSlot.append(-1) }
             hosts[host].clientOfSlot[slot] = client
         }
         guard let connection = clients[client].connection else { return }
-        while hosts[host].core?.accepts(connection) == true, let first = clients[client].unread.popFirst() {
+        while hosts[host].process?.core.accepts(connection) == true, let first = clients[client].unread.popFirst() {
             let place = Int(first)
             for member in place..<(place + Int(operations[place].width)) {
                 operations[member].outcome = .waiting
                 operations[member].calledAt = now
                 operations[member].life = hosts[host].life
+                operations[member].connection = clients[client].serial
             }
             clients[client].waiting.append(first)
             let request = request(place)
             note(.asked(place))
-            hosts[host].core?.received(request, on: connection, now: instant, into: &actions)
+            hosts[host].process?.core.received(request, on: connection, now: instant, into: &actions)
         }
     }
 
@@ -194,19 +197,22 @@ extension Simulation {
 
     // MARK: The end
 
-    /// When all is over: every count and every pair, asked of every host.
+    /// Pairs asked of each host in the end.
+    private static let pairsAudited = 12
+
+    /// When all is over: every count and some pairs, asked of every host.
     func audit(_ host: Int) {
         let client = plan.clientsCount + host
         guard hosts[host].isUp else { return fail(Violation(.answered, "host \(host) is not up at the end")) }
         for item in plan.items.indices {
             operations.append(Operation(.count, pair: item, item: item, host: host, client: client))
             clients[client].unread.append(Int32(operations.count - 1))
-            for user in 0..<plan.usersCount {
-                operations.append(
-                    Operation(
-                        .liked, pair: user * plan.items.count + item, item: item, host: host, client: client))
-                clients[client].unread.append(Int32(operations.count - 1))
-            }
+        }
+        for _ in 0..<Simulation.pairsAudited {
+            let (user, item) = (scheduler.chance.below(plan.usersCount), scheduler.chance.below(plan.items.count))
+            operations.append(
+                Operation(.liked, pair: user * plan.items.count + item, item: item, host: host, client: client))
+            clients[client].unread.append(Int32(operations.count - 1))
         }
         hosts[host].inbox.append(.readable(client))
         wake(host)

@@ -4,7 +4,7 @@ import LikesProtocol
 // The edge, as far as the core sees it: turns, timers, actions.
 extension Simulation {
     func start(_ host: Int) {
-        guard hosts[host].core == nil else { return }
+        guard !hosts[host].isUp else { return }
         hosts[host].life += 1
         hosts[host].isStopping = false
         // A machine started again has a clock of its own.
@@ -12,16 +12,16 @@ extension Simulation {
         let instant = hosts[host].instant(now)
         let core = Core(
             configuration: plan.configuration, versions: Simulation.versions, seed: scheduler.chance.next(),
-            now: instant, safeguards: safeguards)
-        hosts[host].core = core
-        hosts[host].core?.start(now: instant, into: &actions)
+            now: instant, limits: plan.limits, safeguards: safeguards)
+        hosts[host].process = Process(core)
+        hosts[host].process?.core.start(now: instant, into: &actions)
         endTurn(host)
     }
 
     /// kill -9, or the end of a process that was asked to stop: all its connections end.
     func end(_ host: Int) {
         guard hosts[host].isUp else { return }
-        hosts[host].core = nil
+        hosts[host].process = nil
         hosts[host].inbox.removeAll()
         hosts[host].turnAt = .never
         hosts[host].tickAt = .never
@@ -32,6 +32,7 @@ extension Simulation {
             abandon(hosts[host].links[place])
             hosts[host].links[place] = -1
         }
+        hosts[host].sliced = [:]
         for client in clients.indices where clients[client].host == host { forget(client) }
     }
 
@@ -68,13 +69,13 @@ extension Simulation {
 
     private func endTurn(_ host: Int) {
         let instant = hosts[host].instant(now)
-        if let due = hosts[host].core?.nextTick, due <= instant {
-            hosts[host].core?.tick(now: instant, into: &actions)
+        if let due = hosts[host].process?.core.nextTick, due <= instant {
+            hosts[host].process?.core.tick(now: instant, into: &actions)
         }
         var rounds = 0
         repeat {
             performActions(host)
-            hosts[host].core?.turnEnded(now: instant, into: &actions)
+            hosts[host].process?.core.turnEnded(now: instant, into: &actions)
             performActions(host)
             let resumed = hosts[host].resumed
             hosts[host].resumed = []
@@ -82,7 +83,7 @@ extension Simulation {
             rounds += 1
             if rounds > 10_000 { return fail(Violation(.interface, "a turn that does not end")) }
         } while hosts[host].isUp && !actions.isEmpty
-        guard let next = hosts[host].core?.nextTick else { return }
+        guard let next = hosts[host].process?.core.nextTick else { return }
         let due = max(next.microseconds - hosts[host].origin, now + 1)
         if due < hosts[host].tickAt {
             hosts[host].tickAt = due
@@ -119,6 +120,7 @@ extension Simulation {
             guard hosts[host].links[backend.place] >= 0 else { return }
             abandon(hosts[host].links[backend.place])
             hosts[host].links[backend.place] = -1
+            if backend == .redis { forgetSliced(host) }
         case .reload, .configure, .log: break
         case .stopped:
             end(host)
@@ -130,13 +132,18 @@ extension Simulation {
         guard connection >= 0 else {
             return fail(Violation(.interface, "host \(host) calls \(backend), which it is not connected to"))
         }
-        if wires[Int(connection)].toServer.count > Simulation.callsOnWireMax {
+        let most = Simulation.callsOnWireMax * (plan.sliceMax < plan.items.count ? 16 : 1)
+        if wires[Int(connection)].toServer.count > most {
             return fail(Violation(.bounded, "host \(host): calls pile up on the wire to \(backend)"))
         }
         let deadline =
             backend == .redis
             ? now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax) : 0
-        send(.call(action, deadline: deadline), to: connection)
+        if backend == .redis, plan.sliceMax < plan.items.count {
+            sendSliced(action, deadline: deadline, host, to: connection)
+        } else {
+            send(.call(action, deadline: deadline), to: connection)
+        }
         // Looks at Redis' clock, as the daemon does with every beat.
         if case .beat = action { send(.askTime(askedAt: now), to: connection) }
     }
@@ -163,7 +170,7 @@ extension Simulation {
         case .readable(let client): read(client, host)
         case .closed(let connection):
             let instant = hosts[host].instant(now)
-            hosts[host].core?.closed(connection, now: instant, into: &actions)
+            hosts[host].process?.core.closed(connection, now: instant, into: &actions)
         case .wire(let connection, let message):
             let backend = wires[Int(connection)].backend
             guard hosts[host].links[backend.place] == connection else { return }
@@ -178,55 +185,67 @@ extension Simulation {
         switch message {
         case .redisReady(let time):
             hosts[host].redisTimeOffset = time - now
-            hosts[host].core?.redisConnected(now: instant, into: &actions)
+            hosts[host].process?.core.redisConnected(now: instant, into: &actions)
         case .time(let time, let askedAt):
             // What was known stays as long as it can be true: an answer that was long under way says little.
             let known = hosts[host].redisTimeOffset
             if known < time - now || known > time - askedAt { hosts[host].redisTimeOffset = time - now }
-        case .subscribed: hosts[host].core?.subscriberConnected(now: instant, into: &actions)
+        case .subscribed: hosts[host].process?.core.subscriberConnected(now: instant, into: &actions)
         case .databaseReady(let facts):
-            hosts[host].core?.databaseConnected(backend, facts, now: instant, into: &actions)
-        case .answer(let answer): deliver(answer, host, instant)
+            hosts[host].process?.core.databaseConnected(backend, facts, now: instant, into: &actions)
+        case .answer(let answer):
+            guard let whole = joined(answer, host) else { return }
+            deliver(whole, host, instant)
+        case .noScript(let action, let deadline):
+            let connection = hosts[host].links[backend.place]
+            guard !safeguards.scriptOrder else {
+                return deliver(.end(.unreachable("Redis lost its scripts")), backend, host)
+            }
+            send(.loadScripts, to: connection)
+            send(.call(action, deadline: deadline), to: connection)
         case .end(let failure):
             let connection = hosts[host].links[backend.place]
             hosts[host].links[backend.place] = -1
             abandon(connection)
-            hosts[host].core?.lost(backend, failure, now: instant, into: &actions)
+            if backend == .redis { forgetSliced(host) }
+            hosts[host].process?.core.lost(backend, failure, now: instant, into: &actions)
         }
     }
 
     private func deliver(_ answer: Answer, _ host: Int, _ now: Instant) {
         switch answer {
         case .verified(let call, let generation, let isOfThisLife):
-            hosts[host].core?.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
-        case .admitted(let call, let verdicts): hosts[host].core?.admitted(call, verdicts, now: now, into: &actions)
+            hosts[host].process?.core.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
+        case .admitted(let call, let verdicts): hosts[host].process?.core.admitted(call, verdicts, now: now, into: &actions)
         case .countersRead(let call, let counters):
-            hosts[host].core?.countersRead(call, counters, now: now, into: &actions)
+            hosts[host].process?.core.countersRead(call, counters, now: now, into: &actions)
         case .wroteThrough(let call, let refusal, let newer):
-            hosts[host].core?.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
-        case .filled(let call, let newer): hosts[host].core?.filled(call, newer: newer, now: now, into: &actions)
+            hosts[host].process?.core.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
+        case .filled(let call, let newer): hosts[host].process?.core.filled(call, newer: newer, now: now, into: &actions)
         case .redisCallFailed(let call, let failure):
-            hosts[host].core?.redisCallFailed(call, failure, now: now, into: &actions)
+            hosts[host].process?.core.redisCallFailed(call, failure, now: now, into: &actions)
             // Where one of the clocks is not what the host thinks, every call would be late.
             let connection = hosts[host].links[Backend.redis.place]
             if failure == .late, connection >= 0 { send(.askTime(askedAt: self.now), to: connection) }
         case .heard(let token, let counters):
-            hosts[host].core?.heard(token: token, counters, now: now, into: &actions)
-        case .heardBeat(let number): hosts[host].core?.heardBeat(number, now: now, into: &actions)
-        case .fenced(let call, let state): hosts[host].core?.fenced(call, state, now: now, into: &actions)
-        case .committed(let call, let outcome): hosts[host].core?.committed(call, outcome, now: now, into: &actions)
-        case .fencedOff(let call): hosts[host].core?.fencedOff(call, now: now, into: &actions)
-        case .tended(let call): hosts[host].core?.tended(call, now: now, into: &actions)
+            hosts[host].process?.core.heard(token: token, counters, now: now, into: &actions)
+        case .heardBeat(let number): hosts[host].process?.core.heardBeat(number, now: now, into: &actions)
+        case .fenced(let call, let state): hosts[host].process?.core.fenced(call, state, now: now, into: &actions)
+        case .committed(let call, let outcome):
+            postgres(of: host).noteTold(outcome)
+            hosts[host].process?.core.committed(call, outcome, now: now, into: &actions)
+        case .fencedOff(let call): hosts[host].process?.core.fencedOff(call, now: now, into: &actions)
+        case .tended(let call): hosts[host].process?.core.tended(call, now: now, into: &actions)
         case .surveyed(let call, let survey):
-            hosts[host].core?.surveyed(call, survey, now: now, into: &actions)
+            hosts[host].process?.core.surveyed(call, survey, now: now, into: &actions)
         case .countersSelected(let call, let counters):
-            hosts[host].core?.countersSelected(call, counters, now: now, into: &actions)
+            hosts[host].process?.core.countersSelected(call, counters, now: now, into: &actions)
         case .pairsSelected(let call, let states):
-            hosts[host].core?.pairsSelected(call, states, now: now, into: &actions)
+            hosts[host].process?.core.pairsSelected(call, states, now: now, into: &actions)
         case .repairsSelected(let call, let items, let next):
-            hosts[host].core?.repairsSelected(call, items, next: next, now: now, into: &actions)
+            hosts[host].process?.core.repairsSelected(call, items, next: next, now: now, into: &actions)
         case .statementFailed(let call, let failure):
-            hosts[host].core?.statementFailed(call, failure, now: now, into: &actions)
+            hosts[host].process?.core.statementFailed(call, failure, now: now, into: &actions)
         }
     }
 }

@@ -125,8 +125,8 @@ extension Postgres {
         for item in plan.items.indices where statement.ups[item] + statement.downs[item] > 0 {
             state.counters[item].count += statement.ups[item] - statement.downs[item]
             state.counters[item].version += 1
-            changedCounters.append(state.counters[item])
             note(count: item, host: session.host, ups: statement.ups[item], downs: statement.downs[item])
+            changedCounters.append(told(item))
             check(item)
         }
         var items: UInt32 = 0

@@ -99,6 +99,7 @@ extension Postgres {
             let silent = state.hosts.filter { $0.host != request.host && isSilent($0) }.map(\.lane)
             for lane in silent where safeguards.journal && !isLocked(.lane(lane), against: session) {
                 guard let place = place(ofLane: lane), !state.lanes[place].journal.isEmpty else { continue }
+                if session.statement?.retired.count == plan.limits.lanesPerSurvey { break }
                 _ = lock(.lane(lane), session)
                 session.statement?.retired.append(lane)
                 items.formUnion(state.lanes[place].journal)

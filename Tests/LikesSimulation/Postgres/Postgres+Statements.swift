@@ -7,17 +7,17 @@ extension Postgres {
         guard let statement = session.statement else { preconditionFailure("a step without a statement") }
         if case .answers(let answer) = statement.phase { return .done(answer) }
         if case .begins = statement.phase, let failure = refusal(of: statement.action) { return .failed(failure) }
+        if case .flush = statement.phase, let wait = waitForStandby(session) { return wait }
         switch statement.action {
         case .fence(let call, let request): return fence(session, call, request)
         case .commit(let call, let request): return commit(session, call, request)
         case .tend(let call, let request): return tend(session, call, request)
         case .survey(let call, let request): return survey(session, call, request)
         case .selectCounters(let call, let items):
-            return .done(.countersSelected(call, items.map { state.counters[index(of: $0)] }))
+            return .done(.countersSelected(call, items.map { told(index(of: $0)) }))
         case .selectPairs(let call, let pairs):
             let states = pairs.map { pair in
-                PairState(
-                    liked: state.likes[index(of: pair)] != 0, counter: state.counters[index(of: pair.item)])
+                PairState(liked: state.likes[index(of: pair)] != 0, counter: told(index(of: pair.item)))
             }
             return .done(.pairsSelected(call, states))
         case .selectRepairs(let call, let cursor): return selectRepairs(call, after: cursor)
@@ -38,7 +38,7 @@ extension Postgres {
 
     private func selectRepairs(_ call: CallID, after cursor: RepairCursor?) -> StepResult {
         var found: [Item] = []
-        let most = scheduler.chance.hits(percent: 70) ? plan.items.count : 1
+        let most = plan.limits.countersPerCallMax
         for place in plan.items.indices where state.repairs[place] != nil {
             let item = plan.items[place]
             if let cursor, (Int16(item.type), item.id) <= (cursor.typeNumber, cursor.itemID) { continue }

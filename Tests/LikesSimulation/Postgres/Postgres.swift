@@ -8,11 +8,23 @@ package final class Postgres {
     let safeguards: Safeguards
     let plan: Plan
     package internal(set) var state: PostgresState
-    package private(set) var flips: [[Flip]]
-    package private(set) var counts: [[CountEntry]]
-    package var history = DatabaseHistory(system: "7000000000000000001", timeline: 1)
-    /// How far its log is, as far as anybody looks at it: it grows all the time.
-    var position: Int64 { scheduler.now }
+    package internal(set) var flips: [[Flip]]
+    package internal(set) var counts: [[CountEntry]]
+    /// Which of the server's databases it is (its OID), how often its tables were made (theirs), and how often their
+    /// files were (`relfilenode`, new after TRUNCATE as well). `history`, which a host is told on connecting, is to say
+    /// what of these a core can tell apart.
+    let number: Int
+    var tablesMade = 1
+    var filesMade = 1
+    var timeline: Int64 = 1
+    package var history: DatabaseHistory {
+        DatabaseHistory(
+            system: "7000000000000000001", timeline: timeline, tables: "\(number).\(tablesMade).\(filesMade)")
+    }
+    /// How far its log is, as far as anybody looks at it: it grows all the time, but for what a snapshot takes back.
+    var position: Int64 { scheduler.now - takenBack }
+    /// How much of its log is gone.
+    var takenBack: Int64 = 0
 
     /// Messages to be sent to hosts, taken by the simulation after each event.
     package var outbox: [(connection: Int32, message: ToHost)] = []
@@ -31,8 +43,14 @@ package final class Postgres {
     package var schemaUntil: Micros = 0
     package var fullUntil: Micros = 0
     package var retryableUntil: Micros = 0
+    var standbyLostUntil: Micros = 0
+    /// What the standby had when it was lost.
+    var standby: PostgresState?
+    /// What was saved, to be put back.
+    var saves: [PostgresState] = []
 
-    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards) {
+    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards, number: Int = 0) {
+        self.number = number
         self.scheduler = scheduler
         self.plan = plan
         self.safeguards = safeguards
@@ -55,7 +73,7 @@ package final class Postgres {
             guard let session = sessions[connection] else { return }
             session.queue.append(action)
             if session.statement == nil { begin(session) }
-        case .askTime: preconditionFailure("only Redis is asked for its time")
+        case .askTime, .loadScripts: preconditionFailure("only Redis is asked for that")
         case .end:
             guard let session = sessions[connection] else { return }
             session.isOrphan = true
@@ -113,6 +131,7 @@ package final class Postgres {
         switch run(session) {
         case .goesOn: goOn(session)
         case .waits(let lock): wait(session, lock)
+        case .waitsUntil(let moment): scheduler.at(moment, .statementStep, connection, turn)
         case .failed(let failure): fail(session, failure)
         case .done(let answer): end(session, answer)
         }
@@ -120,12 +139,17 @@ package final class Postgres {
 
     private func end(_ session: Session, _ answer: Answer) {
         release(session)
+        let isUnproven = session.statement?.isWaitCancelled ?? false
         session.statement = nil
-        outbox.append((session.connection, .answer(answer)))
+        if isUnproven, safeguards.standbyWait {
+            outbox.append((session.connection, .end(.unreachable("a wait for the standby was cancelled"))))
+        } else {
+            outbox.append((session.connection, .answer(answer)))
+        }
         begin(session)
     }
 
-    private func fail(_ session: Session, _ failure: StatementFailure) {
+    func fail(_ session: Session, _ failure: StatementFailure) {
         guard let call = session.statement?.action.call else { return }
         end(session, .statementFailed(call, failure))
     }
@@ -183,6 +207,10 @@ package final class Postgres {
         if case .answers = statement.phase { return }
         // A stopped process handles its timer when it goes on: a moment too late for the commit, or not.
         guard max(hungUntil, session.hungUntil) <= scheduler.now else { return }
+        if statement.cancelledAt != nil {
+            session.statement?.cancelledAt = scheduler.now
+            return scheduler.after(0, .statementStep, connection, turn)
+        }
         fail(session, .other("statement timeout"))
     }
 
@@ -205,14 +233,30 @@ package final class Postgres {
 
     // MARK: What is committed
 
-    func note(flip pair: Int, liked: Bool, host: Int) {
-        flips[pair].append(Flip(at: scheduler.now, liked: liked, host: host))
+    /// The host has this answer to a commit.
+    package func noteTold(_ outcome: BatchOutcome) {
+        for counter in outcome.counters {
+            let commit = ToldCount.commit(counter.count)
+            counts[index(of: counter.item)][commit].isTold = true
+        }
     }
 
-    package func account(pair: Int, flip: Int) { flips[pair][flip].isAccounted = true }
+    /// The item's counter as clients are told of it.
+    package func told(_ item: Int) -> CounterState {
+        var counter = state.counters[item]
+        counter.count = ToldCount.told(likes: counter.count, commit: state.commits[item], database: number)
+        return counter
+    }
+
+    /// Before the item's count is noted.
+    func note(flip pair: Int, liked: Bool, host: Int) {
+        let commit = counts[pair % plan.items.count].count
+        flips[pair].append(Flip(at: scheduler.now, liked: liked, host: host, commit: commit))
+    }
 
     func note(count item: Int, host: Int, ups: Int64, downs: Int64) {
         let counter = state.counters[item]
+        state.commits[item] = counts[item].count
         counts[item].append(
             CountEntry(
                 at: scheduler.now, count: counter.count, version: counter.version, host: host, ups: ups, downs: downs))
@@ -220,8 +264,10 @@ package final class Postgres {
 
     // MARK: Faults
 
-    /// Everything not committed is lost, every connection with it.
-    package func crash(until: Micros) {
+    /// Everything not committed is lost, every connection with it. `isRecovered`: by this server, which has what it
+    /// flushed.
+    package func crash(until: Micros, isRecovered: Bool = true) {
+        if isRecovered { for connection in connections { sessions[connection].map(finishFlushed) } }
         for connection in sessions.keys.sorted() {
             outbox.append((connection, .end(.unreachable("the server went away"))))
         }
@@ -233,6 +279,7 @@ package final class Postgres {
     /// A backend process is ended at whatever it does.
     package func terminate(_ connection: Int32) {
         guard let session = sessions[connection] else { return }
+        finishFlushed(session)
         release(session)
         sessions[connection] = nil
         outbox.append((connection, .end(.unreachable("terminated"))))

@@ -7,6 +7,8 @@ package struct PostgresState: Sendable {
     package var likes: [Int32]
     /// For each item its counter; version 0: no row.
     package var counters: [CounterState]
+    /// For each item the commit that its counter is of: its place in the item's `counts`.
+    package var commits: [Int]
     package var lanes: [LaneRecord] = []
     package var hosts: [HostRecord] = []
     /// For each item its version in `cache_repairs`; nil: no row.
@@ -16,6 +18,7 @@ package struct PostgresState: Sendable {
     package init(usersCount: Int, items: [Item]) {
         likes = [Int32](repeating: 0, count: usersCount * items.count)
         counters = items.map { CounterState(item: $0, count: 0, version: 0) }
+        commits = items.map { _ in 0 }
         repairs = [Int64?](repeating: nil, count: items.count)
     }
 }
@@ -49,19 +52,50 @@ package struct Flip: Sendable {
     package var at: Micros
     package var liked: Bool
     package var host: Int
-    /// An answered request was found that it belongs to.
-    package var isAccounted = false
+    /// The commit's place in the item's `counts`.
+    package var commit: Int
+    /// The database went back to before it …
+    package var isUndone = false
+    /// … and nobody may have been told of it: it was lost with a primary.
+    package var isLost = false
+
+    /// The database went back: a change that no host made.
+    package var isByNobody: Bool { host < 0 }
 }
 
 /// An item's count from a commit on.
 package struct CountEntry: Sendable {
     package var at: Micros
+    /// Likes in the table.
     package var count: Int64
     package var version: Int64
     package var host: Int
     /// Pairs liked and unliked in the commit.
     package var ups: Int64
     package var downs: Int64
+    /// The host was told of it by the answer to its commit. Otherwise it finds out what its batch changed, and reads the
+    /// counts afterwards.
+    package var isTold = false
+    /// Where the item is as after this commit once more, since the database went back to it.
+    package var again: Int?
+}
+
+/// What clients are told as a count: the likes, and the commit that they are of, so that an old count is never taken
+/// for a new one because as many happen to like the item, nor one of another database for one of this. A batch's counts
+/// step by one within the likes.
+package enum ToldCount {
+    private static let perCommit: Int64 = 1_000
+    private static let perDatabase: Int64 = 1_000_000_000
+
+    package static func told(likes: Int64, commit: Int, database: Int) -> Int64 {
+        likes + Int64(commit) * perCommit + Int64(database) * perDatabase
+    }
+
+    package static func database(_ told: Int64) -> Int { Int(told / perDatabase) }
+
+    package static func commit(_ told: Int64) -> Int { Int(told % perDatabase / perCommit) }
+
+    package static func likes(_ told: Int64) -> Int64 { told % perCommit }
 }
 
 /// A row that a transaction can lock.
@@ -78,6 +112,8 @@ enum StepResult {
     case goesOn
     /// Until the row is free.
     case waits(RowLock)
+    /// Goes on at that moment.
+    case waitsUntil(Micros)
     /// Rolled back.
     case failed(StatementFailure)
     /// Committed, or had nothing to do: this is its answer.

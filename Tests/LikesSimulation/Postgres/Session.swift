@@ -43,6 +43,10 @@ struct Statement {
     /// Items, ascending, and the version each gets in `cache_repairs`.
     var upserts: [(item: Int, version: Int64)] = []
     var deletes: [Int] = []
+    /// It is flushed here, and waits for the standby; until this moment, when somebody cancels the wait.
+    var cancelledAt: Micros?
+    /// It is committed here, whether the standby has it or not.
+    var isWaitCancelled = false
     /// Places in `lanes` that are retired.
     var retired: [Int64] = []
 

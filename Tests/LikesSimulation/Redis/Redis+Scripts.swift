@@ -177,3 +177,13 @@ extension Redis {
             })
     }
 }
+
+extension Action {
+    /// The rest are plain commands.
+    var runsScript: Bool {
+        switch self {
+        case .verify, .admit, .writeThrough, .fill: true
+        default: false
+        }
+    }
+}

@@ -29,14 +29,17 @@ package final class Redis {
     package var readOnlyUntil: Micros = 0
     package var refusingUntil: Micros = 0
     package var evictingUntil: Micros = 0
+    /// Until then, or until someone loads them, it has no scripts.
+    package var scriptsLostUntil: Micros = 0
 
-    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards) {
+    /// `number`: of all the Redis that there are.
+    package init(scheduler: Scheduler, plan: Plan, safeguards: Safeguards, number: Int = 0) {
         self.scheduler = scheduler
         self.plan = plan
         self.safeguards = safeguards
         store = RedisStore(usersCount: plan.usersCount, itemsCount: plan.items.count)
         clockOffset = scheduler.chance.between(-Micros.seconds(100), .seconds(100))
-        serverWord = "run1:repl1"
+        serverWord = number == 0 ? "run1:repl1" : "other1:other1"
     }
 
     /// Its own clock.
@@ -67,6 +70,7 @@ package final class Redis {
                 subscribers.append((connection, host))
                 outbox.append((connection, .subscribed))
             } else {
+                scriptsLostUntil = 0
                 outbox.append((connection, .redisReady(time: time)))
             }
         case .call(let action, let deadline):
@@ -76,9 +80,13 @@ package final class Redis {
                 outbox.append((connection, .end(.unreachable("READONLY or LOADING"))))
                 return
             }
-            if let answer = run(action, deadline: deadline, host: host) {
+            if scriptsLostUntil > scheduler.now, action.runsScript {
+                scheduler.coverage.note(.lostScripts)
+                outbox.append((connection, .noScript(action, deadline: deadline)))
+            } else if let answer = run(action, deadline: deadline, host: host) {
                 outbox.append((connection, .answer(answer)))
             }
+        case .loadScripts: scriptsLostUntil = 0
         case .askTime(let askedAt):
             if open.contains(connection) { outbox.append((connection, .time(time, askedAt: askedAt))) }
         case .end: close(connection)
