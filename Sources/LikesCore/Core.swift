@@ -100,7 +100,7 @@ package struct Core {
         subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
         lane = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         reader = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
-        laneRow = LaneRow(host: Int64(jitter.next() >> 1), lane: Int64(jitter.next() >> 1), now: now)
+        laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
         doubts = Doubts(limits, now: now)
         trust = Trust(now: now)
         recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, limits: limits, now: now)

@@ -93,14 +93,12 @@ package enum Schema {
         Migration(
             version: 3,
             statements: [
-                // One row for each process, written every few seconds. That of its lane is written by each batch: who
-                // looks for silent hosts there passes a dead version for each, as long as a snapshot keeps them. `lane`
-                // is the process' lane of the moment, `generation` the token of the data in Redis that it uses, empty
-                // for none.
+                // One row for each lane, written every few seconds by its host. The lane's own row is written by each
+                // batch: who looks for silent hosts there passes a dead version for each, as long as a snapshot keeps
+                // them. `generation` is the token of the data in Redis that the host uses, empty for none.
                 """
                 CREATE TABLE likesd_hosts (
-                    host bigint PRIMARY KEY,
-                    lane bigint NOT NULL,
+                    lane bigint PRIMARY KEY,
                     generation text NOT NULL DEFAULT '',
                     seen_at timestamptz NOT NULL DEFAULT now()
                 ) WITH (fillfactor = 50)
@@ -108,7 +106,7 @@ package enum Schema {
                 // The transaction that noted the row last. What was noted before Redis' data began needs no repair, and
                 // who has read all up to a transaction need not pass the dead rows before it again.
                 // What processes of the version before leave is found as well.
-                "INSERT INTO likesd_hosts (host, lane) SELECT lane, lane FROM lanes",
+                "INSERT INTO likesd_hosts (lane) SELECT lane FROM lanes",
                 "ALTER TABLE lanes DROP seen_at",
                 "ALTER TABLE cache_repairs ADD noted_by xid8 NOT NULL DEFAULT pg_current_xact_id()",
                 "CREATE INDEX cache_repairs_noted ON cache_repairs (noted_by, item_type, item_id)",

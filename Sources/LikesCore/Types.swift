@@ -113,15 +113,12 @@ package struct LaneFence: Hashable, Sendable {
 
 /// A lane to be made one connection's alone.
 package struct FenceRequest: Equatable, Sendable {
-    /// This process, a random number.
-    package var host: Int64
     package var lane: Int64
     /// The lane it was before: its row goes, and its journal comes along. nil: there was none.
     package var former: Int64?
     /// Those of the batch whose outcome is not known.
     package var rows: [BatchRow]
-    package init(host: Int64, lane: Int64, former: Int64?, rows: [BatchRow]) {
-        self.host = host
+    package init(lane: Int64, former: Int64?, rows: [BatchRow]) {
         self.lane = lane
         self.former = former
         self.rows = rows
@@ -190,13 +187,10 @@ package struct DatabaseHistory: Hashable, Sendable {
 
 /// What a look around from the lane's connection is to leave behind.
 package struct SurveyRequest: Equatable, Sendable {
-    /// This process, a random number.
-    package var host: Int64
     package var lane: Int64
     /// The token of the data in Redis that this host uses; empty: none.
     package var generation: String
-    package init(host: Int64, lane: Int64, generation: String) {
-        self.host = host
+    package init(lane: Int64, generation: String) {
         self.lane = lane
         self.generation = generation
     }

@@ -57,7 +57,7 @@ private struct Database {
     func aBatchChangesWhatIsNotSoYet() throws {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(host: 7, lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
         let rows = [
             BatchRow(pair: database.pair(1, 0), wanted: true), BatchRow(pair: database.pair(2, 0), wanted: false),
         ]
@@ -77,7 +77,7 @@ private struct Database {
     func aFenceWaitsForTheZombie() throws {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(host: 7, lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
         database.run()
         let rows = [BatchRow(pair: database.pair(1, 0), wanted: true)]
         database.send(database.commit(2, lane: 7, rows), 1)
@@ -86,7 +86,7 @@ private struct Database {
         for _ in 0..<2 { if let event = database.scheduler.advance() { database.postgres.step(event.a, event.b) } }
         database.postgres.receive(.end, on: 1, backend: .lane, host: 1)
         database.connect(2)
-        database.send(.fence(4, FenceRequest(host: 7, lane: 7, former: nil, rows: rows)), 2)
+        database.send(.fence(4, FenceRequest(lane: 7, former: nil, rows: rows)), 2)
         database.run()
         guard case .fenced(4, let state?)? = database.answers(2).last else {
             Issue.record("not fenced")
@@ -102,7 +102,7 @@ private struct Database {
         for connection: Int32 in [1, 2] {
             database.connect(connection)
             database.send(
-                .fence(1, FenceRequest(host: Int64(connection), lane: Int64(connection), former: nil, rows: [])),
+                .fence(1, FenceRequest(lane: Int64(connection), former: nil, rows: [])),
                 connection)
         }
         database.run()
@@ -130,7 +130,7 @@ private struct Database {
     func aCrashLosesWhatIsNotCommitted() {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(host: 7, lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
         database.send(database.commit(2, lane: 7, [BatchRow(pair: database.pair(1, 0), wanted: true)]), 1)
         database.run()
         database.send(database.commit(3, lane: 7, batch: 2, [BatchRow(pair: database.pair(2, 0), wanted: true)]), 1)
@@ -145,7 +145,7 @@ private struct Database {
     func aSilentLaneIsRetired() {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(host: 7, lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
         let rows = [BatchRow(pair: database.pair(1, 0), wanted: true)]
         let request = CommitRequest(
             fence: LaneFence(lane: 7, epoch: 1), batch: 1, rows: rows, journal: [database.plan.items[0]],
@@ -156,7 +156,7 @@ private struct Database {
         database.scheduler.after(.seconds(16), .clientActs, 0)
         database.run()
         database.connect(2)
-        database.send(.survey(3, SurveyRequest(host: 9, lane: 9, generation: "")), 2)
+        database.send(.survey(3, SurveyRequest(lane: 9, generation: "")), 2)
         database.run()
         #expect(database.postgres.state.lanes.map(\.epoch) == [2])
         #expect(database.postgres.state.lanes.first?.journal == [])

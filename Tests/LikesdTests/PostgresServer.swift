@@ -185,19 +185,17 @@ final class LaneTester {
 
     // MARK: The daemon's calls
 
-    /// Lane and host have the same number.
     func fence(_ lane: Int64, former: Int64? = nil, rows: [BatchRow] = []) throws -> LaneAnswer {
-        try perform(fenceCall(lane, host: former, former: former, rows: rows))
+        try perform(fenceCall(lane, former: former, rows: rows))
     }
 
-    func fenceCall(_ lane: Int64, host: Int64? = nil, former: Int64? = nil, rows: [BatchRow] = []) -> LaneCall {
-        let request = FenceRequest(host: host ?? lane, lane: lane, former: former, rows: rows)
+    func fenceCall(_ lane: Int64, former: Int64? = nil, rows: [BatchRow] = []) -> LaneCall {
+        let request = FenceRequest(lane: lane, former: former, rows: rows)
         return .fence(1, request, LaneBatch(rows, types: types))
     }
 
-    /// A look around by a host that has the lane's number.
     func survey(_ lane: Int64 = 99, generation: String = "") throws -> Survey {
-        let request = SurveyRequest(host: lane, lane: lane, generation: generation)
+        let request = SurveyRequest(lane: lane, generation: generation)
         guard case .surveyed(let survey) = try perform(.survey(1, request)) else { throw Failure(text: "no survey") }
         return survey
     }

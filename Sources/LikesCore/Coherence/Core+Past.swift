@@ -53,8 +53,7 @@ extension Core {
 
     mutating func sendSurvey(now: Instant, into actions: inout [Action]) {
         laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
-        let request = SurveyRequest(
-            host: laneRow.host, lane: laneRow.lane, generation: trust.generation?.token ?? "")
+        let request = SurveyRequest(lane: laneRow.lane, generation: trust.generation?.token ?? "")
         actions.append(.survey(calls.begin(.survey, now: now), request))
     }
 

@@ -8,7 +8,7 @@ extension Core {
         if laneRow.epoch != nil, laneRow.isWorn(limits) { laneRow.renew(Int64(jitter.next() >> 1)) }
         guard let fence = laneRow.fence else {
             let request = FenceRequest(
-                host: laneRow.host, lane: laneRow.lane, former: laneRow.former,
+                lane: laneRow.lane, former: laneRow.former,
                 rows: laneRow.unresolved?.request.rows ?? [])
             actions.append(.fence(calls.begin(.fence, now: now), request))
             return

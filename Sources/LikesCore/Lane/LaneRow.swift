@@ -14,9 +14,7 @@ struct SentBatch {
 
 /// What is known of this process' row in `lanes`, the one place where its last batch is written down.
 struct LaneRow {
-    /// This process, random, so that no two share one.
-    let host: Int64
-    /// Random as well; another one now and then.
+    /// Random, so that no two processes share a lane; another one now and then.
     private(set) var lane: Int64
     /// The lane before this one, until its row is known to be gone.
     private(set) var former: Int64?
@@ -41,8 +39,7 @@ struct LaneRow {
     /// When to look around.
     var surveyAt: Instant
 
-    init(host: Int64, lane: Int64, now: Instant) {
-        self.host = host
+    init(lane: Int64, now: Instant) {
         self.lane = lane
         surveyAt = now
         tendNotBefore = now

@@ -27,7 +27,6 @@ enum LaneCall {
         parameters.reset()
         switch self {
         case .fence(_, let request, _):
-            parameters.append(bigint: request.host)
             parameters.append(bigint: request.lane)
             // No lane has this number.
             parameters.append(bigint: request.former ?? -1)
@@ -44,7 +43,6 @@ enum LaneCall {
             parameters.append(bigints: request.mended) { $0.version }
             parameters.append(items: request.journal, types: types)
         case .survey(_, let request):
-            parameters.append(bigint: request.host)
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
         }

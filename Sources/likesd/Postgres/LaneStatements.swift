@@ -6,18 +6,20 @@ import LikesCore
 /// likes, unlikes, counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes when it is
 /// first read, and those that nobody reads at the end: the order comes from who reads whom.
 enum LaneStatements {
-    /// $1: the host; $2: its lane; $3: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the lane. Waits
-    /// for a transaction that an earlier connection of the lane left in the server; one that comes later finds another
-    /// epoch, or no row, and does nothing.
+    /// $1: the lane; $2: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the lane.
+    /// Waits for a transaction that an earlier connection of the lane left in the server; one that comes later finds
+    /// another epoch, or no row, and does nothing.
     static let fence = """
         WITH host AS (
-            INSERT INTO likesd_hosts (host, lane) VALUES ($1::bigint, $2::bigint)
-            ON CONFLICT (host) DO UPDATE SET lane = excluded.lane, seen_at = now()
+            INSERT INTO likesd_hosts (lane) VALUES ($1::bigint)
+            ON CONFLICT (lane) DO UPDATE SET seen_at = now()
+        ), former_host AS (
+            DELETE FROM likesd_hosts WHERE lane = $2::bigint
         ), former AS (
-            DELETE FROM lanes WHERE lane = $3::bigint RETURNING item_ids, item_types
+            DELETE FROM lanes WHERE lane = $2 RETURNING item_ids, item_types
         )
         INSERT INTO lanes (lane, item_ids, item_types)
-        SELECT $2, coalesce(former.item_ids, '{}'), coalesce(former.item_types, '{}')
+        SELECT $1, coalesce(former.item_ids, '{}'), coalesce(former.item_types, '{}')
         FROM (VALUES (true)) AS this (lane) LEFT JOIN former ON true
         ON CONFLICT (lane) DO UPDATE SET epoch = lanes.epoch + 1
         RETURNING epoch, batch, changed
@@ -144,10 +146,10 @@ enum LaneStatements {
         SELECT count(*) FROM fence HAVING count(*) > 0
         """
 
-    /// $1: the host; $2: its lane; $3: the token of the data in Redis that it uses, empty for none. Says that the host
-    /// lives; fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time,
-    /// and notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are
-    /// at are passed over: they are found again.
+    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none. Says that the host lives;
+    /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and notes
+    /// the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at are
+    /// passed over: they are found again.
     ///
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.
@@ -157,9 +159,8 @@ enum LaneStatements {
     /// spaces.
     static let survey = """
         WITH host AS (
-            INSERT INTO likesd_hosts (host, lane, generation) VALUES ($1::bigint, $2::bigint, $3::text)
-            ON CONFLICT (host) DO UPDATE SET
-                lane = excluded.lane, generation = excluded.generation, seen_at = now()
+            INSERT INTO likesd_hosts (lane, generation) VALUES ($1::bigint, $2::text)
+            ON CONFLICT (lane) DO UPDATE SET generation = excluded.generation, seen_at = now()
         ), silent AS (
             SELECT found.lane, found.batch, found.item_ids, found.item_types
             FROM likesd_hosts AS other
@@ -167,7 +168,7 @@ enum LaneStatements {
                 SELECT lane, batch, item_ids, item_types FROM lanes
                 WHERE lanes.lane = other.lane AND cardinality(item_ids) > 0
                 FOR UPDATE SKIP LOCKED) AS found
-            WHERE other.host <> $1 AND other.seen_at < now() - interval '\(EdgeLimits.hostSilentSeconds) s'
+            WHERE other.lane <> $1 AND other.seen_at < now() - interval '\(EdgeLimits.hostSilentSeconds) s'
             LIMIT \(Limits.standard.lanesPerSurvey)
         ), retired AS (
             UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'
@@ -187,20 +188,20 @@ enum LaneStatements {
             ON CONFLICT (item_type, item_id) DO UPDATE SET
                 version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         ), gone AS (
-            SELECT host, lane FROM likesd_hosts AS other
-            WHERE host <> $1 AND seen_at < now() - interval '\(EdgeLimits.hostForgottenSeconds) s'
+            SELECT lane FROM likesd_hosts AS other
+            WHERE lane <> $1 AND seen_at < now() - interval '\(EdgeLimits.hostForgottenSeconds) s'
                 AND NOT EXISTS (
                     SELECT FROM lanes WHERE lanes.lane = other.lane AND cardinality(item_ids) > 0 OFFSET 0)
             FOR UPDATE SKIP LOCKED
         ), forgotten AS (
-            DELETE FROM likesd_hosts WHERE host = ANY (ARRAY(SELECT host FROM gone))
+            DELETE FROM likesd_hosts WHERE lane = ANY (ARRAY(SELECT lane FROM gone))
         ), forgotten_lanes AS (
             DELETE FROM lanes WHERE lane = ANY (ARRAY(SELECT lane FROM gone)) AND cardinality(item_ids) = 0
         )
         SELECT (SELECT count(*) FROM retired), \(PostgresIdentity.columns),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM (
                 SELECT DISTINCT generation FROM likesd_hosts
-                WHERE host <> $1 AND generation <> ''
+                WHERE lane <> $1 AND generation <> ''
                     AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
                 LIMIT \(Limits.generationsPerSurvey)) AS others)
         """

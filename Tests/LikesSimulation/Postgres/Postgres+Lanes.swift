@@ -24,7 +24,8 @@ extension Postgres {
             session.statement?.phase = .flush
             return .goesOn
         default:
-            note(host: request.host, lane: request.lane)
+            note(lane: request.lane)
+            state.hosts.removeAll { $0.lane == request.former }
             let journal = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0).journal } ?? []
             guard let place = place(ofLane: request.lane) else {
                 state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, journal: journal))
@@ -38,15 +39,13 @@ extension Postgres {
         }
     }
 
-    /// The host lives, and this is its lane.
-    private func note(host: Int64, lane: Int64, generation: String? = nil) {
-        if let place = state.hosts.firstIndex(where: { $0.host == host }) {
-            state.hosts[place].lane = lane
+    /// The lane's host lives.
+    private func note(lane: Int64, generation: String? = nil) {
+        if let place = state.hosts.firstIndex(where: { $0.lane == lane }) {
             state.hosts[place].seenAt = scheduler.now
             if let generation { state.hosts[place].generation = generation }
         } else {
-            state.hosts.append(
-                HostRecord(host: host, lane: lane, generation: generation ?? "", seenAt: scheduler.now))
+            state.hosts.append(HostRecord(lane: lane, generation: generation ?? "", seenAt: scheduler.now))
         }
     }
 
@@ -96,7 +95,7 @@ extension Postgres {
         switch session.statement?.phase {
         case .begins?:
             var items: Set<Int> = []
-            let silent = state.hosts.filter { $0.host != request.host && isSilent($0) }.map(\.lane)
+            let silent = state.hosts.filter { $0.lane != request.lane && isSilent($0) }.map(\.lane)
             for lane in silent where safeguards.journal && !isLocked(.lane(lane), against: session) {
                 guard let place = place(ofLane: lane), !state.lanes[place].journal.isEmpty else { continue }
                 if session.statement?.retired.count == plan.limits.lanesPerSurvey { break }
@@ -120,8 +119,8 @@ extension Postgres {
                 state.lanes[place].epoch += 1
                 state.lanes[place].journal = []
             }
-            note(host: request.host, lane: request.lane, generation: request.generation)
-            let others = state.hosts.filter { $0.host != request.host && !isSilent($0) && !$0.generation.isEmpty }
+            note(lane: request.lane, generation: request.generation)
+            let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let survey = Survey(
                 lanesRetired: retired.count, history: history, position: position, since: 0,
                 generations: Set(others.map(\.generation)).sorted())

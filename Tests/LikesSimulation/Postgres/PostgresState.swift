@@ -41,7 +41,6 @@ package struct LaneRecord: Sendable {
 
 /// A row of `likesd_hosts`.
 package struct HostRecord: Sendable {
-    package var host: Int64
     package var lane: Int64
     package var generation: String
     package var seenAt: Micros
