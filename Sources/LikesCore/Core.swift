@@ -139,8 +139,12 @@ enum Follower {
 enum CountBehind {
     /// It asks.
     case asked
-    /// It is the change's.
+    /// It is the change's, which had not been sent when the COUNT came: the commit lies between its request and its
+    /// reply.
     case ofChange
+    /// The same, of a change that had been sent: unless something newer is known when the batch is answered. No later
+    /// change of the connection is in that batch.
+    case ofSentChange
     /// It was known when the batch was answered, and is newer than the change's.
     case newer(Int64)
 }

@@ -214,7 +214,8 @@ extension Core {
             if !isFresh {
                 // When it became known is not remembered for so long.
                 doubts.claim(known)
-            } else if since < permit.askedAt {
+            } else if since <= permit.askedAt {
+                // What comes in during a turn comes before what is asked at its end.
                 return wentBack(Self.contradiction(counter, known.version), now: now, into: &actions)
             }
         }

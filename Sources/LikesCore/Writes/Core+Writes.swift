@@ -300,14 +300,26 @@ extension Core {
         finishWritten(written, now: now, into: &actions)
     }
 
-    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT behind the
-    /// change must not go back behind it. Later changes of its own pipeline are in no batch yet.
+    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT that came after
+    /// the change was sent must not go back behind it. One that came before takes the change's own count: later changes
+    /// of its pipeline may be in what is newer.
     private mutating func overtake(_ index: ChangeIndex, _ count: Int64) {
+        replaceSource(behind: index, with: .newer(count))
+    }
+
+    /// The change's batch was not committed: it is to be sent again, perhaps with later changes of its pipeline.
+    mutating func unsend(_ index: ChangeIndex) {
+        changes[index].stage = .queued
+        if !followers.isEmpty { replaceSource(behind: index, with: .ofChange) }
+    }
+
+    /// Of each COUNT that came after the change was sent.
+    private mutating func replaceSource(behind index: ChangeIndex, with source: CountBehind) {
         let ticket = changes[index].ticket
         guard let behind = followers[ticket] else { return }
         followers[ticket] = behind.map { follower in
-            guard case .count(let part, let item, .ofChange) = follower else { return follower }
-            return .count(part, item, .newer(count))
+            guard case .count(let part, let item, .ofSentChange) = follower else { return follower }
+            return .count(part, item, source)
         }
     }
 
