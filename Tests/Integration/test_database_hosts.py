@@ -405,8 +405,8 @@ def test_no_acknowledged_like_is_lost_when_a_wait_was_cancelled_and_the_standby_
         standby.kill()
         client.send(client.form("LIKE", user, item))
         cancel(sql)
-        # It is there, on the one server.
-        assert sql.execute("SELECT count(*) FROM user_likes WHERE user_id = %s", (user,)).fetchone() == (1,)
+        stored = "SELECT count(*) FROM user_likes WHERE user_id = %s"
+        eventually(lambda: sql.execute(stored, (user,)).fetchone() == (1,), "the like to be there, on the one server")
         reply = client.read()
     own_postgres.kill()
     standby.start()
