@@ -85,7 +85,7 @@ import Testing
         #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
         #expect(script.core.healthMessage.contains("waits for a synchronous standby"))
         script.connect(.lane)
-        #expect(script.take() == [.fence(3, lane: script.core.laneRow.lane, rows: rows(ann))])
+        #expect(script.take() == [.fence(3, fence(of: script, rows(ann)))])
         // The fence waits as well, and is cancelled, too.
         #expect(script.core.status == "down")
         #expect(script.core.healthMessage.contains("waits for a synchronous standby"))

@@ -293,12 +293,12 @@ import Testing
     func aWornLaneIsRenewed() throws {
         var (script, client) = try script()
         let former = script.core.laneRow.lane
-        for batch in 1...Int64(Limits.batchesPerLane) {
+        for batch in 1...Int64(Limits.standard.batchesPerLane) {
             script.send(.like(Pair(user: batch, item: post)), on: client)
             let admission = call(script.take()) { if case .admit(let call, _) = $0 { call } else { nil } }
             script.admit(try #require(admission), [.admitted(recent: false)])
             let commit = call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } }
-            if batch == Int64(Limits.batchesPerLane) { script.byHand.insert(.fence) }
+            if batch == Int64(Limits.standard.batchesPerLane) { script.byHand.insert(.fence) }
             script.commit(try #require(commit), changed: [true], [counter(post, batch, batch)])
             let written = call(script.actions) {
                 if case .writeThrough(let call, _, _, _) = $0 { call } else { nil }
