@@ -341,6 +341,8 @@ def test_a_server_that_refuses_to_be_asked_is_said_with_what_to_do(
     assert daemon.call("LIKE", user, item) == [1, 1]
     eventually(lambda: says(daemon, standby, "can't be asked who it is", "pg_hba.conf"), "HEALTH to say so")
     assert daemon.health()["status"] == "ok"
+
+
 WAITING = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'likesd lane' AND wait_event = 'SyncRep' AND pid <> %s"
 )
