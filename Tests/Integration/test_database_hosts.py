@@ -341,6 +341,8 @@ def test_a_server_that_refuses_to_be_asked_is_said_with_what_to_do(
     assert daemon.call("LIKE", user, item) == [1, 1]
     eventually(lambda: says(daemon, standby, "can't be asked who it is", "pg_hba.conf"), "HEALTH to say so")
     assert daemon.health()["status"] == "ok"
+
+
 WAITING = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'likesd lane' AND wait_event = 'SyncRep' AND pid <> %s"
 )
@@ -405,8 +407,8 @@ def test_no_acknowledged_like_is_lost_when_a_wait_was_cancelled_and_the_standby_
         standby.kill()
         client.send(client.form("LIKE", user, item))
         cancel(sql)
-        # It is there, on the one server.
-        assert sql.execute("SELECT count(*) FROM user_likes WHERE user_id = %s", (user,)).fetchone() == (1,)
+        stored = "SELECT count(*) FROM user_likes WHERE user_id = %s"
+        eventually(lambda: sql.execute(stored, (user,)).fetchone() == (1,), "the like to be there, on the one server")
         reply = client.read()
     own_postgres.kill()
     standby.start()

@@ -39,9 +39,9 @@ def likes():
 
 
 @pytest.fixture
-def fresh_daemon(start_daemon, own_postgres):
-    """A daemon in whose database nothing has been liked: the examples' items are always the same."""
-    return start_daemon(own_postgres)
+def fresh_daemon(start_daemon, own_postgres, own_redis):
+    """A daemon on servers in which nothing has been liked: the items of the examples are always the same."""
+    return start_daemon(own_postgres, own_redis)
 
 
 def test_the_python_example(fresh_daemon):

@@ -106,7 +106,7 @@ def test_a_reload_applies_what_is_described_so(settings, start_daemon, tmp_path,
     }  # fmt: skip
     path = tmp_path / "likesd.conf"
     path.write_text("")
-    daemon = start_daemon(arguments=["--config", path], LOG_LEVEL=None, RATE_LIMIT_REQUESTS=None)
+    daemon = start_daemon(arguments=["--config", path], LOG_LEVEL=None, RATE_LIMIT_REQUESTS=None, REDIS_TIMEOUT_MS=None)
     path.write_text("".join(f"{name}={other.get(name, 77)}\n" for name in settings))
     reply = daemon.call("RELOAD")
     names = {"reload": reply[1], "restart": reply[3]}

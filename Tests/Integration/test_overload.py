@@ -1,10 +1,12 @@
 """More than the daemon can take: it goes on at its best, refuses the rest, and stays within its memory."""
 
+import os
 import selectors
 import socket
 import statistics
 import threading
 import time
+from pathlib import Path
 
 from support.database import drift
 from support.wire import array
@@ -16,6 +18,16 @@ IN_FLIGHT = 1024
 RESIDENT_BYTES_MAX = 400_000_000
 
 
+def cpu_seconds(servers):
+    """What these and their children have used."""
+    ticks = 0
+    for server in servers:
+        for pid in server.server.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Flood:
     """Requests of many connections, all of them sent as fast as they are taken; replies counted by kind."""
 
@@ -25,8 +37,11 @@ class Flood:
         self.expected = [data.count(b"LIKE") for data in requests]
         self.replies = [b"" for _ in requests]
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
 
-    def run(self):
+    def run(self, *servers):
+        """`servers`: whose processor time is measured, which others on the machine hardly change."""
+
         selector = selectors.DefaultSelector()
         for place, data in enumerate(self.requests):
             connection = socket.socket(socket.AF_UNIX)
@@ -35,11 +50,11 @@ class Flood:
             state = {"place": place, "left": memoryview(data), "replies": 0, "tail": b"", "kinds": {}}
             selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE, state)
         self.kinds = {}
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_seconds(servers)
         while selector.get_map():
             for key, events in selector.select():
                 self.serve(selector, key.fileobj, key.data, events)
-        self.seconds = time.monotonic() - began
+        self.seconds, self.cpu_seconds = time.monotonic() - began, cpu_seconds(servers) - used
         return self
 
     def serve(self, selector, connection, state, events):
@@ -61,8 +76,8 @@ class Flood:
                 connection.close()
 
     @property
-    def stored_per_second(self):
-        return self.kinds.get(b"*2", 0) / self.seconds
+    def stored_per_cpu_second(self):
+        return self.kinds.get(b"*2", 0) / self.cpu_seconds
 
 
 def likes(number, connections, each):
@@ -78,8 +93,9 @@ def test_at_three_times_the_load_it_goes_on_at_its_best(start_daemon, own_postgr
     daemon = start_daemon(own_postgres, own_redis, MAX_CONNECTIONS=1000, LOCAL_CACHE_TTL_MS=600_000)
     hot = f"post:{number()}"
     assert daemon.call("LIKE", number(), hot) == [1, 1]
+    servers = (daemon, own_postgres, own_redis)
     Flood(daemon, likes(number, 64, 128)).run()
-    best = Flood(daemon, likes(number, 64, 512)).run()
+    best = Flood(daemon, likes(number, 64, 512)).run(*servers)
     assert best.kinds == {b"*2": 64 * 512}
 
     requests = likes(number, CONNECTIONS, IN_FLIGHT)
@@ -97,17 +113,18 @@ def test_at_three_times_the_load_it_goes_on_at_its_best(start_daemon, own_postgr
     asking = threading.Thread(target=ask)
     asking.start()
     try:
-        flood = Flood(daemon, requests).run()
+        flood = Flood(daemon, requests).run(*servers)
     finally:
         stopped.set()
         asking.join()
-    said = f"best {best.stored_per_second:.0f}/s, then {flood.stored_per_second:.0f}/s: {flood.kinds}"
+    said = f"best {best.stored_per_cpu_second:.0f}, then {flood.stored_per_cpu_second:.0f} a second of their processors"
+    said += f": {flood.kinds}"
     said += f"; COUNT p50 {statistics.median(counts) * 1000:.1f} ms of {len(counts)}, in {flood.seconds:.1f} s"
     print(said)
     assert sum(flood.kinds.values()) == CONNECTIONS * IN_FLIGHT
     assert flood.kinds.get(b"-BUSY", 0) > 0, said
     assert set(flood.kinds) <= {b"*2", b"-BUSY", b"-UNAVAILABLE", b"-UNCERTAIN"}, said
-    assert flood.stored_per_second > best.stored_per_second / 2, said
+    assert flood.stored_per_cpu_second > best.stored_per_cpu_second / 2, said
     assert statistics.median(counts) < flood.seconds / 20, said
     assert max(residents) < RESIDENT_BYTES_MAX, f"{max(residents)} bytes; {said}"
     with own_postgres.connect() as sql:

@@ -11,7 +11,8 @@ from support.database import counter, drift, likes, put_likes, split
 from support.waiting import eventually
 from support.wire import array
 
-TIMEOUT_MS = 500
+# Short, as it is waited for; long enough for a busy machine to answer in.
+TIMEOUT_MS = 1_000
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_change_blocked_until_the_deadline_is_told_the_truth(
 ):
     daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=timeout_ms)
     known, user, item = number(), number(), f"post:{number()}"
-    assert daemon.call("LIKE", known, item) == [1, 1]
+    eventually(lambda: code(daemon.call("LIKE", known, item)) in ([1, 1], [0, 1]), "a like in so short a time")
     with own_postgres.connect(autocommit=False) as holder:
         lock_counter(holder, item)
         reply = daemon.call("LIKE", user, item)

@@ -39,9 +39,12 @@ import Testing
     }
 
     private func waitUntilBlocked(_ tester: PostgresTester) throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         while try control.run(
             "SELECT 1 FROM pg_stat_activity WHERE pid = \(tester.processID) AND wait_event_type = 'Lock'"
-        ).isEmpty {}
+        ).isEmpty {
+            guard ContinuousClock.now < deadline else { throw Failure(text: "not blocked within 60 s") }
+        }
     }
 
     // MARK: Fencing

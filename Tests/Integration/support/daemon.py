@@ -10,8 +10,9 @@ from .processes import ServerProcess, clean_environment
 from .waiting import eventually
 from .wire import Map, Wire
 
-# A rate limit in the way of every test would test nothing but itself.
-DEFAULTS = {"RATE_LIMIT_REQUESTS": 0, "LOG_LEVEL": "debug"}
+# A rate limit in the way of every test would test nothing but itself, and a busy machine is not to look like a Redis
+# that hangs.
+DEFAULTS = {"RATE_LIMIT_REQUESTS": 0, "REDIS_TIMEOUT_MS": 2_000, "LOG_LEVEL": "debug"}
 
 
 def binary(name):
