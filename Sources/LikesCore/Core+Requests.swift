@@ -216,7 +216,8 @@ extension Core {
         case .count(let part, let item, let source):
             guard isWaited(part) else { return }
             switch (source, reply) {
-            case (.ofChange, .change(_, let count)), (.newer(let count), .change):
+            case (.ofChange, .change(_, let count)), (.ofSentChange, .change(_, let count)),
+                (.newer(let count), .change):
                 resolve(part, count, now: now, into: &actions)
             default:
                 unfollow(part.ticket, .count(item))

@@ -139,8 +139,10 @@ enum Follower {
 enum CountBehind {
     /// It asks.
     case asked
-    /// It is the change's.
+    /// It is the change's, which had not been sent yet: whatever it is, it is of a moment after the COUNT was asked.
     case ofChange
+    /// It is the change's, which had been sent, unless something newer is known when that is answered.
+    case ofSentChange
     /// It was known when the batch was answered, and is newer than the change's.
     case newer(Int64)
 }

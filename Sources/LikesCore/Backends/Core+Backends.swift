@@ -224,7 +224,7 @@ extension Core {
 
     /// Proven not to have been committed: the first in the queue again, in order.
     mutating func requeue(_ sent: SentBatch) {
-        for index in sent.changes { changes[index].stage = .queued }
+        for index in sent.changes { unsend(index) }
         if sent.isSuspect {
             suspects.append(sent.changes)
         } else {
@@ -237,7 +237,7 @@ extension Core {
     /// One row in there is refused. Halves of it go alone, the earlier first, until only that row is left.
     private mutating func takeApart(_ sent: SentBatch) {
         statistics.batchesTakenApart += 1
-        for index in sent.changes { changes[index].stage = .queued }
+        for index in sent.changes { unsend(index) }
         let half = sent.changes.count / 2
         suspects.append(Array(sent.changes[half...]))
         suspects.append(Array(sent.changes[..<half]))

@@ -9,14 +9,16 @@ extension Core {
         guard let index = lastChange(before: part.ticket, where: { $0.pair.item == item }) else {
             return fetchCount(item, part, now: now, into: &actions)
         }
-        let takesCount: Bool
+        let source: CountBehind
         switch changes[index].stage {
+        case .following, .admission, .held, .queued: source = .ofChange
         // No later batch of this host is acknowledged before one on the wire is answered.
-        case .following, .admission, .held, .queued, .sent: takesCount = true
-        case .verifying, .counting, .writingThrough: takesCount = false
+        case .sent: source = .ofSentChange
+        case .verifying, .counting, .writingThrough: source = .asked
         }
-        followers[changes[index].ticket, default: []].append(.count(part, item, takesCount ? .ofChange : .asked))
-        if takesCount { sessions.follow(part.ticket, item) }
+        followers[changes[index].ticket, default: []].append(.count(part, item, source))
+        if case .asked = source { return }
+        sessions.follow(part.ticket, item)
     }
 
     mutating func fetchCount(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {

@@ -300,14 +300,26 @@ extension Core {
         finishWritten(written, now: now, into: &actions)
     }
 
-    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT behind the
-    /// change must not go back behind it. Later changes of its own pipeline are in no batch yet.
+    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT that came once
+    /// the change was sent must not go back behind it. Later changes of its own pipeline are in no batch yet, as they
+    /// may be for one that came before.
     private mutating func overtake(_ index: ChangeIndex, _ count: Int64) {
         let ticket = changes[index].ticket
         guard let behind = followers[ticket] else { return }
         followers[ticket] = behind.map { follower in
-            guard case .count(let part, let item, .ofChange) = follower else { return follower }
+            guard case .count(let part, let item, .ofSentChange) = follower else { return follower }
             return .count(part, item, .newer(count))
+        }
+    }
+
+    /// The change is to be sent anew: it is for all that follows it by now as if it never had been.
+    mutating func unsend(_ index: ChangeIndex) {
+        changes[index].stage = .queued
+        let ticket = changes[index].ticket
+        guard let behind = followers[ticket] else { return }
+        followers[ticket] = behind.map { follower in
+            guard case .count(let part, let item, .ofSentChange) = follower else { return follower }
+            return .count(part, item, .ofChange)
         }
     }
 
