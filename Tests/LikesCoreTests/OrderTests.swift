@@ -32,6 +32,19 @@ import Testing
         #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
     }
 
+    @Test("A COUNT that came before the batch left takes its change's count, not what came of later changes")
+    func aCountThatCameBeforeTheBatchLeft() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        let client = try script.open()
+        script.send(.like(ann), .count(post), .like(bob), on: client)
+        script.admit(1, [.admitted(recent: false), .admitted(recent: false)])
+        script.hear(counter(post, 6, 6))
+        script.commit(2, changed: [true, true], [counter(post, 5, 5)])
+        script.wroteThrough(3)
+        let replies = script.replies(client)
+        #expect(replies == [.change(changed: true, count: 4), .integer(4), .change(changed: true, count: 5)])
+    }
+
     @Test("A change waits behind a batch that was taken apart, for an earlier one of its connection and item")
     func aChangeWaitsBehindABatchThatWasTakenApart() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])

@@ -8,6 +8,13 @@ import Testing
         for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed) }
     }
 
+    @Test("Two databases on one Redis keep apart", arguments: 0..<4)
+    func twoDatabasesOnOneRedisKeepApart(chunk: UInt64) {
+        for seed in (chunk * 10)..<(chunk * 10 + 10) {
+            expectNothingBroken(seed, focus: Focus([.databasesShareRedis]))
+        }
+    }
+
     @Test("The same seed is the same run")
     func theSameSeedIsTheSameRun() {
         for seed: UInt64 in 0..<10 {

@@ -4,7 +4,7 @@ import Testing
 
 /// Kinds of failure that the simulation knows and the core does not withstand yet.
 @Suite struct UnmendedTests {
-    private static let seedsMax: UInt64 = 60
+    private static let seedsMax: UInt64 = 500
 
     @Test("A kind of failure that is not drawn is one that breaks a guarantee", arguments: FaultKind.notMended)
     func aKindThatIsNotDrawnBreaksAGuarantee(kind: FaultKind) throws {

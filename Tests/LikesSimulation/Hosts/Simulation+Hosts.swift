@@ -216,12 +216,14 @@ extension Simulation {
         switch answer {
         case .verified(let call, let generation, let isOfThisLife):
             hosts[host].process?.core.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
-        case .admitted(let call, let verdicts): hosts[host].process?.core.admitted(call, verdicts, now: now, into: &actions)
+        case .admitted(let call, let verdicts):
+            hosts[host].process?.core.admitted(call, verdicts, now: now, into: &actions)
         case .countersRead(let call, let counters):
             hosts[host].process?.core.countersRead(call, counters, now: now, into: &actions)
         case .wroteThrough(let call, let refusal, let newer):
             hosts[host].process?.core.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
-        case .filled(let call, let newer): hosts[host].process?.core.filled(call, newer: newer, now: now, into: &actions)
+        case .filled(let call, let newer):
+            hosts[host].process?.core.filled(call, newer: newer, now: now, into: &actions)
         case .redisCallFailed(let call, let failure):
             hosts[host].process?.core.redisCallFailed(call, failure, now: now, into: &actions)
             // Where one of the clocks is not what the host thinks, every call would be late.

@@ -63,6 +63,7 @@ extension Postgres {
             tablesMade += 1
         } else {
             saved.lanes = state.lanes
+            saved.hosts = state.hosts
             saved.repairs = state.repairs
         }
         jump(to: saved, isLoss: false)
