@@ -36,6 +36,8 @@ package enum Action: Equatable, Sendable {
     /// Say that this host lives, take over what hosts that fell silent left to repair, and look which database this is
     /// → `surveyed`
     case survey(CallID, SurveyRequest)
+    /// Look whether the tables still are as they have to be → `schemaChecked`
+    case checkSchema(CallID)
 
     // PostgreSQL, the reader: each call is answered by the event of its name, or `statementFailed`.
     /// → `countersSelected`

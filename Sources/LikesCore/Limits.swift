@@ -61,6 +61,9 @@ package struct Limits: Sendable {
     package static let laneSilentMs: Int64 = 15_000
     /// … when another host looks around, which each does this often. So often it says that it lives, too.
     package static let surveyMs: Int64 = 5_000
+    /// The tables are looked at this often, or with the next survey, for what would make answers wrong: under a
+    /// millisecond of the lane's time.
+    package static let schemaCheckMs: Int64 = 10_000
     /// Lanes taken over in one survey, some 130 ms of PostgreSQL's time with full journals; when there were so many,
     /// the next follows at once.
     package var lanesPerSurvey = 8

@@ -2,14 +2,17 @@ import LikesProtocol
 
 extension Schema {
     /// What `likesctl migrate` does, as SQL for whoever brings the schema up by other means: from any older version, or
-    /// from nothing. Safe to repeat; in a newer schema no step is done.
-    package static func script(itemTypes: ItemTypes) -> String {
+    /// from nothing. Safe to repeat; in a newer schema no step is done. With `partitions` it ends before the first step
+    /// where the likes are laid out otherwise already.
+    package static func script(itemTypes: ItemTypes, partitions: Partitions? = nil) -> String {
+        let option = partitions.map { " --partitions \($0.count)" } ?? ""
         var text = """
-            -- The tables of likesd, version \(version), for PostgreSQL: what 'likesctl migrate' does.
+            -- The tables of likesd, version \(version), for PostgreSQL: what 'likesctl migrate\(option)' does.
             -- Safe to repeat; steps that were done are skipped:  psql -v ON_ERROR_STOP=1 -f FILE DATABASE
 
             """
-        for migration in migrations {
+        if let partitions { text += "\n-- Partitions\n" + transaction(guardBlock(of: partitions)) }
+        for migration in migrations(partitions: partitions) {
             text += "\n-- Version \(migration.version)\n" + transaction(block(of: migration))
         }
         text += "\n-- Item types\n" + transaction("\(lockItemTypes);\n\(addItemTypes("'\(array(of: itemTypes))'"));\n")
@@ -35,5 +38,20 @@ extension Schema {
             $likesd$;
 
             """
+    }
+
+    /// A block of PL/pgSQL that ends the script where the likes stand in another layout.
+    private static func guardBlock(of partitions: Partitions) -> String {
+        """
+        DO $likesd$
+        BEGIN
+            PERFORM \(lockForMigrating);
+            IF (\(hasVersion)) AND NOT (\(partitions.isLaidOut)) THEN
+                RAISE EXCEPTION '\(partitions.refusal)' USING HINT = '\(Partitions.remedy)';
+            END IF;
+        END
+        $likesd$;
+
+        """
     }
 }

@@ -12,6 +12,18 @@ package enum Schema {
         package var statements: [String]
     }
 
+    /// No foreign key to item_types: it would look up and lock a row there for every like, and the daemon writes no
+    /// number that it has not read from there.
+    static let createUserLikes = """
+        CREATE TABLE user_likes (
+            user_id bigint NOT NULL,
+            item_id bigint NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            item_type smallint NOT NULL,
+            PRIMARY KEY (user_id, item_id, item_type)
+        )
+        """
+
     /// The steps from an empty database to `version`, in order: step n leads to version n + 1.
     package static let migrations = [
         Migration(
@@ -33,17 +45,7 @@ package enum Schema {
                 )
                 """,
                 "INSERT INTO item_types (id, name) VALUES (1, 'post'), (2, 'reel'), (3, 'comment')",
-                // No foreign key to item_types: it would look up and lock a row there for every like, and the daemon
-                // writes no number that it has not read from there.
-                """
-                CREATE TABLE user_likes (
-                    user_id bigint NOT NULL,
-                    item_id bigint NOT NULL,
-                    created_at timestamptz NOT NULL DEFAULT now(),
-                    item_type smallint NOT NULL,
-                    PRIMARY KEY (user_id, item_id, item_type)
-                )
-                """,
+                createUserLikes,
                 // A fifth of each page stays free, so that an update finds room beside its row and leaves the index
                 // alone. No check of like_count: a batch proposes its negative delta as a new row, which a check would
                 // refuse before PostgreSQL sees that the row is there to be updated.

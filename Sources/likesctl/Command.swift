@@ -1,3 +1,5 @@
+import LikesCore
+
 /// What likesctl can be told to do.
 enum Command: String, CaseIterable {
     case like, unlike, count, liked, health, info, metrics, ping, reload, bench, migrate, verify
@@ -110,6 +112,10 @@ enum Command: String, CaseIterable {
             Adds the configured ITEM_TYPES that are missing. It is safe to run again, and to
             run from two hosts at once. The daemon need not run, and need not be restarted.
 
+              --partitions N      where the tables are made: divide user_likes into so many
+                                  tables by the user, \(Partitions.countMin) to \(Partitions.countMax). Costs each batch
+                                  a little, and pays where one table has become too large to
+                                  look after. Tables that are there already are not changed
               --sql               print the statements instead, for psql or a tool of your own;
                                   they are safe to repeat as well
             """
@@ -129,7 +135,7 @@ enum Command: String, CaseIterable {
             switch self {
             case .verify: VerifyOptions.usage
             case .bench: BenchOptions.usage
-            case .migrate: " [--sql]"
+            case .migrate: " [--partitions N] [--sql]"
             case .like, .unlike, .count, .liked, .health, .info, .metrics, .ping, .reload: ""
             }
         return socketOrConfig + own + (hasJSON ? " [--json]" : "")

@@ -90,8 +90,10 @@ struct Database: ~Copyable {
 
     /// Runs one statement and waits for its outcome.
     @discardableResult
-    func execute(_ statement: String, _ parameters: [String] = []) throws(Failure) -> Rows {
-        let result = try outcome(of: statement, parameters, isBinary: false, timeoutMs: Self.statementTimeoutMs)
+    func execute(
+        _ statement: String, _ parameters: [String] = [], timeoutMs: Int64 = statementTimeoutMs
+    ) throws(Failure) -> Rows {
+        let result = try outcome(of: statement, parameters, isBinary: false, timeoutMs: timeoutMs)
         return result.texts
     }
 

@@ -1,3 +1,5 @@
+import LikesCore
+
 /// What the command line asks for.
 struct Invocation: Equatable {
     enum Task: Equatable {
@@ -11,6 +13,8 @@ struct Invocation: Equatable {
     var json = false
     /// migrate: print the statements instead of executing them.
     var printsSQL = false
+    /// migrate: what `user_likes` is divided into where it is made; nil: nothing.
+    var partitions: Partitions?
     var verify = VerifyOptions()
     var bench = BenchOptions()
 
@@ -93,12 +97,16 @@ struct Invocation: Equatable {
 
     private static let sqlFlag = "--sql"
     private static let ownFlags = VerifyOptions.flags.union(BenchOptions.flags).union([sqlFlag])
-    private static let ownNames = VerifyOptions.names.union(BenchOptions.names)
+    private static let partitionsName = "--partitions"
+    private static let ownNames = VerifyOptions.names.union(BenchOptions.names).union([partitionsName])
 
     /// `value`: nil for a flag.
     private mutating func set(_ name: String, _ value: String?, of command: Command) throws(Failure) {
         switch (command, value) {
         case (.migrate, nil) where name == Self.sqlFlag: printsSQL = true
+        case (.migrate, let value?) where name == Self.partitionsName:
+            let range = Int64(Partitions.countMin)...Int64(Partitions.countMax)
+            partitions = Partitions(Int(try OptionValue.whole(name, value, range)))
         case (.verify, nil) where VerifyOptions.flags.contains(name): verify.set(flag: name)
         case (.verify, let value?) where VerifyOptions.names.contains(name): try verify.set(name, to: value)
         case (.bench, nil) where BenchOptions.flags.contains(name): bench.set(flag: name)

@@ -7,23 +7,26 @@ struct Migration {
     /// 0: there was none.
     private(set) var versionBefore = 0
     private(set) var typesAdded: [String] = []
+    private let partitions: Partitions?
 
     /// Runs the steps that are missing, each in one transaction. Safe to repeat, and from several hosts at once.
-    init(_ configuration: Configuration) throws(Failure) {
+    /// `partitions`: those that `user_likes` is to have; where it is there without them, nothing is done.
+    init(_ configuration: Configuration, partitions: Partitions?) throws(Failure) {
+        self.partitions = partitions
         let connection = try Database.connected(configuration, for: .migrate)
         database = connection.name
         // Server-side, so that a statement that waits is reported by the server and leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET client_min_messages = warning")
-        versionBefore = try Self.step(connection)
+        versionBefore = try Self.step(connection, partitions)
         var version = versionBefore
-        while version < Schema.version { version = try Self.step(connection) }
+        while version < Schema.version { version = try Self.step(connection, partitions) }
         typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
     }
 
     /// Runs the next step, if there is one, and returns the version from before it.
-    private static func step(_ connection: borrowing Database) throws(Failure) -> Int {
+    private static func step(_ connection: borrowing Database, _ partitions: Partitions?) throws(Failure) -> Int {
         try begin(connection)
         try connection.execute(Schema.migrationLock)
         let version = try self.version(connection)
@@ -33,7 +36,10 @@ struct Migration {
                 "the schema has version \(version), this likesctl knows \(Schema.version)\n"
                     + "Upgrade likesd on this host; nothing was changed.")
         }
-        for migration in Schema.migrations where migration.version == version + 1 {
+        if let partitions, version > 0, try connection.execute(partitions.isLaidOut).first?.first != "t" {
+            throw Failure(.refused, "\(partitions.refusal)\nNothing was changed: \(Partitions.remedy).")
+        }
+        for migration in Schema.migrations(partitions: partitions) where migration.version == version + 1 {
             for statement in migration.statements { try connection.execute(statement) }
             try connection.execute(Schema.updateVersion, [String(migration.version)])
         }
@@ -72,7 +78,7 @@ struct Migration {
 
     // MARK: What it did
 
-    /// One or two lines.
+    /// One to three lines.
     var text: String {
         let done =
             switch versionBefore {
@@ -81,14 +87,16 @@ struct Migration {
             default: "schema upgraded from version \(versionBefore) to \(Schema.version)"
             }
         let added = typesAdded.isEmpty ? "" : "item types added: \(typesAdded.joined(separator: ", "))\n"
-        return "\(done) in database \(database)\n\(added)"
+        let layout = partitions.map { "user_likes has \($0.count) partitions\n" } ?? ""
+        return "\(done) in database \(database)\n\(layout)\(added)"
     }
 
     var json: JSON {
-        .object([
-            ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
-            ("to", .integer(Int64(Schema.version))), ("item_types_added", .array(typesAdded.map { .string($0) })),
-        ])
+        .object(
+            [
+                ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
+                ("to", .integer(Int64(Schema.version))), ("item_types_added", .array(typesAdded.map { .string($0) })),
+            ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
     }
 }
 

@@ -10,8 +10,10 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
     case .version: return (Help.version + "\n", .ok)
     case .run(.migrate, arguments: _):
         let configuration = try ConfigurationSource.load(file: invocation.configFile)
-        if invocation.printsSQL { return (Schema.script(itemTypes: configuration.itemTypes), .ok) }
-        let migration = try Migration(configuration)
+        if invocation.printsSQL {
+            return (Schema.script(itemTypes: configuration.itemTypes, partitions: invocation.partitions), .ok)
+        }
+        let migration = try Migration(configuration, partitions: invocation.partitions)
         return (invocation.json ? migration.json.text + "\n" : migration.text, .ok)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: invocation.configFile)

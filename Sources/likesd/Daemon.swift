@@ -176,6 +176,7 @@ final class Daemon {
         case .commit(let call, let request): lane.commit(call, request)
         case .tend(let call, let request): lane.perform(.tend(call, request))
         case .survey(let call, let request): lane.perform(.survey(call, request))
+        case .checkSchema(let call): lane.perform(.misfits(call))
         case .selectCounters(let call, let items): reader.perform(.counters(call, items))
         case .selectPairs(let call, let pairs): reader.perform(.pairs(call, pairs))
         case .selectRepairs(let call, let cursor): reader.perform(.repairs(call, after: cursor))

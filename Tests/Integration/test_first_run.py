@@ -1,37 +1,16 @@
 """What an operator is told whose servers are not there yet, or refuse: the next command, ready to be run."""
 
-import os
 import re
 import socket
-import subprocess
 
 import pytest
 from redis import ResponseError
-from support.daemon import Daemon, binary, run
-from support.postgres import programs
-from support.processes import clean_environment
+from support.advice import AS_USER, NEXT, next_of, run_as_told
+from support.daemon import Daemon, run
 from support.redis_server import RedisServer
 from support.waiting import eventually
 
 STEPS_MAX = 8
-NEXT = re.compile(r"next: (.*?) \((PostgreSQL|Redis): ")
-# On the machine of an operator likesctl is run as the daemon's user, PostgreSQL's programs as its administrator.
-AS_USER = re.compile(r"^sudo -u \S+ ")
-
-
-def next_of(daemon):
-    """What HEALTH says is to be done next."""
-    found = NEXT.match(daemon.health().get("message", ""))
-    return found and found.group(1)
-
-
-def run_as_told(command):
-    path = os.pathsep.join([str(programs()), str(binary("likesctl").parent), os.environ["PATH"]])
-    environment = {**clean_environment(PGUSER="postgres"), "PATH": path}
-    done = subprocess.run(
-        ["bash", "-c", AS_USER.sub("", command)], env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, (command, done.stderr)
 
 
 def follow(daemon, until="ok"):

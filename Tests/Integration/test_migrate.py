@@ -2,7 +2,9 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import psycopg
 import pytest
 from support.daemon import run
 
@@ -200,11 +202,113 @@ def test_its_sql_upgrades_and_leaves_a_newer_schema_alone(postgres, database):
         assert connection.execute("SELECT version FROM likesd_schema").fetchall() == [(99,)]
 
 
+# Partitions
+
+
+def partitions_of(postgres, database):
+    """The bounds of the partitions of user_likes."""
+    with postgres.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT pg_get_expr(relpartbound, oid) FROM pg_class JOIN pg_inherits ON oid = inhrelid "
+            "WHERE inhparent = 'user_likes'::regclass"
+        ).fetchall()
+    return {bound for (bound,) in rows}
+
+
+def bounds(count):
+    return {f"FOR VALUES WITH (modulus {count}, remainder {n})" for n in range(count)}
+
+
+def test_partitions_are_made_in_an_empty_database_and_the_same_again_is_fine(postgres, database):
+    url = postgres.url(database)
+    first = run("likesctl", "migrate", "--partitions", 8, DATABASE_URL=url)
+    assert (first.returncode, first.stdout) == (
+        0,
+        f"schema created at version {SCHEMA_VERSION} in database {database}\nuser_likes has 8 partitions\n",
+    )
+    assert partitions_of(postgres, database) == bounds(8)
+    again = run("likesctl", "migrate", "--partitions=8", "--json", DATABASE_URL=url)
+    assert json.loads(again.stdout)["partitions"] == 8
+    assert run("likesctl", "migrate", DATABASE_URL=url).returncode == 0
+
+
+@pytest.mark.parametrize("before", [(), ("--partitions", 4)])
+def test_tables_in_another_layout_are_left_alone_and_what_to_do_is_said(postgres, database, before):
+    url = postgres.url(database)
+    assert run("likesctl", "migrate", *before, DATABASE_URL=url).returncode == 0
+    made = schema_of(postgres, database)
+    refused = run("likesctl", "migrate", "--partitions", 8, DATABASE_URL=url)
+    assert refused.returncode == 1
+    assert "user_likes is there already, and is not in 8 partitions" in refused.stderr
+    assert "operations.md" in refused.stderr
+    script = run("likesctl", "migrate", "--partitions", 8, "--sql", "--config", "/dev/null").stdout
+    with postgres.connect(database) as connection, pytest.raises(psycopg.errors.RaiseException, match="8 partitions"):
+        connection.execute(script)
+    assert schema_of(postgres, database) == made
+
+
+def test_an_older_schema_in_partitions_is_upgraded(postgres, database):
+    url = postgres.url(database)
+    run("likesctl", "migrate", "--partitions", 4, DATABASE_URL=url)
+    with postgres.connect(database) as connection:
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
+        connection.execute("UPDATE likesd_schema SET version = 1")
+    assert run("likesctl", "migrate", "--partitions", 8, DATABASE_URL=url).returncode == 1
+    assert run("likesctl", "migrate", "--partitions", 4, DATABASE_URL=url).returncode == 0
+
+
+def test_its_sql_makes_the_same_partitions(postgres, database, number):
+    run("likesctl", "migrate", "--partitions", 3, DATABASE_URL=postgres.url(database))
+    other = f"empty{number()}"
+    postgres.create_database(other)
+    script = run("likesctl", "migrate", "--partitions", 3, "--sql", "--config", "/dev/null")
+    with postgres.connect(other) as connection:
+        for _ in range(2):
+            connection.execute(script.stdout)
+    assert partitions_of(postgres, other) == bounds(3)
+    assert schema_of(postgres, other) == schema_of(postgres, database)
+
+
+@pytest.mark.parametrize("count", ["1", "257", "0", "-4", "4.0", "many", ""])
+def test_numbers_of_partitions_out_of_bounds_are_refused(count):
+    done = run("likesctl", "migrate", f"--partitions={count}", DATABASE_URL="host=/nowhere")
+    assert done.returncode == 64
+    assert "--partitions" in done.stderr
+
+
+def commands_of_the_handbook(heading):
+    """The lines of SQL below a heading of docs/operations.md."""
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    part = text.split(f"\n### {heading}\n")[1].split("\n#")[0]
+    return "\n".join(line[4:] for line in part.splitlines() if line.startswith("    ") and "sudo " not in line)
+
+
+def test_likes_are_moved_into_partitions_as_the_handbook_says(postgres, database):
+    url = postgres.url(database)
+    assert run("likesctl", "migrate", DATABASE_URL=url).returncode == 0
+    with postgres.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO user_likes SELECT u, i, '2026-01-02', 1 FROM generate_series(1, 50) u, generate_series(1, 9) i"
+        )
+        connection.execute(
+            "INSERT INTO counters SELECT item_id, item_type, count(*) FROM user_likes GROUP BY item_id, item_type"
+        )
+        connection.execute(commands_of_the_handbook("Likes in partitions"))
+        moved = connection.execute("SELECT count(*), max(created_at)::date::text FROM user_likes").fetchall()
+    assert moved == [(450, "2026-01-02")]
+    assert partitions_of(postgres, database) == bounds(16)
+    assert run("likesctl", "migrate", "--partitions", 16, DATABASE_URL=url).returncode == 0
+    # 10: there is no Redis here.
+    verified = run("likesctl", "verify", "--quiet", DATABASE_URL=url, REDIS_URL="unix:///nowhere?db=0")
+    assert (verified.returncode, verified.stdout) == (10, "")
+
+
 def test_its_sql_needs_no_server_and_is_no_json():
     done = run("likesctl", "migrate", "--sql", "--config", "/dev/null", DATABASE_URL="host=/nowhere")
     assert done.returncode == 0
     assert run("likesctl", "migrate", "--sql", "--json").returncode == 64
     assert run("likesctl", "verify", "--sql").returncode == 64
+    assert run("likesctl", "verify", "--partitions", 4).returncode == 64
 
 
 def test_a_wrong_file_is_refused_with_every_line_that_is_wrong(folder):

@@ -177,7 +177,7 @@ def test_a_statement_that_fails_is_unavailable_and_stored_nothing(settled, own_p
     item = f"post:{number()}"
     with own_postgres.connect() as sql:
         sql.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'disk on fire'; END$$")
-        sql.execute("CREATE TRIGGER refuse BEFORE INSERT ON user_likes FOR EACH ROW EXECUTE FUNCTION refuse()")
+        sql.execute("CREATE TRIGGER refuse AFTER INSERT ON user_likes FOR EACH ROW EXECUTE FUNCTION refuse()")
         assert settled.call("LIKE", number(), item).code == "UNAVAILABLE"
         assert likes(sql, item) == set()
         assert counter(sql, item) is None
@@ -192,7 +192,7 @@ def test_a_row_that_is_refused_takes_no_other_of_its_batch_with_it(settled, own_
     with own_postgres.connect() as sql, settled.connect() as client:
         sql.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not this one'; END$$")
         sql.execute(
-            "CREATE TRIGGER refuse BEFORE INSERT ON user_likes "
+            "CREATE TRIGGER refuse AFTER INSERT ON user_likes "
             f"FOR EACH ROW WHEN (NEW.user_id = {bad}) EXECUTE FUNCTION refuse()"
         )
         replies = client.pipeline([("LIKE", user, item) for user in users])

@@ -5,85 +5,28 @@ import json
 import random
 import subprocess
 import threading
-from types import SimpleNamespace
 
 import pytest
+from support.books import Books
 from support.daemon import binary, run
-from support.database import counter, drift, put_likes, split
+from support.database import counter, drift, split
 from support.processes import clean_environment
 from support.threads import run_all
 from support.waiting import eventually
 
-# A database of the worker's Redis that no daemon of other tests uses.
-REDIS_DATABASE = 9
-TOKEN = "a1b2c3d4e5f6"
 # The number that `verify --repair` locks, as another one would.
 LOCK = 119200029176677
 
 
-class Books:
-    """A database and a part of Redis of the test's own."""
-
-    def __init__(self, postgres, redis_server, name):
-        self.database_url = postgres.create_database(name)
-        self.redis_url = f"unix://{redis_server.socket}?db={REDIS_DATABASE}"
-        assert run("likesctl", "migrate", DATABASE_URL=self.database_url).returncode == 0
-        self.name = name
-        self.connect = lambda **options: postgres.connect(name, **options)
-        self.sql = self.connect()
-        self.cache = redis_server.client(db=REDIS_DATABASE)
-        self.cache.flushdb()
-
-    @property
-    def environment(self):
-        return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
-
-    def verify(self, *options, **environment):
-        """Runs it; `lines`: the differences, sorted; `summary`: what follows."""
-        done = run("likesctl", "verify", *options, **{**self.environment, **environment}, timeout=120)
-        lines = done.stdout.splitlines()
-        end = next((n for n, line in enumerate(lines) if line.startswith("PostgreSQL: ")), len(lines))
-        return SimpleNamespace(
-            status=done.returncode,
-            output=lines,
-            lines=sorted(lines[:end]),
-            summary="\n".join(lines[end:]),
-            errors=done.stderr,
-        )
-
-    def put(self, item, users, count=None):
-        """An item with so many likes and a counter, which may say something else. Version 1."""
-        put_likes(self.sql, item, range(users))
-        if count is not None:
-            self.set_count(item, count)
-
-    def set_count(self, item, count):
-        self.sql.execute(
-            "UPDATE counters SET like_count = %s WHERE item_id = %s AND item_type = %s", (count, *split(item))
-        )
-
-    def remove_counter(self, item):
-        self.sql.execute("DELETE FROM counters WHERE item_id = %s AND item_type = %s", split(item))
-
-    def repairs(self):
-        """The items that hosts are told to set in Redis again."""
-        return set(self.sql.execute("SELECT item_id, item_type FROM cache_repairs").fetchall())
-
-    def token(self):
-        """The generation's token: the daemon's own where one has been here."""
-        if not self.cache.exists("likesd:generation"):
-            self.cache.set("likesd:generation", f"run:repl 1:1 {TOKEN}")
-        return self.cache.get("likesd:generation").split(" ")[2]
-
-    def put_cached(self, item, count, version):
-        """A counter in Redis as likesd would leave it."""
-        self.cache.set(f"counter:{item}", count, ex=600)
-        self.cache.set(f"{{counter:{item}}}:version", f"{self.token()}:{version}", ex=600)
+@pytest.fixture
+def partitions():
+    """None, unless a test asks for some."""
+    return 0
 
 
 @pytest.fixture
-def books(postgres, redis_server, number):
-    books = Books(postgres, redis_server, f"verify{number()}")
+def books(postgres, redis_server, number, partitions):
+    books = Books(postgres, redis_server, f"verify{number()}", partitions)
     yield books
     books.sql.close()
     books.cache.close()
@@ -182,6 +125,7 @@ def cached_lines(item, count):
     return [f"{item} redis-{kind} redis=77 redis_version=0 {rest}"]
 
 
+@pytest.mark.parametrize("partitions", [0, 5])
 @pytest.mark.parametrize(
     "options", [(), ("--slice", 1), ("--slice", 7, "--items-per-pass", 3), ("--items-per-pass", 50)]
 )
@@ -190,6 +134,7 @@ def test_all_differences_are_found_in_whatever_slices(random_books, options):
     assert (done.status, done.lines) == (9, random_books.planted)
 
 
+@pytest.mark.parametrize("partitions", [0, 5])
 def test_repair_mends_all_of_them_and_nothing_else(random_books):
     untouched = "SELECT item_id, item_type, like_count FROM counters WHERE version = 5"
     before = set(random_books.sql.execute(untouched))
@@ -229,6 +174,7 @@ def test_json_is_one_object_a_line(books):
     assert mended == {**difference, "mended": True}
 
 
+@pytest.mark.parametrize("partitions", [0, 5])
 def test_a_sample_checks_so_many_items_exactly(random_books):
     for options in (("--sample", 5), ("--sample", "2.5%"), ("--sample", 100, "--slice", 9)):
         done = random_books.verify("--json", *options)
@@ -261,6 +207,7 @@ def test_a_counter_of_an_unknown_type_is_named_by_its_number(books):
     assert books.verify().lines == ["#99:5 counter-high counters=1 likes=0 version=1"]
 
 
+@pytest.mark.parametrize("partitions", [0, 5])
 def test_a_table_that_is_rewritten_meanwhile_shows_nothing_false(random_books):
     """CLUSTER gives every like another place: what was counted by place so far is void."""
     stop = threading.Event()
@@ -442,6 +389,7 @@ def test_nothing_false_is_reported_while_traffic_runs(random_books, under_load, 
     assert drift(random_books.sql) == []
 
 
+@pytest.mark.parametrize("partitions", [0, 5])
 def test_repair_mends_exactly_what_was_planted_while_traffic_runs(books, under_load):
     standing = [f"reel:{n}" for n in range(1, 9)]
     moving = [f"post:{n}" for n in range(5)]

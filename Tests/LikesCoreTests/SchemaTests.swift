@@ -17,4 +17,14 @@ import Testing
             #expect(insert.contains("(\(index + 1), '\(name)')"))
         }
     }
+
+    @Test("Partitions have bounds, and all remainders.")
+    func partitions() throws {
+        #expect(Partitions(1) == nil)
+        #expect(Partitions(257) == nil)
+        let statements = Schema.migrations(partitions: Partitions(3))[0].statements
+        #expect(statements.filter { $0.contains("PARTITION BY HASH (user_id)") }.count == 1)
+        #expect(statements.filter { $0.contains("(MODULUS 3, REMAINDER") }.count == 3)
+        #expect(Schema.migrations(partitions: nil) == Schema.migrations)
+    }
 }

@@ -9,7 +9,7 @@ import Testing
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
 struct Script {
     enum Housekeeping: CaseIterable {
-        case verify, fence, tend, survey, repairs, fill, beat, look
+        case verify, fence, tend, survey, check, repairs, fill, beat, look
     }
 
     static let history = DatabaseHistory(system: "7", timeline: 1)
@@ -91,6 +91,7 @@ struct Script {
             return .commit(number(call), request.rows)
         case .tend(let call, let request): return .tend(number(call), request)
         case .survey(let call, let request): return .survey(number(call), request)
+        case .checkSchema(let call): return .checkSchema(number(call))
         case .selectCounters(let call, let items): return .selectCounters(number(call), items)
         case .selectPairs(let call, let pairs): return .selectPairs(number(call), pairs)
         case .selectRepairs(let call, let after): return .selectRepairs(number(call), after: after)
@@ -104,6 +105,7 @@ struct Script {
         case .fence: !byHand.contains(.fence)
         case .tend: !byHand.contains(.tend)
         case .survey: !byHand.contains(.survey)
+        case .checkSchema: !byHand.contains(.check)
         case .selectRepairs: !byHand.contains(.repairs)
         case .fill: !byHand.contains(.fill)
         case .beat: !byHand.contains(.beat)
@@ -126,6 +128,7 @@ struct Script {
             epoch += 1
         case .tend(let call, _): core.tended(call, now: now, into: &new)
         case .survey(let call, _): core.surveyed(call, survey(), now: now, into: &new)
+        case .checkSchema(let call): core.schemaChecked(call, nil, now: now, into: &new)
         case .selectRepairs(let call, _): core.repairsSelected(call, [], next: nil, now: now, into: &new)
         case .fill(let call, _, _): core.filled(call, now: now, into: &new)
         case .beat(let number): core.heardBeat(number, now: now, into: &new)
@@ -177,6 +180,11 @@ struct Script {
         step { core, now, actions in
             core.committed(call, BatchOutcome(changed: changed, counters: counters), now: now, into: &actions)
         }
+    }
+
+    mutating func schemaIs(_ call: CallID, _ failure: BackendFailure?) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.schemaChecked(call, failure, now: now, into: &actions) }
     }
 
     mutating func fail(_ call: CallID, _ failure: StatementFailure) {

@@ -32,8 +32,8 @@ final class PostgresServer: Sendable {
         Self.running = server
     }
 
-    /// A new database with likesd's tables.
-    func database() throws -> TestDatabase {
+    /// A new database with likesd's tables; `partitions`: of `user_likes`, 0 for none.
+    func database(partitions: Int = 0) throws -> TestDatabase {
         let name = "likes_\(UUID().uuidString.prefix(8).lowercased())"
         guard let connection = PostgresTester(Self.url("postgres", in: folder)) else {
             throw Failure(text: "no connection to PostgreSQL")
@@ -42,7 +42,7 @@ final class PostgresServer: Sendable {
         try lock.withLock { _ = try connection.run("CREATE DATABASE \(name)") }
         let database = TestDatabase(url: Self.url(name, in: folder))
         let setUp = try database.connect()
-        for migration in Schema.migrations {
+        for migration in Schema.migrations(partitions: Partitions(partitions)) {
             for statement in migration.statements { try setUp.run(statement) }
         }
         return database

@@ -66,7 +66,7 @@ _likesctl() {
     _likesctl_words
 
     local takes_value="--socket --config --rate --connections --pipeline --duration --requests --warmup --mix --users
-        --items --type --keys --batch --seed --sample --slice --items-per-pass --snapshot-seconds"
+        --items --type --keys --batch --seed --sample --slice --items-per-pass --snapshot-seconds --partitions"
     takes_value=" ${takes_value//[[:space:]]/ } "
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         word=${words[i]}
@@ -93,7 +93,7 @@ _likesctl() {
     fi
 
     case $command in
-        migrate) own="--config --json --sql" ;;
+        migrate) own="--config --json --partitions --sql" ;;
         verify)
             own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass
                 --snapshot-seconds"

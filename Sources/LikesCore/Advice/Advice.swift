@@ -71,6 +71,11 @@ package struct Advice: Sendable {
             target, in: target.database)
     }
 
+    /// The tables are not as they have to be: what mends them.
+    package func schema(_ remedy: String, _ target: DatabaseTarget) -> String {
+        statement(remedy, target, in: target.database)
+    }
+
     /// The server takes no writes.
     package var primary: String {
         "point \(configuration.places.text(of: .databaseURL)) at the primary, or let the server take writes again"

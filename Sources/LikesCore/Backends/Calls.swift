@@ -13,6 +13,7 @@ enum Call {
     case commit(SentBatch)
     case tend(TendRequest)
     case survey
+    case checkSchema
     case selectCounters(CounterSelect)
     case selectPairs([PairRead])
     case selectRepairs
@@ -25,7 +26,7 @@ enum Call {
         case .writeThrough: .writeThrough
         case .repair: .repair
         case .fill: .fill
-        case .fence, .commit, .tend, .survey: .lane
+        case .fence, .commit, .tend, .survey, .checkSchema: .lane
         case .selectCounters(.repairs): .repairRead
         case .selectCounters(.doubts): .doubt
         case .selectCounters: .counterSelect
@@ -37,7 +38,7 @@ enum Call {
     var backend: Backend {
         switch self {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill: .redis
-        case .fence, .commit, .tend, .survey: .lane
+        case .fence, .commit, .tend, .survey, .checkSchema: .lane
         case .selectCounters, .selectPairs, .selectRepairs: .reader
         }
     }
@@ -48,7 +49,7 @@ enum Call {
         case .admission: .admission
         case .readCounters: .reading
         case .writeThrough, .repair, .fill: .writing
-        case .fence, .commit, .tend, .survey, .selectCounters, .selectPairs, .selectRepairs: nil
+        case .fence, .commit, .tend, .survey, .checkSchema, .selectCounters, .selectPairs, .selectRepairs: nil
         }
     }
 }

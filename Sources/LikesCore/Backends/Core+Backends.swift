@@ -19,7 +19,10 @@ extension Core {
         actions.append(.log(.notice, "\(Self.name(backend)) connected"))
         if backend == .reader { isReaderStandby = facts.history == nil }
         // Whatever is at the other end now, this host is to say that it lives, and to look which database it is.
-        if backend == .lane { laneRow.surveyAt = now }
+        if backend == .lane {
+            laneRow.surveyAt = now
+            laneRow.checkSchemaAt = now.adding(ms: Limits.schemaCheckMs)
+        }
         if let history = facts.history { learn(history, of: backend, now: now, into: &actions) }
     }
 
@@ -179,7 +182,7 @@ extension Core {
         case .writeThrough(let written, let items, _):
             noteMissing(items, now: now)
             finishWritten(written, now: now, into: &actions)
-        case .verify, .fill, .fence, .survey: return
+        case .verify, .fill, .fence, .survey, .checkSchema: return
         case .commit(let sent): laneRow.unresolved = sent
         case .tend(let request): tendingFailed(request, now: now)
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
@@ -192,7 +195,7 @@ extension Core {
         switch call {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
             preconditionFailure("calls to Redis are not sent again")
-        case .fence: return
+        case .fence, .checkSchema: return
         case .survey: laneRow.surveyAt = max(laneRow.surveyAt, now.adding(ms: Limits.surveyMs))
         case .commit(let sent): requeue(sent)
         case .tend(let request): tendingFailed(request, now: now)
@@ -270,7 +273,7 @@ extension Core {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
             preconditionFailure("not PostgreSQL's call")
         case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), now: now, into: &actions)
-        case .survey, .tend, .selectRepairs: requeue(call, now: now)
+        case .survey, .checkSchema, .tend, .selectRepairs: requeue(call, now: now)
         case .commit(let sent):
             for index in sent.changes { finish(index, reply, now: now, into: &actions) }
         case .selectCounters(.fetches(let items, _)):

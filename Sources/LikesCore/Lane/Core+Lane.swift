@@ -15,6 +15,7 @@ extension Core {
         }
         if isTendDue(now: now) { return sendTend(fence, now: now, into: &actions) }
         if laneRow.surveyAt <= now { return sendSurvey(now: now, into: &actions) }
+        if checkSchema(now: now, into: &actions) { return }
         sendBatch(fence, now: now, into: &actions)
     }
 

@@ -38,10 +38,13 @@ struct LaneRow {
     var tendNotBefore: Instant
     /// When to look around.
     var surveyAt: Instant
+    /// When to look at the tables, with the next survey or batch.
+    var checkSchemaAt: Instant
 
     init(lane: Int64, now: Instant) {
         self.lane = lane
         surveyAt = now
+        checkSchemaAt = now
         tendNotBefore = now
     }
 

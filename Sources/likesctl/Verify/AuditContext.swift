@@ -6,13 +6,16 @@ final class AuditContext {
     let types: StoredTypes
     let options: VerifyOptions
     let report: VerifyReport
+    /// What is wrong with the tables themselves.
+    let misfits: [SchemaMisfit]
 
     /// Connects, and makes sure that this is a schema that the audit understands.
     init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
         database = try Database.connected(configuration, for: .verify)
         self.options = options
         try Self.prepare(database, options)
-        types = try StoredTypes(database, wanted: options.types)
+        misfits = try database.execute(Schema.selectMisfits).compactMap { row in SchemaMisfit(row.map { $0 ?? "" }) }
+        types = misfits.contains(where: \.hidesRows) ? StoredTypes() : try StoredTypes(database, wanted: options.types)
         report = VerifyReport(options, json: json, types: types)
     }
 

@@ -12,14 +12,36 @@ enum AuditStatements {
             false)
         """
 
-    /// One row: the file that holds `user_likes`, its pages, about how many rows there are (negative: nobody knows),
-    /// and the same of `counters`.
+    /// One row: where `user_likes` stands; how many tables it has, and the pages of the largest and of all; about how
+    /// many rows there are (negative: nobody knows); and the same of `counters`.
+    ///
+    /// The first is another number once one of its tables was rewritten, taken away, put there, or both. Which rows a
+    /// partition attaches by is written anew each time (xmin).
     static let facts = """
-        SELECT pg_relation_filenode(likes.oid)::bigint,
-            pg_relation_size(likes.oid) / current_setting('block_size')::bigint,
-            likes.reltuples::bigint, counters.reltuples::bigint
-        FROM pg_class AS likes, pg_class AS counters
-        WHERE likes.oid = 'user_likes'::regclass AND counters.oid = 'counters'::regclass
+        WITH tables (name, oid) AS (
+            SELECT root.name, coalesce(tree.relid, root.name)
+            FROM (VALUES ('user_likes'::regclass), ('counters'::regclass)) AS root (name)
+            LEFT JOIN LATERAL pg_partition_tree(root.name) AS tree ON true
+        ), parts AS (
+            SELECT name, reltuples, pg_relation_size(oid) / current_setting('block_size')::bigint AS pages
+            FROM tables JOIN pg_class USING (oid)
+            WHERE relkind = 'r'
+        ), likes AS (
+            SELECT count(*) AS tables, coalesce(max(pages), 0)::bigint AS pages_max,
+                coalesce(sum(pages), 0)::bigint AS pages,
+                (CASE WHEN bool_or(reltuples < 0) THEN -1 ELSE coalesce(sum(reltuples), 0) END)::bigint AS likes
+            FROM parts WHERE name = 'user_likes'::regclass
+        )
+        SELECT (
+                SELECT hashtextextended(
+                    string_agg(
+                        format('%s %s %s', oid::oid, pg_relation_filenode(oid), (
+                            SELECT xmin FROM pg_inherits WHERE inhrelid = oid LIMIT 1)), ',' ORDER BY oid::oid), 0)
+                FROM tables WHERE name = 'user_likes'::regclass),
+            likes.*, (
+                SELECT (CASE WHEN bool_or(reltuples < 0) THEN -1 ELSE coalesce(sum(reltuples), 0) END)::bigint
+                FROM parts WHERE name = 'counters'::regclass)
+        FROM likes
         """
 
     /// $1, $2: the item to begin behind; $3, $4: the last item; $5: rows. (item, type, count, version) in order.
@@ -42,8 +64,8 @@ enum AuditStatements {
             OFFSET 0) AS present
         """
 
-    /// $1, $2: the first place in the table, and the one behind the last; $3, $4: the item to begin behind; $5, $6: the
-    /// last item; $7: types, empty for all. (item, type, likes) of the likes that stand there.
+    /// $1, $2: the first place in each of the tables, and the one behind the last; $3, $4: the item to begin behind;
+    /// $5, $6: the last item; $7: types, empty for all. (item, type, likes) of the likes that stand there.
     static let likesOfRange = """
         SELECT item_id, item_type, count(*)
         FROM user_likes
@@ -92,6 +114,57 @@ enum AuditStatements {
         WHERE $2::smallint[] = '{}' OR item_type = ANY ($2::smallint[])
         ORDER BY random()
         LIMIT $3::bigint
+        """
+
+    /// $1: in how many parts users are taken; $2: which of them; $3: types, empty for all; $4–$6: the pair to begin
+    /// behind; $7: how many pairs; $8: how many places of each. Text: user, item, type, how often the pair stands
+    /// there, and as arrays the tables, the places and the times of all but the oldest.
+    static let standingTwice = """
+        SELECT user_id, item_id, item_type, count(*),
+            (array_agg(tableoid ORDER BY created_at, tableoid, ctid))[2:1 + $8::integer],
+            (array_agg(ctid ORDER BY created_at, tableoid, ctid))[2:1 + $8::integer],
+            (array_agg(created_at ORDER BY created_at, tableoid, ctid))[2:1 + $8::integer]
+        FROM user_likes
+        WHERE abs(hashint8(user_id)::bigint) % $1::bigint = $2::bigint
+            AND ($3::smallint[] = '{}' OR item_type = ANY ($3::smallint[]))
+            AND (user_id, item_id, item_type) > ($4::bigint, $5::bigint, $6::smallint)
+        GROUP BY user_id, item_id, item_type
+        HAVING count(*) > 1
+        ORDER BY user_id, item_id, item_type
+        LIMIT $7::bigint
+        """
+
+    /// $1–$3: a pair; $4–$6: tables, places and times of likes of it that are too many. One row: how many went.
+    ///
+    /// The counter goes down by as many, as with a batch of unlikes: whether it counted them shows afterwards. The
+    /// oldest stays, unless somebody takes it away meanwhile. A like that has come to stand in such a place since has
+    /// another time.
+    static let removeCopies = """
+        WITH gone AS (
+            DELETE FROM user_likes AS present
+            USING unnest($4::oid[], $5::tid[], $6::timestamptz[]) AS extra (part, place, created_at)
+            WHERE present.ctid = extra.place AND present.tableoid = extra.part
+                AND present.created_at = extra.created_at
+                AND (present.user_id, present.item_id, present.item_type) = ($1::bigint, $2::bigint, $3::smallint)
+            RETURNING present.item_id
+        ), counted AS (
+            INSERT INTO counters AS present (item_id, item_type, like_count, version)
+            SELECT $2, $3, -count(*), CASE WHEN EXISTS (
+                    SELECT FROM counters WHERE item_id = $2 AND item_type = $3)
+                THEN 1 ELSE (extract(epoch FROM now()) * 1000)::bigint END
+            FROM gone
+            HAVING count(*) > 0
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                like_count = present.like_count + excluded.like_count,
+                version = greatest(present.version + 1, excluded.version),
+                updated_at = now()
+            RETURNING item_id, item_type, version
+        ), noted AS (
+            INSERT INTO cache_repairs AS present (item_id, item_type, version)
+            SELECT item_id, item_type, version FROM counted
+            ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
+        )
+        SELECT count(*) FROM gone
         """
 
     /// $1, $2: items and types; $3: what to add to each; $4, $5: the count and version of when that was found, null

@@ -5,6 +5,8 @@ struct Difference {
         case counter(CounterState?, likes: Int64)
         /// What Redis holds and what `counters` says; no state there: never liked.
         case redis(RedisKind, RedisCounter, CounterState?)
+        /// How often one user's like of it stands in `user_likes`.
+        case twice(user: Int64, copies: Int64)
     }
 
     enum RedisKind: String {
@@ -20,7 +22,7 @@ struct Difference {
     var delta: Int64? {
         switch finding {
         case .counter(let state, let likes): likes - (state?.count ?? 0)
-        case .redis: nil
+        case .redis, .twice: nil
         }
     }
 
@@ -29,6 +31,7 @@ struct Difference {
         case .counter(nil, likes: _): "counter-missing"
         case .counter(let state?, let likes): state.count > likes ? "counter-high" : "counter-low"
         case .redis(let kind, _, _): kind.rawValue
+        case .twice: "like-twice"
         }
     }
 
@@ -39,6 +42,7 @@ struct Difference {
                 ("counters", state.map { .integer($0.count) } ?? .null), ("likes", .integer(likes)),
                 ("version", state.map { .integer($0.version) } ?? .null),
             ]
+        case .twice(let user, let copies): [("user", .integer(user)), ("copies", .integer(copies))]
         case .redis(_, let cached, let state):
             [
                 ("redis", Int64(cached.count).map { .integer($0) } ?? .string(cached.count)),

@@ -13,7 +13,7 @@ struct LikesAudit {
     static let decideItemsMax = 50_000
     /// Items that are sent along with each statement, so that PostgreSQL returns no others.
     static let filterItemsMax = 10_000
-    /// Times a pass begins anew because the table was rewritten under it.
+    /// Times a pass begins anew because the table was rewritten, or got other partitions, under it.
     static let rewritesMax = 3
     /// Rows in a page, where PostgreSQL has no statistics of it.
     private static let rowsPerPage: Int64 = 100
@@ -101,7 +101,8 @@ struct LikesAudit {
             guard rewrites < Self.rewritesMax else {
                 throw Failure(
                     .timedOut,
-                    "user_likes is rewritten again and again (VACUUM FULL, CLUSTER): run this when that is done")
+                    "user_likes is rewritten or gets other partitions again and again (VACUUM FULL, CLUSTER, ATTACH): "
+                        + "run this when that is done")
             }
             window.restart()
         }
@@ -109,16 +110,17 @@ struct LikesAudit {
         lastPassMs = SystemCalls.nowMs() - startMs
     }
 
-    /// Counts all likes of the window; false when the table was rewritten meanwhile, so that they were not where they
-    /// were looked for.
+    /// Counts all likes of the window; false when the table was rewritten meanwhile, or got other partitions, so that
+    /// they were not where they were looked for.
     private func count(_ window: inout ItemWindow) throws(Failure) -> Bool {
         let facts = try TableFacts(database)
         let rowsPerPage = facts.likes > 0 ? max(1, facts.likes / max(1, facts.pages)) : Self.rowsPerPage
-        let pagesPerSlice = max(1, Int64(sliceRows) / rowsPerPage)
+        // The same pages of all tables come together.
+        let pagesPerSlice = max(1, Int64(sliceRows) / (rowsPerPage * max(1, facts.tables)))
         let startMs = SystemCalls.nowMs()
         var read: Int64 = 0
-        for page in stride(from: 0, to: facts.pages, by: Int(pagesPerSlice)) {
-            let end = min(page + pagesPerSlice, facts.pages)
+        for page in stride(from: 0, to: facts.pagesMax, by: Int(pagesPerSlice)) {
+            let end = min(page + pagesPerSlice, facts.pagesMax)
             let rows = try likes(of: window, from: page, to: end)
             for row in 0..<rows.rowCount {
                 guard let item = rows.item(row), let count = rows.number(row, 2) else { continue }
@@ -126,12 +128,12 @@ struct LikesAudit {
                 read += count
             }
             report.progress(
-                "likes: \(100 * end / facts.pages) % of pass \(report.passes), \(read) likes "
+                "likes: \(100 * end / facts.pagesMax) % of pass \(report.passes), \(read) likes "
                     + "(\(VerifyReport.rate(read, since: startMs))/s), \(report.items) of "
                     + "\(facts.counters > 0 ? "about \(facts.counters)" : "an unknown number of") items checked")
         }
         report.likes += read
-        return try TableFacts(database).file == facts.file
+        return try TableFacts(database).layout == facts.layout
     }
 
     private func likes(of window: ItemWindow, from page: Int64, to end: Int64) throws(Failure) -> StatementResult {
@@ -255,8 +257,13 @@ struct LikesAudit {
 
 /// What PostgreSQL says of the tables.
 struct TableFacts {
-    /// Another number after the table was rewritten.
-    let file: Int64
+    /// Another number after the table was rewritten, or got other partitions.
+    let layout: Int64
+    /// One, or its partitions.
+    let tables: Int64
+    /// Of the largest of them.
+    let pagesMax: Int64
+    /// Of all of them.
     let pages: Int64
     /// About how many rows there are; 0 or less: nobody knows.
     let likes: Int64
@@ -267,10 +274,12 @@ struct TableFacts {
         guard rows.rowCount == 1 else {
             throw Failure(.refused, "the tables are missing: run 'likesctl migrate' first")
         }
-        file = rows.number(0, 0) ?? 0
-        pages = rows.number(0, 1) ?? 0
-        likes = rows.number(0, 2) ?? 0
-        counters = rows.number(0, 3) ?? 0
+        layout = rows.number(0, 0) ?? 0
+        tables = rows.number(0, 1) ?? 0
+        pagesMax = rows.number(0, 2) ?? 0
+        pages = rows.number(0, 3) ?? 0
+        likes = rows.number(0, 4) ?? 0
+        counters = rows.number(0, 5) ?? 0
     }
 }
 

@@ -72,6 +72,7 @@ extension Difference {
     fileprivate var state: CounterState? {
         switch finding {
         case .counter(let state, likes: _), .redis(_, _, let state): state
+        case .twice: nil
         }
     }
 }

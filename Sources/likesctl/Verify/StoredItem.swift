@@ -28,6 +28,9 @@ struct StoredTypes {
     /// The types to look at; nil: all.
     private(set) var wanted: Set<Int16>?
 
+    /// None: the tables can't be read.
+    init() {}
+
     /// Reads them, and finds those of the command line.
     init(_ database: borrowing Database, wanted wantedNames: [String]) throws(Failure) {
         for row in try database.execute(Schema.selectItemTypes) {

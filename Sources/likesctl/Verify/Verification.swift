@@ -10,6 +10,13 @@ enum Verification {
         // A Redis that hangs up must not end the process: hiredis writes without asking whether somebody is there.
         signal(SIGPIPE, SIG_IGN)
         let context = try AuditContext(configuration, options, json: json)
+        for misfit in context.misfits { try context.report.found(misfit) }
+        if let reason = stops(context) {
+            context.report.notCompared(reason)
+            try context.report.finish()
+            return context.report.status
+        }
+        try LikesTwice(context).audit()
         let redis = try connect(configuration.redis, context)
         let mender = Mender(context, redis)
         var audit = LikesAudit(context, mender)
@@ -18,6 +25,13 @@ enum Verification {
         if let redis { try compare(RedisAudit(context, redis), sample, context.report) }
         try context.report.finish()
         return context.report.status
+    }
+
+    /// Why the rest can't be done before the tables are mended.
+    private static func stops(_ context: AuditContext) -> String? {
+        if context.misfits.contains(where: \.hidesRows) { return "the tables can't be read as they are" }
+        let isMendable = !context.misfits.contains { ["counters", "cache_repairs"].contains($0.name) }
+        return context.options.repairs && !isMendable ? "the tables can't be mended as they are" : nil
     }
 
     private static func connect(

@@ -44,10 +44,14 @@ struct VerifyOptions: Equatable {
         counter-high, counter-low: the counter is not the count of the likes;
         counter-missing: likes, but no counter; redis-wrong: another count at the same
         version; redis-stale: old for more than 2 s; redis-newer: a version that PostgreSQL
-        never had. Counters that likesd does not believe are no differences.
+        never had; like-twice: the like stands more than once, as it can only where the key of
+        user_likes is missing. Counters that likesd does not believe are no differences. What
+        is wrong with the tables themselves comes first, with the SQL that mends it.
 
           --repair            mend what is found, in short transactions: counters get what
-                              they lack, Redis forgets what is wrong. Every host is told
+                              they lack, Redis forgets what is wrong, of a like that stands
+                              more than once the oldest stays. Every host is told. Tables
+                              are mended by hand
           --sample N          N items drawn at random, instead of all; or a part: 2%
           --type TYPE         items of this type alone; may be repeated
           --json              each difference, and the summary, as one line of JSON

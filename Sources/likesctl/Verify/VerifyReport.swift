@@ -1,4 +1,5 @@
 import Glibc
+import LikesCore
 
 /// Prints what the audit finds, and keeps its sums.
 final class VerifyReport {
@@ -21,6 +22,8 @@ final class VerifyReport {
     var undecided: Int64 = 0
     private var countersDiffering: Int64 = 0
     private var redisDiffering: Int64 = 0
+    private var likesTwice: Int64 = 0
+    private var misfits: Int64 = 0
     private(set) var mended: Int64 = 0
 
     var redisCompared: Int64 = 0
@@ -29,6 +32,8 @@ final class VerifyReport {
     var redisAwaitingRepair: Int64 = 0
     /// Why Redis was not checked, or not all of it.
     private(set) var redisTrouble: String?
+    /// Why likes and counters were not compared.
+    private(set) var trouble: String?
 
     init(_ options: VerifyOptions, json: Bool, types: StoredTypes) {
         self.options = options
@@ -36,11 +41,11 @@ final class VerifyReport {
         self.types = types
     }
 
-    private var differing: Int64 { countersDiffering + redisDiffering }
+    private var differing: Int64 { countersDiffering + redisDiffering + likesTwice + misfits }
 
     var status: ExitStatus {
         if differing > mended { return .differences }
-        return redisTrouble != nil || undecided > 0 ? .incomplete : .ok
+        return trouble != nil || redisTrouble != nil || undecided > 0 ? .incomplete : .ok
     }
 
     // MARK: Findings
@@ -50,11 +55,31 @@ final class VerifyReport {
         switch difference.finding {
         case .counter: countersDiffering += 1
         case .redis: redisDiffering += 1
+        case .twice: likesTwice += 1
         }
         if isMended == true { mended += 1 }
         try print(
             json
                 ? difference.json(types, isMended: isMended).text : difference.text(types, isMended: isMended))
+    }
+
+    /// Something that is wrong with the tables themselves, which a hand has to mend.
+    func found(_ misfit: SchemaMisfit) throws(Failure) {
+        misfits += 1
+        try print(
+            json
+                ? JSON.object([
+                    ("table", .string(misfit.name)), ("kind", .string(misfit.kind.rawValue)),
+                    ("message", .string(misfit.text)), ("sql", .string(misfit.remedy)),
+                ]).text : "\(misfit.name) \(misfit.kind.rawValue): \(misfit.text); run: \(misfit.remedy)")
+    }
+
+    /// Said at once, and again in the summary.
+    func notCompared(_ reason: String) {
+        trouble = reason
+        closeLine()
+        // Whoever can't be told here learns it from the exit status.
+        _ = SystemCalls.write("likesctl: \(reason)\n", to: STDERR_FILENO)
     }
 
     /// A counter in Redis that likesd takes for missing.
@@ -127,6 +152,9 @@ final class VerifyReport {
         var lines = [
             "PostgreSQL: \(items) items, \(likes) likes read in \(passes) passes: \(countersDiffering) differences"
         ]
+        if misfits > 0 { lines.append("Tables: \(misfits) to be mended by hand, see above") }
+        if likesTwice > 0 { lines.append("Likes that stand more than once: \(likesTwice)") }
+        if let trouble { lines.append("Not compared: \(trouble)") }
         if undecided > 0 {
             lines.append(
                 "Undecided: \(undecided) items that change all the time and can't be counted within "
@@ -141,7 +169,7 @@ final class VerifyReport {
             (redisAwaitingRepair, "down for repair by likesd"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
-        let mending = options.repairs ? ", \(mended) mended" : differing > 0 ? ": --repair mends them" : ""
+        let mending = options.repairs ? ", \(mended) mended" : differing > misfits ? ": --repair mends them" : ""
         lines.append("\(differing) differences\(mending), in \(seconds) s")
         return lines.joined(separator: "\n")
     }
@@ -152,7 +180,9 @@ final class VerifyReport {
                 "summary",
                 .object([
                     ("items", .integer(items)), ("likes_read", .integer(likes)), ("passes", .integer(passes)),
-                    ("undecided", .integer(undecided)), ("differences", .integer(differing)),
+                    ("misfits", .integer(misfits)), ("likes_twice", .integer(likesTwice)),
+                    ("trouble", trouble.map { .string($0) } ?? .null), ("undecided", .integer(undecided)),
+                    ("differences", .integer(differing)),
                     ("counter_differences", .integer(countersDiffering)),
                     ("redis_differences", .integer(redisDiffering)), ("mended", .integer(mended)),
                     (

@@ -7,10 +7,13 @@ enum LaneCall {
     case commit(CallID, LaneBatch, CommitRequest)
     case tend(CallID, TendRequest)
     case survey(CallID, SurveyRequest)
+    case misfits(CallID)
 
     var call: CallID {
         switch self {
-        case .fence(let call, _, _), .commit(let call, _, _), .tend(let call, _), .survey(let call, _): call
+        case .fence(let call, _, _), .commit(let call, _, _), .tend(let call, _), .survey(let call, _),
+            .misfits(let call):
+            call
         }
     }
 
@@ -20,6 +23,7 @@ enum LaneCall {
         case .commit: .commit
         case .tend: .tend
         case .survey: .survey
+        case .misfits: .misfits
         }
     }
 
@@ -45,6 +49,7 @@ enum LaneCall {
         case .survey(_, let request):
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
+        case .misfits: return
         }
     }
 
@@ -67,6 +72,7 @@ enum LaneCall {
         case .survey:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
             return .surveyed(try LaneCall.survey(result))
+        case .misfits: return .misfits(result.misfits)
         }
     }
 
@@ -119,6 +125,7 @@ enum LaneAnswer: Equatable {
     case fencedOff
     case tended
     case surveyed(Survey)
+    case misfits([SchemaMisfit])
 }
 
 extension StatementParameters {

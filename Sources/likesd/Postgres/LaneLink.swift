@@ -103,6 +103,9 @@ final class LaneLink: PostgresLink {
             case .fencedOff: core.fencedOff(call, now: now, into: &actions)
             case .tended: core.tended(call, now: now, into: &actions)
             case .surveyed(let survey): core.surveyed(call, survey, now: now, into: &actions)
+            case .misfits(let misfits):
+                let failure = misfits.failure { advice.schema($0, target) }
+                core.schemaChecked(call, failure, now: now, into: &actions)
             }
         }
     }

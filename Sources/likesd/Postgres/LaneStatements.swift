@@ -29,9 +29,18 @@ enum LaneStatements {
     /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs.
     ///
     /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it,
-    /// and each kind is taken in one order by all: by pair, by place in the table, by item. The places (ctid) come
-    /// from the statement's own snapshot, and rows are never updated, so they still are those of the same rows; a row
-    /// that another transaction deleted meanwhile is passed over.
+    /// and each kind is taken in one order by all: likes and unlikes by pair, counters by item. A row that another
+    /// transaction deleted meanwhile is passed over. Rows are found by key, which is right in a partitioned table too:
+    /// a place (ctid) is one of a single partition.
+    ///
+    /// The order of unlikes is that of the loop over what is wanted, so no plan may turn the loop round, and a table to
+    /// delete from can't stand in a `LATERAL`. With `=` the planner would: where it takes the table for tiny, it reads
+    /// a whole index in the order of a merge join, though those are off. What stands here instead no merge join can
+    /// use, so with `enable_seqscan` off a look-up from inside the loop is the only way into the table. It is as good:
+    /// `= ANY` of an array of one finds the place in the key, and the one partition, and the ranges hold one value
+    /// each. (`= ANY` of a further column would not be looked up, but filtered, before PostgreSQL 17.)
+    ///
+    /// What a conflict is about is named, so that without the key there is an error and no second row.
     ///
     /// Items of which a pair changed are counted on by one version even when their count stays; others are not
     /// touched.
@@ -49,17 +58,16 @@ enum LaneStatements {
             SELECT user_id, item_id, item_type
             FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS wanted (user_id, item_id, item_type)
             WHERE EXISTS (SELECT FROM fence)
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (user_id, item_id, item_type) DO NOTHING
             RETURNING user_id, item_id, item_type
         ), unliked AS (
-            DELETE FROM user_likes
-            WHERE EXISTS (SELECT FROM fence) AND ctid = ANY (ARRAY(
-                SELECT (
-                    SELECT present.ctid FROM user_likes AS present
-                    WHERE present.user_id = wanted.user_id AND present.item_id = wanted.item_id
-                        AND present.item_type = wanted.item_type)
-                FROM unnest($4::bigint[], $5::bigint[], $6::smallint[]) AS wanted (user_id, item_id, item_type)))
-            RETURNING user_id, item_id, item_type
+            DELETE FROM user_likes AS present
+            USING unnest($4::bigint[], $5::bigint[], $6::smallint[]) AS wanted (user_id, item_id, item_type)
+            WHERE EXISTS (SELECT FROM fence)
+                AND present.user_id = ANY (ARRAY[wanted.user_id])
+                AND present.item_id BETWEEN wanted.item_id AND wanted.item_id
+                AND present.item_type BETWEEN wanted.item_type AND wanted.item_type
+            RETURNING present.user_id, present.item_id, present.item_type
         ), deltas AS (
             SELECT item_type, item_id, sum(change) AS delta
             FROM (

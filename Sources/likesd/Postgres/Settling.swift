@@ -4,7 +4,7 @@ import LikesCore
 /// What has to be said and learnt on a new connection before it can be used, step by step.
 struct Settling {
     private enum Step {
-        case session, identity, version, types
+        case session, identity, version, fitness, types
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
@@ -49,6 +49,7 @@ struct Settling {
             case .session: PQsendQuery(connection, Settling.sessionText(configuration))
             case .identity: PQsendQuery(connection, "SELECT \(PostgresIdentity.columns)")
             case .version: PQsendQuery(connection, Schema.selectVersion)
+            case .fitness: PQsendQuery(connection, Schema.selectMisfits)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
             case .addTypes: sendNames(on: connection)
@@ -112,6 +113,7 @@ struct Settling {
         case .session: takeSession(result)
         case .identity: takeIdentity(result)
         case .version: takeVersion(result)
+        case .fitness: failure = result.misfits.failure { advice.schema($0, target) }
         case .types, .typesAgain:
             types = TypeNumbers(
                 types: configuration.itemTypes,
@@ -166,7 +168,8 @@ struct Settling {
         // A standby writes no log.
         case .session: step = isStandby ? .version : .identity
         case .identity: step = .version
-        case .version: step = .types
+        case .version: step = .fitness
+        case .fitness: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)

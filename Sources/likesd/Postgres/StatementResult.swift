@@ -44,6 +44,13 @@ struct StatementResult: ~Copyable {
         PQgetvalue(result, Int32(row), column).map { String(cString: $0) } ?? ""
     }
 
+    /// The rows of `Schema.selectMisfits`.
+    var misfits: [SchemaMisfit] {
+        (0..<rowCount).compactMap { row in
+            SchemaMisfit((0..<Int32(columnCount)).map { text(row, $0) })
+        }
+    }
+
     // MARK: Errors
 
     /// The five letters that say what kind of error it is; nil: libpq's own, about the connection.
@@ -87,6 +94,8 @@ extension StatementFailure {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
             case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
+            // A key is gone, or checked at the end alone. The next connection is told which, and what to do.
+            case "42P10", "55000": .schema(text)
             // A prepared statement would give other types than before. Prepared anew, it shows them.
             case "42501": .permission(text, next: permission())
             case "0A000": .schema("\(text): \(PostgresAdvice.altered)")

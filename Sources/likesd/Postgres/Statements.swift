@@ -1,11 +1,13 @@
+import LikesCore
+
 /// The statements likesd prepares on its connections. Their texts stand in `LaneStatements` and `ReaderStatements`.
 enum PreparedStatement: String, CaseIterable {
     // On the lane: each is a transaction.
-    case fence, commit, tend, survey
+    case fence, commit, tend, survey, misfits
     // On the reader.
     case counters, pairs, repairs
 
-    static let ofLane: [PreparedStatement] = [.fence, .commit, .tend, .survey]
+    static let ofLane: [PreparedStatement] = [.fence, .commit, .tend, .survey, .misfits]
     static let ofReader: [PreparedStatement] = [.counters, .pairs, .repairs]
 
     var text: String {
@@ -14,6 +16,7 @@ enum PreparedStatement: String, CaseIterable {
         case .commit: LaneStatements.commit
         case .tend: LaneStatements.tend
         case .survey: LaneStatements.survey
+        case .misfits: Schema.selectMisfits
         case .counters: ReaderStatements.counters
         case .pairs: ReaderStatements.pairs
         case .repairs: ReaderStatements.repairs
@@ -27,6 +30,7 @@ enum PreparedStatement: String, CaseIterable {
         case .commit: [.bigint, .bigint, .smallint, .bigint, .text]
         case .tend: [.bigint]
         case .survey: [.bigint] + PostgresIdentity.columnTypes + [.text]
+        case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
         case .repairs: [.smallint, .bigint, .boolean]

@@ -43,6 +43,7 @@ package enum Answer: Sendable {
     case fencedOff(CallID)
     case tended(CallID)
     case surveyed(CallID, Survey)
+    case schemaChecked(CallID)
     case countersSelected(CallID, [CounterState])
     case pairsSelected(CallID, [PairState])
     case repairsSelected(CallID, [Item], RepairCursor?)

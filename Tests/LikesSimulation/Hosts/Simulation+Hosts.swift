@@ -108,7 +108,7 @@ extension Simulation {
         case .resume(let connection):
             hosts[host].resumed.append(hosts[host].clientOfSlot[Int(connection.slot)])
         case .verify, .admit, .readCounters, .writeThrough, .fill, .beat: call(action, .redis, host)
-        case .fence, .commit, .tend, .survey: call(action, .lane, host)
+        case .fence, .commit, .tend, .survey, .checkSchema: call(action, .lane, host)
         case .selectCounters, .selectPairs, .selectRepairs: call(action, .reader, host)
         case .connect(let backend):
             noteAttempt(host, backend)
@@ -240,6 +240,7 @@ extension Simulation {
         case .tended(let call): hosts[host].process?.core.tended(call, now: now, into: &actions)
         case .surveyed(let call, let survey):
             hosts[host].process?.core.surveyed(call, survey, now: now, into: &actions)
+        case .schemaChecked(let call): hosts[host].process?.core.schemaChecked(call, nil, now: now, into: &actions)
         case .countersSelected(let call, let counters):
             hosts[host].process?.core.countersSelected(call, counters, now: now, into: &actions)
         case .pairsSelected(let call, let states):

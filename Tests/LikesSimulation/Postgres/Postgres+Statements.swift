@@ -13,6 +13,7 @@ extension Postgres {
         case .commit(let call, let request): return commit(session, call, request)
         case .tend(let call, let request): return tend(session, call, request)
         case .survey(let call, let request): return survey(session, call, request)
+        case .checkSchema(let call): return .done(.schemaChecked(call))
         case .selectCounters(let call, let items):
             return .done(.countersSelected(call, items.map { told(index(of: $0)) }))
         case .selectPairs(let call, let pairs):
@@ -67,8 +68,8 @@ extension Action {
         switch self {
         case .verify(let call, _), .admit(let call, _), .readCounters(let call, _, _),
             .writeThrough(let call, _, _, _), .fill(let call, _, _), .fence(let call, _), .commit(let call, _),
-            .tend(let call, _), .survey(let call, _), .selectCounters(let call, _), .selectPairs(let call, _),
-            .selectRepairs(let call, _):
+            .tend(let call, _), .survey(let call, _), .checkSchema(let call), .selectCounters(let call, _),
+            .selectPairs(let call, _), .selectRepairs(let call, _):
             call
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
         }

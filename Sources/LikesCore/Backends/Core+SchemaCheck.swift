@@ -1,0 +1,19 @@
+// Whether the tables still are as they have to be. Each new connection has looked before it is used.
+extension Core {
+    /// On the lane, so that no batch is on the wire when the answer ends the connection.
+    mutating func checkSchema(now: Instant, into actions: inout [Action]) -> Bool {
+        guard laneRow.checkSchemaAt <= now else { return false }
+        laneRow.checkSchemaAt = now.adding(ms: Limits.schemaCheckMs)
+        actions.append(.checkSchema(calls.begin(.checkSchema, now: now)))
+        return true
+    }
+
+    /// `failure`: why the tables can't be used as they are. The connections are made anew until they can be.
+    package mutating func schemaChecked(
+        _ call: CallID, _ failure: BackendFailure?, now: Instant, into actions: inout [Action]
+    ) {
+        guard case .checkSchema? = calls.end(call), let failure else { return }
+        giveUp(.lane, failure, now: now, into: &actions)
+        if reader.isUp { giveUp(.reader, failure, now: now, into: &actions) }
+    }
+}

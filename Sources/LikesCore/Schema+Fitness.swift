@@ -1,0 +1,137 @@
+extension Schema {
+    /// Misfits that are looked for at once; the rest shows when these are mended.
+    static let misfitsMax = 32
+
+    /// Whether the tables are such that what likesd's statements do is right. One `SELECT` on the catalogs: rows of
+    /// text, one for each `SchemaMisfit`, the gravest first; none: all is well.
+    ///
+    /// Harmless, and not looked for: further tables, columns with a default, indexes, triggers that come after a row or
+    /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
+    /// can't be seen from here.
+    package static let selectMisfits = """
+        WITH wanted (name, place, may_be_partitioned, changes) AS (
+            VALUES \(tables.enumerated().map { place, table in
+                "('\(table.name)', \(place), \(table.mayBePartitioned), "
+                    + "\(table.changes.map(\.rawValue).reduce(0, +)))"
+            }.joined(separator: ", "))
+        ), wanted_column (name, column_name, type, has_default) AS (
+            VALUES \(tables.flatMap { table in
+                table.columns.map { column in
+                    "('\(table.name)', '\(column.name)', '\(column.type)', \(column.byDefault != nil))"
+                }
+            }.joined(separator: ", "))
+        ), wanted_key (name, columns, sorted) AS (
+            VALUES \(tables.flatMap { table in
+                table.keys.map { key in
+                    "('\(table.name)', '\(key.joined(separator: ", "))', "
+                        + "'{\(key.sorted().joined(separator: ","))}'::text[])"
+                }
+            }.joined(separator: ", "))
+        ), relation AS (
+            SELECT wanted.*, class.oid, class.relkind, format('%I.%I', namespace.nspname, class.relname) AS shown
+            FROM wanted
+            JOIN pg_class AS class ON class.oid = to_regclass(wanted.name)
+            JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        ), part AS (
+            SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
+                format('%I.%I', namespace.nspname, class.relname) AS shown,
+                (SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = class.oid LIMIT 1) AS parent
+            FROM relation
+            CROSS JOIN LATERAL (
+                SELECT relation.oid UNION SELECT relid FROM pg_partition_tree(relation.oid)) AS tree (oid)
+            JOIN pg_class AS class ON class.oid = tree.oid
+            JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        ), present_column AS (
+            SELECT relation.name, relation.place, relation.shown, attribute.*
+            FROM relation JOIN pg_attribute AS attribute
+                ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+            WHERE relation.relkind IN ('r', 'p')
+        ), present_key AS (
+            SELECT relation.name, relation.oid, held.indisprimary, held.indisunique AND held.indimmediate
+                    AND held.indisvalid AND held.indisready AND held.indpred IS NULL
+                    AND held.indexprs IS NULL AS is_sound,
+                ARRAY(
+                    SELECT attribute.attname::text
+                    FROM unnest(held.indkey) WITH ORDINALITY AS key (number, place)
+                    JOIN pg_attribute AS attribute
+                        ON attribute.attrelid = relation.oid AND attribute.attnum = key.number
+                    WHERE key.place <= held.indnkeyatts
+                    ORDER BY 1) AS sorted,
+                (SELECT quote_ident(conname) FROM pg_constraint
+                    WHERE conrelid = relation.oid AND conindid = held.indexrelid AND contype IN ('p', 'u')
+                    LIMIT 1) AS held_by
+            FROM relation JOIN pg_index AS held ON held.indrelid = relation.oid
+        ), found (rank, place, kind, name, shown, object, detail) AS (
+            SELECT 1, place, 'no-table', name, name, '', '' FROM wanted WHERE to_regclass(name) IS NULL
+            UNION ALL
+            SELECT 2, place, 'no-plain-table', name, shown, '',
+                CASE relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'
+                    WHEN 'p' THEN 'a partitioned one' ELSE 'something else' END
+            FROM relation WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
+            UNION ALL
+            SELECT 3, place, 'row-security', name, shown, '', '' FROM relation WHERE row_security_active(oid)
+            UNION ALL
+            SELECT 4, relation.place, 'inherited', relation.name, relation.shown, inhrelid::regclass::text, ''
+            FROM relation JOIN pg_inherits ON inhparent = relation.oid WHERE relation.relkind = 'r'
+            UNION ALL
+            SELECT 5, place, 'foreign', name, shown, '', parent FROM part WHERE relkind = 'f' AND parent IS NOT NULL
+            UNION ALL
+            SELECT 6, place, 'no-column', wanted.name, shown, wanted.column_name, wanted.type
+            FROM relation JOIN wanted_column AS wanted USING (name)
+            WHERE relation.relkind IN ('r', 'p') AND NOT EXISTS (
+                SELECT FROM present_column AS present
+                WHERE present.name = wanted.name AND present.attname = wanted.column_name)
+            UNION ALL
+            SELECT 7, present.place, kind, present.name, present.shown, present.attname, detail
+            FROM present_column AS present
+            JOIN wanted_column AS wanted ON wanted.name = present.name AND wanted.column_name = present.attname
+            CROSS JOIN LATERAL (
+                SELECT 'column-type', wanted.type WHERE present.atttypid <> wanted.type::regtype
+                UNION ALL
+                SELECT 'generated', CASE present.attidentity WHEN '' THEN 'EXPRESSION' ELSE 'IDENTITY' END
+                WHERE present.attgenerated <> '' OR present.attidentity = 'a'
+                UNION ALL
+                SELECT 'nullable', '' WHERE NOT present.attnotnull
+                UNION ALL
+                SELECT 'no-default', '' WHERE wanted.has_default AND NOT present.atthasdef) AS trouble (kind, detail)
+            UNION ALL
+            SELECT 8, present.place, 'unknown-column', present.name, present.shown, quote_ident(present.attname), ''
+            FROM present_column AS present
+            WHERE present.attnotnull AND NOT present.atthasdef AND present.attidentity = '' AND NOT EXISTS (
+                SELECT FROM wanted_column AS wanted
+                WHERE wanted.name = present.name AND wanted.column_name = present.attname)
+            UNION ALL
+            SELECT 9, relation.place, 'no-key', wanted.name, relation.shown, wanted.columns,
+                coalesce((
+                    SELECT 'DROP CONSTRAINT ' || unsound.held_by || ', ' FROM present_key AS unsound
+                    WHERE unsound.oid = relation.oid AND unsound.sorted = wanted.sorted AND unsound.held_by IS NOT NULL
+                    LIMIT 1), '')
+                || CASE WHEN EXISTS (
+                        SELECT FROM present_key AS other
+                        WHERE other.oid = relation.oid AND other.indisprimary AND other.sorted <> wanted.sorted)
+                    THEN 'ADD UNIQUE' ELSE 'ADD PRIMARY KEY' END
+            FROM relation JOIN wanted_key AS wanted USING (name)
+            WHERE relation.relkind IN ('r', 'p') AND NOT EXISTS (
+                SELECT FROM present_key AS present
+                WHERE present.oid = relation.oid AND present.sorted = wanted.sorted AND present.is_sound)
+            UNION ALL
+            SELECT 10, place, 'unlogged', name, shown, '', ''
+            FROM part WHERE relkind = 'r' AND relpersistence <> 'p'
+            UNION ALL
+            SELECT 11, part.place, 'trigger', part.name, part.shown, quote_ident(tgname), ''
+            FROM part JOIN pg_trigger ON tgrelid = part.oid
+            WHERE NOT tgisinternal AND tgparentid = 0 AND tgenabled IN ('O', 'A')
+                AND tgtype & 3 = 3 AND tgtype & part.changes <> 0
+            UNION ALL
+            SELECT 12, relation.place, 'rule', relation.name, relation.shown, quote_ident(rulename), ''
+            FROM relation JOIN pg_rewrite ON ev_class = relation.oid
+            WHERE relation.relkind IN ('r', 'p') AND ev_type <> '1' AND ev_enabled IN ('O', 'A')
+            UNION ALL
+            SELECT 13, part.place, 'cascade', part.name, part.shown, quote_ident(conname), ''
+            FROM part JOIN pg_constraint ON conrelid = part.oid
+            WHERE contype = 'f' AND conparentid = 0
+                AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
+        )
+        SELECT kind, name, shown, object::text, detail FROM found ORDER BY rank, place, 3, 4 LIMIT \(misfitsMax)
+        """
+}

@@ -1,0 +1,92 @@
+/// What the tables have to be for likesd's statements to do what they are trusted with.
+extension Schema {
+    struct Column: Equatable, Sendable {
+        var name: String
+        var type: String
+        /// nil: whoever makes a row names it.
+        var byDefault: String?
+
+        var definition: String { "\(type) NOT NULL" + (byDefault.map { " DEFAULT \($0)" } ?? "") }
+    }
+
+    struct Table: Equatable, Sendable {
+        var name: String
+        /// What statements read or write, or leave to its default.
+        var columns: [Column]
+        /// Each has to be unique: what `ON CONFLICT` names, and what a look-up takes for one row at most.
+        var keys: [[String]]
+        /// Its rows are found by key alone. Those of the others by place, which only one table has by itself.
+        var mayBePartitioned = false
+        /// What is done with its rows.
+        var changes: Set<Change> = [.insert, .update, .delete]
+    }
+
+    /// By PostgreSQL's bits for what a trigger comes before.
+    enum Change: Int, Sendable {
+        case insert = 4
+        case delete = 8
+        case update = 16
+    }
+
+    static let tables = [
+        Table(
+            name: "user_likes",
+            columns: [
+                Column(name: "user_id", type: "bigint"), Column(name: "item_id", type: "bigint"),
+                Column(name: "item_type", type: "smallint"),
+                Column(name: "created_at", type: "timestamptz", byDefault: "now()"),
+            ],
+            keys: [["user_id", "item_id", "item_type"]], mayBePartitioned: true, changes: [.insert, .delete]),
+        Table(
+            name: "counters",
+            columns: [
+                Column(name: "item_id", type: "bigint"), Column(name: "item_type", type: "smallint"),
+                Column(name: "like_count", type: "bigint", byDefault: "0"),
+                Column(name: "version", type: "bigint", byDefault: "1"),
+                Column(name: "updated_at", type: "timestamptz", byDefault: "now()"),
+            ],
+            keys: [["item_id", "item_type"]], mayBePartitioned: true),
+        Table(
+            name: "lanes",
+            columns: [
+                Column(name: "lane", type: "bigint"), Column(name: "epoch", type: "bigint", byDefault: "1"),
+                Column(name: "batch", type: "bigint", byDefault: "0"),
+                Column(name: "changed", type: "text", byDefault: "''"),
+                Column(name: "item_ids", type: "bigint[]", byDefault: "'{}'"),
+                Column(name: "item_types", type: "smallint[]", byDefault: "'{}'"),
+            ],
+            keys: [["lane"]]),
+        Table(
+            name: "cache_repairs",
+            columns: [
+                Column(name: "item_id", type: "bigint"), Column(name: "item_type", type: "smallint"),
+                Column(name: "version", type: "bigint"),
+                Column(name: "noted_by", type: "xid8", byDefault: "pg_current_xact_id()"),
+            ],
+            keys: [["item_type", "item_id"]]),
+        Table(
+            name: "likesd_hosts",
+            columns: [
+                Column(name: "lane", type: "bigint"),
+                Column(name: "generation", type: "text", byDefault: "''"),
+                Column(name: "seen_at", type: "timestamptz", byDefault: "now()"),
+            ],
+            keys: [["lane"]]),
+        Table(
+            name: "item_types",
+            columns: [Column(name: "id", type: "smallint"), Column(name: "name", type: "text")],
+            keys: [["id"], ["name"]]),
+    ]
+
+    /// What makes the table anew, on one line.
+    static func statements(making table: String) -> String {
+        migrations.flatMap(\.statements)
+            .filter { statement in
+                ["CREATE TABLE \(table) ", "ALTER TABLE \(table) ", "INSERT INTO \(table) "].contains {
+                    statement.hasPrefix($0)
+                } || (statement.hasPrefix("CREATE INDEX ") && statement.contains(" ON \(table) "))
+            }
+            .map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+            .joined(separator: "; ")
+    }
+}

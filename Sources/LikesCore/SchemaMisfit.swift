@@ -1,0 +1,116 @@
+/// Something about the tables with which likesd's statements would not do what they are trusted with.
+package struct SchemaMisfit: Equatable, Sendable {
+    /// The words `Schema.selectMisfits` has for it.
+    package enum Kind: String, CaseIterable, Sendable {
+        case noTable = "no-table"
+        case noPlainTable = "no-plain-table"
+        case inherited, foreign, unlogged
+        case noColumn = "no-column"
+        case columnType = "column-type"
+        case nullable, generated
+        case noDefault = "no-default"
+        case unknownColumn = "unknown-column"
+        case noKey = "no-key"
+        case trigger, rule
+        case rowSecurity = "row-security"
+        case cascade
+    }
+
+    package var kind: Kind
+    /// As likesd names the table.
+    package var name: String
+    /// As SQL names it, or the partition that it is about.
+    package var place: String
+    /// As SQL names what it is about: a column, a trigger, a child …
+    package var object: String
+    package var detail: String
+
+    /// Columns of a row of `Schema.selectMisfits`, all of text.
+    package static let columnsCount = 5
+
+    /// A row of `Schema.selectMisfits`; nil: no such row.
+    package init?(_ row: [String]) {
+        guard row.count == Self.columnsCount, let kind = Kind(rawValue: row[0]) else { return nil }
+        self.kind = kind
+        name = row[1]
+        place = row[2]
+        object = row[3]
+        detail = row[4]
+    }
+
+    /// With it the likes, or the counters, can't all be read where they are looked for.
+    package var hidesRows: Bool {
+        switch kind {
+        case .noTable, .noPlainTable, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
+            ["user_likes", "counters", "item_types"].contains(name)
+        case .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .trigger, .rule, .cascade: false
+        }
+    }
+
+    /// What is wrong.
+    package var text: String {
+        switch kind {
+        case .noTable: "the table \(name) is missing"
+        case .noPlainTable: "\(place) is no plain table, but \(detail)"
+        case .inherited: "\(object) inherits from \(place), and no key holds for the rows of both"
+        case .foreign: "the partition \(place) of \(name) is a foreign table"
+        case .unlogged: "\(place) is unlogged: a crash of PostgreSQL empties it"
+        case .noColumn: "the column \(place).\(object) is missing"
+        case .columnType: "the column \(place).\(object) is not of the type \(detail)"
+        case .nullable: "the column \(place).\(object) may be null"
+        case .generated: "the column \(place).\(object) is generated: likesd could not write it"
+        case .noDefault: "the column \(place).\(object) has no default"
+        case .unknownColumn:
+            "the column \(place).\(object) may not be null and has no default: likesd does not know it, and no row "
+                + "could be written"
+        case .noKey where name == "user_likes":
+            "\(place) has no unique key (\(object)), so a like may stand twice (likesctl verify --repair removes those)"
+        case .noKey: "\(place) has no unique key (\(object))"
+        case .trigger: "the trigger \(object) of \(place) comes before each row, and could change or drop it"
+        case .rule: "the rule \(object) of \(place) rewrites statements"
+        case .rowSecurity: "the row security of \(place) hides rows from likesd"
+        case .cascade: "the foreign key \(object) of \(place) deletes or changes rows that are counted"
+        }
+    }
+
+    /// What to run, as the tables' owner.
+    package var remedy: String {
+        switch kind {
+        case .noTable: return Schema.statements(making: name)
+        case .noPlainTable:
+            let old = "\(name)_before"
+            return "ALTER TABLE \(place) RENAME TO \(old); \(Schema.statements(making: name)); "
+                + "INSERT INTO \(name) SELECT * FROM \(old)"
+        case .inherited: return "ALTER TABLE \(object) NO INHERIT \(place)"
+        case .foreign: return "ALTER TABLE \(detail) DETACH PARTITION \(place)"
+        case .unlogged: return "ALTER TABLE \(place) SET LOGGED"
+        case .noColumn: return alter("ADD \(object) \(column?.definition ?? detail)")
+        case .columnType: return alter("ALTER \(object) TYPE \(detail)")
+        case .nullable: return alter("ALTER \(object) SET NOT NULL")
+        case .generated: return alter("ALTER \(object) DROP \(detail)")
+        case .noDefault: return alter("ALTER \(object) SET DEFAULT \(column?.byDefault ?? "")")
+        case .unknownColumn: return alter("ALTER \(object) DROP NOT NULL")
+        case .noKey: return alter("\(detail) (\(object))")
+        case .trigger: return alter("DISABLE TRIGGER \(object)")
+        case .rule: return alter("DISABLE RULE \(object)")
+        case .rowSecurity: return alter("DISABLE ROW LEVEL SECURITY")
+        case .cascade: return alter("DROP CONSTRAINT \(object)")
+        }
+    }
+
+    private func alter(_ what: String) -> String { "ALTER TABLE \(place) \(what)" }
+
+    /// The column that has to be there.
+    private var column: Schema.Column? {
+        Schema.tables.first { $0.name == name }?.columns.first { $0.name == object }
+    }
+}
+
+extension [SchemaMisfit] {
+    /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done.
+    package func failure(_ command: (String) -> String) -> BackendFailure? {
+        guard let first else { return nil }
+        let others = count > 1 ? " (and \(count - 1) more)" : ""
+        return .schema(first.text + others, next: command(first.remedy))
+    }
+}

@@ -1,0 +1,28 @@
+"""What HEALTH says is to be done next, and doing it as an operator would."""
+
+import os
+import re
+import subprocess
+
+from .daemon import binary
+from .postgres import programs
+from .processes import clean_environment
+
+NEXT = re.compile(r"next: (.*?) \((PostgreSQL|Redis): ")
+# On the machine of an operator likesctl is run as the daemon's user, PostgreSQL's programs as its administrator.
+AS_USER = re.compile(r"^sudo -u \S+ ")
+
+
+def next_of(daemon):
+    """What HEALTH says is to be done next."""
+    found = NEXT.match(daemon.health().get("message", ""))
+    return found and found.group(1)
+
+
+def run_as_told(command):
+    path = os.pathsep.join([str(programs()), str(binary("likesctl").parent), os.environ["PATH"]])
+    environment = {**clean_environment(PGUSER="postgres"), "PATH": path}
+    done = subprocess.run(
+        ["bash", "-c", AS_USER.sub("", command)], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, (command, done.stderr)

@@ -1,0 +1,198 @@
+"""Tables that a hand has changed: refused with what to run, and used again by itself once that was run."""
+
+import random
+
+import pytest
+from support.advice import next_of, run_as_told
+from support.daemon import run
+from support.database import counter, drift, likes, split
+from support.threads import run_all
+from support.waiting import eventually
+
+TIMEOUT_MS = 500
+PARTITIONS = 4
+FUNCTION = "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$"
+MISFITS = {
+    "key": (["ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"], "has no unique key"),
+    "counters' key": (["ALTER TABLE counters DROP CONSTRAINT counters_pkey"], "has no unique key"),
+    "deferred": (
+        [
+            "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey, "
+            "ADD PRIMARY KEY (user_id, item_id, item_type) DEFERRABLE INITIALLY DEFERRED"
+        ],
+        "has no unique key",
+    ),
+    "trigger": (
+        [FUNCTION, "CREATE TRIGGER no BEFORE INSERT ON user_likes FOR EACH ROW EXECUTE FUNCTION swallow()"],
+        "trigger no",
+    ),
+    "trigger on counters": (
+        [FUNCTION, "CREATE TRIGGER no BEFORE UPDATE ON counters FOR EACH ROW EXECUTE FUNCTION swallow()"],
+        "trigger no",
+    ),
+    "rule": (["CREATE RULE no AS ON DELETE TO user_likes DO INSTEAD NOTHING"], "rule no"),
+    "column": (["ALTER TABLE user_likes ADD source text NOT NULL"], "source"),
+    "null": (["ALTER TABLE counters ALTER like_count DROP NOT NULL"], "may be null"),
+    "unlogged": (["ALTER TABLE lanes SET UNLOGGED"], "unlogged"),
+    "inherited": (["CREATE TABLE older () INHERITS (user_likes)"], "inherits"),
+    "cascade": (
+        [
+            "CREATE TABLE users (id bigint PRIMARY KEY)",
+            "ALTER TABLE user_likes ADD CONSTRAINT owner FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+        ],
+        "foreign key owner",
+    ),
+    "view": (
+        ["ALTER TABLE lanes RENAME TO other_lanes", "CREATE VIEW lanes AS SELECT * FROM other_lanes"],
+        "no plain table",
+    ),
+}
+
+
+@pytest.fixture
+def partitioned(own_postgres):
+    """The URL of a database with likes in partitions."""
+    url = own_postgres.create_database("parted")
+    assert run("likesctl", "migrate", "--partitions", PARTITIONS, DATABASE_URL=url).returncode == 0
+    return url
+
+
+def works_again(daemon, number):
+    eventually(lambda: daemon.call("LIKE", number(), f"post:{number()}") == [1, 1], "likes to work again")
+    daemon.wait_healthy()
+
+
+def mend(daemon, words):
+    """Runs what HEALTH says until all is well; the first has to speak of `words`."""
+    health = eventually(lambda: words in (said := daemon.health().get("message", "")) and said, f"HEALTH: {words}")
+    assert daemon.health()["database"] == "unhealthy"
+    assert "ALTER TABLE" in health
+    refused = daemon.call("LIKE", 1, "post:1")
+    assert refused.code == "UNAVAILABLE"
+    assert words in refused
+    assert words in daemon.log()
+    done = []
+
+    def step():
+        command = next_of(daemon)
+        if command and command not in done and daemon.health()["database"] == "unhealthy":
+            run_as_told(command)
+            done.append(command)
+        return daemon.health()["database"] == "healthy"
+
+    eventually(step, f"the tables to fit after {done}")
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_tables_that_fit_no_more_are_refused_on_connecting(start_daemon, own_postgres, own_redis, number, name):
+    statements, words = MISFITS[name]
+    with own_postgres.connect() as sql:
+        for statement in statements:
+            sql.execute(statement)
+        daemon = start_daemon(own_postgres, own_redis, until="listening", REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+        mend(daemon, words)
+        works_again(daemon, number)
+        assert drift(sql) == []
+
+
+@pytest.mark.parametrize("name", ["trigger", "unlogged", "inherited", "null"])
+def test_tables_that_fit_no_more_are_noticed_while_running(start_daemon, own_postgres, own_redis, number, name):
+    """Nothing of these makes a statement fail."""
+    statements, words = MISFITS[name]
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
+    with own_postgres.connect() as sql:
+        for statement in statements:
+            sql.execute(statement)
+        mend(daemon, words)
+        works_again(daemon, number)
+        assert drift(sql) == []
+
+
+def test_row_security_that_applies_to_the_role_is_refused(start_daemon, own_postgres, own_redis, number):
+    with own_postgres.connect() as sql:
+        sql.execute("CREATE ROLE app LOGIN")
+        sql.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app")
+        sql.execute("ALTER TABLE counters ENABLE ROW LEVEL SECURITY")
+        sql.execute("CREATE POLICY mine ON counters USING (item_id < 0)")
+    url = f"postgresql://app@/likes?host={own_postgres.folder}"
+    daemon = start_daemon(own_postgres, own_redis, until="listening", database_url=url, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    mend(daemon, "row security")
+    works_again(daemon, number)
+
+
+def test_a_key_that_is_dropped_lets_no_second_row_in_from_the_first_like_on(
+    start_daemon, own_postgres, own_redis, number
+):
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    user, item = number(), f"post:{number()}"
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    # So that no hint spares the write.
+    with own_redis.client() as cache, own_postgres.connect() as sql:
+        sql.execute("ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey")
+        for _ in range(3):
+            cache.delete(f"recent_likes:{user}")
+            assert daemon.call("LIKE", user, item).code == "UNAVAILABLE"
+        assert sql.execute("SELECT count(*) FROM user_likes WHERE user_id = %s", (user,)).fetchone() == (1,)
+        mend(daemon, "has no unique key")
+        assert daemon.call("LIKE", user, item) == [0, 1]
+        assert daemon.call("UNLIKE", user, item) == [1, 0]
+        assert drift(sql) == []
+
+
+def test_audit_triggers_and_further_columns_are_welcome(start_daemon, own_postgres, own_redis, number):
+    with own_postgres.connect() as sql:
+        sql.execute("ALTER TABLE user_likes ADD note text, ADD source text NOT NULL DEFAULT 'app'")
+        sql.execute("CREATE TABLE audit (user_id bigint, what text)")
+        sql.execute(
+            "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+            "INSERT INTO audit VALUES (coalesce(NEW.user_id, OLD.user_id), TG_OP); RETURN NULL; END$$"
+        )
+        sql.execute("CREATE TRIGGER audit AFTER INSERT OR DELETE ON user_likes FOR EACH ROW EXECUTE FUNCTION audit()")
+        daemon = start_daemon(own_postgres, own_redis)
+        user, item = number(), f"post:{number()}"
+        assert daemon.call("LIKE", user, item) == [1, 1]
+        assert daemon.call("UNLIKE", user, item) == [1, 0]
+        assert sql.execute("SELECT * FROM audit ORDER BY 2").fetchall() == [(user, "DELETE"), (user, "INSERT")]
+
+
+# Partitions
+
+
+def test_in_partitions_an_unlike_takes_away_one_like(start_daemon, own_postgres, own_redis, partitioned, number):
+    daemon = start_daemon(own_postgres, own_redis, database_url=partitioned)
+    users, item = [number() for _ in range(40)], f"post:{number()}"
+    with daemon.connect() as client, own_postgres.connect("parted") as sql:
+        assert [reply[0] for reply in client.pipeline([("LIKE", user, item) for user in users])] == [1] * len(users)
+        assert daemon.call("UNLIKE", users[0], item) == [1, len(users) - 1]
+        assert daemon.call("LIKED", users[0], item) == 0
+        assert likes(sql, item) == set(users[1:])
+        assert counter(sql, item)[0] == len(users) - 1
+        assert drift(sql) == []
+
+
+def test_in_partitions_two_hosts_that_change_the_same_pairs_stay_exact(
+    start_daemon, own_postgres, own_redis, partitioned, seed
+):
+    hosts = [start_daemon(own_postgres, own_redis, database_url=partitioned) for _ in range(2)]
+    items = [f"post:{n}" for n in range(1, 4)]
+    balance = []
+
+    def change(host, source):
+        with host.connect() as client:
+            for _ in range(40):
+                requests = [
+                    (source.choice(["LIKE", "UNLIKE"]), source.randrange(12), source.choice(items)) for _ in range(20)
+                ]
+                for (verb, _, item), reply in zip(requests, client.pipeline(requests), strict=True):
+                    balance.append((item, reply[0] if verb == "LIKE" else -reply[0]))
+
+    run_all([lambda n=n: change(hosts[n % 2], random.Random(f"{seed} {n}")) for n in range(4)])
+    with own_postgres.connect("parted") as sql:
+        assert drift(sql) == []
+        for item in items:
+            count = sum(change for changed, change in balance if changed == item)
+            assert len(likes(sql, item)) == count
+            assert sql.execute("SELECT like_count FROM counters WHERE item_id = %s", split(item)[:1]).fetchone() == (
+                count,
+            )

@@ -1,0 +1,203 @@
+"""likesctl verify on tables that are laid out in partitions, or lack what likesd needs of them."""
+
+import json
+import threading
+
+import pytest
+from support.books import Books
+from support.database import counter, drift
+
+PARTITIONS = 6
+DROP_KEY = "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"
+ADD_KEY = "ALTER TABLE public.user_likes ADD PRIMARY KEY (user_id, item_id, item_type)"
+NO_KEY = (
+    "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may stand twice "
+    f"(likesctl verify --repair removes those); run: {ADD_KEY}"
+)
+
+
+@pytest.fixture
+def partitions():
+    return PARTITIONS
+
+
+@pytest.fixture
+def books(postgres, redis_server, number, partitions):
+    books = Books(postgres, redis_server, f"tables{number()}", partitions)
+    books.sql.execute(
+        "INSERT INTO user_likes SELECT u, i, now(), 1 FROM generate_series(1, 300) u, generate_series(1, 20) i"
+    )
+    books.sql.execute(
+        "INSERT INTO counters SELECT item_id, item_type, count(*), 5 FROM user_likes GROUP BY item_id, item_type"
+    )
+    yield books
+    books.sql.close()
+    books.cache.close()
+
+
+# Partitions
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_partitions_are_walked_and_repair_changes_only_what_is_wrong(books, statistics):
+    if statistics:
+        books.sql.execute("ANALYZE")
+    clean = books.verify("--slice", 50)
+    assert (clean.status, clean.lines) == (0, [])
+    assert clean.summary.startswith("PostgreSQL: 20 items, 6000 likes read in 1 passes: 0 differences\n")
+    books.set_count("post:3", 7)
+    books.remove_counter("post:9")
+    mended = books.verify("--repair", "--slice", 50)
+    assert (mended.status, mended.lines) == (
+        0,
+        [
+            "post:3 counter-low counters=7 likes=300 version=5 mended",
+            "post:9 counter-missing counters=- likes=300 version=- mended",
+        ],
+    )
+    assert drift(books.sql) == []
+    assert books.sql.execute("SELECT count(*) FROM counters WHERE version = 5").fetchone() == (18,)
+
+
+def test_partitions_that_come_and_go_meanwhile_are_never_found_to_hold_too_much(books):
+    """What is said is said of likes that were away at the beginning and at the end."""
+    stop = threading.Event()
+    books.sql.execute("DELETE FROM user_likes")
+    # Many pages, so that a pass takes many statements.
+    books.sql.execute(
+        "INSERT INTO user_likes SELECT u, i, now(), 1 FROM generate_series(1, 3000) u, generate_series(1, 20) i"
+    )
+    books.sql.execute("UPDATE counters SET like_count = 3000")
+    (share,) = books.sql.execute("SELECT count(*) FROM user_likes_p2 WHERE item_id = 1").fetchone()
+
+    def detach():
+        with books.connect() as sql:
+            while not stop.is_set():
+                sql.execute(
+                    "ALTER TABLE user_likes DETACH PARTITION user_likes_p2; COMMIT; "
+                    "ALTER TABLE user_likes ATTACH PARTITION user_likes_p2 "
+                    f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER 2)"
+                )
+
+    thread = threading.Thread(target=detach)
+    thread.start()
+    try:
+        for _ in range(5):
+            done = books.verify("--slice", 1, "--snapshot-seconds", 0)
+            assert done.status in (0, 9, 75), done
+            for line in done.lines:
+                _, kind, _, found, _ = line.split()
+                assert kind == "counter-high"
+                assert 3000 - share <= int(found.removeprefix("likes=")) <= 3000
+    finally:
+        stop.set()
+        thread.join()
+
+
+# Likes that stand twice
+
+
+@pytest.fixture(params=[0, PARTITIONS])
+def doubled(request, postgres, redis_server, number):
+    """Likes of which some stand several times, as a failed restore leaves them."""
+    books = Books(postgres, redis_server, f"twice{number()}", request.param)
+    for n in range(1, 4):
+        books.put(f"post:{n}", 10)
+    books.sql.execute("UPDATE user_likes SET created_at = '2026-01-01'")
+    books.sql.execute(DROP_KEY)
+    copy = "INSERT INTO user_likes SELECT user_id, item_id, now(), item_type FROM user_likes WHERE "
+    books.sql.execute(copy + "item_id = 1 AND user_id IN (2, 5)")
+    books.sql.execute(copy + "item_id = 2 AND user_id = 7")
+    books.sql.execute(copy + "item_id = 2 AND user_id = 7")
+    # Of one the counter knows, as when likesd was let write without a key; of the other not.
+    books.set_count("post:1", 12)
+    yield books
+    books.sql.close()
+    books.cache.close()
+
+
+TWICE = [
+    "post:1 like-twice user=2 copies=2",
+    "post:1 like-twice user=5 copies=2",
+    "post:2 like-twice user=7 copies=4",
+]
+
+
+def test_likes_that_stand_more_than_once_are_reported_and_removed(doubled):
+    done = doubled.verify()
+    low = "post:2 counter-low counters=10 likes=13 version=1"
+    assert (done.status, done.lines) == (9, sorted([*TWICE, low, NO_KEY]))
+    assert "Likes that stand more than once: 3" in done.summary
+    mended = doubled.verify("--repair")
+    assert mended.status == 9, "the key has to be put back by hand"
+    assert sorted(line.rsplit(" ", 1)[0] for line in mended.lines if "like-twice" in line) == TWICE
+    assert all(line.endswith(" mended") for line in mended.lines if line != NO_KEY)
+    assert drift(doubled.sql) == []
+    assert counter(doubled.sql, "post:1")[0] == counter(doubled.sql, "post:2")[0] == 10
+    assert counter(doubled.sql, "post:3") == (10, 1)
+    # The oldest is left.
+    assert doubled.sql.execute("SELECT DISTINCT created_at::date::text FROM user_likes").fetchall() == [("2026-01-01",)]
+    assert doubled.repairs() == {(1, 1), (2, 1)}
+    doubled.sql.execute(ADD_KEY)
+    assert doubled.verify().status == 0
+
+
+def test_likes_that_stand_twice_are_of_the_types_asked_for(doubled):
+    assert doubled.verify("--type", "reel").lines == [NO_KEY]
+    assert doubled.verify("--type", "post").lines[-1] == NO_KEY
+
+
+def test_a_like_that_somebody_takes_away_meanwhile_is_not_counted_twice(doubled):
+    with doubled.connect(autocommit=False) as batch:
+        batch.execute("DELETE FROM user_likes WHERE user_id = 2 AND item_id = 1")
+        batch.execute("UPDATE counters SET like_count = like_count - 2, version = version + 1 WHERE item_id = 1")
+        done = doubled.verify("--repair")
+        # Its rows are held: it is left alone, the others are not.
+        assert "post:1 like-twice user=2 copies=2 not-mended" in done.lines
+        assert "post:2 like-twice user=7 copies=4 mended" in done.lines
+        batch.commit()
+    doubled.verify("--repair")
+    assert drift(doubled.sql) == []
+    assert counter(doubled.sql, "post:1")[0] == 9
+
+
+# Tables that do not fit
+
+
+def test_what_does_not_fit_is_reported_with_what_to_run(books):
+    books.sql.execute("ALTER TABLE lanes SET UNLOGGED")
+    done = books.verify()
+    line = "lanes unlogged: public.lanes is unlogged: a crash of PostgreSQL empties it; "
+    line += "run: ALTER TABLE public.lanes SET LOGGED"
+    assert (done.status, done.lines) == (9, [line])
+    assert "Tables: 1 to be mended by hand, see above" in done.summary
+    first, last = map(json.loads, books.verify("--json").output)
+    assert (first["table"], first["kind"], first["sql"]) == (
+        "lanes",
+        "unlogged",
+        "ALTER TABLE public.lanes SET LOGGED",
+    )
+    assert last["summary"]["misfits"] == 1
+    books.sql.execute(first["sql"])
+    assert books.verify().status == 0
+
+
+def test_tables_that_cannot_be_read_as_they_are_end_the_audit(books):
+    books.sql.execute("ALTER TABLE counters RENAME like_count TO count")
+    done = books.verify("--repair")
+    assert done.status == 9
+    assert done.lines == [
+        "counters no-column: the column public.counters.like_count is missing; "
+        "run: ALTER TABLE public.counters ADD like_count bigint NOT NULL DEFAULT 0"
+    ]
+    assert "the tables can't be read as they are" in done.errors
+
+
+def test_nothing_is_mended_without_the_keys_that_mending_needs(books):
+    books.set_count("post:3", 7)
+    books.sql.execute("ALTER TABLE counters DROP CONSTRAINT counters_pkey")
+    done = books.verify("--repair")
+    assert done.status == 9
+    assert "the tables can't be mended as they are" in done.errors
+    assert counter(books.sql, "post:3") == (7, 5)
+    assert "post:3 counter-low counters=7 likes=300 version=5" in books.verify().lines

@@ -1,0 +1,62 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// Looking at the tables while running.
+@Suite struct SchemaCheckTests {
+    private let misfit = BackendFailure.schema("counters has no key", next: "psql -c 'ALTER TABLE counters …'")
+
+    private func checking() -> Script {
+        // Less than an attempt to connect may take, whose end would be another reason.
+        let change = { (configuration: inout Configuration) in
+            configuration.rateLimitRequests = 0
+            configuration.requestTimeoutMs = 500
+        }
+        var script = Script(change, byHand: [.check])
+        script.pass(ms: Limits.schemaCheckMs - 1)
+        #expect(!script.take().contains { if case .checkSchema = $0 { true } else { false } })
+        script.pass(ms: Limits.surveyMs)
+        return script
+    }
+
+    @Test("The lane looks at the tables now and then, and goes on where they fit.")
+    func fits() {
+        var script = checking()
+        #expect(script.take().contains(.checkSchema(1)))
+        script.schemaIs(1, nil)
+        #expect(script.core.lane.isUp)
+        script.pass(ms: Limits.schemaCheckMs + Limits.surveyMs)
+        #expect(script.take().contains(.checkSchema(2)))
+    }
+
+    @Test("Tables that do not fit any more take both connections away, and changes are told what to run.")
+    func fitsNoMore() throws {
+        var script = checking()
+        let client = try script.open()
+        script.schemaIs(1, misfit)
+        let actions = script.take()
+        #expect(actions.contains(.disconnect(.lane)))
+        #expect(actions.contains(.disconnect(.reader)))
+        #expect(script.core.healthMessage.hasPrefix("next: psql -c"))
+        script.send(.like(ann), on: client)
+        script.pass(ms: 500)
+        let replies = script.replies(client)
+        guard case .error(let error) = replies.first else {
+            Issue.record("no error: \(replies)")
+            return
+        }
+        #expect(error.code == .unavailable)
+        #expect(error.message.contains("ALTER TABLE counters"))
+    }
+
+    @Test("A look that fails is done again later.")
+    func failed() {
+        var script = checking()
+        script.fail(1, .other("out of memory"))
+        #expect(script.core.lane.isUp)
+        _ = script.take()
+        script.pass(ms: Limits.schemaCheckMs + Limits.surveyMs)
+        #expect(script.take().contains(.checkSchema(2)))
+    }
+}

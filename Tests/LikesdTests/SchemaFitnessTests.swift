@@ -1,0 +1,195 @@
+import Testing
+
+@testable import LikesCore
+@testable import TestSupport
+@testable import likesd
+
+/// What is found wrong with tables that a hand has changed, and what mends it, by a real PostgreSQL.
+@Suite struct SchemaFitnessTests {
+    /// What a hand did, and what has to be found of it.
+    struct Trial: CustomTestStringConvertible, Sendable {
+        var statements: [String]
+        var kinds: [SchemaMisfit.Kind]
+        var partitions = 0
+        var testDescription: String { statements.joined(separator: "; ") }
+    }
+
+    static let swallow =
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+
+    static func trigger(_ when: String, on table: String, _ each: String = "ROW") -> String {
+        "CREATE TRIGGER \"a trigger\" \(when) ON \(table) FOR EACH \(each) EXECUTE FUNCTION swallow()"
+    }
+
+    static let broken: [Trial] = [
+        Trial(statements: ["ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"], kinds: [.noKey]),
+        Trial(statements: ["ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"], kinds: [.noKey], partitions: 3),
+        Trial(
+            statements: [
+                "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey, "
+                    + "ADD CONSTRAINT \"my key\" PRIMARY KEY (user_id, item_id, item_type) DEFERRABLE"
+            ], kinds: [.noKey]),
+        Trial(
+            statements: ["ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey, ADD id bigserial PRIMARY KEY"],
+            kinds: [.noKey]),
+        Trial(
+            statements: [
+                "ALTER TABLE counters DROP CONSTRAINT counters_pkey",
+                "CREATE UNIQUE INDEX ON counters (item_id, item_type) WHERE item_id > 0",
+                "CREATE UNIQUE INDEX ON counters (item_id, (item_type + 0))",
+            ], kinds: [.noKey]),
+        Trial(
+            statements: [
+                "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey",
+                "CREATE UNIQUE INDEX ON ONLY user_likes (user_id, item_id, item_type)",
+            ], kinds: [.noKey], partitions: 2),
+        Trial(statements: ["ALTER TABLE lanes DROP CONSTRAINT lanes_pkey"], kinds: [.noKey]),
+        Trial(statements: ["ALTER TABLE cache_repairs DROP CONSTRAINT cache_repairs_pkey"], kinds: [.noKey]),
+        Trial(statements: ["ALTER TABLE likesd_hosts DROP CONSTRAINT likesd_hosts_pkey"], kinds: [.noKey]),
+        Trial(statements: ["ALTER TABLE item_types DROP CONSTRAINT item_types_name_key"], kinds: [.noKey]),
+        Trial(statements: ["ALTER TABLE counters ALTER like_count TYPE integer"], kinds: [.columnType]),
+        Trial(statements: ["ALTER TABLE lanes ALTER batch DROP NOT NULL"], kinds: [.nullable]),
+        Trial(statements: ["ALTER TABLE likesd_hosts ALTER seen_at DROP DEFAULT"], kinds: [.noDefault]),
+        Trial(statements: ["ALTER TABLE counters DROP COLUMN updated_at"], kinds: [.noColumn]),
+        Trial(statements: ["ALTER TABLE user_likes ADD \"Source\" text NOT NULL"], kinds: [.unknownColumn]),
+        Trial(
+            statements: ["ALTER TABLE likesd_hosts ALTER lane ADD GENERATED ALWAYS AS IDENTITY"], kinds: [.generated]),
+        Trial(statements: [swallow, trigger("BEFORE INSERT", on: "user_likes")], kinds: [.trigger]),
+        Trial(statements: [swallow, trigger("BEFORE DELETE", on: "user_likes")], kinds: [.trigger], partitions: 2),
+        Trial(statements: [swallow, trigger("BEFORE INSERT", on: "user_likes_p1")], kinds: [.trigger], partitions: 2),
+        Trial(statements: [swallow, trigger("BEFORE UPDATE", on: "counters")], kinds: [.trigger]),
+        Trial(statements: [swallow, trigger("BEFORE UPDATE", on: "lanes")], kinds: [.trigger]),
+        Trial(statements: ["CREATE RULE \"a rule\" AS ON DELETE TO user_likes DO INSTEAD NOTHING"], kinds: [.rule]),
+        Trial(statements: ["ALTER TABLE cache_repairs SET UNLOGGED"], kinds: [.unlogged]),
+        Trial(statements: ["ALTER TABLE user_likes_p0 SET UNLOGGED"], kinds: [.unlogged], partitions: 2),
+        Trial(statements: ["CREATE TABLE kid () INHERITS (user_likes)"], kinds: [.inherited]),
+        Trial(statements: ["DROP TABLE lanes"], kinds: [.noTable]),
+        Trial(statements: ["DROP TABLE cache_repairs"], kinds: [.noTable]),
+        Trial(
+            statements: ["ALTER TABLE counters RENAME TO likes", "CREATE VIEW counters AS SELECT * FROM likes"],
+            kinds: [.noPlainTable]),
+        Trial(
+            statements: [
+                "ALTER TABLE lanes RENAME TO old",
+                "CREATE TABLE lanes (LIKE old INCLUDING ALL) PARTITION BY HASH (lane)",
+                "CREATE TABLE one PARTITION OF lanes FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+            ], kinds: [.noPlainTable]),
+        Trial(
+            statements: [
+                "CREATE TABLE users (id bigint PRIMARY KEY)",
+                "ALTER TABLE user_likes ADD CONSTRAINT owner FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+            ], kinds: [.cascade]),
+        Trial(
+            statements: [
+                "CREATE TABLE users (id bigint PRIMARY KEY)",
+                "ALTER TABLE user_likes ADD CONSTRAINT owner FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+            ], kinds: [.cascade], partitions: 2),
+    ]
+
+    @Test("What breaks a guarantee is found, and mended by what is said to run.", arguments: broken)
+    func isFound(trial: Trial) throws {
+        let database = try PostgresServer.shared.get().database(partitions: trial.partitions)
+        let control = try database.connect()
+        let lane = try database.lane()
+        #expect(try lane.misfits() == [])
+        for statement in trial.statements { try control.run(statement) }
+        let found = try lane.misfits()
+        #expect(found.map(\.kind) == trial.kinds)
+        for misfit in found {
+            #expect(!misfit.text.isEmpty)
+            try control.run(misfit.remedy)
+        }
+        #expect(try lane.misfits() == [])
+    }
+
+    static let sound: [Trial] = [
+        Trial(statements: ["ALTER TABLE user_likes ADD note text, ADD source text NOT NULL DEFAULT 'app'"], kinds: []),
+        Trial(statements: ["ALTER TABLE user_likes ADD id bigint GENERATED ALWAYS AS IDENTITY"], kinds: []),
+        Trial(
+            statements: [
+                "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey",
+                "CREATE UNIQUE INDEX ON user_likes (item_type, item_id, user_id) INCLUDE (created_at)",
+            ], kinds: []),
+        Trial(statements: [swallow, trigger("AFTER INSERT OR DELETE", on: "user_likes")], kinds: []),
+        Trial(statements: [swallow, trigger("BEFORE INSERT", on: "user_likes", "STATEMENT")], kinds: []),
+        Trial(statements: [swallow, trigger("BEFORE UPDATE", on: "user_likes")], kinds: []),
+        Trial(
+            statements: [
+                swallow, trigger("BEFORE INSERT", on: "user_likes"),
+                "ALTER TABLE user_likes DISABLE TRIGGER \"a trigger\"",
+            ], kinds: []),
+        Trial(statements: ["ALTER TABLE user_likes ADD CHECK (user_id <> 13)"], kinds: []),
+        Trial(
+            statements: [
+                "CREATE TABLE users (id bigint PRIMARY KEY)",
+                "ALTER TABLE user_likes ADD FOREIGN KEY (user_id) REFERENCES users",
+            ], kinds: []),
+        Trial(statements: ["ALTER TABLE counters SET (fillfactor = 50)", "ANALYZE"], kinds: []),
+        Trial(
+            statements: [
+                "DROP TABLE user_likes",
+                """
+                CREATE TABLE user_likes (
+                    user_id bigint NOT NULL, item_id bigint NOT NULL, created_at timestamptz NOT NULL DEFAULT now(),
+                    item_type smallint NOT NULL, PRIMARY KEY (user_id, item_id, item_type))
+                PARTITION BY LIST (item_type)
+                """,
+                "CREATE TABLE posts PARTITION OF user_likes FOR VALUES IN (1) PARTITION BY RANGE (user_id)",
+                "CREATE TABLE most PARTITION OF posts DEFAULT",
+            ], kinds: []),
+    ]
+
+    @Test("What breaks no guarantee is left alone.", arguments: sound)
+    func isLeftAlone(trial: Trial) throws {
+        let database = try PostgresServer.shared.get().database()
+        let control = try database.connect()
+        for statement in trial.statements { try control.run(statement) }
+        #expect(try database.lane().misfits() == [])
+    }
+
+    @Test("Row security is found where it applies to the role.")
+    func rowSecurity() throws {
+        let database = try PostgresServer.shared.get().database()
+        let control = try database.connect()
+        let role = "role_\(control.processID)"
+        try control.run("CREATE ROLE \(role)")
+        try control.run("GRANT ALL ON ALL TABLES IN SCHEMA public TO \(role)")
+        try control.run("ALTER TABLE user_likes ENABLE ROW LEVEL SECURITY")
+        let lane = try database.lane()
+        // It does not apply to those who may pass it by.
+        #expect(try lane.misfits() == [])
+        try lane.connection.run("SET ROLE \(role)")
+        let found = try lane.misfits()
+        #expect(found.map(\.kind) == [.rowSecurity])
+        for misfit in found { try control.run(misfit.remedy) }
+        #expect(try lane.misfits() == [])
+        try lane.connection.run("RESET ROLE")
+        try control.run("DROP OWNED BY \(role)")
+        try control.run("DROP ROLE \(role)")
+    }
+
+    @Test("All that migrate makes is known, so that no table or column is left out.")
+    func complete() throws {
+        let control = try PostgresServer.shared.get().database().connect()
+        let made = try control.run(
+            """
+            SELECT table_name, column_name FROM information_schema.columns
+            WHERE table_schema = 'public' AND table_name <> 'likesd_schema'
+            """)
+        let known = Schema.tables.flatMap { table in table.columns.map { [table.name, $0.name] } }
+        #expect(Set(made) == Set(known))
+    }
+
+    @Test("There is something to find of every kind but foreign partitions, for which a server lacks the wrapper.")
+    func kinds() {
+        let tried = Set(Self.broken.flatMap(\.kinds) + [.rowSecurity, .foreign])
+        #expect(tried == Set(SchemaMisfit.Kind.allCases))
+    }
+}
+
+extension LaneTester {
+    fileprivate func misfits() throws -> [SchemaMisfit] {
+        guard case .misfits(let misfits) = try perform(.misfits(1)) else { throw Failure(text: "no such answer") }
+        return misfits
+    }
+}
