@@ -25,11 +25,11 @@ enum PreparedStatement: String, CaseIterable {
         switch self {
         case .fence: [.bigint, .bigint, .text]
         case .commit: [.bigint, .bigint, .smallint, .bigint, .text]
-        case .tend: [.bigint]
+        case .tend: [.bigint, .bigint]
         case .survey: [.bigint] + PostgresIdentity.columnTypes + [.text]
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
-        case .repairs: [.smallint, .bigint, .boolean]
+        case .repairs: [.smallint, .bigint, .bigint, .bigint, .bigint, .boolean]
         }
     }
 }

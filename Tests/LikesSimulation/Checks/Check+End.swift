@@ -18,7 +18,7 @@ extension Simulation {
                 }
             }
             for database in databases {
-                guard let version = database.state.repairs[item] else { continue }
+                guard let version = database.state.repairs[item]?.version else { continue }
                 fail(Violation(.repaired, "cache_repairs still has version \(version)", item: item))
             }
         }
