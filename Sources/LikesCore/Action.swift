@@ -44,8 +44,8 @@ package enum Action: Equatable, Sendable {
     case selectCounters(CallID, [Item])
     /// → `pairsSelected`
     case selectPairs(CallID, [Pair])
-    /// Up to `Limits.countersPerCallMax` items that Redis may not have, after the cursor → `repairsSelected`
-    case selectRepairs(CallID, after: RepairCursor?)
+    /// Up to `Limits.standard.countersPerCallMax` items that Redis may not have → `repairsSelected`
+    case selectRepairs(CallID, RepairSelect)
 
     // Backends
     /// Open the connection → `redisConnected`, `subscriberConnected`, `databaseConnected` or `lost`

@@ -97,7 +97,7 @@ extension Core {
         case .reload: reload(on: connection, into: &actions)
         case .like(let pair): change(pair, .like, on: connection, now: now, into: &actions)
         case .unlike(let pair): change(pair, .unlike, on: connection, now: now, into: &actions)
-        case .health: sessions.reply(healthReply(), on: connection, into: &actions)
+        case .health: sessions.reply(healthReply(now: now), on: connection, into: &actions)
         case .info(let section):
             sessions.reply(.text(infoText(section: section, now: now)), on: connection, into: &actions)
         case .metrics: sessions.reply(.text(metricsText(now: now)), on: connection, into: &actions)

@@ -103,6 +103,7 @@ package struct Core {
         laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
         doubts = Doubts(limits, now: now)
         trust = Trust(now: now)
+        repairs = Repairs(limits, seed: jitter.next())
         recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, limits: limits, now: now)
         heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, now: now)
     }

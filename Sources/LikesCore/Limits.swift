@@ -40,9 +40,22 @@ package struct Limits: Sendable {
     package static let batchRetriesMax = 8
     /// Users whose rate is counted in the process while Redis is away. At the limit a user's window may start anew.
     package var localRateUsersMax = 262_144
-    /// Items that Redis may lack, remembered until they are set there. With so many, no more of what other hosts say is
-    /// taken in, and Redis' counters are not read, until some are mended.
+    /// Items that Redis may lack, remembered until they are set there, some 80 bytes each. With so many, no more of what
+    /// other hosts say is taken in, and Redis' counters are not read, until some are mended.
     package var repairsMax = 131_072
+    /// Pages of repairs under way: one is read from PostgreSQL, one is set in Redis, one waits in between. An answer of
+    /// PostgreSQL's waits for two calls to Redis at most.
+    package static let repairPagesMax = 3
+    /// A page holds up to `countersPerCallMax` repairs, as many as Redis takes in this time …
+    package static let repairWriteMsMax: Int64 = 50
+    /// … but not fewer than this for its sake; the first ones are of this size …
+    package static let repairPageMin = 256
+    /// … and beyond that no more than this part of those that wait.
+    package static let repairPoolShare = 8
+    /// HEALTH tells of so many repairs …
+    package static let repairsShownMin = 8_192
+    /// … or when Redis has not been read because of them for this long.
+    package static let repairsShownMs: Int64 = 2_000
     /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts before it goes on.
     package var repairsUntoldMax = 4_096
     /// Items mended and still to be struck off.
@@ -53,8 +66,12 @@ package struct Limits: Sendable {
     package static let mendedWaitMs: Int64 = 200
     /// What other hosts could not write to Redis is looked up this often, with the beat, or up to a quarter later.
     package static let repairPassMs: Int64 = 3_000
-    /// … and after a look that failed, or found more than can be remembered, this much later.
+    /// … and after a look that failed this much later.
     package static let repairPassRetryMs: Int64 = 400
+    /// Each look finds the rows that were noted up to this long before, all rows at first …
+    package static let repairRowsSeenMs: Int64 = 10_000
+    /// … and all of them again this often, however many dead ones there are to go by.
+    package static let repairFullPassMs: Int64 = 30_000
     /// A lane whose row has a journal is tended at least this often …
     package static let laneTendMs: Int64 = 5_000
     /// … and taken for dead after this long, by PostgreSQL's clock …
@@ -107,7 +124,7 @@ package struct Limits: Sendable {
     package static let writingBeatMs: Int64 = 1_000
     /// A number that was not heard in time is waited for this much longer.
     package static let beatGraceMs: Int64 = 100
-    /// After a failed repair the next is tried this much later.
+    /// Repairs that failed are tried again this much later.
     package static let repairRetryMs: Int64 = 1_000
     /// A first retry of a lost backend after about this long, doubled each time …
     package static let reconnectMsMin: Int64 = 50

@@ -179,7 +179,7 @@ final class Daemon {
         case .checkSchema(let call): lane.perform(.misfits(call))
         case .selectCounters(let call, let items): reader.perform(.counters(call, items))
         case .selectPairs(let call, let pairs): reader.perform(.pairs(call, pairs))
-        case .selectRepairs(let call, let cursor): reader.perform(.repairs(call, after: cursor))
+        case .selectRepairs(let call, let select): reader.perform(.repairs(call, select))
         case .connect(let backend): connect(backend)
         case .disconnect(let backend): disconnect(backend)
         case .reload(let ticket): reload(for: ticket)

@@ -83,12 +83,12 @@ import Testing
         // What the server says of the commit all the same.
         script.commit(2, changed: [true], [counter(post, 1, 1)])
         #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
-        #expect(script.core.healthMessage.contains("waits for a synchronous standby"))
+        #expect(script.core.healthMessage(now: script.now).contains("waits for a synchronous standby"))
         script.connect(.lane)
         #expect(script.take() == [.fence(3, fence(of: script, rows(ann)))])
         // The fence waits as well, and is cancelled, too.
-        #expect(script.core.status == "down")
-        #expect(script.core.healthMessage.contains("waits for a synchronous standby"))
+        #expect(script.core.status(now: script.now) == "down")
+        #expect(script.core.healthMessage(now: script.now).contains("waits for a synchronous standby"))
         script.step { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
         script.fence(3, LaneState(epoch: 2, batch: 1, changed: [true]))
         script.connect(.lane)

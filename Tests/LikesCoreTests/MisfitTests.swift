@@ -19,7 +19,7 @@ import Testing
         script.send(.like(ann), on: client)
         script.commit(2, changed: [true, false], [counter(post, 1, 1)])
         #expect(disconnects(&script) == [.lane])
-        #expect(script.core.healthMessage.contains("likesctl verify"))
+        #expect(script.core.healthMessage(now: script.now).contains("likesctl verify"))
         script.connect(.lane)
         script.fence(3, LaneState(epoch: 2, batch: 1, changed: [true]))
         script.databaseHas(4, [counter(post, 1, 1)])

@@ -32,14 +32,15 @@ import Testing
             fence: LaneFence(lane: script.core.laneRow.lane, epoch: 1), repairs: [post], mended: [], journal: [])
         #expect(script.take() == [.reply(client, .change(changed: true, count: 8)), .tend(5, told)])
         script.tend(5)
-        #expect(script.core.repairs.count == 0)
+        #expect(script.core.repairs.contains(post))
+        #expect(script.core.repairs.untoldCount == 0)
         script.connect(.redis)
-        #expect(script.take() == [.selectRepairs(6, after: nil)])
+        let next = RepairSelect(after: RepairCursor(begin: 1))
+        #expect(script.take() == [.selectRepairs(6, next), .selectCounters(7, [post])])
         script.send(.count(other), on: client)
-        #expect(script.take() == [.selectCounters(7, [other])])
+        #expect(script.take() == [.selectCounters(8, [other])])
         script.repairs(6, [post])
-        #expect(script.take() == [.selectCounters(8, [post])])
-        script.databaseHas(8, [counter(post, 9, 6)])
+        script.databaseHas(7, [counter(post, 9, 6)])
         #expect(script.take() == [.writeThrough(9, counters: [counter(post, 9, 6)], recent: [])])
         script.send(.count(post), on: client)
         #expect(script.take() == [.selectCounters(10, [post])])
@@ -110,71 +111,268 @@ import Testing
     @Test("More repairs of other hosts than can be remembered: Redis is not read before some are mended")
     func moreRepairsThanCanBeRemembered() {
         var script = Script(up: [.redis, .lane, .reader], byHand: [.repairs])
-        var next: RepairCursor? = RepairCursor(typeNumber: 1, itemID: 0)
         var id: Int64 = 0
-        while next != nil {
-            let passes = script.take().compactMap { if case .selectRepairs(let call, _) = $0 { call } else { nil } }
+        var reads: [Action] = []
+        while true {
+            let actions = script.take()
+            reads += actions.filter { if case .selectCounters = $0 { true } else { false } }
+            let passes = actions.compactMap { if case .selectRepairs(let call, _) = $0 { call } else { nil } }
             guard let call = passes.first else { break }
-            script.repairs(
-                call, (0..<1_024).map { Item(type: 1, id: id + $0) },
-                next: RepairCursor(typeNumber: 1, itemID: id + 1_023))
             id += 1_024
-            next = script.core.repairs.isFull ? nil : next
+            script.repairs(
+                call, (0..<1_024).map { Item(type: 1, id: id - $0) },
+                next: RepairCursor(notedBy: 5, typeNumber: 2, itemID: id))
         }
         #expect(script.core.repairs.count == Limits.standard.repairsMax)
         #expect(script.core.readableGeneration == nil)
         #expect(script.core.writableGeneration != nil)
+        #expect(reads.count == 1, "one page at a time is read")
+        // The pass waits where it is until there is room for another page, then it goes on there.
+        var after: RepairCursor?
+        var did = reads
+        for _ in 0..<20 where after == nil {
+            for action in did {
+                switch action {
+                case .selectCounters(let call, let items): script.databaseHas(call, items.map { counter($0, 1, 1) })
+                case .writeThrough(let call, _, _, _): script.wroteThrough(call)
+                case .selectRepairs(_, let select): after = select.after
+                default: continue
+                }
+            }
+            did = script.take()
+        }
+        #expect(after == RepairCursor(notedBy: 5, typeNumber: 2, itemID: id))
+        #expect(script.core.readableGeneration == nil)
     }
 
     private static func permit(at now: Int64) -> WritePermit {
         WritePermit(generation: Script.generation, subscription: 1, era: 0, askedAt: .ms(now))
     }
 
+    private static func rows(_ items: Item..., version: Int64 = 1) -> [RepairRow] {
+        items.map { RepairRow(item: $0, version: version) }
+    }
+
+    private static func page(_ repairs: inout Repairs, at now: Int64) throws -> (page: UInt64, items: [Item]) {
+        let page = repairs.takePage(permit(at: now))
+        return try #require(page)
+    }
+
+    /// Those of the next page; none: there is no page.
+    private static func items(_ repairs: inout Repairs, at now: Int64) -> [Item] {
+        repairs.takePage(permit(at: now))?.items ?? []
+    }
+
+    private static func toWrite(_ repairs: inout Repairs) throws -> (page: UInt64, counters: [CounterState]) {
+        let write = repairs.takeToWrite(permit(at: 0))
+        return try #require(write)
+    }
+
+    /// Reads the next page, in which PostgreSQL has these.
+    private static func read(_ repairs: inout Repairs, _ counters: CounterState..., at now: Int64 = 0) {
+        guard let (page, items) = repairs.takePage(permit(at: now)) else { return }
+        #expect(Set(items) == Set(counters.map(\.item)))
+        repairs.read(page, counters)
+    }
+
+    /// What the next page writes.
+    private static func written(_ repairs: inout Repairs, at now: Int64 = 0) -> [CounterState] {
+        repairs.takeToWrite(permit(at: now))?.counters ?? []
+    }
+
     @Test("A counter that changes while its repair is on the way is repaired again, and told again")
-    func aCounterThatChangesWhileItsRepairIsOnTheWay() {
+    func aCounterThatChangesWhileItsRepairIsOnTheWay() throws {
         var repairs = Repairs()
-        func write(_ counter: CounterState) -> [CounterState] {
-            let (_, read) = repairs.takeToRead(max: 10, now: .ms(0))
-            repairs.settle([counter], read: read, Self.permit(at: 0))
-            return repairs.takeToWrite(max: 10, Self.permit(at: 0))
-        }
-        repairs.learn([post])
-        let first = write(counter(post, 1, 1))
+        repairs.learn(Self.rows(post))
+        Self.read(&repairs, counter(post, 1, 1))
+        let (first, counters) = try Self.toWrite(&repairs)
         repairs.note([post])
-        repairs.wrote(first)
+        repairs.wrote(first, counters, now: .ms(0))
         #expect(repairs.untoldItems == [post])
-        let second = write(counter(post, 2, 2))
-        #expect(second == [counter(post, 2, 2)])
-        repairs.wrote(second)
+        Self.read(&repairs, counter(post, 2, 2))
+        let (second, again) = try Self.toWrite(&repairs)
+        #expect(again == [counter(post, 2, 2)])
+        repairs.wrote(second, again, now: .ms(0))
         #expect(repairs.takeMended(max: 10) == [counter(post, 2, 2)])
         #expect(repairs.untoldCount == 0)
     }
 
     @Test("Of several reads of one item only the last counts")
-    func ofSeveralReadsOnlyTheLastCounts() {
+    func ofSeveralReadsOnlyTheLastCounts() throws {
         var repairs = Repairs()
         repairs.note([post])
-        let first = repairs.takeToRead(max: 10, now: .ms(0))
+        let first = try Self.page(&repairs, at: 0)
         repairs.note([post])
-        let second = repairs.takeToRead(max: 10, now: .ms(0))
+        let second = try Self.page(&repairs, at: 0)
         #expect((first.items, second.items) == ([post], [post]))
-        repairs.settle([counter(post, 1, 1)], read: first.read, Self.permit(at: 0))
-        #expect(repairs.takeToWrite(max: 10, Self.permit(at: 0)) == [])
-        repairs.settle([counter(post, 2, 2)], read: second.read, Self.permit(at: 0))
-        #expect(repairs.takeToWrite(max: 10, Self.permit(at: 0)) == [counter(post, 2, 2)])
+        repairs.read(first.page, [counter(post, 1, 1)])
+        #expect(Self.written(&repairs) == [])
+        repairs.read(second.page, [counter(post, 2, 2)])
+        #expect(Self.written(&repairs) == [counter(post, 2, 2)])
     }
 
-    @Test("What was read too long ago is read again before it is set")
-    func whatWasReadTooLongAgoIsReadAgain() {
+    @Test("A row that is newer than an answer on its way is read again; an old one is not")
+    func aRowThatIsNewerThanAnAnswerOnItsWay() throws {
+        var repairs = Repairs()
+        repairs.learn(Self.rows(post, version: 2))
+        let first = try Self.page(&repairs, at: 0)
+        repairs.learn(Self.rows(post, version: 2))
+        #expect(Self.items(&repairs, at: 0).isEmpty)
+        repairs.learn(Self.rows(post, version: 3))
+        repairs.read(first.page, [counter(post, 2, 2)])
+        #expect(Self.written(&repairs) == [])
+        Self.read(&repairs, counter(post, 3, 3))
+        #expect(Self.written(&repairs) == [counter(post, 3, 3)])
+    }
+
+    @Test("What was read too long ago is read again after a while, and holds up no other page")
+    func whatWasReadTooLongAgoIsReadAgain() throws {
         var repairs = Repairs()
         repairs.note([post])
-        let (_, read) = repairs.takeToRead(max: 10, now: .ms(0))
-        repairs.settle([counter(post, 1, 1)], read: read, Self.permit(at: 0))
+        Self.read(&repairs, counter(post, 1, 1))
         let late = Limits.answerAgeMsMax + 1
-        #expect(repairs.takeToWrite(max: 10, Self.permit(at: late)) == [])
+        #expect(Self.written(&repairs, at: late) == [])
         // After a slow answer the others are told first.
-        #expect(repairs.retryAt == .ms(late + Limits.repairRetryMs))
-        #expect(repairs.takeToRead(max: 10, now: .ms(late + Limits.repairRetryMs)).items == [post])
+        #expect(repairs.wakeAt == .ms(late + Limits.repairRetryMs))
+        repairs.note([other])
+        Self.read(&repairs, counter(other, 1, 1), at: late)
+        #expect(Self.written(&repairs, at: late) == [counter(other, 1, 1)])
+        #expect(Self.items(&repairs, at: late).isEmpty)
+        #expect(Self.items(&repairs, at: late + Limits.repairRetryMs) == [post])
+    }
+
+    @Test("Of many repairs, no more pages are under way than the limit")
+    func noMorePagesAreUnderWayThanTheLimit() throws {
+        var repairs = Repairs()
+        repairs.note((1...20_000).map { Item(type: 0, id: Int64($0)) })
+        var pages: [Repairs.PageNumber] = []
+        while let page = repairs.takePage(Self.permit(at: 0)) { pages.append(page.page) }
+        #expect(pages.count == Limits.repairPagesMax)
+        repairs.readFailed(pages[1], now: .ms(0))
+        #expect(!Self.items(&repairs, at: 0).isEmpty)
+        #expect(Self.items(&repairs, at: 0).isEmpty)
+    }
+
+    @Test("Pages grow while Redis takes them quickly, and shrink where it does not, or where answers come too late")
+    func pagesGrowAndShrink() throws {
+        var repairs = Repairs()
+        repairs.note((1...20_000).map { Item(type: 0, id: Int64($0)) })
+        func goThrough(writeMs: Int64) throws -> Int {
+            let (page, items) = try Self.page(&repairs, at: 0)
+            repairs.read(page, items.map { counter($0, 1, 1) })
+            let write = try Self.toWrite(&repairs)
+            repairs.wrote(write.page, write.counters, now: .ms(writeMs))
+            return items.count
+        }
+        #expect(try (0..<5).map { _ in try goThrough(writeMs: 5) } == [256, 512, 1_024, 1_024, 1_024])
+        let slow = Limits.repairWriteMsMax + 1
+        #expect(try (0..<5).map { _ in try goThrough(writeMs: slow) } == [1_024, 512, 256, 256, 256])
+        let (page, items) = try Self.page(&repairs, at: 0)
+        repairs.read(page, items.map { counter($0, 1, 1) })
+        #expect(Self.written(&repairs, at: Limits.answerAgeMsMax + 1) == [])
+        let smaller = try Self.page(&repairs, at: 0)
+        #expect(smaller.items.count == 128)
+    }
+
+    @Test("What another host has set is not set here, unless it is on its way; an older one says nothing")
+    func whatAnotherHostHasSetIsNotSetHere() throws {
+        var repairs = Repairs()
+        let third = Item(type: 0, id: 3)
+        repairs.learn(Self.rows(post, other, third, version: 5))
+        repairs.heard(counter(post, 4, 4))
+        #expect(repairs.contains(post))
+        repairs.heard(counter(post, 5, 5))
+        #expect(!repairs.contains(post))
+        let (page, items) = try Self.page(&repairs, at: 0)
+        #expect(Set(items) == [other, third])
+        repairs.read(page, [counter(other, 6, 6), counter(third, 6, 6)])
+        repairs.heard(counter(third, 7, 7))
+        let write = try Self.toWrite(&repairs)
+        #expect(write.counters == [counter(other, 6, 6)])
+        // Its own message, before the answer.
+        repairs.heard(counter(other, 6, 6))
+        repairs.wrote(write.page, write.counters, now: .ms(0))
+        #expect(repairs.takeMended(max: 10) == [counter(other, 6, 6)])
+        #expect((repairs.count, repairs.doneTotal, repairs.sparedTotal) == (0, 1, 2))
+    }
+
+    @Test("Of an item of which no version is known, what is heard proves nothing")
+    func ofAnItemOfWhichNoVersionIsKnown() {
+        var repairs = Repairs()
+        repairs.note([post])
+        repairs.note([counter(other, 5, 5)])
+        repairs.heard(counter(post, 100, 100))
+        repairs.heard(counter(other, 5, 5))
+        #expect(repairs.contains(post))
+        #expect(!repairs.contains(other))
+        #expect(repairs.untoldItems == [post])
+    }
+
+    @Test("A row that is deleted but was seen before is not repaired again")
+    func aRowThatIsDeletedButWasSeenBefore() throws {
+        var repairs = Repairs()
+        repairs.learn(Self.rows(post))
+        Self.read(&repairs, counter(post, 1, 1))
+        let write = try Self.toWrite(&repairs)
+        repairs.wrote(write.page, write.counters, now: .ms(0))
+        let mended = repairs.takeMended(max: 10)
+        repairs.learn(Self.rows(post))
+        #expect(repairs.count == 0)
+        repairs.struck(mended, mayBeSeen: true)
+        repairs.learn(Self.rows(post))
+        #expect(repairs.count == 0)
+        // A newer one is.
+        repairs.learn(Self.rows(post, version: 2))
+        #expect(repairs.count == 1)
+        repairs.heard(counter(post, 2, 2))
+        repairs.forgetStruckOff()
+        // The row was passed over, since another host was at it.
+        repairs.learn(Self.rows(post))
+        #expect(repairs.count == 1)
+    }
+
+    @Test("A new marker settles what was known to be missing when its call was sent, and nothing that came later")
+    func aNewMarkerSettlesWhatWasKnownToBeMissing() {
+        var repairs = Repairs()
+        repairs.note([post])
+        repairs.beginVerifying()
+        repairs.note([other])
+        repairs.verified(isNew: false)
+        #expect(repairs.count == 2)
+        repairs.beginVerifying()
+        repairs.note([post])
+        repairs.verified(isNew: true)
+        #expect(repairs.untoldItems == [post])
+        #expect(!repairs.contains(other))
+        #expect(Self.items(&repairs, at: 0) == [post])
+    }
+
+    @Test("Redis made anew by this host needs none of the repairs known before")
+    func redisMadeAnewByThisHost() throws {
+        var script = Script(byHand: [.verify, .tend])
+        _ = script.take()
+        script.lose(.redis)
+        script.step { core, now, _ in core.noteMissing([post], now: now) }
+        for action in script.take() { if case .tend(let call, _) = action { script.tend(call) } }
+        script.step { core, now, _ in core.noteMissing([other], now: now) }
+        #expect(script.core.repairs.count == 2)
+        script.connect(.redis)
+        // It looks at the marker, at the database, and makes one.
+        for _ in 0..<4 {
+            for action in script.take() {
+                switch action {
+                case .verify(let call, let request):
+                    let made = request.new.map {
+                        Generation(server: "new:repl", database: Script.history, token: $0.token)
+                    }
+                    script.verify(call, made)
+                case .tend(let call, _): script.tend(call)
+                default: continue
+                }
+            }
+        }
+        #expect(script.core.trust.generation != nil)
+        #expect(script.core.repairs.count == 0)
     }
 
     /// The reads, writes and passes that a script's core asks for, answered as by backends that have `rows` to repair.
@@ -230,14 +428,17 @@ import Testing
     }
 
     @Test("Without the lane, mended rows wait for it within a limit")
-    func mendedRowsWaitWithinALimit() {
+    func mendedRowsWaitWithinALimit() throws {
         var repairs = Repairs()
         let items = (0..<Limits.standard.repairsMendedMax + 10).map { Item(type: 0, id: Int64($0)) }
-        repairs.learn(items)
-        let (taken, read) = repairs.takeToRead(max: .max, now: .ms(0))
-        repairs.settle(taken.map { counter($0, 1, 1) }, read: read, Self.permit(at: 0))
-        repairs.wrote(repairs.takeToWrite(max: .max, Self.permit(at: 0)))
+        repairs.learn(items.map { RepairRow(item: $0, version: 1) })
+        while let (page, items) = repairs.takePage(Self.permit(at: 0)) {
+            repairs.read(page, items.map { counter($0, 1, 1) })
+            let write = try Self.toWrite(&repairs)
+            repairs.wrote(write.page, write.counters, now: .ms(0))
+        }
         #expect(repairs.mendedCount == Limits.standard.repairsMendedMax)
+        #expect(!repairs.hasRoomForMended)
         #expect(repairs.count == 0)
     }
 
@@ -312,15 +513,16 @@ import Testing
         #expect(script.take() == [.stopped])
     }
 
-    @Test("Queues of repairs do not grow while nothing can be read or written")
-    func queuesOfRepairsDoNotGrow() throws {
+    @Test("The pool's places do not grow while nothing can be read or written")
+    func placesDoNotGrow() throws {
         var repairs = Repairs()
-        let permit = WritePermit(generation: Script.generation, subscription: 1, era: 0, askedAt: .ms(0))
         for version in 1...10_000 as ClosedRange<Int64> {
-            repairs.reread([post])
-            repairs.know(counter(post, version, version), permit)
+            repairs.note([counter(post, version, version)])
+            repairs.know([counter(post, version, version)], Self.permit(at: 0))
         }
-        #expect(repairs.placesCount <= 2 * (2 + 1_024) + 2)
-        #expect(repairs.takeToWrite(max: 10, permit).map(\.version) == [10_000])
+        #expect(repairs.placesCount <= 2 + Limits.standard.countersPerCallMax)
+        #expect(repairs.pagesCount <= Limits.repairPagesMax)
+        Self.read(&repairs, counter(post, 10_000, 10_000))
+        #expect(Self.written(&repairs).map(\.version) == [10_000])
     }
 }

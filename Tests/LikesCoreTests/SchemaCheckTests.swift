@@ -38,7 +38,7 @@ import Testing
         let actions = script.take()
         #expect(actions.contains(.disconnect(.lane)))
         #expect(actions.contains(.disconnect(.reader)))
-        #expect(script.core.healthMessage.hasPrefix("next: psql -c"))
+        #expect(script.core.healthMessage(now: script.now).hasPrefix("next: psql -c"))
         script.send(.like(ann), on: client)
         script.pass(ms: 500)
         let replies = script.replies(client)

@@ -94,7 +94,7 @@ struct Script {
         case .checkSchema(let call): return .checkSchema(number(call))
         case .selectCounters(let call, let items): return .selectCounters(number(call), items)
         case .selectPairs(let call, let pairs): return .selectPairs(number(call), pairs)
-        case .selectRepairs(let call, let after): return .selectRepairs(number(call), after: after)
+        case .selectRepairs(let call, let select): return .selectRepairs(number(call), select)
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return action
         }
     }
@@ -129,7 +129,8 @@ struct Script {
         case .tend(let call, _): core.tended(call, now: now, into: &new)
         case .survey(let call, _): core.surveyed(call, survey(), now: now, into: &new)
         case .checkSchema(let call): core.schemaChecked(call, nil, now: now, into: &new)
-        case .selectRepairs(let call, _): core.repairsSelected(call, [], next: nil, now: now, into: &new)
+        case .selectRepairs(let call, _):
+            core.repairsSelected(call, RepairRows(rows: [], next: nil, horizon: 1), now: now, into: &new)
         case .fill(let call, _, _): core.filled(call, now: now, into: &new)
         case .beat(let number): core.heardBeat(number, now: now, into: &new)
         case .readCounters(let call, _, _): core.countersRead(call, [], now: now, into: &new)
@@ -207,14 +208,26 @@ struct Script {
         step { core, now, actions in core.fencedOff(call, now: now, into: &actions) }
     }
 
-    mutating func tend(_ call: CallID) {
+    mutating func tend(_ call: CallID, settledUpTo: Int64? = nil) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.tended(call, now: now, into: &actions) }
+        step { core, now, actions in core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions) }
     }
 
-    mutating func repairs(_ call: CallID, _ items: [Item], next: RepairCursor? = nil) {
+    /// Rows that ask for version 1.
+    mutating func repairs(
+        _ call: CallID, _ items: [Item], version: Int64 = 1, notedBy: Int64 = 1, next: RepairCursor? = nil,
+        horizon: Int64 = 1, hasSettled: Bool = false
+    ) {
+        let rows = items.map { RepairRow(item: $0, version: version, notedBy: notedBy) }
+        repairs(call, rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
+    }
+
+    mutating func repairs(
+        _ call: CallID, rows: [RepairRow], next: RepairCursor? = nil, horizon: Int64 = 1, hasSettled: Bool = false
+    ) {
+        let page = RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
         let call = calls[Int(call)]
-        step { core, now, actions in core.repairsSelected(call, items, next: next, now: now, into: &actions) }
+        step { core, now, actions in core.repairsSelected(call, page, now: now, into: &actions) }
     }
 
     mutating func verify(
@@ -296,4 +309,11 @@ let bob = Pair(user: 2, item: post)
 
 func counter(_ item: Item, _ count: Int64, _ version: Int64) -> CounterState {
     CounterState(item: item, count: count, version: version)
+}
+
+/// The first page of a pass over the whole table.
+let allRepairs = RepairSelect(after: RepairCursor(begin: 0))
+
+extension RepairRow {
+    init(item: Item, version: Int64) { self.init(item: item, version: version, notedBy: 1) }
 }

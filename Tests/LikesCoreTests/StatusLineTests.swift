@@ -10,7 +10,7 @@ extension Script {
 
     /// The message of HEALTH.
     fileprivate func message() -> String? {
-        guard case .map(let fields) = core.healthReply(),
+        guard case .map(let fields) = core.healthReply(now: .ms(0)),
             let place = fields.firstIndex(of: .text("message")), case .bulk(let text) = fields[place + 1]
         else { return nil }
         return String(decoding: text, as: UTF8.self)

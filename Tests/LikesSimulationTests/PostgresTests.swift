@@ -160,6 +160,6 @@ private struct Database {
         database.run()
         #expect(database.postgres.state.lanes.map(\.epoch) == [2])
         #expect(database.postgres.state.lanes.first?.journal == [])
-        #expect(database.postgres.state.repairs[0] == 1)
+        #expect(database.postgres.state.repairs[0]?.version == 1)
     }
 }

@@ -159,13 +159,13 @@ final class LaneTester {
         return try answer(call)
     }
 
-    func repairs(after cursor: RepairCursor?) throws -> (items: [Item], next: RepairCursor?) {
-        let call = ReaderCall.repairs(1, after: cursor)
+    func repairs(_ select: RepairSelect) throws -> RepairRows {
+        let call = ReaderCall.repairs(1, select)
         call.write(to: &parameters, types: types)
         try send(call.statement)
         let answer = try result { try call.answer($0, types: types) }
-        guard case .repairs(let items, let next) = answer else { throw Failure(text: "no repairs: \(answer)") }
-        return (items, next)
+        guard case .repairs(let page) = answer else { throw Failure(text: "no repairs: \(answer)") }
+        return page
     }
 
     private func result<Value>(_ body: (borrowing StatementResult) throws -> Value) throws -> Value {

@@ -5,9 +5,9 @@ enum Call {
     case verify(VerifyRequest)
     case admission([ChangeIndex])
     case readCounters([Item], Generation)
-    case writeThrough([ChangeIndex], [Item], WritePermit)
-    /// Counters that Redis missed earlier.
-    case repair([CounterState], WritePermit)
+    case writeThrough([ChangeIndex], [CounterState], WritePermit)
+    /// A page of counters that Redis missed earlier.
+    case repair(Repairs.PageNumber, [CounterState], WritePermit)
     case fill(WritePermit)
     case fence
     case commit(SentBatch)
@@ -72,14 +72,15 @@ enum CounterSelect {
     /// Committed changes that still owe their item's count.
     case changes([ChangeIndex])
     /// Repairs that have to know what was committed.
-    case repairs([Item], read: UInt64, WritePermit)
+    case repairs(Repairs.PageNumber, count: Int, WritePermit)
     /// Counters of which a newer version was spoken of than PostgreSQL had, in the era in which that was.
     case doubts([Doubts.Claim], era: Int64)
 
     /// How many counters were asked for.
     var count: Int {
         switch self {
-        case .fetches(let items, _), .repairs(let items, _, _): items.count
+        case .fetches(let items, _): items.count
+        case .repairs(_, let count, _): count
         case .doubts(let claims, _): claims.count
         case .changes(let changes): changes.count
         }
@@ -139,11 +140,11 @@ struct Calls {
         return given
     }
 
-    /// The items of counters on their way to Redis, oldest first.
-    var writtenThrough: [[Item]] {
+    /// The counters on their way to Redis, oldest first.
+    var writtenThrough: [[CounterState]] {
         guard self[.writeThrough] > 0, let sent = sent[.redis] else { return [] }
         return (0..<sent.count).compactMap { place in
-            if case .writeThrough(_, let items, _)? = table[sent[place].0] { items } else { nil }
+            if case .writeThrough(_, let counters, _)? = table[sent[place].0] { counters } else { nil }
         }
     }
 }

@@ -43,7 +43,7 @@ extension Core {
             actions.append(.log(.warning, "\(Self.name(backend)) lost: \(failure.text)"))
         }
         switch backend {
-        case .redis: trust.lose()
+        case .redis: trust.lose(now: now)
         case .lane:
             laneRow.epoch = nil
             laneRow.trouble = failure
@@ -51,7 +51,7 @@ extension Core {
         }
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
         switch backend {
-        case .redis: repairs.forgetTold()
+        case .redis: repairs.rereadAll()
         case .subscriber: if wasUp { doubtMessages() }
         case .lane: for index in parked.takeAll().reversed() { laneQueue.prepend(index) }
         case .reader: readerLost(now: now, into: &actions)
@@ -178,11 +178,12 @@ extension Core {
         case .readCounters(let items, _):
             for item in items { moveToDatabase(item) }
             serveStale(items, now: now, into: &actions)
-        case .repair(let counters, _): repairs.writeFailed(counters, now: now)
-        case .writeThrough(let written, let items, _):
-            noteMissing(items, now: now)
+        case .repair(let page, _, _): repairs.writeFailed(page, now: now)
+        case .writeThrough(let written, let counters, _):
+            noteMissing(counters, now: now)
             finishWritten(written, now: now, into: &actions)
-        case .verify, .fill, .fence, .survey, .checkSchema: return
+        case .verify: repairs.verified(isNew: false)
+        case .fill, .fence, .survey, .checkSchema: return
         case .commit(let sent): laneRow.unresolved = sent
         case .tend(let request): tendingFailed(request, now: now)
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
@@ -202,7 +203,7 @@ extension Core {
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
         case .selectCounters(.fetches(let items, _)):
             for item in items { moveToDatabase(item) }
-        case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
+        case .selectCounters(.repairs(let page, _, _)): repairs.readFailed(page, now: now)
         // What is contradicted will be so again.
         case .selectCounters(.doubts): return
         case .selectCounters(.changes(let owing)):
@@ -287,7 +288,7 @@ extension Core {
                     }
                 }
             }
-        case .selectCounters(.repairs(let items, let read, _)): repairs.readFailed(items, read: read, now: now)
+        case .selectCounters(.repairs(let page, _, _)): repairs.readFailed(page, now: now)
         case .selectCounters(.doubts): return
         case .selectCounters(.changes(let owing)):
             // Committed, only the count is missing.

@@ -43,7 +43,7 @@ extension Core {
         consider(standbyRetryAt)
         if canAskPrimary, calls[.doubt] == 0 { consider(doubts.dueAt) }
         if redis.isUp, subscriber.isUp { consider(heartbeat.nextAt) }
-        if safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay {
+        if safeguards.repairTable, canAskPrimary, trust.generation != nil, trust.pass == nil {
             consider(trust.nextPassAt)
         }
         consider(calls.oldestSent(.redis)?.adding(ms: redisTimeoutMs))

@@ -35,29 +35,41 @@ extension Core {
     // MARK: What others could not write
 
     mutating func sendRepairPass(now: Instant, into actions: inout [Action]) {
-        guard safeguards.repairTable, canAskPrimary, trust.generation != nil, !trust.isPassUnderWay else { return }
+        guard safeguards.repairTable, canAskPrimary, trust.generation != nil else { return }
+        if let pass = trust.pass {
+            guard let cursor = pass.pausedAt, !repairs.isFull else { return }
+            trust.resumePass()
+            return askForRepairs(RepairSelect(after: cursor), now: now, into: &actions)
+        }
         // A host at rest wakes up for both at once.
         let isAwake = redis.isUp && subscriber.isUp && heartbeat.nextAt <= now
         guard trust.nextPassAt <= (isAwake ? now.adding(ms: Limits.repairPassMs / 4) : now) else { return }
-        trust.beginPass()
-        askForRepairs(after: nil, now: now, into: &actions)
+        askForRepairs(trust.beginPass(now: now), now: now, into: &actions)
     }
 
-    private mutating func askForRepairs(after cursor: RepairCursor?, now: Instant, into actions: inout [Action]) {
-        actions.append(.selectRepairs(calls.begin(.selectRepairs, now: now), after: cursor))
+    private mutating func askForRepairs(_ select: RepairSelect, now: Instant, into actions: inout [Action]) {
+        actions.append(.selectRepairs(calls.begin(.selectRepairs, now: now), select))
     }
 
-    /// A page of `cache_repairs`. `next` nil: there are no more.
+    /// A page of `cache_repairs`.
     package mutating func repairsSelected(
-        _ call: CallID, _ items: [Item], next: RepairCursor?, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ page: RepairRows, now: Instant, into actions: inout [Action]
     ) {
         guard case .selectRepairs? = calls.end(call) else { return }
         reader.proved()
-        if trust.generation != nil { repairs.learn(items) }
-        if let next, trust.generation != nil, !repairs.isFull {
-            return askForRepairs(after: next, now: now, into: &actions)
+        guard let pass = trust.pass, pass.counts else { return endRepairPass(isWhole: false, now: now) }
+        trust.continuePass(horizon: page.horizon)
+        // What Redis was heard to take a moment ago is left to who has set it, and looked at again by the next passes.
+        let rows = page.rows.filter { $0.notedBy < pass.leftFrom || !recent.hasTaken($0) }
+        repairs.learn(rows, leftFrom: pass.leftFrom)
+        repairs.forgetStruckOff()
+        if page.hasSettled, laneRow.settled == nil {
+            laneRow.settled = SettledRepairs(before: trust.settledBefore)
+            laneRow.tend(by: now)
         }
-        endRepairPass(isWhole: next == nil, now: now)
+        guard let next = page.next else { return endRepairPass(isWhole: true, now: now) }
+        if repairs.isFull || trust.generation == nil { return trust.pausePass(after: next, now: now) }
+        askForRepairs(RepairSelect(after: next), now: now, into: &actions)
     }
 
     mutating func endRepairPass(isWhole: Bool, now: Instant) {
@@ -92,14 +104,20 @@ extension Core {
     ) {
         guard token == trust.token else { return }
         statistics.countersHeard += Int64(counters.count)
+        var contested: [CounterState] = []
         for counter in counters {
             cache.update(counter)
             noteNewer(counter)
-            guard recent.hear(counter, now: now), safeguards.counterMemory else { continue }
-            noteMissing([counter.item], now: now)
-            // The newest is known already: no need to wait for PostgreSQL.
-            repairs.know(recent.newest(counter), writePermit(now: now))
+            if recent.hear(counter, now: now), safeguards.counterMemory {
+                contested.append(recent.newest(counter))
+            } else if repairs.count > 0 {
+                repairs.heard(counter)
+            }
         }
+        guard !contested.isEmpty else { return }
+        noteMissing(contested.map(\.item), now: now)
+        // The newest is known already: no need to wait for PostgreSQL.
+        repairs.know(contested, writePermit(now: now))
     }
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
@@ -169,18 +187,28 @@ extension Core {
         // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
         if !permit.holds(current) { noteMissing(counters.map(\.item), now: now) }
         let newest = written(counters, isFill: false, now: now)
-        let id = calls.begin(.writeThrough(waiting, newest.map(\.item), current), now: now)
+        let id = calls.begin(.writeThrough(waiting, newest, current), now: now)
         actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))
         return true
     }
 
-    mutating func sendRepairs(now: Instant, into actions: inout [Action]) {
+    /// Takes the next page of repairs, one at a time, as long as what was mended can be struck off.
+    mutating func readRepairs(now: Instant, into actions: inout [Action]) {
+        guard reader.isUp, canAskPrimary, writableGeneration != nil, calls[.repairRead] == 0 else { return }
+        let strikesOff = lane.isUp && laneRow.tendNotBefore <= now
+        guard repairs.hasRoomForMended || !strikesOff else { return }
+        let permit = writePermit(now: now)
+        guard let (page, items) = repairs.takePage(permit) else { return }
+        let select = CounterSelect.repairs(page, count: items.count, permit)
+        actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), items))
+    }
+
+    mutating func writeRepairs(now: Instant, into actions: inout [Action]) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
         let permit = writePermit(now: now)
-        let read = repairs.takeToWrite(max: limits.countersPerCallMax, permit)
-        guard !read.isEmpty else { return }
+        guard let (page, read) = repairs.takeToWrite(permit) else { return }
         let counters = written(read, isFill: false, now: now)
-        let id = calls.begin(.repair(counters, permit), now: now)
+        let id = calls.begin(.repair(page, counters, permit), now: now)
         actions.append(.writeThrough(id, generation, counters: counters, recent: []))
     }
 

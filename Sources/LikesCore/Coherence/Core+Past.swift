@@ -9,6 +9,7 @@ extension Core {
     mutating func verifyRedis(makes: Bool = false, now: Instant, into actions: inout [Action]) {
         guard redis.isUp, trust.generation == nil, calls[.verify] == 0 else { return }
         let new = makes ? VerifyRequest.New(token: Self.token(jitter.next()), since: past.since) : nil
+        if makes { repairs.beginVerifying() }
         let request = VerifyRequest(database: past.history, era: past.era, new: new)
         actions.append(.verify(calls.begin(.verify(request), now: now), request))
     }
@@ -22,6 +23,7 @@ extension Core {
         redisRefusals[.verifying] = nil
         if let found, isPromoted(found.database) { leaveOldPrimary(found.database, now: now, into: &actions) }
         guard let found, isOfThisLife && found.fits(past.history, era: past.era) || !safeguards.generationCheck else {
+            repairs.verified(isNew: false)
             if let found, isOfThisLife, isShared(found.database, now: now) {
                 return leaveToOthers(now: now, into: &actions)
             }
@@ -29,17 +31,21 @@ extension Core {
             laneRow.surveyAt = now
             return
         }
+        let isMade = found.token == request.new?.token
+        repairs.verified(isNew: isMade)
         if found.era > past.era, past.history != nil || past.era > 0 {
             actions.append(.log(.warning, "another host found that the database went back: what is cached is dropped"))
             forgetPast()
         }
         past.join(era: found.era)
+        let isOutdated = trust.isOutdated(by: found, now: now)
+        if isOutdated { repairs.forgetTold() }
         if found.token != trust.token {
-            repairs.rereadAll()
+            recent.forgetTold()
             actions.append(.log(.notice, "Redis' counters are of generation \(found.token)"))
         }
         redis.proved()
-        trust.verified(found, isMade: found.token == request.new?.token, now: now)
+        trust.verified(found, isMade: isMade, knowsMore: !isOutdated, now: now)
         laneRow.surveyAt = now
     }
 
@@ -189,13 +195,15 @@ extension Core {
         recent.removeAll()
         doubts.removeAll()
         repairs.rereadAll()
+        // Numbers of transactions go back as well.
+        laneRow.settled = nil
     }
 
     private mutating func reverify(now: Instant, into actions: inout [Action]) {
         guard safeguards.generationCheck, let generation = trust.generation,
             !generation.fits(past.history, era: past.era)
         else { return }
-        trust.disown()
+        trust.disown(now: now)
         repairs.forgetTold()
         verifyRedis(now: now, into: &actions)
     }

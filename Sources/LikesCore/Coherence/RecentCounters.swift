@@ -34,6 +34,8 @@ struct RecentCounters {
         var newestAt: Instant
         /// The newest version told by Redis; −1: none.
         var told: Int64 = -1
+        /// The one told last.
+        var lastTold: Int64 = -1
         /// The version this host filled in last; `max`: none.
         var filled = Int64.max
         var isWritten = false
@@ -96,8 +98,17 @@ struct RecentCounters {
             isOld = counter.version < entry.told || entry.filled < counter.version
             if entry.filled < counter.version { entry.filled = .max }
             entry.told = max(entry.told, counter.version)
+            entry.lastTold = counter.version
         }
         return isOld
+    }
+
+    /// Whether the last that Redis was heard to take of the item is what the row asks for, or newer.
+    func hasTaken(_ row: RepairRow) -> Bool { entries[row.item].map { $0.lastTold >= row.version } ?? false }
+
+    /// Redis' data is another: what it was heard to take before is not in there.
+    mutating func forgetTold() {
+        for place in entries.values.indices { entries.values[place].lastTold = -1 }
     }
 
     /// All messages that were sent before this moment were heard.

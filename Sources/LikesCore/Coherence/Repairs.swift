@@ -3,46 +3,88 @@ import LikesProtocol
 /// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Until each is set
 /// there again, confirmed, Redis is not asked for it.
 ///
+/// They are repaired in *pages*: some are taken from the pool, at random, so that hosts which repair the same take
+/// different ones; read from PostgreSQL; set in Redis; and struck off. Few pages are under way at once, and the next is
+/// taken when one is through, so that no answer of PostgreSQL's waits until it is too old to be written. A page that
+/// fails goes back into the pool and waits for a time of its own; no other waits with it.
+///
 /// What only this process knows is *untold*: it stands in the journal of each batch until `cache_repairs` has it. What
-/// is told can be forgotten here while Redis is out of reach.
+/// is told can be forgotten here.
 struct Repairs {
-    private let limits: Limits
+    typealias PageNumber = UInt64
 
-    init(_ limits: Limits = .standard) { self.limits = limits }
-
-    private enum State {
-        /// To be read from PostgreSQL.
-        case unread
-        /// By the read of that number, and no earlier one.
-        case reading(UInt64)
-        /// To be set in Redis, as long as the permit holds.
-        case known(CounterState, WritePermit)
-        /// On its way to Redis.
-        case writing(CounterState)
-    }
+    /// Nobody knows which version Redis is to have.
+    private static let unknown = Int64.max
 
     private struct Entry {
-        var state: State
+        /// Redis is to have this version at least; `unknown`: the one that PostgreSQL has.
+        var version: Int64
+        /// The page it is in; 0: none, it is in the pool.
+        var page: PageNumber = 0
         /// `cache_repairs` has a row of it, to be deleted once it is mended.
-        var isTold: Bool
+        var isTold = false
+    }
+
+    private struct Page {
+        enum Stage {
+            /// PostgreSQL was asked.
+            case reading
+            /// To be set in Redis, as long as the permit holds.
+            case read([CounterState])
+            /// On its way to Redis since then.
+            case writing(since: Instant)
+        }
+
+        var number: PageNumber
+        var items: [Item]
+        /// Given before PostgreSQL was asked.
+        var permit: WritePermit
+        var stage = Stage.reading
     }
 
     private var entries: [Item: Entry] = [:]
+    /// The places of entries that wait for a page, in no order; some are left behind by what waits no more.
+    private var pool: [Item] = []
+    private var pages: [Page] = []
+    private var lastPage: PageNumber = 0
+    /// Pages that failed, back in the pool once their time has come; all wait equally long, so the first is the next.
+    private var heldBack = Ring<(until: Instant, items: [Item])>()
+    /// Items in a page: more as long as Redis takes them quickly, fewer where it does not, or where PostgreSQL's answers
+    /// come too late to be written. So hosts that repair at once leave room for each other, and for everything else.
+    private var pageMax: Int
+    private var random: SplitMix64
+
     private var untold: Set<Item> = []
     /// The same in the order they came; those that are not untold any more are passed over.
     private var toTell = Ring<Item>()
-    /// Items that became unread or known; those that are not so any more are passed over.
-    private var toRead = Ring<Item>()
-    private var toWrite = Ring<Item>()
-    private var readsCount: UInt64 = 0
+
     /// Set in Redis, their rows in `cache_repairs` still to be deleted.
     private var mended = Ring<CounterState>()
-    /// After a failure nothing is tried before this.
-    private(set) var retryAt: Instant?
+    /// The versions of those, and of deleted rows that an answer on its way may still bring.
+    private var mendedVersions: [Item: Int64] = [:]
+    /// Deleted since PostgreSQL was asked for rows.
+    private var struckOff: [CounterState] = []
+
+    /// What was noted since the data in Redis began to be verified; nil: it is not being verified.
+    private var notedMeanwhile: Set<Item>?
+
+    private(set) var doneTotal: Int64 = 0
+    private(set) var toldTotal: Int64 = 0
+    /// Done by other hosts, or out of date by a new marker.
+    private(set) var sparedTotal: Int64 = 0
+
+    private let limits: Limits
+
+    init(_ limits: Limits = .standard, seed: UInt64 = 0) {
+        self.limits = limits
+        pageMax = min(Limits.repairPageMin, limits.countersPerCallMax)
+        random = SplitMix64(seed: seed)
+    }
 
     var count: Int { entries.count }
-    /// Places in the queues, those left behind included.
-    var placesCount: Int { toRead.count + toWrite.count }
+    /// Places in the pool, those left behind included.
+    var placesCount: Int { pool.count }
+    var pagesCount: Int { pages.count }
     var untoldCount: Int { untold.count }
     /// In the order they came.
     var untoldItems: [Item] {
@@ -52,8 +94,12 @@ struct Repairs {
     /// No more of what other hosts say is taken in before some of it is mended.
     var isFull: Bool { entries.count >= limits.repairsMax }
 
-    /// When to go on after a failure; nil: nothing is held back.
-    var wakeAt: Instant? { entries.isEmpty ? nil : retryAt }
+    /// When what failed is tried again; nil: nothing is held back.
+    var wakeAt: Instant? { heldBack.first?.until }
+    /// There is room for what another page will bring to be struck off.
+    var hasRoomForMended: Bool {
+        mended.isEmpty || mended.count + (pages.count + 1) * limits.countersPerCallMax <= limits.repairsMendedMax
+    }
 
     func contains(_ item: Item) -> Bool { !entries.isEmpty && entries[item] != nil }
 
@@ -62,31 +108,90 @@ struct Repairs {
     /// Redis may not have what was committed of these.
     mutating func note(_ items: some Collection<Item>) {
         for item in items {
-            makeUnread(item)
+            add(item, version: Repairs.unknown)
             makeUntold(item)
         }
     }
 
-    /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
-    mutating func reread(_ items: some Collection<Item>) { for item in items { makeUnread(item) } }
-
-    /// It need not be read from PostgreSQL.
-    mutating func know(_ counter: CounterState, _ permit: WritePermit) {
-        guard case .unread? = entries[counter.item]?.state else { return }
-        makeKnown(counter, permit)
+    /// Redis may not have these, or something newer.
+    mutating func note(_ counters: some Collection<CounterState>) {
+        for counter in counters {
+            add(counter.item, version: counter.version)
+            makeUntold(counter.item)
+        }
     }
 
-    /// Rows of `cache_repairs`.
-    mutating func learn(_ items: some Collection<Item>) {
-        for item in items {
-            if entries[item] == nil { makeUnread(item) }
-            entries[item]?.isTold = true
+    /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
+    mutating func reread(_ items: some Collection<Item>) {
+        for item in items { add(item, version: Repairs.unknown) }
+    }
+
+    /// These need not be read from PostgreSQL: a page of their own, where there is room for one.
+    mutating func know(_ counters: [CounterState], _ permit: WritePermit) {
+        guard pages.count < Limits.repairPagesMax else { return }
+        let known = counters.filter { entries[$0.item]?.page == 0 }
+        guard !known.isEmpty else { return }
+        begin(known.map(\.item), permit)
+        pages[pages.count - 1].stage = .read(known)
+    }
+
+    /// Rows of `cache_repairs`. Those of transactions before `leftFrom` are left to no other host: one that was should
+    /// be gone by now.
+    mutating func learn(_ rows: some Collection<RepairRow>, leftFrom: Int64 = 0) {
+        for row in rows {
+            // The row was seen before it was deleted.
+            if let version = mendedVersions[row.item], version >= row.version { continue }
+            if row.notedBy < leftFrom, entries[row.item]?.version != Repairs.unknown {
+                add(row.item, version: Repairs.unknown)
+            }
+            if let entry = entries[row.item] {
+                // An answer on its way may be older than the row.
+                if entry.version == Repairs.unknown ? !entry.isTold : entry.version < row.version {
+                    add(row.item, version: row.version)
+                }
+            } else {
+                add(row.item, version: row.version)
+            }
+            entries[row.item]?.isTold = true
         }
+    }
+
+    /// Redis took it, from whichever host. What another host has set need not be set here; what is on its way from here
+    /// is struck off once that is confirmed.
+    mutating func heard(_ counter: CounterState) {
+        guard let entry = entries[counter.item], entry.version <= counter.version, !isOnItsWay(entry) else { return }
+        remove(counter.item)
+        sparedTotal += 1
+    }
+
+    private func isOnItsWay(_ entry: Entry) -> Bool {
+        guard entry.page != 0, let page = pages.first(where: { $0.number == entry.page }) else { return false }
+        if case .writing = page.stage { return true }
+        return false
     }
 
     /// Redis, or the database, has another past: what was read before means nothing.
     mutating func rereadAll() {
-        for item in entries.keys.sorted(by: { ($0.type, $0.id) < ($1.type, $1.id) }) { makeUnread(item) }
+        for page in pages { putBack(page) }
+        pages.removeAll()
+    }
+
+    // MARK: A new marker
+
+    /// From now on it is kept apart what is noted: a marker made after this moment settles all that was before.
+    mutating func beginVerifying() { notedMeanwhile = [] }
+
+    /// `isNew`: the marker was made by the call that began at `beginVerifying`. Whatever is put into Redis under it is
+    /// read from PostgreSQL later than what was known to be missing by then.
+    mutating func verified(isNew: Bool) {
+        defer { notedMeanwhile = nil }
+        guard isNew, let noted = notedMeanwhile, entries.count > 0 else { return }
+        let before = entries.count
+        rereadAll()
+        entries = entries.filter { noted.contains($0.key) }
+        sparedTotal += Int64(before - entries.count)
+        untold.formIntersection(noted)
+        compact()
     }
 
     // MARK: Telling
@@ -99,27 +204,31 @@ struct Repairs {
         return items
     }
 
-    /// `cache_repairs` has them. `isKept`: Redis is there, and this process goes on repairing them itself.
+    /// `cache_repairs` has them. `isKept`: this process goes on repairing them itself.
     mutating func told(_ items: [Item], isKept: Bool) {
+        toldTotal += Int64(items.count)
         for item in items {
             entries[item]?.isTold = true
             if !isKept, !untold.contains(item) { entries[item] = nil }
         }
+        if !isKept { compact() }
     }
 
     mutating func tellingFailed(_ items: [Item]) {
         for item in items where entries[item] != nil { makeUntold(item) }
     }
 
-    /// Redis is out of reach: what is told is other hosts' to repair, and this one's once it looks again.
+    /// What is told is other hosts' to repair, and this one's once it looks again.
     mutating func forgetTold() {
+        rereadAll()
         entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
         mended.removeAll()
-        if entries.isEmpty {
-            toRead.removeAll()
-            toWrite.removeAll()
-        }
+        mendedVersions = [:]
+        struckOff = []
+        compact()
     }
+
+    // MARK: Striking off
 
     /// Counters whose rows in `cache_repairs` can go.
     mutating func takeMended(max: Int) -> [CounterState] {
@@ -128,86 +237,214 @@ struct Repairs {
         return taken
     }
 
-    mutating func mendingFailed(_ counters: [CounterState]) { for counter in counters { mended.append(counter) } }
-
-    // MARK: Repairing
-
-    /// The answer to the read of that number.
-    mutating func settle(_ counters: [CounterState], read: UInt64, _ permit: WritePermit) {
-        for counter in counters {
-            guard case .reading(read)? = entries[counter.item]?.state else { continue }
-            makeKnown(counter, permit)
-        }
+    mutating func mendingFailed(_ counters: [CounterState]) {
+        for counter in counters where mendedVersions[counter.item] != nil { mended.append(counter) }
     }
 
-    /// What to ask PostgreSQL for, and the number of that read.
-    mutating func takeToRead(max: Int, now: Instant) -> (items: [Item], read: UInt64) {
-        readsCount += 1
+    /// Their rows are gone, or others are at them. `mayBeSeen`: an answer with rows from before is on its way.
+    mutating func struck(_ counters: [CounterState], mayBeSeen: Bool) {
+        struckOff += counters
+        if !mayBeSeen { forgetStruckOff() }
+    }
+
+    /// No answer from before is on its way any more.
+    mutating func forgetStruckOff() {
+        for counter in struckOff where mendedVersions[counter.item] == counter.version {
+            mendedVersions[counter.item] = nil
+        }
+        struckOff = []
+    }
+
+    // MARK: Pages
+
+    /// What to ask PostgreSQL for next; nil: nothing, or enough is under way. `permit` is given now.
+    mutating func takePage(_ permit: WritePermit) -> (page: PageNumber, items: [Item])? {
+        release(permit.askedAt)
+        guard !pool.isEmpty else { return nil }
+        if pages.count >= Limits.repairPagesMax { dropEmptyPages() }
+        guard pages.count < Limits.repairPagesMax else { return nil }
+        // The fewer are left, the smaller a part of them is taken: other hosts are at them as well.
+        let share = max(Limits.repairPageMin, pool.count / Limits.repairPoolShare)
+        let most = min(pageMax, share)
         var items: [Item] = []
-        guard mayTry(now: now) else { return (items, readsCount) }
-        while items.count < max, let item = toRead.popFirst() {
-            guard case .unread? = entries[item]?.state else { continue }
-            entries[item]?.state = .reading(readsCount)
+        while items.count < most, !pool.isEmpty {
+            pool.swapAt(Int(random.next() % UInt64(pool.count)), pool.count - 1)
+            let item = pool.removeLast()
+            guard let place = entries.index(forKey: item), entries.values[place].page == 0 else { continue }
+            // Until the page begins the number keeps it from being taken twice.
+            entries.values[place].page = lastPage + 1
             items.append(item)
         }
-        return (items, readsCount)
+        guard !items.isEmpty else { return nil }
+        return (begin(items, permit), items)
     }
 
-    /// `permit` would be given now.
-    mutating func takeToWrite(max: Int, _ permit: WritePermit) -> [CounterState] {
-        guard mayTry(now: permit.askedAt) else { return [] }
-        var counters: [CounterState] = []
-        while counters.count < max, let item = toWrite.popFirst() {
-            guard case .known(let counter, let given)? = entries[item]?.state else { continue }
-            guard given.holds(permit) else {
-                // PostgreSQL is slow, or much happens: the others are to know of the item in the meantime.
-                makeUnread(item)
-                retryAt = permit.askedAt.adding(ms: Limits.repairRetryMs)
-                continue
-            }
-            entries[item]?.state = .writing(counter)
-            counters.append(counter)
+    /// Pages that were read, and whose items were all done or noted again since.
+    private mutating func dropEmptyPages() {
+        pages.removeAll { page in
+            guard case .read = page.stage else { return false }
+            return !page.items.contains { entries[$0]?.page == page.number }
         }
-        return counters
+    }
+
+    @discardableResult
+    private mutating func begin(_ items: [Item], _ permit: WritePermit) -> PageNumber {
+        lastPage += 1
+        for item in items { entries[item]?.page = lastPage }
+        pages.append(Page(number: lastPage, items: items, permit: permit))
+        return lastPage
+    }
+
+    /// PostgreSQL's answer to a page.
+    mutating func read(_ number: PageNumber, _ counters: [CounterState]) {
+        guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
+        pages[place].stage = .read(counters)
+    }
+
+    /// PostgreSQL did not answer.
+    mutating func readFailed(_ number: PageNumber, now: Instant) { holdBack(number, now: now) }
+
+    /// The next page to be set in Redis, without what was done or noted again meanwhile. `permit` would be given now.
+    mutating func takeToWrite(_ permit: WritePermit) -> (page: PageNumber, counters: [CounterState])? {
+        while let place = pages.firstIndex(where: { if case .read = $0.stage { true } else { false } }) {
+            guard case .read(let counters) = pages[place].stage else { return nil }
+            let page = pages[place]
+            if page.permit.holds(permit) {
+                let left = counters.filter { entries[$0.item]?.page == page.number }
+                if !left.isEmpty {
+                    pages[place].stage = .writing(since: permit.askedAt)
+                    return (page.number, left)
+                }
+                pages.remove(at: place)
+            } else if page.permit.isYoung(at: permit.askedAt) {
+                // Another generation, or another subscription: nothing is to be waited for.
+                pages.remove(at: place)
+                putBack(page)
+            } else {
+                // PostgreSQL is slow: the others are to know of it in the meantime, and less is asked for at once.
+                takeLess(atLeast: Limits.repairPageMin / 4)
+                holdBack(page.number, now: permit.askedAt)
+            }
+        }
+        return nil
     }
 
     /// Redis has these, or something newer.
-    mutating func wrote(_ counters: [CounterState]) {
+    mutating func wrote(_ number: PageNumber, _ counters: [CounterState], now: Instant) {
+        if let place = pages.firstIndex(where: { $0.number == number }) {
+            if case .writing(let since) = pages[place].stage { keepPace(ms: now.ms(since: since)) }
+            pages.remove(at: place)
+        }
         for counter in counters {
-            guard let entry = entries[counter.item], case .writing(let written) = entry.state,
-                written.version <= counter.version
-            else { continue }
-            // Over the limit a row stays, and is found and mended once more.
-            if entry.isTold, mended.count < limits.repairsMendedMax { mended.append(counter) }
-            entries[counter.item] = nil
-            untold.remove(counter.item)
+            guard let entry = entries[counter.item], entry.page == number else { continue }
+            if entry.isTold { mend(counter) }
+            remove(counter.item)
+            doneTotal += 1
         }
     }
 
-    mutating func writeFailed(_ counters: [CounterState], now: Instant) {
+    /// Redis has these of a write-through, or something newer: whatever of it was to be repaired is.
+    mutating func wroteThrough(_ counters: [CounterState]) {
+        guard !entries.isEmpty else { return }
         for counter in counters {
-            if case .writing? = entries[counter.item]?.state { makeUnread(counter.item) }
+            guard let entry = entries[counter.item], entry.version <= counter.version, !isOnItsWay(entry) else {
+                continue
+            }
+            if entry.isTold { mend(counter) }
+            remove(counter.item)
+            doneTotal += 1
         }
-        retryAt = now.adding(ms: Limits.repairRetryMs)
     }
 
-    mutating func readFailed(_ items: [Item], read: UInt64, now: Instant) {
-        for item in items {
-            if case .reading(read)? = entries[item]?.state { makeUnread(item) }
-        }
-        retryAt = now.adding(ms: Limits.repairRetryMs)
+    mutating func writeFailed(_ number: PageNumber, now: Instant) {
+        takeLess(atLeast: Limits.repairPageMin / 4)
+        holdBack(number, now: now)
     }
+
+    private mutating func keepPace(ms: Int64) {
+        if ms > Limits.repairWriteMsMax {
+            takeLess(atLeast: Limits.repairPageMin)
+        } else if ms <= Limits.repairWriteMsMax / 2 {
+            pageMax = min(limits.countersPerCallMax, 2 * pageMax)
+        }
+    }
+
+    private mutating func takeLess(atLeast least: Int) { pageMax = max(min(pageMax, least), pageMax / 2) }
 
     /// Time has come to `wakeAt`, or not.
-    mutating func tick(now: Instant) { _ = mayTry(now: now) }
+    mutating func tick(now: Instant) { release(now) }
 
     /// Redis is back: no reason to hold anything back.
-    mutating func retryNow() { retryAt = nil }
+    mutating func retryNow() {
+        while let (_, items) = heldBack.popFirst() { offer(items) }
+    }
 
-    private mutating func mayTry(now: Instant) -> Bool {
-        if let retryAt, now < retryAt { return false }
-        retryAt = nil
-        return true
+    private mutating func release(_ now: Instant) {
+        while let (until, items) = heldBack.first, until <= now {
+            heldBack.popFirst()
+            offer(items)
+        }
+    }
+
+    private mutating func holdBack(_ number: PageNumber, now: Instant) {
+        guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
+        let items = leave(pages.remove(at: place))
+        if !items.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), items)) }
+    }
+
+    private mutating func putBack(_ page: Page) { offer(leave(page)) }
+
+    /// Those that are still in the page leave it.
+    private mutating func leave(_ page: Page) -> [Item] {
+        let items = page.items.filter { entries[$0]?.page == page.number }
+        for item in items { entries[item]?.page = 0 }
+        return items
+    }
+
+    private mutating func mend(_ counter: CounterState) {
+        // Over the limit a row stays, and is found and mended once more.
+        guard mended.count < limits.repairsMendedMax else { return }
+        mended.append(counter)
+        mendedVersions[counter.item] = counter.version
+    }
+
+    // MARK: Entries
+
+    /// To be read from now on: what is on its way may be older.
+    private mutating func add(_ item: Item, version: Int64) {
+        notedMeanwhile?.insert(item)
+        guard let place = entries.index(forKey: item) else {
+            entries[item] = Entry(version: version)
+            return offer([item])
+        }
+        entries.values[place].version = max(entries.values[place].version, version)
+        guard entries.values[place].page != 0 else { return }
+        entries.values[place].page = 0
+        offer([item])
+    }
+
+    private mutating func remove(_ item: Item) {
+        entries[item] = nil
+        untold.remove(item)
+        guard entries.isEmpty else { return }
+        // What many repairs took is given back.
+        if entries.capacity > limits.countersPerCallMax { entries = [:] }
+        compact()
+    }
+
+    private mutating func offer(_ items: [Item]) {
+        pool += items
+        if pool.count > 2 * entries.count + limits.countersPerCallMax { compact() }
+    }
+
+    /// Places that were left behind go, so that a backend that stays away lets no queue grow.
+    private mutating func compact() {
+        guard !entries.isEmpty else {
+            pool = []
+            return
+        }
+        var seen: Set<Item> = []
+        pool = pool.filter { entries[$0]?.page == 0 && seen.insert($0).inserted }
     }
 
     private mutating func makeUntold(_ item: Item) {
@@ -217,34 +454,5 @@ struct Repairs {
         let living = untoldItems
         toTell.removeAll()
         for item in living { toTell.append(item) }
-    }
-
-    private mutating func makeUnread(_ item: Item) {
-        if case .unread? = entries[item]?.state { return }
-        entries[item, default: Entry(state: .unread, isTold: false)].state = .unread
-        toRead.append(item)
-        if toRead.count > 2 * entries.count + 1_024 {
-            Repairs.compact(&toRead, entries) { if case .unread = $0 { true } else { false } }
-        }
-    }
-
-    private mutating func makeKnown(_ counter: CounterState, _ permit: WritePermit) {
-        entries[counter.item]?.state = .known(counter, permit)
-        toWrite.append(counter.item)
-        if toWrite.count > 2 * entries.count + 1_024 {
-            Repairs.compact(&toWrite, entries) { if case .known = $0 { true } else { false } }
-        }
-    }
-
-    /// Places that were left behind go, so that a backend that stays away lets no queue grow.
-    private static func compact(
-        _ queue: inout Ring<Item>, _ entries: [Item: Entry], where belongs: (State) -> Bool
-    ) {
-        var seen: Set<Item> = []
-        var living = Ring<Item>()
-        while let item = queue.popFirst() {
-            if let entry = entries[item], belongs(entry.state), seen.insert(item).inserted { living.append(item) }
-        }
-        queue = living
     }
 }

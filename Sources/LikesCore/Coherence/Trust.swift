@@ -22,14 +22,25 @@ struct Trust {
 
     /// When the next pass over `cache_repairs` begins.
     private(set) var nextPassAt: Instant
-    private(set) var isPassUnderWay = false
-    /// The pass under way began after the data was verified.
-    private var passCounts = false
+    private(set) var pass: RepairPass?
+    private var history = RepairPassHistory()
+    /// When Redis' data was last lost sight of.
+    private var lostAt: Instant?
+    /// Since when Redis' counters can't be read for what may have to be repaired.
+    private(set) var isIncompleteSince: Instant
 
-    init(now: Instant) { nextPassAt = now }
+    init(now: Instant) {
+        nextPassAt = now
+        isIncompleteSince = now
+    }
 
-    /// `isMade`: by this host, just now.
-    mutating func verified(_ generation: Generation, isMade: Bool = false, now: Instant) {
+    /// Rows of `cache_repairs` that earlier transactions than this noted need no repair: what they say was committed
+    /// before the first counter of this generation was read from PostgreSQL. 0: unknown.
+    var settledBefore: Int64 { generation?.since ?? 0 }
+
+    /// `isMade`: by this host, just now. `knowsMore`: what was known to be missing before is known still, so that only
+    /// what was noted since is new.
+    mutating func verified(_ generation: Generation, isMade: Bool = false, knowsMore: Bool, now: Instant) {
         if isMade { foreign?.isReplaced = true }
         if let token, token != generation.token {
             former = (token, now.adding(ms: Limits.formerGenerationMs))
@@ -39,23 +50,30 @@ struct Trust {
         isSurveyed = false
         strangeSince = nil
         token = generation.token
-        isComplete = false
-        passCounts = false
+        guard knowsMore else { return doubt(now: now) }
+        isIncompleteSince = now
+        pass?.isEarly = true
         nextPassAt = now
     }
 
-    mutating func lose() {
+    /// Whether what is known to be missing is no help any more, if it is this generation's at all: while Redis was away
+    /// from here for long, other hosts have repaired it.
+    func isOutdated(by generation: Generation, now: Instant) -> Bool {
+        generation.token != token || lostAt.map { now.ms(since: $0) > Limits.repairRowsSeenMs } ?? true
+    }
+
+    mutating func lose(now: Instant) {
+        if generation != nil { lostAt = now }
         generation = nil
         awaitsSurvey = false
         isSurveyed = false
         strangeSince = nil
         isComplete = false
-        passCounts = false
     }
 
     /// What the last generation's counters were of is over: messages of it are not heard any more.
-    mutating func disown() {
-        lose()
+    mutating func disown(now: Instant) {
+        lose(now: now)
         token = nil
     }
 
@@ -109,24 +127,101 @@ struct Trust {
     /// Whether what is in Redis may be read, as far as other hosts are concerned.
     var isAgreed: Bool { isSurveyed && disputedIn == nil }
 
-    mutating func beginPass() {
-        isPassUnderWay = true
-        passCounts = true
+    /// Begins a pass; the place in the table after which its rows stand.
+    mutating func beginPass(now: Instant) -> RepairSelect {
+        let begin = history.begin(now: now)
+        pass = RepairPass(begunAt: now, isFull: begin == nil, leftFrom: history.seenFrom(now: now))
+        return RepairSelect(
+            after: RepairCursor(begin: max(begin ?? 0, settledBefore)), settledBefore: begin == nil ? settledBefore : 0)
     }
+
+    /// PostgreSQL's answer to the pass, `horizon` that of its snapshot.
+    mutating func continuePass(horizon: Int64) {
+        if pass?.horizon == nil { pass?.horizon = horizon }
+    }
+
+    /// There is no room for more rows: the pass goes on behind this place once there is.
+    mutating func pausePass(after cursor: RepairCursor, now: Instant) {
+        pass?.pausedAt = cursor
+        if isComplete { isIncompleteSince = now }
+        isComplete = false
+    }
+
+    mutating func resumePass() { pass?.pausedAt = nil }
 
     /// `isWhole`: every row there was when it began is known now.
     mutating func endPass(isWhole: Bool, now: Instant, nextAt: Instant) {
-        isPassUnderWay = false
+        guard let ended = pass else { return }
+        pass = nil
         // One that began too early is followed by one that counts.
-        nextPassAt = passCounts ? nextAt : now
-        isComplete = isWhole && passCounts && generation != nil
+        nextPassAt = ended.counts && !ended.isEarly ? nextAt : now
+        if isWhole, ended.counts { history.note(ended) }
+        let wasComplete = isComplete
+        isComplete = isWhole && ended.counts && !ended.isEarly && generation != nil
+        if wasComplete, !isComplete { isIncompleteSince = now }
     }
 
-    /// Something that was known to be missing was forgotten: a new pass has to find it.
+    /// Something that was known to be missing was forgotten: a new pass, over the whole table, has to find it.
     mutating func doubt(now: Instant) {
         isComplete = false
-        passCounts = false
+        isIncompleteSince = now
+        pass?.counts = false
+        if pass?.pausedAt != nil { pass = nil }
+        history = RepairPassHistory()
         nextPassAt = now
+    }
+}
+
+/// A look at the rows of `cache_repairs`, page by page.
+struct RepairPass {
+    let begunAt: Instant
+    /// Over all rows, not only those noted lately.
+    let isFull: Bool
+    /// Rows of earlier transactions were looked at for long enough to be left to no other host any more.
+    let leftFrom: Int64
+    /// What it found is known still.
+    var counts = true
+    /// It began before Redis' data was verified the last time.
+    var isEarly = false
+    /// The least transaction that was still running when its first page was read; nil: no page was read yet.
+    var horizon: Int64?
+    /// Waits for room, behind this place.
+    var pausedAt: RepairCursor?
+}
+
+/// Which rows the next pass has to look at: not those noted by transactions that had ended before an earlier one.
+///
+/// A row is looked at for `repairRowsSeenMs` after it was noted, so that one whose repair was left to another host is
+/// found again where that did not strike it off; later only by a pass over the whole table, the second of which comes
+/// as soon as that time is over. So no other pass goes by more dead rows than were noted in that time, however long a
+/// snapshot keeps them.
+struct RepairPassHistory {
+    /// Whole passes, the oldest first.
+    private var passes = Ring<(begunAt: Instant, horizon: Int64)>()
+    private var fullBegunAt: Instant?
+    private var fullCount = 0
+
+    mutating func note(_ pass: RepairPass) {
+        guard let horizon = pass.horizon else { return }
+        passes.append((pass.begunAt, horizon))
+        guard pass.isFull else { return }
+        fullBegunAt = pass.begunAt
+        fullCount += 1
+    }
+
+    /// The first transaction whose rows a pass that begins now looks at; nil: it is over the whole table.
+    mutating func begin(now: Instant) -> Int64? {
+        // Of those that are old enough the last.
+        while passes.count > 1, now.ms(since: passes[1].begunAt) >= Limits.repairRowsSeenMs { passes.popFirst() }
+        let fullMs = fullCount > 1 ? Limits.repairFullPassMs : Limits.repairRowsSeenMs
+        guard let fullBegunAt, now.ms(since: fullBegunAt) < fullMs else { return nil }
+        return passes.first?.horizon
+    }
+
+    /// The first transaction that may have noted rows less than `repairRowsSeenMs` ago; 0: all may have been.
+    func seenFrom(now: Instant) -> Int64 {
+        guard let first = passes.first, now.ms(since: first.begunAt) >= Limits.repairRowsSeenMs else { return 0 }
+        return first.horizon
     }
 }
 

@@ -13,10 +13,14 @@ extension Core {
             actions.append(.fence(calls.begin(.fence, now: now), request))
             return
         }
-        if isTendDue(now: now) { return sendTend(fence, now: now, into: &actions) }
+        // Rows to be struck off may be many: batches take turns with them.
+        let isTendDue = isTendDue(now: now)
+        if isTendDue, mustTell || !laneRow.isTended { return sendTend(fence, now: now, into: &actions) }
         if laneRow.surveyAt <= now { return sendSurvey(now: now, into: &actions) }
         if checkSchema(now: now, into: &actions) { return }
+        laneRow.isTended = false
         sendBatch(fence, now: now, into: &actions)
+        if isTendDue, calls[.lane] == 0 { sendTend(fence, now: now, into: &actions) }
     }
 
     // MARK: Fencing
@@ -98,26 +102,34 @@ extension Core {
     /// set there at once, or are many.
     private var mustTell: Bool {
         guard safeguards.repairTable, repairs.untoldCount > 0 else { return false }
-        return writableGeneration == nil || repairs.retryAt != nil || repairs.untoldCount >= limits.repairsUntoldMax
+        return writableGeneration == nil || repairs.wakeAt != nil || repairs.untoldCount >= limits.repairsUntoldMax
     }
 
     private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
         let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
             fence: fence, repairs: told, mended: repairs.takeMended(max: limits.tendItemsMax),
-            journal: takeJournal(with: []))
+            journal: takeJournal(with: []), settled: laneRow.settled)
         laneRow.tendAt = nil
+        laneRow.isTended = true
         actions.append(.tend(calls.begin(.tend(request), now: now), request))
     }
 
-    package mutating func tended(_ call: CallID, now: Instant, into actions: inout [Action]) {
+    /// `settledUpTo`: settled repairs went up to this transaction's, and there may be more; nil: all are gone.
+    package mutating func tended(
+        _ call: CallID, settledUpTo: Int64? = nil, now: Instant, into actions: inout [Action]
+    ) {
         guard case .tend(let request)? = calls.end(call) else { return }
+        laneRow.settled = settledUpTo.flatMap { from in
+            laneRow.settled.map { SettledRepairs(from: from, before: $0.before) }
+        }
+        repairs.struck(request.mended, mayBeSeen: calls[.repairSelect] > 0)
         // What is forgotten here is found in `cache_repairs` again.
-        let isKept = writableGeneration != nil && !repairs.isFull
+        let isKept = !repairs.isFull
         repairs.told(request.repairs, isKept: isKept)
         if !isKept, !request.repairs.isEmpty { trust.doubt(now: now) }
         noteLaneWritten(journal: request.journal, now: now)
-        if repairs.mendedCount > 0 { laneRow.tend(by: now) }
+        if repairs.mendedCount > 0 || laneRow.settled != nil { laneRow.tend(by: now) }
     }
 
     mutating func tendingFailed(_ request: TendRequest, now: Instant) {
@@ -133,7 +145,7 @@ extension Core {
         laneRow.hasJournal = !journal.isEmpty
         laneRow.tendAt = journal.isEmpty ? nil : now.adding(ms: Limits.laneTendMs)
         // Batch after batch must not put off what is not in it.
-        guard repairs.mendedCount > 0 || laneRow.isBehind else { return }
+        guard repairs.mendedCount > 0 || laneRow.settled != nil || laneRow.isBehind else { return }
         laneRow.tend(by: due ?? now.adding(ms: Limits.mendedWaitMs))
     }
 
@@ -148,7 +160,7 @@ extension Core {
         seen.reserveCapacity(rows.count + repairs.untoldCount)
         func add(_ item: Item) { if seen.insert(item).inserted { journal.append(item) } }
         for row in rows { add(row.pair.item) }
-        for items in calls.writtenThrough { for item in items { add(item) } }
+        for counters in calls.writtenThrough { for counter in counters { add(counter.item) } }
         for item in repairs.untoldItems { add(item) }
         return journal
     }
@@ -159,7 +171,18 @@ extension Core {
     mutating func noteMissing(_ items: some Collection<Item>, now: Instant) {
         guard safeguards.repairs, !items.isEmpty else { return }
         repairs.note(items)
-        // Only this process knows: the next batch's journal has them, or soon the lane's row.
+        tendUntold(now: now)
+    }
+
+    /// Redis may not have these, or something newer.
+    mutating func noteMissing(_ counters: some Collection<CounterState>, now: Instant) {
+        guard safeguards.repairs, !counters.isEmpty else { return }
+        repairs.note(counters)
+        tendUntold(now: now)
+    }
+
+    /// Only this process knows: the next batch's journal has them, or soon the lane's row.
+    private mutating func tendUntold(now: Instant) {
         laneRow.isBehind = true
         laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs))
     }

@@ -34,6 +34,10 @@ struct LaneRow {
     var isBehind = false
     /// When the row is to be tended next.
     var tendAt: Instant?
+    /// No batch had its turn since it was tended.
+    var isTended = false
+    /// Repairs that Redis' present data does not need, to be struck off. nil: none are known.
+    var settled: SettledRepairs?
     /// After one that was refused.
     var tendNotBefore: Instant
     /// When to look around.

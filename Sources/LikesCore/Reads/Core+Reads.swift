@@ -76,13 +76,7 @@ extension Core {
             askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
         }
         guard reader.isUp else { return }
-        if canAskPrimary, trust.generation != nil, calls[.repairRead] == 0 {
-            let (items, read) = repairs.takeToRead(max: limits.countersPerCallMax, now: now)
-            if !items.isEmpty {
-                let select = CounterSelect.repairs(items, read: read, writePermit(now: now))
-                actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), items))
-            }
-        }
+        readRepairs(now: now, into: &actions)
         while fetches.hasForDatabase, calls[.counterSelect] < limits.callsInFlightMax {
             let items = fetches.takeForDatabase(max: limits.countersPerCallMax)
             if items.isEmpty { continue }
@@ -156,9 +150,9 @@ extension Core {
                 fills.append(finishFetch(counter, permit, now: now, into: &actions))
             }
             fill(fills, permit, now: now, into: &actions)
-        case .repairs(_, let read, let permit):
+        case .repairs(let page, _, let permit):
             holdAgainstKnown(counters, permit, now: now, into: &actions)
-            repairs.settle(counters, read: read, permit)
+            repairs.read(page, counters)
         case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, now: now, into: &actions)
         case .changes(let owing):
             for (index, counter) in zip(owing, counters) {

@@ -16,24 +16,36 @@ extension Core {
         redisRefusals.min { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) is refused: \($0.value)" }
     }
 
-    /// `ok`: all there. `degraded`: without Redis, everything works from PostgreSQL. `down`: without PostgreSQL only
-    /// cached counts are served.
-    var status: String { isDatabaseHealthy ? (isRedisHealthy ? "ok" : "degraded") : "down" }
+    /// What is said of repairs where they are many, or keep Redis from being read; a handful comes and goes.
+    func repairing(now: Instant) -> String? {
+        guard redis.isUp, trust.generation != nil, trust.disputedIn == nil, canAskPrimary else { return nil }
+        let isUnread = !trust.isComplete && now.ms(since: trust.isIncompleteSince) >= Limits.repairsShownMs
+        guard isUnread || repairs.count >= Limits.repairsShownMin else { return nil }
+        let known = "repairing, \(Self.grouped(Int64(repairs.count))) known counters are still to be set there again"
+        return readableGeneration == nil ? known + ", until then counts come from PostgreSQL" : known
+    }
 
-    func healthReply() -> Reply {
+    /// `ok`: all there. `degraded`: without Redis, or while much of it is being repaired, everything works from
+    /// PostgreSQL. `down`: without PostgreSQL only cached counts are served.
+    func status(now: Instant) -> String {
+        guard isDatabaseHealthy else { return "down" }
+        return isRedisHealthy && repairing(now: now) == nil ? "ok" : "degraded"
+    }
+
+    func healthReply(now: Instant) -> Reply {
         var fields: [Reply] = [
-            .text("status"), .text(status),
+            .text("status"), .text(status(now: now)),
             .text("database"), .text(isDatabaseHealthy ? "healthy" : "unhealthy"),
             .text("redis"), .text(isRedisHealthy ? "healthy" : "unhealthy"),
         ]
-        let message = healthMessage
+        let message = healthMessage(now: now)
         if !message.isEmpty { fields += [.text("message"), .text(message)] }
         return .map(fields)
     }
 
     /// What is to be done, the command first, in the order in which it has to be done; empty when all is well.
     /// One line, whatever a server said or a setting names: behind the end of one systemd would read another message.
-    var healthMessage: String {
+    func healthMessage(now: Instant) -> String {
         var troubles: [(backend: String, reason: String, next: String?)] = []
         if !isDatabaseHealthy {
             let failure = laneFailure ?? reader.failure
@@ -45,6 +57,7 @@ extension Core {
             let reason = redisRefusal ?? failure?.reason ?? (isDisputed ? Self.disputeText : "connecting")
             troubles.append(("Redis", reason, isDisputed ? Self.disputeAdvice : failure?.next))
         }
+        if let repairing = repairing(now: now) { troubles.append(("Redis", repairing, nil)) }
         for server in serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
         var word = "next"
         let message = troubles.map { trouble in

@@ -79,7 +79,9 @@ extension Core {
                     ("redis_generation", trust.generation?.token ?? ""),
                     ("redis_counters", readableGeneration == nil ? "unread" : "read"),
                     ("counters_heard", String(s.countersHeard)), ("repairs_waiting", String(repairs.count)),
-                    ("repairs_untold", String(repairs.untoldCount)), ("counters_remembered", String(recent.count)),
+                    ("repairs_untold", String(repairs.untoldCount)), ("repairs_done", String(repairs.doneTotal)),
+                    ("repairs_spared", String(repairs.sparedTotal)), ("repairs_told", String(repairs.toldTotal)),
+                    ("counters_remembered", String(recent.count)),
                     ("lane", String(laneRow.lane)), ("lane_epoch", String(laneRow.epoch ?? 0)),
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
                     ("databases_gone_back", String(s.databasesGoneBack)),
@@ -138,11 +140,17 @@ extension Core {
         counter(
             "fills_left_out", "Counters not filled into Redis, which had not taken the ones before yet.", s.fillsLeftOut
         )
+        counter("repairs_done", "Counters set in Redis again, which may have had them old.", repairs.doneTotal)
+        counter(
+            "repairs_spared", "Counters that another host set there again, or that new data in Redis made right.",
+            repairs.sparedTotal)
+        counter("repairs_told", "Counters noted for all hosts to set in Redis again.", repairs.toldTotal)
         counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
         counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
         gauge("connections", "Client connections.", sessions.openCount)
         gauge("requests_waiting", "Requests not yet answered.", sessions.waitingCount)
         gauge("cache_entries", "Counts in the local cache.", cache.count)
+        gauge("repairs_waiting", "Counters still to be set in Redis again.", repairs.count)
         gauge("database_up", "1 when PostgreSQL is there for reading and writing.", isDatabaseHealthy ? 1 : 0)
         gauge("redis_up", "1 when Redis is there.", isRedisHealthy ? 1 : 0)
         var cumulative: Int64 = 0

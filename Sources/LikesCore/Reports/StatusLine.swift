@@ -39,10 +39,11 @@ extension Core {
         let load =
             "\(Self.grouped(Int64(clients))) client\(clients == 1 ? "" : "s"), "
             + "\(Self.grouped(rates.likes)) likes/s, \(Self.grouped(rates.counts)) counts/s"
-        let message = healthMessage
+        let message = healthMessage(now: now)
         return StatusLine(
             text: message.isEmpty
-                ? "\(status): \(load); PostgreSQL and Redis healthy" : "\(status): \(message); \(load)",
+                ? "\(status(now: now)): \(load); PostgreSQL and Redis healthy"
+                : "\(status(now: now)): \(message); \(load)",
             isAtRest: rates.likes == 0 && rates.counts == 0)
     }
 

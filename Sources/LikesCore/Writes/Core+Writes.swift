@@ -75,7 +75,7 @@ extension Core {
                 let entries = admitted.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) }
                 actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
             }
-            sendRepairs(now: now, into: &actions)
+            writeRepairs(now: now, into: &actions)
         } else if calls[.admission] == 0 {
             // Redis is away, or does nothing yet. Nothing overtakes what it was asked before.
             while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
@@ -296,7 +296,7 @@ extension Core {
         if outcome.counters.isEmpty, recentLikes.isEmpty { return }
         if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, now: now, into: &actions) { return }
         // Without Redis the batch has noted what it changed for all hosts.
-        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters.map(\.item), now: now) }
+        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: now) }
         finishWritten(written, now: now, into: &actions)
     }
 
@@ -342,15 +342,17 @@ extension Core {
     ) {
         guard let ended = calls.end(call) else { return }
         noteRefusal(refusal, of: .writing, into: &actions)
-        if case .writeThrough(let written, _, let permit) = ended {
+        switch ended {
+        case .writeThrough(let written, let counters, let permit):
             doubtKept(newer, permit)
+            repairs.wroteThrough(counters)
             finishWritten(written, now: now, into: &actions)
-        }
-        if case .repair(let counters, let permit) = ended {
+        case .repair(let page, let counters, let permit):
             doubtKept(newer, permit)
-            repairs.wrote(counters)
-            if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
+            repairs.wrote(page, counters, now: now)
+        default: return
         }
+        if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
     }
 
     mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {

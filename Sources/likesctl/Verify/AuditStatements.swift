@@ -202,7 +202,8 @@ enum AuditStatements {
         ), noted AS (
             INSERT INTO cache_repairs AS present (item_id, item_type, version)
             SELECT item_id, item_type, version FROM mended ORDER BY item_type, item_id
-            ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         )
         SELECT item_id, item_type FROM mended
         """
@@ -225,7 +226,8 @@ enum AuditStatements {
         )
         INSERT INTO cache_repairs AS present (item_id, item_type, version)
         SELECT item_id, item_type, version FROM renewed ORDER BY item_type, item_id
-        ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
+        ON CONFLICT (item_id, item_type) DO UPDATE SET
+            version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         """
 
     /// $1, $2: items and types. Those that hosts are about to set in Redis again.

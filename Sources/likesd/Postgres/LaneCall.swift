@@ -46,6 +46,8 @@ enum LaneCall {
             parameters.append(items: request.mended.map(\.item), types: types)
             parameters.append(bigints: request.mended) { $0.version }
             parameters.append(items: request.journal, types: types)
+            parameters.append(bigint: request.settled?.from ?? 0)
+            parameters.append(bigint: request.settled?.before ?? 0)
         case .survey(_, let request):
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
@@ -68,7 +70,9 @@ enum LaneCall {
         case .commit(_, let batch, _):
             guard result.rowCount > 0 else { return .fencedOff }
             return .committed(try LaneCall.outcome(result, of: batch, types: types))
-        case .tend: return result.rowCount > 0 ? .tended : .fencedOff
+        case .tend:
+            guard result.rowCount > 0 else { return .fencedOff }
+            return .tended(settledUpTo: result.isNull(0, 1) ? nil : try result.integer(0, 1, as: Int64.self))
         case .survey:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
             return .surveyed(try LaneCall.survey(result))
@@ -123,7 +127,8 @@ enum LaneAnswer: Equatable {
     case committed(BatchOutcome)
     /// The lane is another's: nothing was done.
     case fencedOff
-    case tended
+    /// The transaction up to which settled repairs were deleted; nil: none are left.
+    case tended(settledUpTo: Int64?)
     case surveyed(Survey)
     case misfits([SchemaMisfit])
 }

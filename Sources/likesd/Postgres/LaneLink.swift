@@ -101,7 +101,8 @@ final class LaneLink: PostgresLink {
             case .fenced(let state): core.fenced(call, state, now: now, into: &actions)
             case .committed(let outcome): core.committed(call, outcome, now: now, into: &actions)
             case .fencedOff: core.fencedOff(call, now: now, into: &actions)
-            case .tended: core.tended(call, now: now, into: &actions)
+            case .tended(let settledUpTo):
+                core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions)
             case .surveyed(let survey): core.surveyed(call, survey, now: now, into: &actions)
             case .misfits(let misfits):
                 let failure = misfits.failure { advice.schema($0, target) }

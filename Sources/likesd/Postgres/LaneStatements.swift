@@ -91,7 +91,7 @@ enum LaneStatements {
             FROM counted
             WHERE $12::boolean
             ORDER BY item_type, item_id
-            ON CONFLICT (item_type, item_id) DO UPDATE SET version = excluded.version
+            ON CONFLICT (item_type, item_id) DO UPDATE SET version = excluded.version, noted_by = excluded.noted_by
             WHERE present.version < excluded.version
         ), kept AS (
             UPDATE lanes SET
@@ -116,9 +116,12 @@ enum LaneStatements {
         """
 
     /// $1, $2: lane and epoch. $3, $4: items and types to note as repairs. $5–$7: items, types and versions that Redis
-    /// has. $8, $9: items and types of the journal. Gives one row; none: the lane is another's.
+    /// has. $8, $9: items and types of the journal. $10, $11: repairs noted by transactions from one to before another
+    /// need none. Gives one row (1, the transaction up to which those were deleted, or null when all are); no row: the
+    /// lane is another's.
     ///
-    /// What is noted and mended at once stays. Rows that others are at are passed over: they are found again.
+    /// What is noted and mended at once stays. Rows that others are at are passed over: they are found again. Both
+    /// deletions read what was noted: until then nothing is locked that somebody may wait for.
     static let tend = """
         WITH fence AS (
             SELECT FROM lanes WHERE lane = $1::bigint AND epoch = $2::bigint FOR UPDATE
@@ -132,7 +135,8 @@ enum LaneStatements {
                 OFFSET 0) AS found
             WHERE EXISTS (SELECT FROM fence)
             ORDER BY 1, 2
-            ON CONFLICT (item_type, item_id) DO UPDATE SET version = greatest(present.version, excluded.version)
+            ON CONFLICT (item_type, item_id) DO UPDATE SET
+                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
             RETURNING item_type, item_id
         ), done AS (
             DELETE FROM cache_repairs
@@ -146,12 +150,26 @@ enum LaneStatements {
                     FOR UPDATE SKIP LOCKED) AS found
                 WHERE EXISTS (SELECT FROM fence)
                     AND (mended.item_type, mended.item_id) NOT IN (SELECT item_type, item_id FROM noted)))
+        ), settled AS (
+            DELETE FROM cache_repairs
+            WHERE ctid = ANY (ARRAY(
+                SELECT present.ctid FROM cache_repairs AS present
+                WHERE present.noted_by >= $10::bigint::text::xid8 AND present.noted_by < $11::bigint::text::xid8
+                    AND EXISTS (SELECT FROM fence)
+                    AND (present.item_type, present.item_id) NOT IN (SELECT item_type, item_id FROM noted)
+                ORDER BY present.noted_by
+                LIMIT \(Limits.standard.tendItemsMax)
+                FOR UPDATE SKIP LOCKED))
+            RETURNING noted_by::text::bigint AS noted_by
         ), kept AS (
             UPDATE lanes SET item_ids = $8::bigint[], item_types = $9::smallint[]
             WHERE lane = $1 AND epoch = $2
             RETURNING lane
         )
-        SELECT count(*) FROM fence HAVING count(*) > 0
+        SELECT count(*),
+            (SELECT CASE WHEN count(*) >= \(Limits.standard.tendItemsMax) THEN max(noted_by) END FROM settled) AS settled_up_to
+        FROM fence
+        HAVING count(*) > 0
         """
 
     /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none. Says that the host lives;

@@ -5,7 +5,7 @@ import LikesProtocol
 enum ReaderCall {
     case counters(CallID, [Item])
     case pairs(CallID, [Pair])
-    case repairs(CallID, after: RepairCursor?)
+    case repairs(CallID, RepairSelect)
 
     var statement: PreparedStatement {
         switch self {
@@ -23,9 +23,11 @@ enum ReaderCall {
             parameters.append(bigints: pairs) { $0.user }
             parameters.append(bigints: pairs) { $0.item.id }
             parameters.append(smallints: pairs) { types.number(of: $0.item) }
-        case .repairs(_, let cursor):
-            parameters.append(smallint: cursor?.typeNumber ?? .min)
-            parameters.append(bigint: cursor?.itemID ?? .min)
+        case .repairs(_, let select):
+            parameters.append(bigint: select.after.notedBy)
+            parameters.append(smallint: select.after.typeNumber)
+            parameters.append(bigint: select.after.itemID)
+            parameters.append(bigint: select.settledBefore)
         }
     }
 
@@ -53,28 +55,35 @@ enum ReaderCall {
                 states[place].counter.version = try result.integer(row, 3, as: Int64.self)
             }
             return .pairs(states)
-        case .repairs(_, let cursor): return try ReaderCall.repairs(result, after: cursor, types: types)
+        case .repairs(_, let select): return .repairs(try ReaderCall.repairs(result, after: select.after, types: types))
         }
     }
 
     /// One page of repairs. Those of types that only other hosts are configured for are left to them.
-    private static func repairs(
-        _ result: borrowing StatementResult, after cursor: RepairCursor?, types: TypeNumbers
-    ) throws(Misfit) -> ReaderAnswer {
-        var items: [Item] = []
+    static func repairs(
+        _ result: borrowing StatementResult, after cursor: RepairCursor, types: TypeNumbers
+    ) throws(Misfit) -> RepairRows {
+        var page = RepairRows(rows: [], next: nil, horizon: 0)
         var last = cursor
         for row in 0..<result.rowCount {
+            page.horizon = try result.integer(row, 4, as: Int64.self)
+            page.hasSettled = !result.isNull(row, 5)
+            // The one row of an empty page.
+            guard !result.isNull(row, 0) else { continue }
             let number = try result.integer(row, 0, as: Int16.self)
             let id = try result.integer(row, 1, as: Int64.self)
+            let notedBy = try result.integer(row, 3, as: Int64.self)
             // Or the pages would never end.
-            if let last, (number, id) <= (last.typeNumber, last.itemID) {
+            if (notedBy, number, id) <= (last.notedBy, last.typeNumber, last.itemID) {
                 throw Misfit("rows of cache_repairs are out of order")
             }
-            last = RepairCursor(typeNumber: number, itemID: id)
-            guard let item = types.item(number: number, id: id), !result.isNull(row, 2) else { continue }
-            items.append(item)
+            last = RepairCursor(notedBy: notedBy, typeNumber: number, itemID: id)
+            guard let item = types.item(number: number, id: id) else { continue }
+            let version = try result.integer(row, 2, as: Int64.self)
+            page.rows.append(RepairRow(item: item, version: version, notedBy: notedBy))
         }
-        return .repairs(items, next: result.rowCount < Limits.standard.countersPerCallMax ? nil : last)
+        if result.rowCount >= Limits.standard.countersPerCallMax { page.next = last }
+        return page
     }
 
     var call: CallID {
@@ -100,5 +109,5 @@ enum ReaderAnswer: Equatable {
     /// Of each pair asked for, in order.
     case pairs([PairState])
     /// `next` nil: there are no more.
-    case repairs([Item], next: RepairCursor?)
+    case repairs(RepairRows)
 }

@@ -75,8 +75,7 @@ final class ReaderLink: PostgresLink {
             switch answer {
             case .success(.counters(let counters)): core.countersSelected(call, counters, now: now, into: &actions)
             case .success(.pairs(let states)): core.pairsSelected(call, states, now: now, into: &actions)
-            case .success(.repairs(let items, let next)):
-                core.repairsSelected(call, items, next: next, now: now, into: &actions)
+            case .success(.repairs(let page)): core.repairsSelected(call, page, now: now, into: &actions)
             case .failure(let misfit): core.answerMisfits(call, misfit, now: now, into: &actions)
             }
         }

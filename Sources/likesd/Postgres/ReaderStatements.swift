@@ -28,15 +28,24 @@ enum ReaderStatements {
             OFFSET 0) AS found ON true
         """
 
-    /// $1, $2: type and item after which to begin. Gives (type, item, true or null) of as many repairs as a call may
-    /// have, in the order of the table's key; null: the item has no counter to be set.
+    /// $1–$3: the transaction, type and item after which to begin; $4: a transaction, 0 for none. Gives (type, item,
+    /// version, transaction that noted it, …) of as many repairs as a call may have, in that order, or nulls once where
+    /// there are none; and in each row the least transaction that is still running, and true or null: whether some were
+    /// noted before $4.
+    ///
+    /// Numbers of transactions are 64 bits wide and have no type of their own outside the server. They are read from
+    /// the index in their order: rows that were noted and deleted before the place to begin at are not passed again.
     static let repairs = """
-        SELECT repair.item_type, repair.item_id,
-            (SELECT true FROM counters
-                WHERE counters.item_id = repair.item_id AND counters.item_type = repair.item_type) AS has_counter
-        FROM cache_repairs AS repair
-        WHERE (repair.item_type, repair.item_id) > ($1::smallint, $2::bigint)
-        ORDER BY repair.item_type, repair.item_id
-        LIMIT \(Limits.standard.countersPerCallMax)
+        SELECT found.item_type, found.item_id, found.version, found.noted_by, snapshot.horizon,
+            (SELECT true FROM cache_repairs AS settled WHERE settled.noted_by < $4::bigint::text::xid8 LIMIT 1)
+                AS has_settled
+        FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) AS snapshot
+        LEFT JOIN LATERAL (
+            SELECT repair.item_type, repair.item_id, repair.version, repair.noted_by::text::bigint AS noted_by
+            FROM cache_repairs AS repair
+            WHERE (repair.noted_by, repair.item_type, repair.item_id)
+                > ($1::bigint::text::xid8, $2::smallint, $3::bigint)
+            ORDER BY repair.noted_by, repair.item_type, repair.item_id
+            LIMIT \(Limits.standard.countersPerCallMax)) AS found ON true
         """
 }

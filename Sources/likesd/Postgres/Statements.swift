@@ -28,12 +28,12 @@ enum PreparedStatement: String, CaseIterable {
         switch self {
         case .fence: [.bigint, .bigint, .text]
         case .commit: [.bigint, .bigint, .smallint, .bigint, .text]
-        case .tend: [.bigint]
+        case .tend: [.bigint, .bigint]
         case .survey: [.bigint] + PostgresIdentity.columnTypes + [.text]
         case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
-        case .repairs: [.smallint, .bigint, .boolean]
+        case .repairs: [.smallint, .bigint, .bigint, .bigint, .bigint, .boolean]
         }
     }
 }

@@ -19,7 +19,7 @@ extension Simulation {
             }
             // Of two on one Redis, one goes without, and nobody mends for it.
             for database in databases where databases.count == 1 {
-                guard let version = database.state.repairs[item] else { continue }
+                guard let version = database.state.repairs[item]?.version else { continue }
                 fail(Violation(.repaired, "cache_repairs still has version \(version)", item: item))
             }
         }

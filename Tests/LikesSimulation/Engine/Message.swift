@@ -41,11 +41,11 @@ package enum Answer: Sendable {
     case fenced(CallID, LaneState?)
     case committed(CallID, BatchOutcome)
     case fencedOff(CallID)
-    case tended(CallID)
+    case tended(CallID, Int64?)
     case surveyed(CallID, Survey)
     case schemaChecked(CallID)
     case countersSelected(CallID, [CounterState])
     case pairsSelected(CallID, [PairState])
-    case repairsSelected(CallID, [Item], RepairCursor?)
+    case repairsSelected(CallID, RepairRows)
     case statementFailed(CallID, StatementFailure)
 }

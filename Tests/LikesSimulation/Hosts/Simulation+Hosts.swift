@@ -237,7 +237,8 @@ extension Simulation {
             postgres(of: host).noteTold(outcome)
             hosts[host].process?.core.committed(call, outcome, now: now, into: &actions)
         case .fencedOff(let call): hosts[host].process?.core.fencedOff(call, now: now, into: &actions)
-        case .tended(let call): hosts[host].process?.core.tended(call, now: now, into: &actions)
+        case .tended(let call, let settledUpTo):
+            hosts[host].process?.core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions)
         case .surveyed(let call, let survey):
             hosts[host].process?.core.surveyed(call, survey, now: now, into: &actions)
         case .schemaChecked(let call): hosts[host].process?.core.schemaChecked(call, nil, now: now, into: &actions)
@@ -245,8 +246,8 @@ extension Simulation {
             hosts[host].process?.core.countersSelected(call, counters, now: now, into: &actions)
         case .pairsSelected(let call, let states):
             hosts[host].process?.core.pairsSelected(call, states, now: now, into: &actions)
-        case .repairsSelected(let call, let items, let next):
-            hosts[host].process?.core.repairsSelected(call, items, next: next, now: now, into: &actions)
+        case .repairsSelected(let call, let page):
+            hosts[host].process?.core.repairsSelected(call, page, now: now, into: &actions)
         case .statementFailed(let call, let failure):
             hosts[host].process?.core.statementFailed(call, failure, now: now, into: &actions)
         }

@@ -104,8 +104,10 @@ extension Postgres {
     }
 
     func applyUpserts(_ session: Session) {
+        guard let transaction = session.statement?.transaction else { return }
         for (item, version) in session.statement?.upserts ?? [] {
-            state.repairs[item] = max(state.repairs[item] ?? 0, version)
+            let newest = max(state.repairs[item]?.version ?? 0, version)
+            state.repairs[item] = RepairRecord(version: newest, notedBy: transaction)
         }
     }
 

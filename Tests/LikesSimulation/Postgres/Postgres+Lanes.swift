@@ -72,13 +72,11 @@ extension Postgres {
         case .mended?:
             for counter in request.mended {
                 let item = index(of: counter.item)
-                guard let version = state.repairs[item], version <= counter.version,
-                    !isLocked(.repair(item), against: session),
-                    session.statement?.upserts.contains(where: { $0.item == item }) == false,
-                    lock(.repair(item), session) == nil
-                else { continue }
-                session.statement?.deletes.append(item)
+                guard let row = state.repairs[item], row.version <= counter.version, delete(item, session) else {
+                    continue
+                }
             }
+            if let settled = request.settled { deleteSettled(settled, session) }
             session.statement?.phase = .flush
             return .goesOn
         default:
@@ -87,7 +85,31 @@ extension Postgres {
             if let place = place(ofLane: request.fence.lane) {
                 state.lanes[place].journal = safeguards.journal ? request.journal.map { index(of: $0) } : []
             }
-            return committed(session, .tended(call))
+            return committed(session, .tended(call, session.statement?.settledUpTo))
+        }
+    }
+
+    /// False: somebody else is at the row, or it was noted by this very statement.
+    private func delete(_ item: Int, _ session: Session) -> Bool {
+        guard !isLocked(.repair(item), against: session),
+            session.statement?.upserts.contains(where: { $0.item == item }) == false,
+            lock(.repair(item), session) == nil
+        else { return false }
+        session.statement?.deletes.append(item)
+        return true
+    }
+
+    /// All of them, or only the first.
+    private func deleteSettled(_ settled: SettledRepairs, _ session: Session) {
+        var rows = plan.items.indices.compactMap { item in state.repairs[item].map { (item, $0.notedBy) } }
+            .filter { $0.1 >= settled.from && $0.1 < settled.before }
+        rows.sort { ($0.1, $0.0) < ($1.1, $1.0) }
+        let isShort = scheduler.chance.hits(percent: 30)
+        for (item, notedBy) in rows where delete(item, session) {
+            scheduler.coverage.note(.repairsSettled)
+            guard isShort else { continue }
+            session.statement?.settledUpTo = notedBy
+            return
         }
     }
 
@@ -122,7 +144,7 @@ extension Postgres {
             note(lane: request.lane, generation: request.generation)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let survey = Survey(
-                lanesRetired: retired.count, history: history, position: position, since: 0,
+                lanesRetired: retired.count, history: history, position: position, since: horizon,
                 generations: Set(others.map(\.generation)).sorted())
             return committed(session, .surveyed(call, survey))
         }

@@ -21,7 +21,7 @@ extension Postgres {
                 PairState(liked: state.likes[index(of: pair)] != 0, counter: told(index(of: pair.item)))
             }
             return .done(.pairsSelected(call, states))
-        case .selectRepairs(let call, let cursor): return selectRepairs(call, after: cursor)
+        case .selectRepairs(let call, let select): return .done(.repairsSelected(call, repairs(select)))
         default: preconditionFailure("not a statement")
         }
     }
@@ -37,19 +37,27 @@ extension Postgres {
         return nil
     }
 
-    private func selectRepairs(_ call: CallID, after cursor: RepairCursor?) -> StepResult {
-        var found: [Item] = []
-        let most = plan.limits.countersPerCallMax
-        for place in plan.items.indices where state.repairs[place] != nil {
-            let item = plan.items[place]
-            if let cursor, (Int16(item.type), item.id) <= (cursor.typeNumber, cursor.itemID) { continue }
-            if found.count == most, let last = found.last {
-                let next = RepairCursor(typeNumber: Int16(last.type), itemID: last.id)
-                return .done(.repairsSelected(call, found, next))
+    private func repairs(_ select: RepairSelect) -> RepairRows {
+        var rows = plan.items.indices.compactMap { place in
+            state.repairs[place].map {
+                RepairRow(item: plan.items[place], version: $0.version, notedBy: $0.notedBy)
             }
-            found.append(item)
         }
-        return .done(.repairsSelected(call, found, nil))
+        let hasSettled = rows.contains { $0.notedBy < select.settledBefore }
+        func place(_ row: RepairRow) -> (Int64, Int16, Int64) { (row.notedBy, Int16(row.item.type), row.item.id) }
+        let after = (select.after.notedBy, select.after.typeNumber, select.after.itemID)
+        rows = rows.filter { place($0) > after }
+        rows.sort { place($0) < place($1) }
+        let most = plan.limits.countersPerCallMax
+        var next: RepairCursor?
+        if rows.count > most {
+            rows.removeLast(rows.count - most)
+            next = rows.last.map { row in
+                let (notedBy, typeNumber, itemID) = place(row)
+                return RepairCursor(notedBy: notedBy, typeNumber: typeNumber, itemID: itemID)
+            }
+        }
+        return RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
     }
 
     // MARK: Indexes

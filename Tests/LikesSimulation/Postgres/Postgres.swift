@@ -102,6 +102,10 @@ package final class Postgres {
             if session.isOrphan, scheduler.chance.hits(percent: 50) { continue }
             session.turn &+= 1
             session.statement = Statement(action)
+            if action.isWrite {
+                state.lastTransaction += 1
+                session.statement?.transaction = state.lastTransaction
+            }
             goOn(session)
             scheduler.after(
                 .ms(plan.configuration.requestTimeoutMs), .statementTimeout, session.connection, session.turn)
@@ -229,7 +233,13 @@ package final class Postgres {
     }
 
     /// The transaction's changes take effect, all at once.
-    func releaseCommitted(_ session: Session) { release(session) }
+    func releaseCommitted(_ session: Session) {
+        session.statement?.transaction = nil
+        release(session)
+    }
+
+    /// The least transaction that is still running, or the next one.
+    var horizon: Int64 { sessions.values.compactMap { $0.statement?.transaction }.min() ?? state.lastTransaction + 1 }
 
     // MARK: What is committed
 

@@ -11,16 +11,25 @@ package struct PostgresState: Sendable {
     package var commits: [Int]
     package var lanes: [LaneRecord] = []
     package var hosts: [HostRecord] = []
-    /// For each item its version in `cache_repairs`; nil: no row.
-    package var repairs: [Int64?]
+    /// For each item its row in `cache_repairs`.
+    package var repairs: [RepairRecord?]
     package var lastRow: Int32 = 0
+    /// The number of the last transaction that began to write.
+    package var lastTransaction: Int64 = 700
 
     package init(usersCount: Int, items: [Item]) {
         likes = [Int32](repeating: 0, count: usersCount * items.count)
         counters = items.map { CounterState(item: $0, count: 0, version: 0) }
         commits = items.map { _ in 0 }
-        repairs = [Int64?](repeating: nil, count: items.count)
+        repairs = [RepairRecord?](repeating: nil, count: items.count)
     }
+}
+
+/// A row of `cache_repairs`.
+package struct RepairRecord: Sendable {
+    package var version: Int64
+    /// The transaction that wrote it last.
+    package var notedBy: Int64
 }
 
 /// A row of `lanes`.

@@ -27,6 +27,8 @@ struct Statement {
     }
     var action: Action
     var phase = Phase.begins
+    /// Its number, as long as it is running; nil: it writes nothing, or is over.
+    var transaction: Int64?
     /// How far the phase has come.
     var place = 0
     var locks: [RowLock] = []
@@ -47,6 +49,8 @@ struct Statement {
     var cancelledAt: Micros?
     /// It is committed here, whether the standby has it or not.
     var isWaitCancelled = false
+    /// There may be more settled repairs, from this transaction's on.
+    var settledUpTo: Int64?
     /// Places in `lanes` that are retired.
     var retired: [Int64] = []
 

@@ -1,0 +1,60 @@
+"""Many counters that Redis may have old, repaired by one host and by several."""
+
+import pytest
+from support.waiting import eventually
+
+ITEMS = 20_000
+
+
+def info(daemon):
+    lines = daemon.call("INFO").decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def note(sql, items=ITEMS):
+    """As a host does that is cut off from Redis."""
+    sql.execute(
+        "INSERT INTO counters (item_id, item_type, like_count, version)"
+        " SELECT id, 1, id %% 100, 7 FROM generate_series(1, %s) AS id",
+        (items,),
+    )
+    sql.execute(
+        "INSERT INTO cache_repairs (item_id, item_type, version) SELECT id, 1, 7 FROM generate_series(1, %s) AS id",
+        (items,),
+    )
+
+
+@pytest.mark.parametrize(("hosts", "sets_max"), [(1, 1.0), (4, 1.3)])
+def test_each_counter_is_set_about_once_by_all_hosts_together(start_daemon, own_postgres, own_redis, hosts, sets_max):
+    daemons = [start_daemon(own_postgres, own_redis) for _ in range(hosts)]
+    with own_redis.client() as cache, own_postgres.connect() as sql:
+        cache.config_resetstat()
+        note(sql)
+
+        def is_empty():
+            return sql.execute("SELECT count(*) FROM cache_repairs").fetchone() == (0,)
+
+        eventually(is_empty, "all repairs to be struck off", deadline=60)
+        for daemon in daemons:
+            eventually(lambda daemon=daemon: info(daemon)["repairs_waiting"] == "0", "every host to know of it")
+            assert info(daemon)["redis_counters"] == "read"
+        # Each counter has a version beside it.
+        sets = cache.info("commandstats")["cmdstat_set"]["calls"] / 2
+        assert sets / ITEMS <= sets_max
+        assert sum(int(info(daemon)["repairs_done"]) for daemon in daemons) == sets
+        keys = [f"counter:post:{item}" for item in range(1, ITEMS + 1)]
+        assert cache.mget(keys) == [str(item % 100) for item in range(1, ITEMS + 1)]
+
+
+def test_health_says_how_many_are_left_while_redis_takes_none(start_daemon, own_postgres, own_redis):
+    daemon = start_daemon(own_postgres, own_redis)
+    with own_redis.client() as cache, own_postgres.connect() as sql:
+        # It takes no writes, and answers all the rest.
+        cache.config_set("min-replicas-to-write", 1)
+        note(sql)
+        eventually(lambda: daemon.health()["status"] == "degraded", "the repairs to be seen")
+        eventually(lambda: "20,000 known counters" in daemon.health()["message"], "all to be known")
+        assert info(daemon)["repairs_waiting"] == str(ITEMS)
+        cache.config_set("min-replicas-to-write", 0)
+        daemon.wait_healthy()
+        eventually(lambda: info(daemon)["repairs_waiting"] == "0", "all to be repaired")

@@ -1,0 +1,106 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// Many repairs, with backends that take their time, in virtual time.
+@Suite struct RepairFlowTests {
+    /// One host, a table of repairs, and how long each call takes.
+    private struct World {
+        var script: Script
+        var rows: [Item: Int64]
+        var readMs: Int64 = 10
+        /// For a whole page.
+        var writeMs: Int64 = 10
+        var tendMs: Int64 = 30
+        private(set) var reads: [Item: Int] = [:]
+        private(set) var writes: [Item: Int] = [:]
+        private(set) var callsOnWireMax = 0
+        private var pending: [(at: Instant, action: Action)] = []
+        private var order: [Item]
+
+        init(rows count: Int) {
+            script = Script({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
+            order = (1...count).map { Item(type: 0, id: Int64($0)) }
+            rows = Dictionary(uniqueKeysWithValues: order.map { ($0, 1) })
+        }
+
+        var ms: Int64 { script.now.ms(since: .ms(1_000)) }
+
+        /// Goes on until it holds, for at most this long.
+        mutating func run(for msMax: Int64, until isDone: (World) -> Bool) {
+            while !isDone(self), ms < msMax {
+                for action in script.take() {
+                    guard let delay = delay(of: action) else { continue }
+                    let at = script.now.adding(ms: delay)
+                    let place = pending.firstIndex { $0.at > at } ?? pending.count
+                    pending.insert((at, action), at: place)
+                }
+                callsOnWireMax = max(callsOnWireMax, pending.count)
+                let tick = script.core.nextTick
+                if let next = pending.first, tick.map({ next.at <= $0 }) ?? true {
+                    pending.removeFirst()
+                    script.now = max(script.now, next.at)
+                    answer(next.action)
+                } else if let tick {
+                    script.now = max(script.now, tick)
+                    script.pass(ms: 0)
+                } else {
+                    return
+                }
+            }
+        }
+
+        private func delay(of action: Action) -> Int64? {
+            switch action {
+            case .selectRepairs, .selectCounters: readMs
+            case .writeThrough(_, _, let counters, _):
+                max(1, writeMs * Int64(counters.count) / Int64(Limits.standard.countersPerCallMax))
+            case .tend: tendMs
+            default: nil
+            }
+        }
+
+        private mutating func answer(_ action: Action) {
+            switch action {
+            case .selectRepairs(let call, let select):
+                let begin = max(0, Int(select.after.itemID))
+                let page = order[begin...].filter { rows[$0] != nil }.prefix(Limits.standard.countersPerCallMax)
+                let items = Array(page)
+                let next =
+                    items.count < Limits.standard.countersPerCallMax
+                    ? nil : items.last.map { RepairCursor(notedBy: 7, typeNumber: 1, itemID: $0.id) }
+                script.repairs(call, items, next: next)
+            case .selectCounters(let call, let items):
+                for item in items { reads[item, default: 0] += 1 }
+                script.databaseHas(call, items.map { counter($0, 1, 1) })
+            case .writeThrough(let call, _, let counters, _):
+                for counter in counters { writes[counter.item, default: 0] += 1 }
+                script.wroteThrough(call)
+            case .tend(let call, let request):
+                for counter in request.mended { rows[counter.item] = nil }
+                script.tend(call)
+            default: return
+            }
+        }
+    }
+
+    @Test(
+        "Each repair is read and set once, however fast the backends are, and none waits for what is not on the wire",
+        arguments: [
+            (60_000, 10, 10, 30), (60_000, 3, 40, 30), (100_000, 3, 90, 30), (60_000, 100, 5, 300),
+            (20_000, 700, 9, 30),
+        ])
+    func eachRepairIsReadAndSetOnce(rows: Int, readMs: Int64, writeMs: Int64, tendMs: Int64) {
+        var world = World(rows: rows)
+        (world.readMs, world.writeMs, world.tendMs) = (readMs, writeMs, tendMs)
+        world.run(for: 600_000) { $0.rows.isEmpty }
+        #expect(world.rows.isEmpty)
+        #expect(world.reads.values.allSatisfy { $0 == 1 })
+        #expect(world.writes.values.allSatisfy { $0 == 1 })
+        // The slowest of the steps sets the pace; the others are done beside it.
+        let pages = Int64(rows / Limits.standard.countersPerCallMax + 1)
+        let slowest = max(2 * readMs, writeMs, tendMs / 4)
+        #expect(world.ms <= pages * slowest * 3 / 2 + 10 * readMs + 1_000)
+    }
+}
