@@ -70,6 +70,8 @@ struct Script {
             core.turnEnded(now: now, into: &new)
         }
         actions += new.map { numbered($0) }
+        // No two turns are at one moment.
+        now.microseconds += 1
     }
 
     /// With the test's number of its call, and a batch with its rows alone.
