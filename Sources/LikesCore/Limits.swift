@@ -89,8 +89,10 @@ package struct Limits: Sendable {
     /// Batches after which a lane gets a new number, and so a new row: as long as a snapshot somewhere keeps PostgreSQL
     /// from clearing up, each batch passes the dead versions of all before it.
     package var batchesPerLane = 1_024
-    /// Other hosts whose data in Redis is another are asked again after this long, before Redis is believed by nobody:
-    /// two that did not hear of a new generation yet hear of it within a beat.
+    /// Where other hosts use other data in Redis, what they use is looked up this often …
+    package static let disputeAskMs: Int64 = 500
+    /// … and after this long Redis is believed by nobody: who did not hear of a new generation yet hears of it within a
+    /// beat.
     package static let disputeConfirmMs: Int64 = 4_000
     /// Hosts may go on with the generation that this one had before for so long until they have heard of the new one.
     package static let formerGenerationMs: Int64 = 10_000

@@ -251,9 +251,12 @@ package struct SurveyRequest: Equatable, Sendable {
     package var lane: Int64
     /// The token of the data in Redis that this host uses; empty: none.
     package var generation: String
-    package init(lane: Int64, generation: String) {
+    /// `Generation.since`, 0 for none.
+    package var since: Int64
+    package init(lane: Int64, generation: String, since: Int64) {
         self.lane = lane
         self.generation = generation
+        self.since = since
     }
 }
 
@@ -268,12 +271,18 @@ package struct Survey: Equatable, Sendable {
     package var since: Int64
     /// The tokens of the data in Redis that other living hosts use, each once.
     package var generations: [String]
-    package init(lanesRetired: Int, history: DatabaseHistory, position: Int64, since: Int64, generations: [String]) {
+    /// `Generation.since` of the latest data that any host has used, 0 for none.
+    package var latest: Int64
+    package init(
+        lanesRetired: Int, history: DatabaseHistory, position: Int64, since: Int64, generations: [String],
+        latest: Int64
+    ) {
         self.lanesRetired = lanesRetired
         self.history = history
         self.position = position
         self.since = since
         self.generations = generations
+        self.latest = latest
     }
 }
 

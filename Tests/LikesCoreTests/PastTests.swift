@@ -287,6 +287,19 @@ import Testing
         #expect(script.core.trust.isAgreed)
     }
 
+    @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
+    func aRedisThatHostsCameBackTo() throws {
+        var (script, client) = try script()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.byHand.insert(.verify)
+        script.latest = 700
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.past.era == 1)
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.readableGeneration == nil)
+    }
+
     // MARK: The lane's row
 
     @Test("After so many batches the lane gets another number, and its row goes with the former one")

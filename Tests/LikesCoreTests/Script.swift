@@ -22,6 +22,8 @@ struct Script {
     private(set) var laneHistory = Script.history
     /// The generations that other hosts use.
     var generations: [String] = []
+    /// Since when the latest data holds that any of them has used.
+    var latest: Int64 = 0
     /// The epoch the next fence gives.
     var epoch: Int64 = 1
     /// The batches as they were sent, with fence and journal.
@@ -244,7 +246,8 @@ struct Script {
     /// What a look around finds where nothing is amiss: the log grows with time.
     func survey() -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, position: now.microseconds, since: 0, generations: generations)
+            lanesRetired: 0, history: laneHistory, position: now.microseconds, since: 0, generations: generations,
+            latest: latest)
     }
 
     mutating func survey(_ call: CallID, _ found: Survey) {

@@ -309,14 +309,19 @@ import Testing
 
     @Test("A survey tells what database this is, how far it has come, and what other living hosts use.")
     func survey() throws {
-        let first = try lane.survey(1, generation: "aaaaaaaaaaaa")
+        let first = try lane.survey(1, generation: "aaaaaaaaaaaa", since: 700)
         #expect(first.generations == [])
         try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
         let second = try lane.survey(2)
         #expect(second.generations == ["aaaaaaaaaaaa"])
+        #expect(first.latest == 0 && second.latest == 700)
+        // The greatest stays, also where the lane gets another number.
+        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", since: 600)
+        _ = try lane.fence(3, former: 1)
+        #expect(try lane.survey(2).latest == 700)
         #expect(second.history == first.history)
         #expect(second.position > first.position)
-        #expect(second.since > first.since)
+        #expect(second.since >= first.since)
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
         #expect(try lane.survey(2).generations == [])
         try control.run("TRUNCATE counters")

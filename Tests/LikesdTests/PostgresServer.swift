@@ -194,8 +194,8 @@ final class LaneTester {
         return .fence(1, request, LaneBatch(rows, types: types))
     }
 
-    func survey(_ lane: Int64 = 99, generation: String = "") throws -> Survey {
-        let request = SurveyRequest(lane: lane, generation: generation)
+    func survey(_ lane: Int64 = 99, generation: String = "", since: Int64 = 0) throws -> Survey {
+        let request = SurveyRequest(lane: lane, generation: generation, since: since)
         guard case .surveyed(let survey) = try perform(.survey(1, request)) else { throw Failure(text: "no survey") }
         return survey
     }

@@ -59,7 +59,8 @@ extension Core {
 
     mutating func sendSurvey(now: Instant, into actions: inout [Action]) {
         laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
-        let request = SurveyRequest(lane: laneRow.lane, generation: trust.generation?.token ?? "")
+        let request = SurveyRequest(
+            lane: laneRow.lane, generation: trust.generation?.token ?? "", since: trust.generation?.since ?? 0)
         actions.append(.survey(calls.begin(.survey, now: now), request))
     }
 
@@ -76,22 +77,28 @@ extension Core {
         guard lane.isUp else { return }
         if !isAhead { wentBack("its log is shorter than it was", now: now, into: &actions) }
         if trust.awaitsSurvey { return verifyRedis(makes: true, now: now, into: &actions) }
-        if trust.generation != nil { compare(survey.generations, now: now, into: &actions) }
+        if let generation = trust.generation { compare(survey, with: generation, now: now, into: &actions) }
     }
 
     /// Hosts on two Redis do not hear of each other's changes.
-    private mutating func compare(_ generations: [String], now: Instant, into actions: inout [Action]) {
+    private mutating func compare(
+        _ survey: Survey, with generation: Generation, now: Instant, into actions: inout [Action]
+    ) {
         guard safeguards.generationCheck else { return }
-        switch trust.compare(generations, era: past.era, now: now) {
-        case .agreed: return
+        switch trust.compare(survey.generations, era: past.era, now: now) {
+        case .agreed:
+            // Hosts were at another Redis in between, and are back: this one has missed what they changed.
+            guard survey.latest > generation.since else { return }
+            actions.append(.log(.warning, "Redis has data from before hosts used another: it is dropped"))
+            beginEra(now: now, into: &actions)
         case .unclear:
             lookAtMarker(now: now, into: &actions)
-            laneRow.surveyAt = now.adding(ms: Limits.disputeConfirmMs)
+            laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
         case .disputed:
-            laneRow.surveyAt = now.adding(ms: Limits.disputeConfirmMs)
+            laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
             statistics.redisDisputes += 1
             actions.append(.log(.warning, "\(Self.disputeText): it is not used until all hosts name the same"))
-        case .stillDisputed: laneRow.surveyAt = now.adding(ms: Limits.disputeConfirmMs)
+        case .stillDisputed: laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
         case .settled(let era):
             actions.append(.log(.notice, "all hosts use one Redis again"))
             // What it has is from when others did not write to it, unless another host has thrown it away already.

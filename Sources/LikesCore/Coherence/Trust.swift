@@ -15,6 +15,8 @@ struct Trust {
     private var strangeSince: Instant?
     /// What this host used before, and until when others may do so without being in dispute with it.
     private var former: (token: String, until: Instant)?
+    /// The server, and its life, whose data was verified last.
+    private var server: String?
     /// Another database's marker that was found instead of this one's, and whether this host has put its own there since.
     private var foreign: (database: DatabaseHistory, at: Instant, isReplaced: Bool)?
     /// The token of the last generation, by which messages are told from those of another.
@@ -42,9 +44,11 @@ struct Trust {
     /// what was noted since is new.
     mutating func verified(_ generation: Generation, isMade: Bool = false, knowsMore: Bool, now: Instant) {
         if isMade { foreign?.isReplaced = true }
+        // Those on another server do not only come later.
         if let token, token != generation.token {
-            former = (token, now.adding(ms: Limits.formerGenerationMs))
+            former = server == generation.server ? (token, now.adding(ms: Limits.formerGenerationMs)) : nil
         }
+        server = generation.server
         self.generation = generation
         awaitsSurvey = false
         isSurveyed = false

@@ -51,6 +51,7 @@ enum LaneCall {
         case .survey(_, let request):
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
+            parameters.append(bigint: request.since)
         case .misfits: return
         }
     }
@@ -87,7 +88,8 @@ enum LaneCall {
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
             position: try result.integer(0, 4, as: Int64.self), since: try result.integer(0, 5, as: Int64.self),
-            generations: result.text(0, 6).split(separator: " ").map(String.init))
+            generations: result.text(0, 6).split(separator: " ").map(String.init),
+            latest: try result.integer(0, 7, as: Int64.self))
     }
 
     /// Counters, and what changed in the one row that has no item.

@@ -10,11 +10,13 @@ enum LaneStatements {
     /// Waits for a transaction that an earlier connection of the lane left in the server; one that comes later finds
     /// another epoch, or no row, and does nothing.
     static let fence = """
-        WITH host AS (
-            INSERT INTO likesd_hosts (lane) VALUES ($1::bigint)
+        WITH former_host AS (
+            DELETE FROM likesd_hosts WHERE lane = $2::bigint RETURNING generation, since
+        ), host AS (
+            INSERT INTO likesd_hosts (lane, generation, since)
+            SELECT $1::bigint, coalesce(former_host.generation, ''), coalesce(former_host.since, 0)
+            FROM (VALUES (true)) AS this (host) LEFT JOIN former_host ON true
             ON CONFLICT (lane) DO UPDATE SET seen_at = now()
-        ), former_host AS (
-            DELETE FROM likesd_hosts WHERE lane = $2::bigint
         ), former AS (
             DELETE FROM lanes WHERE lane = $2 RETURNING item_ids, item_types
         )
@@ -172,7 +174,8 @@ enum LaneStatements {
         HAVING count(*) > 0
         """
 
-    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none. Says that the host lives;
+    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the transaction since
+    /// which that data holds. Says that the host lives;
     /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and notes
     /// the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at are
     /// passed over: they are found again.
@@ -181,12 +184,13 @@ enum LaneStatements {
     /// counters read here would be those from before that batch.
     ///
     /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; how
-    /// far its log is on disk; the least transaction that still runs; and the tokens of other living hosts, parted by
-    /// spaces.
+    /// far its log is on disk; the least transaction that still runs; the tokens of other living hosts, parted by
+    /// spaces; and the greatest transaction since which data holds that any host has used.
     static let survey = """
         WITH host AS (
-            INSERT INTO likesd_hosts (lane, generation) VALUES ($1::bigint, $2::text)
-            ON CONFLICT (lane) DO UPDATE SET generation = excluded.generation, seen_at = now()
+            INSERT INTO likesd_hosts AS present (lane, generation, since) VALUES ($1::bigint, $2::text, $3::bigint)
+            ON CONFLICT (lane) DO UPDATE SET
+                generation = excluded.generation, since = greatest(present.since, excluded.since), seen_at = now()
         ), silent AS (
             SELECT found.lane, found.batch, found.item_ids, found.item_types
             FROM likesd_hosts AS other
@@ -229,6 +233,7 @@ enum LaneStatements {
                 SELECT DISTINCT generation FROM likesd_hosts
                 WHERE lane <> $1 AND generation <> ''
                     AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
-                LIMIT \(Limits.generationsPerSurvey)) AS others)
+                LIMIT \(Limits.generationsPerSurvey)) AS others),
+            (SELECT coalesce(max(since), 0) FROM likesd_hosts)
         """
 }

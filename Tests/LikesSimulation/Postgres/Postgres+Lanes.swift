@@ -24,8 +24,9 @@ extension Postgres {
             session.statement?.phase = .flush
             return .goesOn
         default:
-            note(lane: request.lane)
+            let former = state.hosts.first { $0.lane == request.former }
             state.hosts.removeAll { $0.lane == request.former }
+            note(lane: request.lane, generation: former?.generation, since: former?.since ?? 0)
             let journal = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0).journal } ?? []
             guard let place = place(ofLane: request.lane) else {
                 state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, journal: journal))
@@ -40,12 +41,13 @@ extension Postgres {
     }
 
     /// The lane's host lives.
-    private func note(lane: Int64, generation: String? = nil) {
+    private func note(lane: Int64, generation: String? = nil, since: Int64 = 0) {
         if let place = state.hosts.firstIndex(where: { $0.lane == lane }) {
             state.hosts[place].seenAt = scheduler.now
             if let generation { state.hosts[place].generation = generation }
+            state.hosts[place].since = max(state.hosts[place].since, since)
         } else {
-            state.hosts.append(HostRecord(lane: lane, generation: generation ?? "", seenAt: scheduler.now))
+            state.hosts.append(HostRecord(lane: lane, generation: generation ?? "", since: since, seenAt: scheduler.now))
         }
     }
 
@@ -141,11 +143,12 @@ extension Postgres {
                 state.lanes[place].epoch += 1
                 state.lanes[place].journal = []
             }
-            note(lane: request.lane, generation: request.generation)
+            let latest = state.hosts.map(\.since).max() ?? 0
+            note(lane: request.lane, generation: request.generation, since: request.since)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let survey = Survey(
                 lanesRetired: retired.count, history: history, position: position, since: horizon,
-                generations: Set(others.map(\.generation)).sorted())
+                generations: Set(others.map(\.generation)).sorted(), latest: latest)
             return committed(session, .surveyed(call, survey))
         }
     }

@@ -52,6 +52,7 @@ package struct LaneRecord: Sendable {
 package struct HostRecord: Sendable {
     package var lane: Int64
     package var generation: String
+    package var since: Int64
     package var seenAt: Micros
 }
 
