@@ -70,6 +70,7 @@ extension Schema {
                 Column(name: "lane", type: "bigint"),
                 Column(name: "generation", type: "text", byDefault: "''"),
                 Column(name: "since", type: "bigint", byDefault: "0"),
+                Column(name: "beat", type: "bigint", byDefault: "0"),
                 Column(name: "seen_at", type: "timestamptz", byDefault: "now()"),
             ],
             keys: [["lane"]]),

@@ -253,10 +253,13 @@ package struct SurveyRequest: Equatable, Sendable {
     package var generation: String
     /// `Generation.since`, 0 for none.
     package var since: Int64
-    package init(lane: Int64, generation: String, since: Int64) {
+    /// The number of this sign of life on its lane, from 1.
+    package var beat: Int64
+    package init(lane: Int64, generation: String, since: Int64, beat: Int64) {
         self.lane = lane
         self.generation = generation
         self.since = since
+        self.beat = beat
     }
 }
 
@@ -265,24 +268,24 @@ package struct Survey: Equatable, Sendable {
     /// Lanes of hosts that fell silent, taken over; what they left is in `cache_repairs` now.
     package var lanesRetired: Int
     package var history: DatabaseHistory
-    /// How far the database's log is on disk, in bytes: it never goes back, unless the database does.
-    package var position: Int64
     /// The least transaction id that was still running: every one below it had ended.
     package var since: Int64
     /// The tokens of the data in Redis that other living hosts use, each once.
     package var generations: [String]
     /// `Generation.since` of the latest data that any host has used, 0 for none.
     package var latest: Int64
+    /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
+    /// unless the database does.
+    package var beat: Int64
     package init(
-        lanesRetired: Int, history: DatabaseHistory, position: Int64, since: Int64, generations: [String],
-        latest: Int64
+        lanesRetired: Int, history: DatabaseHistory, since: Int64, generations: [String], latest: Int64, beat: Int64
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
-        self.position = position
         self.since = since
         self.generations = generations
         self.latest = latest
+        self.beat = beat
     }
 }
 

@@ -65,7 +65,11 @@ def test_after_pg_restore_no_count_from_before_is_told(
         host.wait_healthy()
     with own_postgres.connect() as sql, own_redis.client() as cache:
         assert drift(sql) == []
-        eventually(lambda: cache.get(f"counter:{item}") == "2", "Redis to have what is restored")
+        asker = start_daemon(own_postgres, own_redis)
+        eventually(
+            lambda: asker.call("COUNT", item) == 2 and cache.get(f"counter:{item}") == "2",
+            "Redis to have what is restored",
+        )
 
 
 @pytest.mark.parametrize("others", ["running", "new"])
@@ -100,7 +104,11 @@ def test_after_a_snapshot_of_the_data_directory_no_count_from_before_is_told(
         eventually(lambda host=host: host.call("MCOUNT", item, other) == [1, 0], "what is there to be told", 30)
         host.wait_healthy()
     with own_redis.client() as cache:
-        eventually(lambda: cache.get(f"counter:{item}") == "1", "Redis to have what is there")
+        asker = start_daemon(own_postgres, own_redis)
+        eventually(
+            lambda: asker.call("COUNT", item) == 1 and cache.get(f"counter:{item}") == "1",
+            "Redis to have what is there",
+        )
 
 
 def test_after_truncate_and_copy_no_count_from_before_is_told(start_daemon, own_postgres, own_redis, number, place):

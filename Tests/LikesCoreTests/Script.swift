@@ -131,7 +131,7 @@ struct Script {
             core.fenced(call, epoch == 1 ? nil : state, now: now, into: &new)
             epoch += 1
         case .tend(let call, _): core.tended(call, now: now, into: &new)
-        case .survey(let call, _): core.surveyed(call, survey(), now: now, into: &new)
+        case .survey(let call, let request): core.surveyed(call, survey(request), now: now, into: &new)
         case .checkSchema(let call): core.schemaChecked(call, nil, now: now, into: &new)
         case .selectRepairs(let call, _):
             core.repairsSelected(call, RepairRows(rows: [], next: nil, horizon: 1), now: now, into: &new)
@@ -243,11 +243,11 @@ struct Script {
         }
     }
 
-    /// What a look around finds where nothing is amiss: the log grows with time.
-    func survey() -> Survey {
+    /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
+    func survey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, position: now.microseconds, since: 0, generations: generations,
-            latest: latest)
+            lanesRetired: 0, history: laneHistory, since: 0, generations: generations, latest: latest,
+            beat: (request?.beat ?? 1) - 1)
     }
 
     mutating func survey(_ call: CallID, _ found: Survey) {

@@ -194,8 +194,10 @@ final class LaneTester {
         return .fence(1, request, LaneBatch(rows, types: types))
     }
 
-    func survey(_ lane: Int64 = 99, generation: String = "", since: Int64 = 0) throws -> Survey {
-        let request = SurveyRequest(lane: lane, generation: generation, since: since)
+    func survey(
+        _ lane: Int64 = 99, generation: String = "", since: Int64 = 0, beat: Int64 = 1
+    ) throws -> Survey {
+        let request = SurveyRequest(lane: lane, generation: generation, since: since, beat: beat)
         guard case .surveyed(let survey) = try perform(.survey(1, request)) else { throw Failure(text: "no survey") }
         return survey
     }

@@ -12,7 +12,7 @@ enum Call {
     case fence
     case commit(SentBatch)
     case tend(TendRequest)
-    case survey
+    case survey(SurveyRequest)
     case checkSchema
     case selectCounters(CounterSelect)
     case selectPairs([PairRead])

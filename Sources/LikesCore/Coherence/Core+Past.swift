@@ -60,22 +60,29 @@ extension Core {
     mutating func sendSurvey(now: Instant, into actions: inout [Action]) {
         laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
         let request = SurveyRequest(
-            lane: laneRow.lane, generation: trust.generation?.token ?? "", since: trust.generation?.since ?? 0)
-        actions.append(.survey(calls.begin(.survey, now: now), request))
+            lane: laneRow.lane, generation: trust.generation?.token ?? "", since: trust.generation?.since ?? 0,
+            beat: laneRow.beat())
+        actions.append(.survey(calls.begin(.survey(request), now: now), request))
     }
 
     package mutating func surveyed(_ call: CallID, _ survey: Survey, now: Instant, into actions: inout [Action]) {
-        guard case .survey? = calls.end(call) else { return }
+        guard case .survey(let request)? = calls.end(call) else { return }
         lane.proved()
         if survey.lanesRetired > 0 {
             statistics.lanesRetired += Int64(survey.lanesRetired)
             if survey.lanesRetired >= limits.lanesPerSurvey { laneRow.surveyAt = now }
             actions.append(.log(.notice, "\(survey.lanesRetired) hosts fell silent: repairing what they left"))
         }
-        let isAhead = past.survey(survey)
+        past.survey(survey)
+        let isKept = laneRow.beatKept(request.beat, before: survey.beat)
+        let isSame = past.history == survey.history
         learn(survey.history, of: .lane, now: now, into: &actions)
         guard lane.isUp else { return }
-        if !isAhead { wentBack("its log is shorter than it was", now: now, into: &actions) }
+        if isSame, !isKept {
+            goBack("it lacks what this host wrote", now: now, into: &actions)
+        } else if let reason = past.owedReason {
+            wentBack(reason, now: now, into: &actions)
+        }
         if trust.awaitsSurvey { return verifyRedis(makes: true, now: now, into: &actions) }
         if let generation = trust.generation { compare(survey, with: generation, now: now, into: &actions) }
     }
@@ -180,9 +187,16 @@ extension Core {
         redis.hold(until: now.adding(ms: Limits.foreignHoldMs))
     }
 
-    /// PostgreSQL is at a state from before what is known.
+    /// PostgreSQL is at a state from before what is known, as far as Redis and other hosts tell: so not too often.
     private mutating func wentBack(_ reason: String, now: Instant, into actions: inout [Action]) {
-        guard past.mayBeginEra(now: now) else { return }
+        guard past.mayBeginEra(now: now) else {
+            past.owedReason = reason
+            return
+        }
+        goBack(reason, now: now, into: &actions)
+    }
+
+    private mutating func goBack(_ reason: String, now: Instant, into actions: inout [Action]) {
         statistics.databasesGoneBack += 1
         let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
         actions.append(.log(.warning, text))

@@ -5,25 +5,16 @@ struct DatabasePast {
     /// How often what is cached was found to be of a past that is over although the server did not say so; all hosts
     /// agree upon it through Redis' marker.
     var era: Int64 = 0
+    /// Why another one is to begin, with the next survey for which that is not too soon.
+    var owedReason: String?
     /// When this host last found that out by itself.
     private var eraBegunAt: Instant?
     /// Of the last survey.
     private(set) var since: Int64 = 0
-    private var position: Int64 = 0
 
-    mutating func adopt(_ history: DatabaseHistory) {
-        if history != self.history { position = 0 }
-        self.history = history
-    }
+    mutating func adopt(_ history: DatabaseHistory) { self.history = history }
 
-    /// Takes in what a survey found. False: the database's log has gone back, and with it all that it holds.
-    mutating func survey(_ survey: Survey) -> Bool {
-        defer {
-            position = survey.position
-            since = survey.since
-        }
-        return survey.history != history || survey.position >= position
-    }
+    mutating func survey(_ survey: Survey) { since = survey.since }
 
     /// Whether this host did not find that out just before.
     func mayBeginEra(now: Instant) -> Bool {
@@ -32,6 +23,7 @@ struct DatabasePast {
 
     mutating func beginEra(now: Instant) {
         eraBegunAt = now
+        owedReason = nil
         era += 1
     }
 

@@ -40,6 +40,9 @@ struct LaneRow {
     var settled: SettledRepairs?
     /// After one that was refused.
     var tendNotBefore: Instant
+    /// Signs of life on this lane: the last one said, and the last one known to have been committed.
+    private var beatSaid: Int64 = 0
+    private var beatKept: Int64 = 0
     /// When to look around.
     var surveyAt: Instant
     /// When to look at the tables, with the next survey or batch.
@@ -72,6 +75,20 @@ struct LaneRow {
         lane = number
         epoch = nil
         batchesOnLane = 0
+        beatSaid = 0
+        beatKept = 0
+    }
+
+    /// The number of the next sign of life.
+    mutating func beat() -> Int64 {
+        beatSaid += 1
+        return beatSaid
+    }
+
+    /// A sign of life was committed. False: one that was committed before is not there any more.
+    mutating func beatKept(_ number: Int64, before: Int64) -> Bool {
+        defer { beatKept = number }
+        return before >= beatKept
     }
 
     /// The lane is this connection's own, and the former one is gone.

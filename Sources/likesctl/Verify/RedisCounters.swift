@@ -19,7 +19,7 @@ struct RedisCounters {
         case counter(RedisCounter)
     }
 
-    /// Its third word begins every version that likesd believes.
+    /// `Generation.marker`: its token begins every version that likesd believes.
     private static let generationKey = "likesd:generation"
     /// What stands in front of an item in a counter's key.
     static let prefix = "counter:"
@@ -49,18 +49,17 @@ struct RedisCounters {
         return readings
     }
 
-    private static func token(of generation: RedisValue) -> Substring? {
+    private static func token(of generation: RedisValue) -> String? {
         guard case .text(let text) = generation else { return nil }
-        let words = text.split(separator: " ", omittingEmptySubsequences: false)
-        return words.count == 3 ? words[2] : nil
+        return Generation(marker: text)?.token
     }
 
-    private static func reading(_ count: RedisValue, _ version: RedisValue, _ token: Substring?) -> Reading {
+    private static func reading(_ count: RedisValue, _ version: RedisValue, _ token: String?) -> Reading {
         guard case .text(let count) = count else { return .none }
         guard case .text(let version) = version, let colon = version.lastIndex(of: ":"),
             let number = Int64(version[version.index(after: colon)...]), number >= 0
         else { return .foreign }
-        guard version[..<colon] == token else { return .oldGeneration }
+        guard version[..<colon] == token ?? "" else { return .oldGeneration }
         return .counter(RedisCounter(count: String(count.prefix(countLettersMax)), version: number))
     }
 

@@ -52,6 +52,7 @@ enum LaneCall {
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
             parameters.append(bigint: request.since)
+            parameters.append(bigint: request.beat)
         case .misfits: return
         }
     }
@@ -87,9 +88,9 @@ enum LaneCall {
             history: DatabaseHistory(
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
-            position: try result.integer(0, 4, as: Int64.self), since: try result.integer(0, 5, as: Int64.self),
-            generations: result.text(0, 6).split(separator: " ").map(String.init),
-            latest: try result.integer(0, 7, as: Int64.self))
+            since: try result.integer(0, 4, as: Int64.self),
+            generations: result.text(0, 5).split(separator: " ").map(String.init),
+            latest: try result.integer(0, 6, as: Int64.self), beat: try result.integer(0, 7, as: Int64.self))
     }
 
     /// Counters, and what changed in the one row that has no item.

@@ -175,7 +175,7 @@ enum LaneStatements {
         """
 
     /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the transaction since
-    /// which that data holds. Says that the host lives;
+    /// which that data holds; $4: the number of this sign of life. Says that the host lives;
     /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and notes
     /// the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at are
     /// passed over: they are found again.
@@ -183,14 +183,16 @@ enum LaneStatements {
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.
     ///
-    /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; how
-    /// far its log is on disk; the least transaction that still runs; the tokens of other living hosts, parted by
-    /// spaces; and the greatest transaction since which data holds that any host has used.
+    /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
+    /// least transaction that still runs; the tokens of other living hosts, parted by spaces; the greatest transaction
+    /// since which data holds that any host has used; and the sign of life that was there before this one, -1 for none.
     static let survey = """
         WITH host AS (
-            INSERT INTO likesd_hosts AS present (lane, generation, since) VALUES ($1::bigint, $2::text, $3::bigint)
+            INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
+            VALUES ($1::bigint, $2::text, $3::bigint, $4::bigint)
             ON CONFLICT (lane) DO UPDATE SET
-                generation = excluded.generation, since = greatest(present.since, excluded.since), seen_at = now()
+                generation = excluded.generation, since = greatest(present.since, excluded.since),
+                beat = excluded.beat, seen_at = now()
         ), silent AS (
             SELECT found.lane, found.batch, found.item_ids, found.item_types
             FROM likesd_hosts AS other
@@ -234,6 +236,7 @@ enum LaneStatements {
                 WHERE lane <> $1 AND generation <> ''
                     AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
                 LIMIT \(Limits.generationsPerSurvey)) AS others),
-            (SELECT coalesce(max(since), 0) FROM likesd_hosts)
+            (SELECT coalesce(max(since), 0) FROM likesd_hosts),
+            coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1)
         """
 }

@@ -41,13 +41,14 @@ extension Postgres {
     }
 
     /// The lane's host lives.
-    private func note(lane: Int64, generation: String? = nil, since: Int64 = 0) {
+    private func note(lane: Int64, generation: String? = nil, since: Int64 = 0, beat: Int64 = 0) {
         if let place = state.hosts.firstIndex(where: { $0.lane == lane }) {
             state.hosts[place].seenAt = scheduler.now
             if let generation { state.hosts[place].generation = generation }
             state.hosts[place].since = max(state.hosts[place].since, since)
+            if beat > 0 { state.hosts[place].beat = beat }
         } else {
-            state.hosts.append(HostRecord(lane: lane, generation: generation ?? "", since: since, seenAt: scheduler.now))
+            state.hosts.append(HostRecord(lane: lane, generation: generation ?? "", since: since, beat: beat, seenAt: scheduler.now))
         }
     }
 
@@ -144,11 +145,13 @@ extension Postgres {
                 state.lanes[place].journal = []
             }
             let latest = state.hosts.map(\.since).max() ?? 0
-            note(lane: request.lane, generation: request.generation, since: request.since)
+            let beat = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
+            note(lane: request.lane, generation: request.generation, since: request.since, beat: request.beat)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let survey = Survey(
-                lanesRetired: retired.count, history: history, position: position, since: horizon,
-                generations: Set(others.map(\.generation)).sorted(), latest: latest)
+                lanesRetired: retired.count, history: history, since: horizon,
+                generations: Set(others.map(\.generation)).sorted(), latest: latest,
+                beat: beat)
             return committed(session, .surveyed(call, survey))
         }
     }

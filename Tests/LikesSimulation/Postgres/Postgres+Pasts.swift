@@ -74,8 +74,6 @@ extension Postgres {
         crash(until: until, isRecovered: false)
         guard !saves.isEmpty else { return }
         jump(to: saves[scheduler.chance.below(saves.count)], isLoss: false)
-        // What else is written there may have made its log longer than it was before anybody looks.
-        if scheduler.chance.hits(percent: 50) { takenBack += scheduler.chance.between(.seconds(1), .seconds(40)) }
     }
 
     private func jump(to saved: PostgresState, isLoss: Bool) {

@@ -21,10 +21,6 @@ package final class Postgres {
         DatabaseHistory(
             system: "7000000000000000001", timeline: timeline, tables: "\(number).\(tablesMade).\(filesMade)")
     }
-    /// How far its log is, as far as anybody looks at it: it grows all the time, but for what a snapshot takes back.
-    var position: Int64 { scheduler.now - takenBack }
-    /// How much of its log is gone.
-    var takenBack: Int64 = 0
 
     /// Messages to be sent to hosts, taken by the simulation after each event.
     package var outbox: [(connection: Int32, message: ToHost)] = []

@@ -53,6 +53,7 @@ package struct HostRecord: Sendable {
     package var lane: Int64
     package var generation: String
     package var since: Int64
+    package var beat: Int64
     package var seenAt: Micros
 }
 
