@@ -147,6 +147,13 @@ package struct LocalCache: Sendable {
         return isNewer
     }
 
+    /// Puts the counter in place of what is held of the item, newer or not: that is of a past that is over.
+    mutating func replace(_ counter: CounterState) {
+        guard let place = find(counter.item) else { return }
+        entries[place].count = counter.count
+        entries[place].version = counter.version
+    }
+
     /// Drops every entry.
     package mutating func removeAll() {
         entries = []

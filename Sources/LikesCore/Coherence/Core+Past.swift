@@ -245,7 +245,11 @@ extension Core {
                 doubts.claim(known)
             } else if since <= permit.askedAt {
                 // What comes in during a turn comes before what is asked at its end.
-                return wentBack(Self.contradiction(counter, known.version), now: now, into: &actions)
+                wentBack(Self.contradiction(counter, known.version), now: now, into: &actions)
+                if permit.era != past.era { return }
+                // Too soon for all of it: this one at least.
+                cache.replace(counter)
+                recent.replace(counter)
             }
         }
     }

@@ -79,6 +79,13 @@ struct RecentCounters {
         entries[item].map { ($0.newest, $0.newestAt) }
     }
 
+    /// What is known of the item is of a past that is over.
+    mutating func replace(_ counter: CounterState) {
+        guard let place = entries.index(forKey: counter.item) else { return }
+        entries.values[place].newest = counter
+        entries.values[place].told = min(entries.values[place].told, counter.version)
+    }
+
     /// It was committed here.
     mutating func know(_ counter: CounterState, now: Instant) { touch(counter, now: now) { _ in } }
 

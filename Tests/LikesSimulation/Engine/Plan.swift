@@ -10,6 +10,7 @@ package struct Plan: Sendable {
     package var items: [Item]
     package var configuration = Configuration()
     package var limits = Limits.standard
+    package var hasSmallLimits = false
     /// All ends here.
     package var duration: Micros
     /// Requests before the audit.
@@ -93,6 +94,7 @@ package struct Plan: Sendable {
         configuration.recentLikesTTLSeconds = 20
         if chance.hits(percent: 35) {
             limits = .small(&chance)
+            hasSmallLimits = true
             // So that the audit comes through.
             readerDelay = min(readerDelay, .ms(100))
         }

@@ -73,16 +73,18 @@ extension Simulation {
             hosts[host].process?.core.tick(now: instant, into: &actions)
         }
         var rounds = 0
+        var resumed: [Int] = []
         repeat {
             performActions(host)
             hosts[host].process?.core.turnEnded(now: instant, into: &actions)
             performActions(host)
-            let resumed = hosts[host].resumed
+            resumed = hosts[host].resumed
             hosts[host].resumed = []
             for client in resumed { read(client, host) }
             rounds += 1
             if rounds > 10_000 { return fail(Violation(.interface, "a turn that does not end")) }
-        } while hosts[host].isUp && !actions.isEmpty
+            // As the daemon does: what was read is to be sent for, though nothing else is to be done.
+        } while hosts[host].isUp && (!actions.isEmpty || !resumed.isEmpty)
         guard let next = hosts[host].process?.core.nextTick else { return }
         let due = max(next.microseconds - hosts[host].origin, now + 1)
         if due < hosts[host].tickAt {
