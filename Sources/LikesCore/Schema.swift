@@ -98,8 +98,8 @@ package enum Schema {
                 // One row for each lane, written every few seconds by its host. The lane's own row is written by each
                 // batch: who looks for silent hosts there passes a dead version for each, as long as a snapshot keeps
                 // them. `generation` is the token of the data in Redis that the host uses, empty for none; `since` the
-                // greatest transaction since which any data held that the host has used; `beat` counts its signs of life,
-                // so that it learns of a database that went back to before one of them.
+                // greatest transaction since which any data held that the host has used; `beat` counts its signs of
+                // life, so that it learns of a database that went back to before one of them.
                 """
                 CREATE TABLE likesd_hosts (
                     lane bigint PRIMARY KEY,

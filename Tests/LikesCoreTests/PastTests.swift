@@ -135,7 +135,9 @@ import Testing
         script.byHand.insert(.survey)
         for era in 0...1 as ClosedRange<Int64> {
             script.pass(ms: Limits.surveyMs)
-            let sent = script.take().compactMap { if case .survey(let call, let request) = $0 { (call, request) } else { nil } }
+            let sent = script.take().compactMap {
+                if case .survey(let call, let request) = $0 { (call, request) } else { nil }
+            }
             let (call, request) = try #require(sent.last)
             var found = script.survey(request)
             if era == 1 { found.beat -= 1 }

@@ -313,7 +313,8 @@ extension Core {
 extension BackendFailure {
     /// PostgreSQL stopped waiting for its synchronous standby.
     static let awaitsStandby = BackendFailure.unreachable(
-        "it waits for a synchronous standby, and the wait was cancelled: nothing is acknowledged before a standby has it",
+        "it waits for a synchronous standby, and the wait was cancelled: "
+            + "nothing is acknowledged before a standby has it",
         next: "start the standby, or take it out of synchronous_standby_names")
 
     /// The reason in words.

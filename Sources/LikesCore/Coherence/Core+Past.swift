@@ -91,7 +91,7 @@ extension Core {
     private mutating func compare(
         _ survey: Survey, with generation: Generation, now: Instant, into actions: inout [Action]
     ) {
-        guard safeguards.generationCheck else { return }
+        guard safeguards.generationCheck else { return trust.agree() }
         switch trust.compare(survey.generations, era: past.era, now: now) {
         case .agreed:
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
@@ -153,8 +153,8 @@ extension Core {
     }
 
     private static let oldPrimaryAdvice =
-        "end this server; or, where the other one is lost for good, delete likesd:generation in Redis and restart likesd "
-        + "on all hosts"
+        "end this server; or, where the other one is lost for good, delete likesd:generation in Redis "
+        + "and restart likesd on all hosts"
 
     /// Whether hosts were at a later past of the very database that this one is at.
     private func isPromoted(_ database: DatabaseHistory) -> Bool {

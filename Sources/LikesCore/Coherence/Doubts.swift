@@ -1,9 +1,9 @@
 import LikesProtocol
 
-/// Versions that PostgreSQL seems to have gone behind: Redis kept a newer one than was to be written there, or an answer
-/// was so long under way that nobody remembers what was known before. Most are only seen in another order than they
-/// came about, so PostgreSQL is asked once more. A version never goes back: a primary that still has an older one is at
-/// another past than the one in which the version was given.
+/// Versions that PostgreSQL seems to have gone behind: Redis kept a newer one than was to be written there, or an
+/// answer was so long under way that nobody remembers what was known before. Most are only seen in another order than
+/// they came about, so PostgreSQL is asked once more. A version never goes back: a primary that still has an older one
+/// is at another past than the one in which the version was given.
 struct Doubts {
     /// An item, and a version that it has had already.
     struct Claim: Hashable {

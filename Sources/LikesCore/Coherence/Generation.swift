@@ -7,8 +7,8 @@ package struct Generation: Hashable, Sendable {
     package var database: DatabaseHistory
     /// How often what was cached was found to be of a past that is over, although nothing else in here said so.
     package var era: Int64
-    /// The transactions below this one had ended before it was made: what they changed is in every counter of it. 0: not
-    /// known.
+    /// The transactions below this one had ended before it was made: what they changed is in every counter of it. 0:
+    /// not known.
     package var since: Int64
     /// Begins the version of each of its counters; no spaces, no colons.
     package var token: String

@@ -14,9 +14,9 @@ struct Repairs {
     typealias PageNumber = UInt64
 
     /// Nobody knows which version Redis is to have.
-    private static let unknown = Int64.max
+    static let unknown = Int64.max
 
-    private struct Entry {
+    struct Entry {
         /// Redis is to have this version at least; `unknown`: the one that PostgreSQL has.
         var version: Int64
         /// The page it is in; 0: none, it is in the pool.
@@ -25,7 +25,7 @@ struct Repairs {
         var isTold = false
     }
 
-    private struct Page {
+    struct Page {
         enum Stage {
             /// PostgreSQL was asked.
             case reading
@@ -42,38 +42,39 @@ struct Repairs {
         var stage = Stage.reading
     }
 
-    private var entries: [Item: Entry] = [:]
+    var entries: [Item: Entry] = [:]
     /// The places of entries that wait for a page, in no order; some are left behind by what waits no more.
-    private var pool: [Item] = []
-    private var pages: [Page] = []
-    private var lastPage: PageNumber = 0
+    var pool: [Item] = []
+    var pages: [Page] = []
+    var lastPage: PageNumber = 0
     /// Pages that failed, back in the pool once their time has come; all wait equally long, so the first is the next.
-    private var heldBack = Ring<(until: Instant, items: [Item])>()
-    /// Items in a page: more as long as Redis takes them quickly, fewer where it does not, or where PostgreSQL's answers
-    /// come too late to be written. So hosts that repair at once leave room for each other, and for everything else.
-    private var pageMax: Int
-    private var random: SplitMix64
+    var heldBack = Ring<(until: Instant, items: [Item])>()
+    /// Items in a page: more as long as Redis takes them quickly, fewer where it does not, or where PostgreSQL's
+    /// answers come too late to be written. So hosts that repair at once leave room for each other, and for everything
+    /// else.
+    var pageMax: Int
+    var random: SplitMix64
 
-    private var untold: Set<Item> = []
+    var untold: Set<Item> = []
     /// The same in the order they came; those that are not untold any more are passed over.
-    private var toTell = Ring<Item>()
+    var toTell = Ring<Item>()
 
     /// Set in Redis, their rows in `cache_repairs` still to be deleted.
-    private var mended = Ring<CounterState>()
+    var mended = Ring<CounterState>()
     /// The versions of those, and of deleted rows that an answer on its way may still bring.
-    private var mendedVersions: [Item: Int64] = [:]
+    var mendedVersions: [Item: Int64] = [:]
     /// Deleted since PostgreSQL was asked for rows.
-    private var struckOff: [CounterState] = []
+    var struckOff: [CounterState] = []
 
     /// What was noted since the data in Redis began to be verified; nil: it is not being verified.
-    private var notedMeanwhile: Set<Item>?
+    var notedMeanwhile: Set<Item>?
 
-    private(set) var doneTotal: Int64 = 0
-    private(set) var toldTotal: Int64 = 0
+    var doneTotal: Int64 = 0
+    var toldTotal: Int64 = 0
     /// Done by other hosts, or out of date by a new marker.
-    private(set) var sparedTotal: Int64 = 0
+    var sparedTotal: Int64 = 0
 
-    private let limits: Limits
+    let limits: Limits
 
     init(_ limits: Limits = .standard, seed: UInt64 = 0) {
         self.limits = limits
@@ -164,7 +165,7 @@ struct Repairs {
         sparedTotal += 1
     }
 
-    private func isOnItsWay(_ entry: Entry) -> Bool {
+    func isOnItsWay(_ entry: Entry) -> Bool {
         guard entry.page != 0, let page = pages.first(where: { $0.number == entry.page }) else { return false }
         if case .writing = page.stage { return true }
         return false
@@ -255,163 +256,10 @@ struct Repairs {
         struckOff = []
     }
 
-    // MARK: Pages
-
-    /// What to ask PostgreSQL for next; nil: nothing, or enough is under way. `permit` is given now.
-    mutating func takePage(_ permit: WritePermit) -> (page: PageNumber, items: [Item])? {
-        release(permit.askedAt)
-        guard !pool.isEmpty else { return nil }
-        if pages.count >= Limits.repairPagesMax { dropEmptyPages() }
-        guard pages.count < Limits.repairPagesMax else { return nil }
-        // The fewer are left, the smaller a part of them is taken: other hosts are at them as well.
-        let share = max(Limits.repairPageMin, pool.count / Limits.repairPoolShare)
-        let most = min(pageMax, share)
-        var items: [Item] = []
-        while items.count < most, !pool.isEmpty {
-            pool.swapAt(Int(random.next() % UInt64(pool.count)), pool.count - 1)
-            let item = pool.removeLast()
-            guard let place = entries.index(forKey: item), entries.values[place].page == 0 else { continue }
-            // Until the page begins the number keeps it from being taken twice.
-            entries.values[place].page = lastPage + 1
-            items.append(item)
-        }
-        guard !items.isEmpty else { return nil }
-        return (begin(items, permit), items)
-    }
-
-    /// Pages that were read, and whose items were all done or noted again since.
-    private mutating func dropEmptyPages() {
-        pages.removeAll { page in
-            guard case .read = page.stage else { return false }
-            return !page.items.contains { entries[$0]?.page == page.number }
-        }
-    }
-
-    @discardableResult
-    private mutating func begin(_ items: [Item], _ permit: WritePermit) -> PageNumber {
-        lastPage += 1
-        for item in items { entries[item]?.page = lastPage }
-        pages.append(Page(number: lastPage, items: items, permit: permit))
-        return lastPage
-    }
-
-    /// PostgreSQL's answer to a page.
-    mutating func read(_ number: PageNumber, _ counters: [CounterState]) {
-        guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
-        pages[place].stage = .read(counters)
-    }
-
-    /// PostgreSQL did not answer.
-    mutating func readFailed(_ number: PageNumber, now: Instant) { holdBack(number, now: now) }
-
-    /// The next page to be set in Redis, without what was done or noted again meanwhile. `permit` would be given now.
-    mutating func takeToWrite(_ permit: WritePermit) -> (page: PageNumber, counters: [CounterState])? {
-        while let place = pages.firstIndex(where: { if case .read = $0.stage { true } else { false } }) {
-            guard case .read(let counters) = pages[place].stage else { return nil }
-            let page = pages[place]
-            if page.permit.holds(permit) {
-                let left = counters.filter { entries[$0.item]?.page == page.number }
-                if !left.isEmpty {
-                    pages[place].stage = .writing(since: permit.askedAt)
-                    return (page.number, left)
-                }
-                pages.remove(at: place)
-            } else if page.permit.isYoung(at: permit.askedAt) {
-                // Another generation, or another subscription: nothing is to be waited for.
-                pages.remove(at: place)
-                putBack(page)
-            } else {
-                // PostgreSQL is slow: the others are to know of it in the meantime, and less is asked for at once.
-                takeLess(atLeast: Limits.repairPageMin / 4)
-                holdBack(page.number, now: permit.askedAt)
-            }
-        }
-        return nil
-    }
-
-    /// Redis has these, or something newer.
-    mutating func wrote(_ number: PageNumber, _ counters: [CounterState], now: Instant) {
-        if let place = pages.firstIndex(where: { $0.number == number }) {
-            if case .writing(let since) = pages[place].stage { keepPace(ms: now.ms(since: since)) }
-            pages.remove(at: place)
-        }
-        for counter in counters {
-            guard let entry = entries[counter.item], entry.page == number else { continue }
-            if entry.isTold { mend(counter) }
-            remove(counter.item)
-            doneTotal += 1
-        }
-    }
-
-    /// Redis has these of a write-through, or something newer: whatever of it was to be repaired is.
-    mutating func wroteThrough(_ counters: [CounterState]) {
-        guard !entries.isEmpty else { return }
-        for counter in counters {
-            guard let entry = entries[counter.item], entry.version <= counter.version, !isOnItsWay(entry) else {
-                continue
-            }
-            if entry.isTold { mend(counter) }
-            remove(counter.item)
-            doneTotal += 1
-        }
-    }
-
-    mutating func writeFailed(_ number: PageNumber, now: Instant) {
-        takeLess(atLeast: Limits.repairPageMin / 4)
-        holdBack(number, now: now)
-    }
-
-    private mutating func keepPace(ms: Int64) {
-        if ms > Limits.repairWriteMsMax {
-            takeLess(atLeast: Limits.repairPageMin)
-        } else if ms <= Limits.repairWriteMsMax / 2 {
-            pageMax = min(limits.countersPerCallMax, 2 * pageMax)
-        }
-    }
-
-    private mutating func takeLess(atLeast least: Int) { pageMax = max(min(pageMax, least), pageMax / 2) }
-
-    /// Time has come to `wakeAt`, or not.
-    mutating func tick(now: Instant) { release(now) }
-
-    /// Redis is back: no reason to hold anything back.
-    mutating func retryNow() {
-        while let (_, items) = heldBack.popFirst() { offer(items) }
-    }
-
-    private mutating func release(_ now: Instant) {
-        while let (until, items) = heldBack.first, until <= now {
-            heldBack.popFirst()
-            offer(items)
-        }
-    }
-
-    private mutating func holdBack(_ number: PageNumber, now: Instant) {
-        guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
-        let items = leave(pages.remove(at: place))
-        if !items.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), items)) }
-    }
-
-    private mutating func putBack(_ page: Page) { offer(leave(page)) }
-
-    /// Those that are still in the page leave it.
-    private mutating func leave(_ page: Page) -> [Item] {
-        let items = page.items.filter { entries[$0]?.page == page.number }
-        for item in items { entries[item]?.page = 0 }
-        return items
-    }
-
-    private mutating func mend(_ counter: CounterState) {
-        // Over the limit a row stays, and is found and mended once more.
-        guard mended.count < limits.repairsMendedMax else { return }
-        mended.append(counter)
-        mendedVersions[counter.item] = counter.version
-    }
-
     // MARK: Entries
 
     /// To be read from now on: what is on its way may be older.
-    private mutating func add(_ item: Item, version: Int64) {
+    mutating func add(_ item: Item, version: Int64) {
         notedMeanwhile?.insert(item)
         guard let place = entries.index(forKey: item) else {
             entries[item] = Entry(version: version)
@@ -423,7 +271,7 @@ struct Repairs {
         offer([item])
     }
 
-    private mutating func remove(_ item: Item) {
+    mutating func remove(_ item: Item) {
         entries[item] = nil
         untold.remove(item)
         guard entries.isEmpty else { return }
@@ -432,13 +280,13 @@ struct Repairs {
         compact()
     }
 
-    private mutating func offer(_ items: [Item]) {
+    mutating func offer(_ items: [Item]) {
         pool += items
         if pool.count > 2 * entries.count + limits.countersPerCallMax { compact() }
     }
 
     /// Places that were left behind go, so that a backend that stays away lets no queue grow.
-    private mutating func compact() {
+    mutating func compact() {
         guard !entries.isEmpty else {
             pool = []
             return
@@ -447,7 +295,7 @@ struct Repairs {
         pool = pool.filter { entries[$0]?.page == 0 && seen.insert($0).inserted }
     }
 
-    private mutating func makeUntold(_ item: Item) {
+    mutating func makeUntold(_ item: Item) {
         if untold.insert(item).inserted { toTell.append(item) }
         // Items mended in the meantime leave their places behind.
         guard toTell.count > 2 * untold.count + 1_024 else { return }

@@ -17,7 +17,8 @@ struct Trust {
     private var former: (token: String, until: Instant)?
     /// The server, and its life, whose data was verified last.
     private var server: String?
-    /// Another database's marker that was found instead of this one's, and whether this host has put its own there since.
+    /// Another database's marker that was found instead of this one's, and whether this host has put its own there
+    /// since.
     private var foreign: (database: DatabaseHistory, at: Instant, isReplaced: Bool)?
     /// The token of the last generation, by which messages are told from those of another.
     private(set) var token: String?
@@ -127,6 +128,9 @@ struct Trust {
         foreign = (database, now, isBack)
         return isBack
     }
+
+    /// Whatever others use.
+    mutating func agree() { isSurveyed = true }
 
     /// Whether what is in Redis may be read, as far as other hosts are concerned.
     var isAgreed: Bool { isSurveyed && disputedIn == nil }

@@ -3,12 +3,12 @@ import LikesCore
 /// The statements of the connection that writes: each one transaction, in READ COMMITTED.
 ///
 /// All of them lock in one order, so that nobody waits for someone who waits for them: the host's row, the lane's row,
-/// likes, unlikes, counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes when it is
-/// first read, and those that nobody reads at the end: the order comes from who reads whom.
+/// likes, unlikes, counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes
+/// when it is first read, and those that nobody reads at the end: the order comes from who reads whom.
 enum LaneStatements {
-    /// $1: the lane; $2: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the lane.
-    /// Waits for a transaction that an earlier connection of the lane left in the server; one that comes later finds
-    /// another epoch, or no row, and does nothing.
+    /// $1: the lane; $2: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the
+    /// lane. Waits for a transaction that an earlier connection of the lane left in the server; one that comes later
+    /// finds another epoch, or no row, and does nothing.
     static let fence = """
         WITH former_host AS (
             DELETE FROM likesd_hosts WHERE lane = $2::bigint RETURNING generation, since
@@ -169,16 +169,17 @@ enum LaneStatements {
             RETURNING lane
         )
         SELECT count(*),
-            (SELECT CASE WHEN count(*) >= \(Limits.standard.tendItemsMax) THEN max(noted_by) END FROM settled) AS settled_up_to
+            (SELECT CASE WHEN count(*) >= \(Limits.standard.tendItemsMax) THEN max(noted_by) END
+                FROM settled) AS settled_up_to
         FROM fence
         HAVING count(*) > 0
         """
 
     /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the transaction since
     /// which that data holds; $4: the number of this sign of life. Says that the host lives;
-    /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and notes
-    /// the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at are
-    /// passed over: they are found again.
+    /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and
+    /// notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at
+    /// are passed over: they are found again.
     ///
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.

@@ -2,8 +2,8 @@ import LikesCore
 
 /// What tells a database, and its pasts, from any other: asked of a primary, when it connects and now and then.
 enum PostgresIdentity {
-    /// Four columns: system identifier and timeline (bigint), database and tables (text), and the least transaction that
-    /// still runs (bigint). The timeline leads the names of the log's files, in hex.
+    /// Four columns: system identifier and timeline (bigint), database and tables (text), and the least transaction
+    /// that still runs (bigint). The timeline leads the names of the log's files, in hex.
     ///
     /// The tables are told by their OIDs, which a restored dump has anew, and the counters by their file as well, which
     /// they also get with TRUNCATE (and with VACUUM FULL: then what is cached is dropped for nothing).
@@ -11,7 +11,8 @@ enum PostgresIdentity {
         (SELECT system_identifier FROM pg_control_system()),
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint,
         concat_ws('.', (SELECT oid FROM pg_database WHERE datname = current_database()),
-            to_regclass('user_likes')::oid, to_regclass('counters')::oid, pg_relation_filenode(to_regclass('counters'))),
+            to_regclass('user_likes')::oid, to_regclass('counters')::oid,
+            pg_relation_filenode(to_regclass('counters'))),
         pg_snapshot_xmin(pg_current_snapshot())::text::bigint
         """
 

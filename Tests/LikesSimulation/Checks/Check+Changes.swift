@@ -98,8 +98,8 @@ extension Simulation {
             case .unsent, .waiting, .refused: continue
             }
         }
-        // The earliest deadline first: if any assignment exists, this one does. What the database went back behind comes
-        // last, since the batch may have been sent and committed again.
+        // The earliest deadline first: if any assignment exists, this one does. What the database went back behind
+        // comes last, since the batch may have been sent and committed again.
         var isTaken = Set<Int>()
         var unowned = flips.filter(\.isByNobody)
         for isUndone in [false, true] {

@@ -17,8 +17,8 @@ extension Simulation {
                     fail(Violation(.repaired, text + "\(counter.version)", item: item))
                 }
             }
-            // Of two on one Redis, one goes without, and nobody mends for it. Rows that are mended and for which there was
-            // no room among those to be struck off stay until the next pass over the whole table, or the one after.
+            // Of two on one Redis, one goes without, and nobody mends for it. Rows that are mended and for which there
+            // was no room among those to be struck off stay until the next pass over the whole table, or the one after.
             for database in databases where databases.count == 1 && !plan.hasSmallLimits {
                 guard let version = database.state.repairs[item]?.version else { continue }
                 fail(Violation(.repaired, "cache_repairs still has version \(version)", item: item))

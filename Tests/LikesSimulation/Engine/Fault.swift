@@ -27,7 +27,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     package static let notMended: [FaultKind] = [
         .postgresRestored, .postgresReloaded, .postgresWentBack,
     ]
-    /// Two databases share Redis for a whole run, in which hardly a COUNT would be held tightly: seeds of that alone do.
+    /// Two databases share Redis for a whole run, in which hardly a COUNT would be held tightly: seeds of that alone
+    /// do.
     static let drawn = allCases.filter { !notMended.contains($0) && $0 != .databasesShareRedis }
 
     package static func named(_ name: String) -> FaultKind? { allCases.first { "\($0)" == name } }

@@ -48,7 +48,9 @@ extension Postgres {
             state.hosts[place].since = max(state.hosts[place].since, since)
             if beat > 0 { state.hosts[place].beat = beat }
         } else {
-            state.hosts.append(HostRecord(lane: lane, generation: generation ?? "", since: since, beat: beat, seenAt: scheduler.now))
+            state.hosts.append(
+                HostRecord(
+                    lane: lane, generation: generation ?? "", since: since, beat: beat, seenAt: scheduler.now))
         }
     }
 

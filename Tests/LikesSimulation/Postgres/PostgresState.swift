@@ -83,8 +83,8 @@ package struct CountEntry: Sendable {
     /// Pairs liked and unliked in the commit.
     package var ups: Int64
     package var downs: Int64
-    /// The host was told of it by the answer to its commit. Otherwise it finds out what its batch changed, and reads the
-    /// counts afterwards.
+    /// The host was told of it by the answer to its commit. Otherwise it finds out what its batch changed, and reads
+    /// the counts afterwards.
     package var isTold = false
     /// Where the item is as after this commit once more, since the database went back to it.
     package var again: Int?

@@ -1,0 +1,84 @@
+/// Which database this is, and which of its pasts: a server promoted in place of another begins a timeline of its own,
+/// and tables that were restored are others than before.
+package struct DatabaseHistory: Hashable, Sendable {
+    /// PostgreSQL's system identifier, digits.
+    package var system: String
+    package var timeline: Int64
+    /// The database, its tables, and the file in which the counters are: numbers and dots, no spaces, no colons.
+    package var tables: String
+    package init(system: String, timeline: Int64, tables: String = "0") {
+        self.system = system
+        self.timeline = timeline
+        self.tables = tables
+    }
+
+    /// Whether the two are of one database, whichever its timeline.
+    package func isSameDatabase(_ other: DatabaseHistory) -> Bool { system == other.system && tables == other.tables }
+}
+
+/// What a look around from the lane's connection is to leave behind.
+package struct SurveyRequest: Equatable, Sendable {
+    package var lane: Int64
+    /// The token of the data in Redis that this host uses; empty: none.
+    package var generation: String
+    /// `Generation.since`, 0 for none.
+    package var since: Int64
+    /// The number of this sign of life on its lane, from 1.
+    package var beat: Int64
+    package init(lane: Int64, generation: String, since: Int64, beat: Int64) {
+        self.lane = lane
+        self.generation = generation
+        self.since = since
+        self.beat = beat
+    }
+}
+
+/// What a look around from the lane's connection found.
+package struct Survey: Equatable, Sendable {
+    /// Lanes of hosts that fell silent, taken over; what they left is in `cache_repairs` now.
+    package var lanesRetired: Int
+    package var history: DatabaseHistory
+    /// The least transaction id that was still running: every one below it had ended.
+    package var since: Int64
+    /// The tokens of the data in Redis that other living hosts use, each once.
+    package var generations: [String]
+    /// `Generation.since` of the latest data that any host has used, 0 for none.
+    package var latest: Int64
+    /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
+    /// unless the database does.
+    package var beat: Int64
+    package init(
+        lanesRetired: Int, history: DatabaseHistory, since: Int64, generations: [String], latest: Int64, beat: Int64
+    ) {
+        self.lanesRetired = lanesRetired
+        self.history = history
+        self.since = since
+        self.generations = generations
+        self.latest = latest
+        self.beat = beat
+    }
+}
+
+/// What is asked of Redis' marker.
+package struct VerifyRequest: Hashable, Sendable {
+    /// A marker to be made where the one that is there does not fit.
+    package struct New: Hashable, Sendable {
+        /// `Generation.token` and `Generation.since`.
+        package var token: String
+        package var since: Int64
+        package init(token: String, since: Int64) {
+            self.token = token
+            self.since = since
+        }
+    }
+    /// nil: not known, whatever is there fits.
+    package var database: DatabaseHistory?
+    package var era: Int64
+    /// nil: only look.
+    package var new: New?
+    package init(database: DatabaseHistory?, era: Int64, new: New?) {
+        self.database = database
+        self.era = era
+        self.new = new
+    }
+}
