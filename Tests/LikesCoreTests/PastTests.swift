@@ -287,6 +287,31 @@ import Testing
         #expect(script.core.trust.isAgreed)
     }
 
+    @Test("A lane's row that lacks a committed batch proves that the database went back")
+    func aBatchThatIsGone() throws {
+        for (batch, era) in [(1, 0), (0, 1)] as [(Int64, Int64)] {
+            var (script, client) = try script()
+            script.send(.like(ann), on: client)
+            script.admit(1, [.admitted(recent: false)])
+            script.commit(2, changed: [true], [counter(post, 1, 1)])
+            script.byHand.insert(.fence)
+            script.lose(.lane)
+            script.connect(.lane)
+            let fence = call(script.take()) { if case .fence(let call, _) = $0 { call } else { nil } }
+            script.fence(try #require(fence), LaneState(epoch: 2, batch: batch, changed: []))
+            #expect(script.core.past.era == era)
+        }
+    }
+
+    @Test("What was said of transactions that are still to come says nothing of Redis' data")
+    func transactionsThatWentBack() throws {
+        var (script, _) = try script()
+        script.latest = 700
+        script.since = 600
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.past.era == 0)
+    }
+
     @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
     func aRedisThatHostsCameBackTo() throws {
         var (script, client) = try script()
@@ -294,6 +319,7 @@ import Testing
         script.redisHas(1, [counter(post, 5, 5)])
         script.byHand.insert(.verify)
         script.latest = 700
+        script.since = 800
         script.pass(ms: Limits.surveyMs)
         #expect(script.core.past.era == 1)
         #expect(script.core.cache.count == 0)

@@ -24,6 +24,8 @@ struct Script {
     var generations: [String] = []
     /// Since when the latest data holds that any of them has used.
     var latest: Int64 = 0
+    /// The least transaction that still runs.
+    var since: Int64 = 0
     /// The epoch the next fence gives.
     var epoch: Int64 = 1
     /// The batches as they were sent, with fence and journal.
@@ -127,7 +129,9 @@ struct Script {
             core.verified(call, generation, isOfThisLife: true, now: now, into: &new)
         case .fence(let call, let request):
             // As if the last batch had never come to be committed.
-            let state = LaneState(epoch: epoch, batch: 0, changed: request.rows.map { _ in false })
+            let state = LaneState(
+                epoch: epoch, batch: core.laneRow.unresolved.map { $0.request.batch - 1 } ?? core.laneRow.batch,
+                changed: request.rows.map { _ in false })
             core.fenced(call, epoch == 1 ? nil : state, now: now, into: &new)
             epoch += 1
         case .tend(let call, _): core.tended(call, now: now, into: &new)
@@ -246,7 +250,7 @@ struct Script {
     /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
     func survey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, since: 0, generations: generations, latest: latest,
+            lanesRetired: 0, history: laneHistory, since: since, generations: generations, latest: latest,
             beat: (request?.beat ?? 1) - 1)
     }
 

@@ -95,7 +95,8 @@ extension Core {
         switch trust.compare(survey.generations, era: past.era, now: now) {
         case .agreed:
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
-            guard survey.latest > generation.since else { return }
+            // Where the numbers of transactions went back, what was said of later ones says nothing.
+            guard survey.latest > generation.since, survey.latest <= survey.since else { return }
             actions.append(.log(.warning, "Redis has data from before hosts used another: it is dropped"))
             beginEra(now: now, into: &actions)
         case .unclear:
@@ -196,7 +197,7 @@ extension Core {
         goBack(reason, now: now, into: &actions)
     }
 
-    private mutating func goBack(_ reason: String, now: Instant, into actions: inout [Action]) {
+    mutating func goBack(_ reason: String, now: Instant, into actions: inout [Action]) {
         statistics.databasesGoneBack += 1
         let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
         actions.append(.log(.warning, text))

@@ -5,7 +5,10 @@ extension Core {
     /// Sends what the lane is due next; one call at a time.
     mutating func sendLane(now: Instant, into actions: inout [Action]) {
         guard lane.isUp, calls[.lane] == 0 else { return }
-        if laneRow.epoch != nil, laneRow.isWorn(limits) { laneRow.renew(Int64(jitter.next() >> 1)) }
+        if laneRow.epoch != nil, laneRow.isWorn(limits) {
+            laneRow.renew(Int64(jitter.next() >> 1))
+            laneRow.surveyAt = now
+        }
         guard let fence = laneRow.fence else {
             let request = FenceRequest(
                 lane: laneRow.lane, former: laneRow.former,
@@ -31,6 +34,10 @@ extension Core {
         guard case .fence? = calls.end(call) else { return }
         lane.proved()
         laneRow.trouble = nil
+        if laneRow.lacksBatch(laneRow.former == nil ? state?.batch : 0) {
+            laneRow.forgetCommitted()
+            goBack("it lacks a batch of this host's", now: now, into: &actions)
+        }
         laneRow.fenced(epoch: state?.epoch ?? 1, hasRow: state != nil)
         laneRow.tendAt = laneRow.hasJournal || laneRow.isBehind ? now : nil
         guard let unresolved = laneRow.unresolved else { return }

@@ -18,6 +18,8 @@ struct LaneRow {
     private(set) var lane: Int64
     /// The lane before this one, until its row is known to be gone.
     private(set) var former: Int64?
+    /// The last batch on this lane that is known to have been committed, 0 for none.
+    private var batchKept: Int64 = 0
     /// Batches sent on this lane.
     private var batchesOnLane = 0
     /// nil: the connection has not made the lane its own yet.
@@ -75,7 +77,19 @@ struct LaneRow {
         lane = number
         epoch = nil
         batchesOnLane = 0
+        batchKept = 0
         beatSaid = 0
+        beatKept = 0
+    }
+
+    mutating func committed(_ batch: Int64) { batchKept = max(batchKept, batch) }
+
+    /// Whether the row lacks a batch that was committed; `batch` nil: there is no row.
+    func lacksBatch(_ batch: Int64?) -> Bool { batch ?? 0 < batchKept }
+
+    /// It was taken in that the row lacks batches.
+    mutating func forgetCommitted() {
+        batchKept = 0
         beatKept = 0
     }
 

@@ -277,6 +277,7 @@ extension Core {
         into actions: inout [Action]
     ) {
         noteLaneWritten(journal: sent.request.journal, now: now)
+        laneRow.committed(sent.request.batch)
         laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
         holdAgainstKnown(outcome.counters, sent.permit, now: now, into: &actions)
         let newer = noteCommitted(outcome.counters, sent.permit, now: now)
