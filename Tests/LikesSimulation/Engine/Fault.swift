@@ -25,7 +25,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     /// What the core does not withstand yet. Each is drawn once it does, and leaves this list; until then a test says
     /// that it fails.
     package static let notMended: [FaultKind] = [
-        .postgresRestored, .postgresReloaded, .postgresWentBack,
+        .postgresRestored, .postgresReloaded,
     ]
     /// Two databases share Redis for a whole run, in which hardly a COUNT would be held tightly: seeds of that alone
     /// do.
