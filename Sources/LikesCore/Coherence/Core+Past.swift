@@ -35,7 +35,7 @@ extension Core {
         repairs.verified(isNew: isMade)
         if found.era > past.era, past.history != nil || past.era > 0 {
             actions.append(.log(.warning, "another host found that the database went back: what is cached is dropped"))
-            forgetPast()
+            forgetPast(now: now)
         }
         past.join(era: found.era)
         let isOutdated = trust.isOutdated(by: found, now: now)
@@ -128,7 +128,7 @@ extension Core {
         }
         guard let known = past.history, known != history else {
             past.adopt(history)
-            if let made = trust.generation?.database, !made.isSameDatabase(history) { forgetPast() }
+            if let made = trust.generation?.database, !made.isSameDatabase(history) { forgetPast(now: now) }
             return reverify(now: now, into: &actions)
         }
         if known.isAhead(of: history) {
@@ -137,7 +137,7 @@ extension Core {
         actions.append(
             .log(.warning, "PostgreSQL has another past than before: what is cached of the old one is dropped"))
         past.adopt(history)
-        forgetPast()
+        forgetPast(now: now)
         reverify(now: now, into: &actions)
         let other: Backend = backend == .lane ? .reader : .lane
         if self[other].isUp {
@@ -168,7 +168,7 @@ extension Core {
     ) {
         guard let known = past.history else { return }
         past.adopt(newest)
-        forgetPast()
+        forgetPast(now: now)
         if lane.isUp { refuse(known, newest: newest, of: .lane, now: now, into: &actions) }
         if reader.isUp, !isReaderStandby { refuse(known, newest: newest, of: .reader, now: now, into: &actions) }
     }
@@ -206,17 +206,20 @@ extension Core {
 
     private mutating func beginEra(now: Instant, into actions: inout [Action]) {
         past.beginEra(now: now)
-        forgetPast()
+        forgetPast(now: now)
         reverify(now: now, into: &actions)
     }
 
     /// Nothing that was cached is believed any more.
-    private mutating func forgetPast() {
+    private mutating func forgetPast(now: Instant) {
         cache.removeAll()
         fetches.forgetCommitted()
         recent.removeAll()
         doubts.removeAll()
         repairs.rereadAll()
+        // The lane's row may be an earlier one, with a journal that nobody else empties while this host lives.
+        laneRow.hasJournal = true
+        laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs))
         // Numbers of transactions go back as well.
         laneRow.settled = nil
     }
