@@ -213,14 +213,14 @@ def wait_for_status(notify, pattern):
     return next(line for line in statuses(notify) if re.fullmatch(pattern, line))
 
 
-def test_systemd_is_told_the_next_command_and_then_the_rates(own_postgres, redis_server, folder, number):
+def test_systemd_is_told_the_next_command_and_then_the_rates(own_postgres, own_redis, folder, number):
     place = folder / f"s{number()}"
     place.mkdir()
     url = own_postgres.create_database("empty")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(place / "notify"))
         notify.settimeout(60)
-        daemon = Daemon(place, url, redis_server.url, NOTIFY_SOCKET=place / "notify").start("listening")
+        daemon = Daemon(place, url, own_redis.url, NOTIFY_SOCKET=place / "notify").start("listening")
         try:
             load = r"\d clients?, 0 likes/s, 0 counts/s"
             line = wait_for_status(

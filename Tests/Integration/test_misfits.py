@@ -194,8 +194,9 @@ def test_no_answer_of_redis_ends_the_daemon(start_daemon, own_postgres, own_redi
         with own_redis.client() as cache, daemon.connect() as client:
 
             def is_asked():
-                # Whoever went on without Redis connects to it anew.
-                cache.client_kill_filter(_type="normal", skipme=True)
+                # What is asked on connecting is asked again. A read is none of that, and comes some time later.
+                if command != b"MGET":
+                    cache.client_kill_filter(_type="normal", skipme=True)
                 assert client.call("UNLIKE", user, item)[0] == 1
                 assert client.call("LIKE", user, item)[0] == 1
                 assert client.call("MCOUNT", item, f"post:{number()}") == [1, 0]
