@@ -72,11 +72,9 @@ package struct Limits: Sendable {
     package static let repairRowsSeenMs: Int64 = 10_000
     /// … and all of them again this often, however many dead ones there are to go by.
     package static let repairFullPassMs: Int64 = 30_000
-    /// A lane whose row has a journal is tended at least this often …
+    /// A lane whose row has a journal is tended at least this often.
     package static let laneTendMs: Int64 = 5_000
-    /// … and taken for dead after this long, by PostgreSQL's clock …
-    package static let laneSilentMs: Int64 = 15_000
-    /// … when another host looks around, which each does this often. So often it says that it lives, too.
+    /// Each host says this often that it lives, and looks for others that do not: `EdgeLimits.hostSilentSeconds`.
     package static let surveyMs: Int64 = 5_000
     /// The tables are looked at this often, or with the next survey, for what would make answers wrong: under a
     /// millisecond of the lane's time.

@@ -133,11 +133,11 @@ extension LaneStatementTests {
             begin = page.horizon
             // Three of them one by one, in a transaction that is undone; then all.
             let ids = items[..<3].map { String($0.id) }.joined(separator: ",")
-            let one = "tend (7, 1, '{}', '{}', '{\(ids)}', '{1,1,1}', '{5,5,5}', '{}', '{}', 0, 0)"
+            let one = "tend (7, 1, '{}', '{}', '{\(ids)}', '{1,1,1}', '{5,5,5}', '{0,0,0}', '{}', '{}', 0, 0)"
             try explainer.run("BEGIN")
             tends.append(try pages(explainer, one))
             try explainer.run("ROLLBACK")
-            let mended = items.map { CounterState(item: $0, count: 1, version: 5) }
+            let mended = items.map { MendedRow(item: $0, version: 5) }
             let strike = TendRequest(fence: fence, repairs: [], mended: mended, journal: [])
             #expect(try lane.perform(.tend(1, strike)) == .tended(settledUpTo: nil))
         }

@@ -182,7 +182,7 @@ import Testing
                         }
                         let tend = TendRequest(
                             fence: fence, repairs: batch % 3 == 0 ? rows.keys.map(\.item) : [],
-                            mended: outcome.counters, journal: [])
+                            mended: outcome.counters.map { MendedRow(item: $0.item, version: $0.version) }, journal: [])
                         guard try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil) else {
                             throw Failure(text: "not tended")
                         }
@@ -239,13 +239,31 @@ import Testing
         }
         #expect(try repairs() == [["1", "1", "3"], ["1", "2", "3"], ["1", "3", "3"]])
         let fence = LaneFence(lane: 7, epoch: 1)
-        let mended = [counter(1, 2, 2), counter(2, 3, 3), counter(3, 9, 9), counter(4, 1, 1)]
+        let mended = [(1, 2), (2, 3), (3, 9), (4, 1)].map { MendedRow(item: Item(type: 0, id: $0), version: $1) }
         let items = [Item(type: 0, id: 3), Item(type: 1, id: 77)]
         let request = TendRequest(fence: fence, repairs: items, mended: mended, journal: [items[0]])
         #expect(try lane.perform(.tend(1, request)) == .tended(settledUpTo: nil))
         // 1: mended at an older version. 3: noted again. 77: the database has no counter of it.
         #expect(try repairs() == [["1", "1", "3"], ["1", "3", "3"]])
         #expect(try control.run("SELECT item_ids, item_types, batch FROM lanes") == [["{3}", "{1}", "3"]])
+    }
+
+    @Test("A repair that was seen goes whatever its version, unless it was noted again since.")
+    func seenRepair() throws {
+        #expect(try lane.fence(7) == .fenced(nil))
+        let items = (1...2).map { Item(type: 0, id: $0) }
+        let fence = LaneFence(lane: 7, epoch: 1)
+        _ = try lane.commit(request([like(1, 1), like(1, 2)], batch: 1, isCutOff: true))
+        // As a past left them that is over.
+        try control.run("UPDATE cache_repairs SET version = 9")
+        let seen = try lane.repairs(RepairSelect(after: RepairCursor(begin: 0))).rows
+        _ = try lane.commit(request([like(2, 2)], batch: 2, isCutOff: true))
+        #expect(try repairs() == [["1", "1", "9"], ["1", "2", "9"]])
+        let mended = seen.map { MendedRow(item: $0.item, version: 1, notedBy: $0.notedBy) }
+        let tend = TendRequest(fence: fence, repairs: [], mended: mended, journal: [])
+        #expect(seen.map(\.item) == items)
+        #expect(try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil))
+        #expect(try repairs() == [["1", "2", "9"]])
     }
 
     @Test("A lane that fell silent with a journal is fenced, and its journal becomes repairs.")

@@ -13,7 +13,9 @@ extension Core {
     }
 
     private var isRedisBelieved: Bool {
-        trust.isComplete && !repairs.isFull && (trust.isAgreed || !lane.isUp && trust.disputedIn == nil)
+        // Where an era is owed, Redis has counters of a past that is over.
+        trust.isComplete && !repairs.isFull && past.owedReason == nil
+            && (trust.isAgreed || !lane.isUp && trust.disputedIn == nil)
     }
 
     /// Whether the reader is where what was acknowledged last can be seen; a standby may lag behind.

@@ -82,7 +82,7 @@ extension Repairs {
         }
         for counter in counters {
             guard let entry = entries[counter.item], entry.page == number else { continue }
-            if entry.isTold { mend(counter) }
+            if entry.isTold { mend(counter, notedBy: entry.notedBy) }
             remove(counter.item)
             doneTotal += 1
         }
@@ -146,10 +146,11 @@ extension Repairs {
         return items
     }
 
-    mutating func mend(_ counter: CounterState) {
+    mutating func mend(_ counter: CounterState, notedBy: Int64 = 0) {
         // Over the limit a row stays, and is found and mended once more.
         guard mended.count < limits.repairsMendedMax else { return }
-        mended.append(counter)
-        mendedVersions[counter.item] = counter.version
+        let row = MendedRow(item: counter.item, version: counter.version, notedBy: notedBy)
+        mended.append(row)
+        mendedRows[row.item] = row
     }
 }

@@ -23,6 +23,8 @@ struct Repairs {
         var page: PageNumber = 0
         /// `cache_repairs` has a row of it, to be deleted once it is mended.
         var isTold = false
+        /// The transaction that noted the row, where PostgreSQL is to be asked after the row was seen; 0: none.
+        var notedBy: Int64 = 0
     }
 
     struct Page {
@@ -60,11 +62,11 @@ struct Repairs {
     var toTell = Ring<Item>()
 
     /// Set in Redis, their rows in `cache_repairs` still to be deleted.
-    var mended = Ring<CounterState>()
-    /// The versions of those, and of deleted rows that an answer on its way may still bring.
-    var mendedVersions: [Item: Int64] = [:]
+    var mended = Ring<MendedRow>()
+    /// The same, and deleted rows that an answer on its way may still bring.
+    var mendedRows: [Item: MendedRow] = [:]
     /// Deleted since PostgreSQL was asked for rows.
-    var struckOff: [CounterState] = []
+    var struckOff: [MendedRow] = []
 
     /// What was noted since the data in Redis began to be verified; nil: it is not being verified.
     var notedMeanwhile: Set<Item>?
@@ -141,7 +143,7 @@ struct Repairs {
     mutating func learn(_ rows: some Collection<RepairRow>, leftFrom: Int64 = 0) {
         for row in rows {
             // The row was seen before it was deleted.
-            if let version = mendedVersions[row.item], version >= row.version { continue }
+            if let mended = mendedRows[row.item], mended.covers(row) { continue }
             if row.notedBy < leftFrom, entries[row.item]?.version != Repairs.unknown {
                 add(row.item, version: Repairs.unknown)
             }
@@ -154,6 +156,7 @@ struct Repairs {
                 add(row.item, version: row.version)
             }
             entries[row.item]?.isTold = true
+            if entries[row.item]?.page == 0 { entries[row.item]?.notedBy = row.notedBy }
         }
     }
 
@@ -224,35 +227,33 @@ struct Repairs {
         rereadAll()
         entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
         mended.removeAll()
-        mendedVersions = [:]
+        mendedRows = [:]
         struckOff = []
         compact()
     }
 
     // MARK: Striking off
 
-    /// Counters whose rows in `cache_repairs` can go.
-    mutating func takeMended(max: Int) -> [CounterState] {
-        var taken: [CounterState] = []
-        while taken.count < max, let counter = mended.popFirst() { taken.append(counter) }
+    /// Rows in `cache_repairs` that can go.
+    mutating func takeMended(max: Int) -> [MendedRow] {
+        var taken: [MendedRow] = []
+        while taken.count < max, let row = mended.popFirst() { taken.append(row) }
         return taken
     }
 
-    mutating func mendingFailed(_ counters: [CounterState]) {
-        for counter in counters where mendedVersions[counter.item] != nil { mended.append(counter) }
+    mutating func mendingFailed(_ rows: [MendedRow]) {
+        for row in rows where mendedRows[row.item] != nil { mended.append(row) }
     }
 
-    /// Their rows are gone, or others are at them. `mayBeSeen`: an answer with rows from before is on its way.
-    mutating func struck(_ counters: [CounterState], mayBeSeen: Bool) {
-        struckOff += counters
+    /// They are gone, or others are at them. `mayBeSeen`: an answer with rows from before is on its way.
+    mutating func struck(_ rows: [MendedRow], mayBeSeen: Bool) {
+        struckOff += rows
         if !mayBeSeen { forgetStruckOff() }
     }
 
     /// No answer from before is on its way any more.
     mutating func forgetStruckOff() {
-        for counter in struckOff where mendedVersions[counter.item] == counter.version {
-            mendedVersions[counter.item] = nil
-        }
+        for row in struckOff where mendedRows[row.item] == row { mendedRows[row.item] = nil }
         struckOff = []
     }
 

@@ -162,7 +162,8 @@ enum AuditStatements {
         ), noted AS (
             INSERT INTO cache_repairs AS present (item_id, item_type, version)
             SELECT item_id, item_type, version FROM counted
-            ON CONFLICT (item_id, item_type) DO UPDATE SET version = greatest(present.version, excluded.version)
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         )
         SELECT count(*) FROM gone
         """

@@ -45,6 +45,7 @@ enum LaneCall {
             parameters.append(items: request.repairs, types: types)
             parameters.append(items: request.mended.map(\.item), types: types)
             parameters.append(bigints: request.mended) { $0.version }
+            parameters.append(bigints: request.mended) { $0.notedBy }
             parameters.append(items: request.journal, types: types)
             parameters.append(bigint: request.settled?.from ?? 0)
             parameters.append(bigint: request.settled?.before ?? 0)

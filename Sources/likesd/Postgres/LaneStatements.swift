@@ -93,8 +93,8 @@ enum LaneStatements {
             FROM counted
             WHERE $12::boolean
             ORDER BY item_type, item_id
-            ON CONFLICT (item_type, item_id) DO UPDATE SET version = excluded.version, noted_by = excluded.noted_by
-            WHERE present.version < excluded.version
+            ON CONFLICT (item_type, item_id) DO UPDATE SET
+                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         ), kept AS (
             UPDATE lanes SET
                 batch = $9::bigint,
@@ -117,10 +117,10 @@ enum LaneStatements {
         SELECT NULL, NULL, NULL, NULL, changed FROM kept
         """
 
-    /// $1, $2: lane and epoch. $3, $4: items and types to note as repairs. $5–$7: items, types and versions that Redis
-    /// has. $8, $9: items and types of the journal. $10, $11: repairs noted by transactions from one to before another
-    /// need none. Gives one row (1, the transaction up to which those were deleted, or null when all are); no row: the
-    /// lane is another's.
+    /// $1, $2: lane and epoch. $3, $4: items and types to note as repairs. $5–$8: items, types and versions that Redis
+    /// has, and transactions that noted rows which can go. $9, $10: items and types of the journal. $11, $12: repairs
+    /// noted by transactions from one to before another need none. Gives one row (1, the transaction up to which those
+    /// were deleted, or null when all are); no row: the lane is another's.
     ///
     /// What is noted and mended at once stays. Rows that others are at are passed over: they are found again. Both
     /// deletions read what was noted: until then nothing is locked that somebody may wait for.
@@ -144,11 +144,13 @@ enum LaneStatements {
             DELETE FROM cache_repairs
             WHERE ctid = ANY (ARRAY(
                 SELECT found.place
-                FROM unnest($5::bigint[], $6::smallint[], $7::bigint[]) AS mended (item_id, item_type, version)
+                FROM unnest($5::bigint[], $6::smallint[], $7::bigint[], $8::bigint[])
+                    AS mended (item_id, item_type, version, noted_by)
                 CROSS JOIN LATERAL (
                     SELECT present.ctid AS place FROM cache_repairs AS present
                     WHERE present.item_type = mended.item_type AND present.item_id = mended.item_id
-                        AND present.version <= mended.version
+                        AND (present.version <= mended.version
+                            OR present.noted_by = mended.noted_by::text::xid8)
                     FOR UPDATE SKIP LOCKED) AS found
                 WHERE EXISTS (SELECT FROM fence)
                     AND (mended.item_type, mended.item_id) NOT IN (SELECT item_type, item_id FROM noted)))
@@ -156,7 +158,7 @@ enum LaneStatements {
             DELETE FROM cache_repairs
             WHERE ctid = ANY (ARRAY(
                 SELECT present.ctid FROM cache_repairs AS present
-                WHERE present.noted_by >= $10::bigint::text::xid8 AND present.noted_by < $11::bigint::text::xid8
+                WHERE present.noted_by >= $11::bigint::text::xid8 AND present.noted_by < $12::bigint::text::xid8
                     AND EXISTS (SELECT FROM fence)
                     AND (present.item_type, present.item_id) NOT IN (SELECT item_type, item_id FROM noted)
                 ORDER BY present.noted_by
@@ -164,7 +166,7 @@ enum LaneStatements {
                 FOR UPDATE SKIP LOCKED))
             RETURNING noted_by::text::bigint AS noted_by
         ), kept AS (
-            UPDATE lanes SET item_ids = $8::bigint[], item_types = $9::smallint[]
+            UPDATE lanes SET item_ids = $9::bigint[], item_types = $10::smallint[]
             WHERE lane = $1 AND epoch = $2
             RETURNING lane
         )

@@ -11,8 +11,9 @@ extension Simulation {
             heldTo[bound.held.rawValue] += 1
             var from = bound.from
             var window = windows[place]
-            if bound.isFree {
-                // Nothing newer than what happens to be cached can be had.
+            if bound.isFree || bound.isUnnoticed {
+                // Nothing newer than what happens to be cached can be had; or hosts that have not noticed that the
+                // database went back still tell each other of newer versions.
                 window.first = 0
             } else {
                 // The last change of the item that its host had acknowledged by then.
@@ -61,6 +62,8 @@ package struct Bound {
     var from: Micros
     /// PostgreSQL is out of reach: anything that is still cached may be served.
     var isFree = false
+    /// The database went back just before, and not every host may have seen that.
+    var isUnnoticed = false
     var why: String
     var held: Held
 
@@ -78,6 +81,8 @@ package struct Bound {
     static let silence: Micros = .seconds(8)
     /// Until a host that fills Redis finds that its subscription went silent, and what it filled is read again.
     static let unheard: Micros = .seconds(4)
+    /// Until every host has looked at the database again, and found that it went back.
+    static let noticing: Micros = .seconds(6)
     /// Until one whose loss is known is made anew.
     static let subscribing: Micros = .ms(500)
 
@@ -94,6 +99,9 @@ package struct Bound {
             case .evictions: if trouble.to + Bound.silence >= from { isEvicting = true }
             case .messages: if trouble.to + Bound.silence >= from { isSilent = true }
             case .subscription: if trouble.to + Bound.subscribing >= from { isSilent = true }
+            case .past:
+                if trouble.to + Bound.noticing >= from { isUnnoticed = true }
+                if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
             case .repairs: if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
             case .database:
                 if trouble.to + outage >= from {

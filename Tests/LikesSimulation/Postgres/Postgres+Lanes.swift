@@ -75,11 +75,11 @@ extension Postgres {
             session.statement?.phase = .mended
             return .goesOn
         case .mended?:
-            for counter in request.mended {
-                let item = index(of: counter.item)
-                guard let row = state.repairs[item], row.version <= counter.version, delete(item, session) else {
-                    continue
-                }
+            for mended in request.mended {
+                let item = index(of: mended.item)
+                guard let row = state.repairs[item] else { continue }
+                let stands = RepairRow(item: mended.item, version: row.version, notedBy: row.notedBy)
+                if mended.covers(stands) { delete(item, session) }
             }
             if let settled = request.settled { deleteSettled(settled, session) }
             session.statement?.phase = .flush
@@ -95,6 +95,7 @@ extension Postgres {
     }
 
     /// False: somebody else is at the row, or it was noted by this very statement.
+    @discardableResult
     private func delete(_ item: Int, _ session: Session) -> Bool {
         guard !isLocked(.repair(item), against: session),
             session.statement?.upserts.contains(where: { $0.item == item }) == false,
