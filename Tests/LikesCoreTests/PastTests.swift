@@ -59,6 +59,38 @@ import Testing
         #expect(script.replies(client) == [.integer(1)])
     }
 
+    @Test("Where it is too soon for another era, Redis is not read until that has begun")
+    func anOwedEra() throws {
+        var (script, client) = try script()
+        let other = Item(type: 1, id: 77)
+        func contradict(version: Int64) throws {
+            script.send(.like(ann), on: client)
+            let admit = try #require(
+                call(script.take()) { if case .admit(let call, _) = $0 { call } else { nil } })
+            script.admit(admit, [.admitted(recent: false)])
+            let commit = try #require(
+                call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } })
+            script.commit(commit, changed: [true], [counter(post, version, version)])
+        }
+        script.hear(counter(post, 9, 9))
+        script.pass(ms: 1)
+        try contradict(version: 5)
+        #expect(script.core.past.era == 1)
+        #expect(script.core.readableGeneration != nil)
+        script.hear(counter(post, 5, 5), token: try #require(script.core.trust.token))
+        script.pass(ms: 1)
+        try contradict(version: 2)
+        #expect(script.core.past.era == 1)
+        #expect(script.core.readableGeneration == nil)
+        _ = script.take()
+        script.send(.count(other), on: client)
+        let asked = call(script.take()) { if case .selectCounters(let call, [other]) = $0 { call } else { nil } }
+        #expect(asked != nil)
+        script.pass(ms: Limits.eraMsMin + Limits.surveyMs)
+        #expect(script.core.past.era == 2)
+        #expect(script.core.past.owedReason == nil)
+    }
+
     @Test("A version that was heard of while the batch was on the wire contradicts nothing")
     func aVersionHeardOfMeanwhile() throws {
         var (script, client) = try script()

@@ -150,7 +150,7 @@ import Testing
     }
 
     static func rows(_ items: Item..., version: Int64 = 1) -> [RepairRow] {
-        items.map { RepairRow(item: $0, version: version) }
+        items.map { RepairRow(item: $0, version: version, notedBy: version) }
     }
 
     static func page(_ repairs: inout Repairs, at now: Int64) throws -> (page: UInt64, items: [Item]) {
@@ -193,7 +193,7 @@ import Testing
         let (second, again) = try Self.toWrite(&repairs)
         #expect(again == [counter(post, 2, 2)])
         repairs.wrote(second, again, now: .ms(0))
-        #expect(repairs.takeMended(max: 10) == [MendedRow(item: post, version: 2)])
+        #expect(repairs.takeMended(max: 10) == [MendedRow(item: post, version: 2, notedBy: 1)])
         #expect(repairs.untoldCount == 0)
     }
 
