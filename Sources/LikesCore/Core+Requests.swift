@@ -142,7 +142,10 @@ extension Core {
             for follower in followers.removeValue(forKey: ticket) ?? [] {
                 let index: ChangeIndex
                 switch follower {
-                case .change(let following), .admittedChange(let following): index = following
+                case .change(let following): index = following
+                case .admittedChange(let following):
+                    index = following
+                    admittedFollowing -= 1
                 case .count, .liked: continue
                 }
                 dropped.insert(changes[index].ticket)
@@ -212,7 +215,9 @@ extension Core {
         switch follower {
         case .change(let index):
             if changes[index].isAnswered { changes.release(index) } else { admit(index) }
-        case .admittedChange(let index): enqueue(index, isRecent: false, now: now, into: &actions)
+        case .admittedChange(let index):
+            admittedFollowing -= 1
+            enqueue(index, isRecent: false, now: now, into: &actions)
         case .count(let part, let item, let source):
             guard isWaited(part) else { return }
             switch (source, reply) {

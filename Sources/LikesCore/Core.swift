@@ -22,6 +22,9 @@ package struct Core {
     var followers: [Ticket: [Follower]] = [:]
     /// Of these, lists that are being started: what is left of them is not in the table any more.
     var followersStarting = 0
+    /// Of the followers, changes that were admitted already: what comes later on their connections may be on its way
+    /// past them.
+    var admittedFollowing = 0
     /// Reads that followed a change which came to nothing, and look for themselves.
     var unfollowed: Set<Ticket> = []
     /// Deadlines of all that waits; in order, since every request gets the same time.

@@ -80,6 +80,40 @@ import Testing
         #expect(admitted == [[AdmissionEntry(pair: bob, kind: .unlike)]])
     }
 
+    @Test("A change that was admitted and waits behind another is not overtaken by one that is admitted later")
+    func aChangeThatWaitsAdmittedIsNotOvertaken() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        let client = try script.open()
+        let other = Pair(user: 30, item: post)
+        func admit(_ pair: Pair) throws -> CallID {
+            script.send(.like(pair), on: client)
+            let calls = script.take().compactMap { if case .admit(let call, _) = $0 { call } else { nil } }
+            return try #require(calls.last)
+        }
+        script.send(.like(ann), .count(post), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        let (first, second, third) = (try admit(bob), try admit(other), try admit(ann))
+        // The COUNT behind it now looks for itself, and what came after it waits.
+        script.fail(2, .rows("trigger"))
+        let read = try #require(
+            script.take().compactMap { if case .readCounters(let call, _, [post]) = $0 { call } else { nil } }.last)
+        script.admit(first, [.admitted(recent: false)])
+        script.admit(second, [.admitted(recent: false)])
+        script.redisHas(read, [counter(post, 3, 3)])
+        script.admit(third, [.admitted(recent: false)])
+        var rows: [[Pair]] = []
+        for count in 4...6 as ClosedRange<Int64> {
+            for action in script.take() {
+                guard case .commit(let call, let request) = action else { continue }
+                rows.append(request.rows.map(\.pair))
+                script.commit(call, changed: [true], [counter(post, count, count)])
+            }
+            for action in script.take() { if case .writeThrough(let call, _, _, _) = action { script.wroteThrough(call) } }
+        }
+        #expect(rows == [[bob], [other], [ann]])
+        #expect(script.core.admittedFollowing == 0)
+    }
+
     @Test("A part of a refused batch that has to wait for a count is sent after it")
     func aPartThatHasToWaitForACount() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])

@@ -24,7 +24,7 @@ extension Core {
         if let found, isPromoted(found.database) { leaveOldPrimary(found.database, now: now, into: &actions) }
         guard let found, isOfThisLife && found.fits(past.history, era: past.era) || !safeguards.generationCheck else {
             repairs.verified(isNew: false)
-            if let found, isOfThisLife, isShared(found.database, now: now) {
+            if let found, isOfThisLife, isShared(found, now: now) {
                 return leaveToOthers(now: now, into: &actions)
             }
             trust.misfit()
@@ -174,9 +174,9 @@ extension Core {
     }
 
     /// Whether hosts of another database go on using this Redis: this one has made its own marker, and theirs is back.
-    private mutating func isShared(_ database: DatabaseHistory, now: Instant) -> Bool {
-        guard let known = past.history, !database.isSameDatabase(known) else { return false }
-        return trust.isBack(database, now: now)
+    private mutating func isShared(_ found: Generation, now: Instant) -> Bool {
+        guard let known = past.history, !found.database.isSameDatabase(known) else { return false }
+        return trust.isBack(found, now: now)
     }
 
     private mutating func leaveToOthers(now: Instant, into actions: inout [Action]) {

@@ -17,9 +17,9 @@ struct Trust {
     private var former: (token: String, until: Instant)?
     /// The server, and its life, whose data was verified last.
     private var server: String?
-    /// Another database's marker that was found instead of this one's, and whether this host has put its own there
-    /// since.
-    private var foreign: (database: DatabaseHistory, at: Instant, isReplaced: Bool)?
+    /// Another database's marker that was found instead of this one's, on which server, and whether this host has put
+    /// its own there since.
+    private var foreign: (database: DatabaseHistory, server: String, at: Instant, isReplaced: Bool)?
     /// The token of the last generation, by which messages are told from those of another.
     private(set) var token: String?
 
@@ -44,7 +44,12 @@ struct Trust {
     /// `isMade`: by this host, just now. `knowsMore`: what was known to be missing before is known still, so that only
     /// what was noted since is new.
     mutating func verified(_ generation: Generation, isMade: Bool = false, knowsMore: Bool, now: Instant) {
-        if isMade { foreign?.isReplaced = true }
+        if let found = foreign, found.database.isSameDatabase(generation.database) {
+            // It was this host that was behind.
+            foreign = nil
+        } else if isMade, foreign?.server == generation.server {
+            foreign?.isReplaced = true
+        }
         // Those on another server do not only come later.
         if let token, token != generation.token {
             former = server == generation.server ? (token, now.adding(ms: Limits.formerGenerationMs)) : nil
@@ -118,14 +123,15 @@ struct Trust {
         return .disputed
     }
 
-    /// Another database's marker was found. Whether it was found before, in the time that is remembered, and has come
-    /// back although this host has made its own.
-    mutating func isBack(_ database: DatabaseHistory, now: Instant) -> Bool {
+    /// Another database's marker was found. Whether it was found on that server before, in the time that is
+    /// remembered, and has come back although this host has made its own there.
+    mutating func isBack(_ found: Generation, now: Instant) -> Bool {
         let known = foreign.flatMap {
-            $0.database.isSameDatabase(database) && now.ms(since: $0.at) < Limits.foreignMemoryMs ? $0 : nil
+            $0.database.isSameDatabase(found.database) && $0.server == found.server
+                && now.ms(since: $0.at) < Limits.foreignMemoryMs ? $0 : nil
         }
         let isBack = known?.isReplaced ?? false
-        foreign = (database, now, isBack)
+        foreign = (found.database, found.server, now, isBack)
         return isBack
     }
 

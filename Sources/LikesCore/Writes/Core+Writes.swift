@@ -194,8 +194,9 @@ extension Core {
     ) {
         if changes[index].isAnswered {
             changes.release(index)
-        } else if !unfollowed.isEmpty, let earlier = blocker(of: index) {
+        } else if !unfollowed.isEmpty || admittedFollowing > 0, let earlier = blocker(of: index) {
             changes[index].stage = .following
+            admittedFollowing += 1
             followers[earlier, default: []].append(.admittedChange(index))
         } else {
             if isRecent, !safeguards.hintVerification { return owe(index, changed: false) }

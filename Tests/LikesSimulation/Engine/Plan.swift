@@ -95,8 +95,9 @@ package struct Plan: Sendable {
         if chance.hits(percent: 35) {
             limits = .small(&chance)
             hasSmallLimits = true
-            // So that the audit comes through.
-            readerDelay = min(readerDelay, .ms(100))
+            // So that the audit comes through in time, which may ask for one item after the other.
+            readerDelay = min(readerDelay, .ms(20))
+            configuration.requestTimeoutMs = max(configuration.requestTimeoutMs, 3_000)
         }
         if chance.hits(percent: 40) { sliceMax = 1 + chance.below(2) }
         if chance.hits(percent: 20) { areAnswersSlow = true }

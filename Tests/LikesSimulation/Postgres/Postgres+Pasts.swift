@@ -81,7 +81,8 @@ extension Postgres {
         for pair in flips.indices {
             let commit = saved.commits[pair % itemsCount]
             for place in flips[pair].indices where flips[pair][place].commit > commit {
-                guard !flips[pair][place].isByNobody else { continue }
+                // What an earlier jump undid is not lost once more.
+                guard !flips[pair][place].isByNobody, !flips[pair][place].isUndone else { continue }
                 flips[pair][place].isUndone = true
                 if isLoss {
                     flips[pair][place].isLost = true
