@@ -89,11 +89,11 @@ package struct Limits: Sendable {
     package var batchesPerLane = 1_024
     /// Where other hosts use other data in Redis, what they use is looked up this often …
     package static let disputeAskMs: Int64 = 500
-    /// … and after this long Redis is believed by nobody: who did not hear of a new generation yet hears of it within a
-    /// beat.
+    /// … and after this long, if they have named it again since, Redis is believed by nobody: who did not hear of a new
+    /// generation yet hears of it within a beat …
     package static let disputeConfirmMs: Int64 = 4_000
-    /// Hosts may go on with the generation that this one had before for so long until they have heard of the new one.
-    package static let formerGenerationMs: Int64 = 10_000
+    /// … and who has not said anything since then is dead: so long after `surveyMs` nobody is waited for.
+    package static let lateSignMs: Int64 = 1_000
     /// A Redis database in which another database's counts were found again, after it was taken over, is left alone
     /// this long at a time …
     package static let foreignHoldMs: Int64 = 30_000

@@ -25,11 +25,14 @@ package struct SurveyRequest: Equatable, Sendable {
     package var since: Int64
     /// The number of this sign of life on its lane, from 1.
     package var beat: Int64
-    package init(lane: Int64, generation: String, since: Int64, beat: Int64) {
+    /// Another host's sign of life is fresh up to this age, in milliseconds.
+    package var freshMs: Int64
+    package init(lane: Int64, generation: String, since: Int64, beat: Int64, freshMs: Int64) {
         self.lane = lane
         self.generation = generation
         self.since = since
         self.beat = beat
+        self.freshMs = freshMs
     }
 }
 
@@ -40,20 +43,24 @@ package struct Survey: Equatable, Sendable {
     package var history: DatabaseHistory
     /// The least transaction id that was still running: every one below it had ended.
     package var since: Int64
-    /// The tokens of the data in Redis that other living hosts use, each once.
+    /// The tokens of the data in Redis that other hosts use which said a while ago that they live, each once.
     package var generations: [String]
+    /// Of these, the ones that a host named in a fresh sign of life.
+    package var freshGenerations: [String]
     /// `Generation.since` of the latest data that any host has used, 0 for none.
     package var latest: Int64
     /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
     /// unless the database does.
     package var beat: Int64
     package init(
-        lanesRetired: Int, history: DatabaseHistory, since: Int64, generations: [String], latest: Int64, beat: Int64
+        lanesRetired: Int, history: DatabaseHistory, since: Int64, generations: [String],
+        freshGenerations: [String], latest: Int64, beat: Int64
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
         self.since = since
         self.generations = generations
+        self.freshGenerations = freshGenerations
         self.latest = latest
         self.beat = beat
     }

@@ -108,7 +108,9 @@ import Testing
                 rows.append(request.rows.map(\.pair))
                 script.commit(call, changed: [true], [counter(post, count, count)])
             }
-            for action in script.take() { if case .writeThrough(let call, _, _, _) = action { script.wroteThrough(call) } }
+            for action in script.take() {
+                if case .writeThrough(let call, _, _, _) = action { script.wroteThrough(call) }
+            }
         }
         #expect(rows == [[bob], [other], [ann]])
         #expect(script.core.admittedFollowing == 0)

@@ -3,29 +3,29 @@ import Testing
 
 @testable import LikesCore
 
-/// A database that goes back, one that is another's, and hosts that do not use the same Redis.
+/// A database that goes back, one that is another's, and hosts that do not use the same Redis (`PastTests+Redis`).
 @Suite struct PastTests {
-    private static let restored = DatabaseHistory(system: "7", timeline: 1, tables: "1")
+    static let restored = DatabaseHistory(system: "7", timeline: 1, tables: "1")
 
-    private func script(byHand: Set<Script.Housekeeping> = []) throws -> (Script, ConnectionID) {
+    func script(byHand: Set<Script.Housekeeping> = []) throws -> (Script, ConnectionID) {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: byHand)
         let client = try script.open()
         _ = script.take()
         return (script, client)
     }
 
-    private func verifies(_ script: inout Script) -> [VerifyRequest] {
+    func verifies(_ script: inout Script) -> [VerifyRequest] {
         script.take().compactMap { if case .verify(_, let request) = $0 { request } else { nil } }
     }
 
     /// The last call of its kind.
-    private func call(_ actions: [Action], _ pick: (Action) -> CallID?) -> CallID? { actions.compactMap(pick).last }
+    func call(_ actions: [Action], _ pick: (Action) -> CallID?) -> CallID? { actions.compactMap(pick).last }
 
-    private func lastVerify(_ actions: [Action]) -> CallID? {
+    func lastVerify(_ actions: [Action]) -> CallID? {
         call(actions) { if case .verify(let call, _) = $0 { call } else { nil } }
     }
 
-    private func lastSurvey(_ actions: [Action]) -> CallID? {
+    func lastSurvey(_ actions: [Action]) -> CallID? {
         call(actions) { if case .survey(let call, _) = $0 { call } else { nil } }
     }
 
@@ -236,89 +236,6 @@ import Testing
         #expect(script.core.lane.isUp)
     }
 
-    // MARK: One Redis, two databases; one database, two Redis
-
-    @Test("Another database's marker is replaced once; where it is back, Redis is left to the other")
-    func twoDatabasesOnOneRedis() throws {
-        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
-        let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
-        for round in 0...1 {
-            script.connect(.redis)
-            guard let look = lastVerify(script.take()) else {
-                Issue.record("no look at the marker")
-                return
-            }
-            script.verify(look, foreign)
-            let actions = script.take()
-            if round == 1 {
-                #expect(actions.contains(.disconnect(.redis)))
-                continue
-            }
-            guard let make = lastVerify(actions) else {
-                Issue.record("no marker is made")
-                return
-            }
-            guard case .verify(_, let request)? = actions.last, let token = request.new?.token else {
-                Issue.record("no marker is made")
-                return
-            }
-            script.verify(make, Generation(server: "run:repl", database: Script.history, token: token))
-            #expect(script.core.trust.generation?.token == token)
-            script.lose(.redis)
-            script.pass(ms: 1_000)
-        }
-        script.pass(ms: Limits.foreignHoldMs - 1)
-        #expect(!script.take().contains(.connect(.redis)))
-        script.pass(ms: 1)
-        #expect(script.take().contains(.connect(.redis)))
-    }
-
-    @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
-    func twoRedis() throws {
-        var (script, client) = try script()
-        script.generations = ["bbbbbbbbbbbb"]
-        script.pass(ms: Limits.surveyMs)
-        #expect(script.core.readableGeneration != nil, "two hosts may hear of a new generation one after the other")
-        script.pass(ms: Limits.disputeConfirmMs)
-        #expect(script.core.readableGeneration == nil)
-        #expect(script.core.writableGeneration == nil)
-        #expect(script.core.status(now: script.now) == "degraded")
-        script.send(.count(post), on: client)
-        #expect(script.take().contains { if case .selectCounters = $0 { true } else { false } })
-        script.generations = [Script.generation.token]
-        script.byHand.insert(.verify)
-        script.pass(ms: Limits.disputeConfirmMs)
-        #expect(script.core.trust.disputedIn == nil)
-        #expect(script.core.past.era == 1)
-        #expect(verifies(&script).last?.era == 1)
-    }
-
-    @Test("A host that starts does not read a Redis that others are in dispute about")
-    func aHostThatStartsInADispute() throws {
-        var script = Script(up: [], byHand: [])
-        script.generations = ["bbbbbbbbbbbb"]
-        for backend in Backend.allCases.reversed() { script.connect(backend) }
-        #expect(script.core.readableGeneration == nil)
-        script.generations = []
-        script.pass(ms: Limits.disputeConfirmMs)
-        #expect(script.core.readableGeneration != nil)
-    }
-
-    @Test("Hosts that have not heard of a new generation yet are not in dispute with it")
-    func hostsThatAreBehind() throws {
-        var (script, _) = try script()
-        script.byHand.insert(.verify)
-        script.lose(.redis)
-        script.connect(.redis)
-        guard let look = lastVerify(script.take()) else {
-            Issue.record("no look at the marker")
-            return
-        }
-        script.generations = [Script.generation.token]
-        script.verify(look, Generation(server: "run:repl", database: Script.history, token: "bbbbbbbbbbbb"))
-        #expect(script.core.trust.isAgreed)
-    }
-
     @Test("A lane's row that lacks a committed batch proves that the database went back")
     func aBatchThatIsGone() throws {
         for (batch, era) in [(1, 0), (0, 1)] as [(Int64, Int64)] {
@@ -333,29 +250,6 @@ import Testing
             script.fence(try #require(fence), LaneState(epoch: 2, batch: batch, changed: []))
             #expect(script.core.past.era == era)
         }
-    }
-
-    @Test("What was said of transactions that are still to come says nothing of Redis' data")
-    func transactionsThatWentBack() throws {
-        var (script, _) = try script()
-        script.latest = 700
-        script.since = 600
-        script.pass(ms: Limits.surveyMs)
-        #expect(script.core.past.era == 0)
-    }
-
-    @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
-    func aRedisThatHostsCameBackTo() throws {
-        var (script, client) = try script()
-        script.send(.count(post), on: client)
-        script.redisHas(1, [counter(post, 5, 5)])
-        script.byHand.insert(.verify)
-        script.latest = 700
-        script.since = 800
-        script.pass(ms: Limits.surveyMs)
-        #expect(script.core.past.era == 1)
-        #expect(script.core.cache.count == 0)
-        #expect(script.core.readableGeneration == nil)
     }
 
     // MARK: The lane's row

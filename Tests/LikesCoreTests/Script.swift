@@ -22,6 +22,8 @@ struct Script {
     private(set) var laneHistory = Script.history
     /// The generations that other hosts use.
     var generations: [String] = []
+    /// nil: the same.
+    var freshGenerations: [String]?
     /// Since when the latest data holds that any of them has used.
     var latest: Int64 = 0
     /// The least transaction that still runs.
@@ -250,7 +252,8 @@ struct Script {
     /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
     func survey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, since: since, generations: generations, latest: latest,
+            lanesRetired: 0, history: laneHistory, since: since, generations: generations,
+            freshGenerations: freshGenerations ?? generations, latest: latest,
             beat: (request?.beat ?? 1) - 1)
     }
 

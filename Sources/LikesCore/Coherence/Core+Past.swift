@@ -61,7 +61,7 @@ extension Core {
         laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
         let request = SurveyRequest(
             lane: laneRow.lane, generation: trust.generation?.token ?? "", since: trust.generation?.since ?? 0,
-            beat: laneRow.beat())
+            beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
         actions.append(.survey(calls.begin(.survey(request), now: now), request))
     }
 
@@ -91,8 +91,11 @@ extension Core {
     private mutating func compare(
         _ survey: Survey, with generation: Generation, now: Instant, into actions: inout [Action]
     ) {
-        guard safeguards.generationCheck else { return trust.agree() }
-        switch trust.compare(survey.generations, era: past.era, now: now) {
+        guard safeguards.generationCheck else {
+            trust.agree()
+            return
+        }
+        switch trust.compare(survey, era: past.era, now: now) {
         case .agreed:
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.

@@ -11,12 +11,9 @@ struct Trust {
     private(set) var isSurveyed = false
     /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
     private(set) var disputedIn: Int64?
-    /// When other data was first seen with other hosts, to be looked at again.
+    private var verifiedAt: Instant
+    /// When another host was first seen to name other data since; it is to name it again.
     private var strangeSince: Instant?
-    /// What this host used before, and until when others may do so without being in dispute with it.
-    private var former: (token: String, until: Instant)?
-    /// The server, and its life, whose data was verified last.
-    private var server: String?
     /// Another database's marker that was found instead of this one's, on which server, and whether this host has put
     /// its own there since.
     private var foreign: (database: DatabaseHistory, server: String, at: Instant, isReplaced: Bool)?
@@ -35,6 +32,7 @@ struct Trust {
     init(now: Instant) {
         nextPassAt = now
         isIncompleteSince = now
+        verifiedAt = now
     }
 
     /// Rows of `cache_repairs` that earlier transactions than this noted need no repair: what they say was committed
@@ -50,12 +48,8 @@ struct Trust {
         } else if isMade, foreign?.server == generation.server {
             foreign?.isReplaced = true
         }
-        // Those on another server do not only come later.
-        if let token, token != generation.token {
-            former = server == generation.server ? (token, now.adding(ms: Limits.formerGenerationMs)) : nil
-        }
-        server = generation.server
         self.generation = generation
+        verifiedAt = now
         awaitsSurvey = false
         isSurveyed = false
         strangeSince = nil
@@ -101,26 +95,28 @@ struct Trust {
         case settled(era: Int64)
     }
 
+    /// How old a sign of life may be, in milliseconds, to say what its host uses now: one from before this host knew
+    /// its own data may be of a host that has died, or has not heard of it yet.
+    func freshMs(now: Instant) -> Int64 { max(0, now.ms(since: strangeSince ?? verifiedAt)) }
+
     /// What other hosts use. `era`: the present one.
-    mutating func compare(_ tokens: [String], era: Int64, now: Instant) -> Agreement {
-        let isStrange = tokens.contains { other in
-            other != token && !(other == former?.token && now < former?.until ?? now)
-        }
-        guard isStrange else {
-            strangeSince = nil
-            isSurveyed = true
-            guard let found = disputedIn else { return .agreed }
-            disputedIn = nil
-            return .settled(era: found)
-        }
+    mutating func compare(_ survey: Survey, era: Int64, now: Instant) -> Agreement {
+        func isStrange(_ tokens: [String]) -> Bool { tokens.contains { $0 != token } }
+        guard isStrange(survey.generations) else { return agree() }
         if disputedIn != nil { return .stillDisputed }
-        guard let since = strangeSince else {
-            strangeSince = now
-            return .unclear
+        let waitedMs = strangeSince.map { now.ms(since: $0) }
+        if isStrange(survey.freshGenerations) {
+            guard let waitedMs else {
+                strangeSince = now
+                return .unclear
+            }
+            guard waitedMs >= Limits.disputeConfirmMs else { return .unclear }
+            disputedIn = era
+            return .disputed
         }
-        guard now.ms(since: since) >= Limits.disputeConfirmMs else { return .unclear }
-        disputedIn = era
-        return .disputed
+        // A host that lives would have named it again.
+        if let waitedMs, waitedMs < Limits.surveyMs + Limits.lateSignMs { return .unclear }
+        return agree()
     }
 
     /// Another database's marker was found. Whether it was found on that server before, in the time that is
@@ -135,8 +131,15 @@ struct Trust {
         return isBack
     }
 
-    /// Whatever others use.
-    mutating func agree() { isSurveyed = true }
+    /// What others use is this host's as well, or does not matter.
+    @discardableResult
+    mutating func agree() -> Agreement {
+        strangeSince = nil
+        isSurveyed = true
+        guard let found = disputedIn else { return .agreed }
+        disputedIn = nil
+        return .settled(era: found)
+    }
 
     /// Whether what is in Redis may be read, as far as other hosts are concerned.
     var isAgreed: Bool { isSurveyed && disputedIn == nil }

@@ -54,6 +54,7 @@ enum LaneCall {
             parameters.append(text: request.generation)
             parameters.append(bigint: request.since)
             parameters.append(bigint: request.beat)
+            parameters.append(bigint: request.freshMs)
         case .misfits: return
         }
     }
@@ -90,8 +91,12 @@ enum LaneCall {
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
             since: try result.integer(0, 4, as: Int64.self),
-            generations: result.text(0, 5).split(separator: " ").map(String.init),
-            latest: try result.integer(0, 6, as: Int64.self), beat: try result.integer(0, 7, as: Int64.self))
+            generations: words(result.text(0, 5)), freshGenerations: words(result.text(0, 6)),
+            latest: try result.integer(0, 7, as: Int64.self), beat: try result.integer(0, 8, as: Int64.self))
+    }
+
+    private static func words(_ text: String) -> [String] {
+        text.split(separator: " ").map(String.init)
     }
 
     /// Counters, and what changed in the one row that has no item.

@@ -178,7 +178,8 @@ enum LaneStatements {
         """
 
     /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the transaction since
-    /// which that data holds; $4: the number of this sign of life. Says that the host lives;
+    /// which that data holds; $4: the number of this sign of life; $5: how old others' may be in milliseconds to be
+    /// fresh. Says that the host lives;
     /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and
     /// notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at
     /// are passed over: they are found again.
@@ -187,7 +188,8 @@ enum LaneStatements {
     /// counters read here would be those from before that batch.
     ///
     /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
-    /// least transaction that still runs; the tokens of other living hosts, parted by spaces; the greatest transaction
+    /// least transaction that still runs; the tokens of other living hosts, parted by spaces; those of them with a fresh
+    /// sign of life; the greatest transaction
     /// since which data holds that any host has used; and the sign of life that was there before this one, -1 for none.
     static let survey = """
         WITH host AS (
@@ -232,13 +234,18 @@ enum LaneStatements {
             DELETE FROM likesd_hosts WHERE lane = ANY (ARRAY(SELECT lane FROM gone))
         ), forgotten_lanes AS (
             DELETE FROM lanes WHERE lane = ANY (ARRAY(SELECT lane FROM gone)) AND cardinality(item_ids) = 0
+        ), others AS (
+            SELECT generation, max(seen_at) AS seen_at FROM likesd_hosts
+            WHERE lane <> $1 AND generation <> '' AND seen_at <= now()
+                AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
+            GROUP BY generation
+            ORDER BY max(seen_at) DESC
+            LIMIT \(Limits.generationsPerSurvey)
         )
         SELECT (SELECT count(*) FROM retired), \(PostgresIdentity.columns),
-            (SELECT coalesce(string_agg(generation, ' '), '') FROM (
-                SELECT DISTINCT generation FROM likesd_hosts
-                WHERE lane <> $1 AND generation <> ''
-                    AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
-                LIMIT \(Limits.generationsPerSurvey)) AS others),
+            (SELECT coalesce(string_agg(generation, ' '), '') FROM others),
+            (SELECT coalesce(string_agg(generation, ' '), '') FROM others
+                WHERE seen_at >= now() - $5::bigint * interval '1 ms'),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
             coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1)
         """

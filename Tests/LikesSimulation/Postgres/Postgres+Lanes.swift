@@ -151,10 +151,11 @@ extension Postgres {
             let beat = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
             note(lane: request.lane, generation: request.generation, since: request.since, beat: request.beat)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
+            let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
             let survey = Survey(
                 lanesRetired: retired.count, history: history, since: horizon,
-                generations: Set(others.map(\.generation)).sorted(), latest: latest,
-                beat: beat)
+                generations: Set(others.map(\.generation)).sorted(),
+                freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest, beat: beat)
             return committed(session, .surveyed(call, survey))
         }
     }

@@ -1,0 +1,167 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+extension PastTests {
+    // MARK: One Redis, two databases; one database, two Redis
+
+    @Test("Another database's marker is replaced once; where it is back, Redis is left to the other")
+    func twoDatabasesOnOneRedis() throws {
+        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
+        let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
+        for round in 0...1 {
+            script.connect(.redis)
+            guard let look = lastVerify(script.take()) else {
+                Issue.record("no look at the marker")
+                return
+            }
+            script.verify(look, foreign)
+            let actions = script.take()
+            if round == 1 {
+                #expect(actions.contains(.disconnect(.redis)))
+                continue
+            }
+            guard let make = lastVerify(actions) else {
+                Issue.record("no marker is made")
+                return
+            }
+            guard case .verify(_, let request)? = actions.last, let token = request.new?.token else {
+                Issue.record("no marker is made")
+                return
+            }
+            script.verify(make, Generation(server: "run:repl", database: Script.history, token: token))
+            #expect(script.core.trust.generation?.token == token)
+            script.lose(.redis)
+            script.pass(ms: 1_000)
+        }
+        script.pass(ms: Limits.foreignHoldMs - 1)
+        #expect(!script.take().contains(.connect(.redis)))
+        script.pass(ms: 1)
+        #expect(script.take().contains(.connect(.redis)))
+    }
+
+    @Test("Another database's marker is back only where this host made its own, and was never at that database")
+    func aMarkerThatIsBack() {
+        func marker(_ server: String, _ tables: String) -> Generation {
+            let database = DatabaseHistory(system: "7", timeline: 1, tables: tables)
+            return Generation(server: server, database: database, token: "\(server)-\(tables)")
+        }
+        func verify(_ trust: inout Trust, _ found: Generation, isMade: Bool) {
+            trust.verified(found, isMade: isMade, knowsMore: false, now: .ms(0))
+        }
+        var trust = Trust(now: .ms(0))
+        // This host was behind: the database was restored, as others had seen already.
+        #expect(!trust.isBack(marker("one", "2"), now: .ms(0)))
+        verify(&trust, marker("one", "2"), isMade: false)
+        verify(&trust, marker("two", "2"), isMade: true)
+        #expect(!trust.isBack(marker("one", "2"), now: .ms(0)))
+        // Restored once more: markers of the past before are replaced on each server.
+        verify(&trust, marker("one", "3"), isMade: true)
+        #expect(!trust.isBack(marker("two", "2"), now: .ms(0)))
+        verify(&trust, marker("two", "3"), isMade: true)
+        #expect(trust.isBack(marker("two", "2"), now: .ms(0)))
+    }
+
+    @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
+    func twoRedis() throws {
+        var (script, client) = try script()
+        script.generations = ["bbbbbbbbbbbb"]
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.readableGeneration != nil, "two hosts may hear of a new generation one after the other")
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.readableGeneration == nil)
+        #expect(script.core.writableGeneration == nil)
+        #expect(script.core.status(now: script.now) == "degraded")
+        script.send(.count(post), on: client)
+        #expect(script.take().contains { if case .selectCounters = $0 { true } else { false } })
+        script.generations = [Script.generation.token]
+        script.byHand.insert(.verify)
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.trust.disputedIn == nil)
+        #expect(script.core.past.era == 1)
+        #expect(verifies(&script).last?.era == 1)
+    }
+
+    @Test("A host that starts does not read a Redis that others are in dispute about")
+    func aHostThatStartsInADispute() throws {
+        var script = Script(up: [], byHand: [])
+        script.generations = ["bbbbbbbbbbbb"]
+        for backend in Backend.allCases.reversed() { script.connect(backend) }
+        #expect(script.core.readableGeneration == nil)
+        script.generations = []
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.readableGeneration != nil)
+    }
+
+    @Test("A host that died before this one knew its data is in no dispute with it, whatever it used")
+    func aHostThatDiedBefore() throws {
+        var script = Script(up: [], byHand: [])
+        (script.generations, script.freshGenerations) = (["bbbbbbbbbbbb"], [])
+        for backend in Backend.allCases.reversed() { script.connect(backend) }
+        #expect(script.core.readableGeneration != nil)
+        for _ in 0..<4 {
+            script.pass(ms: Limits.surveyMs)
+            #expect(script.core.readableGeneration != nil)
+        }
+        #expect(script.core.statistics.redisDisputes == 0)
+    }
+
+    @Test("A host that named other data once, and not again, had not heard of the new one, or died")
+    func aHostThatNamedOtherDataOnce() throws {
+        var (script, _) = try script()
+        script.generations = ["bbbbbbbbbbbb"]
+        script.pass(ms: Limits.surveyMs)
+        script.freshGenerations = []
+        script.pass(ms: Limits.disputeConfirmMs + Limits.disputeAskMs)
+        #expect(!script.survey().freshGenerations.contains("bbbbbbbbbbbb"))
+        script.pass(ms: Limits.surveyMs)
+        script.freshGenerations = nil
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.statistics.redisDisputes == 0, "it has to be named twice, with time between")
+        script.pass(ms: Limits.disputeConfirmMs + Limits.disputeAskMs)
+        #expect(script.core.statistics.redisDisputes == 1)
+    }
+
+    @Test("Another host's sign of life counts from when this host knew its own data, or was asked for a second one")
+    func howOldASignOfLifeMayBe() throws {
+        var script = try script().0
+        script.byHand.insert(.survey)
+        func asked() throws -> (CallID, Int64) {
+            let surveys = script.take().compactMap {
+                if case .survey(let call, let request) = $0 { (call, request.freshMs) } else { nil }
+            }
+            return try #require(surveys.last)
+        }
+        script.pass(ms: Limits.surveyMs)
+        let (first, firstMs) = try asked()
+        #expect(firstMs >= Limits.surveyMs)
+        script.generations = ["bbbbbbbbbbbb"]
+        script.survey(first, script.survey(SurveyRequest(lane: 1, generation: "", since: 0, beat: 2, freshMs: 0)))
+        script.pass(ms: Limits.disputeAskMs)
+        #expect(try asked().1 == Limits.disputeAskMs)
+    }
+
+    @Test("What was said of transactions that are still to come says nothing of Redis' data")
+    func transactionsThatWentBack() throws {
+        var (script, _) = try script()
+        script.latest = 700
+        script.since = 600
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.past.era == 0)
+    }
+
+    @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
+    func aRedisThatHostsCameBackTo() throws {
+        var (script, client) = try script()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.byHand.insert(.verify)
+        script.latest = 700
+        script.since = 800
+        script.pass(ms: Limits.surveyMs)
+        #expect(script.core.past.era == 1)
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.readableGeneration == nil)
+    }
+}
