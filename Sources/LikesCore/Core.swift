@@ -115,6 +115,11 @@ package struct Core {
     package static let refusal = ErrorReply(.busy, "too many connections: raise MAX_CONNECTIONS or use fewer clients")
 
     /// Measured by the daemon before it hands over INFO or METRICS.
+    /// How often this process said that PostgreSQL went back, and that other hosts use another Redis.
+    package var alarms: (databasesGoneBack: Int64, redisDisputes: Int64) {
+        (statistics.databasesGoneBack, statistics.redisDisputes)
+    }
+
     package mutating func observe(_ process: ProcessFacts) { self.process = process }
 }
 

@@ -94,6 +94,8 @@ package struct Limits: Sendable {
     package static let disputeConfirmMs: Int64 = 4_000
     /// … and who has not said anything since then is dead: so long after `surveyMs` nobody is waited for.
     package static let lateSignMs: Int64 = 1_000
+    /// No more eras are counted: so many take a hundred years, and a marker that claims more is no host's.
+    package static let eraMax: Int64 = 999_999_999
     /// A Redis database in which another database's counts were found again, after it was taken over, is left alone
     /// this long at a time …
     package static let foreignHoldMs: Int64 = 30_000

@@ -23,12 +23,13 @@ package struct LocalCache: Sendable {
         var id: Int64
         var count: Int64
         var version: Int64
-        /// When it was last known to be true, in microseconds: 1,141 years of them. Below it the mark of use, below
-        /// that the type's 8 bits.
+        /// When it was last known to be true, in microseconds: 570 years of them. Below it the marks, below those the
+        /// type's 8 bits.
         private var packed: UInt64
 
         private static let useMark: UInt64 = 1 << 8
-        private static let stampShift: UInt64 = 9
+        private static let newsMark: UInt64 = 1 << 9
+        private static let stampShift: UInt64 = 10
 
         init(_ counter: CounterState, stamp: Int64) {
             id = counter.item.id
@@ -45,6 +46,11 @@ package struct LocalCache: Sendable {
         var isUsed: Bool {
             get { packed & Entry.useMark != 0 }
             set { packed = newValue ? packed | Entry.useMark : packed & ~Entry.useMark }
+        }
+        /// Its version came in after the stamp.
+        var isNews: Bool {
+            get { packed & Entry.newsMark != 0 }
+            set { packed = newValue ? packed | Entry.newsMark : packed & ~Entry.newsMark }
         }
         var state: CounterState {
             CounterState(item: Item(type: type, id: id), count: count, version: version)
@@ -113,9 +119,12 @@ package struct LocalCache: Sendable {
         find(item).map { entries[$0].state }
     }
 
-    /// What is held of the item, and when it was stored; `update` may have brought it up to date since.
-    func known(_ item: Item) -> (CounterState, since: Instant)? {
-        find(item).map { (entries[$0].state, Instant(microseconds: entries[$0].stamp)) }
+    /// What is held of the item, and a moment at which it was; nil: it came in as an update, nobody wrote down when.
+    func known(_ item: Item) -> (CounterState, since: Instant?)? {
+        find(item).map { place in
+            let entry = entries[place]
+            return (entry.state, entry.isNews ? nil : Instant(microseconds: entry.stamp))
+        }
     }
 
     /// Takes the counter unless something newer is held; the same version is fresh again, with the count that it has
@@ -128,6 +137,7 @@ package struct LocalCache: Sendable {
             entries[place].count = counter.count
             entries[place].version = counter.version
             entries[place].stamp = nextStamp(now)
+            entries[place].isNews = false
             entries[place].isUsed = true
             return entries[place].state
         }
@@ -144,6 +154,7 @@ package struct LocalCache: Sendable {
         let isNewer = entries[place].version < counter.version
         entries[place].count = counter.count
         entries[place].version = counter.version
+        if isNewer { entries[place].isNews = true }
         return isNewer
     }
 
@@ -152,6 +163,7 @@ package struct LocalCache: Sendable {
         guard let place = find(counter.item) else { return }
         entries[place].count = counter.count
         entries[place].version = counter.version
+        entries[place].isNews = true
     }
 
     /// Drops every entry.

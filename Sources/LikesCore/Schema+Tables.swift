@@ -54,6 +54,8 @@ extension Schema {
                 Column(name: "changed", type: "text", byDefault: "''"),
                 Column(name: "item_ids", type: "bigint[]", byDefault: "'{}'"),
                 Column(name: "item_types", type: "smallint[]", byDefault: "'{}'"),
+                Column(name: "server", type: "text", byDefault: "''"),
+                Column(name: "written_by", type: "xid8", byDefault: "'0'"),
             ],
             keys: [["lane"]]),
         Table(

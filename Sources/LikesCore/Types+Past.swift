@@ -21,15 +21,20 @@ package struct SurveyRequest: Equatable, Sendable {
     package var lane: Int64
     /// The token of the data in Redis that this host uses; empty: none.
     package var generation: String
+    /// `Generation.server` of that data, empty for none.
+    package var server: String
     /// `Generation.since`, 0 for none.
     package var since: Int64
     /// The number of this sign of life on its lane, from 1.
     package var beat: Int64
     /// Another host's sign of life is fresh up to this age, in milliseconds.
     package var freshMs: Int64
-    package init(lane: Int64, generation: String, since: Int64, beat: Int64, freshMs: Int64) {
+    package init(
+        lane: Int64, generation: String, server: String = "", since: Int64, beat: Int64, freshMs: Int64
+    ) {
         self.lane = lane
         self.generation = generation
+        self.server = server
         self.since = since
         self.beat = beat
         self.freshMs = freshMs
@@ -49,12 +54,14 @@ package struct Survey: Equatable, Sendable {
     package var freshGenerations: [String]
     /// `Generation.since` of the latest data that any host has used, 0 for none.
     package var latest: Int64
+    /// The last transaction since `SurveyRequest.since` that a host committed to write it to another server; 0: none.
+    package var strayed: Int64
     /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
     /// unless the database does.
     package var beat: Int64
     package init(
         lanesRetired: Int, history: DatabaseHistory, since: Int64, generations: [String],
-        freshGenerations: [String], latest: Int64, beat: Int64
+        freshGenerations: [String], latest: Int64, strayed: Int64 = 0, beat: Int64
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
@@ -62,30 +69,37 @@ package struct Survey: Equatable, Sendable {
         self.generations = generations
         self.freshGenerations = freshGenerations
         self.latest = latest
+        self.strayed = strayed
         self.beat = beat
     }
 }
 
 /// What is asked of Redis' marker.
 package struct VerifyRequest: Hashable, Sendable {
-    /// A marker to be made where the one that is there does not fit.
+    /// A marker to be made in place of one that does not fit.
     package struct New: Hashable, Sendable {
+        package var database: DatabaseHistory
+        package var era: Int64
         /// `Generation.token` and `Generation.since`.
         package var token: String
         package var since: Int64
-        package init(token: String, since: Int64) {
+        /// What was found not to fit, empty for none. Where something else stands by now, another host was first, and
+        /// that stays.
+        package var instead: String
+        package init(database: DatabaseHistory, era: Int64 = 0, token: String, since: Int64, instead: String = "") {
+            self.database = database
+            self.era = era
             self.token = token
             self.since = since
+            self.instead = instead
+        }
+
+        /// As `server` is to have it.
+        package func generation(on server: String) -> Generation {
+            Generation(server: server, database: database, era: era, since: since, token: token)
         }
     }
-    /// nil: not known, whatever is there fits.
-    package var database: DatabaseHistory?
-    package var era: Int64
     /// nil: only look.
     package var new: New?
-    package init(database: DatabaseHistory?, era: Int64, new: New?) {
-        self.database = database
-        self.era = era
-        self.new = new
-    }
+    package init(new: New?) { self.new = new }
 }

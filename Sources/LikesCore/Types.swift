@@ -92,12 +92,17 @@ package struct CommitRequest: Equatable, Sendable {
     package var journal: [Item]
     /// Redis is out of reach of this host: note what changes for the others to repair.
     package var isCutOff: Bool
-    package init(fence: LaneFence, batch: Int64, rows: [BatchRow], journal: [Item], isCutOff: Bool) {
+    /// `Generation.server` of the data to which what changes is to be written; empty: none.
+    package var server: String
+    package init(
+        fence: LaneFence, batch: Int64, rows: [BatchRow], journal: [Item], isCutOff: Bool, server: String = ""
+    ) {
         self.fence = fence
         self.batch = batch
         self.rows = rows
         self.journal = journal
         self.isCutOff = isCutOff
+        self.server = server
     }
 }
 

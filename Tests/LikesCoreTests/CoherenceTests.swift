@@ -12,7 +12,7 @@ import Testing
         var script = Script(up: [.reader], byHand: [.verify, .repairs])
         let client = try script.open()
         script.connect(.redis)
-        #expect(script.take().last == .verify(1, VerifyRequest(database: Script.history, era: 0, new: nil)))
+        #expect(script.take().last == .verify(1, VerifyRequest(new: nil)))
         script.send(.count(post), on: client)
         #expect(script.take() == [.selectCounters(2, [post])])
         script.verify(1)

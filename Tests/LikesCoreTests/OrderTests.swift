@@ -116,6 +116,25 @@ import Testing
         #expect(script.core.admittedFollowing == 0)
     }
 
+    @Test("What stands behind a hinted duplicate that is given up goes ahead of what its connection asks later")
+    func whatStandsBehindADuplicateThatIsGivenUp() throws {
+        var script = Script { ($0.rateLimitRequests, $0.requestTimeoutMs) = (0, 1_000) }
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: true)])
+        script.pass(ms: 500)
+        script.send(.unlike(bob), on: client)
+        script.admit(3, [.admitted(recent: false)])
+        #expect(!script.take().contains { if case .commit = $0 { true } else { false } })
+        // PostgreSQL does not say whether ann likes it already.
+        script.pass(ms: 500)
+        let first = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
+        #expect(first == [[BatchRow(pair: bob, wanted: false)]])
+        script.send(.like(bob), on: client)
+        script.admit(5, [.admitted(recent: true)])
+        #expect(script.core.held.isEmpty)
+    }
+
     @Test("A part of a refused batch that has to wait for a count is sent after it")
     func aPartThatHasToWaitForACount() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])

@@ -140,6 +140,71 @@ import Testing
         }
     }
 
+    @Test("A count that came with a duplicate like is held against what was known, and against Redis")
+    func aCountThatCameWithADuplicate() throws {
+        for isKnown in [true, false] {
+            var (script, client) = try script()
+            if isKnown { script.hear(counter(post, 5, 5)) }
+            script.pass(ms: 1)
+            script.send(.like(ann), on: client)
+            script.admit(1, [.admitted(recent: true)])
+            let pairs = call(script.take()) { if case .selectPairs(let call, [ann]) = $0 { call } else { nil } }
+            script.byHand.insert(.fill)
+            script.pairs(try #require(pairs), [PairState(liked: true, counter: counter(post, 1, 1))])
+            let actions = script.take()
+            #expect(actions.contains(.reply(client, .change(changed: false, count: 1))))
+            if isKnown {
+                #expect(script.core.past.era == 1)
+                continue
+            }
+            // Redis is asked to take it, and says that it has a newer one.
+            let fill = call(actions) { if case .fill(let call, _, [counter(post, 1, 1)]) = $0 { call } else { nil } }
+            script.filled(try #require(fill), newer: [counter(post, 0, 5)])
+            let doubt = call(script.take()) { if case .selectCounters(let call, [post]) = $0 { call } else { nil } }
+            script.databaseHas(try #require(doubt), [counter(post, 1, 1)])
+            #expect(script.core.past.era == 1)
+        }
+    }
+
+    @Test("A count that came with a duplicate like and is known already is not put into Redis again")
+    func aKnownCountThatCameWithADuplicate() throws {
+        var (script, client) = try script()
+        script.hear(counter(post, 5, 5))
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: true)])
+        script.byHand.insert(.fill)
+        script.pairs(2, [PairState(liked: true, counter: counter(post, 5, 5))])
+        #expect(!script.take().contains { if case .fill = $0 { true } else { false } })
+        #expect(script.core.past.era == 0)
+    }
+
+    @Test("A database whose transactions are behind those of Redis' data has gone back")
+    func transactionsBehindRedisData() throws {
+        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
+        script.connect(.redis)
+        let look = try #require(lastVerify(script.take()))
+        script.since = 600
+        script.verify(
+            look, Generation(server: "run:repl", database: Script.history, since: 700, token: "bbbbbbbbbbbb"))
+        #expect(script.core.past.era == 1)
+        #expect(script.core.trust.generation == nil)
+    }
+
+    @Test("A marker of the last era is no end: what it was made for is not believed, and another is made")
+    func theLastEra() throws {
+        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
+        script.connect(.redis)
+        let last = Generation(
+            server: "run:repl", database: Script.history, era: Limits.eraMax, token: "bbbbbbbbbbbb")
+        script.verify(try #require(lastVerify(script.take())), last)
+        #expect(script.core.trust.generation == last)
+        script.step { core, now, actions in core.goBack("test", now: now, into: &actions) }
+        #expect(script.core.past.era == Limits.eraMax)
+        script.verify(try #require(lastVerify(script.take())), last)
+        let made = verifies(&script).compactMap(\.new).last
+        #expect(made?.era == Limits.eraMax && made?.instead == last.marker)
+    }
+
     @Test("A marker is made only once the database was looked at again: it may be this host that is behind")
     func aMarkerIsMadeOnlyAfterASurvey() throws {
         var script = Script(byHand: [.verify, .survey])
@@ -149,7 +214,7 @@ import Testing
             return
         }
         script.verify(look, nil)
-        #expect(script.core.trust.awaitsSurvey)
+        #expect(script.core.trust.unfit == "")
         #expect(verifies(&script).isEmpty)
         var found = script.survey()
         found.since = 700

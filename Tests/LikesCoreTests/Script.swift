@@ -24,6 +24,7 @@ struct Script {
     var generations: [String] = []
     /// nil: the same.
     var freshGenerations: [String]?
+    var strayed: Int64 = 0
     /// Since when the latest data holds that any of them has used.
     var latest: Int64 = 0
     /// The least transaction that still runs.
@@ -125,10 +126,11 @@ struct Script {
     private mutating func answer(_ action: Action, _ new: inout [Action]) {
         switch action {
         case .verify(let call, let request):
-            let generation = Generation(
-                server: "run:repl", database: request.database ?? Script.history, era: request.era,
+            let known = Generation(
+                server: "run:repl", database: core.past.history ?? Script.history, era: core.past.era,
                 token: Script.generation.token)
-            core.verified(call, generation, isOfThisLife: true, now: now, into: &new)
+            let marker = request.new?.generation(on: known.server) ?? known
+            core.verified(call, FoundMarker(text: marker.marker, server: known.server), now: now, into: &new)
         case .fence(let call, let request):
             // As if the last batch had never come to be committed.
             let state = LaneState(
@@ -244,16 +246,16 @@ struct Script {
         _ call: CallID, _ generation: Generation? = Script.generation, isOfThisLife: Bool = true
     ) {
         let call = calls[Int(call)]
-        step { core, now, actions in
-            core.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
-        }
+        let server = isOfThisLife ? generation?.server : nil
+        let marker = FoundMarker(text: generation?.marker ?? "", server: server ?? "another:life")
+        step { core, now, actions in core.verified(call, marker, now: now, into: &actions) }
     }
 
     /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
     func survey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
             lanesRetired: 0, history: laneHistory, since: since, generations: generations,
-            freshGenerations: freshGenerations ?? generations, latest: latest,
+            freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
             beat: (request?.beat ?? 1) - 1)
     }
 
@@ -269,9 +271,9 @@ struct Script {
         }
     }
 
-    mutating func filled(_ call: CallID) {
+    mutating func filled(_ call: CallID, newer: [CounterState] = []) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.filled(call, now: now, into: &actions) }
+        step { core, now, actions in core.filled(call, newer: newer, now: now, into: &actions) }
     }
 
     mutating func redisFails(_ call: CallID, _ failure: RedisFailure = .refused("MISCONF")) {

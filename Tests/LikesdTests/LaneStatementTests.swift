@@ -324,36 +324,4 @@ import Testing
         // Its answer was lost: it is fenced once more.
         #expect(try lane.fence(8, former: 7) == .fenced(LaneState(epoch: 2, batch: 0, changed: [])))
     }
-
-    @Test("A survey tells what database this is, what was said last, and what other living hosts use.")
-    func survey() throws {
-        let first = try lane.survey(1, generation: "aaaaaaaaaaaa", since: 700)
-        #expect(first.generations == [])
-        try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
-        let second = try lane.survey(2)
-        #expect(second.generations == ["aaaaaaaaaaaa"])
-        #expect(first.latest == 0 && second.latest == 700)
-        // The greatest stays, also where the lane gets another number.
-        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", since: 600)
-        _ = try lane.fence(3, former: 1)
-        #expect(try lane.survey(4).latest == 700)
-        #expect(second.history == first.history)
-        #expect(first.beat == -1 && second.beat == -1)
-        #expect(try lane.survey(2, beat: 7).beat == 1)
-        #expect(second.since >= first.since)
-        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
-        #expect(try lane.survey(2).generations == [])
-        try control.run("TRUNCATE counters")
-        let emptied = try lane.survey(2).history
-        #expect(emptied.system == first.history.system && emptied.tables != first.history.tables)
-    }
-
-    @Test("A lane is forgotten after a day without a word, unless it has a journal.")
-    func forget() throws {
-        for number in 1...3 as ClosedRange<Int64> { _ = try lane.fence(number) }
-        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '25 hours' WHERE lane < 3")
-        try control.run("UPDATE lanes SET item_ids = '{1}', item_types = '{1}' WHERE lane = 2")
-        #expect(try lane.survey().lanesRetired == 1)
-        #expect(try control.run("SELECT lane FROM lanes ORDER BY 1") == [["2"], ["3"]])
-    }
 }

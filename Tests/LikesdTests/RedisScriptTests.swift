@@ -17,18 +17,19 @@ import Testing
     init() throws {
         server = try RedisServer()
         redis = try server.connect()
-        let made = try redis.perform(
-            Self.verify(Self.history, "aaaaaaaaaaaa"))
-        generation = try #require(made.generation)
+        let made = try redis.perform(Self.verify("aaaaaaaaaaaa", insteadOf: ""))
+        generation = try #require(made.marker?.generation)
     }
 
-    /// Looks, and makes a new marker with this token where the one there does not fit.
+    /// Makes a marker with this token in place of the one given.
     private static func verify(
-        _ database: DatabaseHistory?, _ token: String?, era: Int64 = 0, server: String = server
+        _ token: String, era: Int64 = 0, insteadOf found: String, server: String = server
     ) -> RedisJob {
-        let new = token.map { VerifyRequest.New(token: $0, since: 5) }
-        return .verify(1, server: server, VerifyRequest(database: database, era: era, new: new))
+        let new = VerifyRequest.New(database: history, era: era, token: token, since: 5, instead: found)
+        return .verify(1, server: server, VerifyRequest(new: new))
     }
+
+    private static let look = RedisJob.verify(1, server: server, VerifyRequest(new: nil))
 
     private func set(
         _ counters: [CounterState], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
@@ -53,48 +54,33 @@ import Testing
     func verifyTwice() throws {
         #expect(generation == Generation(server: Self.server, database: Self.history, since: 5, token: "aaaaaaaaaaaa"))
         let other = try server.connect()
-        let second = try other.perform(Self.verify(Self.history, "bbbbbbbbbbbb"))
-        #expect(second.generation == generation)
+        let second = try other.perform(Self.verify("bbbbbbbbbbbb", insteadOf: ""))
+        #expect(second.marker == FoundMarker(text: generation.marker, server: Self.server))
         #expect(try redis.run("GET", "likesd:generation") == generation.marker)
     }
 
-    @Test(
-        "A marker is kept or made anew by what is known of the database.",
-        arguments: [
-            (nil, true),
-            (DatabaseHistory(system: "7000000000000000001", timeline: 2), true),
-            (DatabaseHistory(system: "7000000000000000001", timeline: 3), true),
-            (DatabaseHistory(system: "7000000000000000001", timeline: 4), false),
-            (DatabaseHistory(system: "7000000000000000001", timeline: 3, tables: "5.6"), false),
-            (DatabaseHistory(system: "7", timeline: 1), false),
-        ] as [(DatabaseHistory?, Bool)])
-    func histories(known: DatabaseHistory?, isKept: Bool) throws {
-        let answer = try redis.perform(Self.verify(known, "bbbbbbbbbbbb"))
-        let found = try #require(answer.generation)
-        #expect((found.token == generation.token) == isKept)
-        #expect(found.fits(known, era: 0))
-        #expect(generation.fits(known, era: 0) == isKept)
+    @Test("A marker gives way to one that is made instead of it, and to no other.")
+    func insteadOfWhatWasFound() throws {
+        let second = try redis.perform(Self.verify("bbbbbbbbbbbb", era: 1, insteadOf: generation.marker))
+        #expect(second.marker?.generation?.token == "bbbbbbbbbbbb" && second.marker?.generation?.era == 1)
+        let behind = try redis.perform(Self.verify("cccccccccccc", era: 2, insteadOf: generation.marker))
+        #expect(behind.marker == second.marker)
+        #expect(try redis.perform(Self.look).marker == second.marker)
     }
 
-    @Test("A look makes no marker, whatever is there, nor does a host that does not know its database.")
+    @Test("A look makes no marker.")
     func looks() throws {
         try redis.run("FLUSHALL")
-        #expect(try redis.perform(Self.verify(Self.history, nil)).generation == nil)
-        #expect(try redis.perform(Self.verify(nil, "cccccccccccc")).generation == nil)
-        let made = try redis.perform(Self.verify(Self.history, "cccccccccccc"))
-        let other = DatabaseHistory(system: "7", timeline: 1)
-        let looked = try redis.perform(Self.verify(other, nil))
-        #expect(looked.generation == made.generation && looked.isOfThisLife)
-        let later = try redis.perform(Self.verify(Self.history, nil, server: "run2:replid1"))
-        #expect(later.generation == made.generation && !later.isOfThisLife)
+        #expect(try redis.perform(Self.look).marker == FoundMarker(text: "", server: Self.server))
+        #expect(try redis.run("EXISTS", "likesd:generation") == "0")
     }
 
-    @Test("A marker of an earlier era gives way, one of a later era stays.")
-    func eras() throws {
-        let second = try redis.perform(Self.verify(Self.history, "bbbbbbbbbbbb", era: 1))
-        #expect(second.generation?.token == "bbbbbbbbbbbb" && second.generation?.era == 1)
-        let behind = try redis.perform(Self.verify(Self.history, "cccccccccccc"))
-        #expect(behind.generation == second.generation)
+    @Test("A marker of another life is told from this one's.")
+    func lives() throws {
+        let later = RedisJob.verify(1, server: "run2:replid1", VerifyRequest(new: nil))
+        #expect(try redis.perform(Self.look).marker?.isOfThisLife == true)
+        let found = try #require(try redis.perform(later).marker)
+        #expect(found.generation == generation && !found.isOfThisLife)
     }
 
     @Test("What Redis kept because it was newer is told, with its version.")
@@ -105,26 +91,41 @@ import Testing
     }
 
     @Test(
-        "Another server, a marker that is none, and a key of another type make a new marker.",
+        "What is no marker is told as it stands, or as none, and gives way.",
         arguments: [
             ["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3:0 0 5 a b"], ["SET", ""], ["LPUSH", "x"],
+            ["SET", "run1:replid1 7000000000000000001:3:0 1000000000 5 aaaaaaaaaaaa"],
+            ["SET", "run1:replid1 7000000000000000001:3:0 9223372036854775808 5 aaaaaaaaaaaa"],
+            ["SET", "run1:replid1 7000000000000000001:3:0 +0 05 aaaaaaaaaaaa"],
+            ["SET", "run1:replid1 \u{301}7000000000000000001:3:0 0 5 aaaaaaaaaaaa"],
+            ["SET", String(repeating: "x", count: 100_000)],
         ])
     func foreignMarkers(_ words: [String]) throws {
         try redis.run("DEL", "likesd:generation")
         try redis.run(words[0], "likesd:generation", words[1])
-        let own = try redis.perform(Self.verify(Self.history, "bbbbbbbbbbbb"))
-        #expect(own.generation?.token == "bbbbbbbbbbbb")
-        let other = try redis.perform(Self.verify(Self.history, "cccccccccccc", server: "run2:replid1"))
-        #expect(other.generation?.token == "cccccccccccc")
+        let found = try #require(try redis.perform(Self.look).marker)
+        #expect(found.generation == nil && found.text.utf8.count < 1_000)
+        let own = try redis.perform(Self.verify("bbbbbbbbbbbb", insteadOf: found.text))
+        #expect(own.marker?.generation?.token == "bbbbbbbbbbbb")
     }
 
     @Test("A marker is made even where memory is short.")
     func markerWithoutRoom() throws {
         try redis.run("FLUSHALL")
         try redis.run("CONFIG", "SET", "maxmemory", "1")
-        let made = try redis.perform(Self.verify(Self.history, "bbbbbbbbbbbb"))
-        #expect(made.generation?.token == "bbbbbbbbbbbb")
+        let made = try redis.perform(Self.verify("bbbbbbbbbbbb", insteadOf: ""))
+        #expect(made.marker?.generation?.token == "bbbbbbbbbbbb")
         #expect(made.failure == nil)
+    }
+
+    @Test(
+        "A version that no counter can have counts as none", arguments: ["9223372036854775808", "9999999999999999999"])
+    func versionsBeyondTheLargest(_ version: String) throws {
+        try redis.run("SET", "counter:post:1", "666")
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(version)")
+        let answer = try set([counter(1, 3, 7)])
+        #expect(answer.failure == nil && answer.newer.isEmpty)
+        #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 3, 7)])
     }
 
     // MARK: Counters

@@ -15,7 +15,7 @@ enum Call {
     case survey(SurveyRequest)
     case checkSchema
     case selectCounters(CounterSelect)
-    case selectPairs([PairRead])
+    case selectPairs([PairRead], WritePermit)
     case selectRepairs
 
     var kind: CallKind {
@@ -70,7 +70,7 @@ enum CounterSelect {
     /// Fetches, answered through their table.
     case fetches([Item], WritePermit)
     /// Committed changes that still owe their item's count.
-    case changes([ChangeIndex])
+    case changes([ChangeIndex], WritePermit)
     /// Repairs that have to know what was committed.
     case repairs(Repairs.PageNumber, count: Int, WritePermit)
     /// Counters of which a newer version was spoken of than PostgreSQL had, in the era in which that was.
@@ -82,7 +82,7 @@ enum CounterSelect {
         case .fetches(let items, _): items.count
         case .repairs(_, let count, _): count
         case .doubts(let claims, _): claims.count
-        case .changes(let changes): changes.count
+        case .changes(let changes, _): changes.count
         }
     }
 }

@@ -206,9 +206,9 @@ extension Core {
         case .selectCounters(.repairs(let page, _, _)): repairs.readFailed(page, now: now)
         // What is contradicted will be so again.
         case .selectCounters(.doubts): return
-        case .selectCounters(.changes(let owing)):
+        case .selectCounters(.changes(let owing, _)):
             for index in owing.reversed() { countQueue.prepend(index) }
-        case .selectPairs(let reads):
+        case .selectPairs(let reads, _):
             for read in reads.reversed() {
                 if case .part = read.asker { pairQueue.prepend(read) }
             }
@@ -290,12 +290,12 @@ extension Core {
             }
         case .selectCounters(.repairs(let page, _, _)): repairs.readFailed(page, now: now)
         case .selectCounters(.doubts): return
-        case .selectCounters(.changes(let owing)):
+        case .selectCounters(.changes(let owing, _)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(
                 ErrorReply(.uncertain, "the change was handled, its count is not known: \(text)"))
             for index in owing { finish(index, uncertain, now: now, into: &actions) }
-        case .selectPairs(let reads):
+        case .selectPairs(let reads, _):
             for read in reads {
                 switch read.asker {
                 case .part(let part): answer(part.ticket, reply, now: now, into: &actions)

@@ -152,6 +152,8 @@ extension Core {
         let reply: Reply
         switch changes[index].stage {
         case .following, .admission, .verifying, .held, .queued:
+            // It comes to nothing: what it held back need not wait for PostgreSQL's answer, and must not be overtaken.
+            for later in held.removeValue(forKey: index) ?? [] { queue(later) }
             reply = .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
         case .sent, .counting:
             reply = .error(

@@ -6,29 +6,32 @@ extension Core {
 
     /// Looks at the marker, or makes another once it was seen not to fit and the database was looked at again: it may
     /// be this host that is behind.
-    mutating func verifyRedis(makes: Bool = false, now: Instant, into actions: inout [Action]) {
+    mutating func verifyRedis(insteadOf unfit: String? = nil, now: Instant, into actions: inout [Action]) {
         guard redis.isUp, trust.generation == nil, calls[.verify] == 0 else { return }
-        let new = makes ? VerifyRequest.New(token: Self.token(jitter.next()), since: past.since) : nil
-        if makes { repairs.beginVerifying() }
-        let request = VerifyRequest(database: past.history, era: past.era, new: new)
+        var request = VerifyRequest(new: nil)
+        if let unfit, let history = past.history {
+            request.new = VerifyRequest.New(
+                database: history, era: past.era, token: Self.token(jitter.next()), since: past.since, instead: unfit)
+            repairs.beginVerifying()
+        }
         actions.append(.verify(calls.begin(.verify(request), now: now), request))
     }
 
-    /// The marker that is there, nil: none. `isOfThisLife`: it was made by the server as it runs now, not by one before
-    /// it whose data it has.
     package mutating func verified(
-        _ call: CallID, _ found: Generation?, isOfThisLife: Bool, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ marker: FoundMarker, now: Instant, into actions: inout [Action]
     ) {
         guard case .verify(let request)? = calls.end(call) else { return }
         redisRefusals[.verifying] = nil
+        let found = marker.generation
         if let found, isPromoted(found.database) { leaveOldPrimary(found.database, now: now, into: &actions) }
-        guard let found, isOfThisLife && found.fits(past.history, era: past.era) || !safeguards.generationCheck else {
+        guard let found, marker.isOfThisLife && fits(found) || !safeguards.generationCheck else {
             repairs.verified(isNew: false)
-            if let found, isOfThisLife, isShared(found, now: now) {
+            if let found, marker.isOfThisLife, isShared(found, now: now) {
                 return leaveToOthers(now: now, into: &actions)
             }
-            trust.misfit()
-            laneRow.surveyAt = now
+            trust.misfit(marker.text)
+            // Where another host's came first and does not fit either, the two of them are in no hurry.
+            laneRow.surveyAt = request.new == nil ? now : now.adding(ms: Limits.disputeAskMs)
             return
         }
         let isMade = found.token == request.new?.token
@@ -49,6 +52,11 @@ extension Core {
         laneRow.surveyAt = now
     }
 
+    /// Whether what was made under the marker may be believed.
+    private func fits(_ found: Generation) -> Bool {
+        found.token != trust.disownedToken && found.fits(past.history, era: past.era)
+    }
+
     /// 12 hex digits.
     private static func token(_ random: UInt64) -> String {
         let digits = String(random & 0xFFFF_FFFF_FFFF, radix: 16)
@@ -60,8 +68,8 @@ extension Core {
     mutating func sendSurvey(now: Instant, into actions: inout [Action]) {
         laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
         let request = SurveyRequest(
-            lane: laneRow.lane, generation: trust.generation?.token ?? "", since: trust.generation?.since ?? 0,
-            beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
+            lane: laneRow.lane, generation: trust.generation?.token ?? "", server: trust.generation?.server ?? "",
+            since: trust.generation?.since ?? 0, beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
         actions.append(.survey(calls.begin(.survey(request), now: now), request))
     }
 
@@ -80,10 +88,13 @@ extension Core {
         guard lane.isUp else { return }
         if isSame, !isKept {
             goBack("it lacks what this host wrote", now: now, into: &actions)
+        } else if isSame, survey.since < request.since, safeguards.generationCheck {
+            // Of repairs it would be said that they are older than the data.
+            goBack("Redis' data is of later transactions", now: now, into: &actions)
         } else if let reason = past.owedReason {
             wentBack(reason, now: now, into: &actions)
         }
-        if trust.awaitsSurvey { return verifyRedis(makes: true, now: now, into: &actions) }
+        if let unfit = trust.unfit { return verifyRedis(insteadOf: unfit, now: now, into: &actions) }
         if let generation = trust.generation { compare(survey, with: generation, now: now, into: &actions) }
     }
 
@@ -99,8 +110,12 @@ extension Core {
         case .agreed:
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.
-            guard survey.latest > generation.since, survey.latest <= survey.since else { return }
-            actions.append(.log(.warning, "Redis has data from before hosts used another: it is dropped"))
+            let cameBack = survey.latest > generation.since && survey.latest <= survey.since
+            // One wrote something to the Redis that it used before, after the others had begun to fill this one.
+            let hasStrayed = survey.strayed > past.strayed
+            guard cameBack || hasStrayed else { return }
+            past.strayed = max(past.strayed, survey.strayed)
+            actions.append(.log(.warning, "hosts have just used another Redis: what is cached is dropped"))
             beginEra(now: now, into: &actions)
         case .unclear:
             lookAtMarker(now: now, into: &actions)
@@ -220,6 +235,7 @@ extension Core {
         recent.removeAll()
         doubts.removeAll()
         repairs.rereadAll()
+        repairs.forgetRows()
         // The lane's row may be an earlier one, with a journal that nobody else empties while this host lives.
         laneRow.hasJournal = true
         laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs))
@@ -247,10 +263,12 @@ extension Core {
         let isFresh = permit.isFresh(writePermit(now: now))
         for counter in counters {
             guard let (known, since) = newestKnown(counter.item), known.version > counter.version else { continue }
-            if !isFresh {
-                // When it became known is not remembered for so long.
+            guard isFresh, let since else {
+                // When it became known is not remembered.
                 doubts.claim(known)
-            } else if since <= permit.askedAt {
+                continue
+            }
+            if since <= permit.askedAt {
                 // What comes in during a turn comes before what is asked at its end.
                 wentBack(Self.contradiction(counter, known.version), now: now, into: &actions)
                 if permit.era != past.era { return }
@@ -261,11 +279,12 @@ extension Core {
         }
     }
 
-    /// The newest state of the item that this host has heard of, and a moment at or before which it had. What came in
-    /// without being the cache's own is remembered apart, for longer than a fresh answer takes.
-    private func newestKnown(_ item: Item) -> (CounterState, since: Instant)? {
+    /// The newest state of the item that this host has heard of, and a moment at or before which it had, nil where that
+    /// is not remembered: what came in without being the cache's own is remembered apart, for longer than a fresh answer
+    /// takes, as long as there is room.
+    func newestKnown(_ item: Item) -> (CounterState, since: Instant?)? {
         let held = cache.known(item)
-        guard let heard = recent.known(item) else { return held }
+        guard let heard = recent.known(item).map({ ($0.0, since: Instant?.some($0.since)) }) else { return held }
         guard let held, held.0.version > heard.0.version else { return heard }
         return held
     }

@@ -9,6 +9,8 @@ struct DatabasePast {
     var owedReason: String?
     /// When this host last found that out by itself.
     private var eraBegunAt: Instant?
+    /// The last transaction for whose sake an era was begun since it was to be written to another Redis.
+    var strayed: Int64 = 0
     /// Of the last survey.
     private(set) var since: Int64 = 0
 
@@ -24,7 +26,7 @@ struct DatabasePast {
     mutating func beginEra(now: Instant) {
         eraBegunAt = now
         owedReason = nil
-        era += 1
+        era = min(era + 1, Limits.eraMax)
     }
 
     /// All hosts are in this one, or will be.

@@ -24,11 +24,11 @@ package struct Generation: Hashable, Sendable {
     /// As it stands in Redis.
     package var marker: String { "\(server) \(Self.word(database)) \(era) \(since) \(token)" }
 
-    /// nil: not a marker of likesd's.
-    package init?(marker: some StringProtocol) {
+    /// nil: not a marker as a host of likesd's writes it.
+    package init?(marker: String) {
         let words = marker.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 5, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]), era >= 0,
-            let since = Int64(words[3]), since >= 0
+        guard words.count == 5, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]),
+            (0...Limits.eraMax).contains(era), let since = Int64(words[3]), since >= 0
         else { return nil }
         let parts = words[1].split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let timeline = Int64(parts[1]), timeline >= 0 else {
@@ -39,11 +39,13 @@ package struct Generation: Hashable, Sendable {
         self.era = era
         self.since = since
         token = String(words[4])
+        // Scripts hold the very bytes against what they find.
+        guard marker.utf8.elementsEqual(self.marker.utf8) else { return nil }
     }
 
     /// The database as one word of the marker.
-    package static func word(_ database: DatabaseHistory?) -> String {
-        database.map { "\($0.system):\($0.timeline):\($0.tables)" } ?? "-"
+    private static func word(_ database: DatabaseHistory) -> String {
+        "\(database.system):\(database.timeline):\(database.tables)"
     }
 
     /// Whether what was made for this past of the database still holds for `known`, the one this host is at, and for
@@ -52,4 +54,22 @@ package struct Generation: Hashable, Sendable {
         guard let known else { return true }
         return database.isSameDatabase(known) && database.timeline >= known.timeline && era >= knownEra
     }
+}
+
+/// What stands in Redis as the marker.
+package struct FoundMarker: Hashable, Sendable {
+    /// Empty: there is none.
+    package var text: String
+    /// What the server that has it calls itself, in this life.
+    package var server: String
+
+    package init(text: String, server: String) {
+        self.text = text
+        self.server = server
+    }
+
+    /// nil: none of likesd's.
+    package var generation: Generation? { Generation(marker: text) }
+    /// It was made by the server as it runs now, not by one before it whose data it has.
+    package var isOfThisLife: Bool { generation?.server == server }
 }

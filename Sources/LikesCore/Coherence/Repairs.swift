@@ -226,10 +226,16 @@ struct Repairs {
     mutating func forgetTold() {
         rereadAll()
         entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
+        forgetRows()
+        compact()
+    }
+
+    /// Rows of `cache_repairs` that were seen, or are to be struck off, are of a past that is over.
+    mutating func forgetRows() {
         mended.removeAll()
         mendedRows = [:]
         struckOff = []
-        compact()
+        for place in entries.values.indices { entries.values[place].notedBy = 0 }
     }
 
     // MARK: Striking off

@@ -4,9 +4,11 @@
 struct Trust {
     private(set) var generation: Generation?
     private(set) var isComplete = false
-    /// The marker does not fit: the database is looked at again, since it may be the host that is behind, and then
-    /// another one is made.
-    private(set) var awaitsSurvey = false
+    /// A marker that does not fit, empty: there is none. The database is looked at again, since it may be the host that
+    /// is behind, and then another one is made instead.
+    private(set) var unfit: String?
+    /// What is under this token is of a past that is over.
+    private(set) var disownedToken: String?
     /// Other hosts were seen to use the same data since it was verified.
     private(set) var isSurveyed = false
     /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
@@ -50,7 +52,7 @@ struct Trust {
         }
         self.generation = generation
         verifiedAt = now
-        awaitsSurvey = false
+        unfit = nil
         isSurveyed = false
         strangeSince = nil
         token = generation.token
@@ -69,7 +71,7 @@ struct Trust {
     mutating func lose(now: Instant) {
         if generation != nil { lostAt = now }
         generation = nil
-        awaitsSurvey = false
+        unfit = nil
         isSurveyed = false
         strangeSince = nil
         isComplete = false
@@ -77,11 +79,12 @@ struct Trust {
 
     /// What the last generation's counters were of is over: messages of it are not heard any more.
     mutating func disown(now: Instant) {
+        disownedToken = token
         lose(now: now)
         token = nil
     }
 
-    mutating func misfit() { awaitsSurvey = true }
+    mutating func misfit(_ marker: String) { unfit = marker }
 
     enum Agreement {
         /// All hosts that have Redis use the same data.

@@ -127,8 +127,11 @@ extension Core {
         _ call: CallID, settledUpTo: Int64? = nil, now: Instant, into actions: inout [Action]
     ) {
         guard case .tend(let request)? = calls.end(call) else { return }
-        laneRow.settled = settledUpTo.flatMap { from in
-            laneRow.settled.map { SettledRepairs(from: from, before: $0.before) }
+        // Otherwise they were found since.
+        if request.settled != nil {
+            laneRow.settled = settledUpTo.flatMap { from in
+                laneRow.settled.map { SettledRepairs(from: from, before: $0.before) }
+            }
         }
         repairs.struck(request.mended, mayBeSeen: calls[.repairSelect] > 0)
         // What is forgotten here is found in `cache_repairs` again.

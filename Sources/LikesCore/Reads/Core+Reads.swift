@@ -89,7 +89,7 @@ extension Core {
         while !pairQueue.isEmpty, calls[.pairSelect] < limits.callsInFlightMax {
             var reads: [PairRead] = []
             while reads.count < limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
-            let id = calls.begin(.selectPairs(reads), now: now)
+            let id = calls.begin(.selectPairs(reads, writePermit(now: now)), now: now)
             actions.append(.selectPairs(id, reads.map(\.pair)))
         }
     }
@@ -99,7 +99,7 @@ extension Core {
         while owing.count < limits.countersPerCallMax, let index = countQueue.popFirst() {
             owing.append(index)
         }
-        let id = calls.begin(.selectCounters(.changes(owing)), now: now)
+        let id = calls.begin(.selectCounters(.changes(owing, writePermit(now: now))), now: now)
         actions.append(.selectCounters(id, owing.map { changes[$0].pair.item }))
     }
 
@@ -154,9 +154,9 @@ extension Core {
             holdAgainstKnown(counters, permit, now: now, into: &actions)
             repairs.read(page, counters)
         case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, now: now, into: &actions)
-        case .changes(let owing):
+        case .changes(let owing, let permit):
+            noteRead(counters, permit, now: now, into: &actions)
             for (index, counter) in zip(owing, counters) {
-                noteRead(counter, now: now)
                 guard case .counting(let changed) = changes[index].stage else {
                     preconditionFailure("a count that is not owed")
                 }
@@ -165,11 +165,23 @@ extension Core {
         }
     }
 
-    /// A counter that came with something else. It does not enter the cache where nothing is held of the item: a newer
-    /// one may have left the cache while this one was on its way. (A fetch is told of those.)
-    private mutating func noteRead(_ counter: CounterState, now: Instant) {
-        if cache.update(counter) { recent.know(counter, now: now) }
-        noteNewer(counter)
+    /// Counters that came with something else. They do not enter the cache where nothing is held of the item: a newer
+    /// one may have left the cache while this one was on its way. (A fetch is told of those.) Redis is told what is news
+    /// to this host: it says so if it has something newer, which PostgreSQL is then asked about.
+    private mutating func noteRead(
+        _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+    ) {
+        holdAgainstKnown(counters, permit, now: now, into: &actions)
+        var news: [Item: CounterState] = [:]
+        for counter in counters {
+            if newestKnown(counter.item)?.0 != counter { news[counter.item] = counter }
+            if cache.update(counter) { recent.know(counter, now: now) }
+            noteNewer(counter)
+        }
+        guard safeguards.contradictions, !news.isEmpty else { return }
+        fill(
+            news.values.sorted { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }, permit, now: now,
+            into: &actions)
     }
 
     /// Redis can't be asked, or has them not.
@@ -198,13 +210,13 @@ extension Core {
     package mutating func pairsSelected(
         _ call: CallID, _ states: [PairState], now: Instant, into actions: inout [Action]
     ) {
-        guard case .selectPairs(let reads)? = calls.end(call) else { return }
+        guard case .selectPairs(let reads, let permit)? = calls.end(call) else { return }
         guard reads.count == states.count else {
-            return disbelieve(.selectPairs(reads), .otherNumber(of: "pairs"), now: now, into: &actions)
+            return disbelieve(.selectPairs(reads, permit), .otherNumber(of: "pairs"), now: now, into: &actions)
         }
         reader.proved()
+        noteRead(states.map(\.counter), permit, now: now, into: &actions)
         for (read, state) in zip(reads, states) {
-            noteRead(state.counter, now: now)
             switch read.asker {
             case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
             case .change(let index):
@@ -220,7 +232,7 @@ extension Core {
     ) -> CounterState {
         let isFresh = permit.map { $0.isFresh(writePermit(now: now)) } ?? true
         var standing = isFresh ? cache.store(fetched, now: now) : fetched
-        if !isFresh { cache.update(fetched) }
+        if !isFresh, cache.update(fetched) { recent.know(fetched, now: now) }
         let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version { standing = cache.store(committed, now: now) }
         for part in waiting { resolve(part, standing.count, now: now, into: &actions) }

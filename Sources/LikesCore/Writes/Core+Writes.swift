@@ -97,7 +97,7 @@ extension Core {
         let isCutOff = safeguards.repairTable && writableGeneration == nil
         let request = CommitRequest(
             fence: fence, batch: number, rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
-            isCutOff: isCutOff)
+            isCutOff: isCutOff, server: writableGeneration?.server ?? "")
         let sent = SentBatch(
             batch: batch, changes: batched, request: request, permit: writePermit(now: now), isSuspect: isSuspect)
         actions.append(.commit(calls.begin(.commit(sent), now: now), request))

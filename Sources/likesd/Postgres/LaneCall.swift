@@ -40,6 +40,7 @@ enum LaneCall {
             parameters.append(bigint: request.batch)
             parameters.append(items: request.journal, types: types)
             parameters.append(boolean: request.isCutOff)
+            parameters.append(text: request.server)
         case .tend(_, let request):
             parameters.append(fence: request.fence)
             parameters.append(items: request.repairs, types: types)
@@ -52,6 +53,7 @@ enum LaneCall {
         case .survey(_, let request):
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
+            parameters.append(text: request.server)
             parameters.append(bigint: request.since)
             parameters.append(bigint: request.beat)
             parameters.append(bigint: request.freshMs)
@@ -92,7 +94,8 @@ enum LaneCall {
                 timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
             since: try result.integer(0, 4, as: Int64.self),
             generations: words(result.text(0, 5)), freshGenerations: words(result.text(0, 6)),
-            latest: try result.integer(0, 7, as: Int64.self), beat: try result.integer(0, 8, as: Int64.self))
+            latest: try result.integer(0, 7, as: Int64.self), strayed: try result.integer(0, 8, as: Int64.self),
+            beat: try result.integer(0, 9, as: Int64.self))
     }
 
     private static func words(_ text: String) -> [String] {

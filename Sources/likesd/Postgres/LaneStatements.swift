@@ -18,17 +18,19 @@ enum LaneStatements {
             FROM (VALUES (true)) AS this (host) LEFT JOIN former_host ON true
             ON CONFLICT (lane) DO UPDATE SET seen_at = now()
         ), former AS (
-            DELETE FROM lanes WHERE lane = $2 RETURNING item_ids, item_types
+            DELETE FROM lanes WHERE lane = $2 RETURNING item_ids, item_types, server, written_by
         )
-        INSERT INTO lanes (lane, item_ids, item_types)
-        SELECT $1, coalesce(former.item_ids, '{}'), coalesce(former.item_types, '{}')
+        INSERT INTO lanes (lane, item_ids, item_types, server, written_by)
+        SELECT $1, coalesce(former.item_ids, '{}'), coalesce(former.item_types, '{}'), coalesce(former.server, ''),
+            coalesce(former.written_by, '0')
         FROM (VALUES (true)) AS this (lane) LEFT JOIN former ON true
         ON CONFLICT (lane) DO UPDATE SET epoch = lanes.epoch + 1
         RETURNING epoch, batch, changed
         """
 
     /// $1–$3: users, items and types to like; $4–$6: to unlike; both sorted. $7–$9: lane, epoch and number of the
-    /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs.
+    /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs. $13: the Redis to
+    /// which it is to be written, empty for none.
     ///
     /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it,
     /// and each kind is taken in one order by all: likes and unlikes by pair, counters by item. A row that another
@@ -108,7 +110,9 @@ enum LaneStatements {
                     FROM unnest($4, $5, $6) WITH ORDINALITY AS wanted (user_id, item_id, item_type, place)
                     ORDER BY place), ''),
                 item_ids = $10::bigint[],
-                item_types = $11::smallint[]
+                item_types = $11::smallint[],
+                server = CASE $13::text WHEN '' THEN server ELSE $13 END,
+                written_by = CASE $13 WHEN '' THEN written_by ELSE pg_current_xact_id() END
             WHERE lane = $7 AND epoch = $8
             RETURNING changed
         )
@@ -177,9 +181,9 @@ enum LaneStatements {
         HAVING count(*) > 0
         """
 
-    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the transaction since
-    /// which that data holds; $4: the number of this sign of life; $5: how old others' may be in milliseconds to be
-    /// fresh. Says that the host lives;
+    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the server that has it;
+    /// $4: the transaction since which that data holds; $5: the number of this sign of life; $6: how old others' may be
+    /// in milliseconds to be fresh. Says that the host lives;
     /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and
     /// notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at
     /// are passed over: they are found again.
@@ -187,17 +191,21 @@ enum LaneStatements {
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.
     ///
+    /// A sign of life that comes late, from a connection that was given up, is none any more: it would say what was.
+    ///
     /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
-    /// least transaction that still runs; the tokens of other living hosts, parted by spaces; those of them with a fresh
-    /// sign of life; the greatest transaction
-    /// since which data holds that any host has used; and the sign of life that was there before this one, -1 for none.
+    /// least transaction that still runs; the tokens of other living hosts, parted by spaces; those of them with a
+    /// fresh sign of life; the greatest transaction since which data holds that any host has used; the greatest since
+    /// $4 that was to be written to another server, 0 for none; and the sign of life that was there before this one, -1
+    /// for none.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
-            VALUES ($1::bigint, $2::text, $3::bigint, $4::bigint)
+            VALUES ($1::bigint, $2::text, $4::bigint, $5::bigint)
             ON CONFLICT (lane) DO UPDATE SET
                 generation = excluded.generation, since = greatest(present.since, excluded.since),
                 beat = excluded.beat, seen_at = now()
+            WHERE present.beat < excluded.beat
         ), silent AS (
             SELECT found.lane, found.batch, found.item_ids, found.item_types
             FROM likesd_hosts AS other
@@ -245,8 +253,11 @@ enum LaneStatements {
         SELECT (SELECT count(*) FROM retired), \(PostgresIdentity.columns),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM others),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM others
-                WHERE seen_at >= now() - $5::bigint * interval '1 ms'),
+                WHERE seen_at >= now() - $6::bigint * interval '1 ms'),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
+            (SELECT coalesce(max(written_by::text::bigint), 0) FROM lanes
+                WHERE $3::text <> '' AND server NOT IN ('', $3) AND written_by >= ($4::bigint)::text::xid8
+                    AND written_by < pg_snapshot_xmax(pg_current_snapshot())),
             coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1)
         """
 }

@@ -7,9 +7,8 @@ struct RedisAnswer {
     private(set) var slicesLeft: Int
     private(set) var verdicts: [AdmissionVerdict] = []
     private(set) var counters: [CounterState?] = []
-    /// The marker that is there; nil: none.
-    private(set) var generation: Generation?
-    private(set) var isOfThisLife = false
+    /// nil: it was not asked for.
+    private(set) var marker: FoundMarker?
     /// Counters of which Redis had, and kept, a newer version; their counts are not told.
     private(set) var newer: [CounterState] = []
     private(set) var failure: RedisFailure?
@@ -39,10 +38,8 @@ struct RedisAnswer {
                 }
             }
         case .verify(_, let server, _):
-            guard let marker = reply.text else { return misfit() }
-            // What is no marker of ours is none.
-            generation = Generation(marker: marker)
-            isOfThisLife = generation?.server == server
+            guard let text = reply.text else { return misfit() }
+            marker = FoundMarker(text: text, server: server)
         case .keepRecent, .beat: return
         }
     }

@@ -74,13 +74,10 @@ struct RedisSlice {
     ) {
         switch job {
         case .verify(_, let server, let request):
-            command.beginScript(hash, keys: 1, arguments: 5)
+            command.beginScript(hash, keys: 1, arguments: 2)
             command.word(RedisSlice.markerKey)
-            command.word(server.utf8)
-            command.word(Generation.word(request.database).utf8)
-            command.word(request.era)
-            command.word(request.new?.since ?? 0)
-            command.word((request.new?.token ?? "").utf8)
+            command.word((request.new?.generation(on: server).marker ?? "").utf8)
+            command.word((request.new?.instead ?? "").utf8)
         case .admit(_, let entries): write(entries[range], to: &command, hash, configuration)
         case .readCounters(_, _, let items):
             command.begin(words: 2 + 2 * range.count)

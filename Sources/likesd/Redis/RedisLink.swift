@@ -228,9 +228,9 @@ final class RedisLink: RedisConnectionOwner {
                 return
             }
             switch job {
-            case .verify:
-                core.verified(
-                    call, answer.generation, isOfThisLife: answer.isOfThisLife, now: now, into: &actions)
+            case .verify(_, let server, _):
+                let none = FoundMarker(text: "", server: server)
+                core.verified(call, answer.marker ?? none, now: now, into: &actions)
             case .admit: core.admitted(call, answer.verdicts, now: now, into: &actions)
             case .readCounters: core.countersRead(call, answer.counters, now: now, into: &actions)
             case .setCounters(_, _, _, isTold: false):

@@ -84,7 +84,8 @@ enum Script: Int, CaseIterable {
         local function newer(old, new)
             if type(old) ~= 'string' or sub(old, 1, width) ~= prefix then return false end
             if #old < #new or (#old == #new and old <= new) then return false end
-            return string.find(old, '^[1-9]%d*$', width + 1) and #old <= width + 19
+            if #old > width + 19 or not string.find(old, '^[1-9]%d*$', width + 1) then return false end
+            return #old < width + 19 or sub(old, width + 1) <= '9223372036854775807'
         end
         local refusal
         local told, last = {ARGV[2]}, 1
@@ -127,34 +128,20 @@ enum Script: Int, CaseIterable {
         return refusal or kept_newer or 1
         """
 
-    /// KEYS: the marker; ARGV: this server, this past of the database and this era, as they stand in it, then the
-    /// transaction since which a new one holds and its token, empty to make none. Returns the marker: the one that is
-    /// there if it is this server's, and the database's, of this era and past or later ones, or if nothing is known of
-    /// the database ('-'); otherwise the new one, or, where none is to be made, what is there, empty for nothing.
-    ///
-    /// However many hosts ask at once, the first makes the marker and the others find it.
+    /// KEYS: the marker; ARGV: the new one, empty to make none, and the one that it is to take the place of, empty
+    /// where there is none. Returns the marker that is there afterwards, empty for none: where another host was first,
+    /// that host's. What is far longer than any marker, not plain ASCII, or no string, is none.
     ///
     /// A new marker is written even where memory is short: without it nothing in Redis could be used, and after a write
     /// of its own, the DEL, a script is refused no further one.
     private static let verifyText: StaticString = """
-        local server, database, era, since, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-        local function fits(marker)
-            if type(marker) ~= 'string' then return false end
-            local kept, past, at = string.match(marker, '^([^ ]+) ([^ ]+) (%d+) %d+ [^ ]+$')
-            if kept ~= server then return false end
-            if database == '-' then return true end
-            local system, timeline, tables = string.match(past, '^([^:]+):(%d+):([^:]+)$')
-            local our_system, our_timeline, our_tables = string.match(database, '^([^:]+):(%d+):([^:]+)$')
-            return system ~= nil and system == our_system and tables == our_tables
-                and tonumber(timeline) >= tonumber(our_timeline) and tonumber(at) >= tonumber(era)
-        end
+        local new, instead = ARGV[1], ARGV[2]
         local marker = redis.pcall('GET', KEYS[1])
-        if fits(marker) then return marker end
-        if token == '' or database == '-' then return type(marker) == 'string' and marker or '' end
-        marker = table.concat({server, database, era, since, token}, ' ')
+        if type(marker) ~= 'string' or #marker > 512 or string.find(marker, '[^ -~]') then marker = '' end
+        if new == '' or marker ~= instead then return marker end
         redis.call('DEL', KEYS[1])
-        redis.call('SET', KEYS[1], marker)
-        return marker
+        redis.call('SET', KEYS[1], new)
+        return new
         """
 
     /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how

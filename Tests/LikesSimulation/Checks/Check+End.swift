@@ -24,6 +24,7 @@ extension Simulation {
                 fail(Violation(.repaired, "cache_repairs still has version \(version)", item: item))
             }
         }
+        checkAlarms()
         for record in databases.flatMap(\.state.lanes) where !record.journal.isEmpty {
             let text = "lane \(record.lane) still has a journal"
             fail(Violation(.repaired, text, item: record.journal.first))
@@ -42,6 +43,20 @@ extension Simulation {
         }
         if operations.last.map({ Int($0.client) < plan.clientsCount }) ?? true {
             fail(Violation(.answered, "the audit did not take place"))
+        }
+    }
+
+    private func checkAlarms() {
+        guard databases.count == 1 else { return }
+        let isSplit = plan.faults.contains { $0.kind == .redisSplit }
+        for (number, host) in hosts.enumerated() {
+            guard let alarms = host.process?.core.alarms else { continue }
+            if alarms.databasesGoneBack > 0, databases[0].jumps == 0 {
+                fail(Violation(.alarms, "host \(number) says that the database went back, which it did not"))
+            }
+            if alarms.redisDisputes > 0, !isSplit {
+                fail(Violation(.alarms, "host \(number) says that others use another Redis, which they do not"))
+            }
         }
     }
 }

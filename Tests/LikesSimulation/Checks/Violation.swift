@@ -16,6 +16,8 @@ package enum Rule: String, CaseIterable, Sendable {
     case answered
     /// In the end Redis has what PostgreSQL has, and nothing is left to be repaired.
     case repaired
+    /// A host says that the database went back, or that others use another Redis, only where that is so.
+    case alarms
     /// No queue is over its limit.
     case bounded
     /// Transactions never wait for each other in a circle.

@@ -30,7 +30,7 @@ package enum ToHost: Sendable {
 
 /// An event of the core's that a backend's message becomes.
 package enum Answer: Sendable {
-    case verified(CallID, Generation?, isOfThisLife: Bool)
+    case verified(CallID, FoundMarker)
     case admitted(CallID, [AdmissionVerdict])
     case countersRead(CallID, [CounterState?])
     case wroteThrough(CallID, refusal: String?, newer: [CounterState])

@@ -216,8 +216,8 @@ extension Simulation {
 
     private func deliver(_ answer: Answer, _ host: Int, _ now: Instant) {
         switch answer {
-        case .verified(let call, let generation, let isOfThisLife):
-            hosts[host].process?.core.verified(call, generation, isOfThisLife: isOfThisLife, now: now, into: &actions)
+        case .verified(let call, let marker):
+            hosts[host].process?.core.verified(call, marker, now: now, into: &actions)
         case .admitted(let call, let verdicts):
             hosts[host].process?.core.admitted(call, verdicts, now: now, into: &actions)
         case .countersRead(let call, let counters):

@@ -140,6 +140,10 @@ extension Postgres {
             state.lanes[place].batch = request.batch
             state.lanes[place].changed = statement.changed
             state.lanes[place].journal = safeguards.journal ? request.journal.map { index(of: $0) } : []
+            if !request.server.isEmpty {
+                state.lanes[place].server = request.server
+                state.lanes[place].writtenBy = statement.transaction ?? 0
+            }
         }
         releaseCommitted(session)
         let outcome = BatchOutcome(changed: statement.changed, counters: changedCounters)

@@ -27,9 +27,9 @@ extension Postgres {
             let former = state.hosts.first { $0.lane == request.former }
             state.hosts.removeAll { $0.lane == request.former }
             note(lane: request.lane, generation: former?.generation, since: former?.since ?? 0)
-            let journal = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0).journal } ?? []
+            let formerLane = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0) }
             guard let place = place(ofLane: request.lane) else {
-                state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, journal: journal))
+                state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, former: formerLane))
                 return committed(session, .fenced(call, nil))
             }
             state.lanes[place].epoch += 1
@@ -43,6 +43,8 @@ extension Postgres {
     /// The lane's host lives.
     private func note(lane: Int64, generation: String? = nil, since: Int64 = 0, beat: Int64 = 0) {
         if let place = state.hosts.firstIndex(where: { $0.lane == lane }) {
+            // One that comes late says what was.
+            guard beat == 0 || beat > state.hosts[place].beat else { return }
             state.hosts[place].seenAt = scheduler.now
             if let generation { state.hosts[place].generation = generation }
             state.hosts[place].since = max(state.hosts[place].since, since)
@@ -155,9 +157,16 @@ extension Postgres {
             let survey = Survey(
                 lanesRetired: retired.count, history: history, since: horizon,
                 generations: Set(others.map(\.generation)).sorted(),
-                freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest, beat: beat)
+                freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest,
+                strayed: strayed(request), beat: beat)
             return committed(session, .surveyed(call, survey))
         }
+    }
+
+    private func strayed(_ request: SurveyRequest) -> Int64 {
+        guard !request.server.isEmpty else { return 0 }
+        let others = state.lanes.filter { !$0.server.isEmpty && $0.server != request.server }
+        return others.map(\.writtenBy).filter { $0 >= request.since }.max() ?? 0
     }
 
     private func isSilent(_ record: HostRecord) -> Bool { scheduler.now - record.seenAt > Postgres.hostSilent }

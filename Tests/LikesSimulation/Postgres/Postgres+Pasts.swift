@@ -58,6 +58,8 @@ extension Postgres {
             fail(session, .other("the table was replaced"))
         }
         var saved = saves[scheduler.chance.below(saves.count)]
+        // The server goes on.
+        saved.lastTransaction = state.lastTransaction
         filesMade += 1
         if intoNewTables {
             tablesMade += 1
@@ -77,6 +79,7 @@ extension Postgres {
     }
 
     private func jump(to saved: PostgresState, isLoss: Bool) {
+        jumps += 1
         let itemsCount = plan.items.count
         for pair in flips.indices {
             let commit = saved.commits[pair % itemsCount]

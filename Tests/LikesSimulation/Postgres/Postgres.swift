@@ -42,6 +42,8 @@ package final class Postgres {
     var standbyLostUntil: Micros = 0
     /// What the standby had when it was lost.
     var standby: PostgresState?
+    /// How often it went back.
+    var jumps = 0
     /// What was saved, to be put back.
     var saves: [PostgresState] = []
 

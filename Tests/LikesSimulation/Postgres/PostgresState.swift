@@ -40,11 +40,16 @@ package struct LaneRecord: Sendable {
     package var changed: [Bool] = []
     /// Indexes of items.
     package var journal: [Int] = []
+    /// To which Redis its last batch was to be written, and in which transaction.
+    package var server = ""
+    package var writtenBy: Int64 = 0
 
-    package init(lane: Int64, epoch: Int64, journal: [Int] = []) {
+    package init(lane: Int64, epoch: Int64, former: LaneRecord? = nil) {
         self.lane = lane
         self.epoch = epoch
-        self.journal = journal
+        journal = former?.journal ?? []
+        server = former?.server ?? ""
+        writtenBy = former?.writtenBy ?? 0
     }
 }
 

@@ -39,20 +39,13 @@ extension Redis {
     }
 
     private func verify(_ call: CallID, _ request: VerifyRequest) -> Answer {
-        let isOfThisLife = store.marker?.server == serverWord
-        if let marker = store.marker {
-            let fits = isOfThisLife && marker.fits(request.database, era: request.era)
-            if fits || !safeguards.generationCheck { return .verified(call, marker, isOfThisLife: isOfThisLife) }
-        }
-        guard let new = request.new, let database = request.database else {
-            return .verified(call, store.marker, isOfThisLife: isOfThisLife)
-        }
+        let found = FoundMarker(text: store.marker?.marker ?? "", server: serverWord)
+        guard let new = request.new, new.instead == found.text else { return .verified(call, found) }
         // Short memory does not keep a script from writing once it has deleted something.
         if isRefusing { return .redisCallFailed(call, .refused("no writes")) }
-        let marker = Generation(
-            server: serverWord, database: database, era: request.era, since: new.since, token: new.token)
-        store.marker = marker
-        return .verified(call, marker, isOfThisLife: true)
+        let made = new.generation(on: serverWord)
+        store.marker = made
+        return .verified(call, FoundMarker(text: made.marker, server: serverWord))
     }
 
     private func readCounters(_ call: CallID, _ generation: Generation, _ items: [Item]) -> Answer {

@@ -52,8 +52,7 @@ final class ModelSide {
 
     private static func outcome(_ answer: Answer) -> RedisOutcome {
         switch answer {
-        case .verified(_, let generation?, let isOfThisLife): .verified(generation, isOfThisLife: isOfThisLife)
-        case .verified(_, nil, _): .nothing
+        case .verified(_, let marker): RedisOutcome(marker)
         case .admitted(_, let verdicts): .admitted(verdicts)
         case .countersRead(_, let counters): .read(counters)
         case .wroteThrough(_, let refusal, let newer): .wroteThrough(isShort: refusal != nil, newer: newer)

@@ -86,13 +86,13 @@ struct OperationChooser {
     }
 
     private mutating func verify() -> RedisOperation {
-        let known = chance.hits(percent: 15) ? nil : database()
-        // A marker of a later era stays as long as nobody knows of one later still.
-        let era = generations[generations.count - 1].era + (chance.hits(percent: 5) ? 1 : 0)
-        let new = VerifyRequest.New(token: token(), since: Int64(chance.below(1_000)))
-        return calling(
-            .verify(
-                nextCall(), VerifyRequest(database: known, era: era, new: chance.hits(percent: 20) ? nil : new)))
+        // What stands there, mostly; what stood there once; nothing.
+        let found = generations[
+            generations.count - 1 - (chance.hits(percent: 20) ? chance.below(generations.count) : 0)]
+        let new = VerifyRequest.New(
+            database: database(), era: found.era + (chance.hits(percent: 5) ? 1 : 0), token: token(),
+            since: Int64(chance.below(1_000)), instead: chance.hits(percent: 20) ? "" : found.marker)
+        return calling(.verify(nextCall(), VerifyRequest(new: chance.hits(percent: 30) ? nil : new)))
     }
 
     private mutating func writeThrough(_ recent: (Int) -> Set<Int>) -> RedisOperation {

@@ -43,6 +43,10 @@ enum RedisOutcome: Equatable {
         }
     }
 
+    init(_ marker: FoundMarker) {
+        self = marker.generation.map { .verified($0, isOfThisLife: marker.isOfThisLife) } ?? .nothing
+    }
+
     init(_ failure: RedisFailure) {
         switch failure {
         case .late: self = .late

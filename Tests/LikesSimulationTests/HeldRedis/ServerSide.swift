@@ -39,7 +39,7 @@ final class ServerSide {
         if let failure = answer.failure { return RedisOutcome(failure) }
         switch action {
         case .verify:
-            return answer.generation.map { .verified($0, isOfThisLife: answer.isOfThisLife) } ?? .nothing
+            return answer.marker.map { RedisOutcome($0) } ?? .nothing
         case .admit: return .admitted(answer.verdicts)
         case .readCounters: return .read(answer.counters)
         case .writeThrough:

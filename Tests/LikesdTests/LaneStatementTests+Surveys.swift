@@ -1,0 +1,92 @@
+import LikesCore
+import LikesProtocol
+import Testing
+
+@testable import TestSupport
+@testable import likesd
+
+// What hosts say of themselves, and find out of each other.
+
+extension LaneStatementTests {
+    @Test("A survey tells what database this is, what was said last, and what other living hosts use.")
+    func survey() throws {
+        let first = try lane.survey(1, generation: "aaaaaaaaaaaa", since: 700)
+        #expect(first.generations == [])
+        try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
+        let second = try lane.survey(2)
+        #expect(second.generations == ["aaaaaaaaaaaa"])
+        #expect(first.latest == 0 && second.latest == 700)
+        // The greatest stays, also where the lane gets another number.
+        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", since: 600, beat: 2)
+        _ = try lane.fence(3, former: 1)
+        #expect(try lane.survey(4).latest == 700)
+        #expect(second.history == first.history)
+        #expect(first.beat == -1 && second.beat == -1)
+        #expect(try lane.survey(2, beat: 7).beat == 1)
+        #expect(second.since >= first.since)
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
+        #expect(try lane.survey(2).generations == [])
+        try control.run("TRUNCATE counters")
+        let emptied = try lane.survey(2).history
+        #expect(emptied.system == first.history.system && emptied.tables != first.history.tables)
+    }
+
+    @Test("A sign of life that comes late, from a connection that was given up, changes nothing.")
+    func lateSurvey() throws {
+        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", beat: 3)
+        _ = try lane.survey(1, generation: "aaaaaaaaaaaa", beat: 2)
+        #expect(try lane.survey(2).generations == ["bbbbbbbbbbbb"])
+        #expect(try lane.survey(1, beat: 4).beat == 3)
+    }
+
+    @Test("A survey tells which signs of life are fresh; those to come are none.")
+    func freshSurvey() throws {
+        _ = try lane.survey(1, generation: "aaaaaaaaaaaa")
+        _ = try lane.survey(2, generation: "bbbbbbbbbbbb")
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '5 s' WHERE lane = 1")
+        let found = try lane.survey(3, freshMs: 4_000)
+        #expect(Set(found.generations) == ["aaaaaaaaaaaa", "bbbbbbbbbbbb"])
+        #expect(found.freshGenerations == ["bbbbbbbbbbbb"])
+        try control.run("UPDATE likesd_hosts SET seen_at = now() + interval '5 s' WHERE lane = 2")
+        #expect(try lane.survey(3, freshMs: 60_000).freshGenerations == ["aaaaaaaaaaaa"])
+    }
+
+    @Test("A survey tells of a batch that was to be written to another Redis since this one's data began.")
+    func strayed() throws {
+        let begin = try #require(Int64(try control.run("SELECT pg_current_xact_id()")[0][0]))
+        func strayed(server: String = "two:two", since: Int64) throws -> Int64 {
+            try lane.survey(9, generation: "bbbbbbbbbbbb", server: server, since: since).strayed
+        }
+        func commit(_ batch: CommitRequest) throws {
+            guard case .committed = try lane.commit(batch) else { throw Failure(text: "not committed") }
+        }
+        #expect(try lane.fence(7) == .fenced(nil))
+        var batch = request([like(1, 5)])
+        try commit(batch)
+        #expect(try strayed(since: begin) == 0, "Redis was away")
+        (batch.batch, batch.server) = (2, "one:one")
+        try commit(batch)
+        let found = try strayed(since: begin)
+        #expect(found > begin)
+        #expect(try strayed(since: found + 1) == 0)
+        #expect(try strayed(server: "one:one", since: begin) == 0)
+        #expect(try strayed(server: "", since: begin) == 0)
+        // It goes along with the lane, and stays where a later batch is cut off.
+        #expect(try lane.fence(8, former: 7) == .fenced(nil))
+        batch = request([like(2, 5)], lane: 8)
+        try commit(batch)
+        #expect(try strayed(since: begin) == found)
+        // Restored from another server's.
+        try control.run("UPDATE lanes SET written_by = (pg_current_xact_id()::text::bigint + 1000)::text::xid8")
+        #expect(try strayed(since: begin) == 0)
+    }
+
+    @Test("A lane is forgotten after a day without a word, unless it has a journal.")
+    func forget() throws {
+        for number in 1...3 as ClosedRange<Int64> { _ = try lane.fence(number) }
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '25 hours' WHERE lane < 3")
+        try control.run("UPDATE lanes SET item_ids = '{1}', item_types = '{1}' WHERE lane = 2")
+        #expect(try lane.survey().lanesRetired == 1)
+        #expect(try control.run("SELECT lane FROM lanes ORDER BY 1") == [["2"], ["3"]])
+    }
+}
