@@ -115,11 +115,8 @@ package enum Schema {
                 "INSERT INTO likesd_hosts (lane) SELECT lane FROM lanes",
                 "ALTER TABLE lanes DROP seen_at",
                 // The server to which what a batch changed was to be written, when there was one, and its transaction.
-                """
-                ALTER TABLE lanes
-                    ADD server text NOT NULL DEFAULT '',
-                    ADD written_by xid8 NOT NULL DEFAULT '0'
-                """,
+                "ALTER TABLE lanes ADD server text NOT NULL DEFAULT ''",
+                "ALTER TABLE lanes ADD written_by xid8 NOT NULL DEFAULT '0'",
                 "ALTER TABLE cache_repairs ADD noted_by xid8 NOT NULL DEFAULT pg_current_xact_id()",
                 "CREATE INDEX cache_repairs_noted ON cache_repairs (noted_by, item_type, item_id)",
             ]),

@@ -16,10 +16,10 @@ private struct Bite: Sendable, CustomTestStringConvertible {
 @Suite struct SafeguardTests {
     private static let bites = [
         Bite(safeguard: "versionCheck", rules: [.fresh, .repaired], seedsMax: 1_000),
-        Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 1_000),
+        Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 4_000),
         Bite(safeguard: "generationCheck", rules: [.fresh, .repaired], seedsMax: 300),
         Bite(safeguard: "fence", rules: [.commits, .durable, .fresh, .linearizable], seedsMax: 600),
-        Bite(safeguard: "journal", rules: [.fresh, .repaired], seedsMax: 300),
+        Bite(safeguard: "journal", rules: [.fresh, .repaired], seedsMax: 1_500),
         Bite(safeguard: "repairTable", rules: [.repaired, .fresh], seedsMax: 100),
         Bite(safeguard: "repairs", rules: [.fresh, .repaired], seedsMax: 300),
         Bite(safeguard: "fetchJoining", rules: [.fresh], seedsMax: 8_000),

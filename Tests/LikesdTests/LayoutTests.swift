@@ -156,7 +156,7 @@ import Testing
     /// Whether each scan of `user_likes` in the part that deletes is a look-up by the whole key, inside the loop over
     /// what is wanted. `anyIndex`: by a part of another index will do, for the order of locks.
     private func isPinned(_ lane: LaneTester, _ partitions: Int, anyIndex: Bool = false) throws -> Bool {
-        let nothing = "'{}', '{}', '{}', '{}', '{}', '{}', 1, 1, 1, '{}', '{}', false"
+        let nothing = "'{}', '{}', '{}', '{}', '{}', '{}', 1, 1, 1, '{}', '{}', false, ''"
         let lines = try lane.connection.run("EXPLAIN (COSTS OFF) EXECUTE commit(\(nothing))").map { $0[0] }
         let part = Array(lines.drop { !$0.contains("CTE unliked") }.dropFirst().prefix { !$0.hasPrefix("  CTE ") })
         let scans = part.indices.filter { part[$0].contains("Scan") && !part[$0].contains("on fence") }

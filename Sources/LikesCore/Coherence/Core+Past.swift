@@ -225,7 +225,7 @@ extension Core {
     private mutating func beginEra(now: Instant, into actions: inout [Action]) {
         past.beginEra(now: now)
         forgetPast(now: now)
-        reverify(now: now, into: &actions)
+        disownGeneration(now: now, into: &actions)
     }
 
     /// Nothing that was cached is believed any more.
@@ -244,9 +244,12 @@ extension Core {
     }
 
     private mutating func reverify(now: Instant, into actions: inout [Action]) {
-        guard safeguards.generationCheck, let generation = trust.generation,
-            !generation.fits(past.history, era: past.era)
-        else { return }
+        guard let generation = trust.generation, !generation.fits(past.history, era: past.era) else { return }
+        disownGeneration(now: now, into: &actions)
+    }
+
+    private mutating func disownGeneration(now: Instant, into actions: inout [Action]) {
+        guard safeguards.generationCheck, trust.generation != nil else { return }
         trust.disown(now: now)
         repairs.forgetTold()
         verifyRedis(now: now, into: &actions)

@@ -155,7 +155,7 @@ extension Core {
             repairs.read(page, counters)
         case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, now: now, into: &actions)
         case .changes(let owing, let permit):
-            noteRead(counters, permit, now: now, into: &actions)
+            noteRead(counters, permit, isOffered: { _ in true }, now: now, into: &actions)
             for (index, counter) in zip(owing, counters) {
                 guard case .counting(let changed) = changes[index].stage else {
                     preconditionFailure("a count that is not owed")
@@ -166,15 +166,18 @@ extension Core {
     }
 
     /// Counters that came with something else. They do not enter the cache where nothing is held of the item: a newer
-    /// one may have left the cache while this one was on its way. (A fetch is told of those.) Redis is told what is news
-    /// to this host: it says so if it has something newer, which PostgreSQL is then asked about.
+    /// one may have left the cache while this one was on its way. (A fetch is told of those.)
+    ///
+    /// What came with a change and is news to this host, `isOffered` says so by place, is offered to Redis: it says so
+    /// if it has something newer, which PostgreSQL is then asked about. So a reply of LIKE and the next COUNT agree.
     private mutating func noteRead(
-        _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+        _ counters: [CounterState], _ permit: WritePermit, isOffered: (Int) -> Bool, now: Instant,
+        into actions: inout [Action]
     ) {
         holdAgainstKnown(counters, permit, now: now, into: &actions)
         var news: [Item: CounterState] = [:]
-        for counter in counters {
-            if newestKnown(counter.item)?.0 != counter { news[counter.item] = counter }
+        for (place, counter) in counters.enumerated() {
+            if isOffered(place), newestKnown(counter.item)?.0 != counter { news[counter.item] = counter }
             if cache.update(counter) { recent.know(counter, now: now) }
             noteNewer(counter)
         }
@@ -215,7 +218,8 @@ extension Core {
             return disbelieve(.selectPairs(reads, permit), .otherNumber(of: "pairs"), now: now, into: &actions)
         }
         reader.proved()
-        noteRead(states.map(\.counter), permit, now: now, into: &actions)
+        let isOffered: (Int) -> Bool = { if case .change = reads[$0].asker { true } else { false } }
+        noteRead(states.map(\.counter), permit, isOffered: isOffered, now: now, into: &actions)
         for (read, state) in zip(reads, states) {
             switch read.asker {
             case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
