@@ -21,11 +21,6 @@ ROWS_PER_TRANSACTION = 2_000
 SECONDS_MAX = 120
 
 
-def info(daemon):
-    lines = daemon.call("INFO").decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
 def measure(folder, hosts, items):
     postgres = Postgres.create(folder / "pg").start()
     redis = RedisServer(folder / "redis").start()
@@ -55,7 +50,7 @@ def measure(folder, hosts, items):
             began = time.monotonic()
             emptied = None
             while True:
-                states = [info(daemon) for daemon in daemons]
+                states = [daemon.info() for daemon in daemons]
                 seconds = time.monotonic() - began
                 if emptied is None and sql.execute("SELECT count(*) FROM cache_repairs").fetchone() == (0,):
                     emptied = seconds

@@ -19,13 +19,6 @@ def hosts(start_daemon, own_postgres, own_redis):
     return [start_daemon(own_postgres, own_redis, LOCAL_CACHE_TTL_MS=FOR_EVER_MS) for _ in range(2)]
 
 
-def info(daemon, name):
-    for line in daemon.call("INFO").decode().splitlines():
-        if line.startswith(name + ":"):
-            return line.partition(":")[2]
-    raise AssertionError(f"INFO has no {name}")
-
-
 def test_a_count_changed_on_one_host_is_seen_on_the_other(hosts, number):
     here, there = hosts
     item = f"post:{number()}"
@@ -33,7 +26,7 @@ def test_a_count_changed_on_one_host_is_seen_on_the_other(hosts, number):
     for count in range(1, 6):
         assert here.call("LIKE", number(), item) == [1, count]
         eventually(lambda count=count: there.call("COUNT", item) == count, "the other host to hear of it")
-    assert int(info(there, "database_reads")) <= 1
+    assert int(there.info()["database_reads"]) <= 1
 
 
 def test_many_hosts_agree_on_who_changed_what(start_daemon, own_postgres, own_redis, number):
@@ -111,7 +104,7 @@ def test_a_host_that_was_taken_for_dead_goes_on(hosts, own_postgres, number):
         assert here.call("LIKE", number(), item) == [1, 2]
         assert there.call("LIKE", number(), item) == [1, 3]
         assert drift(sql) == []
-    assert info(here, "lanes_fenced_off") == "1"
+    assert here.info()["lanes_fenced_off"] == "1"
 
 
 def test_a_host_at_rest_leaves_nothing_to_retire(hosts, own_postgres, number):
@@ -150,7 +143,7 @@ def test_a_count_behind_a_like_does_not_go_back_behind_what_its_host_has_told(
             assert there.call("LIKE", number(), item) == [1, 2]
             eventually(lambda: other.call("COUNT", item) == 2, "the host to hear of it")
             client.send(array("COUNT", item))
-            eventually(lambda: info(here, "requests_waiting") == "2", "the COUNT to wait behind the like")
+            eventually(lambda: here.info()["requests_waiting"] == "2", "the COUNT to wait behind the like")
             relay.replies.open()
             assert client.read() == [1, 1]
             assert client.read() == 2

@@ -6,11 +6,6 @@ from support.waiting import eventually
 ITEMS = 20_000
 
 
-def info(daemon):
-    lines = daemon.call("INFO").decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
 def note(sql, items=ITEMS):
     """As a host does that is cut off from Redis."""
     sql.execute(
@@ -36,12 +31,12 @@ def test_each_counter_is_set_about_once_by_all_hosts_together(start_daemon, own_
 
         eventually(is_empty, "all repairs to be struck off", deadline=60)
         for daemon in daemons:
-            eventually(lambda daemon=daemon: info(daemon)["repairs_waiting"] == "0", "every host to know of it")
-            assert info(daemon)["redis_counters"] == "read"
+            eventually(lambda daemon=daemon: daemon.info()["repairs_waiting"] == "0", "every host to know of it")
+            assert daemon.info()["redis_counters"] == "read"
         # Each counter has a version beside it.
         sets = cache.info("commandstats")["cmdstat_set"]["calls"] / 2
         assert sets / ITEMS <= sets_max
-        assert sum(int(info(daemon)["repairs_done"]) for daemon in daemons) == sets
+        assert sum(int(daemon.info()["repairs_done"]) for daemon in daemons) == sets
         keys = [f"counter:post:{item}" for item in range(1, ITEMS + 1)]
         assert cache.mget(keys) == [str(item % 100) for item in range(1, ITEMS + 1)]
 
@@ -54,7 +49,7 @@ def test_health_says_how_many_are_left_while_redis_takes_none(start_daemon, own_
         note(sql)
         eventually(lambda: daemon.health()["status"] == "degraded", "the repairs to be seen")
         eventually(lambda: "20,000 known counters" in daemon.health()["message"], "all to be known")
-        assert info(daemon)["repairs_waiting"] == str(ITEMS)
+        assert daemon.info()["repairs_waiting"] == str(ITEMS)
         cache.config_set("min-replicas-to-write", 0)
         daemon.wait_healthy()
-        eventually(lambda: info(daemon)["repairs_waiting"] == "0", "all to be repaired")
+        eventually(lambda: daemon.info()["repairs_waiting"] == "0", "all to be repaired")

@@ -15,13 +15,6 @@ from support.waiting import eventually
 FOR_EVER = {"LOCAL_CACHE_TTL_MS": 600_000, "CACHE_TTL_SECONDS": 3_600}
 
 
-def info(daemon, name):
-    for line in daemon.call("INFO").decode().splitlines():
-        if line.startswith(name + ":"):
-            return line.partition(":")[2]
-    raise AssertionError(f"INFO has no {name}")
-
-
 def like(daemon, number, item, count):
     """So many likes; the last reply."""
     for _ in range(count):
@@ -140,7 +133,7 @@ def test_the_count_behind_a_contradicting_like_is_the_new_one_at_once(start_daem
             sql.execute("DELETE FROM counters")
         assert daemon.call("LIKE", number(), item) == [1, 1]
         assert daemon.call("COUNT", item) == 1
-        assert info(daemon, "databases_gone_back") == "1"
+        assert daemon.info()["databases_gone_back"] == "1"
 
 
 def test_two_databases_on_one_redis_do_not_serve_each_others_counts(start_daemon, own_postgres, own_redis, number):

@@ -92,6 +92,11 @@ class Daemon:
         pairs = reply if isinstance(reply, Map) else zip(reply[::2], reply[1::2], strict=True)
         return {key.decode(): value.decode() for key, value in pairs}
 
+    def info(self):
+        """INFO's values by their names."""
+        lines = self.call("INFO").decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
     def run_ctl(self, *arguments, **environment):
         """likesctl, told where this daemon and its database are."""
         return run(
