@@ -50,17 +50,18 @@ extension PastTests {
         func verify(_ trust: inout Trust, _ found: Generation, isMade: Bool) {
             trust.verified(found, isMade: isMade, knowsMore: false, now: .ms(0))
         }
+        func isBack(_ trust: inout Trust, _ found: Generation) -> Bool { trust.isBack(found, now: .ms(0)) }
         var trust = Trust(now: .ms(0))
         // This host was behind: the database was restored, as others had seen already.
-        #expect(!trust.isBack(marker("one", "2"), now: .ms(0)))
+        #expect(!isBack(&trust, marker("one", "2")))
         verify(&trust, marker("one", "2"), isMade: false)
         verify(&trust, marker("two", "2"), isMade: true)
-        #expect(!trust.isBack(marker("one", "2"), now: .ms(0)))
+        #expect(!isBack(&trust, marker("one", "2")))
         // Restored once more: markers of the past before are replaced on each server.
         verify(&trust, marker("one", "3"), isMade: true)
-        #expect(!trust.isBack(marker("two", "2"), now: .ms(0)))
+        #expect(!isBack(&trust, marker("two", "2")))
         verify(&trust, marker("two", "3"), isMade: true)
-        #expect(trust.isBack(marker("two", "2"), now: .ms(0)))
+        #expect(isBack(&trust, marker("two", "2")))
     }
 
     @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
