@@ -76,7 +76,7 @@ package struct Limits: Sendable {
     package static let laneTendMs: Int64 = 5_000
     /// Each host says this often that it lives, and looks for others that do not: `EdgeLimits.hostSilentSeconds`.
     package static let surveyMs: Int64 = 5_000
-    /// The tables are looked at this often, or with the next survey, for what would make answers wrong: under a
+    /// The tables are looked at this often, or with the next survey, for what would make answers wrong: about a
     /// millisecond of the lane's time.
     package static let schemaCheckMs: Int64 = 10_000
     /// Where PostgreSQL refuses rows, which they may be the reason for, they are looked at at once, but no more often.
