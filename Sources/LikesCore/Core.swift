@@ -75,6 +75,7 @@ package struct Core {
     var stopBy: Instant?
     var hasStopped = false
 
+    var lines = RepeatedLines()
     var statistics = Statistics()
     var statusRates: StatusRates
 

@@ -76,9 +76,15 @@ package struct Limits: Sendable {
     package static let laneTendMs: Int64 = 5_000
     /// Each host says this often that it lives, and looks for others that do not: `EdgeLimits.hostSilentSeconds`.
     package static let surveyMs: Int64 = 5_000
-    /// The tables are looked at this often, or with the next survey, for what would make answers wrong: under a
+    /// The tables are looked at this often, or with the next survey, for what would make answers wrong: about a
     /// millisecond of the lane's time.
     package static let schemaCheckMs: Int64 = 10_000
+    /// Where PostgreSQL refuses rows, which they may be the reason for, they are looked at at once, but no more often.
+    package static let schemaCheckMsMin: Int64 = 1_000
+    /// A line of the log that comes again and again is said once in this time …
+    package static let logWindowMs: Int64 = 5_000
+    /// … or so often, where lines tell of steps: a connection is tried again within that time.
+    package static let logStepsMax = 10
     /// Lanes taken over in one survey, some 130 ms of PostgreSQL's time with full journals; when there were so many,
     /// the next follows at once.
     package var lanesPerSurvey = 8

@@ -34,13 +34,22 @@ extension Schema {
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
         ), part AS (
             SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
-                format('%I.%I', namespace.nspname, class.relname) AS shown,
+                namespace.nspname, class.relname, format('%I.%I', namespace.nspname, class.relname) AS shown,
                 (SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = class.oid LIMIT 1) AS parent
             FROM relation
             CROSS JOIN LATERAL (
                 SELECT relation.oid UNION SELECT relid FROM pg_partition_tree(relation.oid)) AS tree (oid)
             JOIN pg_class AS class ON class.oid = tree.oid
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        ), missing_part AS (
+            SELECT part.name, part.place, part.shown, wanted.bound,
+                wanted.named, to_regclass(wanted.named) AS oid
+            FROM part
+            JOIN pg_partitioned_table AS parted ON parted.partrelid = part.oid AND parted.partstrat = 'h'
+            CROSS JOIN LATERAL (\(missingPartitions(of: "part.oid"))) AS missing (modulus, remainder)
+            CROSS JOIN LATERAL (
+                SELECT quote_ident(part.nspname) || '.' || quote_ident(part.relname || '_p' || missing.remainder),
+                    'MODULUS ' || missing.modulus || ', REMAINDER ' || missing.remainder) AS wanted (named, bound)
         ), present_column AS (
             SELECT relation.name, relation.place, relation.shown, attribute.*
             FROM relation JOIN pg_attribute AS attribute
@@ -68,6 +77,22 @@ extension Schema {
                 CASE relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'
                     WHEN 'p' THEN 'a partitioned one' ELSE 'something else' END
             FROM relation WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
+            UNION ALL
+            SELECT 2, missing.place, 'no-partition', missing.name, missing.shown, coalesce(missing.bound, ''),
+                coalesce((
+                    SELECT CASE WHEN class.relispartition
+                            THEN format('ALTER TABLE %s DETACH PARTITION %s FINALIZE; ', missing.shown, missing.named)
+                            ELSE '' END
+                        || format(
+                            'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES WITH (%s)', missing.shown, missing.named,
+                            missing.bound)
+                    FROM pg_class AS class
+                    WHERE class.oid = missing.oid AND class.relkind IN ('r', 'p') AND (
+                        NOT class.relispartition OR EXISTS (
+                            SELECT FROM pg_inherits AS held
+                            WHERE held.inhrelid = class.oid AND \(isBeingDetached("held")))))
+                , '')
+            FROM missing_part AS missing
             UNION ALL
             SELECT 3, place, 'row-security', name, shown, '', '' FROM relation WHERE row_security_active(oid)
             UNION ALL

@@ -25,24 +25,36 @@ package struct Partitions: Equatable, Sendable {
     }
 
     /// One row, one boolean: whether `user_likes` is there, with exactly these partitions.
-    package var isLaidOut: String {
+    package var isLaidOut: String { "SELECT (\(isDivided)) AND NOT (\(Self.isIncomplete))" }
+
+    /// One boolean: whether its partitions, those that are there, are of this layout.
+    private var isDivided: String {
         """
         SELECT EXISTS (
             SELECT FROM pg_partitioned_table AS parted
             WHERE parted.partrelid = to_regclass('user_likes') AND parted.partstrat = 'h'
                 AND parted.partattrs::text = (
                     SELECT attnum::text FROM pg_attribute
-                    WHERE attrelid = parted.partrelid AND attname = 'user_id'))
-            AND ARRAY(
-                SELECT pg_get_expr(part.relpartbound, part.oid)
-                FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
-                WHERE inhparent = to_regclass('user_likes')
-                ORDER BY 1) = ARRAY(
-                SELECT format('FOR VALUES WITH (modulus \(count), remainder %s)', remainder)
-                FROM generate_series(0, \(count - 1)) AS remainder
-                ORDER BY 1)
+                    WHERE attrelid = parted.partrelid AND attname = 'user_id')
+                AND NOT EXISTS (
+                    SELECT FROM (\(Schema.hashParts(of: "parted.partrelid"))) AS part (modulus, remainder)
+                    WHERE part.modulus <> \(count)))
         """
     }
+
+    /// One boolean: whether some users' likes have no partition.
+    package static let isIncomplete = """
+        SELECT EXISTS (
+            SELECT FROM pg_partitioned_table AS parted
+            CROSS JOIN LATERAL (\(Schema.missingPartitions(of: "parted.partrelid"))) AS missing
+            WHERE parted.partrelid = to_regclass('user_likes') AND parted.partstrat = 'h')
+        """
+
+    /// Why tables are left as they are of which a part is missing.
+    static let incompleteness = "user_likes lacks a partition"
+
+    /// What to do then.
+    static let completion = "likesctl verify says which, and what to do"
 
     /// Why tables that are there already are left as they are.
     package var refusal: String {
@@ -56,6 +68,52 @@ package struct Partitions: Equatable, Sendable {
 }
 
 extension Schema {
+    /// Remainders of a modulus that are looked through for those that are missing: no sensible layout has as many.
+    static let remaindersMax = 4_096
+
+    /// Rows of (modulus, remainder), the partitions by hash that are attached to a table; `table`: its OID, by a name
+    /// that nothing in here has.
+    static func hashParts(of table: String) -> String {
+        """
+        SELECT bound[1], bound[2]
+        FROM pg_inherits AS attached
+        JOIN pg_class AS piece ON piece.oid = attached.inhrelid
+        CROSS JOIN LATERAL (
+            SELECT regexp_match(
+                pg_get_expr(piece.relpartbound, piece.oid), 'modulus ([0-9]+), remainder ([0-9]+)')::bigint[]
+        ) AS described (bound)
+        WHERE attached.inhparent = \(table) AND NOT \(isBeingDetached("attached"))
+        """
+    }
+
+    /// Whether a partition is detached for all but those who saw it before; PostgreSQL 13 has no such column.
+    static func isBeingDetached(_ inherits: String) -> String {
+        "coalesce((to_jsonb(\(inherits)) ->> 'inhdetachpending')::boolean, false)"
+    }
+
+    /// Rows of (modulus, remainder), of what no partition that is attached to the table takes. No rows: the partitions
+    /// take everything. The remainder is NULL where it is none of the first `remaindersMax`.
+    ///
+    /// Each modulus divides the next larger one: counted in shares of the largest, all is whole numbers.
+    static func missingPartitions(of table: String) -> String {
+        """
+        SELECT whole.modulus, missing.remainder
+        FROM (
+            SELECT coalesce(max(held.modulus), 1), array_agg(held.modulus), array_agg(held.remainder)
+            FROM (\(hashParts(of: table))) AS held (modulus, remainder)
+        ) AS whole (modulus, moduli, remainders)
+        LEFT JOIN LATERAL (
+            SELECT number
+            FROM generate_series(0, least(whole.modulus, \(remaindersMax)) - 1) AS number
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(whole.moduli, whole.remainders) AS taken (modulus, remainder)
+                WHERE number % taken.modulus = taken.remainder)
+            LIMIT \(misfitsMax)
+        ) AS missing (remainder) ON true
+        WHERE coalesce((SELECT sum(whole.modulus / taken) FROM unnest(whole.moduli) AS taken), 0) < whole.modulus
+        """
+    }
+
     /// The steps, with `user_likes` in so many partitions where it is made.
     package static func migrations(partitions: Partitions?) -> [Migration] {
         guard let partitions else { return migrations }

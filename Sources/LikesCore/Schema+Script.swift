@@ -46,6 +46,9 @@ extension Schema {
         DO $likesd$
         BEGIN
             PERFORM \(lockForMigrating);
+            IF (\(hasVersion)) AND (\(Partitions.isIncomplete)) THEN
+                RAISE EXCEPTION '\(Partitions.incompleteness)' USING HINT = '\(Partitions.completion)';
+            END IF;
             IF (\(hasVersion)) AND NOT (\(partitions.isLaidOut)) THEN
                 RAISE EXCEPTION '\(partitions.refusal)' USING HINT = '\(Partitions.remedy)';
             END IF;

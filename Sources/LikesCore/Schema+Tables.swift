@@ -82,13 +82,14 @@ extension Schema {
             keys: [["id"], ["name"]]),
     ]
 
-    /// What makes the table anew, on one line.
-    static func statements(making table: String) -> String {
-        migrations.flatMap(\.statements)
+    /// What makes the table anew, on one line; `withRows`: with the rows that it begins with.
+    static func statements(making table: String, withRows: Bool = true) -> String {
+        let beginnings =
+            ["CREATE TABLE \(table) ", "ALTER TABLE \(table) "] + (withRows ? ["INSERT INTO \(table) "] : [])
+        return migrations.flatMap(\.statements)
             .filter { statement in
-                ["CREATE TABLE \(table) ", "ALTER TABLE \(table) ", "INSERT INTO \(table) "].contains {
-                    statement.hasPrefix($0)
-                } || (statement.hasPrefix("CREATE INDEX ") && statement.contains(" ON \(table) "))
+                beginnings.contains { statement.hasPrefix($0) }
+                    || (statement.hasPrefix("CREATE INDEX ") && statement.contains(" ON \(table) "))
             }
             .map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
             .joined(separator: "; ")

@@ -131,6 +131,10 @@ package enum Schema {
     /// One row, one boolean: whether `selectVersion` will find its table. It raises no error, which would end the
     /// transaction.
     package static let hasVersion = "SELECT to_regclass('likesd_schema') IS NOT NULL"
+    /// One boolean: whether any table of likesd's is there, the version's or another.
+    package static let hasTables =
+        "SELECT "
+        + (["likesd_schema"] + tables.map(\.name)).map { "to_regclass('\($0)') IS NOT NULL" }.joined(separator: " OR ")
     /// One row, one integer. The table is missing (SQLSTATE 42P01) where nothing was migrated.
     package static let selectVersion = "SELECT version FROM likesd_schema"
     /// $1: the version reached.

@@ -4,6 +4,7 @@ package struct SchemaMisfit: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
         case noTable = "no-table"
         case noPlainTable = "no-plain-table"
+        case noPartition = "no-partition"
         case inherited, foreign, unlogged
         case noColumn = "no-column"
         case columnType = "column-type"
@@ -41,7 +42,7 @@ package struct SchemaMisfit: Equatable, Sendable {
     /// With it the likes, or the counters, can't all be read where they are looked for.
     package var hidesRows: Bool {
         switch kind {
-        case .noTable, .noPlainTable, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
+        case .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
             ["user_likes", "counters", "item_types"].contains(name)
         case .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .trigger, .rule, .cascade: false
         }
@@ -52,6 +53,8 @@ package struct SchemaMisfit: Equatable, Sendable {
         switch kind {
         case .noTable: "the table \(name) is missing"
         case .noPlainTable: "\(place) is no plain table, but \(detail)"
+        case .noPartition:
+            "\(place) has no partition for \(object.isEmpty ? "some rows" : object): those can't be found or stored"
         case .inherited: "\(object) inherits from \(place), and no key holds for the rows of both"
         case .foreign: "the partition \(place) of \(name) is a foreign table"
         case .unlogged: "\(place) is unlogged: a crash of PostgreSQL empties it"
@@ -72,38 +75,6 @@ package struct SchemaMisfit: Equatable, Sendable {
         case .cascade: "the foreign key \(object) of \(place) deletes or changes rows that are counted"
         }
     }
-
-    /// What to run, as the tables' owner.
-    package var remedy: String {
-        switch kind {
-        case .noTable: return Schema.statements(making: name)
-        case .noPlainTable:
-            let old = "\(name)_before"
-            return "ALTER TABLE \(place) RENAME TO \(old); \(Schema.statements(making: name)); "
-                + "INSERT INTO \(name) SELECT * FROM \(old)"
-        case .inherited: return "ALTER TABLE \(object) NO INHERIT \(place)"
-        case .foreign: return "ALTER TABLE \(detail) DETACH PARTITION \(place)"
-        case .unlogged: return "ALTER TABLE \(place) SET LOGGED"
-        case .noColumn: return alter("ADD \(object) \(column?.definition ?? detail)")
-        case .columnType: return alter("ALTER \(object) TYPE \(detail)")
-        case .nullable: return alter("ALTER \(object) SET NOT NULL")
-        case .generated: return alter("ALTER \(object) DROP \(detail)")
-        case .noDefault: return alter("ALTER \(object) SET DEFAULT \(column?.byDefault ?? "")")
-        case .unknownColumn: return alter("ALTER \(object) DROP NOT NULL")
-        case .noKey: return alter("\(detail) (\(object))")
-        case .trigger: return alter("DISABLE TRIGGER \(object)")
-        case .rule: return alter("DISABLE RULE \(object)")
-        case .rowSecurity: return alter("DISABLE ROW LEVEL SECURITY")
-        case .cascade: return alter("DROP CONSTRAINT \(object)")
-        }
-    }
-
-    private func alter(_ what: String) -> String { "ALTER TABLE \(place) \(what)" }
-
-    /// The column that has to be there.
-    private var column: Schema.Column? {
-        Schema.tables.first { $0.name == name }?.columns.first { $0.name == object }
-    }
 }
 
 extension [SchemaMisfit] {
@@ -111,6 +82,6 @@ extension [SchemaMisfit] {
     package func failure(_ command: (String) -> String) -> BackendFailure? {
         guard let first else { return nil }
         let others = count > 1 ? " (and \(count - 1) more)" : ""
-        return .schema(first.text + others, next: command(first.remedy))
+        return .schema(first.text + others, next: first.remedy.text(command))
     }
 }

@@ -4,7 +4,7 @@ import LikesCore
 
 /// One connection to PostgreSQL, used for one statement after the other.
 struct Database: ~Copyable {
-    /// Seconds for each host of DATABASE_URL, unless its own connect_timeout says otherwise.
+    /// Seconds for a server, unless the URL's own connect_timeout says otherwise.
     static let connectTimeoutSeconds = 10
     /// Milliseconds a statement waits for another host's migration, and then for its own work.
     static let statementTimeoutMs: Int64 = 60_000
@@ -22,13 +22,21 @@ struct Database: ~Copyable {
 
     /// Connects to the database of the settings, on behalf of `command`.
     static func connected(_ configuration: Configuration, for command: Command) throws(Failure) -> Database {
+        try check(configuration.databaseURL)
+        let server = try DatabaseChoice.settings(configuration, for: command)
+        return try open(server, configuration, for: command)
+    }
+
+    /// `server`: settings of libpq that win over the URL's.
+    static func open(
+        _ server: DatabaseHosts.Settings, _ configuration: Configuration, for command: Command
+    ) throws(Failure) -> Database {
         let url = configuration.databaseURL
-        try check(url)
         // Of two values for one name libpq takes the later: the URL may override the timeout, nothing else here.
-        let parameters = [
-            ("connect_timeout", String(connectTimeoutSeconds)), ("dbname", url),
-            ("fallback_application_name", "likesctl \(command.rawValue)"), ("client_encoding", "UTF8"),
-        ]
+        let parameters =
+            [("connect_timeout", String(connectTimeoutSeconds)), ("dbname", url)] + server + [
+                ("fallback_application_name", "likesctl \(command.rawValue)"), ("client_encoding", "UTF8"),
+            ]
         let opened = CStrings.with(parameters.map(\.0)) { names in
             CStrings.with(parameters.map(\.1)) { values in PQconnectdbParams(names, values, 1) }
         }

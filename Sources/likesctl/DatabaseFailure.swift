@@ -60,8 +60,9 @@ enum DatabaseFailure {
         case "42P07", "42710":
             return Failure(
                 .refused,
-                "\(said)\nThe database \(database) has a table of this name that likesd did not make. Name another "
-                    + "database in DATABASE_URL, or rename that table.")
+                "\(said)\nThe database \(database) has a table of this name that no migration of likesd made: a "
+                    + "restore may be running, wait for it. Else name another database in DATABASE_URL, or rename "
+                    + "that table where it is not likesd's.")
         case "42501" where command == .verify:
             return Failure(
                 .permissionDenied,

@@ -9,7 +9,8 @@ struct Migration {
     private(set) var typesAdded: [String] = []
     private let partitions: Partitions?
 
-    /// Runs the steps that are missing, each in one transaction. Safe to repeat, and from several hosts at once.
+    /// Runs the steps that are missing, in one transaction: of several hosts at once one does all of them, and the
+    /// others find them done. Safe to repeat.
     /// `partitions`: those that `user_likes` is to have; where it is there without them, nothing is done.
     init(_ configuration: Configuration, partitions: Partitions?) throws(Failure) {
         self.partitions = partitions
@@ -19,14 +20,12 @@ struct Migration {
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET client_min_messages = warning")
-        versionBefore = try Self.step(connection, partitions)
-        var version = versionBefore
-        while version < Schema.version { version = try Self.step(connection, partitions) }
+        versionBefore = try Self.bringUp(connection, partitions)
         typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
     }
 
-    /// Runs the next step, if there is one, and returns the version from before it.
-    private static func step(_ connection: borrowing Database, _ partitions: Partitions?) throws(Failure) -> Int {
+    /// Runs the steps, and returns the version from before them.
+    private static func bringUp(_ connection: borrowing Database, _ partitions: Partitions?) throws(Failure) -> Int {
         try begin(connection)
         try connection.execute(Schema.migrationLock)
         let version = try self.version(connection)
@@ -36,15 +35,26 @@ struct Migration {
                 "the schema has version \(version), this likesctl knows \(Schema.version)\n"
                     + "Upgrade likesd on this host; nothing was changed.")
         }
+        if partitions != nil, version > 0, let misfit = try missingPartition(connection) {
+            throw Failure(
+                .refused, "\(misfit.text)\nNothing was changed. Next: \(misfit.remedy.text { "run: \($0)" })")
+        }
         if let partitions, version > 0, try connection.execute(partitions.isLaidOut).first?.first != "t" {
             throw Failure(.refused, "\(partitions.refusal)\nNothing was changed: \(Partitions.remedy).")
         }
-        for migration in Schema.migrations(partitions: partitions) where migration.version == version + 1 {
+        for migration in Schema.migrations(partitions: partitions) where migration.version > version {
             for statement in migration.statements { try connection.execute(statement) }
             try connection.execute(Schema.updateVersion, [String(migration.version)])
         }
         try connection.execute("COMMIT")
         return version
+    }
+
+    /// Tables that lack a part of the likes are no layout.
+    private static func missingPartition(_ connection: borrowing Database) throws(Failure) -> SchemaMisfit? {
+        guard try connection.execute(Partitions.isIncomplete).first?.first == "t" else { return nil }
+        return try connection.execute(Schema.selectMisfits).compactMap { row in SchemaMisfit(row.map { $0 ?? "" }) }
+            .first { $0.kind == .noPartition }
     }
 
     private static func version(_ connection: borrowing Database) throws(Failure) -> Int {

@@ -29,8 +29,6 @@ enum EdgeLimits {
     static let lingerMs: Int64 = 1_000
     /// After accept(2) failed for want of descriptors or memory, it is tried again after this long.
     static let acceptRetryMs: Int64 = 250
-    /// That accepting fails is logged no more often.
-    static let exhaustionLogMs: Int64 = 10_000
     /// Waiting connections the kernel holds; it caps this at net.core.somaxconn.
     static let listenBacklog: Int32 = 4_096
     /// Descriptors beside those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, and two for

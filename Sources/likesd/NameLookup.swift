@@ -1,5 +1,6 @@
 import CSystemd
 import Glibc
+import LikesCore
 
 /// Finds the addresses of hosts in threads of their own, since getaddrinfo(3) waits for the network.
 ///
@@ -7,8 +8,7 @@ import Glibc
 /// answer. Who asks waits no longer than `EdgeLimits.lookupMsMax`: a name that takes longer answers as it did the last
 /// time, or not yet, and keeps nobody from the others.
 final class NameLookup {
-    /// Numeric addresses of each name, those of IPv4 first; the reason where there are none.
-    typealias Answer = [String: Result<[String], LookupFailure>]
+    typealias Answer = DatabaseHosts.Addresses
     /// Addresses of a name, from wherever they are known. Waits.
     typealias Resolver = @Sendable (String) -> Result<[String], LookupFailure>
 
@@ -160,9 +160,4 @@ final class NameLookup {
         // As hiredis itself would choose.
         return .success(found.filter { !$0.isIPv6 }.map(\.text) + found.filter(\.isIPv6).map(\.text))
     }
-}
-
-/// Why a name has no addresses.
-struct LookupFailure: Error {
-    var text: String
 }

@@ -1,12 +1,14 @@
 """A DATABASE_URL that names several servers: the lane and the reader find the one they need, whatever fails."""
 
 import contextlib
+import json
 import os
 import select
 import shutil
 import subprocess
 
 import pytest
+from support.daemon import run
 from support.postgres import Postgres, programs
 from support.processes import clean_environment, unprivileged_user
 from support.waiting import eventually
@@ -419,3 +421,85 @@ def test_no_acknowledged_like_is_lost_when_a_wait_was_cancelled_and_the_standby_
     assert {one for one in (known, user) if daemon.call("LIKED", one, item)} >= acknowledged
     assert reply.code == "UNCERTAIN"
     eventually(lambda: daemon.call("LIKE", user, item) == [1, 2], "the like to be stored on the new primary")
+
+
+# likesctl
+
+
+def likesctl(*words, redis, servers):
+    return run("likesctl", *words, DATABASE_URL=url(*servers), REDIS_URL=f"unix://{redis.socket}?db=0", timeout=120)
+
+
+def differ(server, item):
+    """One like more than its counter says, so that it can be seen which server was read."""
+    with server.connect() as sql:
+        sql.execute("INSERT INTO user_likes VALUES (1, %s, now(), 1)", (item.removeprefix("post:"),))
+
+
+@pytest.mark.parametrize("order", ["old first", "new first"])
+def test_likesctl_reads_and_mends_the_promoted_server_beside_the_old_primary(
+    own_postgres, standby, own_redis, item, order
+):
+    promote(standby)
+    differ(standby, item)
+    servers = [own_postgres, standby] if order == "old first" else [standby, own_postgres]
+    line = f"{item} counter-missing counters=- likes=1 version=-"
+    found = likesctl("verify", redis=own_redis, servers=servers)
+    assert (found.returncode, found.stdout.splitlines()[0]) == (9, line)
+    assert f"{own_postgres.folder} is an old primary, at timeline 1 while {standby.folder} is at 2" in found.stderr
+    mended = likesctl("verify", "--repair", redis=own_redis, servers=servers)
+    assert (mended.returncode, mended.stdout.splitlines()[0]) == (0, f"{line} mended")
+    with own_postgres.connect() as old, standby.connect() as new:
+        assert old.execute("SELECT count(*) FROM counters").fetchone() == (0,)
+        assert new.execute("SELECT count(*) FROM counters").fetchone() == (1,)
+
+
+def test_likesctl_migrates_the_promoted_server(own_postgres, standby, own_redis):
+    promote(standby)
+    with standby.connect() as sql:
+        sql.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
+        sql.execute("UPDATE likesd_schema SET version = 1")
+    done = likesctl("migrate", "--json", redis=own_redis, servers=[own_postgres, standby])
+    assert (done.returncode, json.loads(done.stdout)["from"]) == (0, 1)
+    with standby.connect() as sql:
+        assert sql.execute("SELECT version FROM likesd_schema").fetchone() != (1,)
+
+
+@pytest.mark.parametrize("command", [("verify", "--repair"), ("verify",), ("migrate",)])
+def test_likesctl_refuses_servers_that_likesd_would_refuse(own_postgres, standby_of, own_redis, item, command):
+    one, two = standby_of(own_postgres), standby_of(own_postgres)
+    promote(one)
+    follower = standby_of(one)
+    caught_up(one, follower)
+    promote(two)
+    refused = likesctl(*command, redis=own_redis, servers=[one, two])
+    assert refused.returncode == 69
+    assert f"{one.folder} and {two.folder} are both primaries at timeline 2\nNext: end one of the two" in refused.stderr
+    one.stop()
+    # An old primary, and a standby that knows of the new one.
+    behind = likesctl(*command, redis=own_redis, servers=[own_postgres, one, follower])
+    assert behind.returncode == 69
+    words = f"{own_postgres.folder} is an old primary, at timeline 1 while the standby {follower.folder} is at 2"
+    assert f"{words}\nNext: start the promoted primary" in behind.stderr
+
+
+def test_likesctl_waits_no_longer_than_it_has_to_for_a_server_that_hangs(own_postgres, standby, own_redis):
+    standby.pause()
+    try:
+        done = likesctl("migrate", redis=own_redis, servers=[standby, own_postgres])
+        assert done.returncode == 0
+        assert f"{standby.folder} could not be asked who it is" in done.stderr
+    finally:
+        standby.resume()
+
+
+def test_likesctl_verifies_a_standby_and_migrates_none(own_postgres, standby, own_redis, item):
+    differ(own_postgres, item)
+    caught_up(own_postgres, standby)
+    own_postgres.stop()
+    servers = [own_postgres, standby]
+    assert f"{item} counter-missing" in likesctl("verify", redis=own_redis, servers=servers).stdout
+    refused = likesctl("migrate", redis=own_redis, servers=servers)
+    assert refused.returncode == 69
+    assert f"{standby.folder} is a standby" in refused.stderr
+    assert "at the primary" in refused.stderr

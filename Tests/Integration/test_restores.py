@@ -65,6 +65,36 @@ def test_after_pg_restore_no_count_from_before_is_told(
         )
 
 
+def test_while_a_restore_takes_the_tables_away_nobody_is_sent_to_migrate(
+    start_daemon, own_postgres, own_redis, number, place
+):
+    """As pg_restore --clean does it without --single-transaction: one by one, and then one by one again."""
+    item, dump = f"post:{number()}", place / "likes.dump"
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=500)
+    assert like(daemon, number, item, 1) == [1, 1]
+    postgres_program("pg_dump", "-Fc", "-f", dump, own_postgres.url())
+
+    def says_so(where):
+        def is_said():
+            message = daemon.health().get("message", "")
+            assert "migrate" not in message, (where, message)
+            return "a restore may be running: wait for it" in message
+
+        eventually(is_said, f"HEALTH to speak of a restore {where}")
+        assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
+
+    with own_postgres.connect() as sql:
+        tables = ["user_likes", "likesd_schema", "likesd_hosts", "lanes", "item_types", "counters", "cache_repairs"]
+        for table in tables:
+            sql.execute(f"DROP TABLE {table}")
+            says_so(f"without {table}")
+    postgres_program("pg_restore", "--schema-only", "-d", own_postgres.url(), dump)
+    says_so("without rows")
+    postgres_program("pg_restore", "--data-only", "-d", own_postgres.url(), dump)
+    eventually(lambda: daemon.call("LIKE", number(), item) == [1, 2], "the restored tables to take likes")
+    assert "migrate" not in daemon.log()
+
+
 @pytest.mark.parametrize("others", ["running", "new"])
 def test_after_a_snapshot_of_the_data_directory_no_count_from_before_is_told(
     start_daemon, own_postgres, own_redis, number, place, others

@@ -156,6 +156,37 @@ def test_audit_triggers_and_further_columns_are_welcome(start_daemon, own_postgr
         assert sql.execute("SELECT * FROM audit ORDER BY 2").fetchall() == [(user, "DELETE"), (user, "INSERT")]
 
 
+@pytest.mark.parametrize("table", ["counters", "user_likes"])
+def test_a_table_that_was_renamed_is_to_be_put_back_and_not_made_anew(
+    start_daemon, own_postgres, own_redis, number, table
+):
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    user, item = number(), f"post:{number()}"
+    assert daemon.call("LIKE", user, item) == [1, 1]
+    with own_postgres.connect() as sql:
+        sql.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+        advice = f"next: a restore may be running: wait for it; if {table} was renamed or moved"
+        eventually(lambda: daemon.health().get("message", "").startswith(advice), "HEALTH to say so")
+        assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
+        sql.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", user, item) == [0, 1]
+        assert "migrate" not in daemon.log()
+
+
+def test_rows_that_are_refused_again_and_again_do_not_fill_the_log(start_daemon, own_postgres, own_redis, number):
+    daemon = start_daemon(own_postgres, own_redis, RATE_LIMIT_REQUESTS=0)
+    words = "PostgreSQL refused what a statement holds: "
+    with own_postgres.connect() as sql, daemon.connect() as client:
+        sql.execute("ALTER TABLE user_likes ADD CHECK (user_id < 0)")
+        replies = [client.call("LIKE", number(), f"post:{number()}") for _ in range(300)]
+        assert {reply.code for reply in replies} == {"UNAVAILABLE"}
+        eventually(lambda: " more like it" in daemon.log(), "the others to be counted")
+        # One in 5 s, for as long as this took.
+        lines = [line for line in daemon.log().splitlines() if words in line]
+        assert len(lines) < 30
+
+
 # Partitions
 
 
@@ -168,6 +199,36 @@ def test_in_partitions_an_unlike_takes_away_one_like(start_daemon, own_postgres,
         assert daemon.call("LIKED", users[0], item) == 0
         assert likes(sql, item) == set(users[1:])
         assert counter(sql, item)[0] == len(users) - 1
+        assert drift(sql) == []
+
+
+def test_a_partition_that_is_missing_is_said_and_nothing_is_told_of_its_likes(
+    start_daemon, own_postgres, own_redis, partitioned, number
+):
+    daemon = start_daemon(own_postgres, own_redis, database_url=partitioned, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    item = f"post:{number()}"
+    with daemon.connect() as client, own_postgres.connect("parted") as sql:
+        users = [number() for _ in range(40)]
+        client.pipeline([("LIKE", user, item) for user in users])
+        (user,) = sql.execute("SELECT user_id FROM user_likes_p3 LIMIT 1").fetchone()
+        sql.execute("ALTER TABLE user_likes DETACH PARTITION user_likes_p3")
+        words = f"no partition for MODULUS {PARTITIONS}, REMAINDER 3"
+        eventually(lambda: words in daemon.health().get("message", ""), "the partition to be missed")
+        assert daemon.health()["status"] == "down"
+        assert daemon.call("LIKED", user, item).code == "UNAVAILABLE"
+        assert daemon.call("LIKE", user, item).code == "UNAVAILABLE"
+        assert "ATTACH PARTITION public.user_likes_p3" in daemon.health()["message"]
+        new = start_daemon(
+            own_postgres, own_redis, database_url=partitioned, until="listening", REQUEST_TIMEOUT_MS=TIMEOUT_MS
+        )
+        eventually(lambda: words in new.health().get("message", ""), "a new host to miss it")
+        sql.execute(
+            f"ALTER TABLE user_likes ATTACH PARTITION user_likes_p3 FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER 3)"
+        )
+        for host in (daemon, new):
+            host.wait_healthy()
+            assert host.call("LIKED", user, item) == 1
+            assert host.call("LIKE", user, item) == [0, len(users)]
         assert drift(sql) == []
 
 

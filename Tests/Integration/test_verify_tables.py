@@ -3,8 +3,10 @@
 import json
 import threading
 
+import psycopg
 import pytest
 from support.books import Books
+from support.daemon import run
 from support.database import counter, drift
 
 PARTITIONS = 6
@@ -85,6 +87,10 @@ def test_partitions_that_come_and_go_meanwhile_are_never_found_to_hold_too_much(
         for _ in range(5):
             done = books.verify("--slice", 1, "--snapshot-seconds", 0)
             assert done.status in (0, 9, 75), done
+            if any("no-partition" in line for line in done.lines):
+                # It was away at the very beginning: nothing else is said.
+                assert len(done.lines) == 1, done
+                continue
             for line in done.lines:
                 _, kind, _, found, _ = line.split()
                 assert kind == "counter-high"
@@ -186,11 +192,58 @@ def test_tables_that_cannot_be_read_as_they_are_end_the_audit(books):
     books.sql.execute("ALTER TABLE counters RENAME like_count TO count")
     done = books.verify("--repair")
     assert done.status == 9
-    assert done.lines == [
-        "counters no-column: the column public.counters.like_count is missing; "
-        "run: ALTER TABLE public.counters ADD like_count bigint NOT NULL DEFAULT 0"
-    ]
+    (line,) = done.lines
+    assert line.startswith("counters no-column: the column public.counters.like_count is missing; next: a restore may ")
+    assert line.endswith(
+        "run: ALTER TABLE public.counters ADD like_count bigint NOT NULL DEFAULT 0, then run likesctl verify --repair"
+    )
     assert "the tables can't be read as they are" in done.errors
+
+
+def counters(books):
+    return books.sql.execute("SELECT * FROM counters ORDER BY item_id").fetchall()
+
+
+@pytest.mark.parametrize("fate", ["detached", "dropped"])
+def test_nothing_is_compared_or_mended_while_a_partition_is_missing(books, fate):
+    before = counters(books)
+    books.sql.execute("ALTER TABLE user_likes DETACH PARTITION user_likes_p3")
+    attach = "ALTER TABLE public.user_likes ATTACH PARTITION public.user_likes_p3 "
+    attach += f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER 3)"
+    if fate == "dropped":
+        books.sql.execute("ALTER TABLE user_likes_p3 RENAME TO elsewhere")
+    for options in [(), ("--repair",), ("--repair", "--sample", "5")]:
+        done = books.verify(*options)
+        assert done.status == 9
+        (line,) = done.lines
+        assert f"no-partition: public.user_likes has no partition for MODULUS {PARTITIONS}, REMAINDER 3" in line
+        assert "next: a restore may be running: wait for it" in line
+        assert (f"run: {attach}" in line) == (fate == "detached")
+        assert "the tables can't be read as they are" in done.errors
+        assert counters(books) == before
+    refused = run("likesctl", "migrate", "--partitions", PARTITIONS, DATABASE_URL=books.database_url)
+    assert refused.returncode == 1
+    assert "has no partition for" in refused.stderr
+    script = run("likesctl", "migrate", "--partitions", PARTITIONS, "--sql", "--config", "/dev/null").stdout
+    with books.connect() as sql, pytest.raises(psycopg.errors.RaiseException, match="lacks a partition"):
+        sql.execute(script)
+    if fate == "dropped":
+        books.sql.execute("ALTER TABLE elsewhere RENAME TO user_likes_p3")
+    books.sql.execute(attach)
+    assert books.verify().status == 0
+    assert run("likesctl", "migrate", "--partitions", PARTITIONS, DATABASE_URL=books.database_url).returncode == 0
+
+
+def test_a_table_that_is_away_is_not_to_be_migrated(books):
+    books.sql.execute("ALTER TABLE likesd_schema RENAME TO elsewhere")
+    for message in [books.verify().errors, books.verify("--repair").errors]:
+        assert "a restore may be running" in message
+        assert "migrate" not in message
+    books.sql.execute("ALTER TABLE elsewhere RENAME TO likesd_schema")
+    books.sql.execute("DELETE FROM likesd_schema")
+    message = books.verify().errors
+    assert "likesd_schema has no row" in message
+    assert "migrate" not in message
 
 
 def test_nothing_is_mended_without_the_keys_that_mending_needs(books):

@@ -297,6 +297,9 @@ import Testing
         #expect(actions.contains(.disconnect(.lane)) && actions.contains(.disconnect(.reader)))
         script.connect(.lane)
         #expect(script.take().contains(.disconnect(.lane)))
+        // What is most likely comes first.
+        let advice = "next: name the promoted server in DATABASE_URL"
+        #expect(script.core.healthMessage(now: script.now).hasPrefix(advice))
         script.connect(.lane, promoted)
         #expect(script.core.lane.isUp)
     }

@@ -50,6 +50,27 @@ import Testing
         #expect(error.message.contains("ALTER TABLE counters"))
     }
 
+    @Test("Where PostgreSQL refuses a row the tables are looked at at once, and no more than once in a second.")
+    func refusedRow() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
+        script.pass(ms: Limits.schemaCheckMsMin)
+        _ = script.take()
+        let client = try script.open()
+        func like() { script.send(.like(ann), on: client) }
+        like()
+        script.fail(1, .rows("no partition"))
+        #expect(script.take().contains(.checkSchema(2)))
+        script.schemaIs(2, nil)
+        like()
+        script.fail(3, .rows("no partition"))
+        let actions = script.take()
+        #expect(!actions.contains(.checkSchema(4)))
+        // Though nobody asks for anything.
+        #expect(script.core.nextTick.map { $0 <= script.now.adding(ms: Limits.schemaCheckMsMin) } == true)
+        script.pass(ms: Limits.schemaCheckMsMin)
+        #expect(script.take().contains(.checkSchema(4)))
+    }
+
     @Test("A look that fails is done again later.")
     func failed() {
         var script = checking()

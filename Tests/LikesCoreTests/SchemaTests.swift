@@ -18,6 +18,38 @@ import Testing
         }
     }
 
+    @Test(
+        "Nobody is told to make anew, and leave empty, what held likes or counts.",
+        arguments: [
+            ["no-table", "user_likes", "user_likes", "", ""], ["no-table", "counters", "counters", "", ""],
+            ["no-column", "user_likes", "public.user_likes", "user_id", "bigint"],
+            ["no-column", "user_likes", "public.user_likes", "created_at", "timestamptz"],
+            ["no-column", "counters", "public.counters", "like_count", "bigint"],
+            ["no-column", "counters", "public.counters", "version", "bigint"],
+        ])
+    func lossOfWorth(row: [String]) throws {
+        let remedy = try #require(SchemaMisfit(row)).remedy
+        let text = remedy.text { "psql -c '\($0)'" }
+        #expect(text.hasPrefix("a restore may be running: wait for it; if "))
+        #expect(text.contains("put it back; else restore it from a backup"))
+        #expect(remedy.sql == nil || text.hasSuffix("', then run likesctl verify --repair"))
+        #expect(row[1] != "user_likes" || !text.contains("CREATE"))
+    }
+
+    @Test("Tables without likes or counts are made anew.", arguments: ["lanes", "cache_repairs", "likesd_hosts"])
+    func lossOfNothing(table: String) throws {
+        let remedy = try #require(SchemaMisfit(["no-table", table, table, "", ""])).remedy
+        #expect(remedy.text { $0 } == Schema.statements(making: table))
+    }
+
+    @Test("What stands in a table's place is copied by the names of its columns.", arguments: Schema.tables.map(\.name))
+    func copying(table: String) throws {
+        let misfit = try #require(SchemaMisfit(["no-plain-table", table, table, "", "a view"]))
+        let sql = try #require(misfit.remedy.sql)
+        #expect(!sql.contains("*"))
+        #expect(!sql.contains("VALUES"))
+    }
+
     @Test("Partitions have bounds, and all remainders.")
     func partitions() throws {
         #expect(Partitions(1) == nil)

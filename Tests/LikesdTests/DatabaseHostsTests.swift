@@ -1,4 +1,5 @@
 import Glibc
+import LikesCore
 import Testing
 
 @testable import likesd

@@ -4,7 +4,7 @@ import LikesProtocol
 extension Core {
     package mutating func redisConnected(now: Instant, into actions: inout [Action]) {
         redis.connected(now: now)
-        actions.append(.log(.notice, "\(Self.name(.redis)) connected"))
+        say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", now: now, into: &actions)
         redisRefusals = [:]
         repairs.retryNow()
         heartbeat.restart(now: now)
@@ -16,12 +16,12 @@ extension Core {
         _ backend: Backend, _ facts: DatabaseFacts, now: Instant, into actions: inout [Action]
     ) {
         self[backend].connected(now: now)
-        actions.append(.log(.notice, "\(Self.name(backend)) connected"))
+        say(.connection(backend), .notice, "\(Self.name(backend)) connected", now: now, into: &actions)
         if backend == .reader { isReaderStandby = facts.history == nil }
         // Whatever is at the other end now, this host is to say that it lives, and to look which database it is.
         if backend == .lane {
             laneRow.surveyAt = now
-            laneRow.checkSchemaAt = now.adding(ms: Limits.schemaCheckMs)
+            laneRow.schemaChecked(now: now)
         }
         if let history = facts.history { learn(history, of: backend, now: now, into: &actions) }
     }
@@ -40,7 +40,8 @@ extension Core {
     ) {
         let wasUp = self[backend].isUp
         if self[backend].lost(failure, now: now, random: jitter.next()) {
-            actions.append(.log(.warning, "\(Self.name(backend)) lost: \(failure.text)"))
+            let text = "\(Self.name(backend)) lost: \(failure.text)"
+            say(.connection(backend), .warning, text, now: now, into: &actions)
         }
         switch backend {
         case .redis: trust.lose(now: now)
@@ -87,15 +88,18 @@ extension Core {
             if task == .verifying {
                 giveUp(.redis, .unreachable("its data can't be verified: \(message)"), now: now, into: &actions)
             } else {
-                noteRefusal(message, of: task, into: &actions)
+                noteRefusal(message, of: task, now: now, into: &actions)
             }
         }
     }
 
     /// What Redis does not do while it does the rest is shown in HEALTH, and logged when it is news.
-    mutating func noteRefusal(_ message: String?, of task: RedisTask, into actions: inout [Action]) {
+    mutating func noteRefusal(
+        _ message: String?, of task: RedisTask, now: Instant, into actions: inout [Action]
+    ) {
         if let message, redisRefusals[task] != message {
-            actions.append(.log(.warning, "Redis refuses \(task.rawValue): \(message)"))
+            let text = "Redis refuses \(task.rawValue): \(message)"
+            say(.refusedByRedis(task), .warning, text, now: now, into: &actions)
         }
         redisRefusals[task] = message
     }
@@ -116,18 +120,22 @@ extension Core {
             requeue(given, now: now)
             giveUp(backend, .schema(text), now: now, into: &actions)
         case .rows(let text):
-            actions.append(.log(.error, "PostgreSQL refused what a statement holds: \(text)"))
+            let line = "PostgreSQL refused what a statement holds: \(text)"
+            say(.refusedRows, .error, line, now: now, into: &actions)
+            // It may be the tables: a partition or a default that is missing, a trigger.
+            laneRow.checkSchemaSoon(now: now)
             if case .commit(let sent) = given, sent.batch.pairsCount > 1 { return takeApart(sent) }
             refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
         case .permission(let text, let next):
-            actions.append(.log(.error, "PostgreSQL refused a statement: \(text); next: \(next)"))
+            let line = "PostgreSQL refused a statement: \(text); next: \(next)"
+            say(.refusedStatement, .error, line, now: now, into: &actions)
             if case .fence = given {
                 giveUp(backend, .schema("the lane can't be opened: \(text)", next: next), now: now, into: &actions)
             } else {
                 refuse(given, "PostgreSQL refused: \(text); next: \(next)", now: now, into: &actions)
             }
         case .other(let text):
-            actions.append(.log(.error, "PostgreSQL refused a statement: \(text)"))
+            say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text)", now: now, into: &actions)
             refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
         }
     }

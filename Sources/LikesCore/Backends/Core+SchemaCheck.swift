@@ -3,7 +3,7 @@ extension Core {
     /// On the lane, so that no batch is on the wire when the answer ends the connection.
     mutating func checkSchema(now: Instant, into actions: inout [Action]) -> Bool {
         guard laneRow.checkSchemaAt <= now else { return false }
-        laneRow.checkSchemaAt = now.adding(ms: Limits.schemaCheckMs)
+        laneRow.schemaChecked(now: now)
         actions.append(.checkSchema(calls.begin(.checkSchema, now: now)))
         return true
     }

@@ -23,6 +23,7 @@ extension Core {
             let isLeft = lane.isUp && (leavesSomething || calls[.lane] > 0)
             if (isDone && !isLeft) || now >= stopBy {
                 hasStopped = true
+                lines.flush(into: &actions)
                 actions.append(.stopped)
             }
         }
@@ -39,8 +40,10 @@ extension Core {
         if lane.isUp, calls[.lane] == 0 {
             consider(laneRow.tendAt.map { max($0, laneRow.tendNotBefore) })
             consider(laneRow.surveyAt)
+            consider(laneRow.doubtAt)
         }
         consider(standbyRetryAt)
+        consider(lines.wakeAt)
         if canAskPrimary, calls[.doubt] == 0 { consider(doubts.dueAt) }
         if redis.isUp, subscriber.isUp { consider(heartbeat.nextAt) }
         if safeguards.repairTable, canAskPrimary, trust.generation != nil, trust.pass == nil {
@@ -61,6 +64,7 @@ extension Core {
             expire(deadline.holder, now: now, into: &actions)
         }
         repairs.tick(now: now)
+        lines.tick(now: now, into: &actions)
         for backend in Backend.allCases { tick(backend, now: now, into: &actions) }
     }
 

@@ -85,7 +85,7 @@ extension Core {
 
     package mutating func subscriberConnected(now: Instant, into actions: inout [Action]) {
         subscriber.connected(now: now)
-        actions.append(.log(.info, "\(Self.name(.subscriber)) connected"))
+        say(.connection(.subscriber), .info, "\(Self.name(.subscriber)) connected", now: now, into: &actions)
         heartbeat.restart(now: now)
         doubtMessages()
     }

@@ -37,7 +37,8 @@ extension Core {
         let isMade = found.token == request.new?.token
         repairs.verified(isNew: isMade)
         if found.era > past.era, past.history != nil || past.era > 0 {
-            actions.append(.log(.warning, "another host found that the database went back: what is cached is dropped"))
+            let text = "another host found that the database went back: what is cached is dropped"
+            say(.past, .warning, text, now: now, into: &actions)
             forgetPast(now: now)
         }
         past.join(era: found.era)
@@ -45,7 +46,7 @@ extension Core {
         if isOutdated { repairs.forgetTold() }
         if found.token != trust.token {
             recent.forgetTold()
-            actions.append(.log(.notice, "Redis' counters are of generation \(found.token)"))
+            say(.past, .notice, "Redis' counters are of generation \(found.token)", now: now, into: &actions)
         }
         redis.proved()
         trust.verified(found, isMade: isMade, knowsMore: !isOutdated, now: now)
@@ -79,7 +80,8 @@ extension Core {
         if survey.lanesRetired > 0 {
             statistics.lanesRetired += Int64(survey.lanesRetired)
             if survey.lanesRetired >= limits.lanesPerSurvey { laneRow.surveyAt = now }
-            actions.append(.log(.notice, "\(survey.lanesRetired) hosts fell silent: repairing what they left"))
+            let text = "\(survey.lanesRetired) hosts fell silent: repairing what they left"
+            say(.lane, .notice, text, now: now, into: &actions)
         }
         past.survey(survey)
         let isKept = laneRow.beatKept(request.beat, before: survey.beat)
@@ -115,7 +117,8 @@ extension Core {
             let hasStrayed = survey.strayed > past.strayed
             guard cameBack || hasStrayed else { return }
             past.strayed = max(past.strayed, survey.strayed)
-            actions.append(.log(.warning, "hosts have just used another Redis: what is cached is dropped"))
+            let text = "hosts have just used another Redis: what is cached is dropped"
+            say(.past, .warning, text, now: now, into: &actions)
             beginEra(now: now, into: &actions)
         case .unclear:
             lookAtMarker(now: now, into: &actions)
@@ -123,10 +126,11 @@ extension Core {
         case .disputed:
             laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
             statistics.redisDisputes += 1
-            actions.append(.log(.warning, "\(Self.disputeText): it is not used until all hosts name the same"))
+            let text = "\(Self.disputeText): it is not used until all hosts name the same"
+            say(.past, .warning, text, now: now, into: &actions)
         case .stillDisputed: laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
         case .settled(let era):
-            actions.append(.log(.notice, "all hosts use one Redis again"))
+            say(.past, .notice, "all hosts use one Redis again", now: now, into: &actions)
             // What it has is from when others did not write to it, unless another host has thrown it away already.
             if past.era == era { beginEra(now: now, into: &actions) }
         }
@@ -152,8 +156,8 @@ extension Core {
         if known.isAhead(of: history) {
             return refuse(history, newest: known, of: backend, now: now, into: &actions)
         }
-        actions.append(
-            .log(.warning, "PostgreSQL has another past than before: what is cached of the old one is dropped"))
+        let text = "PostgreSQL has another past than before: what is cached of the old one is dropped"
+        say(.past, .warning, text, now: now, into: &actions)
         past.adopt(history)
         forgetPast(now: now)
         reverify(now: now, into: &actions)
@@ -168,12 +172,15 @@ extension Core {
         into actions: inout [Action]
     ) {
         let text = "this server is at timeline \(history.timeline), another was promoted to \(newest.timeline)"
-        giveUp(backend, .unreachable(text, next: Self.oldPrimaryAdvice), now: now, into: &actions)
+        giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), now: now, into: &actions)
     }
 
-    private static let oldPrimaryAdvice =
-        "end this server; or, where the other one is lost for good, delete likesd:generation in Redis "
-        + "and restart likesd on all hosts"
+    /// Where this host named the other server it would have found it, or say that it does not answer.
+    private var oldPrimaryAdvice: String {
+        "name the promoted server in \(configuration.places.text(of: .databaseURL)) of this host, and end this server; "
+            + "or, where the promoted one is lost for good, delete likesd:generation in Redis "
+            + "and restart likesd on all hosts"
+    }
 
     /// Whether hosts were at a later past of the very database that this one is at.
     private func isPromoted(_ database: DatabaseHistory) -> Bool {
@@ -218,7 +225,7 @@ extension Core {
     mutating func goBack(_ reason: String, now: Instant, into actions: inout [Action]) {
         statistics.databasesGoneBack += 1
         let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
-        actions.append(.log(.warning, text))
+        say(.past, .warning, text, now: now, into: &actions)
         beginEra(now: now, into: &actions)
     }
 

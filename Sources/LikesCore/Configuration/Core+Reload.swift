@@ -28,13 +28,15 @@ extension Core {
     ) {
         let reply: Reply
         switch read {
-        case .success(let wanted): reply = apply(wanted, into: &actions)
-        case .failure(let error): reply = refuse(error, into: &actions)
+        case .success(let wanted): reply = apply(wanted, now: now, into: &actions)
+        case .failure(let error): reply = refuse(error, now: now, into: &actions)
         }
         if let ticket { answer(ticket, reply, now: now, into: &actions) }
     }
 
-    private mutating func apply(_ wanted: Configuration, into actions: inout [Action]) -> Reply {
+    private mutating func apply(
+        _ wanted: Configuration, now: Instant, into actions: inout [Action]
+    ) -> Reply {
         var next = configuration
         var applied: [Setting] = []
         restartNeeded = []
@@ -54,20 +56,23 @@ extension Core {
             actions.append(.configure(next))
         }
         let changed = applied.isEmpty ? "nothing changed" : "applied \(names.0.joined(separator: ", "))"
-        actions.append(.log(.notice, "settings reloaded: \(changed)"))
+        say(.reload, .notice, "settings reloaded: \(changed)", now: now, into: &actions)
         if !restartNeeded.isEmpty {
-            actions.append(.log(.warning, "not applied, restart likesd for them: \(names.1.joined(separator: ", "))"))
+            let text = "not applied, restart likesd for them: \(names.1.joined(separator: ", "))"
+            say(.reload, .warning, text, now: now, into: &actions)
         }
         return .map([
             .text("applied"), .array(names.0.map { .text($0) }), .text("restart"), .array(names.1.map { .text($0) }),
         ])
     }
 
-    private func refuse(_ error: ConfigurationError, into actions: inout [Action]) -> Reply {
+    private mutating func refuse(
+        _ error: ConfigurationError, now: Instant, into actions: inout [Action]
+    ) -> Reply {
         var lines = error.problems.prefix(Limits.reloadProblemsMax).map(\.text)
         let more = error.problems.count - lines.count
         if more > 0 { lines.append("and \(more) more") }
-        for line in lines { actions.append(.log(.error, Self.reloadRefusal + line)) }
+        for line in lines { say(.reload, .error, Self.reloadRefusal + line, now: now, into: &actions) }
         return .error(ErrorReply(.err, Self.reloadRefusal + lines.joined(separator: "; ")))
     }
 }

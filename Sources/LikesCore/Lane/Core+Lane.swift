@@ -79,7 +79,8 @@ extension Core {
         guard let given = calls.end(call) else { return }
         laneRow.epoch = nil
         statistics.lanesFencedOff += 1
-        actions.append(.log(.notice, "this host was taken for dead and its lane closed: opening it again"))
+        let text = "this host was taken for dead and its lane closed: opening it again"
+        say(.lane, .notice, text, now: now, into: &actions)
         switch given {
         case .commit(let sent): requeue(sent)
         case .tend(let request): tendingFailed(request, now: now)

@@ -48,14 +48,34 @@ struct LaneRow {
     /// When to look around.
     var surveyAt: Instant
     /// When to look at the tables, with the next survey or batch.
-    var checkSchemaAt: Instant
+    private(set) var checkSchemaAt: Instant
+    /// That look is not left to the next survey.
+    private var isSchemaDoubted = false
+    /// When they were looked at.
+    private var schemaCheckedAt: Instant
 
     init(lane: Int64, now: Instant) {
         self.lane = lane
         surveyAt = now
         checkSchemaAt = now
+        schemaCheckedAt = now
         tendNotBefore = now
     }
+
+    mutating func schemaChecked(now: Instant) {
+        schemaCheckedAt = now
+        isSchemaDoubted = false
+        checkSchemaAt = now.adding(ms: Limits.schemaCheckMs)
+    }
+
+    /// Something speaks for tables that changed.
+    mutating func checkSchemaSoon(now: Instant) {
+        isSchemaDoubted = true
+        checkSchemaAt = min(checkSchemaAt, max(now, schemaCheckedAt.adding(ms: Limits.schemaCheckMsMin)))
+    }
+
+    /// When they are to be looked at although nothing else is sent.
+    var doubtAt: Instant? { isSchemaDoubted ? checkSchemaAt : nil }
 
     var fence: LaneFence? { epoch.map { LaneFence(lane: lane, epoch: $0) } }
 

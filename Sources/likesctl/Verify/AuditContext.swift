@@ -48,7 +48,14 @@ final class AuditContext {
     private static func checkSchema(_ database: borrowing Database) throws(Failure) {
         var version = 0
         if try database.execute(Schema.hasVersion).first?.first == "t" {
-            version = try database.execute(Schema.selectVersion).first?.first?.flatMap { Int($0) } ?? 0
+            guard let found = try database.execute(Schema.selectVersion).first?.first?.flatMap({ Int($0) }) else {
+                throw Failure(.refused, "the table likesd_schema has no row\nNext: \(Schema.whenLost("it"))")
+            }
+            version = found
+        } else if try database.execute(Schema.hasTables).first?.first == "t" {
+            throw Failure(
+                .refused,
+                "the table likesd_schema is missing in the database \(database.name)\nNext: \(Schema.whenVersionLost)")
         }
         guard version <= Schema.version else {
             throw Failure(

@@ -1,3 +1,5 @@
+import LikesCore
+
 /// Compares `counters` with the likes themselves.
 ///
 /// A pass reads the counters of a window of items, then all of user_likes in short statements, then the counters
@@ -272,7 +274,7 @@ struct TableFacts {
     init(_ database: borrowing Database) throws(Failure) {
         let rows = try database.numbers(AuditStatements.facts)
         guard rows.rowCount == 1 else {
-            throw Failure(.refused, "the tables are missing: run 'likesctl migrate' first")
+            throw Failure(.refused, "a table is missing\nNext: \(Schema.whenLost("it"))")
         }
         layout = rows.number(0, 0) ?? 0
         tables = rows.number(0, 1) ?? 0

@@ -70,8 +70,9 @@ final class VerifyReport {
             json
                 ? JSON.object([
                     ("table", .string(misfit.name)), ("kind", .string(misfit.kind.rawValue)),
-                    ("message", .string(misfit.text)), ("sql", .string(misfit.remedy)),
-                ]).text : "\(misfit.name) \(misfit.kind.rawValue): \(misfit.text); run: \(misfit.remedy)")
+                    ("message", .string(misfit.text)), ("sql", misfit.remedy.sql.map { .string($0) } ?? .null),
+                    ("next", .string(misfit.next)),
+                ]).text : "\(misfit.name) \(misfit.kind.rawValue): \(misfit.text); \(misfit.next)")
     }
 
     /// Said at once, and again in the summary.
@@ -198,5 +199,13 @@ final class VerifyReport {
                 ])
             )
         ])
+    }
+}
+
+extension SchemaMisfit {
+    /// What to do, statements to be run by hand.
+    fileprivate var next: String {
+        let text = remedy.text { "run: \($0)" }
+        return text.hasPrefix("run: ") ? text : "next: \(text)"
     }
 }

@@ -11,7 +11,6 @@ final class Listener {
     private var listening: [(descriptor: Int32, source: IOSource)] = []
     /// A descriptor kept back, to accept and turn away when there is none left.
     private var reserve: Int32
-    private var notedAt: Instant?
     /// Nothing is accepted before this; nil: all is well.
     private(set) var pausedUntil: Instant?
     /// Clients that were accepted since the start, those turned away included.
@@ -119,11 +118,8 @@ final class Listener {
         pausedUntil = host.now.adding(ms: EdgeLimits.acceptRetryMs)
     }
 
-    /// The same again and again is said once in a while.
     private func note(_ text: String) {
-        if let notedAt, host.now < notedAt.adding(ms: EdgeLimits.exhaustionLogMs) { return }
-        notedAt = host.now
-        host.actions.append(.log(.error, text))
+        host.deliver { core, now, actions in core.acceptingFailed(text, now: now, into: &actions) }
     }
 
     private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }

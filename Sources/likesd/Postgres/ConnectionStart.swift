@@ -1,9 +1,10 @@
 import CPostgres
 import Glibc
+import LikesCore
 
 /// The settings of libpq that a connection begins with.
 enum ConnectionStart {
-    typealias Settings = [(keyword: String, value: String)]
+    typealias Settings = DatabaseHosts.Settings
 
     /// Begins to connect without waiting; nil: no memory. `overrides` win over what the URL says.
     static func begin(_ name: String, url: String, _ overrides: Settings) -> OpaquePointer? {
@@ -42,6 +43,14 @@ enum ConnectionStart {
             CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
         }
     }
+}
+
+extension DatabaseHosts {
+    /// The servers that DATABASE_URL names, or the environment, or a service file.
+    init(of url: String) { self.init(ConnectionStart.values(of: Self.keywords, url: url)) }
+
+    /// Those that libpq would wait for the network to look up.
+    var names: [String] { hosts.filter(NameLookup.isName) }
 }
 
 /// Arrays of C strings, ended by a null.

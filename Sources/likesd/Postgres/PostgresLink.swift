@@ -24,6 +24,8 @@ class PostgresLink {
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
+    /// It was settled before, at whatever server.
+    private var hadTables = false
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], host: CoreHost, loop: EventLoop,
@@ -103,7 +105,7 @@ class PostgresLink {
                 guard let context, let result else { return }
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
                 let notice = ServerNotice(result)
-                link.host.actions.append(.log(.debug, "PostgreSQL: \(notice.text)"))
+                link.host.deliver { core, now, actions in core.noticed(notice.text, now: now, into: &actions) }
                 link.noticed(notice)
             }, Unmanaged.passUnretained(self).toOpaque())
         if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
@@ -191,7 +193,9 @@ class PostgresLink {
         case PGRES_POLLING_OK:
             PQsetnonblocking(connection, 1)
             watch(EPOLLIN.rawValue)
-            advance(Settling(backend, preparing: statements, configuration: configuration, advice, target))
+            advance(
+                Settling(
+                    backend, preparing: statements, configuration: configuration, advice, target, hadTables: hadTables))
         default: lose()
         }
     }
@@ -220,6 +224,7 @@ class PostgresLink {
             case .failed(let failure): lose(failure)
             case .done(let types, let facts):
                 stage = .ready
+                hadTables = true
                 guard settled(types, facts) else { return lose() }
                 if backend == .lane, let chosen { servers.laneConnected(to: chosen) }
                 host.deliver { core, now, actions in

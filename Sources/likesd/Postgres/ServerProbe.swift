@@ -103,36 +103,11 @@ final class ServerProbe {
         guard PQisBusy(connection) == 0 else { return }
         guard let raw = PQgetResult(connection) else { return end(.failure(failure)) }
         let result = StatementResult(raw)
-        guard result.status == PGRES_TUPLES_OK, let facts = ServerFacts(result) else {
+        guard result.status == PGRES_TUPLES_OK, let facts = result.serverFacts else {
             let text = "\(result.message)"
             return end(.failure(Failure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))))
         }
         end(.success(facts))
-    }
-}
-
-extension ServerFacts {
-    /// The timeline leads the names of the log's files, in hex. A standby writes none: what it has replayed to is in
-    /// its control file, now and then.
-    fileprivate static let question = """
-        SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
-            (SELECT system_identifier FROM pg_control_system()),
-            CASE WHEN pg_is_in_recovery()
-                THEN to_hex(greatest(
-                    (SELECT timeline_id FROM pg_control_checkpoint()),
-                    (SELECT min_recovery_end_timeline FROM pg_control_recovery())))
-                ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
-            extract(epoch FROM pg_postmaster_start_time())
-        """
-
-    /// nil: not an answer to the question.
-    fileprivate init?(_ result: borrowing StatementResult) {
-        guard result.rowCount == 1, result.columnCount == 5, let timeline = Int64(result.text(0, 3), radix: 16) else {
-            return nil
-        }
-        self.init(
-            isStandby: result.text(0, 0) == "t", isReadOnly: result.text(0, 1) == "t", system: result.text(0, 2),
-            timeline: timeline, startedAt: result.text(0, 4))
     }
 }
 
@@ -143,5 +118,12 @@ extension DatabaseTarget {
         self.init(
             host: text(PQhost(connection)), port: text(PQport(connection)), database: text(PQdb(connection)),
             role: text(PQuser(connection)))
+    }
+}
+
+extension StatementResult {
+    /// The answer to `ServerFacts.question`.
+    fileprivate var serverFacts: ServerFacts? {
+        rowCount == 1 ? ServerFacts((0..<Int32(columnCount)).map { text(0, $0) }) : nil
     }
 }

@@ -18,6 +18,8 @@ struct Settling {
     }
 
     private let isLane: Bool
+    /// They were there when a connection of this kind was settled before.
+    private let hadTables: Bool
     private let statements: [PreparedStatement]
     private let configuration: Configuration
     private let advice: Advice
@@ -31,8 +33,9 @@ struct Settling {
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration, _ advice: Advice,
-        _ target: DatabaseTarget
+        _ target: DatabaseTarget, hadTables: Bool
     ) {
+        self.hadTables = hadTables
         isLane = backend == .lane
         self.statements = statements
         self.configuration = configuration
@@ -84,7 +87,8 @@ struct Settling {
                 'synchronous_commit',
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
-            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion))
+            SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
+                (\(Schema.hasTables))
             """
     }
 
@@ -132,13 +136,21 @@ struct Settling {
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
         // The result before has one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 3 else { return }
+        guard result.rowCount == 1, result.columnCount == 4 else { return }
         isStandby = result.text(0, 0) == "t"
         if isLane && isStandby {
             failure = .readOnly("the server is a standby", next: advice.primary)
         } else if isLane && result.text(0, 1) == "t" {
             failure = .readOnly("the server is read-only", next: advice.primary)
-        } else if result.text(0, 2) != "t" {
+        } else if result.text(0, 2) == "t" {
+            return
+        } else if result.text(0, 3) == "t" {
+            failure = .schema(
+                "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)
+        } else if hadTables {
+            failure = .schema(
+                "the database \(target.database) has lost the tables of likesd's", next: Schema.whenLost("a table"))
+        } else {
             failure = .schema(
                 "the database \(target.database) has no tables of likesd's", next: advice.migrate)
         }
@@ -150,7 +162,10 @@ struct Settling {
     }
 
     private mutating func takeVersion(_ result: borrowing StatementResult) {
-        let version = result.rowCount == 1 ? Int(result.text(0, 0)) ?? 0 : 0
+        guard result.rowCount == 1, let version = Int(result.text(0, 0)) else {
+            failure = .schema("the table likesd_schema has no row", next: Schema.whenLost("it"))
+            return
+        }
         if version < Schema.version {
             failure = .schema(
                 "the schema is at version \(version), this likesd needs \(Schema.version)", next: advice.migrate)
@@ -198,7 +213,8 @@ struct Settling {
         return switch state {
         case "25006": .readOnly(text, next: advice.primary)
         case "42501": .schema(text, next: advice.permission(target))
-        case "42P01", "42703", "3F000": .schema(text, next: advice.migrate)
+        // The version was there: what is missing is not migrate's to make.
+        case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("it"))
         default: .unreachable(text)
         }
     }

@@ -93,7 +93,7 @@ extension StatementFailure {
             switch state {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
-            case "42P01", "42703", "3F000": .schema("\(text): \(PostgresAdvice.migrate)")
+            case "42P01", "42703", "3F000": .schema("\(text): \(Schema.whenLost("it"))")
             // A key is gone, or checked at the end alone. The next connection is told which, and what to do.
             case "42P10", "55000": .schema(text)
             // A prepared statement would give other types than before. Prepared anew, it shows them.
@@ -106,7 +106,6 @@ extension StatementFailure {
 
 /// What to do, in words that HEALTH and the log repeat.
 enum PostgresAdvice {
-    static let migrate = "run likesctl migrate"
     static let altered = "the tables were altered: give their columns the types back that likesctl migrate gave them"
     static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"
 }

@@ -1,26 +1,15 @@
-/// Who a server said it is.
-struct ServerFacts: Hashable {
-    var isStandby: Bool
-    /// Takes no writes, standby or not.
-    var isReadOnly: Bool
-    /// PostgreSQL's system identifier: servers that were copied from each other have the same.
-    var system: String
-    /// Begun anew by each promotion. A standby says that of the primary it follows, or an older one.
-    var timeline: Int64
-    /// Tells servers apart that were copied from each other, and one that several names lead to from two.
-    var startedAt: String
-
-    func isSameServer(as other: ServerFacts) -> Bool { system == other.system && startedAt == other.startedAt }
-}
-
 /// What was seen of several servers, and which of them is to be used.
-struct ServerView {
-    struct Seen: Hashable {
-        var server: DatabaseServer
-        var facts: ServerFacts
+package struct ServerView {
+    package struct Seen: Hashable, Sendable {
+        package var server: DatabaseServer
+        package var facts: ServerFacts
+        package init(server: DatabaseServer, facts: ServerFacts) {
+            self.server = server
+            self.facts = facts
+        }
     }
 
-    enum Choice: Equatable {
+    package enum Choice: Equatable {
         case server(Seen)
         /// None that the connection could use.
         case missing
@@ -28,12 +17,17 @@ struct ServerView {
     }
 
     /// Those that answered, in the order of the URL.
-    var seen: [Seen]
+    package var seen: [Seen]
     /// The primary that the lane was at last.
-    var known: Seen?
+    package var known: Seen?
+
+    package init(seen: [Seen], known: Seen?) {
+        self.seen = seen
+        self.known = known
+    }
 
     /// Which server the lane takes: of those that are no standbys the one at the latest timeline.
-    var primary: Choice {
+    package var primary: Choice {
         let all = seen.filter { !$0.facts.isStandby }
         guard let any = all.first else { return .missing }
         var primaries = all
@@ -60,7 +54,7 @@ struct ServerView {
     }
 
     /// Which server the reader takes: the lane's, or without one the standby that is furthest ahead.
-    func reader(allowsStandby: Bool) -> Choice {
+    package func reader(allowsStandby: Bool) -> Choice {
         let primary = primary
         let conflict: ServerConflict?
         switch primary {
@@ -83,7 +77,7 @@ struct ServerView {
     }
 
     /// What is to be said of the primaries that were passed over for `chosen`.
-    func passedOver(for chosen: Seen) -> [ServerConflict] {
+    package func passedOver(for chosen: Seen) -> [ServerConflict] {
         seen.compactMap { other in
             guard !other.facts.isStandby, !other.facts.isSameServer(as: chosen.facts) else { return nil }
             guard other.facts.system == chosen.facts.system else { return .foreign(other.server) }
@@ -109,7 +103,7 @@ struct ServerView {
 }
 
 /// Why a server that is there is not used.
-enum ServerConflict: Hashable {
+package enum ServerConflict: Hashable, Sendable {
     case twoPrimaries(DatabaseServer, DatabaseServer, Int64)
     case differentDatabases(DatabaseServer, DatabaseServer)
     /// Of another database than the one that the lane was at.
@@ -119,7 +113,7 @@ enum ServerConflict: Hashable {
     /// A newer one is there.
     case oldPrimary(DatabaseServer, Int64, DatabaseServer, Int64)
 
-    var reason: String {
+    package var reason: String {
         switch self {
         case .twoPrimaries(let one, let other, let timeline):
             "\(one.name) and \(other.name) are both primaries at timeline \(timeline)"
@@ -137,7 +131,7 @@ enum ServerConflict: Hashable {
     }
 
     /// What to do. `setting`: where DATABASE_URL stands.
-    func next(_ setting: String) -> String {
+    package func next(_ setting: String) -> String {
         switch self {
         case .twoPrimaries: "end one of the two servers, or make it a standby of the other"
         case .differentDatabases: "take one of the two servers out of \(setting), or end it"

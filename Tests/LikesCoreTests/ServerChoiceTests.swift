@@ -1,6 +1,6 @@
 import Testing
 
-@testable import likesd
+@testable import LikesCore
 
 @Suite struct ServerChoiceTests {
     /// `a 1` a primary at timeline 1, `b 2 standby`, `c 2 readonly`; `system=…` and `as=…`, whose server it is, follow.

@@ -1,15 +1,22 @@
 /// A server of PostgreSQL, by one of the ways that lead to it.
-struct DatabaseServer: Hashable {
+package struct DatabaseServer: Hashable, Sendable {
     /// A name, an address, or the folder of a Unix socket; nil: where only addresses are given.
-    var host: String?
+    package var host: String?
     /// One, or those of a name of this machine itself; none: libpq knows by `host`.
-    var addresses: [String] = []
-    var port: String?
+    package var addresses: [String]
+    package var port: String?
     /// The host is a name that several servers answer to.
-    var isOneOfSeveral = false
+    var isOneOfSeveral: Bool
+
+    package init(host: String?, addresses: [String] = [], port: String? = nil, isOneOfSeveral: Bool = false) {
+        self.host = host
+        self.addresses = addresses
+        self.port = port
+        self.isOneOfSeveral = isOneOfSeveral
+    }
 
     /// For people.
-    var name: String {
+    package var name: String {
         var name = host.flatMap { $0.isEmpty ? nil : $0 } ?? addresses.first ?? "the local server"
         if let port, !port.isEmpty, port != "5432" { name = (name.contains(":") ? "[\(name)]" : name) + ":\(port)" }
         return isOneOfSeveral ? "\(name) (\(addresses.joined(separator: ", ")))" : name
@@ -17,14 +24,20 @@ struct DatabaseServer: Hashable {
 }
 
 /// The servers that DATABASE_URL names, or the environment, or a service file.
-struct DatabaseHosts {
+package struct DatabaseHosts {
+    /// Numeric addresses of each name, those of IPv4 first; the reason where there are none.
+    package typealias Addresses = [String: Result<[String], LookupFailure>]
+    /// Settings of libpq.
+    package typealias Settings = [(keyword: String, value: String)]
+    /// What of libpq's settings names servers, and what it is to be like.
+    package static let keywords: Set<String> = ["host", "hostaddr", "port", "target_session_attrs"]
+
     private let servers: [DatabaseServer]
     /// Without a primary the reader takes a standby.
-    let allowsStandby: Bool
+    package let allowsStandby: Bool
 
-    /// A URL that libpq cannot read has no servers: connecting will say why.
-    init(of url: String) {
-        let values = ConnectionStart.values(of: ["host", "hostaddr", "port", "target_session_attrs"], url: url)
+    /// `values`: what libpq takes the `keywords` for. A URL that it can't read has no servers: connecting will say why.
+    package init(_ values: [String: String]) {
         func list(_ keyword: String) -> [String] {
             values[keyword, default: ""].split(separator: ",", omittingEmptySubsequences: values[keyword] == nil).map(
                 String.init)
@@ -47,17 +60,14 @@ struct DatabaseHosts {
         }
     }
 
-    /// Those that libpq would wait for the network to look up.
-    var names: [String] {
-        let hosts = servers.filter(\.addresses.isEmpty).compactMap(\.host).filter(NameLookup.isName)
-        return Set(hosts).sorted()
-    }
+    /// Hosts without an address: names, and paths of sockets.
+    package var hosts: [String] { Set(servers.filter(\.addresses.isEmpty).compactMap(\.host)).sorted() }
 
     /// Whether there is something to choose from.
-    func isChoice(_ servers: [DatabaseServer]) -> Bool { self.servers.count > 1 || servers.count > 1 }
+    package func isChoice(_ servers: [DatabaseServer]) -> Bool { self.servers.count > 1 || servers.count > 1 }
 
     /// All of them in the order of the URL, each address of a name for itself. Names without an address are left out.
-    func servers(_ found: NameLookup.Answer) -> [DatabaseServer] {
+    package func servers(_ found: Addresses) -> [DatabaseServer] {
         servers.flatMap { server -> [DatabaseServer] in
             guard server.addresses.isEmpty, let host = server.host, let answer = found[host] else { return [server] }
             guard case .success(let addresses) = answer else { return [] }
@@ -72,7 +82,7 @@ struct DatabaseHosts {
     }
 
     /// Settings that override the URL's: these servers alone, in this order.
-    static func settings(_ servers: [DatabaseServer]) -> ConnectionStart.Settings {
+    package static func settings(_ servers: [DatabaseServer]) -> Settings {
         var lists: [(String, [String?])] = [("host", []), ("hostaddr", []), ("port", [])]
         for server in servers {
             for address in server.addresses.isEmpty ? [nil] : server.addresses.map(Optional.some) {
@@ -87,4 +97,10 @@ struct DatabaseHosts {
     }
 
     private static func isLoopback(_ address: String) -> Bool { address == "::1" || address.hasPrefix("127.") }
+}
+
+/// Why a name has no addresses.
+package struct LookupFailure: Error {
+    package var text: String
+    package init(text: String) { self.text = text }
 }

@@ -1,0 +1,103 @@
+/// Lines of the log that a server, or a client, can bring about again and again. Of each kind so many are said in a
+/// while; of those beyond it the last one is said at its end, with how many more there were.
+struct RepeatedLines {
+    enum Kind: Hashable {
+        /// PostgreSQL refused a statement for what it holds.
+        case refusedRows
+        /// … or for another reason that concerns that statement alone.
+        case refusedStatement
+        case refusedByRedis(RedisTask)
+        /// A connection came or went.
+        case connection(Backend)
+        /// The lane was closed by another host.
+        case lane
+        /// PostgreSQL, or Redis, turned out to be at another past.
+        case past
+        case reload
+        /// Clients can't be accepted.
+        case accepting
+        /// What PostgreSQL says beside its answers.
+        case notice
+
+        /// Lines in `Limits.logWindowMs`. What is refused comes with each request; all else tells of steps, of which
+        /// some belong together.
+        var linesMax: Int {
+            switch self {
+            case .refusedRows, .refusedStatement, .refusedByRedis, .accepting: 1
+            case .connection, .lane, .past: Limits.logStepsMax
+            case .reload, .notice: 2 * Limits.reloadProblemsMax
+            }
+        }
+    }
+
+    private struct Window {
+        var end: Instant
+        var said = 0
+        /// The last line that was not said, and how many were not.
+        var held: (level: LogLevel, text: String, count: Int)?
+    }
+
+    private var windows: [Kind: Window] = [:]
+
+    /// When held lines are due; nil: none are.
+    var wakeAt: Instant? { windows.values.lazy.filter { $0.held != nil }.map(\.end).min() }
+
+    mutating func add(
+        _ kind: Kind, _ level: LogLevel, _ text: String, now: Instant, into actions: inout [Action]
+    ) {
+        close(kind, by: now, into: &actions)
+        var window = windows[kind] ?? Window(end: now.adding(ms: Limits.logWindowMs))
+        if window.said < kind.linesMax {
+            window.said += 1
+            actions.append(.log(level, text))
+        } else {
+            window.held = (level, text, (window.held?.count ?? 0) + 1)
+        }
+        windows[kind] = window
+    }
+
+    mutating func tick(now: Instant, into actions: inout [Action]) {
+        guard let wakeAt, wakeAt <= now else { return }
+        for kind in windows.keys { close(kind, by: now, into: &actions) }
+    }
+
+    /// Nothing comes any more.
+    mutating func flush(into actions: inout [Action]) {
+        for window in windows.values { say(window, into: &actions) }
+        windows = [:]
+    }
+
+    /// What is said at the end of a window counts in the next one.
+    private mutating func close(_ kind: Kind, by now: Instant, into actions: inout [Action]) {
+        guard let window = windows[kind], window.end <= now else { return }
+        say(window, into: &actions)
+        windows[kind] = window.held.map { _ in Window(end: now.adding(ms: Limits.logWindowMs), said: 1) }
+    }
+
+    private func say(_ window: Window, into actions: inout [Action]) {
+        guard let held = window.held else { return }
+        let more = held.count > 1 ? " … and \(held.count - 1) more like it" : ""
+        actions.append(.log(held.level, held.text + more))
+    }
+}
+
+extension Core {
+    /// A line that may come again and again.
+    mutating func say(
+        _ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: @autoclosure () -> String, now: Instant,
+        into actions: inout [Action]
+    ) {
+        guard level <= configuration.logLevel else { return }
+        lines.add(kind, level, text(), now: now, into: &actions)
+    }
+
+    /// Clients that connect can't be accepted, for want of descriptors or memory.
+    package mutating func acceptingFailed(_ reason: String, now: Instant, into actions: inout [Action]) {
+        say(.accepting, .error, reason, now: now, into: &actions)
+    }
+
+    /// PostgreSQL said something beside its answers.
+    package mutating func noticed(_ notice: String, now: Instant, into actions: inout [Action]) {
+        say(.notice, .debug, "PostgreSQL: \(notice)", now: now, into: &actions)
+    }
+}

@@ -1,0 +1,98 @@
+import CPostgres
+import Glibc
+import LikesCore
+
+/// Which server is used where DATABASE_URL names several: the one that likesd would use.
+enum DatabaseChoice {
+    /// Seconds that a server may take to be connected to, while it is found out who it is.
+    static let connectSeconds = 3
+    /// Milliseconds that it may take to answer then, with what the server itself is given to report.
+    static let answerMs: Int64 = 3_000
+
+    /// Settings of libpq that win over the URL's; none where there is nothing to choose from.
+    static func settings(
+        _ configuration: Configuration, for command: Command
+    ) throws(Failure) -> DatabaseHosts.Settings {
+        let hosts = DatabaseHosts(values(of: DatabaseHosts.keywords, url: configuration.databaseURL))
+        let servers = hosts.servers([:])
+        guard hosts.isChoice(servers) else { return [] }
+        var view = ServerView(seen: [], known: nil)
+        var failures: [(server: DatabaseServer, failure: Failure)] = []
+        for server in servers {
+            do {
+                let facts = try ask(server, configuration, command)
+                view.seen.append(ServerView.Seen(server: server, facts: facts))
+            } catch {
+                failures.append((server, error))
+            }
+        }
+        var choice = view.primary
+        // What is only read may be read from a standby.
+        if choice == .missing, command == .verify { choice = view.reader(allowsStandby: hosts.allowsStandby) }
+        switch choice {
+        case .server(let chosen):
+            for (server, failure) in failures {
+                note("\(server.name) could not be asked who it is: \(failure.message)")
+            }
+            for conflict in view.passedOver(for: chosen) { note(conflict.reason) }
+            return settings(of: chosen.server)
+        case .conflict(let conflict):
+            let next = conflict.next(configuration.places.text(of: .databaseURL))
+            throw Failure(.unreachable, "\(conflict.reason)\nNext: \(next)")
+        case .missing: throw missing(view, failures.map(\.failure), configuration)
+        }
+    }
+
+    private static func ask(
+        _ server: DatabaseServer, _ configuration: Configuration, _ command: Command
+    ) throws(Failure) -> ServerFacts {
+        let limited = settings(of: server) + [("connect_timeout", String(connectSeconds))]
+        let database = try Database.open(limited, configuration, for: command)
+        let rows = try database.execute(ServerFacts.question, timeoutMs: answerMs)
+        guard let row = rows.first, let facts = ServerFacts(row.map { $0 ?? "" }) else {
+            throw Failure(.refused, "\(server.name) did not say who it is")
+        }
+        return facts
+    }
+
+    /// The choice is made.
+    private static func settings(of server: DatabaseServer) -> DatabaseHosts.Settings {
+        DatabaseHosts.settings([server]) + [("target_session_attrs", "any")]
+    }
+
+    private static func missing(
+        _ view: ServerView, _ failures: [Failure], _ configuration: Configuration
+    ) -> Failure {
+        let standbys = view.seen.map { "\($0.server.name) is a standby" }
+        guard !standbys.isEmpty else {
+            // Who answered is the first to be dealt with.
+            let first = failures.first { $0.status != .unreachable } ?? failures.first
+            return first ?? Failure(.unreachable, "no server answers")
+        }
+        let advice = Advice(configuration, on: SystemCalls.hostFacts())
+        let all = standbys + failures.map(\.message)
+        return Failure(.unreachable, "\(all.joined(separator: "\n"))\nNext: \(advice.primary)")
+    }
+
+    /// All goes on without; whoever can't be told here finds it in HEALTH as well.
+    private static func note(_ text: String) { _ = SystemCalls.write("likesctl: \(text)\n", to: STDERR_FILENO) }
+
+    /// What libpq takes these keywords for, from the URL, the environment or a service file.
+    private static func values(of keywords: Set<String>, url: String) -> [String: String] {
+        // libpq fills in all settings, finds that this one has no such value, and goes no further.
+        let connection = CStrings.with(["dbname", "sslmode"]) { names in
+            CStrings.with([url, "?"]) { values in PQconnectStartParams(names, values, 1) }
+        }
+        defer { PQfinish(connection) }
+        let options = PQconninfo(connection)
+        defer { PQconninfoFree(options) }
+        var found: [String: String] = [:]
+        var option = options
+        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
+            option = current + 1
+            guard keywords.contains(keyword), let value = current.pointee.val else { continue }
+            found[keyword] = String(cString: value)
+        }
+        return found
+    }
+}

@@ -1,0 +1,114 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// Lines of the log that come again and again.
+@Suite struct RepeatedLinesTests {
+    private final class Log {
+        var lines = RepeatedLines()
+        var now = Instant.ms(1_000)
+        private var said: [Action] = []
+
+        func add(_ kind: RepeatedLines.Kind, _ text: String) { lines.add(kind, .error, text, now: now, into: &said) }
+
+        func pass(ms: Int64) {
+            now = now.adding(ms: ms)
+            lines.tick(now: now, into: &said)
+        }
+
+        func flush() { lines.flush(into: &said) }
+
+        func take() -> [String] {
+            defer { said = [] }
+            return said.compactMap { if case .log(_, let text) = $0 { text } else { nil } }
+        }
+    }
+
+    @Test("The first is said at once, the others are counted and the last of them said at the end.")
+    func counted() {
+        let log = Log()
+        for number in 1...700 { log.add(.refusedRows, "row \(number)") }
+        #expect(log.take() == ["row 1"])
+        #expect(log.lines.wakeAt == log.now.adding(ms: Limits.logWindowMs))
+        log.pass(ms: Limits.logWindowMs - 1)
+        #expect(log.take() == [])
+        log.pass(ms: 1)
+        #expect(log.take() == ["row 700 … and 698 more like it"])
+        // That one counts.
+        log.add(.refusedRows, "row 701")
+        #expect(log.take() == [])
+        log.pass(ms: Limits.logWindowMs)
+        #expect(log.take() == ["row 701"])
+        log.pass(ms: Limits.logWindowMs)
+        #expect(log.lines.wakeAt == nil)
+        log.add(.refusedRows, "row 702")
+        #expect(log.take() == ["row 702"])
+    }
+
+    @Test("A line that comes late finds the one held before it said.")
+    func late() {
+        let log = Log()
+        for text in ["a", "b", "c"] { log.add(.refusedRows, text) }
+        log.now = log.now.adding(ms: Limits.logWindowMs)
+        log.add(.refusedRows, "d")
+        #expect(log.take() == ["a", "c … and 1 more like it"])
+        log.flush()
+        #expect(log.take() == ["d"])
+    }
+
+    @Test("Each kind is counted for itself, and steps of a connection are told apart.")
+    func kinds() {
+        let log = Log()
+        log.add(.refusedRows, "a row")
+        log.add(.refusedStatement, "a statement")
+        #expect(log.take() == ["a row", "a statement"])
+        for number in 1...Limits.logStepsMax + 2 { log.add(.connection(.lane), "\(number)") }
+        log.add(.connection(.reader), "reader")
+        #expect(log.take() == (1...Limits.logStepsMax).map(String.init) + ["reader"])
+        log.flush()
+        #expect(log.take() == ["\(Limits.logStepsMax + 2) … and 1 more like it"])
+    }
+
+    // MARK: In the core
+
+    private static func refusing(_ count: Int) throws -> (Script, [String]) {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+        let client = try script.open()
+        var call: CallID = 0
+        for number in 1...Int64(count) {
+            script.send(.like(Pair(user: number, item: post)), on: client)
+            call += 1
+            script.fail(call, .rows("value \(number)"))
+        }
+        let lines = script.actions.compactMap { action -> String? in
+            guard case .log(.error, let text) = action else { return nil }
+            return text
+        }
+        return (script, lines)
+    }
+
+    @Test("However many rows PostgreSQL refuses, the log gets a line in a while.")
+    func refusedRows() throws {
+        var (script, lines) = try Self.refusing(300)
+        #expect(lines == ["PostgreSQL refused what a statement holds: value 1"])
+        _ = script.take()
+        #expect(script.core.nextTick.map { $0 <= script.now.adding(ms: Limits.logWindowMs) } == true)
+        script.pass(ms: Limits.logWindowMs)
+        let last = "PostgreSQL refused what a statement holds: value 300 … and 298 more like it"
+        #expect(script.actions.contains(.log(.error, last)))
+    }
+
+    @Test("A Redis that refuses and takes in turns does not fill the log.")
+    func redisInTurns() throws {
+        var script = Script()
+        for number in 1...50 {
+            script.step { core, now, actions in
+                core.noteRefusal("busy \(number)", of: .writing, now: now, into: &actions)
+                core.noteRefusal(nil, of: .writing, now: now, into: &actions)
+            }
+        }
+        #expect(script.actions.filter { $0 == .log(.warning, "Redis refuses writing: busy 1") }.count == 1)
+        #expect(script.actions.count { if case .log(.warning, _) = $0 { true } else { false } } == 1)
+    }
+}
