@@ -99,10 +99,10 @@ def start_daemon(request, folder, number):
     started = []
 
     def start(postgres=None, redis=None, until="ok", database_url=None, arguments=(), **settings):
-        # Two databases on one Redis are no good: a test with a database of its own has a Redis of its own.
-        is_own = postgres is not None or database_url is not None
-        postgres = postgres or request.getfixturevalue("postgres")
-        redis = redis or request.getfixturevalue("own_redis" if is_own else "redis_server")
+        # Two databases on one Redis are no good, nor two Redis on one database: who has one of its own has both.
+        prefix = "own_" if postgres or database_url or redis else ""
+        postgres = postgres or request.getfixturevalue(f"{prefix}postgres")
+        redis = redis or request.getfixturevalue("own_redis" if prefix else "redis_server")
         server = Daemon(folder / f"d{number()}", database_url or postgres.url(), redis.url, arguments, **settings)
         started.append(server)
         return server.start(until)

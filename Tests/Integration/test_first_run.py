@@ -19,10 +19,14 @@ def follow(daemon, until="ok"):
     while len(done) < STEPS_MAX:
 
         def news():
-            if daemon.health()["status"] == until:
+            health = daemon.health()
+            if health["status"] == until:
                 return "well"
-            command = next_of(daemon)
-            return command if command and command not in done else None
+            found = NEXT.match(health.get("message", ""))
+            # While PostgreSQL is being connected to, what Redis needs is all there is to say.
+            if not found or health["database"] == "unhealthy" and found.group(2) == "Redis":
+                return None
+            return found.group(1) if found.group(1) not in done else None
 
         command = eventually(news, f"something new after {done}: {daemon.health()}")
         if command == "well":

@@ -290,8 +290,8 @@ extension Core {
     }
 
     /// The newest state of the item that this host has heard of, and a moment at or before which it had, nil where that
-    /// is not remembered: what came in without being the cache's own is remembered apart, for longer than a fresh answer
-    /// takes, as long as there is room.
+    /// is not remembered: what came in without being the cache's own is remembered apart, for longer than a fresh
+    /// answer takes, as long as there is room.
     func newestKnown(_ item: Item) -> (CounterState, since: Instant?)? {
         let held = cache.known(item)
         guard let heard = recent.known(item).map({ ($0.0, since: Instant?.some($0.since)) }) else { return held }
