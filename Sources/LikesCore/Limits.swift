@@ -95,10 +95,10 @@ package struct Limits: Sendable {
     package var batchesPerLane = 1_024
     /// Where other hosts use other data in Redis, what they use is looked up this often …
     package static let disputeAskMs: Int64 = 500
-    /// … and after this long, if they have named it again since, Redis is believed by nobody: who did not hear of a new
-    /// generation yet hears of it within a beat …
+    /// … and once one names it again, this long after it was first seen or later, Redis is believed by nobody: who did
+    /// not hear of a new generation yet hears of it within a beat …
     package static let disputeConfirmMs: Int64 = 4_000
-    /// … and who has not said anything since then is dead: so long after `surveyMs` nobody is waited for.
+    /// … and who has said nothing by `surveyMs` and this much later is dead.
     package static let lateSignMs: Int64 = 1_000
     /// No more eras are counted: so many take a hundred years, and a marker that claims more is no host's.
     package static let eraMax: Int64 = 999_999_999

@@ -144,9 +144,8 @@ struct Repairs {
         for row in rows {
             // The row was seen before it was deleted.
             if let mended = mendedRows[row.item], mended.covers(row) { continue }
-            if row.notedBy < leftFrom, entries[row.item]?.version != Repairs.unknown {
-                add(row.item, version: Repairs.unknown)
-            }
+            // What still waits for its turn here may be done by another host before.
+            if row.notedBy < leftFrom, entries[row.item] == nil { add(row.item, version: Repairs.unknown) }
             if let entry = entries[row.item] {
                 // An answer on its way may be older than the row.
                 if entry.version == Repairs.unknown ? !entry.isTold : entry.version < row.version {

@@ -99,27 +99,29 @@ struct Trust {
     }
 
     /// How old a sign of life may be, in milliseconds, to say what its host uses now: one from before this host knew
-    /// its own data may be of a host that has died, or has not heard of it yet.
-    func freshMs(now: Instant) -> Int64 { max(0, now.ms(since: strangeSince ?? verifiedAt)) }
+    /// its own data may be of a host that has died. One that followed soon may be of a host that had not heard of it.
+    func freshMs(now: Instant) -> Int64 {
+        max(0, now.ms(since: strangeSince?.adding(ms: Limits.disputeConfirmMs) ?? verifiedAt))
+    }
 
     /// What other hosts use. `era`: the present one.
     mutating func compare(_ survey: Survey, era: Int64, now: Instant) -> Agreement {
         func isStrange(_ tokens: [String]) -> Bool { tokens.contains { $0 != token } }
         guard isStrange(survey.generations) else { return agree() }
         if disputedIn != nil { return .stillDisputed }
-        let waitedMs = strangeSince.map { now.ms(since: $0) }
-        if isStrange(survey.freshGenerations) {
-            guard let waitedMs else {
-                strangeSince = now
-                return .unclear
-            }
-            guard waitedMs >= Limits.disputeConfirmMs else { return .unclear }
+        let isFresh = isStrange(survey.freshGenerations)
+        guard let strangeSince else {
+            guard isFresh else { return agree() }
+            self.strangeSince = now
+            return .unclear
+        }
+        if isFresh, now.ms(since: strangeSince) >= Limits.disputeConfirmMs {
             disputedIn = era
             return .disputed
         }
         // A host that lives would have named it again.
-        if let waitedMs, waitedMs < Limits.surveyMs + Limits.lateSignMs { return .unclear }
-        return agree()
+        let waitMs = Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
+        return now.ms(since: strangeSince) < waitMs ? .unclear : agree()
     }
 
     /// Another database's marker was found. Whether it was found on that server before, in the time that is

@@ -8,15 +8,17 @@ import LikesCore
 enum LaneStatements {
     /// $1: the lane; $2: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the
     /// lane. Waits for a transaction that an earlier connection of the lane left in the server; one that comes later
-    /// finds another epoch, or no row, and does nothing.
+    /// finds another epoch, or no row, and does nothing. It is no sign of life: it says nothing of what the host uses,
+    /// and a survey follows.
     static let fence = """
         WITH former_host AS (
-            DELETE FROM likesd_hosts WHERE lane = $2::bigint RETURNING generation, since
+            DELETE FROM likesd_hosts WHERE lane = $2::bigint RETURNING generation, since, seen_at
         ), host AS (
-            INSERT INTO likesd_hosts (lane, generation, since)
-            SELECT $1::bigint, coalesce(former_host.generation, ''), coalesce(former_host.since, 0)
+            INSERT INTO likesd_hosts (lane, generation, since, seen_at)
+            SELECT $1::bigint, coalesce(former_host.generation, ''), coalesce(former_host.since, 0),
+                coalesce(former_host.seen_at, now())
             FROM (VALUES (true)) AS this (host) LEFT JOIN former_host ON true
-            ON CONFLICT (lane) DO UPDATE SET seen_at = now()
+            ON CONFLICT (lane) DO NOTHING
         ), former AS (
             DELETE FROM lanes WHERE lane = $2 RETURNING item_ids, item_types, server, written_by
         )

@@ -117,7 +117,10 @@ extension Simulation {
                         !isTaken.contains($0) && isAsked($0) && (found[$0]?.first ?? .max) <= number
                             && last($0) >= number
                     }
-                    .min { last($0) < last($1) }
+                    // Of two that end with the same, the earlier one may own what was undone.
+                    .min {
+                        (last($0), operations[$1].calledAt) < (last($1), operations[$0].calledAt)
+                    }
                         ?? answerless.first { !isTaken.contains($0) && isAsked($0) }
                 if let owner {
                     isTaken.insert(owner)

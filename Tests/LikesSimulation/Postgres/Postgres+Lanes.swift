@@ -26,7 +26,12 @@ extension Postgres {
         default:
             let former = state.hosts.first { $0.lane == request.former }
             state.hosts.removeAll { $0.lane == request.former }
-            note(lane: request.lane, generation: former?.generation, since: former?.since ?? 0)
+            if !state.hosts.contains(where: { $0.lane == request.lane }) {
+                state.hosts.append(
+                    HostRecord(
+                        lane: request.lane, generation: former?.generation ?? "", since: former?.since ?? 0, beat: 0,
+                        seenAt: former?.seenAt ?? scheduler.now))
+            }
             let formerLane = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0) }
             guard let place = place(ofLane: request.lane) else {
                 state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, former: formerLane))
@@ -40,20 +45,15 @@ extension Postgres {
         }
     }
 
-    /// The lane's host lives.
-    private func note(lane: Int64, generation: String? = nil, since: Int64 = 0, beat: Int64 = 0) {
-        if let place = state.hosts.firstIndex(where: { $0.lane == lane }) {
-            // One that comes late says what was.
-            guard beat == 0 || beat > state.hosts[place].beat else { return }
-            state.hosts[place].seenAt = scheduler.now
-            if let generation { state.hosts[place].generation = generation }
-            state.hosts[place].since = max(state.hosts[place].since, since)
-            if beat > 0 { state.hosts[place].beat = beat }
-        } else {
-            state.hosts.append(
-                HostRecord(
-                    lane: lane, generation: generation ?? "", since: since, beat: beat, seenAt: scheduler.now))
-        }
+    /// The lane's host lives. One that comes late says what was.
+    private func note(_ request: SurveyRequest) {
+        let place = state.hosts.firstIndex { $0.lane == request.lane }
+        if let place, state.hosts[place].beat >= request.beat { return }
+        let since = max(place.map { state.hosts[$0].since } ?? 0, request.since)
+        let record = HostRecord(
+            lane: request.lane, generation: request.generation, since: since, beat: request.beat,
+            seenAt: scheduler.now)
+        if let place { state.hosts[place] = record } else { state.hosts.append(record) }
     }
 
     func tend(_ session: Session, _ call: CallID, _ request: TendRequest) -> StepResult {
@@ -151,7 +151,7 @@ extension Postgres {
             }
             let latest = state.hosts.map(\.since).max() ?? 0
             let beat = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
-            note(lane: request.lane, generation: request.generation, since: request.since, beat: request.beat)
+            note(request)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
             let survey = Survey(
