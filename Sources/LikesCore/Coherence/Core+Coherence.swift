@@ -65,7 +65,8 @@ extension Core {
         let rows = page.rows.filter { $0.notedBy < pass.leftFrom || !recent.hasTaken($0) }
         repairs.learn(rows, leftFrom: pass.leftFrom)
         repairs.forgetStruckOff()
-        if page.hasSettled, laneRow.settled == nil {
+        // Not before it is written down that this data is used: whoever goes back to an older one needs them.
+        if page.hasSettled, laneRow.settled == nil, trust.isAgreed {
             laneRow.settled = SettledRepairs(before: trust.settledBefore)
             laneRow.tend(by: now)
         }

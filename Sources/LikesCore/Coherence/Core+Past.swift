@@ -97,7 +97,10 @@ extension Core {
             wentBack(reason, now: now, into: &actions)
         }
         if let unfit = trust.unfit { return verifyRedis(insteadOf: unfit, now: now, into: &actions) }
-        if let generation = trust.generation { compare(survey, with: generation, now: now, into: &actions) }
+        // One that was on its way when the data was verified does not say that it is used.
+        if let generation = trust.generation, request.generation == generation.token {
+            compare(survey, with: generation, now: now, into: &actions)
+        }
     }
 
     /// Hosts on two Redis do not hear of each other's changes.
