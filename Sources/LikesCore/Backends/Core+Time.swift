@@ -156,7 +156,7 @@ extension Core {
         let reply: Reply
         switch changes[index].stage {
         case .following, .admission, .verifying, .held, .queued:
-            // It comes to nothing: what it held back need not wait for PostgreSQL's answer, and must not be overtaken.
+            // Changes behind it go ahead now: they would otherwise be overtaken by later ones of their connection.
             for later in held.removeValue(forKey: index) ?? [] { queue(later) }
             reply = .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
         case .sent, .counting:
