@@ -83,6 +83,42 @@ extension PastTests {
         #expect(script.core.past.era == 1)
     }
 
+    @Test("A host that made data elsewhere and came back has missed changes, though no survey has told of it")
+    func backBeforeASurvey() throws {
+        var script = try script().0
+        script.byHand.formUnion([.verify, .survey])
+        func takeSurvey() throws -> (CallID, SurveyRequest) {
+            let surveys = script.take().compactMap {
+                if case .survey(let call, let request) = $0 { (call, request) } else { nil }
+            }
+            return try #require(surveys.last)
+        }
+        func answer(_ survey: (call: CallID, request: SurveyRequest)) {
+            script.survey(survey.call, script.survey(survey.request))
+        }
+        func move(to generation: Generation?) throws {
+            script.lose(.redis)
+            script.pass(ms: 1_000)
+            script.connect(.redis)
+            script.verify(try #require(lastVerify(script.take())), generation)
+        }
+        script.since = 50
+        try move(to: nil)
+        answer(try takeSurvey())
+        guard case .verify(let make, let request)? = script.take().last, let new = request.new else {
+            Issue.record("no marker is made")
+            return
+        }
+        script.verify(make, new.generation(on: "another:life"))
+        #expect(script.core.trust.generation?.since == 50)
+        let overtaken = try takeSurvey()
+        try move(to: Script.generation)
+        answer(overtaken)
+        #expect(script.core.past.era == 0)
+        answer(try takeSurvey())
+        #expect(script.core.past.era == 1)
+    }
+
     @Test("A host that starts does not read a Redis that others are in dispute about")
     func aHostThatStartsInADispute() throws {
         var script = Script(up: [], byHand: [])

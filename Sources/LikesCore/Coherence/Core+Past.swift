@@ -42,6 +42,7 @@ extension Core {
             forgetPast(now: now)
         }
         past.join(era: found.era)
+        past.use(found)
         let isOutdated = trust.isOutdated(by: found, now: now)
         if isOutdated { repairs.forgetTold() }
         if found.token != trust.token {
@@ -115,7 +116,8 @@ extension Core {
         case .agreed:
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.
-            let cameBack = survey.latest > generation.since && survey.latest <= survey.since
+            let latest = max(survey.latest, past.latestUsed)
+            let cameBack = latest > generation.since && latest <= survey.since
             // One wrote something to the Redis that it used before, after the others had begun to fill this one.
             let hasStrayed = survey.strayed > past.strayed
             guard cameBack || hasStrayed else { return }
@@ -251,6 +253,7 @@ extension Core {
         laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs))
         // Numbers of transactions go back as well.
         laneRow.settled = nil
+        past.forgetUsed()
     }
 
     private mutating func reverify(now: Instant, into actions: inout [Action]) {

@@ -13,8 +13,16 @@ struct DatabasePast {
     var strayed: Int64 = 0
     /// Of the last survey.
     private(set) var since: Int64 = 0
+    /// `Generation.since` of the latest data in Redis that this host has used, whether or not a survey has told others
+    /// of it.
+    private(set) var latestUsed: Int64 = 0
 
     mutating func adopt(_ history: DatabaseHistory) { self.history = history }
+
+    mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.since) }
+
+    /// Data of a past that is over is not used again.
+    mutating func forgetUsed() { latestUsed = 0 }
 
     mutating func survey(_ survey: Survey) { since = survey.since }
 
