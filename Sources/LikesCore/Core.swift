@@ -115,12 +115,13 @@ package struct Core {
     /// Told to a client that finds the table of connections full.
     package static let refusal = ErrorReply(.busy, "too many connections: raise MAX_CONNECTIONS or use fewer clients")
 
-    /// Measured by the daemon before it hands over INFO or METRICS.
-    /// How often this process said that PostgreSQL went back, and that other hosts use another Redis.
-    package var alarms: (databasesGoneBack: Int64, redisDisputes: Int64) {
-        (statistics.databasesGoneBack, statistics.redisDisputes)
+    /// How often this process said that PostgreSQL went back, and that other hosts use another Redis, and how often it
+    /// had all hosts drop what they had cached.
+    package var alarms: (databasesGoneBack: Int64, redisDisputes: Int64, erasBegun: Int64) {
+        (statistics.databasesGoneBack, statistics.redisDisputes, statistics.erasBegun)
     }
 
+    /// Measured by the daemon before it hands over INFO or METRICS.
     package mutating func observe(_ process: ProcessFacts) { self.process = process }
 }
 

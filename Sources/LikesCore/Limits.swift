@@ -102,10 +102,19 @@ package struct Limits: Sendable {
     package static let lateSignMs: Int64 = 1_000
     /// No more eras are counted: so many take a hundred years, and a marker that claims more is no host's.
     package static let eraMax: Int64 = 999_999_999
+    /// What a host meant for another Redis counts once it has said nothing for this long: a living one finds that out
+    /// itself.
+    package static let straySilentMs: Int64 = surveyMs + lateSignMs
+    /// So many transactions that were to be written to another Redis are told of: one is enough for an era.
+    package static let straysPerSurvey = 64
+    /// A marker tells of so many transactions that were running; of more it says less.
+    package static let runningTransactionsMax = 32
+    /// PostgreSQL counts timelines in 32 bits.
+    package static let timelineMax: Int64 = 4_294_967_295
     /// A Redis database in which another database's counts were found again, after it was taken over, is left alone
     /// this long at a time …
     package static let foreignHoldMs: Int64 = 30_000
-    /// … and it is remembered this long.
+    /// … and taken over again once nothing has spoken for hosts of that database for this long.
     package static let foreignMemoryMs: Int64 = 300_000
     /// Versions that PostgreSQL may contradict, to be held against it; what comes beyond comes again.
     package var doubtsMax = 64

@@ -23,19 +23,20 @@ package struct SurveyRequest: Equatable, Sendable {
     package var generation: String
     /// `Generation.server` of that data, empty for none.
     package var server: String
-    /// `Generation.since`, 0 for none.
-    package var since: Int64
+    /// `Generation.snapshot` of that data.
+    package var snapshot: DatabaseSnapshot
     /// The number of this sign of life on its lane, from 1.
     package var beat: Int64
     /// Another host's sign of life is fresh up to this age, in milliseconds.
     package var freshMs: Int64
     package init(
-        lane: Int64, generation: String, server: String = "", since: Int64, beat: Int64, freshMs: Int64
+        lane: Int64, generation: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, beat: Int64,
+        freshMs: Int64
     ) {
         self.lane = lane
         self.generation = generation
         self.server = server
-        self.since = since
+        self.snapshot = snapshot
         self.beat = beat
         self.freshMs = freshMs
     }
@@ -46,26 +47,26 @@ package struct Survey: Equatable, Sendable {
     /// Lanes of hosts that fell silent, taken over; what they left is in `cache_repairs` now.
     package var lanesRetired: Int
     package var history: DatabaseHistory
-    /// The least transaction id that was still running: every one below it had ended.
-    package var since: Int64
+    package var snapshot: DatabaseSnapshot
     /// The tokens of the data in Redis that other hosts use which said a while ago that they live, each once.
     package var generations: [String]
     /// Of these, the ones that a host named in a fresh sign of life.
     package var freshGenerations: [String]
-    /// `Generation.since` of the latest data that any host has used, 0 for none.
+    /// The least transaction in `Generation.snapshot` of the latest data that any host has used, 0 for none.
     package var latest: Int64
-    /// The last transaction since `SurveyRequest.since` that a host committed to write it to another server; 0: none.
-    package var strayed: Int64
+    /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed to
+    /// write them to another server: the last of each lane, no more than `Limits.straysPerSurvey`.
+    package var strayed: [Int64]
     /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
     /// unless the database does.
     package var beat: Int64
     package init(
-        lanesRetired: Int, history: DatabaseHistory, since: Int64, generations: [String],
-        freshGenerations: [String], latest: Int64, strayed: Int64 = 0, beat: Int64
+        lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, generations: [String],
+        freshGenerations: [String], latest: Int64, strayed: [Int64] = [], beat: Int64
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
-        self.since = since
+        self.snapshot = snapshot
         self.generations = generations
         self.freshGenerations = freshGenerations
         self.latest = latest
@@ -80,23 +81,25 @@ package struct VerifyRequest: Hashable, Sendable {
     package struct New: Hashable, Sendable {
         package var database: DatabaseHistory
         package var era: Int64
-        /// `Generation.token` and `Generation.since`.
+        /// `Generation.token` and `Generation.snapshot`.
         package var token: String
-        package var since: Int64
+        package var snapshot: DatabaseSnapshot
         /// What was found not to fit, empty for none. Where something else stands by now, another host was first, and
         /// that stays.
         package var instead: String
-        package init(database: DatabaseHistory, era: Int64 = 0, token: String, since: Int64, instead: String = "") {
+        package init(
+            database: DatabaseHistory, era: Int64 = 0, token: String, snapshot: DatabaseSnapshot, instead: String = ""
+        ) {
             self.database = database
             self.era = era
             self.token = token
-            self.since = since
+            self.snapshot = snapshot
             self.instead = instead
         }
 
         /// As `server` is to have it.
         package func generation(on server: String) -> Generation {
-            Generation(server: server, database: database, era: era, since: since, token: token)
+            Generation(server: server, database: database, era: era, snapshot: snapshot, token: token)
         }
     }
     /// nil: only look.

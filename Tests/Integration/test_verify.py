@@ -507,7 +507,7 @@ def test_a_counter_below_zero_harms_no_host_and_is_mended(books, start_daemon):
 def test_counters_that_likesd_does_not_believe_are_no_differences(books):
     books.put("post:1", 1)
     books.put_cached("post:2", 5, 7)
-    books.cache.set("likesd:generation", "run:repl 1:1:0 0 0 ffffffffffff")
+    books.cache.set("likesd:generation", "run:repl 1:1:0 0 0:0: ffffffffffff")
     books.cache.set("counter:post:1", 50)
     books.cache.set("counter:post:x", 50)
     books.cache.lpush("counter:post:3", "a list")

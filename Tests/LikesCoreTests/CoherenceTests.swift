@@ -289,22 +289,6 @@ import Testing
         #expect(script.take() == [.selectCounters(1, [post])])
     }
 
-    @Test("A marker is what was written, and nothing else is one")
-    func aMarkerIsWhatWasWritten() {
-        let database = DatabaseHistory(system: "7", timeline: 1, tables: "5.16384.16390.16390")
-        let generation = Generation(
-            server: "run:repl", database: database, era: 3, since: 758, token: "aaaaaaaaaaaa")
-        #expect(generation.marker == "run:repl 7:1:5.16384.16390.16390 3 758 aaaaaaaaaaaa")
-        #expect(Generation(marker: generation.marker) == generation)
-        let others = [
-            "", "a b", "a 7:1:0  0 c", "a 7:1:0 0 0 c d", "a 7 0 0 c", "a 7:x:0 0 0 c", " 7:1:0 0 0 c",
-            "a 7:1:0 x 0 c", "a 7:1:0 -1 0 c", "a 7:1: 0 0 c", "a 7:1:0 0 99999999999999999999 c",
-        ]
-        for text in others {
-            #expect(Generation(marker: text) == nil)
-        }
-    }
-
     @Test("A standby's counts are answers, but neither enter Redis nor answer for a change")
     func aStandbysCountsAreAnswersOnly() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.redis, .subscriber, .lane], byHand: [.fill, .repairs])

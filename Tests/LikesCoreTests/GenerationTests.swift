@@ -6,8 +6,9 @@ import Testing
 @Suite struct GenerationTests {
     private static let history = DatabaseHistory(system: "7000000000000000001", timeline: 3, tables: "5.6.7")
     private static let generation = Generation(
-        server: "run:repl", database: history, era: 2, since: 700, token: "aaaaaaaaaaaa")
-    private static let words = ["run:repl", "7000000000000000001:3:5.6.7", "2", "700", "aaaaaaaaaaaa"]
+        server: "run:repl", database: history, era: 2,
+        snapshot: DatabaseSnapshot(least: 700, next: 720, running: [700, 705]), token: "aaaaaaaaaaaa")
+    private static let words = ["run:repl", "7000000000000000001:3:5.6.7", "2", "700:720:700,705", "aaaaaaaaaaaa"]
 
     @Test("A marker is read as it was written")
     func marker() {
@@ -19,7 +20,10 @@ import Testing
         "What no host writes is no marker",
         arguments: [
             (2, "-1"), (2, "+2"), (2, "02"), (2, ""), (2, "x"), (2, "1000000000"), (2, "9223372036854775807"),
-            (2, "9223372036854775808"), (3, "-5"), (3, "99999999999999999999"), (3, "0x5"), (1, "7:3"), (1, "7:3:5:6"),
+            (2, "9223372036854775808"), (3, "700"), (3, "-5:9:"), (3, "99999999999999999999:99999999999999999999:"),
+            (3, "0x5:9:"), (3, "700:699:"),
+            (3, "700:720:705,700"), (3, "700:720:699"), (3, "700:720:720"), (3, "700:720:,"), (1, "7:3"),
+            (1, "7:3:5:6"),
             (1, "7::5"), (1, "7:-3:5"), (1, ":3:5"), (4, ""), (4, "a b"), (0, ""),
         ])
     func strange(place: Int, word: String) {

@@ -117,6 +117,7 @@ import Testing
         let client = try script.open()
         script.send(.like(ann), on: client)
         script.fenceOff(1)
+        script.connect(.lane)
         _ = script.take()
         script.fence(2, LaneState(epoch: 3, batch: 0, changed: []))
         #expect(script.take() == [.commit(3, rows(ann))])

@@ -20,7 +20,9 @@ import Testing
         var (script, call) = try opposite()
         switch way {
         case 0: script.fail(call, .retryable("deadlock"))
-        case 1: script.fenceOff(call)
+        case 1:
+            script.fenceOff(call)
+            script.connect(.lane)
         case 2:
             script.fail(call, .readOnly("standby"))
             script.connect(.lane)

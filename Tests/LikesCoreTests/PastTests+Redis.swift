@@ -64,6 +64,25 @@ extension PastTests {
         #expect(isBack(&trust, marker("two", "2")))
     }
 
+    @Test("Another database's marker that is back is taken over once nothing has spoken for its hosts for a while")
+    func aMarkerLeftBehind() {
+        let own = Generation(server: "run:repl", database: Script.history, token: "aaaaaaaaaaaa")
+        var foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
+        var trust = Trust(now: .ms(0))
+        func isBack(at moment: Int64) -> Bool { trust.isBack(foreign, now: .ms(moment)) }
+        #expect(!isBack(at: 0))
+        trust.verified(own, isMade: true, knowsMore: false, now: .ms(0))
+        foreign.token = "cccccccccccc"
+        #expect(isBack(at: 1_000))
+        #expect(isBack(at: Limits.foreignMemoryMs))
+        trust.heard(foreign: "cccccccccccc", now: .ms(Limits.foreignMemoryMs))
+        #expect(isBack(at: 2 * Limits.foreignMemoryMs - 1))
+        foreign.token = "dddddddddddd"
+        #expect(isBack(at: 2 * Limits.foreignMemoryMs - 1), "a host has made it anew")
+        #expect(isBack(at: 3 * Limits.foreignMemoryMs - 2))
+        #expect(!isBack(at: 3 * Limits.foreignMemoryMs - 1))
+    }
+
     @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
     func twoRedis() throws {
         var (script, client) = try script()
@@ -110,7 +129,7 @@ extension PastTests {
             return
         }
         script.verify(make, new.generation(on: "another:life"))
-        #expect(script.core.trust.generation?.since == 50)
+        #expect(script.core.trust.generation?.snapshot.least == 50)
         let overtaken = try takeSurvey()
         try move(to: Script.generation)
         answer(overtaken)
@@ -171,12 +190,12 @@ extension PastTests {
         let (first, firstMs) = try asked()
         #expect(firstMs >= Limits.surveyMs)
         script.generations = ["bbbbbbbbbbbb"]
-        script.survey(first, script.survey(SurveyRequest(lane: 1, generation: "", since: 0, beat: 2, freshMs: 0)))
+        script.survey(first, script.survey(SurveyRequest(lane: 1, generation: "", beat: 2, freshMs: 0)))
         script.pass(ms: Limits.disputeAskMs)
         let (second, secondMs) = try asked()
         #expect(secondMs == 0, "it may not have heard of this host's data yet")
         script.byHand.remove(.survey)
-        script.survey(second, script.survey(SurveyRequest(lane: 1, generation: "", since: 0, beat: 3, freshMs: 0)))
+        script.survey(second, script.survey(SurveyRequest(lane: 1, generation: "", beat: 3, freshMs: 0)))
         script.freshGenerations = []
         script.pass(ms: Limits.disputeConfirmMs)
         script.byHand.insert(.survey)
@@ -187,14 +206,49 @@ extension PastTests {
     @Test("What was written to another Redis since this one was filled costs one era, and no more")
     func whatHasStrayed() throws {
         var (script, _) = try script()
-        script.strayed = 800
+        script.since = 900
+        script.strayed = [800]
         for _ in 0..<3 {
             script.pass(ms: Limits.surveyMs)
             #expect(script.core.past.era == 1)
         }
-        script.strayed = 801
+    }
+
+    @Test("Where hosts go on writing to another Redis, eras do not follow each other at once, and a dispute ends them")
+    func whoGoesOnStraying() throws {
+        var (script, _) = try script()
+        script.since = 700
+        script.strayed = [800]
         script.pass(ms: Limits.surveyMs)
+        script.strayed = [801]
+        script.pass(ms: Limits.eraMsMin - 1)
+        #expect(script.core.past.era == 1)
+        script.pass(ms: 1)
         #expect(script.core.past.era == 2)
+        script.strayed = [802]
+        script.generations = ["bbbbbbbbbbbb"]
+        script.pass(ms: Limits.surveyMs)
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.past.era == 2)
+        #expect(script.core.statistics.redisDisputes == 1)
+    }
+
+    @Test("Data that another host made when what strayed had ended needs no other era")
+    func anEraOfAnotherHost() throws {
+        func made(_ snapshot: DatabaseSnapshot) throws -> Int64 {
+            var script = try script().0
+            script.since = 700
+            script.byHand.insert(.verify)
+            script.strayed = [800]
+            script.pass(ms: Limits.surveyMs)
+            let other = Generation(
+                server: "run:repl", database: Script.history, era: 2, snapshot: snapshot, token: "bbbbbbbbbbbb")
+            script.verify(try #require(lastVerify(script.take())), other)
+            script.strayed = []
+            script.pass(ms: 2 * Limits.eraMsMin)
+            return script.core.past.era
+        }
+        #expect(try made(DatabaseSnapshot(least: 700, next: 801, running: [700, 799])) == 2)
     }
 
     @Test("What was said of transactions that are still to come says nothing of Redis' data")

@@ -185,7 +185,10 @@ import Testing
         let look = try #require(lastVerify(script.take()))
         script.since = 600
         script.verify(
-            look, Generation(server: "run:repl", database: Script.history, since: 700, token: "bbbbbbbbbbbb"))
+            look,
+            Generation(
+                server: "run:repl", database: Script.history, snapshot: DatabaseSnapshot(least: 700),
+                token: "bbbbbbbbbbbb"))
         #expect(script.core.past.era == 1)
         #expect(script.core.trust.generation == nil)
     }
@@ -217,10 +220,10 @@ import Testing
         #expect(script.core.trust.unfit == "")
         #expect(verifies(&script).isEmpty)
         var found = script.survey()
-        found.since = 700
+        found.snapshot = DatabaseSnapshot(least: 700)
         script.survey(survey, found)
         let request = verifies(&script).last
-        #expect(request?.new?.since == 700)
+        #expect(request?.new?.snapshot.least == 700)
         #expect(request?.new?.token.count == 12)
     }
 
@@ -244,7 +247,7 @@ import Testing
         #expect(script.core.cache.count == 0)
     }
 
-    @Test("Tables that were made anew are another database: what is cached is dropped while all connections stay")
+    @Test("Tables that were made anew are another database: what is cached is dropped, and connections are made anew")
     func tablesMadeAnew() throws {
         var (script, client) = try script()
         script.byHand.insert(.survey)
@@ -260,7 +263,18 @@ import Testing
         script.survey(survey, found)
         #expect(script.core.cache.count == 0)
         #expect(script.core.past.history == Self.restored)
-        #expect(script.take().contains(.disconnect(.reader)))
+        let actions = script.take()
+        #expect(actions.contains(.disconnect(.reader)) && actions.contains(.disconnect(.lane)))
+    }
+
+    @Test("Who finds its lane closed may be at restored tables: what the connections learnt of them is learnt anew")
+    func aLaneThatWasClosed() throws {
+        var (script, client) = try script()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.fenceOff(2)
+        let actions = script.take()
+        #expect(actions.contains(.disconnect(.reader)) && actions.contains(.disconnect(.lane)))
     }
 
     // MARK: Another host knows more

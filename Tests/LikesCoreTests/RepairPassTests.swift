@@ -125,7 +125,10 @@ import Testing
         for action in script.take() {
             guard case .verify(let call, _) = action else { continue }
             let token = Script.generation.token
-            script.verify(call, Generation(server: "run:repl", database: Script.history, since: 50, token: token))
+            script.verify(
+                call,
+                Generation(
+                    server: "run:repl", database: Script.history, snapshot: DatabaseSnapshot(least: 50), token: token))
         }
         var settled: [SettledRepairs?] = []
         for round in 0..<4 as Range<Int64> {

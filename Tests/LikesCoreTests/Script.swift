@@ -24,7 +24,7 @@ struct Script {
     var generations: [String] = []
     /// nil: the same.
     var freshGenerations: [String]?
-    var strayed: Int64 = 0
+    var strayed: [Int64] = []
     /// Since when the latest data holds that any of them has used.
     var latest: Int64 = 0
     /// The least transaction that still runs.
@@ -254,7 +254,7 @@ struct Script {
     /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
     func survey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, since: since, generations: generations,
+            lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), generations: generations,
             freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
             beat: (request?.beat ?? 1) - 1)
     }

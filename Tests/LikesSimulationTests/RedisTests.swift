@@ -36,7 +36,7 @@ private struct Server {
         guard case .verified(_, let found)? = look else { return nil }
         let isKept = found.isOfThisLife
         let new = VerifyRequest.New(
-            database: DatabaseHistory(system: "7", timeline: 1), token: token, since: 0, instead: found.text)
+            database: DatabaseHistory(system: "7", timeline: 1), token: token, snapshot: .unknown, instead: found.text)
         guard case .verified(_, let marker)? = ask(.verify(1, VerifyRequest(new: isKept ? nil : new))) else {
             return nil
         }

@@ -149,7 +149,7 @@ extension LaneStatementTests {
     }
 
     /// Pages of tables and indexes that a prepared statement looks at.
-    private func pages(_ tester: PostgresTester, _ statement: String) throws -> Int {
+    func pages(_ tester: PostgresTester, _ statement: String) throws -> Int {
         let lines = try tester.run("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) EXECUTE \(statement)")
         // The first is of the whole statement.
         let line = try #require(lines.map { $0[0] }.first { $0.contains("Buffers: ") })

@@ -25,7 +25,8 @@ import Testing
     private static func verify(
         _ token: String, era: Int64 = 0, insteadOf found: String, server: String = server
     ) -> RedisJob {
-        let new = VerifyRequest.New(database: history, era: era, token: token, since: 5, instead: found)
+        let new = VerifyRequest.New(
+            database: history, era: era, token: token, snapshot: DatabaseSnapshot(least: 5), instead: found)
         return .verify(1, server: server, VerifyRequest(new: new))
     }
 
@@ -52,7 +53,11 @@ import Testing
 
     @Test("Hosts that verify at once end with the marker of the first.")
     func verifyTwice() throws {
-        #expect(generation == Generation(server: Self.server, database: Self.history, since: 5, token: "aaaaaaaaaaaa"))
+        #expect(
+            generation
+                == Generation(
+                    server: Self.server, database: Self.history, snapshot: DatabaseSnapshot(least: 5),
+                    token: "aaaaaaaaaaaa"))
         let other = try server.connect()
         let second = try other.perform(Self.verify("bbbbbbbbbbbb", insteadOf: ""))
         #expect(second.marker == FoundMarker(text: generation.marker, server: Self.server))

@@ -65,10 +65,9 @@ extension Core {
         let rows = page.rows.filter { $0.notedBy < pass.leftFrom || !recent.hasTaken($0) }
         repairs.learn(rows, leftFrom: pass.leftFrom)
         repairs.forgetStruckOff()
-        // Not before it is written down that this data is used: whoever goes back to an older one needs them.
-        if page.hasSettled, laneRow.settled == nil, trust.isAgreed {
+        if page.hasSettled, laneRow.settled == nil {
             laneRow.settled = SettledRepairs(before: trust.settledBefore)
-            laneRow.tend(by: now)
+            tendSettled(now: now)
         }
         guard let next = page.next else { return endRepairPass(isWhole: true, now: now) }
         if repairs.isFull || trust.generation == nil { return trust.pausePass(after: next, now: now) }
@@ -105,7 +104,7 @@ extension Core {
     package mutating func heard(
         token: String, _ counters: [CounterState], now: Instant, into actions: inout [Action]
     ) {
-        guard token == trust.token else { return }
+        guard token == trust.token else { return trust.heard(foreign: token, now: now) }
         statistics.countersHeard += Int64(counters.count)
         var contested: [CounterState] = []
         for counter in counters {

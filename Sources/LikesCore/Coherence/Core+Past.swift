@@ -11,7 +11,8 @@ extension Core {
         var request = VerifyRequest(new: nil)
         if let unfit, let history = past.history {
             request.new = VerifyRequest.New(
-                database: history, era: past.era, token: Self.token(jitter.next()), since: past.since, instead: unfit)
+                database: history, era: past.era, token: Self.token(jitter.next()), snapshot: past.snapshot,
+                instead: unfit)
             repairs.beginVerifying()
         }
         actions.append(.verify(calls.begin(.verify(request), now: now), request))
@@ -37,9 +38,11 @@ extension Core {
         let isMade = found.token == request.new?.token
         repairs.verified(isNew: isMade)
         if found.era > past.era, past.history != nil || past.era > 0 {
-            let text = "another host found that the database went back: what is cached is dropped"
+            let text = "another host has begun era \(found.era) of what is cached: what this one had is dropped"
             say(.past, .warning, text, now: now, into: &actions)
             forgetPast(now: now)
+            // What this host misses from now on was lost in what that host has found.
+            laneRow.forgetCommitted()
         }
         past.join(era: found.era)
         past.use(found)
@@ -47,6 +50,7 @@ extension Core {
         if isOutdated { repairs.forgetTold() }
         if found.token != trust.token {
             recent.forgetTold()
+            laneRow.settled = nil
             say(.past, .notice, "Redis' counters are of generation \(found.token)", now: now, into: &actions)
         }
         redis.proved()
@@ -71,7 +75,7 @@ extension Core {
         laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
         let request = SurveyRequest(
             lane: laneRow.lane, generation: trust.generation?.token ?? "", server: trust.generation?.server ?? "",
-            since: trust.generation?.since ?? 0, beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
+            snapshot: trust.generation?.snapshot ?? .unknown, beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
         actions.append(.survey(calls.begin(.survey(request), now: now), request))
     }
 
@@ -89,9 +93,13 @@ extension Core {
         let isSame = past.history == survey.history
         learn(survey.history, of: .lane, now: now, into: &actions)
         guard lane.isUp else { return }
-        if isSame, !isKept {
+        guard isSame else {
+            // What the connection learnt of the tables, it learnt of others.
+            return giveUp(.lane, .unreachable("the tables are others now"), now: now, into: &actions)
+        }
+        if !isKept {
             goBack("it lacks what this host wrote", now: now, into: &actions)
-        } else if isSame, survey.since < request.since, safeguards.generationCheck {
+        } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {
             // Of repairs it would be said that they are older than the data.
             goBack("Redis' data is of later transactions", now: now, into: &actions)
         } else if let reason = past.owedReason {
@@ -112,16 +120,20 @@ extension Core {
             trust.agree()
             return
         }
+        past.noteStrays(survey.strayed, generation)
         switch trust.compare(survey, era: past.era, now: now) {
         case .agreed:
+            tendSettled(now: now)
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.
             let latest = max(survey.latest, past.latestUsed)
-            let cameBack = latest > generation.since && latest <= survey.since
+            let cameBack = latest > generation.snapshot.least && latest <= survey.snapshot.least
             // One wrote something to the Redis that it used before, after the others had begun to fill this one.
-            let hasStrayed = survey.strayed > past.strayed
-            guard cameBack || hasStrayed else { return }
-            past.strayed = max(past.strayed, survey.strayed)
+            guard let moment = cameBack ? now : past.strayEraAt(now: now) else { return }
+            guard moment <= now else {
+                laneRow.surveyAt = min(laneRow.surveyAt, moment)
+                return
+            }
             let text = "hosts have just used another Redis: what is cached is dropped"
             say(.past, .warning, text, now: now, into: &actions)
             beginEra(now: now, into: &actions)
@@ -137,7 +149,9 @@ extension Core {
         case .settled(let era):
             say(.past, .notice, "all hosts use one Redis again", now: now, into: &actions)
             // What it has is from when others did not write to it, unless another host has thrown it away already.
-            if past.era == era { beginEra(now: now, into: &actions) }
+            if past.era == era || past.strayEraAt(now: now) != nil { return beginEra(now: now, into: &actions) }
+            // Meanwhile batches have noted in `cache_repairs` alone what they changed.
+            trust.doubt(now: now)
         }
     }
 
@@ -161,14 +175,17 @@ extension Core {
         if known.isAhead(of: history) {
             return refuse(history, newest: known, of: backend, now: now, into: &actions)
         }
-        let text = "PostgreSQL has another past than before: what is cached of the old one is dropped"
+        let isServersPast = known.system != history.system || known.timeline != history.timeline
+        let what = isServersPast ? "PostgreSQL has another past" : "likesd's tables are others (restored or rewritten)"
+        let text = "\(what) than before: what was cached is dropped"
         say(.past, .warning, text, now: now, into: &actions)
         past.adopt(history)
         forgetPast(now: now)
+        laneRow.forgetCommitted()
         reverify(now: now, into: &actions)
         let other: Backend = backend == .lane ? .reader : .lane
         if self[other].isUp {
-            giveUp(other, .unreachable("the database is another one now"), now: now, into: &actions)
+            giveUp(other, .unreachable("the tables are others now"), now: now, into: &actions)
         }
     }
 
@@ -213,7 +230,7 @@ extension Core {
         let failure = BackendFailure.unreachable(
             "another database's likesd uses the same database of Redis",
             next: "give each its own in REDIS_URL, as in redis://HOST/1; or, where the other one is gone, delete "
-                + "likesd:generation in Redis and restart likesd")
+                + "likesd:generation in Redis")
         giveUp(.redis, failure, now: now, into: &actions)
         redis.hold(until: now.adding(ms: Limits.foreignHoldMs))
     }
@@ -235,6 +252,7 @@ extension Core {
     }
 
     private mutating func beginEra(now: Instant, into actions: inout [Action]) {
+        statistics.erasBegun += 1
         past.beginEra(now: now)
         forgetPast(now: now)
         disownGeneration(now: now, into: &actions)

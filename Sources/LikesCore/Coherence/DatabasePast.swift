@@ -9,22 +9,22 @@ struct DatabasePast {
     var owedReason: String?
     /// When this host last found that out by itself.
     private var eraBegunAt: Instant?
-    /// The last transaction for whose sake an era was begun since it was to be written to another Redis.
-    var strayed: Int64 = 0
+    /// Transactions that are known to have been written to another Redis, and for which no era has begun yet.
+    private var strayed: Set<Int64> = []
     /// Of the last survey.
-    private(set) var since: Int64 = 0
-    /// `Generation.since` of the latest data in Redis that this host has used, whether or not a survey has told others
-    /// of it.
+    private(set) var snapshot = DatabaseSnapshot.unknown
+    /// The least transaction in `Generation.snapshot` of the latest data in Redis that this host has used, whether or
+    /// not a survey has told others of it.
     private(set) var latestUsed: Int64 = 0
 
     mutating func adopt(_ history: DatabaseHistory) { self.history = history }
 
-    mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.since) }
+    mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.snapshot.least) }
 
     /// Data of a past that is over is not used again.
     mutating func forgetUsed() { latestUsed = 0 }
 
-    mutating func survey(_ survey: Survey) { since = survey.since }
+    mutating func survey(_ survey: Survey) { snapshot = survey.snapshot }
 
     /// Whether this host did not find that out just before.
     func mayBeginEra(now: Instant) -> Bool {
@@ -34,9 +34,26 @@ struct DatabasePast {
     mutating func beginEra(now: Instant) {
         eraBegunAt = now
         owedReason = nil
+        strayed = []
         era = min(era + 1, Limits.eraMax)
     }
 
     /// All hosts are in this one, or will be.
-    mutating func join(era: Int64) { self.era = max(self.era, era) }
+    mutating func join(era: Int64) {
+        guard era > self.era else { return }
+        self.era = era
+        owedReason = nil
+    }
+
+    /// What a survey found to have been written to another Redis. What had ended when the present data was made is in
+    /// it: another host made it for the sake of these.
+    mutating func noteStrays(_ found: [Int64], _ generation: Generation) {
+        strayed = strayed.union(found).filter { !generation.snapshot.hasEnded($0) }
+    }
+
+    /// When an era is to begin for what was written to another Redis: not right after another one, since a host may go
+    /// on writing there. nil: nothing was.
+    func strayEraAt(now: Instant) -> Instant? {
+        strayed.isEmpty ? nil : eraBegunAt?.adding(ms: Limits.eraMsMin) ?? now
+    }
 }

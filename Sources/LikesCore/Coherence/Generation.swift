@@ -7,37 +7,40 @@ package struct Generation: Hashable, Sendable {
     package var database: DatabaseHistory
     /// How often what was cached was found to be of a past that is over, although nothing else in here said so.
     package var era: Int64
-    /// The transactions below this one had ended before it was made: what they changed is in every counter of it. 0:
-    /// not known.
-    package var since: Int64
+    /// The transactions that had ended before it was made: what they changed is in every counter of it.
+    package var snapshot: DatabaseSnapshot
     /// Begins the version of each of its counters; no spaces, no colons.
     package var token: String
 
-    package init(server: String, database: DatabaseHistory, era: Int64 = 0, since: Int64 = 0, token: String) {
+    package init(
+        server: String, database: DatabaseHistory, era: Int64 = 0, snapshot: DatabaseSnapshot = .unknown, token: String
+    ) {
         self.server = server
         self.database = database
         self.era = era
-        self.since = since
+        self.snapshot = snapshot
         self.token = token
     }
 
     /// As it stands in Redis.
-    package var marker: String { "\(server) \(Self.word(database)) \(era) \(since) \(token)" }
+    package var marker: String { "\(server) \(Self.word(database)) \(era) \(snapshot.text) \(token)" }
 
     /// nil: not a marker as a host of likesd's writes it.
     package init?(marker: String) {
         let words = marker.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 5, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]),
-            (0...Limits.eraMax).contains(era), let since = Int64(words[3]), since >= 0
+            (0...Limits.eraMax).contains(era), let snapshot = DatabaseSnapshot(words[3])
         else { return nil }
         let parts = words[1].split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let timeline = Int64(parts[1]), timeline >= 0 else {
+        guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let timeline = Int64(parts[1]),
+            (0...Limits.timelineMax).contains(timeline)
+        else {
             return nil
         }
         server = String(words[0])
         database = DatabaseHistory(system: String(parts[0]), timeline: timeline, tables: String(parts[2]))
         self.era = era
-        self.since = since
+        self.snapshot = snapshot
         token = String(words[4])
         // Scripts hold the very bytes against what they find.
         guard marker.utf8.elementsEqual(self.marker.utf8) else { return nil }

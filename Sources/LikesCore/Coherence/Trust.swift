@@ -16,9 +16,7 @@ struct Trust {
     private var verifiedAt: Instant
     /// When another host was first seen to name other data since; it is to name it again.
     private var strangeSince: Instant?
-    /// Another database's marker that was found instead of this one's, on which server, and whether this host has put
-    /// its own there since.
-    private var foreign: (database: DatabaseHistory, server: String, at: Instant, isReplaced: Bool)?
+    private var foreign: ForeignMarker?
     /// The token of the last generation, by which messages are told from those of another.
     private(set) var token: String?
 
@@ -39,15 +37,15 @@ struct Trust {
 
     /// Rows of `cache_repairs` that earlier transactions than this noted need no repair: what they say was committed
     /// before the first counter of this generation was read from PostgreSQL. 0: unknown.
-    var settledBefore: Int64 { generation?.since ?? 0 }
+    var settledBefore: Int64 { generation?.snapshot.least ?? 0 }
 
     /// `isMade`: by this host, just now. `knowsMore`: what was known to be missing before is known still, so that only
     /// what was noted since is new.
     mutating func verified(_ generation: Generation, isMade: Bool = false, knowsMore: Bool, now: Instant) {
-        if let found = foreign, found.database.isSameDatabase(generation.database) {
+        if let found = foreign, found.generation.database.isSameDatabase(generation.database) {
             // It was this host that was behind.
             foreign = nil
-        } else if isMade, foreign?.server == generation.server {
+        } else if isMade, foreign?.generation.server == generation.server {
             foreign?.isReplaced = true
         }
         self.generation = generation
@@ -127,13 +125,17 @@ struct Trust {
     /// Another database's marker was found. Whether it was found on that server before, in the time that is
     /// remembered, and has come back although this host has made its own there.
     mutating func isBack(_ found: Generation, now: Instant) -> Bool {
-        let known = foreign.flatMap {
-            $0.database.isSameDatabase(found.database) && $0.server == found.server
-                && now.ms(since: $0.at) < Limits.foreignMemoryMs ? $0 : nil
-        }
+        let known = foreign.flatMap { $0.isRemembered(now: now) && $0.isOfTheHosts(of: found) ? $0 : nil }
         let isBack = known?.isReplaced ?? false
-        foreign = (found.database, found.server, now, isBack)
+        let isSilent = known?.generation.token == found.token
+        foreign = ForeignMarker(
+            generation: found, livedAt: isSilent ? known?.livedAt ?? now : now, isReplaced: isBack)
         return isBack
+    }
+
+    /// A host that uses this data wrote to Redis.
+    mutating func heard(foreign token: String, now: Instant) {
+        if foreign?.generation.token == token { foreign?.livedAt = now }
     }
 
     /// What others use is this host's as well, or does not matter.
@@ -191,6 +193,21 @@ struct Trust {
         if pass?.pausedAt != nil { pass = nil }
         history = RepairPassHistory()
         nextPassAt = now
+    }
+}
+
+/// Another database's marker that was found instead of this one's.
+private struct ForeignMarker {
+    var generation: Generation
+    /// When something last spoke for hosts that use it: it was made, or they were heard to write.
+    var livedAt: Instant
+    /// This host has put its own there since.
+    var isReplaced: Bool
+
+    func isRemembered(now: Instant) -> Bool { now.ms(since: livedAt) < Limits.foreignMemoryMs }
+
+    func isOfTheHosts(of other: Generation) -> Bool {
+        generation.database.isSameDatabase(other.database) && generation.server == other.server
     }
 }
 

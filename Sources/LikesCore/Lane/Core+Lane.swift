@@ -77,15 +77,18 @@ extension Core {
     /// The lane is another's: the call did nothing.
     package mutating func fencedOff(_ call: CallID, now: Instant, into actions: inout [Action]) {
         guard let given = calls.end(call) else { return }
-        laneRow.epoch = nil
         statistics.lanesFencedOff += 1
-        let text = "this host was taken for dead and its lane closed: opening it again"
+        let text = "this host's lane was closed: the host was taken for dead, or the tables were restored"
         say(.lane, .notice, text, now: now, into: &actions)
         switch given {
         case .commit(let sent): requeue(sent)
         case .tend(let request): tendingFailed(request, now: now)
         default: preconditionFailure("only commit and tend are fenced")
         }
+        // They may be others than those of which the connections have learnt.
+        let failure = BackendFailure.unreachable("the lane is to be opened again")
+        giveUp(.lane, failure, now: now, into: &actions)
+        if reader.isUp { giveUp(.reader, failure, now: now, into: &actions) }
     }
 
     /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the
@@ -117,7 +120,7 @@ extension Core {
         let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
             fence: fence, repairs: told, mended: repairs.takeMended(max: limits.tendItemsMax),
-            journal: takeJournal(with: []), settled: laneRow.settled)
+            journal: takeJournal(with: []), settled: mayStrikeSettled ? laneRow.settled : nil)
         laneRow.tendAt = nil
         laneRow.isTended = true
         actions.append(.tend(calls.begin(.tend(request), now: now), request))
@@ -140,7 +143,16 @@ extension Core {
         repairs.told(request.repairs, isKept: isKept)
         if !isKept, !request.repairs.isEmpty { trust.doubt(now: now) }
         noteLaneWritten(journal: request.journal, now: now)
-        if repairs.mendedCount > 0 || laneRow.settled != nil { laneRow.tend(by: now) }
+        if repairs.mendedCount > 0 { laneRow.tend(by: now) }
+        tendSettled(now: now)
+    }
+
+    /// Settled repairs are known, and it is written down that this data is used: until then who goes back to an older
+    /// one needs them.
+    private var mayStrikeSettled: Bool { laneRow.settled != nil && trust.isAgreed }
+
+    mutating func tendSettled(now: Instant) {
+        if mayStrikeSettled { laneRow.tend(by: now) }
     }
 
     mutating func tendingFailed(_ request: TendRequest, now: Instant) {
@@ -156,7 +168,7 @@ extension Core {
         laneRow.hasJournal = !journal.isEmpty
         laneRow.tendAt = journal.isEmpty ? nil : now.adding(ms: Limits.laneTendMs)
         // Batch after batch must not put off what is not in it.
-        guard repairs.mendedCount > 0 || laneRow.settled != nil || laneRow.isBehind else { return }
+        guard repairs.mendedCount > 0 || mayStrikeSettled || laneRow.isBehind else { return }
         laneRow.tend(by: due ?? now.adding(ms: Limits.mendedWaitMs))
     }
 

@@ -175,6 +175,7 @@ extension Core {
         into actions: inout [Action]
     ) {
         holdAgainstKnown(counters, permit, now: now, into: &actions)
+        guard permit.era == past.era else { return }
         var news: [Item: CounterState] = [:]
         for (place, counter) in counters.enumerated() {
             if isOffered(place), newestKnown(counter.item)?.0 != counter { news[counter.item] = counter }

@@ -86,6 +86,7 @@ extension Core {
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
                     ("databases_gone_back", String(s.databasesGoneBack)),
                     ("redis_disputes", String(s.redisDisputes)),
+                    ("eras_begun", String(s.erasBegun)),
                 ]
             ),
             (

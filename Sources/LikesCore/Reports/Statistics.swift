@@ -47,6 +47,8 @@ struct Statistics {
     var databasesGoneBack: Int64 = 0
     /// Times hosts were found to use two Redis.
     var redisDisputes: Int64 = 0
+    /// How often this host found that what is cached is to be dropped, by all hosts.
+    var erasBegun: Int64 = 0
     var countersHeard: Int64 = 0
     var redisErrors: Int64 = 0
     /// Counters read from PostgreSQL that were not put into Redis, because it had not taken the ones before yet.

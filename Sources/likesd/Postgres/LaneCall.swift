@@ -54,9 +54,11 @@ enum LaneCall {
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
             parameters.append(text: request.server)
-            parameters.append(bigint: request.since)
+            parameters.append(bigint: request.snapshot.least)
             parameters.append(bigint: request.beat)
             parameters.append(bigint: request.freshMs)
+            parameters.append(bigint: request.snapshot.next)
+            parameters.append(bigints: request.snapshot.running) { $0 }
         case .misfits: return
         }
     }
@@ -87,15 +89,15 @@ enum LaneCall {
     }
 
     private static func survey(_ result: borrowing StatementResult) throws(Misfit) -> Survey {
-        Survey(
+        guard let snapshot = DatabaseSnapshot(result.text(0, 4)) else { throw Misfit("a snapshot that is none") }
+        return Survey(
             lanesRetired: Int(try result.integer(0, 0, as: Int64.self)),
             history: DatabaseHistory(
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
-            since: try result.integer(0, 4, as: Int64.self),
-            generations: words(result.text(0, 5)), freshGenerations: words(result.text(0, 6)),
-            latest: try result.integer(0, 7, as: Int64.self), strayed: try result.integer(0, 8, as: Int64.self),
-            beat: try result.integer(0, 9, as: Int64.self))
+            snapshot: snapshot, generations: words(result.text(0, 5)), freshGenerations: words(result.text(0, 6)),
+            latest: try result.integer(0, 7, as: Int64.self),
+            strayed: words(result.text(0, 8)).compactMap { Int64($0) }, beat: try result.integer(0, 9, as: Int64.self))
     }
 
     private static func words(_ text: String) -> [String] {

@@ -183,27 +183,33 @@ enum LaneStatements {
         HAVING count(*) > 0
         """
 
-    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the server that has it;
-    /// $4: the transaction since which that data holds; $5: the number of this sign of life; $6: how old others' may be
-    /// in milliseconds to be fresh. Says that the host lives;
+    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the server that has
+    /// it; $4, $7, $8: of that data's snapshot the least transaction that ran, the next one, and all that ran; $5: the
+    /// number of this sign of life; $6: how old others' may be in milliseconds to be fresh. Says that the host lives;
     /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and
-    /// notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are at
-    /// are passed over: they are found again.
+    /// notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are
+    /// at are passed over: they are found again.
     ///
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.
     ///
-    /// A sign of life that comes late, from a connection that was given up, is none any more: it would say what was.
+    /// A sign of life that comes late, from a connection that was given up, is none any more: it would say what was. A
+    /// transaction that is still to come is of a past that is over, and not kept.
+    ///
+    /// What another living host writes to another server is a dispute, or that host finds its own row when it comes to
+    /// this one. Lanes are looked up by key: as in a batch, no more dead versions are passed than one lane can have.
     ///
     /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
-    /// least transaction that still runs; the tokens of other living hosts, parted by spaces; those of them with a
-    /// fresh sign of life; the greatest transaction since which data holds that any host has used; the greatest since
-    /// $4 that was to be written to another server, 0 for none; and the sign of life that was there before this one, -1
-    /// for none.
+    /// transactions that have ended; the tokens of other living hosts, parted by spaces; those of them with a fresh
+    /// sign of life; the greatest $4 of data that any host has used; transactions that were to be written to another
+    /// server and had not ended by that snapshot, parted by spaces; and the sign of life that was there before this
+    /// one, -1 for none.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
-            VALUES ($1::bigint, $2::text, $4::bigint, $5::bigint)
+            SELECT $1::bigint, $2::text,
+                CASE WHEN $4::bigint <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint THEN $4 ELSE 0 END,
+                $5::bigint
             ON CONFLICT (lane) DO UPDATE SET
                 generation = excluded.generation, since = greatest(present.since, excluded.since),
                 beat = excluded.beat, seen_at = now()
@@ -251,15 +257,26 @@ enum LaneStatements {
             GROUP BY generation
             ORDER BY max(seen_at) DESC
             LIMIT \(Limits.generationsPerSurvey)
+        ), strays AS (
+            SELECT found.written_by
+            FROM likesd_hosts AS other
+            CROSS JOIN LATERAL (
+                SELECT written_by FROM lanes
+                WHERE lanes.lane = other.lane AND server NOT IN ('', $3)
+                    AND written_by >= ($4::bigint)::text::xid8
+                    AND (written_by >= ($7::bigint)::text::xid8 OR written_by::text::bigint = ANY ($8::bigint[]))
+                    AND written_by < pg_snapshot_xmax(pg_current_snapshot())
+                OFFSET 0) AS found
+            WHERE $3::text <> ''
+                AND (other.lane = $1 OR other.seen_at < now() - interval '\(Limits.straySilentMs) ms')
+            LIMIT \(Limits.straysPerSurvey)
         )
         SELECT (SELECT count(*) FROM retired), \(PostgresIdentity.columns),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM others),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM others
                 WHERE seen_at >= now() - $6::bigint * interval '1 ms'),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
-            (SELECT coalesce(max(written_by::text::bigint), 0) FROM lanes
-                WHERE $3::text <> '' AND server NOT IN ('', $3) AND written_by >= ($4::bigint)::text::xid8
-                    AND written_by < pg_snapshot_xmax(pg_current_snapshot())),
+            (SELECT coalesce(string_agg(written_by::text, ' '), '') FROM strays),
             coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1)
         """
 }

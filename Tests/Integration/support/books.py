@@ -62,7 +62,7 @@ class Books:
     def token(self):
         """The generation's token: the daemon's own where one has been here."""
         if not self.cache.exists("likesd:generation"):
-            self.cache.set("likesd:generation", f"run:repl 1:1:0 0 0 {TOKEN}")
+            self.cache.set("likesd:generation", f"run:repl 1:1:0 0 0:0: {TOKEN}")
         return self.cache.get("likesd:generation").split(" ")[-1]
 
     def put_cached(self, item, count, version):

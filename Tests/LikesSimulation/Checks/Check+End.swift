@@ -49,6 +49,8 @@ extension Simulation {
     private func checkAlarms() {
         guard databases.count == 1 else { return }
         let isSplit = plan.faults.contains { $0.kind == .redisSplit }
+        // A batch that was on its way meanwhile was meant for the server from before.
+        let isMoved = plan.faults.contains { $0.kind.changesRedis }
         for (number, host) in hosts.enumerated() {
             guard let alarms = host.process?.core.alarms else { continue }
             if alarms.databasesGoneBack > 0, databases[0].jumps == 0 {
@@ -56,6 +58,9 @@ extension Simulation {
             }
             if alarms.redisDisputes > 0, !isSplit {
                 fail(Violation(.alarms, "host \(number) says that others use another Redis, which they do not"))
+            }
+            if alarms.erasBegun > 0, databases[0].jumps == 0, !isMoved {
+                fail(Violation(.alarms, "host \(number) had all drop what is cached, for nothing"))
             }
         }
     }

@@ -12,6 +12,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     case postgresSchema, postgresRetryable, postgresFull
     /// The synchronous standby is out of reach: commits wait for it, and waits are cancelled.
     case postgresStandbyLost
+    /// Somebody else's transaction has written something and stays open.
+    case postgresLongTransaction
     /// Goes back to what it held before: a dump restored in place, into new tables or into the same ones; the data
     /// directory of a snapshot put back while it was down.
     case postgresRestored, postgresReloaded, postgresWentBack
@@ -44,6 +46,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .subscriberSilent, .subscriberReset: (0, 0)
         case .postgresCrash, .postgresFailsOver, .postgresWentBack: (20, 12_000)
         case .postgresStandbyLost: (50, 12_000)
+        case .postgresLongTransaction: (1_000, 60_000)
         case .postgresHang, .postgresHangsOne: (20, 12_000)
         case .postgresReadOnly, .postgresSchema, .postgresFull: (50, 10_000)
         case .postgresRetryable: (500, 20_000)
@@ -55,6 +58,14 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     /// The host it strikes does not hear what others change.
     var silencesOthers: Bool { self == .subscriberSilent || self == .subscriberReset }
 
+    /// Redis is another server afterwards, or another life of it.
+    var changesRedis: Bool {
+        switch self {
+        case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisSplit: true
+        default: false
+        }
+    }
+
     /// What it may make stale, and how much.
     var scope: Trouble.Scope {
         switch self {
@@ -65,7 +76,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
             .redisScriptsLost, .redisSplit, .databasesShareRedis, .hostKilled, .hostPaused, .hostStopped:
             .repairs
         case .postgresRestored, .postgresReloaded: .past
-        case .redisEvicts: .evictions
+        case .redisEvicts, .postgresLongTransaction: .evictions
         case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
             .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
             .postgresFrozen, .postgresStandbyLost, .postgresWentBack:

@@ -58,6 +58,7 @@ extension Simulation {
         case .postgresCrash: postgres.crash(until: until, isRecovered: true)
         case .postgresFailsOver: postgres.failOver(until: until)
         case .postgresStandbyLost: postgres.loseStandby(until: until)
+        case .postgresLongTransaction: postgres.beginLongTransaction(until: until)
         case .postgresRestored: postgres.restore(intoNewTables: true)
         case .postgresReloaded: postgres.restore(intoNewTables: false)
         case .postgresWentBack:

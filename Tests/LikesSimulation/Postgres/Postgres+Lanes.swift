@@ -49,7 +49,8 @@ extension Postgres {
     private func note(_ request: SurveyRequest) {
         let place = state.hosts.firstIndex { $0.lane == request.lane }
         if let place, state.hosts[place].beat >= request.beat { return }
-        let since = max(place.map { state.hosts[$0].since } ?? 0, request.since)
+        let least = request.snapshot.least
+        let since = max(place.map { state.hosts[$0].since } ?? 0, least <= snapshot.least ? least : 0)
         let record = HostRecord(
             lane: request.lane, generation: request.generation, since: since, beat: request.beat,
             seenAt: scheduler.now)
@@ -155,7 +156,7 @@ extension Postgres {
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
             let survey = Survey(
-                lanesRetired: retired.count, history: history, since: horizon,
+                lanesRetired: retired.count, history: history, snapshot: snapshot,
                 generations: Set(others.map(\.generation)).sorted(),
                 freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest,
                 strayed: strayed(request), beat: beat)
@@ -163,16 +164,20 @@ extension Postgres {
         }
     }
 
-    private func strayed(_ request: SurveyRequest) -> Int64 {
-        guard !request.server.isEmpty else { return 0 }
-        let others = state.lanes.filter { !$0.server.isEmpty && $0.server != request.server }
-        return others.map(\.writtenBy).filter { $0 >= request.since }.max() ?? 0
+    private func strayed(_ request: SurveyRequest) -> [Int64] {
+        guard !request.server.isEmpty else { return [] }
+        let silent = state.hosts.filter { $0.lane == request.lane || scheduler.now - $0.seenAt > Postgres.straySilent }
+        return state.lanes.filter { lane in
+            !lane.server.isEmpty && lane.server != request.server && silent.contains { $0.lane == lane.lane }
+                && !request.snapshot.hasEnded(lane.writtenBy)
+        }.map(\.writtenBy)
     }
 
     private func isSilent(_ record: HostRecord) -> Bool { scheduler.now - record.seenAt > Postgres.hostSilent }
 
     /// As the real statement has it.
     static let hostSilent: Micros = .seconds(15)
+    private static let straySilent: Micros = .ms(Limits.straySilentMs)
 
     private func upserts(of items: [Int]) -> [(item: Int, version: Int64)] {
         Set(items).sorted().compactMap { item in

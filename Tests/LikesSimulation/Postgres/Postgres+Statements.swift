@@ -57,7 +57,7 @@ extension Postgres {
                 return RepairCursor(notedBy: notedBy, typeNumber: typeNumber, itemID: itemID)
             }
         }
-        return RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
+        return RepairRows(rows: rows, next: next, horizon: snapshot.least, hasSettled: hasSettled)
     }
 
     // MARK: Indexes

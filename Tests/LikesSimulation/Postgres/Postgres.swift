@@ -40,6 +40,8 @@ package final class Postgres {
     package var fullUntil: Micros = 0
     package var retryableUntil: Micros = 0
     var standbyLostUntil: Micros = 0
+    /// Somebody else's.
+    private var longTransaction: (number: Int64, until: Micros)?
     /// What the standby had when it was lost.
     var standby: PostgresState?
     /// How often it went back.
@@ -236,8 +238,13 @@ package final class Postgres {
         release(session)
     }
 
-    /// The least transaction that is still running, or the next one.
-    var horizon: Int64 { sessions.values.compactMap { $0.statement?.transaction }.min() ?? state.lastTransaction + 1 }
+    var snapshot: DatabaseSnapshot {
+        var running = sessions.values.compactMap { $0.statement?.transaction }
+        if let long = longTransaction, scheduler.now < long.until { running.append(long.number) }
+        running.sort()
+        let next = state.lastTransaction + 1
+        return DatabaseSnapshot(least: running.first ?? next, next: next, running: running)
+    }
 
     // MARK: What is committed
 
@@ -272,6 +279,11 @@ package final class Postgres {
 
     // MARK: Faults
 
+    package func beginLongTransaction(until: Micros) {
+        state.lastTransaction += 1
+        longTransaction = (state.lastTransaction, until)
+    }
+
     /// Everything not committed is lost, every connection with it. `isRecovered`: by this server, which has what it
     /// flushed.
     package func crash(until: Micros, isRecovered: Bool = true) {
@@ -282,6 +294,7 @@ package final class Postgres {
         sessions = [:]
         holders = [:]
         downUntil = until
+        longTransaction = nil
     }
 
     /// A backend process is ended at whatever it does.

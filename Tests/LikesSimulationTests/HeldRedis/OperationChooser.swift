@@ -91,7 +91,8 @@ struct OperationChooser {
             generations.count - 1 - (chance.hits(percent: 20) ? chance.below(generations.count) : 0)]
         let new = VerifyRequest.New(
             database: database(), era: found.era + (chance.hits(percent: 5) ? 1 : 0), token: token(),
-            since: Int64(chance.below(1_000)), instead: chance.hits(percent: 20) ? "" : found.marker)
+            snapshot: DatabaseSnapshot(least: Int64(chance.below(1_000))),
+            instead: chance.hits(percent: 20) ? "" : found.marker)
         return calling(.verify(nextCall(), VerifyRequest(new: chance.hits(percent: 30) ? nil : new)))
     }
 
