@@ -57,12 +57,15 @@ package struct Survey: Equatable, Sendable {
     /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed to
     /// write them to another server: the last of each lane, no more than `Limits.straysPerSurvey`.
     package var strayed: [Int64]
+    /// Whether `item_types` gives the configured types the numbers that the connection has learnt.
+    package var knowsTypes: Bool
     /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
     /// unless the database does.
     package var beat: Int64
     package init(
         lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, generations: [String],
-        freshGenerations: [String], latest: Int64, strayed: [Int64] = [], beat: Int64
+        freshGenerations: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
+        beat: Int64
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
@@ -71,6 +74,7 @@ package struct Survey: Equatable, Sendable {
         self.freshGenerations = freshGenerations
         self.latest = latest
         self.strayed = strayed
+        self.knowsTypes = knowsTypes
         self.beat = beat
     }
 }

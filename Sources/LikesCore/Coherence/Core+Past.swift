@@ -97,6 +97,13 @@ extension Core {
             // What the connection learnt of the tables, it learnt of others.
             return giveUp(.lane, .unreachable("the tables are others now"), now: now, into: &actions)
         }
+        guard survey.knowsTypes else {
+            let failure = BackendFailure.unreachable("item_types has other numbers than before")
+            goBack("item types have other numbers", now: now, into: &actions)
+            giveUp(.lane, failure, now: now, into: &actions)
+            if reader.isUp { giveUp(.reader, failure, now: now, into: &actions) }
+            return
+        }
         if !isKept {
             goBack("it lacks what this host wrote", now: now, into: &actions)
         } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {

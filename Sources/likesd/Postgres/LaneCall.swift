@@ -83,12 +83,14 @@ enum LaneCall {
             return .tended(settledUpTo: result.isNull(0, 1) ? nil : try result.integer(0, 1, as: Int64.self))
         case .survey:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
-            return .surveyed(try LaneCall.survey(result))
+            return .surveyed(try LaneCall.survey(result, types: types))
         case .misfits: return .misfits(result.misfits)
         }
     }
 
-    private static func survey(_ result: borrowing StatementResult) throws(Misfit) -> Survey {
+    private static func survey(
+        _ result: borrowing StatementResult, types: TypeNumbers
+    ) throws(Misfit) -> Survey {
         guard let snapshot = DatabaseSnapshot(result.text(0, 4)) else { throw Misfit("a snapshot that is none") }
         return Survey(
             lanesRetired: Int(try result.integer(0, 0, as: Int64.self)),
@@ -97,7 +99,8 @@ enum LaneCall {
                 timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
             snapshot: snapshot, generations: words(result.text(0, 5)), freshGenerations: words(result.text(0, 6)),
             latest: try result.integer(0, 7, as: Int64.self),
-            strayed: words(result.text(0, 8)).compactMap { Int64($0) }, beat: try result.integer(0, 9, as: Int64.self))
+            strayed: words(result.text(0, 8)).compactMap { Int64($0) },
+            knowsTypes: types.agree(words(result.text(0, 10))), beat: try result.integer(0, 9, as: Int64.self))
     }
 
     private static func words(_ text: String) -> [String] {

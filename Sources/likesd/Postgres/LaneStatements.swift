@@ -202,8 +202,8 @@ enum LaneStatements {
     /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
     /// transactions that have ended; the tokens of other living hosts, parted by spaces; those of them with a fresh
     /// sign of life; the greatest $4 of data that any host has used; transactions that were to be written to another
-    /// server and had not ended by that snapshot, parted by spaces; and the sign of life that was there before this
-    /// one, -1 for none.
+    /// server and had not ended by that snapshot, parted by spaces; the sign of life that was there before this one,
+    /// -1 for none; and the item types, as in `post=1`, parted by spaces.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
@@ -277,6 +277,7 @@ enum LaneStatements {
                 WHERE seen_at >= now() - $6::bigint * interval '1 ms'),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
             (SELECT coalesce(string_agg(written_by::text, ' '), '') FROM strays),
-            coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1)
+            coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1),
+            (SELECT coalesce(string_agg(name || '=' || id, ' '), '') FROM item_types)
         """
 }

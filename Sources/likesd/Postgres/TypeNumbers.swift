@@ -5,6 +5,7 @@ struct TypeNumbers {
     /// No row has it: an item of a type that is not in the table yet was never liked.
     static let missing: Int16 = -1
 
+    private let names: [String]
     private let numbers: [Int16]
     private let places: [Int16: UInt8]
 
@@ -12,12 +13,18 @@ struct TypeNumbers {
     init(types: ItemTypes, rows: [(number: Int16, name: String)]) {
         var byName: [String: Int16] = [:]
         for row in rows { byName[row.name] = row.number }
-        numbers = types.names.map { byName[$0] ?? TypeNumbers.missing }
+        names = types.names
+        numbers = names.map { byName[$0] ?? TypeNumbers.missing }
         var places: [Int16: UInt8] = [:]
         for (place, number) in numbers.enumerated() where number != TypeNumbers.missing {
             places[number] = UInt8(place)
         }
         self.places = places
+    }
+
+    /// Whether the table's rows, as in `post=1`, give these types the same numbers still.
+    func agree(_ rows: [String]) -> Bool {
+        Set(rows).isSuperset(of: zip(names, numbers).map { "\($0)=\($1)" })
     }
 
     var isComplete: Bool { !numbers.contains(TypeNumbers.missing) }

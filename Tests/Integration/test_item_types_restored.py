@@ -1,0 +1,62 @@
+"""The numbers of item types after a restore: hosts learn them on connecting, and tables change under them."""
+
+import pytest
+from support.database import drift
+from support.waiting import eventually
+from test_restores import postgres_program
+
+TYPES = "post,reel,comment"
+
+
+def types(*further):
+    return {"ITEM_TYPES": ",".join([TYPES, *further])}
+
+
+def likes_by_type(sql):
+    return dict(
+        sql.execute(
+            "SELECT name, count(*) FROM user_likes JOIN item_types ON item_types.id = item_type GROUP BY name"
+        ).fetchall()
+    )
+
+
+@pytest.mark.parametrize("second", [("story",), ("story", "video")])
+def test_a_restore_without_a_type_never_mixes_it_up_with_another(
+    start_daemon, own_postgres, own_redis, number, place, second
+):
+    """The type came after the dump. What is liked as one before the restore is never another one after it."""
+    first = start_daemon(own_postgres, own_redis)
+    assert first.call("LIKE", number(), "post:1") == [1, 1]
+    dump = place / "likes.dump"
+    postgres_program("pg_dump", "-Fc", "-f", dump, own_postgres.url())
+    videos = start_daemon(own_postgres, own_redis, **types("video"))
+    assert videos.call("LIKE", number(), "video:7") == [1, 1]
+    postgres_program("pg_restore", "--clean", "--if-exists", "--single-transaction", "-d", own_postgres.url(), dump)
+    stories = start_daemon(own_postgres, own_redis, **types(*second))
+    eventually(lambda: videos.call("LIKE", number(), "video:7") == [1, 1], "the restored tables to take likes")
+    assert stories.call("COUNT", "story:7") == 0
+    assert stories.call("LIKE", number(), "story:7") == [1, 1]
+    assert videos.call("LIKE", number(), "video:7") == [1, 2]
+    with own_postgres.connect() as sql:
+        assert drift(sql) == []
+        assert likes_by_type(sql) == {"post": 1, "video": 2, "story": 1}
+
+
+def test_other_numbers_of_types_are_noticed_while_running(start_daemon, own_postgres, own_redis, number):
+    """Somebody filled item_types anew, in another order."""
+    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
+    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    with own_postgres.connect() as sql:
+        numbers = dict(sql.execute("SELECT name, id FROM item_types").fetchall())
+        with sql.transaction():
+            sql.execute("UPDATE item_types SET name = 'x' WHERE name = 'video'")
+            sql.execute("UPDATE item_types SET name = 'video' WHERE name = 'story'")
+            sql.execute("UPDATE item_types SET name = 'story' WHERE name = 'x'")
+        eventually(lambda: daemon.info()["eras_begun"] != "0", "the other numbers to be noticed", 20)
+        daemon.wait_healthy()
+        assert daemon.call("COUNT", "story:7") == 1
+        assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+        assert dict(sql.execute("SELECT item_type, count(*) FROM user_likes GROUP BY 1").fetchall()) == {
+            numbers["video"]: 1,
+            numbers["story"]: 1,
+        }
