@@ -8,6 +8,9 @@ extension Schema {
     /// Harmless, and not looked for: further tables, columns with a default, indexes, triggers that come after a row or
     /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
     /// can't be seen from here.
+    ///
+    /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
+    /// right to some columns is taken for enough, and a statement that needs others says so itself.
     package static let selectMisfits = """
         WITH wanted (name, place, may_be_partitioned, changes) AS (
             VALUES \(tables.enumerated().map { place, table in
@@ -26,6 +29,10 @@ extension Schema {
                     "('\(table.name)', '\(key.joined(separator: ", "))', "
                         + "'{\(key.sorted().joined(separator: ","))}'::text[])"
                 }
+            }.joined(separator: ", "))
+        ), wanted_right (name, privilege, number) AS (
+            VALUES \(tables.flatMap { table in
+                table.rights.enumerated().map { number, right in "('\(table.name)', '\(right)', \(number))" }
             }.joined(separator: ", "))
         ), relation AS (
             SELECT wanted.*, class.oid, class.relkind, format('%I.%I', namespace.nspname, class.relname) AS shown
@@ -93,6 +100,14 @@ extension Schema {
                             WHERE held.inhrelid = class.oid AND \(isBeingDetached("held")))))
                 , '')
             FROM missing_part AS missing
+            UNION ALL
+            SELECT 3, place, 'no-right', name, shown, quote_ident(current_user),
+                string_agg(privilege, ', ' ORDER BY number)
+            FROM relation JOIN wanted_right USING (name)
+            WHERE relkind IN ('r', 'p') AND NOT CASE privilege
+                WHEN 'DELETE' THEN has_table_privilege(oid, privilege)
+                ELSE has_any_column_privilege(oid, privilege) END
+            GROUP BY name, place, shown
             UNION ALL
             SELECT 3, place, 'row-security', name, shown, '', '' FROM relation WHERE row_security_active(oid)
             UNION ALL

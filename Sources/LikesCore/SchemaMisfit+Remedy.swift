@@ -36,6 +36,7 @@ extension SchemaMisfit {
         case .noDefault: return alter("ALTER \(object) SET DEFAULT \(column?.byDefault ?? "")")
         case .unknownColumn: return alter("ALTER \(object) DROP NOT NULL")
         case .noKey: return alter("\(detail) (\(object))")
+        case .noRight: return Remedy(sql: "GRANT \(detail) ON \(place) TO \(object)")
         case .trigger: return alter("DISABLE TRIGGER \(object)")
         case .rule: return alter("DISABLE RULE \(object)")
         case .rowSecurity: return alter("DISABLE ROW LEVEL SECURITY")

@@ -12,6 +12,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         case noDefault = "no-default"
         case unknownColumn = "unknown-column"
         case noKey = "no-key"
+        case noRight = "no-right"
         case trigger, rule
         case rowSecurity = "row-security"
         case cascade
@@ -44,9 +45,13 @@ package struct SchemaMisfit: Equatable, Sendable {
         switch kind {
         case .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
             ["user_likes", "counters", "item_types"].contains(name)
-        case .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .trigger, .rule, .cascade: false
+        case .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .noRight, .trigger, .rule, .cascade:
+            false
         }
     }
+
+    /// It is wrong for the role that asked, which is likesd's only where likesd asks.
+    package var isOfRole: Bool { kind == .noRight }
 
     /// What is wrong.
     package var text: String {
@@ -69,6 +74,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         case .noKey where name == "user_likes":
             "\(place) has no unique key (\(object)), so a like may stand twice (likesctl verify --repair removes those)"
         case .noKey: "\(place) has no unique key (\(object))"
+        case .noRight: "the role \(object) lacks the right to \(detail) on \(place)"
         case .trigger: "the trigger \(object) of \(place) comes before each row, and could change or drop it"
         case .rule: "the rule \(object) of \(place) rewrites statements"
         case .rowSecurity: "the row security of \(place) hides rows from likesd"
@@ -78,10 +84,15 @@ package struct SchemaMisfit: Equatable, Sendable {
 }
 
 extension [SchemaMisfit] {
-    /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done.
+    /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done. Rights
+    /// are granted all at once.
     package func failure(_ command: (String) -> String) -> BackendFailure? {
         guard let first else { return nil }
         let others = count > 1 ? " (and \(count - 1) more)" : ""
-        return .schema(first.text + others, next: first.remedy.text(command))
+        var remedy = first.remedy
+        if first.kind == .noRight {
+            remedy.sql = filter { $0.kind == .noRight }.compactMap(\.remedy.sql).joined(separator: "; ")
+        }
+        return .schema(first.text + others, next: remedy.text(command))
     }
 }

@@ -121,6 +121,45 @@ def test_row_security_that_applies_to_the_role_is_refused(start_daemon, own_post
     works_again(daemon, number)
 
 
+LEAST_RIGHTS = """
+GRANT SELECT ON likesd_schema, item_types TO app;
+GRANT SELECT, INSERT, DELETE ON user_likes TO app;
+GRANT SELECT, INSERT, UPDATE ON counters TO app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lanes, cache_repairs, likesd_hosts TO app
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "table"),
+    [
+        ("INSERT", "user_likes"),
+        ("DELETE", "user_likes"),
+        ("INSERT", "counters"),
+        ("UPDATE", "likesd_hosts"),
+        ("SELECT, INSERT, UPDATE, DELETE", "cache_repairs"),
+    ],
+)
+def test_a_right_that_is_taken_from_the_role_is_said_with_what_grants_it(
+    start_daemon, own_postgres, own_redis, number, right, table
+):
+    with own_postgres.connect() as sql:
+        sql.execute("CREATE ROLE app LOGIN")
+        sql.execute(LEAST_RIGHTS)
+        url = f"postgresql://app@/likes?host={own_postgres.folder}"
+        daemon = start_daemon(own_postgres, own_redis, database_url=url, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+        assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
+        # Whoever audits needs other rights than likesd.
+        assert daemon.run_ctl("verify", REDIS_URL=own_redis.url).returncode == 0
+        sql.execute(f"REVOKE {right} ON {table} FROM app")
+        words = f"GRANT {right} ON public.{table}"
+        command = eventually(lambda: words in (said := next_of(daemon) or "") and said, "HEALTH to say so", 30)
+        assert daemon.health()["status"] == "down"
+        assert daemon.call("LIKE", number(), f"post:{number()}").code == "UNAVAILABLE"
+        run_as_told(command)
+        works_again(daemon, number)
+        assert drift(sql) == []
+
+
 def test_a_key_that_is_dropped_lets_no_second_row_in_from_the_first_like_on(
     start_daemon, own_postgres, own_redis, number
 ):

@@ -201,7 +201,7 @@ import Testing
 
     @Test("There is something to find of every kind but foreign partitions, for which a server lacks the wrapper.")
     func kinds() {
-        let tried = Set((Self.broken + Self.incomplete).flatMap(\.kinds) + [.rowSecurity, .foreign])
+        let tried = Set((Self.broken + Self.incomplete).flatMap(\.kinds) + [.rowSecurity, .noRight, .foreign])
         #expect(tried == Set(SchemaMisfit.Kind.allCases))
     }
 }

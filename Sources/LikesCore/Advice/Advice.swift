@@ -71,6 +71,13 @@ package struct Advice: Sendable {
             target, in: target.database)
     }
 
+    /// The role may not use the schema that the tables are in; `schema`: as SQL names it.
+    package func barred(from schema: String, _ target: DatabaseTarget) -> BackendFailure {
+        .schema(
+            "the role \(target.role) may not use the schema \(schema) of the database \(target.database)",
+            next: statement("GRANT USAGE ON SCHEMA \(schema) TO \(target.role.sqlName)", target, in: target.database))
+    }
+
     /// The tables are not as they have to be: what mends them.
     package func schema(_ remedy: String, _ target: DatabaseTarget) -> String {
         statement(remedy, target, in: target.database)

@@ -88,7 +88,7 @@ struct Settling {
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
             SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
-                (\(Schema.hasTables))
+                (\(Schema.hasTables)), (\(Schema.selectBarredSchema))
             """
     }
 
@@ -136,7 +136,7 @@ struct Settling {
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
         // The result before has one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 4 else { return }
+        guard result.rowCount == 1, result.columnCount == 5 else { return }
         isStandby = result.text(0, 0) == "t"
         if isLane && isStandby {
             failure = .readOnly("the server is a standby", next: advice.primary)
@@ -144,6 +144,8 @@ struct Settling {
             failure = .readOnly("the server is read-only", next: advice.primary)
         } else if result.text(0, 2) == "t" {
             return
+        } else if !result.isNull(0, 4) {
+            failure = advice.barred(from: result.text(0, 4), target)
         } else if result.text(0, 3) == "t" {
             failure = .schema(
                 "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)
