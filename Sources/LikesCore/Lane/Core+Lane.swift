@@ -79,7 +79,9 @@ extension Core {
         guard let given = calls.end(call) else { return }
         laneRow.epoch = nil
         statistics.lanesFencedOff += 1
-        let text = "this host was taken for dead and its lane closed: opening it again"
+        let text =
+            "this host's lane was closed (it was taken for dead), or is not in the table any more (a restore, "
+            + "TRUNCATE lanes): opening it again"
         say(.lane, .notice, text, now: now, into: &actions)
         switch given {
         case .commit(let sent): requeue(sent)
