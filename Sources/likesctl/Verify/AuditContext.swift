@@ -17,7 +17,7 @@ final class AuditContext {
         misfits = try database.execute(Schema.selectMisfits).compactMap { row in SchemaMisfit(row.map { $0 ?? "" }) }
             .filter { !$0.isOfRole }
         types = misfits.contains(where: \.hidesRows) ? StoredTypes() : try StoredTypes(database, wanted: options.types)
-        report = VerifyReport(options, json: json, types: types)
+        report = VerifyReport(options, json: json, types: types, isMendable: misfits.allSatisfy(\.leavesMending))
     }
 
     private static func prepare(_ database: borrowing Database, _ options: VerifyOptions) throws(Failure) {
@@ -90,6 +90,11 @@ final class AuditContext {
     static func array<Element>(_ elements: some Collection<Element>, _ text: (Element) -> String) -> String {
         "{" + elements.map(text).joined(separator: ",") + "}"
     }
+}
+
+extension SchemaMisfit {
+    /// It is not in the way of `--repair`.
+    var leavesMending: Bool { !hidesRows && !["counters", "cache_repairs"].contains(name) }
 }
 
 extension StatementResult {
