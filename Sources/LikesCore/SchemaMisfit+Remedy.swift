@@ -35,7 +35,8 @@ extension SchemaMisfit {
         case .generated: return alter("ALTER \(object) DROP \(detail)")
         case .noDefault: return alter("ALTER \(object) SET DEFAULT \(column?.byDefault ?? "")")
         case .unknownColumn: return alter("ALTER \(object) DROP NOT NULL")
-        case .noKey: return alter("\(detail) (\(object))")
+        // A restore makes them one by one, and fails at one that is there.
+        case .noKey: return alter("\(detail) (\(object))", first: Schema.unlessRestored)
         case .noRight: return Remedy(sql: "GRANT \(detail) ON \(place) TO \(object)")
         case .trigger: return alter("DISABLE TRIGGER \(object)")
         case .rule: return alter("DISABLE RULE \(object)")
@@ -47,7 +48,7 @@ extension SchemaMisfit {
     /// The counters can be counted again, the likes can't.
     private var missingTable: Remedy {
         let sql = Schema.statements(making: name)
-        guard isOfWorth else { return Remedy(sql: sql) }
+        guard isOfWorth else { return Remedy(first: Schema.unlessRestored, sql: sql) }
         let first = Schema.whenLost(name)
         switch name {
         case "user_likes": return Remedy(first: first, then: Self.verify)
@@ -98,7 +99,9 @@ extension SchemaMisfit {
     private static let verify = "run likesctl verify"
     private static let repair = "run likesctl verify --repair"
 
-    private func alter(_ what: String) -> Remedy { Remedy(sql: "ALTER TABLE \(place) \(what)") }
+    private func alter(_ what: String, first: String? = nil) -> Remedy {
+        Remedy(first: first, sql: "ALTER TABLE \(place) \(what)")
+    }
 
     /// The column that has to be there.
     private var column: Schema.Column? {
@@ -110,6 +113,12 @@ extension Schema {
     package static let handbook = "/usr/share/doc/likesd/operations.md"
 
     static let restoreFirst = "a restore may be running: wait for it"
+
+    /// Before what makes what a restore makes as well.
+    static let unlessRestored = "\(restoreFirst); else"
+
+    /// Behind what is said where migrate is what comes next.
+    package static let notWhileRestoring = "(while a restore is running, wait for it instead)"
 
     /// What to do where something is gone that held what is nowhere else; `what`: as the sentence names it.
     package static func whenLost(_ what: String) -> String {

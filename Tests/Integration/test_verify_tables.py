@@ -14,7 +14,7 @@ DROP_KEY = "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"
 ADD_KEY = "ALTER TABLE public.user_likes ADD PRIMARY KEY (user_id, item_id, item_type)"
 NO_KEY = (
     "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may stand twice "
-    f"(likesctl verify --repair removes those); run: {ADD_KEY}"
+    f"(likesctl verify --repair removes those); next: a restore may be running: wait for it; else run: {ADD_KEY}"
 )
 
 

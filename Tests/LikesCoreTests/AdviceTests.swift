@@ -133,6 +133,15 @@ private func advice(
         #expect("".shellWord == "''" && "é".shellWord == "'é'" && "$(x)".shellWord == "'$(x)'")
     }
 
+    @Test("A database that is gone is not made anew before its name and a restore were thought of.")
+    func goneDatabase() throws {
+        #expect(
+            try advice().connecting(.noDatabase, target(), hadTables: true)
+                == "the database was dropped or renamed: a restore may be running: wait for it; if it was renamed, "
+                + "give it its name back (ALTER DATABASE … RENAME); else sudo -u postgres createdb -O likesd likes, "
+                + "then restore a backup into it (/usr/share/doc/likesd/operations.md)")
+    }
+
     @Test("A server elsewhere is not installed here.")
     func remote() throws {
         #expect(

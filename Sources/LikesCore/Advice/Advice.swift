@@ -36,8 +36,10 @@ package struct Advice: Sendable {
         return words.joined(separator: " ")
     }
 
-    /// After an attempt to connect that failed.
-    package func connecting(_ reason: ConnectRefusal.Reason, _ target: DatabaseTarget) -> String? {
+    /// After an attempt to connect that failed; `hadTables`: this process has used likesd's tables before.
+    package func connecting(
+        _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, hadTables: Bool = false
+    ) -> String? {
         let setting = configuration.places.text(of: .databaseURL)
         switch reason {
         case .noServer: return serverMissing(target)
@@ -55,7 +57,10 @@ package struct Advice: Sendable {
             let reload = statement("SELECT pg_reload_conf()", target)
             return "add the line '\(hostLine(target))' to PostgreSQL's pg_hba.conf, then: \(reload)"
         case .noDatabase:
-            return administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
+            let make = administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
+            guard hadTables else { return make }
+            return "the database was dropped or renamed: \(Schema.restoreFirst); if it was renamed, give it its name "
+                + "back (ALTER DATABASE … RENAME); else \(make), then restore a backup into it (\(Schema.handbook))"
         case .noPermission:
             return statement("GRANT CONNECT ON DATABASE \(target.database.sqlName) TO \(target.role.sqlName)", target)
         case .unclear: return "check \(setting)"

@@ -154,7 +154,8 @@ struct Settling {
                 "the database \(target.database) has lost the tables of likesd's", next: Schema.whenLost("a table"))
         } else {
             failure = .schema(
-                "the database \(target.database) has no tables of likesd's", next: advice.migrate)
+                "the database \(target.database) has no tables of likesd's \(Schema.notWhileRestoring)",
+                next: advice.migrate)
         }
     }
 
