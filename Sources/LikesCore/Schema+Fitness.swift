@@ -78,6 +78,10 @@ extension Schema {
                     LIMIT 1) AS held_by
             FROM relation JOIN pg_index AS held ON held.indrelid = relation.oid
         ), found (rank, place, kind, name, shown, object, detail) AS (
+            SELECT 0, 0, 'version', 'likesd_schema', 'likesd_schema', coalesce(held.version::text, ''), ''
+            FROM (SELECT (SELECT version FROM likesd_schema LIMIT 1)) AS held (version)
+            WHERE held.version IS DISTINCT FROM \(version)
+            UNION ALL
             SELECT 1, place, 'no-table', name, name, '', '' FROM wanted WHERE to_regclass(name) IS NULL
             UNION ALL
             SELECT 2, place, 'no-plain-table', name, shown, '',

@@ -135,6 +135,12 @@ package enum Schema {
     package static let hasTables =
         "SELECT "
         + (["likesd_schema"] + tables.map(\.name)).map { "to_regclass('\($0)') IS NOT NULL" }.joined(separator: " OR ")
+    /// What is said of tables of another version; nil: there is no row that says which.
+    static func versionMisfit(_ found: Int?) -> String {
+        guard let found else { return "the table likesd_schema has no row" }
+        return "the schema is at version \(found), this likesd \(found < version ? "needs" : "knows") \(version)"
+    }
+
     /// One text: the schema on the search path that has the version's table and that the role may not use, in which
     /// PostgreSQL finds no table for it; null: there is none.
     package static let selectBarredSchema = """

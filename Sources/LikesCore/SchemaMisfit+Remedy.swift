@@ -23,6 +23,7 @@ extension SchemaMisfit {
 
     package var remedy: Remedy {
         switch kind {
+        case .version: return Remedy(first: Schema.whenOfOtherVersion(Int(object), migrate: "likesctl migrate"))
         case .noTable: return missingTable
         case .noColumn: return missingColumn
         case .noPartition: return missingPartition
@@ -119,6 +120,12 @@ extension Schema {
 
     /// Behind what is said where migrate is what comes next.
     package static let notWhileRestoring = "(while a restore is running, wait for it instead)"
+
+    /// What to do about tables of another version; `found`: nil: there is no row that says which.
+    static func whenOfOtherVersion(_ found: Int?, migrate: String) -> String {
+        guard let found else { return whenLost("it") }
+        return found < version ? migrate : "upgrade likesd on this host"
+    }
 
     /// What to do where something is gone that held what is nowhere else; `what`: as the sentence names it.
     package static func whenLost(_ what: String) -> String {

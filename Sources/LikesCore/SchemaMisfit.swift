@@ -2,6 +2,7 @@
 package struct SchemaMisfit: Equatable, Sendable {
     /// The words `Schema.selectMisfits` has for it.
     package enum Kind: String, CaseIterable, Sendable {
+        case version
         case noTable = "no-table"
         case noPlainTable = "no-plain-table"
         case noPartition = "no-partition"
@@ -45,7 +46,8 @@ package struct SchemaMisfit: Equatable, Sendable {
         switch kind {
         case .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
             ["user_likes", "counters", "item_types"].contains(name)
-        case .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .noRight, .trigger, .rule, .cascade:
+        case .version, .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .noRight, .trigger, .rule,
+            .cascade:
             false
         }
     }
@@ -56,6 +58,7 @@ package struct SchemaMisfit: Equatable, Sendable {
     /// What is wrong.
     package var text: String {
         switch kind {
+        case .version: Schema.versionMisfit(Int(object))
         case .noTable: "the table \(name) is missing"
         case .noPlainTable: "\(place) is no plain table, but \(detail)"
         case .noPartition:
@@ -86,13 +89,14 @@ package struct SchemaMisfit: Equatable, Sendable {
 extension [SchemaMisfit] {
     /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done. Rights
     /// are granted all at once.
-    package func failure(_ command: (String) -> String) -> BackendFailure? {
+    package func failure(_ advice: Advice, _ target: DatabaseTarget) -> BackendFailure? {
         guard let first else { return nil }
+        if first.kind == .version { return advice.version(Int(first.object)) }
         let others = count > 1 ? " (and \(count - 1) more)" : ""
         var remedy = first.remedy
         if first.kind == .noRight {
             remedy.sql = filter { $0.kind == .noRight }.compactMap(\.remedy.sql).joined(separator: "; ")
         }
-        return .schema(first.text + others, next: remedy.text(command))
+        return .schema(first.text + others, next: remedy.text { advice.schema($0, target) })
     }
 }

@@ -142,6 +142,23 @@ private func advice(
                 + "then restore a backup into it (/usr/share/doc/likesd/operations.md)")
     }
 
+    @Test("Tables of another version lead to migrate, unless a restore runs, or to an upgrade.")
+    func versions() throws {
+        let advice = try advice()
+        #expect(advice.version(Schema.version) == nil)
+        #expect(
+            advice.version(1)
+                == .schema(
+                    "the schema is at version 1, this likesd needs \(Schema.version) "
+                        + "(while a restore is running, wait for it instead)", next: "sudo -u likesd likesctl migrate"))
+        #expect(
+            advice.version(99)
+                == .schema(
+                    "the schema is at version 99, this likesd knows \(Schema.version)",
+                    next: "upgrade likesd on this host"))
+        #expect(advice.version(nil)?.next?.hasPrefix("a restore may be running: wait for it; ") == true)
+    }
+
     @Test("A server elsewhere is not installed here.")
     func remote() throws {
         #expect(

@@ -68,13 +68,16 @@ import Testing
     @Test("All rights that are missing are granted at once.")
     func allRights() throws {
         try withRole([Self.leastRights[0]]) { control, lane, role in
+            let host = HostFacts(
+                userName: "likesd", credentialsFolder: nil, isPostgresInstalled: true, isRedisInstalled: true)
+            let target = DatabaseTarget(host: "", port: "", database: "likes", role: role)
             let found = try lane.misfits()
-            let failure = try #require(found.failure { $0 })
+            let failure = try #require(found.failure(Advice(Configuration(), on: host), target))
             #expect(
                 failure.reason
                     == "the role \(role) lacks the right to SELECT, INSERT, DELETE on public.user_likes (and 4 more)")
             let grants = found.compactMap(\.remedy.sql)
-            #expect(failure.next == grants.joined(separator: "; "))
+            #expect(failure.next == "sudo -u postgres psql -d likes -c '\(grants.joined(separator: "; "))'")
             for grant in grants { try control.run(grant) }
             #expect(try lane.misfits() == [])
         }

@@ -65,6 +65,15 @@ import Testing
         Trial(statements: ["ALTER TABLE cache_repairs SET UNLOGGED"], kinds: [.unlogged]),
         Trial(statements: ["ALTER TABLE user_likes_p0 SET UNLOGGED"], kinds: [.unlogged], partitions: 2),
         Trial(statements: ["CREATE TABLE kid () INHERITS (user_likes)"], kinds: [.inherited]),
+        Trial(
+            statements: ["UPDATE likesd_schema SET version = 2"], kinds: [.version],
+            mend: ["UPDATE likesd_schema SET version = 3"]),
+        Trial(
+            statements: ["UPDATE likesd_schema SET version = 4"], kinds: [.version],
+            mend: ["UPDATE likesd_schema SET version = 3"]),
+        Trial(
+            statements: ["DELETE FROM likesd_schema"], kinds: [.version],
+            mend: ["INSERT INTO likesd_schema (version) VALUES (3)"]),
         Trial(statements: ["DROP TABLE lanes"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE cache_repairs"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE item_types"], kinds: [.noTable]),

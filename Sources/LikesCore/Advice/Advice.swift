@@ -76,6 +76,15 @@ package struct Advice: Sendable {
             target, in: target.database)
     }
 
+    /// Why tables of this version are refused, nil: of the right one; `found`: nil: no row says which they are of.
+    package func version(_ found: Int?) -> BackendFailure? {
+        guard found != Schema.version else { return nil }
+        let isOlder = found.map { $0 < Schema.version } ?? false
+        return .schema(
+            Schema.versionMisfit(found) + (isOlder ? " \(Schema.notWhileRestoring)" : ""),
+            next: Schema.whenOfOtherVersion(found, migrate: migrate))
+    }
+
     /// The role may not use the schema that the tables are in; `schema`: as SQL names it.
     package func barred(from schema: String, _ target: DatabaseTarget) -> BackendFailure {
         .schema(

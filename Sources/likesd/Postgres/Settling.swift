@@ -117,7 +117,7 @@ struct Settling {
         case .session: takeSession(result)
         case .identity: takeIdentity(result)
         case .version: takeVersion(result)
-        case .fitness: failure = result.misfits.failure { advice.schema($0, target) }
+        case .fitness: failure = result.misfits.failure(advice, target)
         case .types, .typesAgain:
             types = TypeNumbers(
                 types: configuration.itemTypes,
@@ -165,18 +165,7 @@ struct Settling {
     }
 
     private mutating func takeVersion(_ result: borrowing StatementResult) {
-        guard result.rowCount == 1, let version = Int(result.text(0, 0)) else {
-            failure = .schema("the table likesd_schema has no row", next: Schema.whenLost("it"))
-            return
-        }
-        if version < Schema.version {
-            failure = .schema(
-                "the schema is at version \(version), this likesd needs \(Schema.version)", next: advice.migrate)
-        } else if version > Schema.version {
-            failure = .schema(
-                "the schema is at version \(version), this likesd knows \(Schema.version)",
-                next: "upgrade likesd on this host")
-        }
+        failure = advice.version(result.rowCount == 1 ? Int(result.text(0, 0)) : nil)
     }
 
     /// All of the step's results were taken: what comes next.
