@@ -9,6 +9,8 @@ extension Schema {
     /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
     /// can't be seen from here.
     ///
+    /// The schema and the owner of most of the tables are those that the others have to have.
+    ///
     /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
     /// right to some columns is taken for enough, and a statement that needs others says so itself.
     package static let selectMisfits = """
@@ -39,6 +41,17 @@ extension Schema {
             FROM wanted
             JOIN pg_class AS class ON class.oid = to_regclass(wanted.name)
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        ), standing AS (
+            SELECT class.relnamespace, class.relowner
+            FROM (SELECT name FROM wanted UNION ALL SELECT 'likesd_schema') AS every
+            JOIN pg_class AS class ON class.oid = to_regclass(every.name)
+        ), home AS (
+            SELECT found.oid, quote_ident(namespace.nspname) AS shown,
+                quote_ident(pg_get_userbyid(found.owner)) AS owner
+            FROM (
+                SELECT mode() WITHIN GROUP (ORDER BY relnamespace), mode() WITHIN GROUP (ORDER BY relowner)
+                FROM standing) AS found (oid, owner)
+            JOIN pg_namespace AS namespace ON namespace.oid = found.oid
         ), part AS (
             SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
                 namespace.nspname, class.relname, format('%I.%I', namespace.nspname, class.relname) AS shown,
@@ -82,12 +95,23 @@ extension Schema {
             FROM (SELECT (SELECT version FROM likesd_schema LIMIT 1)) AS held (version)
             WHERE held.version IS DISTINCT FROM \(version)
             UNION ALL
-            SELECT 1, place, 'no-table', name, name, '', '' FROM wanted WHERE to_regclass(name) IS NULL
+            SELECT 1, every.place, 'elsewhere', every.name, format('%I.%I', namespace.nspname, class.relname),
+                home.shown,
+                CASE WHEN to_regclass(home.shown || '.' || every.name) IS NOT NULL THEN
+                    quote_ident(current_user) || ' IN DATABASE ' || quote_ident(current_database()) ELSE '' END
+            FROM (SELECT name, place FROM wanted UNION ALL SELECT 'likesd_schema', 0) AS every
+            JOIN pg_class AS class ON class.oid = to_regclass(every.name)
+            JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+            JOIN home ON home.oid <> namespace.oid
             UNION ALL
-            SELECT 2, place, 'no-plain-table', name, shown, '',
+            SELECT 1, place, 'no-table', name, coalesce(home.shown || '.', '') || name, '', coalesce(home.owner, '')
+            FROM wanted LEFT JOIN home ON true
+            WHERE to_regclass(name) IS NULL
+            UNION ALL
+            SELECT 2, place, 'no-plain-table', name, relation.shown, home.owner,
                 CASE relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'
                     WHEN 'p' THEN 'a partitioned one' ELSE 'something else' END
-            FROM relation WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
+            FROM relation CROSS JOIN home WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
             UNION ALL
             SELECT 2, missing.place, 'no-partition', missing.name, missing.shown, coalesce(missing.bound, ''),
                 coalesce((

@@ -24,6 +24,7 @@ extension SchemaMisfit {
     package var remedy: Remedy {
         switch kind {
         case .version: return Remedy(first: Schema.whenOfOtherVersion(Int(object), migrate: "likesctl migrate"))
+        case .elsewhere: return strayTable
         case .noTable: return missingTable
         case .noColumn: return missingColumn
         case .noPartition: return missingPartition
@@ -48,7 +49,7 @@ extension SchemaMisfit {
 
     /// The counters can be counted again, the likes can't.
     private var missingTable: Remedy {
-        let sql = Schema.statements(making: name)
+        let sql = making(owner: detail)
         guard isOfWorth else { return Remedy(first: Schema.unlessRestored, sql: sql) }
         let first = Schema.whenLost(name)
         switch name {
@@ -58,6 +59,24 @@ extension SchemaMisfit {
             return Remedy(
                 first: "\(first); without one, with the numbers that further types had:", sql: sql, then: Self.repair)
         }
+    }
+
+    /// Makes the table anew where likesd's others are, and whoever runs it, with their owner.
+    private func making(owner: String, withRows: Bool = true) -> String {
+        let schema = place.hasSuffix(".\(name)") ? String(place.dropLast(name.count + 1)) : "public"
+        return (schema == "public" ? "" : "SET search_path = \(schema); ")
+            + Schema.statements(making: name, withRows: withRows)
+            + (owner.isEmpty ? "" : "; ALTER TABLE \(name) OWNER TO \(owner)")
+    }
+
+    /// One that another was taken for, or that was moved.
+    private var strayTable: Remedy {
+        guard detail.isEmpty else {
+            return Remedy(
+                first: "\(Schema.restoreFirst); if \(place) is not likesd's, rename it, or leave its schema out of the "
+                    + "search path:", sql: "ALTER ROLE \(detail) SET search_path = \(object)")
+        }
+        return Remedy(first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)")
     }
 
     private var missingColumn: Remedy {
@@ -89,7 +108,7 @@ extension SchemaMisfit {
         let old = "\(name)_before"
         let columns = Schema.tables.first { $0.name == name }?.columns.map(\.name).joined(separator: ", ") ?? "*"
         let sql =
-            "ALTER TABLE \(place) RENAME TO \(old); \(Schema.statements(making: name, withRows: false)); "
+            "ALTER TABLE \(place) RENAME TO \(old); \(making(owner: object, withRows: false)); "
             + "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(old)"
         guard isOfWorth else { return Remedy(sql: sql) }
         return Remedy(

@@ -2,7 +2,7 @@
 package struct SchemaMisfit: Equatable, Sendable {
     /// The words `Schema.selectMisfits` has for it.
     package enum Kind: String, CaseIterable, Sendable {
-        case version
+        case version, elsewhere
         case noTable = "no-table"
         case noPlainTable = "no-plain-table"
         case noPartition = "no-partition"
@@ -44,7 +44,8 @@ package struct SchemaMisfit: Equatable, Sendable {
     /// With it the likes, or the counters, can't all be read where they are looked for.
     package var hidesRows: Bool {
         switch kind {
-        case .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
+        case .elsewhere, .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType,
+            .rowSecurity:
             ["user_likes", "counters", "item_types"].contains(name)
         case .version, .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .noRight, .trigger, .rule,
             .cascade:
@@ -59,6 +60,10 @@ package struct SchemaMisfit: Equatable, Sendable {
     package var text: String {
         switch kind {
         case .version: Schema.versionMisfit(Int(object))
+        case .elsewhere where detail.isEmpty:
+            "the table \(place) is not in the schema \(object), where likesd's others are"
+        case .elsewhere:
+            "the table \(place) is found before \(object).\(name), and likesd's others are in the schema \(object)"
         case .noTable: "the table \(name) is missing"
         case .noPlainTable: "\(place) is no plain table, but \(detail)"
         case .noPartition:

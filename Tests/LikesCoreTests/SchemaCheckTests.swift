@@ -83,6 +83,17 @@ import Testing
         #expect(script.take().contains(.checkSchema(2)))
     }
 
+    @Test("Where a new connection of the reader finds tables that do not fit, the lane looks at them at once.")
+    func readerRefused() {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
+        script.pass(ms: Limits.schemaCheckMsMin)
+        _ = script.take()
+        script.refuse(.reader, misfit)
+        #expect(script.core.lane.isUp)
+        script.pass(ms: 1)
+        #expect(script.take().contains(.checkSchema(1)))
+    }
+
     @Test("A look that is denied itself ends the connection, and HEALTH says what to grant.")
     func deniedLook() {
         var script = checking()
@@ -101,5 +112,11 @@ import Testing
         _ = script.take()
         script.pass(ms: Limits.schemaCheckMs + Limits.surveyMs)
         #expect(script.take().contains(.checkSchema(2)))
+    }
+}
+
+extension Script {
+    fileprivate mutating func refuse(_ backend: Backend, _ failure: BackendFailure) {
+        step { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
     }
 }

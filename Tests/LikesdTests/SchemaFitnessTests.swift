@@ -74,6 +74,17 @@ import Testing
         Trial(
             statements: ["DELETE FROM likesd_schema"], kinds: [.version],
             mend: ["INSERT INTO likesd_schema (version) VALUES (3)"]),
+        Trial(
+            statements: [
+                "CREATE SCHEMA postgres", "CREATE TABLE postgres.counters (LIKE public.counters INCLUDING ALL)",
+            ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        Trial(
+            statements: [
+                "CREATE SCHEMA postgres", "CREATE TABLE postgres.likesd_schema (LIKE public.likesd_schema)",
+                "INSERT INTO postgres.likesd_schema SELECT * FROM public.likesd_schema",
+            ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        Trial(
+            statements: ["CREATE SCHEMA postgres", "ALTER TABLE lanes SET SCHEMA postgres"], kinds: [.elsewhere]),
         Trial(statements: ["DROP TABLE lanes"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE cache_repairs"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE item_types"], kinds: [.noTable]),

@@ -48,7 +48,10 @@ extension Core {
         case .lane:
             laneRow.epoch = nil
             laneRow.trouble = failure
-        case .subscriber, .reader: break
+        case .reader:
+            // Its new connection has looked at the tables, and the lane's may have other rows under it than before.
+            if case .schema = failure { laneRow.checkSchemaSoon(now: now) }
+        case .subscriber: break
         }
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
         switch backend {
