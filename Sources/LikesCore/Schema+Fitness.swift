@@ -8,6 +8,11 @@ extension Schema {
     /// Harmless, and not looked for: further tables, columns with a default, indexes, triggers that come after a row or
     /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
     /// can't be seen from here.
+    ///
+    /// The schema and the owner of most of the tables are those that the others have to have.
+    ///
+    /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
+    /// right to some columns is taken for enough, and a statement that needs others says so itself.
     package static let selectMisfits = """
         WITH wanted (name, place, may_be_partitioned, changes) AS (
             VALUES \(tables.enumerated().map { place, table in
@@ -27,11 +32,26 @@ extension Schema {
                         + "'{\(key.sorted().joined(separator: ","))}'::text[])"
                 }
             }.joined(separator: ", "))
+        ), wanted_right (name, privilege, number) AS (
+            VALUES \(tables.flatMap { table in
+                table.rights.enumerated().map { number, right in "('\(table.name)', '\(right)', \(number))" }
+            }.joined(separator: ", "))
         ), relation AS (
             SELECT wanted.*, class.oid, class.relkind, format('%I.%I', namespace.nspname, class.relname) AS shown
             FROM wanted
             JOIN pg_class AS class ON class.oid = to_regclass(wanted.name)
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        ), standing AS (
+            SELECT class.relnamespace, class.relowner
+            FROM (SELECT name FROM wanted UNION ALL SELECT 'likesd_schema') AS every
+            JOIN pg_class AS class ON class.oid = to_regclass(every.name)
+        ), home AS (
+            SELECT found.oid, quote_ident(namespace.nspname) AS shown,
+                quote_ident(pg_get_userbyid(found.owner)) AS owner
+            FROM (
+                SELECT mode() WITHIN GROUP (ORDER BY relnamespace), mode() WITHIN GROUP (ORDER BY relowner)
+                FROM standing) AS found (oid, owner)
+            JOIN pg_namespace AS namespace ON namespace.oid = found.oid
         ), part AS (
             SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
                 namespace.nspname, class.relname, format('%I.%I', namespace.nspname, class.relname) AS shown,
@@ -71,12 +91,27 @@ extension Schema {
                     LIMIT 1) AS held_by
             FROM relation JOIN pg_index AS held ON held.indrelid = relation.oid
         ), found (rank, place, kind, name, shown, object, detail) AS (
-            SELECT 1, place, 'no-table', name, name, '', '' FROM wanted WHERE to_regclass(name) IS NULL
+            SELECT 0, 0, 'version', 'likesd_schema', 'likesd_schema', coalesce(held.version::text, ''), ''
+            FROM (SELECT (SELECT version FROM likesd_schema LIMIT 1)) AS held (version)
+            WHERE held.version IS DISTINCT FROM \(version)
             UNION ALL
-            SELECT 2, place, 'no-plain-table', name, shown, '',
+            SELECT 1, every.place, 'elsewhere', every.name, format('%I.%I', namespace.nspname, class.relname),
+                home.shown,
+                CASE WHEN to_regclass(home.shown || '.' || every.name) IS NOT NULL THEN
+                    quote_ident(current_user) || ' IN DATABASE ' || quote_ident(current_database()) ELSE '' END
+            FROM (SELECT name, place FROM wanted UNION ALL SELECT 'likesd_schema', 0) AS every
+            JOIN pg_class AS class ON class.oid = to_regclass(every.name)
+            JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+            JOIN home ON home.oid <> namespace.oid
+            UNION ALL
+            SELECT 1, place, 'no-table', name, coalesce(home.shown || '.', '') || name, '', coalesce(home.owner, '')
+            FROM wanted LEFT JOIN home ON true
+            WHERE to_regclass(name) IS NULL
+            UNION ALL
+            SELECT 2, place, 'no-plain-table', name, relation.shown, home.owner,
                 CASE relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'
                     WHEN 'p' THEN 'a partitioned one' ELSE 'something else' END
-            FROM relation WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
+            FROM relation CROSS JOIN home WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
             UNION ALL
             SELECT 2, missing.place, 'no-partition', missing.name, missing.shown, coalesce(missing.bound, ''),
                 coalesce((
@@ -93,6 +128,14 @@ extension Schema {
                             WHERE held.inhrelid = class.oid AND \(isBeingDetached("held")))))
                 , '')
             FROM missing_part AS missing
+            UNION ALL
+            SELECT 3, place, 'no-right', name, shown, quote_ident(current_user),
+                string_agg(privilege, ', ' ORDER BY number)
+            FROM relation JOIN wanted_right USING (name)
+            WHERE relkind IN ('r', 'p') AND NOT CASE privilege
+                WHEN 'DELETE' THEN has_table_privilege(oid, privilege)
+                ELSE has_any_column_privilege(oid, privilege) END
+            GROUP BY name, place, shown
             UNION ALL
             SELECT 3, place, 'row-security', name, shown, '', '' FROM relation WHERE row_security_active(oid)
             UNION ALL

@@ -17,15 +17,31 @@ extension Schema {
         var keys: [[String]]
         /// Its rows are found by key alone. Those of the others by place, which only one table has by itself.
         var mayBePartitioned = false
-        /// What is done with its rows.
+        /// What is done with its rows. To lock one takes the right to update.
         var changes: Set<Change> = [.insert, .update, .delete]
+        /// Whether the rights to do it have to be there, and not only the right to read. Of item types a row is added
+        /// where a configured one is missing, and else never.
+        var isAlwaysWritten = true
+
+        /// The rights that likesd's statements need, in the order in which they are told.
+        var rights: [String] {
+            ["SELECT"] + Change.allCases.filter { isAlwaysWritten && changes.contains($0) }.map(\.right)
+        }
     }
 
     /// By PostgreSQL's bits for what a trigger comes before.
-    enum Change: Int, Sendable {
+    enum Change: Int, Sendable, CaseIterable {
         case insert = 4
-        case delete = 8
         case update = 16
+        case delete = 8
+
+        var right: String {
+            switch self {
+            case .insert: "INSERT"
+            case .update: "UPDATE"
+            case .delete: "DELETE"
+            }
+        }
     }
 
     static let tables = [
@@ -45,7 +61,7 @@ extension Schema {
                 Column(name: "version", type: "bigint", byDefault: "1"),
                 Column(name: "updated_at", type: "timestamptz", byDefault: "now()"),
             ],
-            keys: [["item_id", "item_type"]], mayBePartitioned: true),
+            keys: [["item_id", "item_type"]], mayBePartitioned: true, changes: [.insert, .update]),
         Table(
             name: "lanes",
             columns: [
@@ -79,7 +95,7 @@ extension Schema {
         Table(
             name: "item_types",
             columns: [Column(name: "id", type: "smallint"), Column(name: "name", type: "text")],
-            keys: [["id"], ["name"]]),
+            keys: [["id"], ["name"]], changes: [.insert], isAlwaysWritten: false),
     ]
 
     /// What makes the table anew, on one line; `withRows`: with the rows that it begins with.

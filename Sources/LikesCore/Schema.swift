@@ -135,6 +135,24 @@ package enum Schema {
     package static let hasTables =
         "SELECT "
         + (["likesd_schema"] + tables.map(\.name)).map { "to_regclass('\($0)') IS NOT NULL" }.joined(separator: " OR ")
+    /// What is said of tables of another version; nil: there is no row that says which.
+    static func versionMisfit(_ found: Int?) -> String {
+        guard let found else { return "the table likesd_schema has no row" }
+        return "the schema is at version \(found), this likesd \(found < version ? "needs" : "knows") \(version)"
+    }
+
+    /// One text: the schema on the search path that has the version's table and that the role may not use, in which
+    /// PostgreSQL finds no table for it; null: there is none.
+    package static let selectBarredSchema = """
+        SELECT quote_ident(namespace.nspname)
+        FROM pg_class AS class
+        JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        JOIN unnest(string_to_array(current_setting('search_path'), ',')) WITH ORDINALITY AS listed (item, place)
+            ON namespace.nspname = CASE btrim(item, ' "') WHEN '$user' THEN current_user ELSE btrim(item, ' "') END
+        WHERE class.relname = 'likesd_schema' AND NOT has_schema_privilege(namespace.oid, 'USAGE')
+        ORDER BY listed.place
+        LIMIT 1
+        """
     /// One row, one integer. The table is missing (SQLSTATE 42P01) where nothing was migrated.
     package static let selectVersion = "SELECT version FROM likesd_schema"
     /// $1: the version reached.

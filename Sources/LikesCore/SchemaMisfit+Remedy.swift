@@ -23,6 +23,8 @@ extension SchemaMisfit {
 
     package var remedy: Remedy {
         switch kind {
+        case .version: return Remedy(first: Schema.whenOfOtherVersion(Int(object), migrate: "likesctl migrate"))
+        case .elsewhere: return strayTable
         case .noTable: return missingTable
         case .noColumn: return missingColumn
         case .noPartition: return missingPartition
@@ -35,7 +37,9 @@ extension SchemaMisfit {
         case .generated: return alter("ALTER \(object) DROP \(detail)")
         case .noDefault: return alter("ALTER \(object) SET DEFAULT \(column?.byDefault ?? "")")
         case .unknownColumn: return alter("ALTER \(object) DROP NOT NULL")
-        case .noKey: return alter("\(detail) (\(object))")
+        // A restore makes them one by one, and fails at one that is there.
+        case .noKey: return alter("\(detail) (\(object))", first: Schema.unlessRestored)
+        case .noRight: return Remedy(sql: "GRANT \(detail) ON \(place) TO \(object)")
         case .trigger: return alter("DISABLE TRIGGER \(object)")
         case .rule: return alter("DISABLE RULE \(object)")
         case .rowSecurity: return alter("DISABLE ROW LEVEL SECURITY")
@@ -45,8 +49,8 @@ extension SchemaMisfit {
 
     /// The counters can be counted again, the likes can't.
     private var missingTable: Remedy {
-        let sql = Schema.statements(making: name)
-        guard isOfWorth else { return Remedy(sql: sql) }
+        let sql = making(owner: detail)
+        guard isOfWorth else { return Remedy(first: Schema.unlessRestored, sql: sql) }
         let first = Schema.whenLost(name)
         switch name {
         case "user_likes": return Remedy(first: first, then: Self.verify)
@@ -55,6 +59,24 @@ extension SchemaMisfit {
             return Remedy(
                 first: "\(first); without one, with the numbers that further types had:", sql: sql, then: Self.repair)
         }
+    }
+
+    /// Makes the table anew where likesd's others are, and whoever runs it, with their owner.
+    private func making(owner: String, withRows: Bool = true) -> String {
+        let schema = place.hasSuffix(".\(name)") ? String(place.dropLast(name.count + 1)) : "public"
+        return (schema == "public" ? "" : "SET search_path = \(schema); ")
+            + Schema.statements(making: name, withRows: withRows)
+            + (owner.isEmpty ? "" : "; ALTER TABLE \(name) OWNER TO \(owner)")
+    }
+
+    /// One that another was taken for, or that was moved.
+    private var strayTable: Remedy {
+        guard detail.isEmpty else {
+            return Remedy(
+                first: "\(Schema.restoreFirst); if \(place) is not likesd's, rename it, or leave its schema out of the "
+                    + "search path:", sql: "ALTER ROLE \(detail) SET search_path = \(object)")
+        }
+        return Remedy(first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)")
     }
 
     private var missingColumn: Remedy {
@@ -86,7 +108,7 @@ extension SchemaMisfit {
         let old = "\(name)_before"
         let columns = Schema.tables.first { $0.name == name }?.columns.map(\.name).joined(separator: ", ") ?? "*"
         let sql =
-            "ALTER TABLE \(place) RENAME TO \(old); \(Schema.statements(making: name, withRows: false)); "
+            "ALTER TABLE \(place) RENAME TO \(old); \(making(owner: object, withRows: false)); "
             + "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(old)"
         guard isOfWorth else { return Remedy(sql: sql) }
         return Remedy(
@@ -97,7 +119,9 @@ extension SchemaMisfit {
     private static let verify = "run likesctl verify"
     private static let repair = "run likesctl verify --repair"
 
-    private func alter(_ what: String) -> Remedy { Remedy(sql: "ALTER TABLE \(place) \(what)") }
+    private func alter(_ what: String, first: String? = nil) -> Remedy {
+        Remedy(first: first, sql: "ALTER TABLE \(place) \(what)")
+    }
 
     /// The column that has to be there.
     private var column: Schema.Column? {
@@ -109,6 +133,18 @@ extension Schema {
     package static let handbook = "/usr/share/doc/likesd/operations.md"
 
     static let restoreFirst = "a restore may be running: wait for it"
+
+    /// Before what makes what a restore makes as well.
+    static let unlessRestored = "\(restoreFirst); else"
+
+    /// Behind what is said where migrate is what comes next.
+    package static let notWhileRestoring = "(while a restore is running, wait for it instead)"
+
+    /// What to do about tables of another version; `found`: nil: there is no row that says which.
+    static func whenOfOtherVersion(_ found: Int?, migrate: String) -> String {
+        guard let found else { return whenLost("it") }
+        return found < version ? migrate : "upgrade likesd on this host"
+    }
 
     /// What to do where something is gone that held what is nowhere else; `what`: as the sentence names it.
     package static func whenLost(_ what: String) -> String {

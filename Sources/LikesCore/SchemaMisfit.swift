@@ -2,6 +2,7 @@
 package struct SchemaMisfit: Equatable, Sendable {
     /// The words `Schema.selectMisfits` has for it.
     package enum Kind: String, CaseIterable, Sendable {
+        case version, elsewhere
         case noTable = "no-table"
         case noPlainTable = "no-plain-table"
         case noPartition = "no-partition"
@@ -12,6 +13,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         case noDefault = "no-default"
         case unknownColumn = "unknown-column"
         case noKey = "no-key"
+        case noRight = "no-right"
         case trigger, rule
         case rowSecurity = "row-security"
         case cascade
@@ -42,15 +44,26 @@ package struct SchemaMisfit: Equatable, Sendable {
     /// With it the likes, or the counters, can't all be read where they are looked for.
     package var hidesRows: Bool {
         switch kind {
-        case .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType, .rowSecurity:
+        case .elsewhere, .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType,
+            .rowSecurity:
             ["user_likes", "counters", "item_types"].contains(name)
-        case .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .trigger, .rule, .cascade: false
+        case .version, .unlogged, .nullable, .generated, .noDefault, .unknownColumn, .noKey, .noRight, .trigger, .rule,
+            .cascade:
+            false
         }
     }
+
+    /// It is wrong for the role that asked, which is likesd's only where likesd asks.
+    package var isOfRole: Bool { kind == .noRight }
 
     /// What is wrong.
     package var text: String {
         switch kind {
+        case .version: Schema.versionMisfit(Int(object))
+        case .elsewhere where detail.isEmpty:
+            "the table \(place) is not in the schema \(object), where likesd's others are"
+        case .elsewhere:
+            "the table \(place) is found before \(object).\(name), and likesd's others are in the schema \(object)"
         case .noTable: "the table \(name) is missing"
         case .noPlainTable: "\(place) is no plain table, but \(detail)"
         case .noPartition:
@@ -69,6 +82,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         case .noKey where name == "user_likes":
             "\(place) has no unique key (\(object)), so a like may stand twice (likesctl verify --repair removes those)"
         case .noKey: "\(place) has no unique key (\(object))"
+        case .noRight: "the role \(object) lacks the right to \(detail) on \(place)"
         case .trigger: "the trigger \(object) of \(place) comes before each row, and could change or drop it"
         case .rule: "the rule \(object) of \(place) rewrites statements"
         case .rowSecurity: "the row security of \(place) hides rows from likesd"
@@ -78,10 +92,16 @@ package struct SchemaMisfit: Equatable, Sendable {
 }
 
 extension [SchemaMisfit] {
-    /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done.
-    package func failure(_ command: (String) -> String) -> BackendFailure? {
+    /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done. Rights
+    /// are granted all at once.
+    package func failure(_ advice: Advice, _ target: DatabaseTarget) -> BackendFailure? {
         guard let first else { return nil }
+        if first.kind == .version { return advice.version(Int(first.object)) }
         let others = count > 1 ? " (and \(count - 1) more)" : ""
-        return .schema(first.text + others, next: first.remedy.text(command))
+        var remedy = first.remedy
+        if first.kind == .noRight {
+            remedy.sql = filter { $0.kind == .noRight }.compactMap(\.remedy.sql).joined(separator: "; ")
+        }
+        return .schema(first.text + others, next: remedy.text { advice.schema($0, target) })
     }
 }

@@ -82,11 +82,14 @@ struct Database: ~Copyable {
     /// The database's name.
     var name: String { PQdb(connection).map { String(cString: $0) } ?? "" }
 
+    /// The role.
+    var user: String { PQuser(connection).map { String(cString: $0) } ?? "" }
+
     private var target: DatabaseTarget {
         func text(_ value: UnsafePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
         return DatabaseTarget(
             host: text(PQhost(connection)), port: text(PQport(connection)), database: name,
-            role: text(PQuser(connection)))
+            role: user)
     }
 
     /// libpq's words, without the password where they repeat the URL.

@@ -91,8 +91,24 @@ def test_a_right_on_the_lanes_alone_that_is_missing_is_said(start_daemon, own_po
         sql.execute("REVOKE INSERT ON lanes FROM app")
     url = f"postgresql://app@/likes?host={own_postgres.folder}"
     daemon = start_daemon(own_postgres, until="listening", database_url=url)
-    assert "the lane can't be opened: permission denied for table lanes" in told(daemon, "GRANT")
-    assert len(follow(daemon)) == 1
+    told(daemon, "the role app lacks the right to INSERT on public.lanes")
+    assert follow(daemon) == [f"psql -h {own_postgres.folder} -d likes -c 'GRANT INSERT ON public.lanes TO app'"]
+
+
+def test_a_schema_that_the_role_may_not_use_is_named_and_nobody_is_sent_to_migrate(start_daemon, own_postgres, number):
+    with own_postgres.connect() as sql:
+        sql.execute("CREATE ROLE app LOGIN")
+        sql.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app")
+        sql.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    url = f"postgresql://app@/likes?host={own_postgres.folder}"
+    daemon = start_daemon(own_postgres, until="listening", database_url=url)
+    told(daemon, "the role app may not use the schema public of the database likes")
+    verify = run("likesctl", "verify", DATABASE_URL=url)
+    assert verify.returncode == 77
+    assert "the role app may not use the schema public" in verify.stderr
+    assert follow(daemon) == [f"""psql -h {own_postgres.folder} -d likes -c 'GRANT USAGE ON SCHEMA public TO "app"'"""]
+    assert "migrate" not in daemon.log()
+    assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,19 @@ def test_another_schema_version_says_what_to_do(start_daemon, own_postgres, own_
     works_again(daemon, number)
 
 
+@pytest.mark.parametrize(("version", "words"), [(2, "likesctl migrate (PostgreSQL: "), (4, "next: upgrade likesd")])
+def test_another_schema_version_is_noticed_while_running(start_daemon, own_postgres, own_redis, number, version, words):
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    with own_postgres.connect() as sql:
+        (right,) = sql.execute("SELECT version FROM likesd_schema").fetchone()
+        sql.execute("UPDATE likesd_schema SET version = %s", (version,))
+        eventually(lambda: words in daemon.health().get("message", ""), f"HEALTH to say {words}", 30)
+        assert f"the schema is at version {version}, this likesd" in daemon.health()["message"]
+        assert daemon.call("LIKE", number(), "post:1").code == "UNAVAILABLE"
+        sql.execute("UPDATE likesd_schema SET version = %s", (right,))
+    works_again(daemon, number)
+
+
 @pytest.mark.parametrize("column", ["counters ALTER like_count", "cache_repairs ALTER item_type", "lanes ALTER batch"])
 def test_columns_of_another_type_are_said_and_end_no_daemon(start_daemon, own_postgres, own_redis, number, column):
     daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import subprocess
 
+import psycopg
 import pytest
 from support.database import drift
 from support.postgres import Postgres, programs
@@ -93,6 +94,69 @@ def test_while_a_restore_takes_the_tables_away_nobody_is_sent_to_migrate(
     postgres_program("pg_restore", "--data-only", "-d", own_postgres.url(), dump)
     eventually(lambda: daemon.call("LIKE", number(), item) == [1, 2], "the restored tables to take likes")
     assert "migrate" not in daemon.log()
+
+
+@pytest.mark.parametrize("hosts", ["running", "new"])
+def test_while_a_restore_goes_in_sections_nobody_is_told_to_make_its_keys_at_once(
+    start_daemon, own_postgres, own_redis, number, place, hosts
+):
+    """What is told first is to wait: a key that is made by hand ends the restore with an error."""
+    item, dump = f"post:{number()}", place / "likes.dump"
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=500)
+    assert like(daemon, number, item, 1) == [1, 1]
+    postgres_program("pg_dump", "-Fc", "-f", dump, own_postgres.url())
+    with own_postgres.connect() as sql:
+        sql.execute("DROP TABLE user_likes, likesd_schema, likesd_hosts, lanes, item_types, counters, cache_repairs")
+    for section in ("pre-data", "data"):
+        postgres_program("pg_restore", f"--section={section}", "-d", own_postgres.url(), dump)
+        if hosts == "new":
+            daemon.stop()
+            daemon = start_daemon(own_postgres, own_redis, until="listening", REQUEST_TIMEOUT_MS=500)
+        words = "next: a restore may be running: wait for it; "
+        words += "if it was renamed" if section == "pre-data" else "else sudo -u postgres psql"
+        eventually(
+            lambda words=words, daemon=daemon: daemon.health().get("message", "").startswith(words), f"HEALTH: {words}"
+        )
+        assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
+    postgres_program("pg_restore", "--section=post-data", "-d", own_postgres.url(), dump)
+    daemon.wait_healthy()
+    assert daemon.call("LIKE", number(), item) == [1, 2]
+    assert "migrate" not in daemon.log()
+
+
+def test_a_database_that_is_gone_is_not_to_be_made_anew_at_once(start_daemon, own_postgres, own_redis, number):
+    item = f"post:{number()}"
+    daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=500)
+    assert like(daemon, number, item, 1) == [1, 1]
+
+    def gone():
+        first = "next: the database was dropped or renamed: a restore may be running: wait for it; if it was renamed"
+        eventually(lambda: daemon.health().get("message", "").startswith(first), "HEALTH to say so")
+        assert "; else sudo -u postgres createdb " in daemon.health()["message"]
+
+    with own_postgres.connect("postgres") as sql:
+
+        def rename():
+            sql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'likes'")
+            with contextlib.suppress(psycopg.errors.ObjectInUse):
+                sql.execute("ALTER DATABASE likes RENAME TO elsewhere")
+                return True
+
+        eventually(rename, "the database to be renamed")
+        gone()
+        sql.execute("ALTER DATABASE elsewhere RENAME TO likes")
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", number(), item) == [1, 2]
+        sql.execute("DROP DATABASE likes WITH (FORCE)")
+        gone()
+        sql.execute("CREATE DATABASE likes")
+    words = "next: a restore may be running: wait for it; if a table was renamed"
+    eventually(lambda: daemon.health().get("message", "").startswith(words), "HEALTH to speak of the restore still")
+    daemon.stop()
+    new = start_daemon(own_postgres, own_redis, until="listening")
+    words = "has no tables of likesd's (while a restore is running, wait for it instead)"
+    eventually(lambda: words in new.health().get("message", ""), "a new host to speak of a restore as well")
+    assert "likesctl migrate (PostgreSQL" in new.health()["message"]
 
 
 @pytest.mark.parametrize("others", ["running", "new"])

@@ -1,6 +1,7 @@
 """Tables that a hand has changed: refused with what to run, and used again by itself once that was run."""
 
 import random
+import re
 
 import pytest
 from support.advice import next_of, run_as_told
@@ -121,6 +122,47 @@ def test_row_security_that_applies_to_the_role_is_refused(start_daemon, own_post
     works_again(daemon, number)
 
 
+LEAST_RIGHTS = """
+GRANT SELECT ON likesd_schema, item_types TO app;
+GRANT SELECT, INSERT, DELETE ON user_likes TO app;
+GRANT SELECT, INSERT, UPDATE ON counters TO app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON lanes, cache_repairs, likesd_hosts TO app
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "table"),
+    [
+        ("INSERT", "user_likes"),
+        ("DELETE", "user_likes"),
+        ("INSERT", "counters"),
+        ("UPDATE", "likesd_hosts"),
+        ("SELECT, INSERT, UPDATE, DELETE", "cache_repairs"),
+        ("SELECT", "likesd_schema"),
+    ],
+)
+def test_a_right_that_is_taken_from_the_role_is_said_with_what_grants_it(
+    start_daemon, own_postgres, own_redis, number, right, table
+):
+    with own_postgres.connect() as sql:
+        sql.execute("CREATE ROLE app LOGIN")
+        sql.execute(LEAST_RIGHTS)
+        url = f"postgresql://app@/likes?host={own_postgres.folder}"
+        daemon = start_daemon(own_postgres, own_redis, database_url=url, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+        assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
+        # Whoever audits needs other rights than likesd.
+        assert daemon.run_ctl("verify", REDIS_URL=own_redis.url).returncode == 0
+        sql.execute(f"REVOKE {right} ON {table} FROM app")
+        whole = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES"
+        words = "GRANT " + (whole if table == "likesd_schema" else f"{right} ON public.{table}")
+        command = eventually(lambda: words in (said := next_of(daemon) or "") and said, "HEALTH to say so", 30)
+        assert daemon.health()["status"] == "down"
+        assert daemon.call("LIKE", number(), f"post:{number()}").code == "UNAVAILABLE"
+        run_as_told(command)
+        works_again(daemon, number)
+        assert drift(sql) == []
+
+
 def test_a_key_that_is_dropped_lets_no_second_row_in_from_the_first_like_on(
     start_daemon, own_postgres, own_redis, number
 ):
@@ -154,6 +196,85 @@ def test_audit_triggers_and_further_columns_are_welcome(start_daemon, own_postgr
         assert daemon.call("LIKE", user, item) == [1, 1]
         assert daemon.call("UNLIKE", user, item) == [1, 0]
         assert sql.execute("SELECT * FROM audit ORDER BY 2").fetchall() == [(user, "DELETE"), (user, "INSERT")]
+
+
+TABLES = ["likesd_schema", "item_types", "user_likes", "counters", "lanes", "cache_repairs", "likesd_hosts"]
+
+
+@pytest.fixture
+def owned(own_postgres):
+    """The URL of a role that owns the tables, and nothing else, as after createdb -O and migrate."""
+    with own_postgres.connect() as sql:
+        sql.execute("CREATE ROLE app LOGIN")
+        for table in TABLES:
+            sql.execute(f"ALTER TABLE {table} OWNER TO app")
+    return f"postgresql://app@/likes?host={own_postgres.folder}"
+
+
+@pytest.mark.parametrize("schema", ["public", "own"])
+@pytest.mark.parametrize("table", ["lanes", "cache_repairs", "likesd_hosts", "counters", "view"])
+def test_a_table_that_is_made_anew_as_told_is_where_the_others_are_and_their_owners(
+    start_daemon, own_postgres, own_redis, owned, number, table, schema
+):
+    with own_postgres.connect() as sql:
+        if schema != "public":
+            sql.execute(f"CREATE SCHEMA {schema} AUTHORIZATION app; ALTER ROLE app SET search_path = {schema}")
+            for each in TABLES:
+                sql.execute(f"ALTER TABLE {each} SET SCHEMA {schema}")
+            sql.execute(f"SET search_path = {schema}")
+        daemon = start_daemon(own_postgres, own_redis, database_url=owned, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+        if table == "view":
+            sql.execute("ALTER TABLE lanes RENAME TO old; CREATE VIEW lanes AS SELECT * FROM old")
+        else:
+            sql.execute(f"DROP TABLE {table}")
+        told = re.compile(r"psql -h \S+ -d likes -c '(?:[^']|'\\'')*CREATE TABLE(?:[^']|'\\'')*'")
+        command = eventually(lambda: told.search(daemon.health().get("message", "")), "HEALTH to say what to run", 30)
+        assert daemon.health()["message"].startswith("next: ")
+        run_as_told(command.group())
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", number(), f"post:{number()}") == [1, 1]
+        found = sql.execute(
+            "SELECT DISTINCT schemaname::text, tableowner::text FROM pg_tables WHERE tablename = ANY (%s)", (TABLES,)
+        )
+        assert found.fetchall() == [(schema, "app")]
+
+
+@pytest.mark.parametrize("when", ["running", "starting"])
+def test_a_table_of_another_schema_is_not_taken_for_likesds(start_daemon, own_postgres, own_redis, owned, number, when):
+    def start(until):
+        return start_daemon(own_postgres, own_redis, database_url=owned, until=until, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+
+    item = f"post:{number()}"
+    with own_postgres.connect() as sql:
+        daemon = start("ok")
+        for _ in range(3):
+            daemon.call("LIKE", number(), item)
+        sql.execute("CREATE SCHEMA app AUTHORIZATION app")
+        sql.execute("CREATE TABLE app.counters (LIKE public.counters INCLUDING ALL)")
+        sql.execute("ALTER TABLE app.counters OWNER TO app")
+        if when == "starting":
+            daemon.stop()
+            daemon = start("listening")
+        words = "the table app.counters is found before public.counters"
+        eventually(lambda: words in daemon.health().get("message", ""), "HEALTH to name both schemas", 30)
+        # The reader finds it out first, and the lane looks at once.
+        eventually(lambda: "(writing) lost: " + words in daemon.log() or when == "starting", "the lane to stop", 2)
+        assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
+        run_as_told(next_of(daemon))
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", number(), item) == [1, 4]
+        assert drift(sql) == []
+        # One that was moved is moved back.
+        sql.execute("DROP SCHEMA app CASCADE; CREATE SCHEMA app AUTHORIZATION app")
+        sql.execute("ALTER ROLE app IN DATABASE likes SET search_path = app, public")
+        sql.execute("ALTER TABLE counters SET SCHEMA app")
+        daemon.stop()
+        daemon = start("listening")
+        words = "the table app.counters is not in the schema public"
+        eventually(lambda: words in daemon.health().get("message", ""), "HEALTH to name both schemas", 30)
+        run_as_told(next_of(daemon))
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", number(), item) == [1, 5]
 
 
 @pytest.mark.parametrize("table", ["counters", "user_likes"])

@@ -14,7 +14,7 @@ DROP_KEY = "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"
 ADD_KEY = "ALTER TABLE public.user_likes ADD PRIMARY KEY (user_id, item_id, item_type)"
 NO_KEY = (
     "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may stand twice "
-    f"(likesctl verify --repair removes those); run: {ADD_KEY}"
+    f"(likesctl verify --repair removes those); next: a restore may be running: wait for it; else run: {ADD_KEY}"
 )
 
 
@@ -253,4 +253,34 @@ def test_nothing_is_mended_without_the_keys_that_mending_needs(books):
     assert done.status == 9
     assert "the tables can't be mended as they are" in done.errors
     assert counter(books.sql, "post:3") == (7, 5)
-    assert "post:3 counter-low counters=7 likes=300 version=5" in books.verify().lines
+    done = books.verify()
+    assert "post:3 counter-low counters=7 likes=300 version=5" in done.lines
+    words = "2 differences: --repair mends 1 of them once the tables were mended by hand, and not before, in "
+    assert words in done.summary
+    books.sql.execute("ALTER TABLE counters ADD PRIMARY KEY (item_id, item_type)")
+    assert "1 differences: --repair mends them, in " in books.verify().summary
+
+
+def test_item_types_that_have_no_name_are_reported(books):
+    """A new type could get the number, and with it the likes."""
+    books.sql.execute("INSERT INTO item_types VALUES (9, 'story')")
+    books.sql.execute(
+        "INSERT INTO user_likes SELECT u, i, now(), 9 FROM generate_series(1, 3) u, generate_series(1, 2) i"
+    )
+    books.sql.execute("INSERT INTO counters VALUES (1, 9, 3), (2, 9, 3), (3, 9, 0)")
+    assert books.verify().status == 0
+    books.sql.execute("DELETE FROM item_types WHERE id = 9")
+    for options in [(), ("--repair",), ("--sample", "100%")]:
+        done = books.verify(*options)
+        assert done.status == 9
+        (line,) = done.lines
+        assert line.startswith(
+            "item_types unnamed-type: item_types names no type of the number 9, and 3 items are of it"
+        )
+        assert "INSERT INTO item_types (id, name) VALUES (9, 'NAME')" in line
+        assert "Item types without a name: 1, see above" in done.summary
+    assert "\n1 differences, in " in books.verify().summary
+    first, last = map(json.loads, books.verify("--json").output)
+    assert (first["kind"], first["number"], first["items"]) == ("unnamed-type", 9, 3)
+    assert last["summary"]["unnamed_types"] == last["summary"]["differences"] == 1
+    assert books.verify("--type", "post").status == 0

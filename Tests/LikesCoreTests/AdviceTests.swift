@@ -133,6 +133,32 @@ private func advice(
         #expect("".shellWord == "''" && "é".shellWord == "'é'" && "$(x)".shellWord == "'$(x)'")
     }
 
+    @Test("A database that is gone is not made anew before its name and a restore were thought of.")
+    func goneDatabase() throws {
+        #expect(
+            try advice().connecting(.noDatabase, target(), hadTables: true)
+                == "the database was dropped or renamed: a restore may be running: wait for it; if it was renamed, "
+                + "give it its name back (ALTER DATABASE … RENAME); else sudo -u postgres createdb -O likesd likes, "
+                + "then restore a backup into it (/usr/share/doc/likesd/operations.md)")
+    }
+
+    @Test("Tables of another version lead to migrate, unless a restore runs, or to an upgrade.")
+    func versions() throws {
+        let advice = try advice()
+        #expect(advice.version(Schema.version) == nil)
+        #expect(
+            advice.version(1)
+                == .schema(
+                    "the schema is at version 1, this likesd needs \(Schema.version) "
+                        + "(while a restore is running, wait for it instead)", next: "sudo -u likesd likesctl migrate"))
+        #expect(
+            advice.version(99)
+                == .schema(
+                    "the schema is at version 99, this likesd knows \(Schema.version)",
+                    next: "upgrade likesd on this host"))
+        #expect(advice.version(nil)?.next?.hasPrefix("a restore may be running: wait for it; ") == true)
+    }
+
     @Test("A server elsewhere is not installed here.")
     func remote() throws {
         #expect(

@@ -71,6 +71,39 @@ import Testing
         #expect(script.take().contains(.checkSchema(4)))
     }
 
+    @Test("Where PostgreSQL denies a statement the tables are looked at at once: a right may be missing.")
+    func deniedStatement() throws {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
+        script.pass(ms: Limits.schemaCheckMsMin)
+        _ = script.take()
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.fail(1, .permission("denied", next: "psql -c 'GRANT …'"))
+        #expect(script.core.lane.isUp)
+        #expect(script.take().contains(.checkSchema(2)))
+    }
+
+    @Test("Where a new connection of the reader finds tables that do not fit, the lane looks at them at once.")
+    func readerRefused() {
+        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
+        script.pass(ms: Limits.schemaCheckMsMin)
+        _ = script.take()
+        script.refuse(.reader, misfit)
+        #expect(script.core.lane.isUp)
+        script.pass(ms: 1)
+        #expect(script.take().contains(.checkSchema(1)))
+    }
+
+    @Test("A look that is denied itself ends the connection, and HEALTH says what to grant.")
+    func deniedLook() {
+        var script = checking()
+        script.fail(1, .permission("denied", next: "psql -c 'GRANT …'"))
+        #expect(script.take().contains(.disconnect(.lane)))
+        #expect(
+            script.core.healthMessage(now: script.now)
+                == "next: psql -c 'GRANT …' (PostgreSQL: the tables can't be looked at: denied)")
+    }
+
     @Test("A look that fails is done again later.")
     func failed() {
         var script = checking()
@@ -79,5 +112,11 @@ import Testing
         _ = script.take()
         script.pass(ms: Limits.schemaCheckMs + Limits.surveyMs)
         #expect(script.take().contains(.checkSchema(2)))
+    }
+}
+
+extension Script {
+    fileprivate mutating func refuse(_ backend: Backend, _ failure: BackendFailure) {
+        step { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
     }
 }

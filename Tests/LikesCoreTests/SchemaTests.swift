@@ -39,7 +39,30 @@ import Testing
     @Test("Tables without likes or counts are made anew.", arguments: ["lanes", "cache_repairs", "likesd_hosts"])
     func lossOfNothing(table: String) throws {
         let remedy = try #require(SchemaMisfit(["no-table", table, table, "", ""])).remedy
-        #expect(remedy.text { $0 } == Schema.statements(making: table))
+        #expect(
+            remedy.text { $0 } == "a restore may be running: wait for it; else \(Schema.statements(making: table))")
+    }
+
+    @Test("A table is made anew in the schema of the others, with their owner.")
+    func placing() throws {
+        let made = Schema.statements(making: "lanes")
+        let plain = try #require(SchemaMisfit(["no-table", "lanes", "public.lanes", "", "app"]))
+        #expect(plain.remedy.sql == "\(made); ALTER TABLE lanes OWNER TO app")
+        let elsewhere = try #require(SchemaMisfit(["no-table", "lanes", "\"a b\".lanes", "", "\"The App\""]))
+        #expect(
+            elsewhere.remedy.sql == "SET search_path = \"a b\"; \(made); ALTER TABLE lanes OWNER TO \"The App\"")
+        let view = try #require(SchemaMisfit(["no-plain-table", "lanes", "public.lanes", "app", "a view"]))
+        #expect(view.remedy.sql?.contains("; ALTER TABLE lanes OWNER TO app; INSERT INTO lanes (") == true)
+    }
+
+    @Test("What a restore makes one by one is not to be made at once.", arguments: Schema.tables.map(\.name))
+    func restores(table: String) throws {
+        for row in [
+            ["no-key", table, "public.\(table)", "lane", "ADD PRIMARY KEY"], ["no-table", table, table, "", ""],
+        ] {
+            let text = try #require(SchemaMisfit(row)).remedy.text { "psql -c '\($0)'" }
+            #expect(text.hasPrefix("a restore may be running: wait for it; "))
+        }
     }
 
     @Test("What stands in a table's place is copied by the names of its columns.", arguments: Schema.tables.map(\.name))

@@ -45,6 +45,7 @@ final class PostgresServer: Sendable {
         for migration in Schema.migrations(partitions: Partitions(partitions)) {
             for statement in migration.statements { try setUp.run(statement) }
         }
+        try setUp.run("UPDATE likesd_schema SET version = \(Schema.version)")
         return database
     }
 

@@ -65,6 +65,26 @@ import Testing
         Trial(statements: ["ALTER TABLE cache_repairs SET UNLOGGED"], kinds: [.unlogged]),
         Trial(statements: ["ALTER TABLE user_likes_p0 SET UNLOGGED"], kinds: [.unlogged], partitions: 2),
         Trial(statements: ["CREATE TABLE kid () INHERITS (user_likes)"], kinds: [.inherited]),
+        Trial(
+            statements: ["UPDATE likesd_schema SET version = 2"], kinds: [.version],
+            mend: ["UPDATE likesd_schema SET version = 3"]),
+        Trial(
+            statements: ["UPDATE likesd_schema SET version = 4"], kinds: [.version],
+            mend: ["UPDATE likesd_schema SET version = 3"]),
+        Trial(
+            statements: ["DELETE FROM likesd_schema"], kinds: [.version],
+            mend: ["INSERT INTO likesd_schema (version) VALUES (3)"]),
+        Trial(
+            statements: [
+                "CREATE SCHEMA postgres", "CREATE TABLE postgres.counters (LIKE public.counters INCLUDING ALL)",
+            ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        Trial(
+            statements: [
+                "CREATE SCHEMA postgres", "CREATE TABLE postgres.likesd_schema (LIKE public.likesd_schema)",
+                "INSERT INTO postgres.likesd_schema SELECT * FROM public.likesd_schema",
+            ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        Trial(
+            statements: ["CREATE SCHEMA postgres", "ALTER TABLE lanes SET SCHEMA postgres"], kinds: [.elsewhere]),
         Trial(statements: ["DROP TABLE lanes"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE cache_repairs"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE item_types"], kinds: [.noTable]),
@@ -201,7 +221,7 @@ import Testing
 
     @Test("There is something to find of every kind but foreign partitions, for which a server lacks the wrapper.")
     func kinds() {
-        let tried = Set((Self.broken + Self.incomplete).flatMap(\.kinds) + [.rowSecurity, .foreign])
+        let tried = Set((Self.broken + Self.incomplete).flatMap(\.kinds) + [.rowSecurity, .noRight, .foreign])
         #expect(tried == Set(SchemaMisfit.Kind.allCases))
     }
 }

@@ -36,8 +36,10 @@ package struct Advice: Sendable {
         return words.joined(separator: " ")
     }
 
-    /// After an attempt to connect that failed.
-    package func connecting(_ reason: ConnectRefusal.Reason, _ target: DatabaseTarget) -> String? {
+    /// After an attempt to connect that failed; `hadTables`: this process has used likesd's tables before.
+    package func connecting(
+        _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, hadTables: Bool = false
+    ) -> String? {
         let setting = configuration.places.text(of: .databaseURL)
         switch reason {
         case .noServer: return serverMissing(target)
@@ -55,7 +57,10 @@ package struct Advice: Sendable {
             let reload = statement("SELECT pg_reload_conf()", target)
             return "add the line '\(hostLine(target))' to PostgreSQL's pg_hba.conf, then: \(reload)"
         case .noDatabase:
-            return administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
+            let make = administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
+            guard hadTables else { return make }
+            return "the database was dropped or renamed: \(Schema.restoreFirst); if it was renamed, give it its name "
+                + "back (ALTER DATABASE … RENAME); else \(make), then restore a backup into it (\(Schema.handbook))"
         case .noPermission:
             return statement("GRANT CONNECT ON DATABASE \(target.database.sqlName) TO \(target.role.sqlName)", target)
         case .unclear: return "check \(setting)"
@@ -69,6 +74,22 @@ package struct Advice: Sendable {
             "GRANT USAGE ON SCHEMA public TO \(role); "
                 + "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \(role)",
             target, in: target.database)
+    }
+
+    /// Why tables of this version are refused, nil: of the right one; `found`: nil: no row says which they are of.
+    package func version(_ found: Int?) -> BackendFailure? {
+        guard found != Schema.version else { return nil }
+        let isOlder = found.map { $0 < Schema.version } ?? false
+        return .schema(
+            Schema.versionMisfit(found) + (isOlder ? " \(Schema.notWhileRestoring)" : ""),
+            next: Schema.whenOfOtherVersion(found, migrate: migrate))
+    }
+
+    /// The role may not use the schema that the tables are in; `schema`: as SQL names it.
+    package func barred(from schema: String, _ target: DatabaseTarget) -> BackendFailure {
+        .schema(
+            "the role \(target.role) may not use the schema \(schema) of the database \(target.database)",
+            next: statement("GRANT USAGE ON SCHEMA \(schema) TO \(target.role.sqlName)", target, in: target.database))
     }
 
     /// The tables are not as they have to be: what mends them.

@@ -48,7 +48,10 @@ extension Core {
         case .lane:
             laneRow.epoch = nil
             laneRow.trouble = failure
-        case .subscriber, .reader: break
+        case .reader:
+            // Its new connection has looked at the tables, and the lane's may have other rows under it than before.
+            if case .schema = failure { laneRow.checkSchemaSoon(now: now) }
+        case .subscriber: break
         }
         for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
         switch backend {
@@ -129,9 +132,14 @@ extension Core {
         case .permission(let text, let next):
             let line = "PostgreSQL refused a statement: \(text); next: \(next)"
             say(.refusedStatement, .error, line, now: now, into: &actions)
-            if case .fence = given {
+            switch given {
+            case .fence:
                 giveUp(backend, .schema("the lane can't be opened: \(text)", next: next), now: now, into: &actions)
-            } else {
+            case .checkSchema:
+                giveUp(backend, .schema("the tables can't be looked at: \(text)", next: next), now: now, into: &actions)
+            default:
+                // The look says which rights are missing, and ends the connections until they are there.
+                laneRow.checkSchemaSoon(now: now)
                 refuse(given, "PostgreSQL refused: \(text); next: \(next)", now: now, into: &actions)
             }
         case .other(let text):

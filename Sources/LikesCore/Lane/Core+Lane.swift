@@ -78,7 +78,9 @@ extension Core {
     package mutating func fencedOff(_ call: CallID, now: Instant, into actions: inout [Action]) {
         guard let given = calls.end(call) else { return }
         statistics.lanesFencedOff += 1
-        let text = "this host's lane was closed: the host was taken for dead, or the tables were restored"
+        let text =
+            "this host's lane was closed (it was taken for dead), or is not in the table any more (a restore, "
+            + "TRUNCATE lanes): opening it again"
         say(.lane, .notice, text, now: now, into: &actions)
         switch given {
         case .commit(let sent): requeue(sent)

@@ -15,8 +15,9 @@ final class AuditContext {
         self.options = options
         try Self.prepare(database, options)
         misfits = try database.execute(Schema.selectMisfits).compactMap { row in SchemaMisfit(row.map { $0 ?? "" }) }
+            .filter { !$0.isOfRole }
         types = misfits.contains(where: \.hidesRows) ? StoredTypes() : try StoredTypes(database, wanted: options.types)
-        report = VerifyReport(options, json: json, types: types)
+        report = VerifyReport(options, json: json, types: types, isMendable: misfits.allSatisfy(\.leavesMending))
     }
 
     private static func prepare(_ database: borrowing Database, _ options: VerifyOptions) throws(Failure) {
@@ -46,6 +47,14 @@ final class AuditContext {
     }
 
     private static func checkSchema(_ database: borrowing Database) throws(Failure) {
+        if let schema = try database.execute(Schema.selectBarredSchema).first?.first ?? nil,
+            try database.execute(Schema.hasVersion).first?.first != "t"
+        {
+            throw Failure(
+                .permissionDenied,
+                "the role \(database.user) may not use the schema \(schema) of the database \(database.name)\n"
+                    + "Next: as its owner, GRANT USAGE ON SCHEMA \(schema) TO \"\(database.user)\"")
+        }
         var version = 0
         if try database.execute(Schema.hasVersion).first?.first == "t" {
             guard let found = try database.execute(Schema.selectVersion).first?.first?.flatMap({ Int($0) }) else {
@@ -81,6 +90,11 @@ final class AuditContext {
     static func array<Element>(_ elements: some Collection<Element>, _ text: (Element) -> String) -> String {
         "{" + elements.map(text).joined(separator: ",") + "}"
     }
+}
+
+extension SchemaMisfit {
+    /// It is not in the way of `--repair`.
+    var leavesMending: Bool { !hidesRows && !["counters", "cache_repairs"].contains(name) }
 }
 
 extension StatementResult {

@@ -204,7 +204,7 @@ struct LikesAudit {
             moved.append(item)
             return
         }
-        report.items += 1
+        report.checked(item)
         if likes != before?.count ?? 0 {
             try mender.take(Difference(item: item, finding: .counter(before, likes: likes)))
         }
@@ -241,7 +241,7 @@ struct LikesAudit {
                     AuditStatements.decide, AuditContext.parameters(slice), timeoutMs: withinMs)
                 for row in 0..<rows.rowCount {
                     guard let item = rows.item(row), let likes = rows.number(row, 4) else { continue }
-                    report.items += 1
+                    report.checked(item)
                     let state = rows.state(row)
                     if likes != state?.count ?? 0 {
                         try mender.take(Difference(item: item, finding: .counter(state, likes: likes)))

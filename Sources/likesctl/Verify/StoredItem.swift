@@ -52,6 +52,8 @@ struct StoredTypes {
         self.wanted = wanted
     }
 
+    func isNamed(_ item: StoredItem) -> Bool { names[item.type] != nil }
+
     func isWanted(_ item: StoredItem) -> Bool { wanted?.contains(item.type) ?? true }
 
     /// `post:456`; a number without a name, which only a hand can have put there, is shown as `#9:456`.

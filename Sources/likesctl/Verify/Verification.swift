@@ -22,6 +22,7 @@ enum Verification {
         var audit = LikesAudit(context, mender)
         let sample = try Sample.draw(context)
         if let sample { try audit.audit(sample) } else { try audit.auditAll() }
+        try context.report.foundUnnamedTypes()
         if let redis { try compare(RedisAudit(context, redis), sample, context.report) }
         try context.report.finish()
         return context.report.status
@@ -30,7 +31,7 @@ enum Verification {
     /// Why the rest can't be done before the tables are mended.
     private static func stops(_ context: AuditContext) -> String? {
         if context.misfits.contains(where: \.hidesRows) { return "the tables can't be read as they are" }
-        let isMendable = !context.misfits.contains { ["counters", "cache_repairs"].contains($0.name) }
+        let isMendable = context.misfits.allSatisfy(\.leavesMending)
         return context.options.repairs && !isMendable ? "the tables can't be mended as they are" : nil
     }
 

@@ -45,7 +45,8 @@ struct VerifyOptions: Equatable {
         counter-missing: likes, but no counter; redis-wrong: another count at the same
         version; redis-stale: old for more than 2 s; redis-newer: a version that PostgreSQL
         never had; like-twice: the like stands more than once, as it can only where the key of
-        user_likes is missing. Counters that likesd does not believe are no differences. What
+        user_likes is missing; unnamed-type: items of a type that item_types does not name,
+        which is mended by hand. Counters that likesd does not believe are no differences. What
         is wrong with the tables themselves comes first, with the SQL that mends it.
 
           --repair            mend what is found, in short transactions: counters get what

@@ -10,12 +10,14 @@ final class VerifyReport {
     private let options: VerifyOptions
     private let json: Bool
     private let types: StoredTypes
+    /// Whether `--repair` can mend anything, with the tables as they are.
+    private let isMendable: Bool
     private let startedMs = SystemCalls.nowMs()
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var progressMs: Int64 = 0
     private var isLineOpen = false
 
-    var items: Int64 = 0
+    private(set) var items: Int64 = 0
     var likes: Int64 = 0
     var passes: Int64 = 0
     /// Items that changed too often to be compared in the time allowed.
@@ -24,6 +26,8 @@ final class VerifyReport {
     private var redisDiffering: Int64 = 0
     private var likesTwice: Int64 = 0
     private var misfits: Int64 = 0
+    /// Items of each type that `item_types` does not name.
+    private var unnamed: [Int16: Int64] = [:]
     private(set) var mended: Int64 = 0
 
     var redisCompared: Int64 = 0
@@ -35,13 +39,16 @@ final class VerifyReport {
     /// Why likes and counters were not compared.
     private(set) var trouble: String?
 
-    init(_ options: VerifyOptions, json: Bool, types: StoredTypes) {
+    init(_ options: VerifyOptions, json: Bool, types: StoredTypes, isMendable: Bool) {
+        self.isMendable = isMendable
         self.options = options
         self.json = json
         self.types = types
     }
 
-    private var differing: Int64 { countersDiffering + redisDiffering + likesTwice + misfits }
+    private var differing: Int64 { countersDiffering + redisDiffering + likesTwice + byHand }
+    /// What no `--repair` mends.
+    private var byHand: Int64 { misfits + Int64(unnamed.count) }
 
     var status: ExitStatus {
         if differing > mended { return .differences }
@@ -73,6 +80,29 @@ final class VerifyReport {
                     ("message", .string(misfit.text)), ("sql", misfit.remedy.sql.map { .string($0) } ?? .null),
                     ("next", .string(misfit.next)),
                 ]).text : "\(misfit.name) \(misfit.kind.rawValue): \(misfit.text); \(misfit.next)")
+    }
+
+    /// The item was held against its likes.
+    func checked(_ item: StoredItem) {
+        items += 1
+        if !types.isNamed(item) { unnamed[item.type, default: 0] += 1 }
+    }
+
+    /// Reports the types that `item_types` does not name, of all items that were checked.
+    func foundUnnamedTypes() throws(Failure) {
+        for (number, count) in unnamed.sorted(by: { $0.key < $1.key }) {
+            let message = "item_types names no type of the number \(number), and \(count) items are of it"
+            let next =
+                "restore its row, or name it again: INSERT INTO item_types (id, name) VALUES (\(number), 'NAME'); a "
+                + "new type could get the number, and these likes with it"
+            try print(
+                json
+                    ? JSON.object([
+                        ("table", .string("item_types")), ("kind", .string("unnamed-type")),
+                        ("number", .integer(Int64(number))), ("items", .integer(count)), ("message", .string(message)),
+                        ("sql", .null), ("next", .string("next: \(next)")),
+                    ]).text : "item_types unnamed-type: \(message); next: \(next)")
+        }
     }
 
     /// Said at once, and again in the summary.
@@ -154,6 +184,7 @@ final class VerifyReport {
             "PostgreSQL: \(items) items, \(likes) likes read in \(passes) passes: \(countersDiffering) differences"
         ]
         if misfits > 0 { lines.append("Tables: \(misfits) to be mended by hand, see above") }
+        if !unnamed.isEmpty { lines.append("Item types without a name: \(unnamed.count), see above") }
         if likesTwice > 0 { lines.append("Likes that stand more than once: \(likesTwice)") }
         if let trouble { lines.append("Not compared: \(trouble)") }
         if undecided > 0 {
@@ -170,9 +201,16 @@ final class VerifyReport {
             (redisAwaitingRepair, "down for repair by likesd"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
-        let mending = options.repairs ? ", \(mended) mended" : differing > misfits ? ": --repair mends them" : ""
         lines.append("\(differing) differences\(mending), in \(seconds) s")
         return lines.joined(separator: "\n")
+    }
+
+    /// What was mended, or would be.
+    private var mending: String {
+        if options.repairs { return ", \(mended) mended" }
+        guard differing > byHand else { return "" }
+        let which = byHand > 0 ? "\(differing - byHand) of them" : "them"
+        return ": --repair mends \(which)" + (isMendable ? "" : " once the tables were mended by hand, and not before")
     }
 
     private var summaryJSON: JSON {
@@ -182,6 +220,7 @@ final class VerifyReport {
                 .object([
                     ("items", .integer(items)), ("likes_read", .integer(likes)), ("passes", .integer(passes)),
                     ("misfits", .integer(misfits)), ("likes_twice", .integer(likesTwice)),
+                    ("unnamed_types", .integer(Int64(unnamed.count))),
                     ("trouble", trouble.map { .string($0) } ?? .null), ("undecided", .integer(undecided)),
                     ("differences", .integer(differing)),
                     ("counter_differences", .integer(countersDiffering)),

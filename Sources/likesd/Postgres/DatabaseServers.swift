@@ -247,7 +247,8 @@ final class DatabaseServers {
         guard let told = first ?? refused.first else {
             return .unreachable(text, next: configuration.unanswered(.lane))
         }
-        return .unreachable(text, next: advice.connecting(told.refusal.reason, told.target))
+        let next = advice.connecting(told.refusal.reason, told.target, hadTables: known != nil)
+        return .unreachable(text, next: next)
     }
 
     private var advice: Advice { Advice(configuration, on: .measured()) }

@@ -105,7 +105,7 @@ final class LaneLink: PostgresLink {
                 core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions)
             case .surveyed(let survey): core.surveyed(call, survey, now: now, into: &actions)
             case .misfits(let misfits):
-                let failure = misfits.failure { advice.schema($0, target) }
+                let failure = misfits.failure(advice, target)
                 core.schemaChecked(call, failure, now: now, into: &actions)
             }
         }

@@ -150,7 +150,7 @@ class PostgresLink {
             let text =
                 isWithoutAttempt
                 ? DatabaseURL.redacted(refusal.text, about: configuration.databaseURL) : refusal.text
-            return .unreachable(text, next: advice.connecting(refusal.reason, target))
+            return .unreachable(text, next: advice.connecting(refusal.reason, target, hadTables: hadTables))
         case .idle, .resolving, .settling, .ready: return .unreachable(refusal.text)
         }
     }

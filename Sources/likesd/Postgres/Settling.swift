@@ -88,7 +88,7 @@ struct Settling {
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
             SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
-                (\(Schema.hasTables))
+                (\(Schema.hasTables)), (\(Schema.selectBarredSchema))
             """
     }
 
@@ -117,7 +117,7 @@ struct Settling {
         case .session: takeSession(result)
         case .identity: takeIdentity(result)
         case .version: takeVersion(result)
-        case .fitness: failure = result.misfits.failure { advice.schema($0, target) }
+        case .fitness: failure = result.misfits.failure(advice, target)
         case .types, .typesAgain:
             types = TypeNumbers(
                 types: configuration.itemTypes,
@@ -136,7 +136,7 @@ struct Settling {
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
         // The result before has one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 4 else { return }
+        guard result.rowCount == 1, result.columnCount == 5 else { return }
         isStandby = result.text(0, 0) == "t"
         if isLane && isStandby {
             failure = .readOnly("the server is a standby", next: advice.primary)
@@ -144,6 +144,8 @@ struct Settling {
             failure = .readOnly("the server is read-only", next: advice.primary)
         } else if result.text(0, 2) == "t" {
             return
+        } else if !result.isNull(0, 4) {
+            failure = advice.barred(from: result.text(0, 4), target)
         } else if result.text(0, 3) == "t" {
             failure = .schema(
                 "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)
@@ -152,7 +154,8 @@ struct Settling {
                 "the database \(target.database) has lost the tables of likesd's", next: Schema.whenLost("a table"))
         } else {
             failure = .schema(
-                "the database \(target.database) has no tables of likesd's", next: advice.migrate)
+                "the database \(target.database) has no tables of likesd's \(Schema.notWhileRestoring)",
+                next: advice.migrate)
         }
     }
 
@@ -162,18 +165,7 @@ struct Settling {
     }
 
     private mutating func takeVersion(_ result: borrowing StatementResult) {
-        guard result.rowCount == 1, let version = Int(result.text(0, 0)) else {
-            failure = .schema("the table likesd_schema has no row", next: Schema.whenLost("it"))
-            return
-        }
-        if version < Schema.version {
-            failure = .schema(
-                "the schema is at version \(version), this likesd needs \(Schema.version)", next: advice.migrate)
-        } else if version > Schema.version {
-            failure = .schema(
-                "the schema is at version \(version), this likesd knows \(Schema.version)",
-                next: "upgrade likesd on this host")
-        }
+        failure = advice.version(result.rowCount == 1 ? Int(result.text(0, 0)) : nil)
     }
 
     /// All of the step's results were taken: what comes next.
