@@ -42,16 +42,16 @@ extension Schema {
             JOIN pg_class AS class ON class.oid = to_regclass(wanted.name)
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
         ), standing AS (
-            SELECT class.relnamespace, class.relowner
-            FROM (SELECT name FROM wanted UNION ALL SELECT 'likesd_schema') AS every
+            SELECT every.rank, class.relnamespace, class.relowner
+            FROM (
+                SELECT name, CASE name WHEN 'user_likes' THEN 1 WHEN 'counters' THEN 2 ELSE 4 END FROM wanted
+                UNION ALL SELECT 'likesd_schema', 3) AS every (name, rank)
             JOIN pg_class AS class ON class.oid = to_regclass(every.name)
         ), home AS (
-            SELECT found.oid, quote_ident(namespace.nspname) AS shown,
-                quote_ident(pg_get_userbyid(found.owner)) AS owner
-            FROM (
-                SELECT mode() WITHIN GROUP (ORDER BY relnamespace), mode() WITHIN GROUP (ORDER BY relowner)
-                FROM standing) AS found (oid, owner)
-            JOIN pg_namespace AS namespace ON namespace.oid = found.oid
+            SELECT namespace.oid, quote_ident(namespace.nspname) AS shown,
+                quote_ident(pg_get_userbyid(found.relowner)) AS owner
+            FROM (SELECT * FROM standing ORDER BY rank LIMIT 1) AS found
+            JOIN pg_namespace AS namespace ON namespace.oid = found.relnamespace
         ), part AS (
             SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
                 namespace.nspname, class.relname, format('%I.%I', namespace.nspname, class.relname) AS shown,

@@ -135,7 +135,7 @@ extension Schema {
     static let restoreFirst = "a restore may be running: wait for it"
 
     /// Before what makes what a restore makes as well.
-    static let unlessRestored = "\(restoreFirst); else"
+    package static let unlessRestored = "\(restoreFirst); else"
 
     /// Behind what is said where migrate is what comes next.
     package static let notWhileRestoring = "(while a restore is running, wait for it instead)"

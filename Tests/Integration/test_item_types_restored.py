@@ -60,3 +60,34 @@ def test_other_numbers_of_types_are_noticed_while_running(start_daemon, own_post
             numbers["video"]: 1,
             numbers["story"]: 1,
         }
+
+
+def test_types_that_are_gone_are_not_numbered_anew_while_a_restore_may_be_running(
+    start_daemon, own_postgres, own_redis, number
+):
+    """Somebody empties item_types, and fills it again a while later."""
+    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
+    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    with own_postgres.connect() as sql:
+        rows = sql.execute("SELECT id, name FROM item_types ORDER BY id").fetchall()
+        sql.execute("TRUNCATE item_types")
+        eventually(lambda: "item_types is empty" in str(daemon.call("HEALTH")), "HEALTH to say so", 20)
+        assert "a restore may be running: wait for it" in str(daemon.call("HEALTH"))
+        assert sql.execute("SELECT count(*) FROM item_types").fetchone() == (0,)
+        with sql.cursor() as cursor:
+            cursor.executemany("INSERT INTO item_types (id, name) VALUES (%s, %s)", rows)
+        daemon.wait_healthy()
+        assert daemon.call("COUNT", "video:7") == 1
+        assert sql.execute("SELECT id, name FROM item_types ORDER BY id").fetchall() == rows
+
+
+def test_a_type_that_is_gone_gets_its_old_number_back(start_daemon, own_postgres, own_redis, number):
+    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
+    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    with own_postgres.connect() as sql:
+        (video,) = sql.execute("DELETE FROM item_types WHERE name = 'video' RETURNING id").fetchone()
+        advice = f"INSERT INTO item_types (id, name) VALUES ({video}, 'video')"
+        eventually(lambda: advice in str(daemon.call("HEALTH")), "HEALTH to say what to do", 20)
+        sql.execute(advice)
+        daemon.wait_healthy()
+        assert daemon.call("COUNT", "video:7") == 1

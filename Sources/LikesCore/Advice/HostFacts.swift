@@ -68,7 +68,7 @@ extension String {
     }
 
     /// The text as SQL takes it for one name.
-    var sqlName: String {
+    package var sqlName: String {
         "\"" + replacing("\"", by: "\"\"") + "\""
     }
 

@@ -22,6 +22,8 @@ struct Link {
     }
 
     var isUp: Bool { state == .up }
+    /// There is no connection, nor an attempt at one.
+    var isDown: Bool { if case .down = state { true } else { false } }
 
     /// When the link wants attention: the next attempt, or the end of one that takes too long.
     var wakeAt: Instant? {

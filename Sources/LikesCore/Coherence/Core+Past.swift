@@ -95,13 +95,16 @@ extension Core {
         guard lane.isUp else { return }
         guard isSame else {
             // What the connection learnt of the tables, it learnt of others.
-            return giveUp(.lane, .unreachable("the tables are others now"), now: now, into: &actions)
+            let failure = BackendFailure.unreachable("the tables are others now")
+            giveUp(.lane, failure, now: now, into: &actions)
+            if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
+            return
         }
         guard survey.knowsTypes else {
             let failure = BackendFailure.unreachable("item_types has other numbers than before")
             goBack("item types have other numbers", now: now, into: &actions)
             giveUp(.lane, failure, now: now, into: &actions)
-            if reader.isUp { giveUp(.reader, failure, now: now, into: &actions) }
+            if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
             return
         }
         if !isKept {

@@ -11,6 +11,9 @@ struct DatabasePast {
     private var eraBegunAt: Instant?
     /// Transactions that are known to have been written to another Redis, and for which no era has begun yet.
     private var strayed: Set<Int64> = []
+    /// Those for which this host has begun one: they are found again where so many ran that the marker's snapshot does
+    /// not tell that they had ended.
+    private var straysDone: Set<Int64> = []
     /// Of the last survey.
     private(set) var snapshot = DatabaseSnapshot.unknown
     /// The least transaction in `Generation.snapshot` of the latest data in Redis that this host has used, whether or
@@ -34,6 +37,7 @@ struct DatabasePast {
     mutating func beginEra(now: Instant) {
         eraBegunAt = now
         owedReason = nil
+        straysDone.formUnion(strayed)
         strayed = []
         era = min(era + 1, Limits.eraMax)
     }
@@ -48,7 +52,8 @@ struct DatabasePast {
     /// What a survey found to have been written to another Redis. What had ended when the present data was made is in
     /// it: another host made it for the sake of these.
     mutating func noteStrays(_ found: [Int64], _ generation: Generation) {
-        strayed = strayed.union(found).filter { !generation.snapshot.hasEnded($0) }
+        straysDone = straysDone.filter { !generation.snapshot.hasEnded($0) }
+        strayed = strayed.union(found).filter { !generation.snapshot.hasEnded($0) && !straysDone.contains($0) }
     }
 
     /// When an era is to begin for what was written to another Redis: not right after another one, since a host may go

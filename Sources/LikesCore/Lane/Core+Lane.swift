@@ -90,7 +90,7 @@ extension Core {
         // They may be others than those of which the connections have learnt.
         let failure = BackendFailure.unreachable("the lane is to be opened again")
         giveUp(.lane, failure, now: now, into: &actions)
-        if reader.isUp { giveUp(.reader, failure, now: now, into: &actions) }
+        if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
     }
 
     /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the

@@ -110,7 +110,8 @@ struct LaneRow {
     /// It was taken in that the row lacks batches.
     mutating func forgetCommitted() {
         batchKept = 0
-        beatKept = 0
+        // There may be none at all.
+        beatKept = -1
     }
 
     /// The number of the next sign of life.

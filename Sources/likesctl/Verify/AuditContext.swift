@@ -53,7 +53,7 @@ final class AuditContext {
             throw Failure(
                 .permissionDenied,
                 "the role \(database.user) may not use the schema \(schema) of the database \(database.name)\n"
-                    + "Next: as its owner, GRANT USAGE ON SCHEMA \(schema) TO \"\(database.user)\"")
+                    + "Next: as its owner, GRANT USAGE ON SCHEMA \(schema) TO \(database.user.sqlName)")
         }
         var version = 0
         if try database.execute(Schema.hasVersion).first?.first == "t" {

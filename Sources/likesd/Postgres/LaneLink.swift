@@ -13,6 +13,8 @@ final class LaneLink: PostgresLink {
     }
 
     private var types: TypeNumbers?
+    /// `DatabaseHistory.tables` of those that have the numbers.
+    private var tables = ""
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
     /// Told the types' numbers, all of which the lane knows, whenever a server that takes writes was found.
@@ -50,8 +52,13 @@ final class LaneLink: PostgresLink {
 
     override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         self.types = types
+        tables = facts.history?.tables ?? ""
         onTypes(types)
         return true
+    }
+
+    override var learntTypes: Settling.LearntTypes? {
+        types.map { Settling.LearntTypes(numbers: $0, tables: tables) }
     }
 
     override func noticed(_ notice: ServerNotice) {

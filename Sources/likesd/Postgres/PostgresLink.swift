@@ -46,6 +46,9 @@ class PostgresLink {
     /// The connection is settled and its statements are prepared. False: it cannot be used.
     func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
+    /// What is known of item types from connections before.
+    var learntTypes: Settling.LearntTypes? { nil }
+
     /// Takes the results that have come in.
     func collect() {}
 
@@ -195,7 +198,8 @@ class PostgresLink {
             watch(EPOLLIN.rawValue)
             advance(
                 Settling(
-                    backend, preparing: statements, configuration: configuration, advice, target, hadTables: hadTables))
+                    backend, preparing: statements, configuration: configuration, advice, target, hadTables: hadTables,
+                    learnt: learntTypes))
         default: lose()
         }
     }

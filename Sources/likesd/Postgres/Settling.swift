@@ -17,7 +17,14 @@ struct Settling {
         case failed(BackendFailure)
     }
 
+    /// The numbers of item types as this process has learnt them, and of which tables.
+    struct LearntTypes {
+        var numbers: TypeNumbers
+        var tables: String
+    }
+
     private let isLane: Bool
+    private let learnt: LearntTypes?
     /// They were there when a connection of this kind was settled before.
     private let hadTables: Bool
     private let statements: [PreparedStatement]
@@ -33,8 +40,9 @@ struct Settling {
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration, _ advice: Advice,
-        _ target: DatabaseTarget, hadTables: Bool
+        _ target: DatabaseTarget, hadTables: Bool, learnt: LearntTypes?
     ) {
+        self.learnt = learnt
         self.hadTables = hadTables
         isLane = backend == .lane
         self.statements = statements
@@ -119,6 +127,11 @@ struct Settling {
         case .version: takeVersion(result)
         case .fitness: failure = result.misfits.failure(advice, target)
         case .types, .typesAgain:
+            guard result.rowCount > 0 else {
+                // Whoever fills it again would find the numbers taken.
+                failure = .schema("the table item_types is empty", next: Schema.whenLost("it"))
+                return
+            }
             types = TypeNumbers(
                 types: configuration.itemTypes,
                 rows: (0..<result.rowCount).compactMap { row in
@@ -179,6 +192,10 @@ struct Settling {
         case .fitness: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
+            // In tables that were made anew there are no likes under the numbers from before.
+            if isLane, let learnt, learnt.tables == facts.history?.tables, let lost = learnt.numbers.lost(in: types) {
+                return .failed(Settling.lost(lost.name, lost.number))
+            }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
         case .lockTypes: step = .addTypes
         case .addTypes: step = .commitTypes
@@ -197,6 +214,13 @@ struct Settling {
             }
         }
         return .step
+    }
+
+    /// A type that had a number and likes under it: it must not get another.
+    private static func lost(_ name: String, _ number: Int16) -> BackendFailure {
+        .schema(
+            "the table item_types has lost \(name), which had the number \(number)",
+            next: "\(Schema.unlessRestored) INSERT INTO item_types (id, name) VALUES (\(number), '\(name)')")
     }
 
     private func failure(of result: borrowing StatementResult) -> BackendFailure {

@@ -22,6 +22,12 @@ struct TypeNumbers {
         self.places = places
     }
 
+    /// The first configured type that has a number here and none in `table`.
+    func lost(in table: TypeNumbers) -> (name: String, number: Int16)? {
+        zip(names, zip(numbers, table.numbers)).first { $1.0 != TypeNumbers.missing && $1.1 == TypeNumbers.missing }
+            .map { ($0, $1.0) }
+    }
+
     /// Whether the table's rows, as in `post=1`, give these types the same numbers still.
     func agree(_ rows: [String]) -> Bool {
         Set(rows).isSuperset(of: zip(names, numbers).map { "\($0)=\($1)" })
