@@ -1,5 +1,7 @@
 """The numbers of item types after a restore: hosts learn them on connecting, and tables change under them."""
 
+import shutil
+
 import pytest
 from support.database import drift
 from support.waiting import eventually
@@ -91,3 +93,22 @@ def test_a_type_that_is_gone_gets_its_old_number_back(start_daemon, own_postgres
         sql.execute(advice)
         daemon.wait_healthy()
         assert daemon.call("COUNT", "video:7") == 1
+
+
+def test_a_type_that_came_after_the_data_directory_that_was_put_back_is_added_again(
+    start_daemon, own_postgres, own_redis, number, place
+):
+    first = start_daemon(own_postgres, own_redis)
+    assert first.call("LIKE", number(), "post:1") == [1, 1]
+    own_postgres.stop()
+    shutil.copytree(own_postgres.data, place / "snapshot")
+    own_postgres.start()
+    daemon = start_daemon(own_postgres, own_redis, **types("video"))
+    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    own_postgres.stop()
+    eventually(lambda: daemon.health()["database"] != "healthy", "likesd to find the server away")
+    own_postgres.put_back(place / "snapshot")
+    own_postgres.start()
+    daemon.wait_healthy()
+    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    assert first.call("COUNT", "post:1") == 1

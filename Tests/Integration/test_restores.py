@@ -174,15 +174,11 @@ def test_after_a_snapshot_of_the_data_directory_no_count_from_before_is_told(
     assert like(hosts[1], number, other, 3) == [1, 3]
     for host in hosts:
         eventually(lambda host=host: host.call("MCOUNT", item, other) == [5, 3], "both hosts to have them cached")
-    owner = own_postgres.data.stat()
     own_postgres.stop()
     if others == "new":
         for host in hosts:
             host.stop()
-    shutil.rmtree(own_postgres.data)
-    shutil.copytree(place / "snapshot", own_postgres.data)
-    for path in [own_postgres.data, *own_postgres.data.rglob("*")]:
-        shutil.chown(path, owner.st_uid, owner.st_gid)
+    own_postgres.put_back(place / "snapshot")
     own_postgres.start()
     if others == "new":
         hosts = [start_daemon(own_postgres, own_redis, **FOR_EVER) for _ in range(2)]

@@ -13,8 +13,8 @@ final class LaneLink: PostgresLink {
     }
 
     private var types: TypeNumbers?
-    /// `DatabaseHistory.tables` of those that have the numbers.
-    private var tables = ""
+    /// Of the tables that have these numbers, as long as the server was there without a break.
+    private var history: DatabaseHistory?
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
     /// Told the types' numbers, all of which the lane knows, whenever a server that takes writes was found.
@@ -52,14 +52,18 @@ final class LaneLink: PostgresLink {
 
     override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         self.types = types
-        tables = facts.history?.tables ?? ""
+        history = facts.history
         onTypes(types)
         return true
     }
 
     override var learntTypes: Settling.LearntTypes? {
-        types.map { Settling.LearntTypes(numbers: $0, tables: tables) }
+        guard let types, let history else { return nil }
+        return Settling.LearntTypes(numbers: types, history: history)
     }
+
+    /// Meanwhile it may have got an earlier data directory, in which a type was still to come.
+    override func serverWasAway() { history = nil }
 
     override func noticed(_ notice: ServerNotice) {
         guard isReady, notice.isCancelledStandbyWait else { return }

@@ -17,10 +17,10 @@ struct Settling {
         case failed(BackendFailure)
     }
 
-    /// The numbers of item types as this process has learnt them, and of which tables.
+    /// The numbers of item types as this process has learnt them, and at which past of which database.
     struct LearntTypes {
         var numbers: TypeNumbers
-        var tables: String
+        var history: DatabaseHistory
     }
 
     private let isLane: Bool
@@ -193,7 +193,7 @@ struct Settling {
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
             // In tables that were made anew there are no likes under the numbers from before.
-            if isLane, let learnt, learnt.tables == facts.history?.tables, let lost = learnt.numbers.lost(in: types) {
+            if isLane, let learnt, learnt.history == facts.history, let lost = learnt.numbers.lost(in: types) {
                 return .failed(Settling.lost(lost.name, lost.number))
             }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)

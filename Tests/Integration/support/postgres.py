@@ -130,6 +130,14 @@ class Postgres:
                 connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
             connection.execute("SELECT pg_reload_conf()")
 
+    def put_back(self, copy):
+        """Another data directory in place of its own, while it is stopped."""
+        owner = self.data.stat()
+        shutil.rmtree(self.data)
+        shutil.copytree(copy, self.data)
+        for path in [self.data, *self.data.rglob("*")]:
+            shutil.chown(path, owner.st_uid, owner.st_gid)
+
     def stop(self):
         if self.server:
             self.server.stop(signal.SIGINT)
