@@ -66,6 +66,8 @@ def own_postgres(migrated_cluster, folder, number):
     server = migrated_cluster.copy(folder / f"pg{number()}").start()
     yield server
     server.stop()
+    # Hundreds of them would be the last test's to remove, within its limit of time.
+    shutil.rmtree(server.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +84,7 @@ def own_redis(folder, number):
     server = RedisServer(folder / f"redis{number()}").start()
     yield server
     server.stop()
+    shutil.rmtree(server.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
