@@ -67,7 +67,7 @@ extension Core {
         repairs.forgetStruckOff()
         if page.hasSettled, laneRow.settled == nil {
             laneRow.settled = SettledRepairs(before: trust.settledBefore)
-            tendSettled(now: now)
+            tendMended(now: now)
         }
         guard let next = page.next else { return endRepairPass(isWhole: true, now: now) }
         if repairs.isFull || trust.generation == nil { return trust.pausePass(after: next, now: now) }

@@ -127,13 +127,13 @@ extension Core {
         _ survey: Survey, with generation: Generation, now: Instant, into actions: inout [Action]
     ) {
         guard safeguards.generationCheck else {
-            trust.agree()
+            trust.agreeUnseen()
             return
         }
         past.noteStrays(survey.strayed, generation)
         switch trust.compare(survey, era: past.era, now: now) {
         case .agreed:
-            tendSettled(now: now)
+            tendMended(now: now)
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.
             let latest = max(survey.latest, past.latestUsed)
@@ -256,6 +256,7 @@ extension Core {
 
     mutating func goBack(_ reason: String, now: Instant, into actions: inout [Action]) {
         statistics.databasesGoneBack += 1
+        past.forgetStrays()
         let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
         say(.past, .warning, text, now: now, into: &actions)
         beginEra(now: now, into: &actions)

@@ -20,7 +20,16 @@ struct DatabasePast {
     /// not a survey has told others of it.
     private(set) var latestUsed: Int64 = 0
 
-    mutating func adopt(_ history: DatabaseHistory) { self.history = history }
+    mutating func adopt(_ history: DatabaseHistory) {
+        if history != self.history { forgetStrays() }
+        self.history = history
+    }
+
+    /// Numbers of transactions may have gone back.
+    mutating func forgetStrays() {
+        strayed = []
+        straysDone = []
+    }
 
     mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.snapshot.least) }
 

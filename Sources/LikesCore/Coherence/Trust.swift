@@ -14,8 +14,11 @@ struct Trust {
     /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
     private(set) var disputedIn: Int64?
     private var verifiedAt: Instant
-    /// When another host was first seen to name other data since; it is to name it again.
+    /// When other hosts were first seen to name other data since, and which; they are to name it again.
     private var strangeSince: Instant?
+    private var strange: Set<String> = []
+    /// By the last survey under this data no other living host has named any else.
+    private(set) var isUnanimous = false
     private var foreign: ForeignMarker?
     /// The token of the last generation, by which messages are told from those of another.
     private(set) var token: String?
@@ -52,6 +55,7 @@ struct Trust {
         verifiedAt = now
         unfit = nil
         isSurveyed = false
+        isUnanimous = false
         strangeSince = nil
         token = generation.token
         guard knowsMore else { return doubt(now: now) }
@@ -71,6 +75,7 @@ struct Trust {
         generation = nil
         unfit = nil
         isSurveyed = false
+        isUnanimous = false
         strangeSince = nil
         isComplete = false
     }
@@ -104,16 +109,18 @@ struct Trust {
 
     /// What other hosts use. `era`: the present one.
     mutating func compare(_ survey: Survey, era: Int64, now: Instant) -> Agreement {
-        func isStrange(_ tokens: [String]) -> Bool { tokens.contains { $0 != token } }
-        guard isStrange(survey.generations) else { return agree() }
+        isUnanimous = survey.generations.allSatisfy { $0 == token }
+        if isUnanimous { return agree() }
         if disputedIn != nil { return .stillDisputed }
-        let isFresh = isStrange(survey.freshGenerations)
-        guard let strangeSince else {
-            guard isFresh else { return agree() }
+        let fresh = Set(survey.freshGenerations.filter { $0 != token })
+        // Others than those from before are not named again.
+        guard let strangeSince, fresh.isEmpty || !strange.isDisjoint(with: fresh) else {
+            if fresh.isEmpty { return agree() }
             self.strangeSince = now
+            strange = fresh
             return .unclear
         }
-        if isFresh, now.ms(since: strangeSince) >= Limits.disputeConfirmMs {
+        if !fresh.isEmpty, now.ms(since: strangeSince) >= Limits.disputeConfirmMs {
             disputedIn = era
             return .disputed
         }
@@ -146,6 +153,12 @@ struct Trust {
         guard let found = disputedIn else { return .agreed }
         disputedIn = nil
         return .settled(era: found)
+    }
+
+    /// As if no other host had named other data.
+    mutating func agreeUnseen() {
+        isUnanimous = true
+        agree()
     }
 
     /// Whether what is in Redis may be read, as far as other hosts are concerned.

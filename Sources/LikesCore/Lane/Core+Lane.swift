@@ -121,8 +121,8 @@ extension Core {
     private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
         let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
-            fence: fence, repairs: told, mended: repairs.takeMended(max: limits.tendItemsMax),
-            journal: takeJournal(with: []), settled: mayStrikeSettled ? laneRow.settled : nil)
+            fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],
+            journal: takeJournal(with: []), settled: mayStrikeOff ? laneRow.settled : nil)
         laneRow.tendAt = nil
         laneRow.isTended = true
         actions.append(.tend(calls.begin(.tend(request), now: now), request))
@@ -145,16 +145,17 @@ extension Core {
         repairs.told(request.repairs, isKept: isKept)
         if !isKept, !request.repairs.isEmpty { trust.doubt(now: now) }
         noteLaneWritten(journal: request.journal, now: now)
-        if repairs.mendedCount > 0 { laneRow.tend(by: now) }
-        tendSettled(now: now)
+        tendMended(now: now)
     }
 
-    /// Settled repairs are known, and it is written down that this data is used: until then who goes back to an older
-    /// one needs them.
-    private var mayStrikeSettled: Bool { laneRow.settled != nil && trust.isAgreed }
+    /// Rows may go that are set in this host's Redis, or settled by its data: not while another host may use another
+    /// Redis, which does not have them.
+    var mayStrikeOff: Bool {
+        trust.isAgreed && trust.isUnanimous && (repairs.mendedCount > 0 || laneRow.settled != nil)
+    }
 
-    mutating func tendSettled(now: Instant) {
-        if mayStrikeSettled { laneRow.tend(by: now) }
+    mutating func tendMended(now: Instant) {
+        if mayStrikeOff { laneRow.tend(by: now) }
     }
 
     mutating func tendingFailed(_ request: TendRequest, now: Instant) {
@@ -170,7 +171,7 @@ extension Core {
         laneRow.hasJournal = !journal.isEmpty
         laneRow.tendAt = journal.isEmpty ? nil : now.adding(ms: Limits.laneTendMs)
         // Batch after batch must not put off what is not in it.
-        guard repairs.mendedCount > 0 || mayStrikeSettled || laneRow.isBehind else { return }
+        guard mayStrikeOff || laneRow.isBehind else { return }
         laneRow.tend(by: due ?? now.adding(ms: Limits.mendedWaitMs))
     }
 

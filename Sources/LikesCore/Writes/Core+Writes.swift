@@ -354,7 +354,7 @@ extension Core {
             repairs.wrote(page, counters, now: now)
         default: return
         }
-        if repairs.mendedCount > 0 { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
+        if mayStrikeOff { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
     }
 
     mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {

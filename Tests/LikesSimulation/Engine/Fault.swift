@@ -58,10 +58,12 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     /// The host it strikes does not hear what others change.
     var silencesOthers: Bool { self == .subscriberSilent || self == .subscriberReset }
 
-    /// Redis is another server afterwards, or another life of it.
+    /// Redis is another server afterwards, or another life of it, or has lost its marker, perhaps more than once.
     var changesRedis: Bool {
         switch self {
-        case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisSplit: true
+        case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisSplit, .redisFlushed,
+            .redisEvicts:
+            true
         default: false
         }
     }
