@@ -9,7 +9,8 @@ extension Schema {
     /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
     /// can't be seen from here.
     ///
-    /// The schema and the owner of most of the tables are those that the others have to have.
+    /// The schema and the owner of most of the tables are those that the others have to have; where `user_likes` stands
+    /// in another schema alone, they have to be there.
     ///
     /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
     /// right to some columns is taken for enough, and a statement that needs others says so itself.
@@ -42,16 +43,24 @@ extension Schema {
             JOIN pg_class AS class ON class.oid = to_regclass(wanted.name)
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
         ), standing AS (
-            SELECT every.rank, class.relnamespace, class.relowner
-            FROM (
-                SELECT name, CASE name WHEN 'user_likes' THEN 1 WHEN 'counters' THEN 2 ELSE 4 END FROM wanted
-                UNION ALL SELECT 'likesd_schema', 3) AS every (name, rank)
+            SELECT every.name, class.relnamespace, class.relowner
+            FROM (SELECT name FROM wanted UNION ALL SELECT 'likesd_schema') AS every
             JOIN pg_class AS class ON class.oid = to_regclass(every.name)
+        ), usual (relnamespace, relowner) AS (
+            SELECT mode() WITHIN GROUP (ORDER BY relnamespace), mode() WITHIN GROUP (ORDER BY relowner) FROM standing
         ), home AS (
             SELECT namespace.oid, quote_ident(namespace.nspname) AS shown,
-                quote_ident(pg_get_userbyid(found.relowner)) AS owner
-            FROM (SELECT * FROM standing ORDER BY rank LIMIT 1) AS found
-            JOIN pg_namespace AS namespace ON namespace.oid = found.relnamespace
+                quote_ident(pg_get_userbyid(found.owner)) AS owner
+            FROM (
+                SELECT coalesce(
+                        (SELECT relnamespace FROM standing
+                            WHERE name = 'user_likes' AND NOT EXISTS (
+                                SELECT FROM pg_class
+                                WHERE relname = 'user_likes' AND relnamespace = usual.relnamespace)),
+                        usual.relnamespace),
+                    usual.relowner
+                FROM usual) AS found (namespace, owner)
+            JOIN pg_namespace AS namespace ON namespace.oid = found.namespace
         ), part AS (
             SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
                 namespace.nspname, class.relname, format('%I.%I', namespace.nspname, class.relname) AS shown,

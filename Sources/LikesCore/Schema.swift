@@ -164,6 +164,10 @@ package enum Schema {
 
     // MARK: Item types
 
+    /// One boolean: whether anything was ever liked under that number. Looks at counters until it finds one.
+    package static func isCounted(typeNumber: Int16) -> String {
+        "SELECT EXISTS (SELECT FROM counters WHERE item_type = \(typeNumber))"
+    }
     /// Rows of (id smallint, name text).
     package static let selectItemTypes = "SELECT id, name FROM item_types"
     /// Before `addItemTypes`, in the same transaction and as a statement of its own, so that the next statement's

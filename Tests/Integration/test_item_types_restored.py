@@ -90,6 +90,12 @@ def test_a_type_that_is_gone_gets_its_old_number_back(start_daemon, own_postgres
         (video,) = sql.execute("DELETE FROM item_types WHERE name = 'video' RETURNING id").fetchone()
         advice = f"INSERT INTO item_types (id, name) VALUES ({video}, 'video')"
         eventually(lambda: advice in str(daemon.call("HEALTH")), "HEALTH to say what to do", 20)
+        # Not even where the server was away meanwhile.
+        own_postgres.stop()
+        eventually(lambda: "item_types" not in str(daemon.call("HEALTH")), "likesd to find the server away")
+        own_postgres.start()
+        eventually(lambda: advice in str(daemon.call("HEALTH")), "HEALTH to say it again", 20)
+    with own_postgres.connect() as sql:
         sql.execute(advice)
         daemon.wait_healthy()
         assert daemon.call("COUNT", "video:7") == 1
@@ -112,3 +118,14 @@ def test_a_type_that_came_after_the_data_directory_that_was_put_back_is_added_ag
     daemon.wait_healthy()
     assert daemon.call("LIKE", number(), "video:7") == [1, 1]
     assert first.call("COUNT", "post:1") == 1
+
+
+def test_a_type_whose_number_is_another_ones_by_now_is_not_numbered_anew(start_daemon, own_postgres, own_redis, number):
+    daemon = start_daemon(own_postgres, own_redis, **types("video"))
+    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    with own_postgres.connect() as sql:
+        sql.execute("UPDATE item_types SET name = 'clip' WHERE name = 'video'")
+        eventually(lambda: "now clip's" in str(daemon.call("HEALTH")), "HEALTH to say so", 20)
+        sql.execute("UPDATE item_types SET name = 'video' WHERE name = 'clip'")
+        daemon.wait_healthy()
+        assert daemon.call("COUNT", "video:7") == 1

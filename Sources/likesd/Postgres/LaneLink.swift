@@ -13,7 +13,7 @@ final class LaneLink: PostgresLink {
     }
 
     private var types: TypeNumbers?
-    /// Of the tables that have these numbers, as long as the server was there without a break.
+    /// Of the tables that have these numbers.
     private var history: DatabaseHistory?
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
@@ -61,9 +61,6 @@ final class LaneLink: PostgresLink {
         guard let types, let history else { return nil }
         return Settling.LearntTypes(numbers: types, history: history)
     }
-
-    /// Meanwhile it may have got an earlier data directory, in which a type was still to come.
-    override func serverWasAway() { history = nil }
 
     override func noticed(_ notice: ServerNotice) {
         guard isReady, notice.isCancelledStandbyWait else { return }

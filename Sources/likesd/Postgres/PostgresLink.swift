@@ -46,9 +46,6 @@ class PostgresLink {
     /// The connection is settled and its statements are prepared. False: it cannot be used.
     func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
-    /// No connection could be made.
-    func serverWasAway() {}
-
     /// What is known of item types from connections before.
     var learntTypes: Settling.LearntTypes? { nil }
 
@@ -83,11 +80,7 @@ class PostgresLink {
 
     /// Closes the connection and tells the core, once.
     func lose(_ failure: BackendFailure? = nil) {
-        switch stage {
-        case .idle: return
-        case .resolving, .connecting: serverWasAway()
-        case .settling, .ready: break
-        }
+        if case .idle = stage { return }
         let failure = failure ?? refusal()
         close()
         host.deliver { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }

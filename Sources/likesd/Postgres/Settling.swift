@@ -5,6 +5,8 @@ import LikesCore
 struct Settling {
     private enum Step {
         case session, identity, version, fitness, types
+        // Whether anything was counted under a number that a type has lost.
+        case useOfNumber(TypeNumbers.Lost)
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
@@ -62,6 +64,7 @@ struct Settling {
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .fitness: PQsendQuery(connection, Schema.selectMisfits)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
+            case .useOfNumber(let lost): PQsendQuery(connection, Schema.isCounted(typeNumber: lost.number))
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
             case .addTypes: sendNames(on: connection)
             case .commitTypes: PQsendQuery(connection, "COMMIT")
@@ -117,6 +120,8 @@ struct Settling {
         guard failure == nil else { return }
         if result.status == PGRES_FATAL_ERROR {
             failure = failure(of: result)
+            // Where that takes too long to find out, there may be.
+            if case .useOfNumber(let lost) = step, result.sqlState == "57014" { failure = Settling.lost(lost) }
             return
         }
         if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
@@ -137,6 +142,7 @@ struct Settling {
                 rows: (0..<result.rowCount).compactMap { row in
                     Int16(result.text(row, 0)).map { ($0, result.text(row, 1)) }
                 })
+        case .useOfNumber(let lost): if result.text(0, 0) == "t" { failure = Settling.lost(lost) }
         case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
         }
     }
@@ -192,11 +198,13 @@ struct Settling {
         case .fitness: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
-            // In tables that were made anew there are no likes under the numbers from before.
             if isLane, let learnt, learnt.history == facts.history, let lost = learnt.numbers.lost(in: types) {
-                return .failed(Settling.lost(lost.name, lost.number))
+                step = .useOfNumber(lost)
+                return .step
             }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
+        // The type was still to come in a data directory that was put back.
+        case .useOfNumber: step = .lockTypes
         case .lockTypes: step = .addTypes
         case .addTypes: step = .commitTypes
         case .commitTypes: step = .typesAgain
@@ -216,11 +224,12 @@ struct Settling {
         return .step
     }
 
-    /// A type that had a number and likes under it: it must not get another.
-    private static func lost(_ name: String, _ number: Int16) -> BackendFailure {
-        .schema(
-            "the table item_types has lost \(name), which had the number \(number)",
-            next: "\(Schema.unlessRestored) INSERT INTO item_types (id, name) VALUES (\(number), '\(name)')")
+    /// It had likes under its number, and must not get another.
+    private static func lost(_ type: TypeNumbers.Lost) -> BackendFailure {
+        let text = "the table item_types has lost \(type.name), which had the number \(type.number)"
+        if let heir = type.heir { return .schema("\(text), now \(heir)'s", next: Schema.whenLost("it")) }
+        let insertion = "INSERT INTO item_types (id, name) VALUES (\(type.number), '\(type.name)')"
+        return .schema(text, next: "\(Schema.unlessRestored) \(insertion)")
     }
 
     private func failure(of result: borrowing StatementResult) -> BackendFailure {

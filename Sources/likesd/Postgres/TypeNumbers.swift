@@ -7,12 +7,19 @@ struct TypeNumbers {
 
     private let names: [String]
     private let numbers: [Int16]
+    /// All rows of the table, configured or not.
+    private let owners: [Int16: String]
     private let places: [Int16: UInt8]
 
     /// From the table's rows of number and name.
     init(types: ItemTypes, rows: [(number: Int16, name: String)]) {
         var byName: [String: Int16] = [:]
-        for row in rows { byName[row.name] = row.number }
+        var owners: [Int16: String] = [:]
+        for row in rows {
+            byName[row.name] = row.number
+            owners[row.number] = row.name
+        }
+        self.owners = owners
         names = types.names
         numbers = names.map { byName[$0] ?? TypeNumbers.missing }
         var places: [Int16: UInt8] = [:]
@@ -22,10 +29,18 @@ struct TypeNumbers {
         self.places = places
     }
 
+    /// A type that had a number, and now has none.
+    struct Lost {
+        var name: String
+        var number: Int16
+        /// The type that has the number now.
+        var heir: String?
+    }
+
     /// The first configured type that has a number here and none in `table`.
-    func lost(in table: TypeNumbers) -> (name: String, number: Int16)? {
+    func lost(in table: TypeNumbers) -> Lost? {
         zip(names, zip(numbers, table.numbers)).first { $1.0 != TypeNumbers.missing && $1.1 == TypeNumbers.missing }
-            .map { ($0, $1.0) }
+            .map { Lost(name: $0, number: $1.0, heir: table.owners[$1.0]) }
     }
 
     /// Whether the table's rows, as in `post=1`, give these types the same numbers still.
