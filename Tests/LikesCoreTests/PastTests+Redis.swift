@@ -176,6 +176,22 @@ extension PastTests {
         #expect(script.core.statistics.redisDisputes == 1)
     }
 
+    @Test("Two tokens that were each named once are no dispute: it is one that is named again")
+    func twoTokensNamedOnce() throws {
+        var (script, _) = try script()
+        script.generations = ["bbbbbbbbbbbb"]
+        script.pass(ms: Limits.surveyMs)
+        script.freshGenerations = []
+        script.pass(ms: Limits.disputeConfirmMs)
+        // A marker was made anew meanwhile, of which this host has not heard yet.
+        script.generations = ["bbbbbbbbbbbb", "cccccccccccc"]
+        script.freshGenerations = ["cccccccccccc"]
+        script.pass(ms: Limits.disputeAskMs)
+        #expect(script.core.statistics.redisDisputes == 0)
+        script.pass(ms: Limits.disputeConfirmMs)
+        #expect(script.core.statistics.redisDisputes == 1)
+    }
+
     @Test("Another host's sign of life counts from when this host knew its own data, or was asked for a second one")
     func howOldASignOfLifeMayBe() throws {
         var script = try script().0

@@ -27,6 +27,42 @@ extension RepairTests {
         return tends
     }
 
+    @Test("A mended row stays while another host may use another Redis, and goes once all name one")
+    func mendedRowsStayWhileOthersUseAnotherRedis() throws {
+        var script = Script(up: [], byHand: [.tend, .repairs])
+        // By the rows of those that have said so before this one knew its data.
+        (script.generations, script.freshGenerations) = (["bbbbbbbbbbbb"], [])
+        for backend in Backend.allCases.reversed() { script.connect(backend) }
+        func struckOff() -> [Item] {
+            var struck: [Item] = []
+            var did = script.take()
+            while !did.isEmpty {
+                for action in did {
+                    switch action {
+                    case .selectRepairs(let call, _): script.repairs(call, [post])
+                    case .selectCounters(let call, _): script.databaseHas(call, [counter(post, 1, 1)])
+                    case .writeThrough(let call, _, _, _): script.wroteThrough(call)
+                    case .tend(let call, let request):
+                        struck += request.mended.map(\.item)
+                        script.tend(call)
+                    default: continue
+                    }
+                }
+                did = script.take()
+            }
+            return struck
+        }
+        #expect(struckOff() == [])
+        #expect(script.core.readableGeneration != nil)
+        #expect(script.core.repairs.mendedCount == 1)
+        script.pass(ms: Limits.surveyMs)
+        #expect(struckOff() == [])
+        script.generations = [Script.generation.token]
+        script.pass(ms: Limits.surveyMs)
+        script.pass(ms: Limits.mendedWaitMs)
+        #expect(struckOff() == [post])
+    }
+
     @Test("Mended rows are struck off under load as well")
     func mendedRowsAreStruckOffUnderLoad() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend, .repairs])

@@ -84,6 +84,10 @@ import Testing
                 "INSERT INTO postgres.likesd_schema SELECT * FROM public.likesd_schema",
             ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
         Trial(
+            statements: [
+                "CREATE SCHEMA postgres", "CREATE TABLE postgres.user_likes (LIKE public.user_likes INCLUDING ALL)",
+            ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        Trial(
             statements: ["CREATE SCHEMA postgres", "ALTER TABLE lanes SET SCHEMA postgres"], kinds: [.elsewhere]),
         Trial(statements: ["DROP TABLE lanes"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE cache_repairs"], kinds: [.noTable]),
