@@ -109,17 +109,18 @@ extension Simulation {
                     return Int(operation.host) == flip.host && (operation.kind == .like) == flip.liked
                         && operation.calledAt <= flip.at
                 }
+                func first(_ place: Int) -> Int { found[place]?.first ?? .max }
                 func last(_ place: Int) -> Int { found[place]?.last ?? 0 }
                 let owner =
                     flip.isLost
                     ? nil
                     : changes.filter {
-                        !isTaken.contains($0) && isAsked($0) && (found[$0]?.first ?? .max) <= number
+                        !isTaken.contains($0) && isAsked($0) && first($0) <= number
                             && last($0) >= number
                     }
-                    // Of two that end with the same, the earlier one may own what was undone.
+                    // Of two that end with the same, the one that begins earlier may own what was undone.
                     .min {
-                        (last($0), operations[$1].calledAt) < (last($1), operations[$0].calledAt)
+                        (last($0), first($1)) < (last($1), first($0))
                     }
                         ?? answerless.first { !isTaken.contains($0) && isAsked($0) }
                 if let owner {
