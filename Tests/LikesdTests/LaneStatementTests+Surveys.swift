@@ -106,9 +106,9 @@ extension LaneStatementTests {
         try explainer.run("PREPARE survey AS \(LaneStatements.survey)")
         var visited: [Int] = []
         // As hosts do it, whose lane gets another number now and then.
-        for number in 1...4 as ClosedRange<Int64> {
+        for number in 1...8 as ClosedRange<Int64> {
             #expect(try lane.fence(number, former: number > 1 ? number - 1 : nil) == .fenced(nil))
-            for place in 1...1_000 as ClosedRange<Int64> {
+            for place in 1...500 as ClosedRange<Int64> {
                 var batch = request([like(1, 5)], lane: number, batch: place)
                 batch.server = "one:one"
                 guard case .committed = try lane.commit(batch) else { throw Failure(text: "not committed") }
@@ -117,7 +117,8 @@ extension LaneStatementTests {
             visited.append(try pages(explainer, "survey (9, '', 'two:two', 0, \(number), 0, 0, '{}')"))
         }
         try holder.run("ROLLBACK")
-        #expect((visited.max() ?? 0) <= visited[0] + 20, "\(visited)")
+        // One that passed all of them would visit eight times as many in the end.
+        #expect((visited.max() ?? 0) <= 3 * visited[0], "\(visited)")
     }
 
     @Test("A lane is forgotten after a day without a word, unless it has a journal.")
