@@ -164,9 +164,11 @@ package enum Schema {
 
     // MARK: Item types
 
-    /// One boolean: whether anything was ever liked under that number. Looks at counters until it finds one.
-    package static func isCounted(typeNumber: Int16) -> String {
-        "SELECT EXISTS (SELECT FROM counters WHERE item_type = \(typeNumber))"
+    /// One of these numbers under which something was liked once; no row: there is none. Looks at counters until it
+    /// finds one.
+    package static func selectCounted(typeNumbers: [Int16]) -> String {
+        let numbers = typeNumbers.map(String.init).joined(separator: ", ")
+        return "SELECT item_type FROM counters WHERE item_type IN (\(numbers)) LIMIT 1"
     }
     /// Rows of (id smallint, name text).
     package static let selectItemTypes = "SELECT id, name FROM item_types"

@@ -83,6 +83,20 @@ def test_types_that_are_gone_are_not_numbered_anew_while_a_restore_may_be_runnin
         assert sql.execute("SELECT id, name FROM item_types ORDER BY id").fetchall() == rows
 
 
+def test_of_several_types_that_are_gone_none_that_was_liked_is_numbered_anew(
+    start_daemon, own_postgres, own_redis, number
+):
+    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
+    assert daemon.call("LIKE", number(), "story:7") == [1, 1]
+    with own_postgres.connect() as sql:
+        rows = sql.execute("DELETE FROM item_types WHERE name IN ('video', 'story') RETURNING id, name").fetchall()
+        eventually(lambda: "item_types has lost story" in str(daemon.call("HEALTH")), "HEALTH to say so", 20)
+        with sql.cursor() as cursor:
+            cursor.executemany("INSERT INTO item_types (id, name) VALUES (%s, %s)", rows)
+        daemon.wait_healthy()
+        assert daemon.call("COUNT", "story:7") == 1
+
+
 def test_a_type_that_is_gone_gets_its_old_number_back(start_daemon, own_postgres, own_redis, number):
     daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
     assert daemon.call("LIKE", number(), "video:7") == [1, 1]

@@ -156,6 +156,12 @@ extension Core {
         lost(backend, failure, now: now, into: &actions)
     }
 
+    /// Both connections to PostgreSQL: what they have learnt of the tables does not hold.
+    mutating func giveUpDatabase(_ failure: BackendFailure, now: Instant, into actions: inout [Action]) {
+        giveUp(.lane, failure, now: now, into: &actions)
+        if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
+    }
+
     subscript(_ backend: Backend) -> Link {
         get {
             switch backend {

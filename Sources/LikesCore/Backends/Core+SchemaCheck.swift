@@ -13,7 +13,6 @@ extension Core {
         _ call: CallID, _ failure: BackendFailure?, now: Instant, into actions: inout [Action]
     ) {
         guard case .checkSchema? = calls.end(call), let failure else { return }
-        giveUp(.lane, failure, now: now, into: &actions)
-        if reader.isUp { giveUp(.reader, failure, now: now, into: &actions) }
+        giveUpDatabase(failure, now: now, into: &actions)
     }
 }

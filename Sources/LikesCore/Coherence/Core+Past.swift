@@ -95,17 +95,12 @@ extension Core {
         guard lane.isUp else { return }
         guard isSame else {
             // What the connection learnt of the tables, it learnt of others.
-            let failure = BackendFailure.unreachable("the tables are others now")
-            giveUp(.lane, failure, now: now, into: &actions)
-            if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
-            return
+            return giveUpDatabase(.unreachable("the tables are others now"), now: now, into: &actions)
         }
         guard survey.knowsTypes else {
-            let failure = BackendFailure.unreachable("item_types has other numbers than before")
             goBack("item types have other numbers", now: now, into: &actions)
-            giveUp(.lane, failure, now: now, into: &actions)
-            if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
-            return
+            let failure = BackendFailure.unreachable("item_types has other numbers than before")
+            return giveUpDatabase(failure, now: now, into: &actions)
         }
         if !isKept {
             goBack("it lacks what this host wrote", now: now, into: &actions)

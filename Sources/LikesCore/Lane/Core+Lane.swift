@@ -88,9 +88,7 @@ extension Core {
         default: preconditionFailure("only commit and tend are fenced")
         }
         // They may be others than those of which the connections have learnt.
-        let failure = BackendFailure.unreachable("the lane is to be opened again")
-        giveUp(.lane, failure, now: now, into: &actions)
-        if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
+        giveUpDatabase(.unreachable("the lane is to be opened again"), now: now, into: &actions)
     }
 
     /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the

@@ -5,8 +5,8 @@ import LikesCore
 struct Settling {
     private enum Step {
         case session, identity, version, fitness, types
-        // Whether anything was counted under a number that a type has lost.
-        case useOfNumber(TypeNumbers.Lost)
+        // Whether anything was counted under the numbers of types that are gone.
+        case useOfNumbers([TypeNumbers.Lost])
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
@@ -64,7 +64,7 @@ struct Settling {
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .fitness: PQsendQuery(connection, Schema.selectMisfits)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
-            case .useOfNumber(let lost): PQsendQuery(connection, Schema.isCounted(typeNumber: lost.number))
+            case .useOfNumbers(let lost): PQsendQuery(connection, Schema.selectCounted(typeNumbers: lost.map(\.number)))
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
             case .addTypes: sendNames(on: connection)
             case .commitTypes: PQsendQuery(connection, "COMMIT")
@@ -121,7 +121,9 @@ struct Settling {
         if result.status == PGRES_FATAL_ERROR {
             failure = failure(of: result)
             // Where that takes too long to find out, there may be.
-            if case .useOfNumber(let lost) = step, result.sqlState == "57014" { failure = Settling.lost(lost) }
+            if case .useOfNumbers(let lost) = step, result.sqlState == "57014" {
+                failure = lost.first.map(Settling.lost)
+            }
             return
         }
         if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
@@ -142,7 +144,9 @@ struct Settling {
                 rows: (0..<result.rowCount).compactMap { row in
                     Int16(result.text(row, 0)).map { ($0, result.text(row, 1)) }
                 })
-        case .useOfNumber(let lost): if result.text(0, 0) == "t" { failure = Settling.lost(lost) }
+        case .useOfNumbers(let lost):
+            guard result.rowCount > 0, let number = Int16(result.text(0, 0)) else { return }
+            failure = lost.first { $0.number == number }.map(Settling.lost)
         case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
         }
     }
@@ -198,13 +202,14 @@ struct Settling {
         case .fitness: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
-            if isLane, let learnt, learnt.history == facts.history, let lost = learnt.numbers.lost(in: types) {
-                step = .useOfNumber(lost)
+            let lost = learnt.map { $0.history == facts.history ? $0.numbers.lost(in: types) : [] } ?? []
+            if isLane, !lost.isEmpty {
+                step = .useOfNumbers(lost)
                 return .step
             }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
         // The type was still to come in a data directory that was put back.
-        case .useOfNumber: step = .lockTypes
+        case .useOfNumbers: step = .lockTypes
         case .lockTypes: step = .addTypes
         case .addTypes: step = .commitTypes
         case .commitTypes: step = .typesAgain

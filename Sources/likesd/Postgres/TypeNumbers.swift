@@ -37,9 +37,10 @@ struct TypeNumbers {
         var heir: String?
     }
 
-    /// The first configured type that has a number here and none in `table`.
-    func lost(in table: TypeNumbers) -> Lost? {
-        zip(names, zip(numbers, table.numbers)).first { $1.0 != TypeNumbers.missing && $1.1 == TypeNumbers.missing }
+    /// The configured types that have a number here and none in `table`.
+    func lost(in table: TypeNumbers) -> [Lost] {
+        zip(names, zip(numbers, table.numbers))
+            .filter { $1.0 != TypeNumbers.missing && $1.1 == TypeNumbers.missing }
             .map { Lost(name: $0, number: $1.0, heir: table.owners[$1.0]) }
     }
 
