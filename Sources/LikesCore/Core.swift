@@ -57,7 +57,7 @@ package struct Core {
     var lane: Link
     var reader: Link
     /// What Redis answered to calls of each kind that it refused last.
-    var redisRefusals: [RedisTask: String] = [:]
+    var redisRefusals: [RedisTask: RedisRefusal] = [:]
     var isReaderStandby = false
     /// Servers of PostgreSQL that are passed over, and that somebody should see to.
     var serversPassedOver: [ServerAdvice] = []

@@ -15,7 +15,8 @@ extension Schema {
         for migration in migrations(partitions: partitions) {
             text += "\n-- Version \(migration.version)\n" + transaction(block(of: migration))
         }
-        text += "\n-- Item types\n" + transaction("\(lockItemTypes);\n\(addItemTypes("'\(array(of: itemTypes))'"));\n")
+        let addition = addItemTypes("'\(array(of: itemTypes))'", numbers: "'\(noNumbers)'")
+        text += "\n-- Item types\n" + transaction("\(lockItemTypes);\n\(addition);\n")
         return text
     }
 

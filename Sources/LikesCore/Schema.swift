@@ -98,8 +98,8 @@ package enum Schema {
                 // One row for each lane, written every few seconds by its host. The lane's own row is written by each
                 // batch: who looks for silent hosts there passes a dead version for each, as long as a snapshot keeps
                 // them. `generation` is the token of the data in Redis that the host uses, empty for none; `since` the
-                // greatest transaction since which any data held that the host has used; `beat` counts its signs of
-                // life, so that it learns of a database that went back to before one of them.
+                // first transaction that had not begun when the latest data was made that the host has used; `beat`
+                // counts its signs of life, so that it learns of a database that went back to before one of them.
                 """
                 CREATE TABLE likesd_hosts (
                     lane bigint PRIMARY KEY,
@@ -164,32 +164,37 @@ package enum Schema {
 
     // MARK: Item types
 
-    /// One of these numbers under which something was liked once; no row: there is none. Looks at counters until it
-    /// finds one.
-    package static func selectCounted(typeNumbers: [Int16]) -> String {
-        let numbers = typeNumbers.map(String.init).joined(separator: ", ")
-        return "SELECT item_type FROM counters WHERE item_type IN (\(numbers)) LIMIT 1"
-    }
     /// Rows of (id smallint, name text).
     package static let selectItemTypes = "SELECT id, name FROM item_types"
     /// Before `addItemTypes`, in the same transaction and as a statement of its own, so that the next statement's
     /// snapshot has what another host added while this one waited. Readers are not kept out.
     package static let lockItemTypes = "LOCK TABLE item_types IN SHARE ROW EXCLUSIVE MODE"
-    /// $1 text[]: the configured types in their order. Those missing are numbered on; rows of (id, name) added.
-    package static let addItemTypes = addItemTypes("$1")
+    /// $1 text[]: the configured types in their order; $2 smallint[]: the number that each is known to have had, null
+    /// for none. Those missing get that number back where no other has it by now, and are numbered on else; rows of
+    /// (id, name) added. Where no type is left at all, none is added: whoever fills the table again would find its
+    /// numbers taken.
+    package static let addItemTypes = addItemTypes("$1", numbers: "$2")
 
-    /// An array of names, without quotes: the letters a type's name may have need none.
+    /// Arrays of names, and of as many unknown numbers, without quotes: the letters a type's name may have need none.
     package static func array(of types: ItemTypes) -> String { "{" + types.names.joined(separator: ",") + "}" }
+    package static let noNumbers = "{}"
 
-    /// `array`: a parameter, or a literal in quotes.
-    static func addItemTypes(_ array: String) -> String {
+    /// `names` and `numbers`: parameters, or literals in quotes.
+    static func addItemTypes(_ names: String, numbers: String) -> String {
         """
+        WITH missing AS (
+            SELECT wanted.name, wanted.place, CASE WHEN NOT EXISTS (
+                SELECT FROM item_types AS other WHERE other.id = wanted.number) THEN wanted.number END AS number
+            FROM unnest(\(names)::text[], \(numbers)::smallint[]) WITH ORDINALITY AS wanted (name, number, place)
+            WHERE NOT EXISTS (SELECT FROM item_types AS known WHERE known.name = wanted.name)
+        )
         INSERT INTO item_types (id, name)
-        SELECT ((SELECT coalesce(max(id), 0) FROM item_types) + row_number() OVER (ORDER BY wanted.place))::smallint,
-            wanted.name
-        FROM unnest(\(array)::text[]) WITH ORDINALITY AS wanted(name, place)
-        WHERE NOT EXISTS (SELECT FROM item_types AS known WHERE known.name = wanted.name)
-        ORDER BY wanted.place
+        SELECT coalesce(number, greatest(
+                (SELECT max(id) FROM item_types), (SELECT max(number) FROM missing)
+            ) + row_number() OVER (PARTITION BY number IS NULL ORDER BY place))::smallint, name
+        FROM missing
+        WHERE EXISTS (SELECT FROM item_types)
+        ORDER BY place
         RETURNING id, name
         """
     }

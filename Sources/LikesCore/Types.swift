@@ -252,7 +252,12 @@ package struct RepairRows: Hashable, Sendable {
 package struct DatabaseFacts: Hashable, Sendable {
     /// nil on a standby: it follows another's.
     package var history: DatabaseHistory?
-    package init(history: DatabaseHistory?) { self.history = history }
+    /// Item types have other numbers than this process knew before.
+    package var hasOtherTypes: Bool
+    package init(history: DatabaseHistory?, hasOtherTypes: Bool = false) {
+        self.history = history
+        self.hasOtherTypes = hasOtherTypes
+    }
 }
 
 /// What one batch changed, as committed.

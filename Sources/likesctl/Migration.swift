@@ -72,11 +72,15 @@ struct Migration {
         _ types: ItemTypes, _ connection: borrowing Database
     ) throws(Failure) -> [String] {
         let known = Set(try connection.execute(Schema.selectItemTypes).compactMap { $0.last ?? nil })
+        guard !known.isEmpty else {
+            throw Failure(.refused, "the table item_types is empty\nNext: \(Schema.whenLost("it"))")
+        }
         // A server that takes no writes is no hindrance where nothing is to be written.
         if types.names.allSatisfy({ known.contains($0) }) { return [] }
         try begin(connection)
         try connection.execute(Schema.lockItemTypes)
-        let added = try connection.execute(Schema.addItemTypes, [Schema.array(of: types)]).compactMap { $0.last ?? nil }
+        let arrays = [Schema.array(of: types), Schema.noNumbers]
+        let added = try connection.execute(Schema.addItemTypes, arrays).compactMap { $0.last ?? nil }
         try connection.execute("COMMIT")
         return added
     }

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from support.daemon import run
 from support.database import drift
 from support.waiting import eventually
 from test_restores import postgres_program
@@ -44,24 +45,36 @@ def test_a_restore_without_a_type_never_mixes_it_up_with_another(
         assert likes_by_type(sql) == {"post": 1, "video": 2, "story": 1}
 
 
-def test_other_numbers_of_types_are_noticed_while_running(start_daemon, own_postgres, own_redis, number):
-    """Somebody filled item_types anew, in another order."""
-    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
-    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+def swap(sql, one, other):
+    """Somebody gives two types each other's numbers."""
+    with sql.transaction():
+        sql.execute("UPDATE item_types SET name = 'x' WHERE name = %s", [one])
+        sql.execute("UPDATE item_types SET name = %s WHERE name = %s", [one, other])
+        sql.execute("UPDATE item_types SET name = %s WHERE name = 'x'", [other])
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_other_numbers_of_types_are_noticed(start_daemon, own_postgres, own_redis, number, restarts):
+    """Whether a survey finds them or a connection made anew."""
+    hosts = [
+        start_daemon(own_postgres, own_redis, LOCAL_CACHE_TTL_MS=600_000, **types("video", "story")) for _ in range(2)
+    ]
+    for _ in range(5):
+        assert hosts[0].call("LIKE", number(), "video:7")[0] == 1
+    assert hosts[1].call("LIKE", number(), "story:7") == [1, 1]
+    eventually(lambda: hosts[1].call("COUNT", "video:7") == 5, "the other host to hear of it")
     with own_postgres.connect() as sql:
-        numbers = dict(sql.execute("SELECT name, id FROM item_types").fetchall())
-        with sql.transaction():
-            sql.execute("UPDATE item_types SET name = 'x' WHERE name = 'video'")
-            sql.execute("UPDATE item_types SET name = 'video' WHERE name = 'story'")
-            sql.execute("UPDATE item_types SET name = 'story' WHERE name = 'x'")
-        eventually(lambda: daemon.info()["eras_begun"] != "0", "the other numbers to be noticed", 20)
-        daemon.wait_healthy()
-        assert daemon.call("COUNT", "story:7") == 1
-        assert daemon.call("LIKE", number(), "video:7") == [1, 1]
-        assert dict(sql.execute("SELECT item_type, count(*) FROM user_likes GROUP BY 1").fetchall()) == {
-            numbers["video"]: 1,
-            numbers["story"]: 1,
-        }
+        swap(sql, "video", "story")
+    if restarts:
+        own_postgres.stop()
+        own_postgres.start()
+    for host in hosts:
+        eventually(lambda host=host: host.call("MCOUNT", "video:7", "story:7") == [1, 5], "the other numbers", 30)
+        host.wait_healthy()
+    assert hosts[0].call("LIKE", number(), "video:7") == [1, 2]
+    with own_postgres.connect() as sql:
+        assert drift(sql) == []
+        assert likes_by_type(sql) == {"video": 2, "story": 5}
 
 
 def test_types_that_are_gone_are_not_numbered_anew_while_a_restore_may_be_running(
@@ -83,63 +96,75 @@ def test_types_that_are_gone_are_not_numbered_anew_while_a_restore_may_be_runnin
         assert sql.execute("SELECT id, name FROM item_types ORDER BY id").fetchall() == rows
 
 
-def test_of_several_types_that_are_gone_none_that_was_liked_is_numbered_anew(
-    start_daemon, own_postgres, own_redis, number
-):
-    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
-    assert daemon.call("LIKE", number(), "story:7") == [1, 1]
+def is_back(sql, rows):
+    return lambda: sql.execute("SELECT id, name FROM item_types ORDER BY id").fetchall() == rows
+
+
+@pytest.mark.parametrize("meanwhile", ["", "VACUUM FULL counters"])
+def test_types_that_are_gone_get_their_numbers_back(start_daemon, own_postgres, own_redis, number, meanwhile):
+    """Also where the tables seem to be others by then."""
+    daemon = start_daemon(own_postgres, own_redis, **types("video", "story", "clip"))
+    user = number()
+    assert daemon.call("LIKE", user, "story:7") == [1, 1]
     with own_postgres.connect() as sql:
-        rows = sql.execute("DELETE FROM item_types WHERE name IN ('video', 'story') RETURNING id, name").fetchall()
-        eventually(lambda: "item_types has lost story" in str(daemon.call("HEALTH")), "HEALTH to say so", 20)
-        with sql.cursor() as cursor:
-            cursor.executemany("INSERT INTO item_types (id, name) VALUES (%s, %s)", rows)
+        rows = sql.execute("SELECT id, name FROM item_types ORDER BY id").fetchall()
+        sql.execute("DELETE FROM item_types WHERE name IN ('video', 'story')")
+        if meanwhile:
+            sql.execute(meanwhile)
+        eventually(is_back(sql, rows), "the numbers to be given back", 20)
         daemon.wait_healthy()
         assert daemon.call("COUNT", "story:7") == 1
-
-
-def test_a_type_that_is_gone_gets_its_old_number_back(start_daemon, own_postgres, own_redis, number):
-    daemon = start_daemon(own_postgres, own_redis, **types("video", "story"))
-    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
-    with own_postgres.connect() as sql:
-        (video,) = sql.execute("DELETE FROM item_types WHERE name = 'video' RETURNING id").fetchone()
-        advice = f"INSERT INTO item_types (id, name) VALUES ({video}, 'video')"
-        eventually(lambda: advice in str(daemon.call("HEALTH")), "HEALTH to say what to do", 20)
-        # Not even where the server was away meanwhile.
-        own_postgres.stop()
-        eventually(lambda: "item_types" not in str(daemon.call("HEALTH")), "likesd to find the server away")
-        own_postgres.start()
-        eventually(lambda: advice in str(daemon.call("HEALTH")), "HEALTH to say it again", 20)
-    with own_postgres.connect() as sql:
-        sql.execute(advice)
-        daemon.wait_healthy()
-        assert daemon.call("COUNT", "video:7") == 1
+        assert daemon.call("LIKE", user, "story:7") == [0, 1]
+        assert drift(sql) == []
 
 
 def test_a_type_that_came_after_the_data_directory_that_was_put_back_is_added_again(
     start_daemon, own_postgres, own_redis, number, place
 ):
+    """Whichever number another type has taken by then."""
     first = start_daemon(own_postgres, own_redis)
     assert first.call("LIKE", number(), "post:1") == [1, 1]
     own_postgres.stop()
     shutil.copytree(own_postgres.data, place / "snapshot")
     own_postgres.start()
-    daemon = start_daemon(own_postgres, own_redis, **types("video"))
-    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+    videos = start_daemon(own_postgres, own_redis, **types("video"))
+    assert videos.call("LIKE", number(), "video:7") == [1, 1]
+    clips = start_daemon(own_postgres, own_redis, **types("video", "clip"))
+    assert clips.call("LIKE", number(), "clip:7") == [1, 1]
+    clips.stop()
+    eventually(lambda: videos.health()["database"] == "healthy", "the new type to be known")
+    videos.server.pause()
     own_postgres.stop()
-    eventually(lambda: daemon.health()["database"] != "healthy", "likesd to find the server away")
     own_postgres.put_back(place / "snapshot")
     own_postgres.start()
-    daemon.wait_healthy()
-    assert daemon.call("LIKE", number(), "video:7") == [1, 1]
-    assert first.call("COUNT", "post:1") == 1
+    with own_postgres.connect() as sql:
+        # As a host does that comes first.
+        sql.execute("INSERT INTO item_types (id, name) VALUES (4, 'clip')")
+        videos.server.resume()
+        eventually(lambda: videos.call("LIKE", number(), "video:7")[0] == 1, "the restored tables to take likes")
+        assert first.call("COUNT", "post:1") == 1
+        assert likes_by_type(sql) == {"post": 1, "video": videos.call("COUNT", "video:7")}
+        assert drift(sql) == []
 
 
-def test_a_type_whose_number_is_another_ones_by_now_is_not_numbered_anew(start_daemon, own_postgres, own_redis, number):
-    daemon = start_daemon(own_postgres, own_redis, **types("video"))
+def test_a_type_whose_number_is_another_ones_by_now_gets_a_new_one(start_daemon, own_postgres, own_redis, number):
+    daemon = start_daemon(own_postgres, own_redis, LOCAL_CACHE_TTL_MS=600_000, **types("video"))
     assert daemon.call("LIKE", number(), "video:7") == [1, 1]
     with own_postgres.connect() as sql:
         sql.execute("UPDATE item_types SET name = 'clip' WHERE name = 'video'")
-        eventually(lambda: "now clip's" in str(daemon.call("HEALTH")), "HEALTH to say so", 20)
-        sql.execute("UPDATE item_types SET name = 'video' WHERE name = 'clip'")
+        eventually(lambda: daemon.call("COUNT", "video:7") == 0, "the new number", 20)
         daemon.wait_healthy()
-        assert daemon.call("COUNT", "video:7") == 1
+        assert daemon.call("LIKE", number(), "video:7") == [1, 1]
+        assert likes_by_type(sql) == {"clip": 1, "video": 1}
+
+
+def test_migrate_adds_no_types_where_all_are_gone(start_daemon, own_postgres, own_redis):
+    daemon = start_daemon(own_postgres, own_redis)
+    daemon.stop()
+    with own_postgres.connect() as sql:
+        sql.execute("DELETE FROM item_types")
+        done = run("likesctl", "migrate", DATABASE_URL=own_postgres.url())
+        assert done.returncode == 1
+        assert "the table item_types is empty" in done.stderr
+        assert "restore" in done.stderr
+        assert sql.execute("SELECT count(*) FROM item_types").fetchone() == (0,)

@@ -126,6 +126,27 @@ extension Script {
         #expect(script.message() == "next: psql -c 'GRANT …' (PostgreSQL: the lane can't be opened: denied)")
     }
 
+    @Test("What Redis refused is said for a minute after it last did: a host at rest asks for nothing")
+    func oldRefusals() throws {
+        var script = Script { $0.rateLimitRequests = 0 }
+        let client = try script.open()
+        func isSaid() -> Bool { script.core.healthMessage(now: script.now).contains("admission is refused: NOPERM") }
+        func like() throws {
+            script.send(.like(Pair(user: 1, item: Item(type: 0, id: 1))), on: client)
+            let admissions = script.take().compactMap { if case .admit(let call, _) = $0 { call } else { nil } }
+            script.redisFails(try #require(admissions.last), .refused("NOPERM no right"))
+        }
+        try like()
+        script.pass(ms: Limits.refusalShownMs - 1)
+        #expect(isSaid())
+        try like()
+        script.pass(ms: Limits.refusalShownMs - 1)
+        #expect(isSaid())
+        script.pass(ms: 1)
+        #expect(!isSaid())
+        #expect(script.core.isRedisHealthy)
+    }
+
     @Test("A change that the role has no right to make is refused with what to run.")
     func permissionOfAChange() throws {
         var script = Script(up: [.lane, .reader])

@@ -123,7 +123,8 @@ final class LaneTester {
     init(_ connection: PostgresTester, types: ItemTypes) throws {
         self.connection = connection
         let names = "{" + types.names.joined(separator: ",") + "}"
-        try connection.run(Schema.addItemTypes.replacingOccurrences(of: "$1", with: "'\(names)'"))
+        let addition = Schema.addItemTypes.replacingOccurrences(of: "$1", with: "'\(names)'")
+        try connection.run(addition.replacingOccurrences(of: "$2", with: "'\(Schema.noNumbers)'"))
         let rows = try connection.run(Schema.selectItemTypes)
         self.types = TypeNumbers(types: types, rows: rows.compactMap { row in Int16(row[0]).map { ($0, row[1]) } })
         try connection.run(Settling.sessionText(Configuration()))

@@ -65,6 +65,12 @@ enum RedisTask: String {
     case verifying, admission, reading, writing
 }
 
+/// What Redis said to it, and when it last did.
+struct RedisRefusal {
+    var message: String
+    var at: Instant
+}
+
 /// Who a `selectCounters` is for.
 enum CounterSelect {
     /// Fetches, answered through their table.

@@ -23,7 +23,11 @@ extension Core {
             laneRow.surveyAt = now
             laneRow.schemaChecked(now: now)
         }
-        if let history = facts.history { learn(history, of: backend, now: now, into: &actions) }
+        guard let history = facts.history else { return }
+        // Where the tables are others, all that was cached is dropped in any case.
+        let isRenumbered = backend == .lane && facts.hasOtherTypes && past.history == history
+        learn(history, of: backend, now: now, into: &actions)
+        if isRenumbered { goBack("item types have other numbers", now: now, into: &actions) }
     }
 
     /// Servers of PostgreSQL that are there, and are not to be used: in place of those said before.
@@ -100,11 +104,17 @@ extension Core {
     mutating func noteRefusal(
         _ message: String?, of task: RedisTask, now: Instant, into actions: inout [Action]
     ) {
-        if let message, redisRefusals[task] != message {
+        if let message, redisRefusals[task]?.message != message {
             let text = "Redis refuses \(task.rawValue): \(message)"
             say(.refusedByRedis(task), .warning, text, now: now, into: &actions)
         }
-        redisRefusals[task] = message
+        redisRefusals[task] = message.map { RedisRefusal(message: $0, at: now) }
+    }
+
+    /// A host at rest asks for nothing by which it would learn that Redis does it again.
+    mutating func forgetOldRefusals(now: Instant) {
+        guard !redisRefusals.isEmpty else { return }
+        redisRefusals = redisRefusals.filter { now.ms(since: $0.value.at) < Limits.refusalShownMs }
     }
 
     /// PostgreSQL answered the call with an error: proven to have changed nothing.

@@ -13,7 +13,9 @@ extension Core {
     private var isVerifyingRedis: Bool { redis.isUp && trust.generation == nil && lane.isUp }
 
     private var redisRefusal: String? {
-        redisRefusals.min { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) is refused: \($0.value)" }
+        redisRefusals.min { $0.key.rawValue < $1.key.rawValue }.map { task, refusal in
+            "\(task.rawValue) is refused: \(refusal.message)"
+        }
     }
 
     /// What is said of repairs where they are many, or keep Redis from being read; a handful comes and goes.

@@ -13,8 +13,6 @@ final class LaneLink: PostgresLink {
     }
 
     private var types: TypeNumbers?
-    /// Of the tables that have these numbers.
-    private var history: DatabaseHistory?
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
     /// Told the types' numbers, all of which the lane knows, whenever a server that takes writes was found.
@@ -52,15 +50,11 @@ final class LaneLink: PostgresLink {
 
     override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         self.types = types
-        history = facts.history
         onTypes(types)
         return true
     }
 
-    override var learntTypes: Settling.LearntTypes? {
-        guard let types, let history else { return nil }
-        return Settling.LearntTypes(numbers: types, history: history)
-    }
+    override var learntTypes: TypeNumbers? { types }
 
     override func noticed(_ notice: ServerNotice) {
         guard isReady, notice.isCancelledStandbyWait else { return }

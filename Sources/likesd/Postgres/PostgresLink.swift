@@ -47,7 +47,7 @@ class PostgresLink {
     func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
     /// What is known of item types from connections before.
-    var learntTypes: Settling.LearntTypes? { nil }
+    var learntTypes: TypeNumbers? { nil }
 
     /// Takes the results that have come in.
     func collect() {}

@@ -39,9 +39,11 @@ final class ReaderLink: PostgresLink {
 
     override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         isOnStandby = facts.history == nil
-        self.types = types.isComplete ? types : learnt ?? types
+        self.types = types
         return PQenterPipelineMode(connection) == 1
     }
+
+    override var learntTypes: TypeNumbers? { learnt }
 
     override func forget() { calls.removeAll() }
 

@@ -5,8 +5,6 @@ import LikesCore
 struct Settling {
     private enum Step {
         case session, identity, version, fitness, types
-        // Whether anything was counted under the numbers of types that are gone.
-        case useOfNumbers([TypeNumbers.Lost])
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
@@ -19,14 +17,9 @@ struct Settling {
         case failed(BackendFailure)
     }
 
-    /// The numbers of item types as this process has learnt them, and at which past of which database.
-    struct LearntTypes {
-        var numbers: TypeNumbers
-        var history: DatabaseHistory
-    }
-
     private let isLane: Bool
-    private let learnt: LearntTypes?
+    /// What this process knows of item types from connections before.
+    private let learnt: TypeNumbers?
     /// They were there when a connection of this kind was settled before.
     private let hadTables: Bool
     private let statements: [PreparedStatement]
@@ -42,7 +35,7 @@ struct Settling {
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration, _ advice: Advice,
-        _ target: DatabaseTarget, hadTables: Bool, learnt: LearntTypes?
+        _ target: DatabaseTarget, hadTables: Bool, learnt: TypeNumbers?
     ) {
         self.learnt = learnt
         self.hadTables = hadTables
@@ -64,9 +57,8 @@ struct Settling {
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .fitness: PQsendQuery(connection, Schema.selectMisfits)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
-            case .useOfNumbers(let lost): PQsendQuery(connection, Schema.selectCounted(typeNumbers: lost.map(\.number)))
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
-            case .addTypes: sendNames(on: connection)
+            case .addTypes: sendTypes(on: connection)
             case .commitTypes: PQsendQuery(connection, "COMMIT")
             case .prepare(let place):
                 PQsendPrepare(connection, statements[place].rawValue, statements[place].text, 0, nil)
@@ -78,6 +70,9 @@ struct Settling {
     /// The planner is told what the statements are written for: look-ups by key, in a loop over what was asked for.
     /// With any other plan they would still be right, but the lane's order of locks would not be that of other hosts.
     /// Plans are made once, so that they do not depend on what the first calls happen to hold.
+    ///
+    /// A host at rest says little, and keeps its connections: they are not ended for that. (The setting came with
+    /// PostgreSQL 14.)
     ///
     /// `synchronous_commit` is set even where it is on, so that turning it off for the server does not reach here; a
     /// stronger setting stays.
@@ -94,6 +89,7 @@ struct Settling {
             SET enable_mergejoin = off;
             SET statement_timeout = \(timeoutMs);
             SET lock_timeout = \(max(1, timeoutMs / 2));
+            SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
             SELECT set_config(
                 'synchronous_commit',
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
@@ -103,12 +99,12 @@ struct Settling {
             """
     }
 
-    /// Names of types need no quoting in an array.
-    private func sendNames(on connection: OpaquePointer) -> Int32 {
-        let names = "{" + configuration.itemTypes.names.joined(separator: ",") + "}"
-        return names.withCString { name in
-            withUnsafePointer(to: Optional(name)) {
-                PQsendQueryParams(connection, Schema.addItemTypes, 1, nil, $0, nil, nil, 0)
+    private func sendTypes(on connection: OpaquePointer) -> Int32 {
+        Schema.array(of: configuration.itemTypes).withCString { names in
+            (learnt?.array ?? Schema.noNumbers).withCString { numbers in
+                [names, numbers].withUnsafeBufferPointer {
+                    PQsendQueryParams(connection, Schema.addItemTypes, 2, nil, $0.baseAddress, nil, nil, 0)
+                }
             }
         }
     }
@@ -120,10 +116,6 @@ struct Settling {
         guard failure == nil else { return }
         if result.status == PGRES_FATAL_ERROR {
             failure = failure(of: result)
-            // Where that takes too long to find out, there may be.
-            if case .useOfNumbers(let lost) = step, result.sqlState == "57014" {
-                failure = lost.first.map(Settling.lost)
-            }
             return
         }
         if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
@@ -135,7 +127,6 @@ struct Settling {
         case .fitness: failure = result.misfits.failure(advice, target)
         case .types, .typesAgain:
             guard result.rowCount > 0 else {
-                // Whoever fills it again would find the numbers taken.
                 failure = .schema("the table item_types is empty", next: Schema.whenLost("it"))
                 return
             }
@@ -143,10 +134,9 @@ struct Settling {
                 types: configuration.itemTypes,
                 rows: (0..<result.rowCount).compactMap { row in
                     Int16(result.text(row, 0)).map { ($0, result.text(row, 1)) }
-                })
-        case .useOfNumbers(let lost):
-            guard result.rowCount > 0, let number = Int16(result.text(0, 0)) else { return }
-            failure = lost.first { $0.number == number }.map(Settling.lost)
+                },
+                // A standby may not have them yet; the lane has to know what the table has.
+                known: isLane ? nil : learnt)
         case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
         }
     }
@@ -158,7 +148,7 @@ struct Settling {
     }
 
     private mutating func takeSession(_ result: borrowing StatementResult) {
-        // The result before has one column, set_config's.
+        // The results before have one column, set_config's.
         guard result.rowCount == 1, result.columnCount == 5 else { return }
         isStandby = result.text(0, 0) == "t"
         if isLane && isStandby {
@@ -202,14 +192,7 @@ struct Settling {
         case .fitness: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
-            let lost = learnt.map { $0.history == facts.history ? $0.numbers.lost(in: types) : [] } ?? []
-            if isLane, !lost.isEmpty {
-                step = .useOfNumbers(lost)
-                return .step
-            }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
-        // The type was still to come in a data directory that was put back.
-        case .useOfNumbers: step = .lockTypes
         case .lockTypes: step = .addTypes
         case .addTypes: step = .commitTypes
         case .commitTypes: step = .typesAgain
@@ -223,18 +206,11 @@ struct Settling {
             if place + 1 < statements.count {
                 step = .prepare(place + 1)
             } else if let types {
+                facts.hasOtherTypes = learnt.map { types != $0 } ?? false
                 return .done(types, facts)
             }
         }
         return .step
-    }
-
-    /// It had likes under its number, and must not get another.
-    private static func lost(_ type: TypeNumbers.Lost) -> BackendFailure {
-        let text = "the table item_types has lost \(type.name), which had the number \(type.number)"
-        if let heir = type.heir { return .schema("\(text), now \(heir)'s", next: Schema.whenLost("it")) }
-        let insertion = "INSERT INTO item_types (id, name) VALUES (\(type.number), '\(type.name)')"
-        return .schema(text, next: "\(Schema.unlessRestored) \(insertion)")
     }
 
     private func failure(of result: borrowing StatementResult) -> BackendFailure {

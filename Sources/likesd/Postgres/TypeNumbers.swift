@@ -1,27 +1,25 @@
 import LikesProtocol
 
 /// The numbers of the configured item types in PostgreSQL, by their place in `ItemTypes`.
-struct TypeNumbers {
+struct TypeNumbers: Equatable {
     /// No row has it: an item of a type that is not in the table yet was never liked.
     static let missing: Int16 = -1
 
     private let names: [String]
     private let numbers: [Int16]
-    /// All rows of the table, configured or not.
-    private let owners: [Int16: String]
     private let places: [Int16: UInt8]
 
-    /// From the table's rows of number and name.
-    init(types: ItemTypes, rows: [(number: Int16, name: String)]) {
-        var byName: [String: Int16] = [:]
-        var owners: [Int16: String] = [:]
-        for row in rows {
-            byName[row.name] = row.number
-            owners[row.number] = row.name
-        }
-        self.owners = owners
+    /// From the table's rows of number and name. A type that is not there keeps the number it is known to have had,
+    /// unless another has it by now.
+    init(types: ItemTypes, rows: [(number: Int16, name: String)], known: TypeNumbers? = nil) {
+        let byName = Dictionary(rows.map { ($0.name, $0.number) }) { first, _ in first }
+        let taken = Set(rows.map(\.number))
         names = types.names
-        numbers = names.map { byName[$0] ?? TypeNumbers.missing }
+        numbers = names.enumerated().map { place, name in
+            if let number = byName[name] { return number }
+            guard let number = known?.numbers[place], !taken.contains(number) else { return TypeNumbers.missing }
+            return number
+        }
         var places: [Int16: UInt8] = [:]
         for (place, number) in numbers.enumerated() where number != TypeNumbers.missing {
             places[number] = UInt8(place)
@@ -29,19 +27,9 @@ struct TypeNumbers {
         self.places = places
     }
 
-    /// A type that had a number, and now has none.
-    struct Lost {
-        var name: String
-        var number: Int16
-        /// The type that has the number now.
-        var heir: String?
-    }
-
-    /// The configured types that have a number here and none in `table`.
-    func lost(in table: TypeNumbers) -> [Lost] {
-        zip(names, zip(numbers, table.numbers))
-            .filter { $1.0 != TypeNumbers.missing && $1.1 == TypeNumbers.missing }
-            .map { Lost(name: $0, number: $1.0, heir: table.owners[$1.0]) }
+    /// As PostgreSQL writes an array, in the order of the configured types.
+    var array: String {
+        "{" + numbers.map { $0 == TypeNumbers.missing ? "NULL" : String($0) }.joined(separator: ",") + "}"
     }
 
     /// Whether the table's rows, as in `post=1`, give these types the same numbers still.
