@@ -102,6 +102,11 @@ package struct Limits: Sendable {
     package static let lateSignMs: Int64 = 1_000
     /// No more eras are counted: so many take a hundred years, and a marker that claims more is no host's.
     package static let eraMax: Int64 = 999_999_999
+    /// How long it is said that Redis refused something after it last did.
+    static let refusalShownMs: Int64 = 60_000
+    /// How long an entry of the local cache is fresh at most while this host hears nothing of what others change: with
+    /// the time until that is noticed, less than the 30 s after which all is right.
+    static let unheardCacheMs: Int64 = 10_000
     /// What a host meant for another Redis counts once it has said nothing for this long: a living one finds that out
     /// itself.
     package static let straySilentMs: Int64 = surveyMs + lateSignMs

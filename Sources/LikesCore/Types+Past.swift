@@ -52,7 +52,7 @@ package struct Survey: Equatable, Sendable {
     package var generations: [String]
     /// Of these, the ones that a host named in a fresh sign of life.
     package var freshGenerations: [String]
-    /// The least transaction in `Generation.snapshot` of the latest data that any host has used, 0 for none.
+    /// `Generation.snapshot.next` of the latest data that any host has used, 0 for none.
     package var latest: Int64
     /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed to
     /// write them to another server: the last of each lane, no more than `Limits.straysPerSurvey`.

@@ -1,10 +1,15 @@
 """Redis is restarted, replaced, or changed by a hand, while hosts come and go."""
 
+import contextlib
+import socket
+
 import pytest
 from support.redis_server import RedisServer
+from support.relay import Relay
 from support.waiting import eventually
 
 # The row of a host that is gone counts for so long.
+FOR_EVER = {"LOCAL_CACHE_TTL_MS": 600_000, "CACHE_TTL_SECONDS": 3_600}
 SILENT = "SELECT count(*) FROM likesd_hosts WHERE seen_at >= now() - interval '15 s'"
 
 
@@ -54,6 +59,93 @@ def test_hosts_that_move_to_another_redis_one_after_the_other_are_right(
             assert host.call("COUNT", item) == 2
     finally:
         new_redis.stop()
+
+
+class Switch(Relay):
+    """A name for Redis that an operator can point elsewhere."""
+
+    class Named:
+        def __init__(self, path):
+            self.url = f"unix://{path}"
+
+    def __init__(self, path, upstream):
+        super().__init__(path, upstream)
+        self.server = Switch.Named(path)
+
+    def point_to(self, upstream):
+        self.upstream = str(upstream)
+        for one in self.sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_hosts_that_were_all_at_another_redis_for_a_while_are_right(
+    start_daemon, own_postgres, own_redis, folder, number, holds
+):
+    """What was repaired there, and nowhere else, is missing in the first one. `holds`: a transaction goes on and on."""
+    item = f"post:{number()}"
+    with (
+        own_postgres.connect(autocommit=False) as held,
+        own_postgres.connect() as sql,
+        Switch(folder / f"redis{number()}.sock", own_redis.socket) as switch,
+    ):
+        if holds:
+            held.execute("SELECT pg_current_xact_id()")
+        other = RedisServer(folder / f"redis{number()}").start()
+        try:
+            hosts = [start_daemon(own_postgres, switch.server) for _ in range(2)]
+            assert hosts[0].call("LIKE", number(), item) == [1, 1]
+            eventually(lambda: hosts[1].call("COUNT", item) == 1, "the other host to hear of it")
+            switch.point_to("/nowhere")
+            eventually(lambda: hosts[0].health()["redis"] != "healthy", "Redis to be missed")
+            assert hosts[0].call("LIKE", number(), item) == [1, 2]
+            repairs = "SELECT count(*) FROM cache_repairs"
+            eventually(lambda: sql.execute(repairs).fetchone() == (1,), "the repair to be noted")
+            switch.point_to(other.socket)
+            eventually(lambda: sql.execute(repairs).fetchone() == (0,), "the repair to be made there", 60)
+            # New processes remember nothing of it. Each COUNT reads Redis.
+            for host in hosts:
+                host.stop()
+            hosts = [start_daemon(own_postgres, switch.server, LOCAL_CACHE_TTL_MS=0) for _ in range(2)]
+            token = other.client().get("likesd:generation").split()[4]
+            named = "SELECT count(*) FROM likesd_hosts WHERE generation = %s"
+            eventually(lambda: sql.execute(named, [token]).fetchone() >= (2,), "hosts to say what they use", 30)
+            switch.point_to("/nowhere")
+            for host in hosts:
+                eventually(lambda host=host: host.info()["redis_counters"] != "read", "Redis to be missed")
+            switch.point_to(own_redis.socket)
+            for host in hosts:
+                eventually(lambda host=host: host.info()["redis_counters"] == "read", "the first to be used", 30)
+                eventually(lambda host=host: host.call("COUNT", item) == 2, "it to be right", 30)
+                host.wait_healthy()
+        finally:
+            other.stop()
+
+
+def test_changes_made_right_after_redis_lost_its_data_are_seen_by_other_hosts(
+    start_daemon, own_postgres, own_redis, number
+):
+    """The host that makes the new marker tells of them under its token, which others do not know yet."""
+    hosts = [start_daemon(own_postgres, own_redis, **FOR_EVER) for _ in range(2)]
+    items = [f"post:{number()}" for _ in range(20)]
+    for item in items:
+        assert hosts[0].call("LIKE", number(), item) == [1, 1]
+    for host in hosts:
+        eventually(lambda host=host: host.call("MCOUNT", *items) == [1] * len(items), "both to have them cached")
+    own_redis.client().flushall()
+    for item in items:
+        assert hosts[0].call("LIKE", number(), item) == [1, 2]
+    eventually(lambda: hosts[1].call("MCOUNT", *items) == [2] * len(items), "the other host to be right", 30)
+
+
+def test_without_redis_other_hosts_are_right_in_time(start_daemon, own_postgres, own_redis, number):
+    item = f"post:{number()}"
+    hosts = [start_daemon(own_postgres, own_redis, **FOR_EVER) for _ in range(2)]
+    own_redis.stop()
+    for count in (1, 2, 3):
+        assert hosts[0].call("LIKE", number(), item) == [1, count]
+        eventually(lambda count=count: hosts[1].call("COUNT", item) == count, "the other host to be right", 30)
 
 
 @pytest.mark.parametrize("era", ["9223372036854775807", "99999999999999999999", "1000000000", "01", "+1", "\xff"])

@@ -298,7 +298,7 @@ extension PastTests {
         }
     }
 
-    @Test("Other numbers of item types drop what is cached, and are learnt on new connections")
+    @Test("Item types that a survey does not find as they were learnt are learnt on new connections")
     func otherNumbersOfTypes() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
@@ -308,10 +308,45 @@ extension PastTests {
         var found = script.survey()
         found.knowsTypes = false
         script.survey(try #require(lastSurvey(script.take())), found)
-        #expect(script.core.past.era == 1)
-        #expect(script.core.cache.count == 0)
         let actions = script.take()
         #expect(actions.contains(.disconnect(.reader)) && actions.contains(.disconnect(.lane)))
+        // They may have the numbers from before.
+        #expect(script.core.past.era == 0)
+    }
+
+    @Test("Other numbers of item types, whenever a connection learns them, drop what is cached")
+    func renumberedTypes() throws {
+        var (script, client) = try script()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.lose(.lane)
+        script.step { core, now, actions in
+            let facts = DatabaseFacts(history: Script.history, hasOtherTypes: true)
+            core.databaseConnected(.lane, facts, now: now, into: &actions)
+        }
+        #expect(script.core.past.era == 1)
+        #expect(script.core.cache.count == 0)
+    }
+
+    @Test("Data made later is told from data made before also while the least transaction goes on")
+    func cameBackUnderALongTransaction() throws {
+        func eras(next: Int64) throws -> Int64 {
+            var script = try script().0
+            script.latest = 700
+            script.byHand.insert(.survey)
+            for _ in 0..<2 {
+                script.pass(ms: Limits.surveyMs)
+                for case .survey(let call, let request) in script.take() {
+                    var found = script.survey(request)
+                    found.snapshot = DatabaseSnapshot(least: 0, next: next, running: [0])
+                    script.survey(call, found)
+                }
+            }
+            return script.core.past.era
+        }
+        #expect(try eras(next: 700) == 1)
+        // Said by a past that is over.
+        #expect(try eras(next: 699) == 0)
     }
 
     @Test("What was said of transactions that are still to come says nothing of Redis' data")

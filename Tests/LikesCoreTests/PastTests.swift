@@ -7,8 +7,14 @@ import Testing
 @Suite struct PastTests {
     static let restored = DatabaseHistory(system: "7", timeline: 1, tables: "1")
 
-    func script(byHand: Set<Script.Housekeeping> = []) throws -> (Script, ConnectionID) {
-        var script = Script({ $0.rateLimitRequests = 0 }, byHand: byHand)
+    func script(
+        byHand: Set<Script.Housekeeping> = [], localCacheTTLMs: Int64? = nil
+    ) throws -> (Script, ConnectionID) {
+        var script = Script(
+            {
+                $0.rateLimitRequests = 0
+                if let localCacheTTLMs { $0.localCacheTTLMs = localCacheTTLMs }
+            }, byHand: byHand)
         let client = try script.open()
         _ = script.take()
         return (script, client)
@@ -206,6 +212,26 @@ import Testing
         script.verify(try #require(lastVerify(script.take())), last)
         let made = verifies(&script).compactMap(\.new).last
         #expect(made?.era == Limits.eraMax && made?.instead == last.marker)
+    }
+
+    @Test("In the last era other data is a later one: what was cached is dropped")
+    func otherDataOfTheLastEra() throws {
+        var (script, client) = try script(byHand: [.verify])
+        func verify(_ token: String) throws {
+            script.lose(.redis)
+            script.pass(ms: 1_000)
+            script.connect(.redis)
+            let last = Generation(server: "run:repl", database: Script.history, era: Limits.eraMax, token: token)
+            script.verify(try #require(lastVerify(script.take())), last)
+        }
+        try verify("bbbbbbbbbbbb")
+        script.send(.count(post), on: client)
+        script.answer(script.take(), [counter(post, 5, 5)])
+        #expect(script.core.cache.count == 1)
+        try verify("bbbbbbbbbbbb")
+        #expect(script.core.cache.count == 1)
+        try verify("cccccccccccc")
+        #expect(script.core.cache.count == 0)
     }
 
     @Test("A marker is made only once the database was looked at again: it may be this host that is behind")

@@ -286,6 +286,17 @@ struct Script {
         step { core, now, actions in core.countersRead(call, counters, now: now, into: &actions) }
     }
 
+    /// Counters were asked for, of Redis or PostgreSQL: it has these.
+    mutating func answer(_ actions: [Action], _ counters: [CounterState]) {
+        for action in actions {
+            switch action {
+            case .readCounters(let call, _, let items) where !items.isEmpty: redisHas(call, counters)
+            case .selectCounters(let call, _): databaseHas(call, counters)
+            default: continue
+            }
+        }
+    }
+
     mutating func databaseHas(_ call: CallID, _ counters: [CounterState]) {
         let call = calls[Int(call)]
         step { core, now, actions in core.countersSelected(call, counters, now: now, into: &actions) }

@@ -36,10 +36,12 @@ import Testing
             for held in Bound.Held.allCases { heldTo[held.rawValue] += simulation.heldTo[held.rawValue] }
         }
         // So rare that it takes seeds that are about it.
-        for seed: UInt64 in 0..<200 {
-            let simulation = Simulation(seed: seed, focus: Focus.on("standbyWait"))
-            _ = simulation.run()
-            coverage.add(simulation.coverage)
+        for safeguard in ["standbyWait", "scriptOrder"] {
+            for seed: UInt64 in 0..<200 {
+                let simulation = Simulation(seed: seed, focus: Focus.on(safeguard))
+                _ = simulation.run()
+                coverage.add(simulation.coverage)
+            }
         }
         for rarity in Rarity.allCases where rarity != .deadlocks && rarity != .lockTimeouts {
             #expect(coverage[rarity] > 0, "\(rarity)")

@@ -7,6 +7,8 @@ extension Core {
 
     /// The end of one turn of the event loop: sends what gathered.
     package mutating func turnEnded(now: Instant, into actions: inout [Action]) {
+        boundCache()
+        forgetOldRefusals(now: now)
         // Answers given on the way start what followed them: until nothing more comes of it.
         var known = -1
         while actions.count > known {

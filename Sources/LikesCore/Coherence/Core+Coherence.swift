@@ -25,7 +25,7 @@ extension Core {
     func writePermit(now: Instant) -> WritePermit {
         let subscription = subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal
         return WritePermit(
-            generation: writableGeneration, subscription: subscription, era: past.era, askedAt: now)
+            generation: writableGeneration, subscription: subscription, token: trust.token, era: past.era, askedAt: now)
     }
 
     /// The generation under which an answer of PostgreSQL's may be put into Redis; nil: too much has happened since it
@@ -88,6 +88,15 @@ extension Core {
         say(.connection(.subscriber), .info, "\(Self.name(.subscriber)) connected", now: now, into: &actions)
         heartbeat.restart(now: now)
         doubtMessages()
+    }
+
+    /// What other hosts change is heard of.
+    private var isHearing: Bool { subscriber.isUp && trust.generation != nil && trust.disputedIn == nil }
+
+    /// Entries are fresh for the time that is set, but not long without messages.
+    mutating func boundCache() {
+        let ttlMs = configuration.localCacheTTLMs
+        cache.setTTL(ms: isHearing ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
     }
 
     /// Messages may have been missed: nothing that was cached before is fresh, and what was written to Redis may be
@@ -194,10 +203,11 @@ extension Core {
         return true
     }
 
-    /// Takes the next page of repairs, one at a time, as long as what was mended can be struck off.
+    /// Takes the next page of repairs, one at a time: none where there is no room for what it mends, as long as that
+    /// can be struck off. Where it can't, the rows beyond stay for a later pass.
     mutating func readRepairs(now: Instant, into actions: inout [Action]) {
         guard reader.isUp, canAskPrimary, writableGeneration != nil, calls[.repairRead] == 0 else { return }
-        let strikesOff = lane.isUp && laneRow.tendNotBefore <= now
+        let strikesOff = lane.isUp && laneRow.tendNotBefore <= now && isRedisAgreed
         guard repairs.hasRoomForMended || !strikesOff else { return }
         let permit = writePermit(now: now)
         guard let (page, items) = repairs.takePage(permit) else { return }

@@ -37,7 +37,9 @@ extension Core {
         }
         let isMade = found.token == request.new?.token
         repairs.verified(isNew: isMade)
-        if found.era > past.era, past.history != nil || past.era > 0 {
+        // The last era has no later one: there other data is.
+        let isLater = found.era > past.era || found.era == Limits.eraMax && !isMade && found.token != trust.token
+        if isLater, past.history != nil || past.era > 0 {
             let text = "another host has begun era \(found.era) of what is cached: what this one had is dropped"
             say(.past, .warning, text, now: now, into: &actions)
             forgetPast(now: now)
@@ -51,6 +53,8 @@ extension Core {
         if found.token != trust.token {
             recent.forgetTold()
             laneRow.settled = nil
+            // Messages of it were not taken in until now.
+            if safeguards.cacheExpiry { cache.expireAll() }
             say(.past, .notice, "Redis' counters are of generation \(found.token)", now: now, into: &actions)
         }
         redis.proved()
@@ -98,8 +102,8 @@ extension Core {
             return giveUpDatabase(.unreachable("the tables are others now"), now: now, into: &actions)
         }
         guard survey.knowsTypes else {
-            goBack("item types have other numbers", now: now, into: &actions)
-            let failure = BackendFailure.unreachable("item_types has other numbers than before")
+            // New connections learn them, and whether any has another number now.
+            let failure = BackendFailure.unreachable("item types have other numbers, or none")
             return giveUpDatabase(failure, now: now, into: &actions)
         }
         if !isKept {
@@ -132,7 +136,7 @@ extension Core {
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.
             let latest = max(survey.latest, past.latestUsed)
-            let cameBack = latest > generation.snapshot.least && latest <= survey.snapshot.least
+            let cameBack = latest > generation.snapshot.next && latest <= survey.snapshot.next
             // One wrote something to the Redis that it used before, after the others had begun to fill this one.
             guard let moment = cameBack ? now : past.strayEraAt(now: now) else { return }
             guard moment <= now else {

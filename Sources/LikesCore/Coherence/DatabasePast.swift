@@ -16,8 +16,8 @@ struct DatabasePast {
     private var straysDone: Set<Int64> = []
     /// Of the last survey.
     private(set) var snapshot = DatabaseSnapshot.unknown
-    /// The least transaction in `Generation.snapshot` of the latest data in Redis that this host has used, whether or
-    /// not a survey has told others of it.
+    /// `Generation.snapshot.next` of the latest data in Redis that this host has used, whether or not a survey has told
+    /// others of it. Each survey is a transaction, so that it tells data apart even while the least one goes on.
     private(set) var latestUsed: Int64 = 0
 
     mutating func adopt(_ history: DatabaseHistory) {
@@ -31,7 +31,7 @@ struct DatabasePast {
         straysDone = []
     }
 
-    mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.snapshot.least) }
+    mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.snapshot.next) }
 
     /// Data of a past that is over is not used again.
     mutating func forgetUsed() { latestUsed = 0 }

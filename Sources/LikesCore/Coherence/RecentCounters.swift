@@ -5,6 +5,8 @@ struct WritePermit: Equatable {
     var generation: Generation?
     /// Which subscription heard of newer counts in the meantime, or the lack of one.
     var subscription: Int64
+    /// `Trust.token`: messages of other data were not taken in.
+    var token: String?
     /// `DatabasePast.era`.
     var era: Int64
     var askedAt: Instant
@@ -14,7 +16,7 @@ struct WritePermit: Equatable {
 
     /// Whether what was asked for then may be taken for what is.
     func isFresh(_ now: WritePermit) -> Bool {
-        subscription == now.subscription && era == now.era && isYoung(at: now.askedAt)
+        subscription == now.subscription && token == now.token && era == now.era && isYoung(at: now.askedAt)
     }
 
     func isYoung(at now: Instant) -> Bool { now.ms(since: askedAt) <= Limits.answerAgeMsMax }

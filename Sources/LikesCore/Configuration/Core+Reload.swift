@@ -51,7 +51,7 @@ extension Core {
         let names = (applied.map(\.rawValue), restartNeeded.map(\.rawValue))
         if !applied.isEmpty {
             configuration = next
-            cache.setTTL(ms: next.localCacheTTLMs)
+            boundCache()
             localRate.set(requestsMax: next.rateLimitRequests, windowSeconds: next.rateLimitWindowSeconds)
             actions.append(.configure(next))
         }

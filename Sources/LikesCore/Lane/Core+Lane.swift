@@ -146,11 +146,11 @@ extension Core {
         tendMended(now: now)
     }
 
-    /// Rows may go that are set in this host's Redis, or settled by its data: not while another host may use another
-    /// Redis, which does not have them.
-    var mayStrikeOff: Bool {
-        trust.isAgreed && trust.isUnanimous && (repairs.mendedCount > 0 || laneRow.settled != nil)
-    }
+    /// Rows may go that are set in this host's Redis, or settled by its data, and there are some.
+    var mayStrikeOff: Bool { isRedisAgreed && (repairs.mendedCount > 0 || laneRow.settled != nil) }
+
+    /// No other host may use another Redis, which lacks what this one's has.
+    var isRedisAgreed: Bool { trust.isAgreed && trust.isUnanimous }
 
     mutating func tendMended(now: Instant) {
         if mayStrikeOff { laneRow.tend(by: now) }

@@ -201,14 +201,14 @@ enum LaneStatements {
     ///
     /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
     /// transactions that have ended; the tokens of other living hosts, parted by spaces; those of them with a fresh
-    /// sign of life; the greatest $4 of data that any host has used; transactions that were to be written to another
+    /// sign of life; the greatest $7 of data that any host has used; transactions that were to be written to another
     /// server and had not ended by that snapshot, parted by spaces; the sign of life that was there before this one,
     /// -1 for none; and the item types, as in `post=1`, parted by spaces.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
             SELECT $1::bigint, $2::text,
-                CASE WHEN $4::bigint <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint THEN $4 ELSE 0 END,
+                CASE WHEN $7::bigint <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN $7 ELSE 0 END,
                 $5::bigint
             ON CONFLICT (lane) DO UPDATE SET
                 generation = excluded.generation, since = greatest(present.since, excluded.since),

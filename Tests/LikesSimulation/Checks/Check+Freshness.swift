@@ -69,7 +69,8 @@ package struct Bound {
 
     /// How closely an answer is held.
     package enum Held: Int, CaseIterable, Sendable {
-        /// Half a second; LOCAL_CACHE_TTL_MS more; 30 s, and outages; nothing.
+        /// Half a second; LOCAL_CACHE_TTL_MS more, or the time that a silence takes to be noticed; 30 s, and outages;
+        /// nothing.
         case tightly, toTTL, toRepairs, toNothing
     }
 
@@ -90,6 +91,8 @@ package struct Bound {
         let (from, to) = (operation.calledAt, operation.repliedAt)
         // A hung connection is given up a second after the requests' time.
         let outage = Micros.ms(configuration.requestTimeoutMs) + .seconds(5)
+        // A lost subscription is noticed, and then nothing from before is fresh.
+        let unnoticed = min(.ms(configuration.localCacheTTLMs), Bound.silence)
         var isRepairing = false
         var isSilent = false
         var isEvicting = false
@@ -122,11 +125,11 @@ package struct Bound {
             why = "what failed is repaired within 30 s"
             held = .toRepairs
         } else if isSilent && isEvicting {
-            self.from = from - .ms(configuration.localCacheTTLMs) - Bound.unheard - Bound.messages
+            self.from = from - unnoticed - Bound.unheard - Bound.messages
             why = "a counter was dropped and filled by a host whose subscription was lost"
             held = .toTTL
         } else if isSilent {
-            self.from = from - .ms(configuration.localCacheTTLMs) - Bound.messages
+            self.from = from - unnoticed - Bound.messages
             why = "a subscription was lost"
             held = .toTTL
         } else {

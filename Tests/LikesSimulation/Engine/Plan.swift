@@ -81,7 +81,8 @@ package struct Plan: Sendable {
         disconnectPercent = chance.hits(percent: 50) ? 0 : 1 + chance.below(4)
         takesSnapshots = false
         configuration.cacheTTLSeconds = [1, 2, 5, 15, 60, 120][chance.below(6)]
-        configuration.localCacheTTLMs = chance.between(200, 3_000)
+        configuration.localCacheTTLMs =
+            chance.hits(percent: 25) ? chance.between(20_000, 120_000) : chance.between(200, 3_000)
         configuration.localCacheEntries = [0, 1, 2, 100, 100][chance.below(5)]
         configuration.requestTimeoutMs = chance.between(1_000, 5_000)
         configuration.redisTimeoutMs = chance.between(50, 100)

@@ -20,6 +20,8 @@ final class Process {
 struct Host {
     var process: Process?
     var life: Int32 = 0
+    /// What its processes before had all hosts drop.
+    var erasBegunBefore: Int64 = 0
     /// Its monotonic clock at the simulation's start.
     var origin: Micros
     var pausedUntil: Micros = 0

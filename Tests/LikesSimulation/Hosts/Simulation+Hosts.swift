@@ -20,7 +20,8 @@ extension Simulation {
 
     /// kill -9, or the end of a process that was asked to stop: all its connections end.
     func end(_ host: Int) {
-        guard hosts[host].isUp else { return }
+        guard let process = hosts[host].process else { return }
+        hosts[host].erasBegunBefore += process.core.alarms.erasBegun
         hosts[host].process = nil
         hosts[host].inbox.removeAll()
         hosts[host].turnAt = .never

@@ -49,8 +49,8 @@ extension Postgres {
     private func note(_ request: SurveyRequest) {
         let place = state.hosts.firstIndex { $0.lane == request.lane }
         if let place, state.hosts[place].beat >= request.beat { return }
-        let least = request.snapshot.least
-        let since = max(place.map { state.hosts[$0].since } ?? 0, least <= snapshot.least ? least : 0)
+        let next = request.snapshot.next
+        let since = max(place.map { state.hosts[$0].since } ?? 0, next <= snapshot.next ? next : 0)
         let record = HostRecord(
             lane: request.lane, generation: request.generation, since: since, beat: request.beat,
             seenAt: scheduler.now)

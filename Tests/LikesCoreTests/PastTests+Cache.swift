@@ -1,0 +1,47 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+// How long what is cached is fresh where other hosts are not heard.
+extension PastTests {
+    @Test("What is cached is not fresh under other data of Redis', of which no message was heard so far")
+    func otherDataExpiresTheCache() throws {
+        var (script, client) = try script(localCacheTTLMs: 600_000)
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        script.byHand.insert(.verify)
+        script.lose(.redis)
+        script.pass(ms: 1_000)
+        script.connect(.redis)
+        var other = Script.generation
+        other.token = "bbbbbbbbbbbb"
+        script.verify(try #require(lastVerify(script.take())), other)
+        script.send(.count(post), on: client)
+        #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
+    }
+
+    @Test(
+        "Without messages an entry is fresh for 10 s at most, whatever the TTL",
+        arguments: [Backend.subscriber, .redis])
+    func unheard(backend: Backend) throws {
+        var (script, client) = try script(localCacheTTLMs: 600_000)
+        script.send(.count(post), on: client)
+        script.redisHas(1, [counter(post, 5, 5)])
+        var asked: [Action] = []
+        func isAnswered() -> Bool {
+            script.send(.count(post), on: client)
+            asked = script.take()
+            return asked.contains { if case .reply = $0 { true } else { false } }
+        }
+        script.pass(ms: 60_000)
+        #expect(isAnswered())
+        script.lose(backend)
+        #expect(!isAnswered())
+        script.answer(asked, [counter(post, 6, 6)])
+        script.pass(ms: Limits.unheardCacheMs - 1)
+        #expect(isAnswered())
+        script.pass(ms: 1)
+        #expect(!isAnswered())
+    }
+}
