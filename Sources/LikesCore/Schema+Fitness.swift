@@ -9,8 +9,10 @@ extension Schema {
     /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
     /// can't be seen from here.
     ///
-    /// The schema and the owner of most of the tables are those that the others have to have; where `user_likes` stands
-    /// in another schema alone, they have to be there.
+    /// Of the schemas on the search path that have `user_likes`, the one with most of the tables is where all have to be,
+    /// whichever tables others hide; of several the first. A second `likesd_schema` behind it is another copy of all, as
+    /// of a restore into a schema of its own: nobody knows which likes are meant. The owner of most tables there is whom
+    /// the others have to have.
     ///
     /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
     /// right to some columns is taken for enough, and a statement that needs others says so itself.
@@ -42,24 +44,20 @@ extension Schema {
             FROM wanted
             JOIN pg_class AS class ON class.oid = to_regclass(wanted.name)
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
-        ), standing AS (
-            SELECT every.name, class.relnamespace, class.relowner
-            FROM (SELECT name FROM wanted UNION ALL SELECT 'likesd_schema') AS every
-            JOIN pg_class AS class ON class.oid = to_regclass(every.name)
-        ), usual (relnamespace, relowner) AS (
-            SELECT mode() WITHIN GROUP (ORDER BY relnamespace), mode() WITHIN GROUP (ORDER BY relowner) FROM standing
+        ), standing (name, oid, relnamespace, relowner, searched) AS (
+            SELECT every.name, class.oid, class.relnamespace, class.relowner, searched.place
+            FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (schema, place)
+            JOIN pg_namespace AS namespace ON namespace.nspname = searched.schema
+            JOIN (SELECT name FROM wanted UNION ALL SELECT 'likesd_schema') AS every ON true
+            JOIN pg_class AS class ON class.relnamespace = namespace.oid AND class.relname = every.name
         ), home AS (
             SELECT namespace.oid, quote_ident(namespace.nspname) AS shown,
                 quote_ident(pg_get_userbyid(found.owner)) AS owner
             FROM (
-                SELECT coalesce(
-                        (SELECT relnamespace FROM standing
-                            WHERE name = 'user_likes' AND NOT EXISTS (
-                                SELECT FROM pg_class
-                                WHERE relname = 'user_likes' AND relnamespace = usual.relnamespace)),
-                        usual.relnamespace),
-                    usual.relowner
-                FROM usual) AS found (namespace, owner)
+                SELECT relnamespace, mode() WITHIN GROUP (ORDER BY relowner) FROM standing
+                GROUP BY relnamespace
+                ORDER BY bool_or(name = 'user_likes') DESC, count(*) DESC, min(searched)
+                LIMIT 1) AS found (namespace, owner)
             JOIN pg_namespace AS namespace ON namespace.oid = found.namespace
         ), part AS (
             SELECT relation.name, relation.place, relation.changes, class.oid, class.relkind, class.relpersistence,
@@ -109,9 +107,11 @@ extension Schema {
                 CASE WHEN to_regclass(home.shown || '.' || every.name) IS NOT NULL THEN
                     quote_ident(current_user) || ' IN DATABASE ' || quote_ident(current_database()) ELSE '' END
             FROM (SELECT name, place FROM wanted UNION ALL SELECT 'likesd_schema', 0) AS every
-            JOIN pg_class AS class ON class.oid = to_regclass(every.name)
+            JOIN standing USING (name)
+            JOIN pg_class AS class ON class.oid = standing.oid
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
             JOIN home ON home.oid <> namespace.oid
+            WHERE standing.oid = to_regclass(every.name) OR every.name = 'likesd_schema'
             UNION ALL
             SELECT 1, place, 'no-table', name, coalesce(home.shown || '.', '') || name, '', coalesce(home.owner, '')
             FROM wanted LEFT JOIN home ON true

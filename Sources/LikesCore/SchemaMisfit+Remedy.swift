@@ -73,15 +73,25 @@ extension SchemaMisfit {
     private var strayTable: Remedy {
         guard detail.isEmpty else {
             return Remedy(
-                first: "\(Schema.restoreFirst); if \(place) is not likesd's, rename it, or leave its schema out of the "
-                    + "search path:", sql: "ALTER ROLE \(detail) SET search_path = \(object)")
+                first:
+                    "\(Schema.restoreFirst); if the likes in \(object) are the right ones, name that schema alone (else "
+                    + "the other one):", sql: "ALTER ROLE \(detail) SET search_path = \(object)", then: Self.repair)
         }
-        return Remedy(first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)")
+        return Remedy(
+            first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)",
+            then: isOfWorth ? Self.repair : nil)
     }
 
     private var missingColumn: Remedy {
         let addition = "ALTER TABLE \(place) ADD \(object) \(column?.definition ?? detail)"
-        guard isOfWorth else { return Remedy(sql: addition) }
+        guard isOfWorth else {
+            guard column?.byDefault == nil else { return Remedy(sql: addition) }
+            // The rows that are there would have no value of it.
+            let saysWhatRedisLacks = name != "likesd_hosts"
+            return Remedy(
+                sql: "TRUNCATE \(place); \(addition)",
+                then: saysWhatRedisLacks ? "delete likesd:generation in Redis, of which rows said what it lacks" : nil)
+        }
         let first = Schema.whenLost("it")
         // Of what a row is about there is no value that it could begin with.
         guard column?.byDefault != nil else { return Remedy(first: first, then: Self.verify) }

@@ -63,7 +63,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         case .elsewhere where detail.isEmpty:
             "the table \(place) is not in the schema \(object), where likesd's others are"
         case .elsewhere:
-            "the table \(place) is found before \(object).\(name), and likesd's others are in the schema \(object)"
+            "both \(place) and \(object).\(name) are on the search path, in two schemas with tables of likesd's"
         case .noTable: "the table \(name) is missing"
         case .noPlainTable: "\(place) is no plain table, but \(detail)"
         case .noPartition:

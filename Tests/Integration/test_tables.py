@@ -255,13 +255,16 @@ def test_a_table_of_another_schema_is_not_taken_for_likesds(start_daemon, own_po
         if when == "starting":
             daemon.stop()
             daemon = start("listening")
-        words = "the table app.counters is found before public.counters"
+        words = "both app.counters and public.counters are on the search path"
         eventually(lambda: words in daemon.health().get("message", ""), "HEALTH to name both schemas", 30)
         # The reader finds it out first, and the lane looks at once.
         eventually(lambda: "(writing) lost: " + words in daemon.log() or when == "starting", "the lane to stop", 2)
         assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
-        run_as_told(next_of(daemon))
+        # Likes may have been counted there meanwhile.
+        sql.execute("UPDATE counters SET like_count = like_count + 1, version = version + 1")
+        run_as_told(next_of(daemon), DATABASE_URL=owned, REDIS_URL=own_redis.url)
         daemon.wait_healthy()
+        eventually(lambda: daemon.call("COUNT", item) == 3, "the counter that was mended")
         assert daemon.call("LIKE", number(), item) == [1, 4]
         assert drift(sql) == []
         # One that was moved is moved back.
@@ -275,6 +278,32 @@ def test_a_table_of_another_schema_is_not_taken_for_likesds(start_daemon, own_po
         run_as_told(next_of(daemon))
         daemon.wait_healthy()
         assert daemon.call("LIKE", number(), item) == [1, 5]
+
+
+def test_a_copy_of_all_tables_that_comes_earlier_takes_no_likes(
+    start_daemon, own_postgres, own_redis, owned, number, place
+):
+    """Somebody restores a dump into a schema of its own, which the role's search path has first."""
+    daemon = start_daemon(own_postgres, own_redis, database_url=owned, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
+    item = f"post:{number()}"
+    assert daemon.call("LIKE", number(), item) == [1, 1]
+    with own_postgres.connect() as sql:
+        with sql.transaction():
+            sql.execute("CREATE SCHEMA app AUTHORIZATION app")
+            for table in TABLES:
+                sql.execute(f"CREATE TABLE app.{table} (LIKE public.{table} INCLUDING ALL)")
+                sql.execute(f"INSERT INTO app.{table} SELECT * FROM public.{table}")
+                sql.execute(f"ALTER TABLE app.{table} OWNER TO app")
+        words = "both public.likesd_schema and app.likesd_schema are on the search path"
+        eventually(lambda: words in daemon.health().get("message", ""), "HEALTH to name both schemas", 30)
+        assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
+        assert sql.execute("SELECT count(*) FROM app.user_likes").fetchone() == (1,)
+        # The other one is meant.
+        told = next_of(daemon).replace("search_path = app", "search_path = public")
+        run_as_told(told, DATABASE_URL=owned, REDIS_URL=own_redis.url)
+        daemon.wait_healthy()
+        assert daemon.call("LIKE", number(), item) == [1, 2]
+        assert drift(sql) == []
 
 
 @pytest.mark.parametrize("table", ["counters", "user_likes"])

@@ -89,6 +89,25 @@ import Testing
             ], kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
         Trial(
             statements: ["CREATE SCHEMA postgres", "ALTER TABLE lanes SET SCHEMA postgres"], kinds: [.elsewhere]),
+        // More than half of them, and none that counts.
+        Trial(
+            statements: ["CREATE SCHEMA postgres"]
+                + ["user_likes", "counters", "item_types", "lanes"].map {
+                    "CREATE TABLE postgres.\($0) (LIKE public.\($0) INCLUDING ALL)"
+                }, kinds: [.elsewhere, .elsewhere, .elsewhere, .elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        // All of them: which likes are meant nobody knows.
+        Trial(
+            statements: ["CREATE SCHEMA postgres"]
+                + (["likesd_schema"] + Schema.tables.map(\.name)).map {
+                    "CREATE TABLE postgres.\($0) (LIKE public.\($0) INCLUDING ALL)"
+                } + ["INSERT INTO postgres.likesd_schema SELECT * FROM public.likesd_schema"],
+            kinds: [.elsewhere], mend: ["DROP SCHEMA postgres CASCADE"]),
+        Trial(statements: ["ALTER TABLE lanes DROP lane"], kinds: [.noColumn, .noKey]),
+        Trial(statements: ["ALTER TABLE likesd_hosts DROP lane"], kinds: [.noColumn, .noKey]),
+        Trial(
+            statements: [
+                "INSERT INTO cache_repairs VALUES (1, 1, 1)", "ALTER TABLE cache_repairs DROP item_type",
+            ], kinds: [.noColumn, .noKey]),
         Trial(statements: ["DROP TABLE lanes"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE cache_repairs"], kinds: [.noTable]),
         Trial(statements: ["DROP TABLE item_types"], kinds: [.noTable]),
@@ -166,6 +185,17 @@ import Testing
                 "ALTER TABLE user_likes ADD FOREIGN KEY (user_id) REFERENCES users",
             ], kinds: []),
         Trial(statements: ["ALTER TABLE counters SET (fillfactor = 50)", "ANALYZE"], kinds: []),
+        // Another application's, behind likesd's own.
+        Trial(
+            statements: [
+                "CREATE SCHEMA other", "CREATE TABLE other.counters (name text)",
+                "CREATE TABLE other.user_likes (a text)",
+                """
+                DO $$ BEGIN
+                    EXECUTE format('ALTER DATABASE %I SET search_path = public, other', current_database());
+                END $$
+                """,
+            ], kinds: []),
         Trial(
             statements: [
                 "DROP TABLE user_likes",
