@@ -72,10 +72,10 @@ extension SchemaMisfit {
     /// One that another was taken for, or that was moved.
     private var strayTable: Remedy {
         guard detail.isEmpty else {
+            let choice = "if the likes in \(object) are the right ones, name that schema alone (else the other one):"
             return Remedy(
-                first:
-                    "\(Schema.restoreFirst); if the likes in \(object) are the right ones, name that schema alone (else "
-                    + "the other one):", sql: "ALTER ROLE \(detail) SET search_path = \(object)", then: Self.repair)
+                first: "\(Schema.restoreFirst); \(choice)", sql: "ALTER ROLE \(detail) SET search_path = \(object)",
+                then: Self.repair)
         }
         return Remedy(
             first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)",
