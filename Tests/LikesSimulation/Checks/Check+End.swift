@@ -58,8 +58,8 @@ extension Simulation {
                 fail(Violation(.alarms, "host \(number) says that others use another Redis, which they do not"))
             }
         }
-        // Each host may find something out by itself, and one fault may change Redis more than once; a batch that was on
-        // its way meanwhile was meant for the server from before.
+        // Each host may find something out by itself, and one fault may change Redis more than once; a batch that was
+        // on its way meanwhile was meant for the server from before.
         let changes = plan.faults.count { $0.kind.changesRedis }
         let most = 2 * hosts.count * (databases[0].jumps + changes)
         let begun = hosts.reduce(0) { $0 + $1.erasBegunBefore + ($1.process?.core.alarms.erasBegun ?? 0) }
