@@ -10,8 +10,8 @@ extension Schema {
     /// can't be seen from here.
     ///
     /// Of the schemas on the search path that have `user_likes`, the one with most of the tables is where all have to
-    /// be, whichever tables others hide; of several the first. A second `likesd_schema` behind it is another copy of
-    /// all, as of a restore into a schema of its own: nobody knows which likes are meant. The owner of most tables
+    /// be, whichever tables others hide; of several the first. A second `likesd_schema` that the role may read is
+    /// another copy of all, as of a restore into a schema of its own: nobody knows which likes are meant. The owner of most tables
     /// there is whom the others have to have.
     ///
     /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
@@ -111,7 +111,8 @@ extension Schema {
             JOIN pg_class AS class ON class.oid = standing.oid
             JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
             JOIN home ON home.oid <> namespace.oid
-            WHERE standing.oid = to_regclass(every.name) OR every.name = 'likesd_schema'
+            WHERE standing.oid = to_regclass(every.name)
+                OR every.name = 'likesd_schema' AND has_table_privilege(standing.oid, 'SELECT')
             UNION ALL
             SELECT 1, place, 'no-table', name, coalesce(home.shown || '.', '') || name, '', coalesce(home.owner, '')
             FROM wanted LEFT JOIN home ON true

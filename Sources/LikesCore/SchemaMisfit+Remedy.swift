@@ -72,7 +72,9 @@ extension SchemaMisfit {
     /// One that another was taken for, or that was moved.
     private var strayTable: Remedy {
         guard detail.isEmpty else {
-            let choice = "if the likes in \(object) are the right ones, name that schema alone (else the other one):"
+            let choice =
+                "if the likes in \(object) are the right ones, name that schema alone (else the other one), in "
+                + "DATABASE_URL where its options say search_path, or:"
             return Remedy(
                 first: "\(Schema.restoreFirst); \(choice)", sql: "ALTER ROLE \(detail) SET search_path = \(object)",
                 then: Self.repair)

@@ -139,6 +139,18 @@ def test_changes_made_right_after_redis_lost_its_data_are_seen_by_other_hosts(
     eventually(lambda: hosts[1].call("MCOUNT", *items) == [2] * len(items), "the other host to be right", 30)
 
 
+def test_other_hosts_hear_of_what_redis_refuses(start_daemon, own_postgres, own_redis, number):
+    """Nothing that is written there is told, and `cache_repairs` is all that says what changed."""
+    item = f"post:{number()}"
+    hosts = [start_daemon(own_postgres, own_redis, **FOR_EVER) for _ in range(2)]
+    assert hosts[0].call("LIKE", number(), item) == [1, 1]
+    assert hosts[1].call("COUNT", item) == 1
+    own_redis.client().config_set("min-replicas-to-write", 1)
+    for count in (2, 3, 4):
+        assert hosts[0].call("LIKE", number(), item) == [1, count]
+        eventually(lambda count=count: hosts[1].call("COUNT", item) == count, "the other host to be right", 30)
+
+
 def test_without_redis_other_hosts_are_right_in_time(start_daemon, own_postgres, own_redis, number):
     item = f"post:{number()}"
     hosts = [start_daemon(own_postgres, own_redis, **FOR_EVER) for _ in range(2)]

@@ -43,5 +43,10 @@ extension PastTests {
         #expect(isAnswered())
         script.pass(ms: 1)
         #expect(!isAnswered())
+        script.answer(asked, [counter(post, 7, 7)])
+        #expect(isAnswered())
+        // What was changed meanwhile may not have been told.
+        script.connect(backend)
+        #expect(!isAnswered())
     }
 }

@@ -69,6 +69,8 @@ enum RedisTask: String {
 struct RedisRefusal {
     var message: String
     var at: Instant
+    /// All hosts were told of the counters all the same.
+    var isTold: Bool
 }
 
 /// Who a `selectCounters` is for.

@@ -25,7 +25,8 @@ extension Core {
     func writePermit(now: Instant) -> WritePermit {
         let subscription = subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal
         return WritePermit(
-            generation: writableGeneration, subscription: subscription, token: trust.token, era: past.era, askedAt: now)
+            generation: writableGeneration, subscription: subscription, hearing: hearing.changes, era: past.era,
+            askedAt: now)
     }
 
     /// The generation under which an answer of PostgreSQL's may be put into Redis; nil: too much has happened since it
@@ -90,13 +91,18 @@ extension Core {
         doubtMessages()
     }
 
-    /// What other hosts change is heard of.
-    private var isHearing: Bool { subscriber.isUp && trust.generation != nil && trust.disputedIn == nil }
+    /// Whether what other hosts change is heard of, or found in `cache_repairs` soon after.
+    private var isHearing: Bool {
+        guard subscriber.isUp, trust.generation != nil, trust.disputedIn == nil, !repairs.isFull else { return false }
+        return redisRefusals[.writing].map(\.isTold) ?? true
+    }
 
-    /// Entries are fresh for the time that is set, but not long without messages.
+    /// Entries are fresh for the time that is set, but not long while hosts do not hear each other; and what was cached
+    /// until they do again may have been missed.
     mutating func boundCache() {
+        if hearing.note(isHearing), safeguards.cacheExpiry { cache.expireAll() }
         let ttlMs = configuration.localCacheTTLMs
-        cache.setTTL(ms: isHearing ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
+        cache.setTTL(ms: hearing.isOn ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
     }
 
     /// Messages may have been missed: nothing that was cached before is fresh, and what was written to Redis may be

@@ -53,8 +53,6 @@ extension Core {
         if found.token != trust.token {
             recent.forgetTold()
             laneRow.settled = nil
-            // Messages of it were not taken in until now.
-            if safeguards.cacheExpiry { cache.expireAll() }
             say(.past, .notice, "Redis' counters are of generation \(found.token)", now: now, into: &actions)
         }
         redis.proved()

@@ -151,7 +151,8 @@ extension Core {
             }
             fill(fills, permit, now: now, into: &actions)
         case .repairs(let page, _, let permit):
-            holdAgainstKnown(counters, permit, now: now, into: &actions)
+            // Other hosts may have had no way to tell this one.
+            noteRead(counters, permit, isOffered: { _ in false }, now: now, into: &actions)
             repairs.read(page, counters)
         case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, now: now, into: &actions)
         case .changes(let owing, let permit):
