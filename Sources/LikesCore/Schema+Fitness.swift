@@ -11,8 +11,8 @@ extension Schema {
     ///
     /// Of the schemas on the search path that have `user_likes`, the one with most of the tables is where all have to
     /// be, whichever tables others hide; of several the first. A second `likesd_schema` that the role may read is
-    /// another copy of all, as of a restore into a schema of its own: nobody knows which likes are meant. The owner of most tables
-    /// there is whom the others have to have.
+    /// another copy of all, as of a restore into a schema of its own: nobody knows which likes are meant. The owner of
+    /// most tables there is whom the others have to have.
     ///
     /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
     /// right to some columns is taken for enough, and a statement that needs others says so itself.
