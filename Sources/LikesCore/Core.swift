@@ -71,7 +71,6 @@ package struct Core {
     var repairs: Repairs
     var doubts: Doubts
     var recent: RecentCounters
-    var hearing = Hearing()
     var jitter: SplitMix64
     var stopBy: Instant?
     var hasStopped = false

@@ -166,6 +166,15 @@ package struct LocalCache: Sendable {
         entries[place].isNews = true
     }
 
+    /// Makes the item's entry stale where it is of an earlier version than there is.
+    mutating func expire(_ item: Item, below version: Int64) {
+        guard let place = find(item), entries[place].version < version else { return }
+        stampFloor = max(stampFloor, 1)
+        entries[place].stamp = 0
+        // Nor was it known then.
+        entries[place].isNews = true
+    }
+
     /// Drops every entry.
     package mutating func removeAll() {
         entries = []

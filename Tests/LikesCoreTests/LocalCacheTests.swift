@@ -32,6 +32,21 @@ func hitsDoNotRenew() {
     #expect(cache.fresh(item(1), now: .ms(1_000)) == nil)
 }
 
+@Test("An entry is stale, and not known since any moment, once a later version is told of")
+func expiryBelowAVersion() {
+    var cache = cache(10)
+    let now = Instant(microseconds: 5)
+    _ = cache.store(counter(1, 3, 4), now: now)
+    cache.expire(item(1), below: 4)
+    #expect(cache.fresh(item(1), now: now) == 3)
+    cache.expire(item(1), below: 5)
+    #expect(cache.fresh(item(1), now: now) == nil)
+    #expect(cache.known(item(1))?.0.version == 4)
+    #expect(cache.known(item(1))?.since == nil)
+    _ = cache.store(counter(1, 4, 5), now: now)
+    #expect(cache.fresh(item(1), now: now) == 4)
+}
+
 @Test("A newer version replaces, the same version is fresh again, an older one changes nothing")
 func versionsDecide() {
     var cache = cache(10)

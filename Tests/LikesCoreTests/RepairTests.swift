@@ -146,7 +146,7 @@ import Testing
     }
 
     static func permit(at now: Int64) -> WritePermit {
-        WritePermit(generation: Script.generation, subscription: 1, hearing: 1, era: 0, askedAt: .ms(now))
+        WritePermit(generation: Script.generation, subscription: 1, verifiedAt: .ms(0), era: 0, askedAt: .ms(now))
     }
 
     static func rows(_ items: Item..., version: Int64 = 1) -> [RepairRow] {

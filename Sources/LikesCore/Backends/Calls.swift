@@ -4,7 +4,7 @@ import LikesProtocol
 enum Call {
     case verify(VerifyRequest)
     case admission([ChangeIndex])
-    case readCounters([Item], Generation)
+    case readCounters([Item], Generation, WritePermit)
     case writeThrough([ChangeIndex], [CounterState], WritePermit)
     /// A page of counters that Redis missed earlier.
     case repair(Repairs.PageNumber, [CounterState], WritePermit)
@@ -69,8 +69,6 @@ enum RedisTask: String {
 struct RedisRefusal {
     var message: String
     var at: Instant
-    /// All hosts were told of the counters all the same.
-    var isTold: Bool
 }
 
 /// Who a `selectCounters` is for.

@@ -102,13 +102,13 @@ extension Core {
 
     /// What Redis does not do while it does the rest is shown in HEALTH, and logged when it is news.
     mutating func noteRefusal(
-        _ message: String?, of task: RedisTask, isTold: Bool = false, now: Instant, into actions: inout [Action]
+        _ message: String?, of task: RedisTask, now: Instant, into actions: inout [Action]
     ) {
         if let message, redisRefusals[task]?.message != message {
             let text = "Redis refuses \(task.rawValue): \(message)"
             say(.refusedByRedis(task), .warning, text, now: now, into: &actions)
         }
-        redisRefusals[task] = message.map { RedisRefusal(message: $0, at: now, isTold: isTold) }
+        redisRefusals[task] = message.map { RedisRefusal(message: $0, at: now) }
     }
 
     /// A host at rest asks for nothing by which it would learn that Redis does it again.
@@ -207,7 +207,7 @@ extension Core {
         switch call {
         case .admission(let admitted):
             for index in admitted { admitLocally(index, now: now, into: &actions) }
-        case .readCounters(let items, _):
+        case .readCounters(let items, _, _):
             for item in items { moveToDatabase(item) }
             serveStale(items, now: now, into: &actions)
         case .repair(let page, _, _): repairs.writeFailed(page, now: now)

@@ -25,7 +25,7 @@ extension Core {
     func writePermit(now: Instant) -> WritePermit {
         let subscription = subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal
         return WritePermit(
-            generation: writableGeneration, subscription: subscription, hearing: hearing.changes, era: past.era,
+            generation: writableGeneration, subscription: subscription, verifiedAt: trust.verifiedAt, era: past.era,
             askedAt: now)
     }
 
@@ -62,6 +62,8 @@ extension Core {
         reader.proved()
         guard let pass = trust.pass, pass.counts else { return endRepairPass(isWhole: false, now: now) }
         trust.continuePass(horizon: page.horizon)
+        // Its host may have had no way to tell.
+        for row in page.rows { cache.expire(row.item, below: row.version) }
         // What Redis was heard to take a moment ago is left to who has set it, and looked at again by the next passes.
         let rows = page.rows.filter { $0.notedBy < pass.leftFrom || !recent.hasTaken($0) }
         repairs.learn(rows, leftFrom: pass.leftFrom)
@@ -91,18 +93,15 @@ extension Core {
         doubtMessages()
     }
 
-    /// Whether what other hosts change is heard of, or found in `cache_repairs` soon after.
+    /// Whether all that other hosts change is heard of, or was found in `cache_repairs`.
     private var isHearing: Bool {
-        guard subscriber.isUp, trust.generation != nil, trust.disputedIn == nil, !repairs.isFull else { return false }
-        return redisRefusals[.writing].map(\.isTold) ?? true
+        subscriber.isUp && trust.generation != nil && trust.disputedIn == nil && trust.isComplete && !repairs.isFull
     }
 
-    /// Entries are fresh for the time that is set, but not long while hosts do not hear each other; and what was cached
-    /// until they do again may have been missed.
+    /// Entries are fresh for the time that is set, but not long while hosts do not hear each other.
     mutating func boundCache() {
-        if hearing.note(isHearing), safeguards.cacheExpiry { cache.expireAll() }
         let ttlMs = configuration.localCacheTTLMs
-        cache.setTTL(ms: hearing.isOn ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
+        cache.setTTL(ms: isHearing ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
     }
 
     /// Messages may have been missed: nothing that was cached before is fresh, and what was written to Redis may be
@@ -186,7 +185,8 @@ extension Core {
     /// A host at rest is to learn that Redis' data is another's before it has something to write there.
     mutating func lookAtMarker(now: Instant, into actions: inout [Action]) {
         guard let generation = trust.generation else { return }
-        actions.append(.readCounters(calls.begin(.readCounters([], generation), now: now), generation, []))
+        actions.append(
+            .readCounters(calls.begin(.readCounters([], generation, writePermit(now: now)), now: now), generation, []))
     }
 
     // MARK: Writing to Redis

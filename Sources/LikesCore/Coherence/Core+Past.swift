@@ -56,6 +56,8 @@ extension Core {
             say(.past, .notice, "Redis' counters are of generation \(found.token)", now: now, into: &actions)
         }
         redis.proved()
+        // What was changed until now may not have been told.
+        if safeguards.cacheExpiry { cache.expireAll() }
         trust.verified(found, isMade: isMade, knowsMore: !isOutdated, now: now)
         laneRow.surveyAt = now
     }

@@ -5,8 +5,8 @@ struct WritePermit: Equatable {
     var generation: Generation?
     /// Which subscription heard of newer counts in the meantime, or the lack of one.
     var subscription: Int64
-    /// `Hearing.changes`.
-    var hearing: Int64
+    /// When Redis' data was last verified: what was changed before may not have been told.
+    var verifiedAt: Instant
     /// `DatabasePast.era`.
     var era: Int64
     var askedAt: Instant
@@ -16,25 +16,10 @@ struct WritePermit: Equatable {
 
     /// Whether what was asked for then may be taken for what is.
     func isFresh(_ now: WritePermit) -> Bool {
-        subscription == now.subscription && hearing == now.hearing && era == now.era && isYoung(at: now.askedAt)
+        subscription == now.subscription && verifiedAt == now.verifiedAt && era == now.era && isYoung(at: now.askedAt)
     }
 
     func isYoung(at now: Instant) -> Bool { now.ms(since: askedAt) <= Limits.answerAgeMsMax }
-}
-
-/// Whether this host hears what others change.
-struct Hearing {
-    private(set) var isOn = false
-    /// How often that changed.
-    private(set) var changes: Int64 = 0
-
-    /// True: it hears them again.
-    mutating func note(_ isOn: Bool) -> Bool {
-        guard isOn != self.isOn else { return false }
-        self.isOn = isOn
-        changes += 1
-        return isOn
-    }
 }
 
 /// The newest state of each counter that was committed here or heard of lately, and what of it was written to Redis.

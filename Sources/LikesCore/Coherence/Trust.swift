@@ -13,7 +13,7 @@ struct Trust {
     private(set) var isSurveyed = false
     /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
     private(set) var disputedIn: Int64?
-    private var verifiedAt: Instant
+    private(set) var verifiedAt: Instant
     /// When other hosts were first seen to name other data since, and which; they are to name it again.
     private var strangeSince: Instant?
     private var strange: Set<String> = []

@@ -70,7 +70,9 @@ extension Core {
                 if items.count < taken.count { askDatabase(taken.filter(repairs.contains), now: now, into: &actions) }
                 if items.isEmpty { continue }
                 actions.append(
-                    .readCounters(calls.begin(.readCounters(items, generation), now: now), generation, items))
+                    .readCounters(
+                        calls.begin(.readCounters(items, generation, writePermit(now: now)), now: now), generation,
+                        items))
             }
         } else {
             askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
@@ -109,10 +111,10 @@ extension Core {
     package mutating func countersRead(
         _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
     ) {
-        guard case .readCounters(let items, let generation)? = calls.end(call) else { return }
+        guard case .readCounters(let items, let generation, let permit)? = calls.end(call) else { return }
         guard items.count == counters.count else {
             return disbelieve(
-                .readCounters(items, generation), .otherNumber(of: "counters"), now: now, into: &actions)
+                .readCounters(items, generation, permit), .otherNumber(of: "counters"), now: now, into: &actions)
         }
         if !items.isEmpty { redisRefusals[.reading] = nil }
         guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
@@ -121,7 +123,7 @@ extension Core {
             if let counter, !repairs.contains(item) {
                 statistics.redisHits += 1
                 let known = safeguards.counterMemory ? recent.newest(counter) : counter
-                let standing = finishFetch(known, now: now, into: &actions)
+                let standing = finishFetch(known, permit, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
                 if standing.version > counter.version { noteMissing([standing.item], now: now) }
             } else {
@@ -231,16 +233,18 @@ extension Core {
         }
     }
 
-    /// Ends a fetch; the newest state known is everyone's answer, and is returned. `permit` given before PostgreSQL was
-    /// asked: an answer that took too long, or past a lost subscription, is one, but no fresh one.
+    /// Ends a fetch; the newest state known is everyone's answer, and is returned. `permit` given before it was
+    /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one.
     private mutating func finishFetch(
-        _ fetched: CounterState, _ permit: WritePermit? = nil, now: Instant, into actions: inout [Action]
+        _ fetched: CounterState, _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) -> CounterState {
-        let isFresh = permit.map { $0.isFresh(writePermit(now: now)) } ?? true
+        let isFresh = permit.isFresh(writePermit(now: now))
         var standing = isFresh ? cache.store(fetched, now: now) : fetched
         if !isFresh, cache.update(fetched) { recent.know(fetched, now: now) }
         let (waiting, committed) = endFetch(fetched.item)
-        if let committed, committed.version > standing.version { standing = cache.store(committed, now: now) }
+        if let committed, committed.version > standing.version {
+            standing = isFresh ? cache.store(committed, now: now) : committed
+        }
         for part in waiting { resolve(part, standing.count, now: now, into: &actions) }
         return standing
     }

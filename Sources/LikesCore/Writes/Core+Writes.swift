@@ -343,7 +343,7 @@ extension Core {
         _ call: CallID, refusal: String?, newer: [CounterState] = [], now: Instant, into actions: inout [Action]
     ) {
         guard let ended = calls.end(call) else { return }
-        noteRefusal(refusal, of: .writing, isTold: true, now: now, into: &actions)
+        noteRefusal(refusal, of: .writing, now: now, into: &actions)
         switch ended {
         case .writeThrough(let written, let counters, let permit):
             doubtKept(newer, permit)
