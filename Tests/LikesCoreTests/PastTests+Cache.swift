@@ -49,4 +49,41 @@ extension PastTests {
         script.connect(backend)
         #expect(!isAnswered())
     }
+
+    @Test("An answer that is no fresh one, and older than what this host knows, is not told")
+    func anOlderAnswer() throws {
+        var (script, client) = try script(localCacheTTLMs: 600_000)
+        script.lose(.redis)
+        let user = Pair(user: 1, item: post)
+        script.send(.like(user), on: client)
+        let commit = try #require(call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } })
+        script.commit(commit, changed: [true], [counter(post, 6, 6)])
+        script.lose(.reader)
+        script.connect(.redis)
+        _ = script.take()
+        script.send(.count(post), on: client)
+        let asked = script.take()
+        #expect(asked.contains { if case .readCounters(_, _, [post]) = $0 { true } else { false } })
+        script.lose(.subscriber)
+        script.connect(.subscriber)
+        script.answer(asked, [counter(post, 5, 5)])
+        #expect(script.replies(client) == [.integer(6)])
+    }
+
+    @Test("A commit that was under way while Redis' data was verified is stale at once")
+    func aCommitAcrossAVerification() throws {
+        var (script, client) = try script(localCacheTTLMs: 600_000)
+        script.send(.like(Pair(user: 1, item: post)), on: client)
+        let admit = try #require(call(script.take()) { if case .admit(let call, _) = $0 { call } else { nil } })
+        script.admit(admit, [.admitted(recent: false)])
+        let commit = try #require(call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } })
+        script.lose(.redis)
+        script.pass(ms: 1)
+        script.connect(.redis)
+        script.commit(commit, changed: [true], [counter(post, 6, 6)])
+        _ = script.take()
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [])
+        #expect(script.core.cache.stale(post) == counter(post, 6, 6))
+    }
 }

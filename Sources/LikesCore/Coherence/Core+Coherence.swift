@@ -144,12 +144,15 @@ extension Core {
         // What was committed before the database was found to have gone back may be of the past that is over.
         guard permit.era == past.era else { return [:] }
         let isRecent = permit.isYoung(at: now)
+        let isFresh = permit.isFresh(writePermit(now: now))
         var newer: [Item: CounterState] = [:]
         for counter in counters {
             let newest = safeguards.counterMemory ? recent.newest(counter) : counter
             var standing = newest
             if isRecent {
                 standing = cache.store(newest, now: now)
+                // What others changed since may not have been told.
+                if !isFresh { cache.expire(counter.item, below: .max) }
             } else {
                 cache.update(newest)
                 standing = cache.stale(counter.item) ?? newest

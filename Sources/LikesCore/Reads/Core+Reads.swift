@@ -239,8 +239,13 @@ extension Core {
         _ fetched: CounterState, _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) -> CounterState {
         let isFresh = permit.isFresh(writePermit(now: now))
-        var standing = isFresh ? cache.store(fetched, now: now) : fetched
-        if !isFresh, cache.update(fetched) { recent.know(fetched, now: now) }
+        var standing = fetched
+        if isFresh {
+            standing = cache.store(fetched, now: now)
+        } else if permit.era == past.era {
+            if cache.update(fetched) { recent.know(fetched, now: now) }
+            if let held = cache.stale(fetched.item), held.version > fetched.version { standing = held }
+        }
         let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version {
             standing = isFresh ? cache.store(committed, now: now) : committed
