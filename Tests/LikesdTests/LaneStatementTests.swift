@@ -5,15 +5,15 @@ import Testing
 @testable import TestSupport
 @testable import likesd
 
-/// The lane's statements as they are sent, run by a real PostgreSQL. One after the other: a transaction of one test
-/// holds back the least one that is running for all.
+/// The lane's statements as they are sent, run by a real PostgreSQL. One after the other, and with no others: any
+/// transaction holds back the least one that is running for all.
 @Suite(.serialized) struct LaneStatementTests {
     let database: TestDatabase
     let control: PostgresTester
     let lane: LaneTester
 
     init() throws {
-        database = try PostgresServer.shared.get().database()
+        database = try PostgresServer.quiet.get().database()
         control = try database.connect()
         lane = try database.lane()
     }

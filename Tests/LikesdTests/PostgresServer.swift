@@ -6,21 +6,24 @@ import LikesProtocol
 @testable import TestSupport
 @testable import likesd
 
-/// A private PostgreSQL, one for all tests; each test has a database of its own.
+/// A private PostgreSQL; each test has a database of its own.
 final class PostgresServer: Sendable {
     static let shared = Result { try PostgresServer() }
+    /// For tests of what transactions that are still running hold back, in whatever database: nothing runs there but
+    /// what they run themselves, one test after the other.
+    static let quiet = Result { try PostgresServer(["-c", "autovacuum=off"]) }
 
     private let folder: String
     private let lock = NSLock()
-    private nonisolated(unsafe) static var running: PrivateServer?
+    private nonisolated(unsafe) let server: PrivateServer
 
-    private init() throws {
+    private init(_ settings: [String] = []) throws {
         let programs = try Self.programs()
-        let server = try PrivateServer(
+        server = try PrivateServer(
             [
                 "\(programs)/postgres", "-D", "{folder}/data", "-c", "unix_socket_directories={folder}",
                 "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB",
-            ],
+            ] + settings,
             setUp: [
                 "\(programs)/initdb", "-D", "{folder}/data", "-U", "postgres", "-A", "trust", "-N", "--locale=C",
                 "-EUTF8",
@@ -29,7 +32,6 @@ final class PostgresServer: Sendable {
         folder = server.folder
         let url = Self.url("postgres", in: folder)
         _ = try server.wait(for: "PostgreSQL") { PostgresTester(url) }
-        Self.running = server
     }
 
     /// A new database with likesd's tables; `partitions`: of `user_likes`, 0 for none.
