@@ -74,3 +74,20 @@ static inline int receive_descriptors(int socket, int *descriptors, size_t *coun
     }
     return 1;
 }
+
+// Bytes that can be read at once; 0 where it can't be told.
+#include <sys/ioctl.h>
+static inline int readable_bytes(int descriptor) {
+    int bytes = 0;
+    return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+// Whether who reads it never waits: a regular file, /dev/null, or a directory, which is refused at once.
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+static inline int is_read_at_once(int descriptor) {
+    struct stat facts;
+    if (fstat(descriptor, &facts) != 0) return 0;
+    return S_ISREG(facts.st_mode) || S_ISDIR(facts.st_mode) ||
+            (S_ISCHR(facts.st_mode) && facts.st_rdev == makedev(1, 3));
+}

@@ -12,6 +12,19 @@ package struct DatabaseHistory: Hashable, Sendable {
         self.tables = tables
     }
 
+    /// Bytes of a word that a server says of itself.
+    private static let wordBytesMax = 128
+
+    /// The same, where its words can stand in Redis' marker.
+    package func checked() throws(Misfit) -> DatabaseHistory {
+        let isSound = [system, tables].allSatisfy { word in
+            (1...Self.wordBytesMax).contains(word.utf8.count)
+                && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        }
+        guard isSound else { throw Misfit("a database's identity that is none") }
+        return self
+    }
+
     /// Whether the two are of one database, whichever its timeline.
     package func isSameDatabase(_ other: DatabaseHistory) -> Bool { system == other.system && tables == other.tables }
 }

@@ -1,10 +1,10 @@
 /// The numbers of the wire: decimal digits and nothing else, 0 … 2^63−1.
-enum Decimal {
+package enum Decimal {
     /// Digits of 2^63−1. So many fit a `UInt64` whatever they are, which keeps the loop below free of overflow checks.
     private static let significantDigitsMax = 19
 
     /// The number, nil when `digits` is empty, too long, holds anything but digits or is 2^63 or more.
-    static func parse(_ digits: UnsafeRawBufferPointer) -> Int64? {
+    package static func parse(_ digits: UnsafeRawBufferPointer) -> Int64? {
         guard !digits.isEmpty, digits.count <= WireLimits.numberBytesMax else { return nil }
         var value: UInt64 = 0
         var significant = 0
@@ -16,6 +16,12 @@ enum Decimal {
             value = value &* 10 &+ UInt64(digit)
         }
         return Int64(exactly: value)
+    }
+
+    /// The same behind a minus sign, or without one.
+    package static func parseSigned(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard text.first == UInt8(ascii: "-") else { return parse(text) }
+        return parse(UnsafeRawBufferPointer(rebasing: text.dropFirst())).map { -$0 }
     }
 
     /// Marker, sign, digits and CRLF of any number.

@@ -1,6 +1,7 @@
 import CPostgres
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// One connection to PostgreSQL, used for one statement after the other.
 struct Database: ~Copyable {
@@ -94,9 +95,10 @@ struct Database: ~Copyable {
 
     /// libpq's words, without the password where they repeat the URL.
     private var message: String {
-        var text = Substring(String(cString: PQerrorMessage(connection)))
-        while text.last == "\n" { text.removeLast() }
-        return DatabaseURL.redacted(String(text), about: url)
+        let words = PQerrorMessage(connection).map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) }
+        let text = words ?? ""
+        return DatabaseURL.redacted(text, about: url).split(separator: "\n").map { ForeignText.shown(String($0)) }
+            .joined(separator: "\n")
     }
 
     /// Runs one statement and waits for its outcome.
@@ -138,7 +140,9 @@ struct Database: ~Copyable {
             let result = StatementResult(pointer)
             switch PQresultStatus(pointer) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK: outcome = consume result
-            default: failure = explain(pointer)
+            case PGRES_FATAL_ERROR: failure = explain(pointer)
+            // One that begins to copy would come again and again.
+            default: throw lost()
             }
         }
         if let failure { throw failure }
@@ -168,9 +172,9 @@ struct Database: ~Copyable {
 
     private func explain(_ result: OpaquePointer) -> Failure {
         guard let code = PQresultErrorField(result, Int32(UInt8(ascii: "C"))) else { return lost() }
-        let message = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { String(cString: $0) } ?? ""
+        let message = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { ForeignText.shown($0) } ?? ""
         return DatabaseFailure.statement(
-            sqlState: String(cString: code), message, user: String(cString: PQuser(connection)), database: name,
+            sqlState: ForeignText.shown(code), message, user: String(cString: PQuser(connection)), database: name,
             command)
     }
 }

@@ -1,6 +1,7 @@
 import CPostgres
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// Which server is used where DATABASE_URL names several: the one that likesd would use.
 enum DatabaseChoice {
@@ -75,7 +76,9 @@ enum DatabaseChoice {
     }
 
     /// All goes on without; whoever can't be told here finds it in HEALTH as well.
-    private static func note(_ text: String) { _ = SystemCalls.write("likesctl: \(text)\n", to: STDERR_FILENO) }
+    private static func note(_ text: String) {
+        _ = SystemCalls.write("likesctl: \(ForeignText.escaped(text))\n", to: STDERR_FILENO)
+    }
 
     /// What libpq takes these keywords for, from the URL, the environment or a service file.
     private static func values(of keywords: Set<String>, url: String) -> [String: String] {

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// A value to print as JSON.
 indirect enum JSON {
     case null
@@ -33,7 +35,8 @@ indirect enum JSON {
             case "\n": quoted += "\\n"
             case "\r": quoted += "\\r"
             case "\t": quoted += "\\t"
-            case _ where scalar.value < 0x20:
+            // Steering characters and those that turn the direction of writing: a terminal may show this, too.
+            case _ where ForeignText.steers(scalar):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
             default: quoted.unicodeScalars.append(scalar)

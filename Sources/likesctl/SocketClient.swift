@@ -91,21 +91,20 @@ struct SocketClient: ~Copyable {
     }
 
     private func receive(_ command: Command) throws(Failure) -> ReceivedReply {
-        var received: [UInt8] = []
+        var reader = ReplyReader(limits: .ofLikesd)
         var chunk = [UInt8](repeating: 0, count: Self.readBytes)
         while true {
-            switch ReplyParser.next(in: received) {
-            case .reply(let reply, _): return reply
-            case .broken(let why):
-                throw Failure(.notUnderstood, "the answer is not that of likesd (\(why)): is this its socket?")
-            case .incomplete: break
+            do {
+                if let reply = try reader.next() { return reply.value }
+            } catch {
+                throw Failure(.notUnderstood, "the answer is not that of likesd (\(error.text)): is this its socket?")
             }
             guard SystemCalls.wait(for: Int16(POLLIN), on: descriptor, deadlineMs: deadlineMs) else {
                 throw timedOut(command)
             }
             let count = recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
             if count > 0 {
-                received += chunk[..<count]
+                reader.append(chunk[..<count])
             } else if count == 0 {
                 throw lost("it closed the connection", command)
             } else if errno != EINTR, errno != EAGAIN {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LikesCore
 
@@ -55,11 +56,13 @@ enum SystemCalls {
         }
     }
 
-    /// The whole of a file, at most `bytesMax` + 1 bytes, so that the caller can tell that it is too long.
+    /// The whole of a file (no pipe, and no device but /dev/null),
+    /// at most `bytesMax` + 1 bytes, so that the caller can tell that it is too long.
     static func contents(of path: String, bytesMax: Int) -> Result<[UInt8], ErrorNumber> {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { return .failure(ErrorNumber(code: errno)) }
         defer { close(descriptor) }
+        guard is_read_at_once(descriptor) != 0 else { return .failure(ErrorNumber(code: 0)) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while bytes.count <= bytesMax {
@@ -91,8 +94,8 @@ enum SystemCalls {
     }
 }
 
-/// A code of errno.h.
+/// A code of errno.h; 0: what is there is no regular file.
 struct ErrorNumber: Error {
     var code: Int32
-    var text: String { SystemCalls.text(of: code) }
+    var text: String { code == 0 ? "it is no regular file" : SystemCalls.text(of: code) }
 }

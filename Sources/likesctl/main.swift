@@ -47,13 +47,13 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
 func run(_ words: [String]) -> ExitStatus {
     do throws(Failure) {
         let outcome = try perform(try Invocation(words))
-        guard SystemCalls.write(outcome.text, to: STDOUT_FILENO) else {
+        guard SystemCalls.write(ForeignText.escaped(outcome.text, lines: true), to: STDOUT_FILENO) else {
             throw Failure(.output, "the output could not be written: \(SystemCalls.text(of: errno))")
         }
         return outcome.status
     } catch {
         // Nothing is left to tell it to when even this can't be written; the status still says it.
-        _ = SystemCalls.write("likesctl: \(error.message)\n", to: STDERR_FILENO)
+        _ = SystemCalls.write("likesctl: \(ForeignText.escaped(error.message, lines: true))\n", to: STDERR_FILENO)
         return error.status
     }
 }

@@ -40,7 +40,7 @@ enum EdgeLimits {
     /// `descriptorsPerMessage` each.
     static let keptClientsMax = 16_384
     /// Bytes of one, read and not parsed, or not yet written …
-    static let keptBytesPerClientMax = ReplyParser.bulkBytesMax
+    static let keptBytesPerClientMax = 16 * 1024 * 1024
     /// … and over all of them; those for whom there is no room are closed.
     static let keptBytesMax = 64 * 1024 * 1024
     /// Those, names, and what the form adds.
@@ -65,11 +65,26 @@ enum EdgeLimits {
     static let countersPerMessage = 1_024
     /// Items of one MGET; each takes two keys.
     static let itemsPerMGET = 500
+    /// What one reply of Redis' may hold. The largest that likesd asks for is an MGET of `itemsPerMGET` items, some
+    /// 60 KiB; an error or INFO may be longer than anybody needs.
+    static let redisReply = ReplyLimits(
+        lineBytesMax: 16 * 1024, bulkBytesMax: 256 * 1024, elementsMax: 4 * 1024, depthMax: 1,
+        replyBytesMax: 512 * 1024)
+    /// Commands that Redis did not take yet. A call that waits for longer than REDIS_TIMEOUT_MS ends the connection
+    /// earlier.
+    static let redisOutputBytesMax = 16 * 1024 * 1024
+    /// Bytes of one column in text format: the longest is a character for each row of a batch.
+    static let columnBytesMax: Int32 = 64 * 1024
+    /// Bytes of PostgreSQL's on one connection that belong to no result, or to none that is whole: the largest, a full
+    /// batch's counters, takes some 200 KiB.
+    static let postgresUnaskedBytesMax = 8 * 1024 * 1024
     /// A host that said nothing for this long is taken for dead, and its lane, with a journal, taken over: three times
     /// the time between two signs of life.
     static let hostSilentSeconds = 15
     /// A host is forgotten after this long, and its lane with it.
     static let hostForgottenSeconds = 86_400
+    /// Times the lock file is opened, where who held it has just removed it.
+    static let lockTriesMax = 100
     /// Names looked up at once, by one connection; the others wait for their turn.
     static let lookupsMax = 16
     /// A name not found by then is left out this time. Below the limits on attempts to connect

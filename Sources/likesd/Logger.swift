@@ -1,5 +1,6 @@
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// Writes the log to standard error, one line an event.
 struct Logger {
@@ -15,7 +16,7 @@ struct Logger {
     func log(_ level: LogLevel, _ text: String) {
         guard level <= self.level else { return }
         var line = Array((isPrefixed ? "<\(level.rawValue)>" : "\(level): ").utf8)
-        line.append(contentsOf: text.utf8.lazy.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 })
+        line.append(contentsOf: ForeignText.escaped(text).utf8)
         line.append(UInt8(ascii: "\n"))
         StandardError.write(line)
     }

@@ -5,9 +5,6 @@ from support.waiting import eventually
 # Longer than any test: what is seen sooner was not seen because an entry expired.
 LONG_MS = 600_000
 
-# The C library fills memory that it gives out with "$", the complement of the number, and keeps none back unfilled.
-DOLLARS = f"glibc.malloc.perturb={0xFF - ord('$')}:glibc.malloc.tcache_count=0"
-
 
 def test_a_lost_subscription_empties_the_local_cache(start_daemon, own_postgres, own_redis, number):
     hosts = [start_daemon(own_postgres, own_redis, LOCAL_CACHE_TTL_MS=LONG_MS) for _ in range(3)]
@@ -19,13 +16,6 @@ def test_a_lost_subscription_empties_the_local_cache(start_daemon, own_postgres,
     for host in hosts:
         eventually(lambda host=host: host.call("COUNT", item) == 1, "the count to be read again")
         host.wait_healthy()
-
-
-def test_nothing_behind_a_command_in_memory_is_taken_for_a_part_of_it(postgres, redis_server, start_daemon):
-    # hiredis looks for the length of a next channel behind SUBSCRIBE, by its "$", and gives up where none follows.
-    daemon = start_daemon(postgres, redis_server, GLIBC_TUNABLES=DOLLARS)
-    eventually(lambda: "Redis (subscription) connected" in daemon.log(), "the subscription")
-    assert daemon.call("PING") == "PONG"
 
 
 def test_a_replica_is_refused_with_what_to_do(own_postgres, own_redis, start_daemon):

@@ -110,8 +110,8 @@ final class PostgresTester {
         guard result.status == PGRES_TUPLES_OK || result.status == PGRES_COMMAND_OK else {
             throw Failure(text: "\(text): \(result.message)")
         }
-        return (0..<result.rowCount).map { row in
-            (0..<Int32(result.columnCount)).map { result.text(row, $0) }
+        return try (0..<result.rowCount).map { row in
+            try result.texts(row)
         }
     }
 }

@@ -261,7 +261,7 @@ import Testing
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:host:abc")
         _ = try redis.perform(.beat(41))
-        #expect(try listener.message { RedisReply.wholeNumber($1) } == 41)
+        #expect(try listener.message { $1.withUnsafeBytes { Decimal.parse($0) } } == 41)
     }
 
     // MARK: Admission and recent likes

@@ -1,4 +1,4 @@
-import CHiredis
+import Foundation
 import LikesCore
 import LikesProtocol
 
@@ -21,7 +21,8 @@ final class RedisServer {
 
 /// A connection that sends what the daemon would send, and waits for the answer.
 final class RedisTester {
-    private let context: UnsafeMutablePointer<redisContext>
+    private let socket: Int32
+    private var reader = ReplyReader(limits: .ofLikesd)
     let configuration: Configuration
     let channels = RedisChannels(database: 0, host: 0xABC)
     private var hashes: [[UInt8]] = []
@@ -29,18 +30,19 @@ final class RedisTester {
 
     /// nil: nobody is there yet.
     init?(path: String, configuration: Configuration) {
-        guard let context = redisConnectUnix(path) else { return nil }
-        self.context = context
+        socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.configuration = configuration
         command = RedisCommand(types: configuration.itemTypes)
-        guard context.pointee.err == 0 else { return nil }
+        guard let address = SocketAddress(path: path), address.withPointer({ connect(socket, $0, $1) }) == 0 else {
+            return nil
+        }
         for script in Script.allCases {
             guard let hash = try? run("SCRIPT", "LOAD", script.text.description) else { return nil }
             hashes.append(Array(hash.utf8))
         }
     }
 
-    deinit { redisFree(context) }
+    deinit { close(socket) }
 
     /// Any command; arrays and nothing as text.
     @discardableResult
@@ -68,34 +70,39 @@ final class RedisTester {
     }
 
     /// The next message of a subscription made with `run`: its channel and what it says.
-    func message<Value>(_ body: (String, UnsafeRawBufferPointer) -> Value) throws -> Value {
-        var raw: UnsafeMutableRawPointer?
-        guard redisGetReply(context, &raw) == REDIS_OK, let raw else { throw Failure(text: "no message from Redis") }
-        defer { freeReplyObject(raw) }
-        let reply = RedisReply(UnsafePointer(raw.assumingMemoryBound(to: redisReply.self)))
+    func message<Value>(_ body: (String, ArraySlice<UInt8>) -> Value) throws -> Value {
+        let reply = try next()
         guard let channel = reply.element(1)?.text, let payload = reply.element(2)?.string else {
             throw Failure(text: "no message")
         }
         return body(channel, payload)
     }
 
-    private func reply<Value>(_ body: (RedisReply) -> Value) throws -> Value {
-        let status = command.bytes.withUnsafeBytes {
-            redisAppendFormattedCommand(context, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count)
+    private func reply<Value>(_ body: (ReplyView) -> Value) throws -> Value {
+        var rest = command.bytes[...]
+        while !rest.isEmpty {
+            let sent = rest.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard sent > 0 else { throw Failure(text: "Redis takes no command: \(errno)") }
+            rest = rest.dropFirst(sent)
         }
-        var raw: UnsafeMutableRawPointer?
-        guard status == REDIS_OK, redisGetReply(context, &raw) == REDIS_OK, let raw else {
-            throw Failure(text: "no answer from Redis")
-        }
-        defer { freeReplyObject(raw) }
-        return body(RedisReply(UnsafePointer(raw.assumingMemoryBound(to: redisReply.self))))
+        return body(try next())
     }
 
-    private static func text(_ reply: RedisReply) -> String {
+    private func next() throws -> ReplyView {
+        var chunk = [UInt8](repeating: 0, count: EdgeLimits.readBytes)
+        while true {
+            if let reply = try reader.next() { return reply }
+            let count = recv(socket, &chunk, chunk.count, 0)
+            guard count > 0 else { throw Failure(text: "no answer from Redis: \(errno)") }
+            reader.append(chunk[..<count])
+        }
+    }
+
+    private static func text(_ reply: ReplyView) -> String {
         if let text = reply.text { return text }
         if let integer = reply.integer { return String(integer) }
-        if let error = reply.error { return error }
-        let elements = (0..<reply.elementCount).compactMap { reply.element($0).map(text) }
+        if let error = reply.errorText { return error }
+        let elements = (0..<(reply.elementCount ?? 0)).compactMap { reply.element($0).map(text) }
         return elements.joined(separator: " ")
     }
 }

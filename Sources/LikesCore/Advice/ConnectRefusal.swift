@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// What libpq said of an attempt to connect that failed, taken apart.
 ///
 /// libpq's interface gives no SQLSTATE of it, only a text for people. With PQERRORS_VERBOSE the text has the code and
@@ -27,6 +29,9 @@ package struct ConnectRefusal: Equatable, Sendable {
     /// One line, without guesses of libpq's and places in the server's source.
     package let text: String
 
+    /// Bytes of libpq's message that are looked at: it repeats whatever the server says.
+    package static let messageBytesMax = 8 * 1024
+
     /// `message`: as PQerrorMessage gives it, of one server or of several that were tried in turn.
     package init(_ message: String) {
         var said: [Substring] = []
@@ -44,7 +49,7 @@ package struct ConnectRefusal: Equatable, Sendable {
             said.append(line)
             code = code ?? Self.code(in: line)
         }
-        text = said.isEmpty ? "the connection was closed" : said.joined(separator: "; ")
+        text = said.isEmpty ? "the connection was closed" : ForeignText.shown(said.joined(separator: "; "))
         let words = Self.reason(ofWords: text)
         reason =
             switch code {

@@ -67,8 +67,6 @@ extension Core {
             defer { word = "then" }
             return "\(word): \(next) (\(trouble.backend): \(trouble.reason))"
         }.joined(separator: "; ")
-        return message.unicodeScalars.reduce(into: "") { line, scalar in
-            line.unicodeScalars.append(scalar.value < 0x20 || scalar.value == 0x7f ? " " : scalar)
-        }
+        return ForeignText.escaped(message)
     }
 }

@@ -1,6 +1,7 @@
 import CHiredis
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// What Redis answered.
 enum RedisValue: Equatable {
@@ -22,10 +23,17 @@ final class RedisClient {
     static let timeoutMs = 5_000
     /// Items in one command.
     static let itemsMax = 500
+    private static let readBytes = 64 * 1024
+    /// What one reply may hold. SCAN gives some keys more than it was asked for.
+    private static let limits = ReplyLimits(
+        lineBytesMax: 16 * 1024, bulkBytesMax: 256 * 1024, elementsMax: 64 * 1024, depthMax: 2,
+        replyBytesMax: 8 * 1024 * 1024)
 
     private let context: UnsafeMutablePointer<redisContext>
     private let place: String
     private var trouble: RedisTrouble?
+    private var reader = ReplyReader(limits: limits)
+    private var chunk = [UInt8](repeating: 0, count: readBytes)
 
     init(_ endpoint: RedisEndpoint) throws(RedisTrouble) {
         let timeout = timeval(tv_sec: Self.timeoutMs / 1_000, tv_usec: Self.timeoutMs % 1_000 * 1_000)
@@ -58,20 +66,50 @@ final class RedisClient {
     /// Sends one command and waits for its answer, which may be an error.
     func call(_ words: [String]) throws(RedisTrouble) -> RedisValue {
         if let trouble { throw trouble }
+        do {
+            try send(words)
+            return Self.value(try receive())
+        } catch {
+            trouble = error
+            throw error
+        }
+    }
+
+    private func send(_ words: [String]) throws(RedisTrouble) {
         let lengths = words.map(\.utf8.count)
         // The words are copied before this returns.
-        let isSent = CStrings.with(words) { pointers in
+        let isKept = CStrings.with(words) { pointers in
             var pointers = Array(UnsafeBufferPointer(start: pointers, count: words.count))
             return redisAppendCommandArgv(context, Int32(words.count), &pointers, lengths) == REDIS_OK
         }
-        var answer: UnsafeMutableRawPointer?
-        guard isSent, redisGetReply(context, &answer) == REDIS_OK, let answer else {
-            let trouble = lost()
-            self.trouble = trouble
-            throw trouble
+        var isWritten: Int32 = 0
+        while isKept, isWritten == 0 {
+            guard redisBufferWrite(context, &isWritten) == REDIS_OK else { throw lost() }
         }
-        defer { freeReplyObject(answer) }
-        return Self.value(of: answer.assumingMemoryBound(to: redisReply.self).pointee)
+        if !isKept { throw lost() }
+    }
+
+    /// hiredis' own reader takes whatever a server announces.
+    private func receive() throws(RedisTrouble) -> ReplyView {
+        let deadlineMs = SystemCalls.nowMs() + Int64(Self.timeoutMs)
+        while true {
+            do {
+                if let reply = try reader.next() { return reply }
+            } catch {
+                throw RedisTrouble(reason: "\(place): it does not speak Redis' protocol: \(error.text)")
+            }
+            guard SystemCalls.wait(for: Int16(POLLIN), on: context.pointee.fd, deadlineMs: deadlineMs) else {
+                throw RedisTrouble(reason: "\(place): no answer within \(Self.timeoutMs) ms")
+            }
+            let count = recv(context.pointee.fd, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+            if count > 0 {
+                reader.append(chunk[..<count])
+            } else if count == 0 {
+                throw RedisTrouble(reason: "\(place): the server closed the connection")
+            } else if errno != EINTR, errno != EAGAIN {
+                throw RedisTrouble(reason: "\(place): \(SystemCalls.text(of: errno))")
+            }
+        }
     }
 
     /// The same, where an error means that Redis is of no use.
@@ -85,29 +123,18 @@ final class RedisClient {
 
     private func lost() -> RedisTrouble {
         let text = withUnsafeBytes(of: context.pointee.errstr) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            ForeignText.shown(bytes.prefix { $0 != 0 })
         }
         let isLate = context.pointee.err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)
         let reason = isLate ? "no answer within \(Self.timeoutMs) ms" : text
         return RedisTrouble(reason: "\(place): \(reason)")
     }
 
-    private static func value(of reply: redisReply) -> RedisValue {
-        switch reply.type {
-        case REDIS_REPLY_NIL: .null
-        case REDIS_REPLY_INTEGER: .integer(reply.integer)
-        case REDIS_REPLY_ARRAY:
-            .array(
-                UnsafeBufferPointer(start: reply.element, count: reply.elements).map { element in
-                    element.map { value(of: $0.pointee) } ?? .null
-                })
-        case REDIS_REPLY_ERROR: .error(text(of: reply))
-        default: .text(text(of: reply))
-        }
-    }
-
-    private static func text(of reply: redisReply) -> String {
-        guard let start = reply.str else { return "" }
-        return String(decoding: UnsafeRawBufferPointer(start: start, count: reply.len), as: UTF8.self)
+    private static func value(_ reply: ReplyView) -> RedisValue {
+        if let integer = reply.integer { return .integer(integer) }
+        if let text = reply.text { return .text(text) }
+        if let error = reply.error { return .error(ForeignText.shown(error)) }
+        guard let count = reply.elementCount else { return .null }
+        return .array((0..<count).compactMap { reply.element($0).map(value) })
     }
 }

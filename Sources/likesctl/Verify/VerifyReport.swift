@@ -1,5 +1,6 @@
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// Prints what the audit finds, and keeps its sums.
 final class VerifyReport {
@@ -110,7 +111,7 @@ final class VerifyReport {
         trouble = reason
         closeLine()
         // Whoever can't be told here learns it from the exit status.
-        _ = SystemCalls.write("likesctl: \(reason)\n", to: STDERR_FILENO)
+        _ = SystemCalls.write("likesctl: \(ForeignText.escaped(reason))\n", to: STDERR_FILENO)
     }
 
     /// A counter in Redis that likesd takes for missing.
@@ -128,12 +129,12 @@ final class VerifyReport {
         redisTrouble = reason
         closeLine()
         // Whoever can't be told here learns it from the exit status.
-        _ = SystemCalls.write("likesctl: Redis was not checked: \(reason)\n", to: STDERR_FILENO)
+        _ = SystemCalls.write("likesctl: Redis was not checked: \(ForeignText.escaped(reason))\n", to: STDERR_FILENO)
     }
 
     private func print(_ line: String) throws(Failure) {
         closeLine()
-        guard SystemCalls.write(line + "\n", to: STDOUT_FILENO) else {
+        guard SystemCalls.write(ForeignText.escaped(line, lines: true) + "\n", to: STDOUT_FILENO) else {
             throw Failure(.output, "the output could not be written: \(SystemCalls.text(of: errno))")
         }
     }

@@ -21,6 +21,10 @@ enum KeptClientsFormat {
     /// Changes with the form. What has another heading is not read, and its clients are closed.
     static let heading = "likesd-clients-1"
     private static let fieldsCount = 7
+    private static let limits = ReplyLimits(
+        lineBytesMax: 64 * 1024, bulkBytesMax: EdgeLimits.keptBytesPerClientMax,
+        elementsMax: 2 + EdgeLimits.keptClientsMax * (1 + fieldsCount), depthMax: 2,
+        replyBytesMax: EdgeLimits.keptFileBytesMax)
 
     static func encoded(_ clients: [KeptClient]) -> [UInt8] {
         var encoder = ReplyEncoder()
@@ -31,12 +35,14 @@ enum KeptClientsFormat {
 
     /// nil: not of this form.
     static func decoded(_ bytes: [UInt8]) -> [KeptClient]? {
-        guard case .reply(.array(let elements), bytes.count) = ReplyParser.next(in: bytes),
-            elements.first?.text == heading
+        var reader = ReplyReader(limits: limits)
+        reader.append(bytes)
+        guard let list = try? reader.next(), !reader.hasMore, let count = list.elementCount,
+            list.element(0)?.text == heading
         else { return nil }
         var clients: [KeptClient] = []
-        for element in elements.dropFirst() {
-            guard let client = client(element) else { return nil }
+        for place in 1..<max(1, count) {
+            guard let client = list.element(place).flatMap(client) else { return nil }
             clients.append(client)
         }
         return clients
@@ -49,15 +55,16 @@ enum KeptClientsFormat {
         ])
     }
 
-    private static func client(_ element: ReceivedReply) -> KeptClient? {
-        guard case .array(let fields) = element, fields.count == fieldsCount,
-            case .integer(let inode) = fields[0], case .integer(let number) = fields[1],
-            let version = UInt8(exactly: number).flatMap(ProtocolVersion.init), let name = fields[2].text,
-            let libraryName = fields[3].text, let libraryVersion = fields[4].text,
-            case .bulk(let input) = fields[5], case .bulk(let output) = fields[6]
+    private static func client(_ element: ReplyView) -> KeptClient? {
+        guard element.elementCount == fieldsCount, let inode = element.element(0)?.integer,
+            let number = element.element(1)?.integer,
+            let version = UInt8(exactly: number).flatMap(ProtocolVersion.init),
+            let name = element.element(2)?.text, let libraryName = element.element(3)?.text,
+            let libraryVersion = element.element(4)?.text, let input = element.element(5)?.string,
+            let output = element.element(6)?.string
         else { return nil }
         return KeptClient(
             inode: UInt64(bitPattern: inode), version: version, name: name, libraryName: libraryName,
-            libraryVersion: libraryVersion, input: input, output: output)
+            libraryVersion: libraryVersion, input: Array(input), output: Array(output))
     }
 }

@@ -1,6 +1,7 @@
 import CPostgres
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// The settings of libpq that a connection begins with.
 enum ConnectionStart {
@@ -18,6 +19,20 @@ enum ConnectionStart {
         // With the server's codes, and its places: what it refuses is told apart by them.
         PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         return connection
+    }
+
+    /// Why libpq does not take a connection string, without its secrets; nil: it does.
+    static func problem(of url: String) -> String? {
+        var message: UnsafeMutablePointer<CChar>?
+        let options = PQconninfoParse(url, &message)
+        defer {
+            PQconninfoFree(options)
+            PQfreemem(message)
+        }
+        guard options == nil else { return nil }
+        let words = message.map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) } ?? "out of memory"
+        let said = DatabaseURL.redacted(words, about: url).split(whereSeparator: \.isNewline).joined(separator: "; ")
+        return ForeignText.shown(said)
     }
 
     /// What libpq takes these keywords for, from the URL, the environment or a service file; nothing where it cannot

@@ -68,39 +68,42 @@ enum LaneCall {
         switch self {
         case .fence(_, _, let batch):
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where a lane has one") }
-            let epoch = try result.integer(0, 0, as: Int64.self)
-            guard epoch > 0 else { throw Misfit("a lane's epoch is below 1") }
+            let epoch = try result.integer(0, 0, in: 1...Limits.sequenceMax)
             // A row that was there before has gone up to 2 at least.
             guard epoch > 1 else { return .fenced(nil) }
-            let number = try result.integer(0, 1, as: Int64.self)
-            let changed = batch.changed(result.text(0, 2)) ?? []
+            let number = try result.integer(0, 1, in: 0...Limits.sequenceMax)
+            let changed = batch.changed(try result.text(0, 2)) ?? []
             return .fenced(LaneState(epoch: epoch, batch: number, changed: changed))
         case .commit(_, let batch, _):
             guard result.rowCount > 0 else { return .fencedOff }
             return .committed(try LaneCall.outcome(result, of: batch, types: types))
         case .tend:
             guard result.rowCount > 0 else { return .fencedOff }
-            return .tended(settledUpTo: result.isNull(0, 1) ? nil : try result.integer(0, 1, as: Int64.self))
+            return .tended(
+                settledUpTo: result.isNull(0, 1) ? nil : try result.integer(0, 1, in: 0...Limits.sequenceMax))
         case .survey:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
             return .surveyed(try LaneCall.survey(result, types: types))
-        case .misfits: return .misfits(result.misfits)
+        case .misfits: return .misfits(try result.misfits())
         }
     }
 
     private static func survey(
         _ result: borrowing StatementResult, types: TypeNumbers
     ) throws(Misfit) -> Survey {
-        guard let snapshot = DatabaseSnapshot(result.text(0, 4)) else { throw Misfit("a snapshot that is none") }
+        guard let snapshot = DatabaseSnapshot(try result.text(0, 4)) else { throw Misfit("a snapshot that is none") }
         return Survey(
-            lanesRetired: Int(try result.integer(0, 0, as: Int64.self)),
-            history: DatabaseHistory(
+            lanesRetired: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
+            history: try DatabaseHistory(
                 system: String(try result.integer(0, 1, as: Int64.self)),
-                timeline: try result.integer(0, 2, as: Int64.self), tables: result.text(0, 3)),
-            snapshot: snapshot, generations: words(result.text(0, 5)), freshGenerations: words(result.text(0, 6)),
-            latest: try result.integer(0, 7, as: Int64.self),
-            strayed: words(result.text(0, 8)).compactMap { Int64($0) },
-            knowsTypes: types.agree(words(result.text(0, 10))), beat: try result.integer(0, 9, as: Int64.self))
+                timeline: try result.integer(0, 2, in: 0...Limits.timelineMax), tables: try result.text(0, 3)
+            ).checked(),
+            snapshot: snapshot, generations: words(try result.text(0, 5)),
+            freshGenerations: words(try result.text(0, 6)),
+            latest: try result.integer(0, 7, in: 0...Limits.sequenceMax),
+            strayed: words(try result.text(0, 8)).compactMap { Int64($0) },
+            knowsTypes: types.agree(words(try result.text(0, 10))),
+            beat: try result.integer(0, 9, in: -1...Limits.sequenceMax))
     }
 
     private static func words(_ text: String) -> [String] {
@@ -119,7 +122,7 @@ enum LaneCall {
         counters.reserveCapacity(result.rowCount)
         for row in 0..<result.rowCount {
             if !result.isNull(row, 4) {
-                changed = batch.changed(result.text(row, 4))
+                changed = batch.changed(try result.text(row, 4))
             } else if !(0..<4).contains(where: { result.isNull(row, $0) }) {
                 let id = try result.integer(row, 1, as: Int64.self)
                 guard let item = types.item(number: try result.integer(row, 2, as: Int16.self), id: id) else {
@@ -127,8 +130,8 @@ enum LaneCall {
                 }
                 counters.append(
                     CounterState(
-                        item: item, count: try result.integer(row, 0, as: Int64.self),
-                        version: try result.integer(row, 3, as: Int64.self)))
+                        item: item, count: try result.integer(row, 0, in: Limits.counts),
+                        version: try result.integer(row, 3, in: Limits.versions)))
             }
         }
         guard let changed else { throw Misfit("the lane's row does not say what a batch changed") }

@@ -64,8 +64,8 @@ final class LaneLink: PostgresLink {
     override func forget() { underWay = nil }
 
     override func collect() {
-        while let connection, PQisBusy(connection) == 0, var current = underWay {
-            guard let raw = PQgetResult(connection) else {
+        while connection != nil, PQisBusy(connection) == 0, var current = underWay {
+            guard let raw = nextResult() else {
                 underWay = nil
                 finish(current)
                 continue

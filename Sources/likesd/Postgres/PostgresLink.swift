@@ -1,3 +1,4 @@
+import CLinux
 import CPostgres
 import CSystemd
 import Glibc
@@ -26,6 +27,9 @@ class PostgresLink {
     private var source: IOSource?
     /// It was settled before, at whatever server.
     private var hadTables = false
+    /// Bytes that came, less those of results. libpq keeps whatever it is sent: a message that is not whole yet,
+    /// parameters, notifications.
+    private var unaskedBytes = 0
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], host: CoreHost, loop: EventLoop,
@@ -51,6 +55,13 @@ class PostgresLink {
 
     /// Takes the results that have come in.
     func collect() {}
+
+    /// The next result that is there; nil: libpq's null.
+    func nextResult() -> OpaquePointer? {
+        let result = PQgetResult(connection)
+        if let result { unaskedBytes = max(0, unaskedBytes - PQresultMemorySize(result)) }
+        return result
+    }
 
     /// The server said something beside its results. libpq must not be called from here.
     func noticed(_ notice: ServerNotice) {}
@@ -129,6 +140,7 @@ class PostgresLink {
     private func close() {
         stage = .idle
         chosen = nil
+        unaskedBytes = 0
         servers.forget(backend)
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
@@ -141,7 +153,7 @@ class PostgresLink {
     private var errorText: String { errorRefusal.text }
 
     private var errorRefusal: ConnectRefusal {
-        ConnectRefusal(PQerrorMessage(connection).map { String(cString: $0) } ?? "no connection")
+        ConnectRefusal(ofLibpq: connection)
     }
 
     /// What libpq says of the connection, and what to do where it could not be made. What it says before any attempt
@@ -178,11 +190,13 @@ class PostgresLink {
         case .idle, .resolving: return
         case .connecting: poll()
         case .settling, .ready:
+            unaskedBytes += Int(readable_bytes(PQsocket(connection)))
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1
             let reason = isAlive ? "" : errorText
             // What came before the end is still there to be read: an outcome, or why the server hung up.
             if case .settling = stage { settle() } else { collect() }
             guard connection != nil else { return }
+            guard unaskedBytes <= EdgeLimits.postgresUnaskedBytesMax else { return lose(.unreachable(Self.unasked)) }
             if isAlive { flush() } else { lose(.unreachable(reason)) }
         }
     }
@@ -204,6 +218,9 @@ class PostgresLink {
         }
     }
 
+    /// What no PostgreSQL sends.
+    static let unasked = "it answers what it was not asked"
+
     // MARK: Settling
 
     private func advance(_ settling: Settling) {
@@ -214,11 +231,13 @@ class PostgresLink {
 
     private func settle() {
         while case .settling(var settling) = stage, let connection, PQisBusy(connection) == 0 {
-            if let raw = PQgetResult(connection) {
+            if let raw = nextResult() {
                 let result = StatementResult(raw)
                 if result.status == PGRES_FATAL_ERROR && result.endsSession {
                     return lose(.unreachable(result.message))
                 }
+                // One that begins to copy would come again and again.
+                guard result.isOrdinary else { return lose(.unreachable(Self.unasked)) }
                 settling.take(result)
                 stage = .settling(settling)
                 continue

@@ -1,4 +1,5 @@
 import CPostgres
+import LikesProtocol
 
 /// A notice of the server's, beside the results of statements.
 struct ServerNotice {
@@ -12,8 +13,8 @@ struct ServerNotice {
 
     /// `result`: libpq's, which keeps it.
     init(_ result: OpaquePointer) {
-        func field(_ code: Int32) -> String { PQresultErrorField(result, code).map { String(cString: $0) } ?? "" }
-        text = PQresultErrorMessage(result).map { String(cString: $0) } ?? ""
+        func field(_ code: Int32) -> String { PQresultErrorField(result, code).map { ForeignText.shown($0) } ?? "" }
+        text = PQresultErrorMessage(result).map { ForeignText.shown($0) } ?? ""
         severity = field(PostgresField.severity)
         sqlState = field(PostgresField.sqlState)
         function = field(PostgresField.function)

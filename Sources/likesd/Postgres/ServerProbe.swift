@@ -1,6 +1,8 @@
+import CLinux
 import CPostgres
 import CSystemd
 import LikesCore
+import LikesProtocol
 
 /// Asks one server who it is, over a connection of its own that ends with the answer, without ever waiting.
 final class ServerProbe {
@@ -50,8 +52,7 @@ final class ServerProbe {
     }
 
     private var failure: Failure {
-        let text = PQerrorMessage(connection).map { String(cString: $0) } ?? "no connection"
-        return Failure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))
+        Failure(refusal: ConnectRefusal(ofLibpq: connection), target: DatabaseTarget(of: connection))
     }
 
     private func end(_ result: Result<ServerFacts, Failure>) {
@@ -121,9 +122,18 @@ extension DatabaseTarget {
     }
 }
 
+extension ConnectRefusal {
+    /// What libpq said last.
+    init(ofLibpq connection: OpaquePointer?) {
+        self.init(
+            PQerrorMessage(connection).map { ForeignText.beginning(of: $0, Self.messageBytesMax) } ?? "no connection")
+    }
+}
+
 extension StatementResult {
     /// The answer to `ServerFacts.question`.
     fileprivate var serverFacts: ServerFacts? {
-        rowCount == 1 ? ServerFacts((0..<Int32(columnCount)).map { text(0, $0) }) : nil
+        guard rowCount == 1, let row = try? texts(0) else { return nil }
+        return ServerFacts(row)
     }
 }

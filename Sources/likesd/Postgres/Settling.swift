@@ -1,5 +1,6 @@
 import CPostgres
 import LikesCore
+import LikesProtocol
 
 /// What has to be said and learnt on a new connection before it can be used, step by step.
 struct Settling {
@@ -114,6 +115,14 @@ struct Settling {
     /// One of the step's results.
     mutating func take(_ result: borrowing StatementResult) {
         guard failure == nil else { return }
+        do throws(Misfit) {
+            try read(result)
+        } catch {
+            failure = .unreachable("an answer that does not fit the question: \(error.text)")
+        }
+    }
+
+    private mutating func read(_ result: borrowing StatementResult) throws(Misfit) {
         if result.status == PGRES_FATAL_ERROR {
             failure = failure(of: result)
             return
@@ -121,20 +130,22 @@ struct Settling {
         if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
         guard result.status == PGRES_TUPLES_OK else { return }
         switch step {
-        case .session: takeSession(result)
-        case .identity: takeIdentity(result)
-        case .version: takeVersion(result)
-        case .fitness: failure = result.misfits.failure(advice, target)
+        case .session: try takeSession(result)
+        case .identity: try takeIdentity(result)
+        case .version: try takeVersion(result)
+        case .fitness: failure = try result.misfits().failure(advice, target)
         case .types, .typesAgain:
             guard result.rowCount > 0 else {
                 failure = .schema("the table item_types is empty", next: Schema.whenLost("it"))
                 return
             }
+            var rows: [(number: Int16, name: String)] = []
+            for row in 0..<result.rowCount {
+                guard let number = Int16(try result.text(row, 0)) else { continue }
+                rows.append((number, try result.text(row, 1)))
+            }
             types = TypeNumbers(
-                types: configuration.itemTypes,
-                rows: (0..<result.rowCount).compactMap { row in
-                    Int16(result.text(row, 0)).map { ($0, result.text(row, 1)) }
-                },
+                types: configuration.itemTypes, rows: rows,
                 // A standby may not have them yet; the lane has to know what the table has.
                 known: isLane ? nil : learnt)
         case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
@@ -147,19 +158,20 @@ struct Settling {
         failure = .schema("the column \(column) is not of the type \(type): \(PostgresAdvice.altered)")
     }
 
-    private mutating func takeSession(_ result: borrowing StatementResult) {
+    private mutating func takeSession(_ result: borrowing StatementResult) throws(Misfit) {
         // The results before have one column, set_config's.
         guard result.rowCount == 1, result.columnCount == 5 else { return }
-        isStandby = result.text(0, 0) == "t"
+        isStandby = try result.text(0, 0) == "t"
+        let isReadOnly = try result.text(0, 1) == "t"
         if isLane && isStandby {
             failure = .readOnly("the server is a standby", next: advice.primary)
-        } else if isLane && result.text(0, 1) == "t" {
+        } else if isLane && isReadOnly {
             failure = .readOnly("the server is read-only", next: advice.primary)
-        } else if result.text(0, 2) == "t" {
+        } else if try result.text(0, 2) == "t" {
             return
         } else if !result.isNull(0, 4) {
-            failure = advice.barred(from: result.text(0, 4), target)
-        } else if result.text(0, 3) == "t" {
+            failure = advice.barred(from: ForeignText.shown(try result.text(0, 4)), target)
+        } else if try result.text(0, 3) == "t" {
             failure = .schema(
                 "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)
         } else if hadTables {
@@ -172,13 +184,17 @@ struct Settling {
         }
     }
 
-    private mutating func takeIdentity(_ result: borrowing StatementResult) {
-        guard result.rowCount == 1, let timeline = Int64(result.text(0, 1)) else { return }
-        facts.history = DatabaseHistory(system: result.text(0, 0), timeline: timeline, tables: result.text(0, 2))
+    private mutating func takeIdentity(_ result: borrowing StatementResult) throws(Misfit) {
+        guard result.rowCount == 1, let timeline = Int64(try result.text(0, 1)),
+            (0...Limits.timelineMax).contains(timeline)
+        else { throw Misfit("a timeline that is none") }
+        facts.history = try DatabaseHistory(
+            system: try result.text(0, 0), timeline: timeline, tables: try result.text(0, 2)
+        ).checked()
     }
 
-    private mutating func takeVersion(_ result: borrowing StatementResult) {
-        failure = advice.version(result.rowCount == 1 ? Int(result.text(0, 0)) : nil)
+    private mutating func takeVersion(_ result: borrowing StatementResult) throws(Misfit) {
+        failure = advice.version(result.rowCount == 1 ? Int(try result.text(0, 0)) : nil)
     }
 
     /// All of the step's results were taken: what comes next.

@@ -1,5 +1,6 @@
 import CPostgres
 import LikesCore
+import LikesProtocol
 
 /// A result of libpq's, freed with the value.
 struct StatementResult: ~Copyable {
@@ -37,17 +38,48 @@ struct StatementResult: ~Copyable {
         return Number(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: Number.self))
     }
 
-    private func name(_ column: Int32) -> String { PQfname(result, column).map { String(cString: $0) } ?? "a column" }
+    /// The same, within a range: what is beyond it no history reaches, and arithmetic could overflow.
+    func integer(
+        _ row: Int, _ column: Int32, in range: ClosedRange<Int64>
+    ) throws(Misfit) -> Int64 {
+        let number = try integer(row, column, as: Int64.self)
+        guard range.contains(number) else { throw Misfit("\(name(column)) is out of range") }
+        return number
+    }
 
-    /// A column in text format.
-    func text(_ row: Int, _ column: Int32) -> String {
-        PQgetvalue(result, Int32(row), column).map { String(cString: $0) } ?? ""
+    private func name(_ column: Int32) -> String { PQfname(result, column).map { ForeignText.shown($0) } ?? "a column" }
+
+    /// A column in text format; of NULL, none.
+    func text(_ row: Int, _ column: Int32) throws(Misfit) -> String {
+        guard let value = PQgetvalue(result, Int32(row), column) else { throw Misfit("a column is missing") }
+        guard PQgetlength(result, Int32(row), column) <= EdgeLimits.columnBytesMax else {
+            throw Misfit("\(name(column)) is longer than \(EdgeLimits.columnBytesMax) bytes")
+        }
+        return String(cString: value)
+    }
+
+    /// All columns of a row, in text format.
+    func texts(_ row: Int) throws(Misfit) -> [String] {
+        var texts: [String] = []
+        for column in 0..<Int32(columnCount) { texts.append(try text(row, column)) }
+        return texts
     }
 
     /// The rows of `Schema.selectMisfits`.
-    var misfits: [SchemaMisfit] {
-        (0..<rowCount).compactMap { row in
-            SchemaMisfit((0..<Int32(columnCount)).map { text(row, $0) })
+    func misfits() throws(Misfit) -> [SchemaMisfit] {
+        var misfits: [SchemaMisfit] = []
+        for row in 0..<rowCount {
+            // They name what others have made.
+            if let misfit = SchemaMisfit(try texts(row).map { ForeignText.shown($0) }) { misfits.append(misfit) }
+        }
+        return misfits
+    }
+
+    /// Rows, the end of a command, or an error; nothing that copies.
+    var isOrdinary: Bool {
+        switch status {
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_FATAL_ERROR: true
+        default: false
         }
     }
 
@@ -56,7 +88,8 @@ struct StatementResult: ~Copyable {
     /// The five letters that say what kind of error it is; nil: libpq's own, about the connection.
     var sqlState: String? { field(PostgresField.sqlState) }
 
-    var message: String { field(PostgresField.message) ?? String(cString: PQresultErrorMessage(result)) }
+    /// Of a trigger's or a rule's making, perhaps.
+    var message: String { field(PostgresField.message) ?? ForeignText.shown(PQresultErrorMessage(result)) }
 
     /// The server ended the session with this error, so nothing is said of what happened to the transaction.
     var endsSession: Bool {
@@ -64,7 +97,7 @@ struct StatementResult: ~Copyable {
         return severity != "ERROR"
     }
 
-    private func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { String(cString: $0) } }
+    private func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { ForeignText.shown($0) } }
 }
 
 /// Fields of an error or a notice; libpq's macros for them are characters, which Swift does not import.

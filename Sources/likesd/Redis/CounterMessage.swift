@@ -8,24 +8,37 @@ struct CounterMessage {
 
     /// Entries that are none, or of types not configured here, are passed over, as are those beyond
     /// `EdgeLimits.countersPerMessage`. nil: no token.
-    init?(_ payload: UnsafeRawBufferPointer, types: ItemTypes) {
+    init?(_ payload: ArraySlice<UInt8>, types: ItemTypes) {
+        let parsed = payload.withUnsafeBytes { Self.parsed($0, types) }
+        guard let parsed else { return nil }
+        self = parsed
+    }
+
+    private init(token: String) {
+        self.token = token
+        counters = []
+    }
+
+    private static func parsed(_ payload: UnsafeRawBufferPointer, _ types: ItemTypes) -> CounterMessage? {
         var words = Words(rest: payload)
         guard let token = words.next(), !token.isEmpty else { return nil }
-        self.token = String(decoding: token, as: UTF8.self)
-        counters = []
+        var message = CounterMessage(token: String(decoding: token, as: UTF8.self))
         for _ in 0..<EdgeLimits.countersPerMessage {
-            guard let item = words.next(), let count = words.next(), let version = words.next() else { return }
-            guard let item = CounterMessage.item(item, types), let count = RedisReply.count(count),
-                let version = RedisReply.wholeNumber(version)
+            guard let item = words.next(), let count = words.next(), let version = words.next() else {
+                return message
+            }
+            guard let item = CounterMessage.item(item, types), let count = Decimal.parseSigned(count),
+                let version = Decimal.parse(version)
             else { continue }
-            counters.append(CounterState(item: item, count: count, version: version))
+            message.counters.append(CounterState(item: item, count: count, version: version))
         }
+        return message
     }
 
     private static func item(_ text: UnsafeRawBufferPointer, _ types: ItemTypes) -> Item? {
         guard let colon = text.firstIndex(of: UInt8(ascii: ":")),
             let type = types.index(of: UnsafeRawBufferPointer(rebasing: text[..<colon])),
-            let id = RedisReply.wholeNumber(UnsafeRawBufferPointer(rebasing: text[(colon + 1)...]))
+            let id = Decimal.parse(UnsafeRawBufferPointer(rebasing: text[(colon + 1)...]))
         else { return nil }
         return Item(type: type, id: id)
     }

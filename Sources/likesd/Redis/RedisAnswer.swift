@@ -18,16 +18,16 @@ struct RedisAnswer {
     init(slicesLeft: Int) { self.slicesLeft = slicesLeft }
 
     /// Takes in the reply to one slice.
-    mutating func take(_ reply: RedisReply, of slice: RedisSlice) {
+    mutating func take(_ reply: ReplyView, of slice: RedisSlice) {
         slicesLeft -= 1
-        if let error = reply.error { return take(error: RedisReply.withoutPlace(error), of: slice) }
+        if let error = reply.errorText { return take(error: error, of: slice) }
         switch slice.job {
         case .admit(_, let entries): takeVerdicts(reply, of: slice, entries: entries.count)
         case .readCounters(_, let expected, let items): takeCounters(reply, of: slice, expected, items)
         case .setCounters(_, _, let counters, _):
             // The script's words for it.
-            if let text = reply.text {
-                refusal = refusal ?? RedisReply.withoutPlace(text)
+            if let words = reply.string {
+                refusal = refusal ?? ForeignText.shown(words)
             } else {
                 switch reply.integer {
                 case 1: return
@@ -38,22 +38,22 @@ struct RedisAnswer {
                 }
             }
         case .verify(_, let server, _):
-            guard let text = reply.text else { return misfit() }
+            guard let text = reply.string.map({ String(decoding: $0, as: UTF8.self) }) else { return misfit() }
             marker = FoundMarker(text: text, server: server)
-        case .keepRecent, .beat: return
+        case .keepRecent, .beat: if reply.integer == nil { misfit() }
         }
     }
 
     private mutating func take(error: String, of slice: RedisSlice) {
         // Recent likes that are not kept are only a hint less.
-        if case .keepRecent = slice.job, RedisReply.isOutOfMemory(error) {
+        if case .keepRecent = slice.job, RedisError.isOutOfMemory(error) {
             refusal = refusal ?? error
         } else {
             fail(.refused(error))
         }
     }
 
-    private mutating func takeVerdicts(_ reply: RedisReply, of slice: RedisSlice, entries: Int) {
+    private mutating func takeVerdicts(_ reply: ReplyView, of slice: RedisSlice, entries: Int) {
         if verdicts.isEmpty { verdicts = Array(repeating: .admitted(recent: false), count: entries) }
         guard reply.elementCount == slice.range.count else { return misfit() }
         for (offset, place) in slice.range.enumerated() {
@@ -64,7 +64,7 @@ struct RedisAnswer {
 
     /// The marker, then each counter and its version.
     private mutating func takeCounters(
-        _ reply: RedisReply, of slice: RedisSlice, _ expected: Generation, _ items: [Item]
+        _ reply: ReplyView, of slice: RedisSlice, _ expected: Generation, _ items: [Item]
     ) {
         if counters.isEmpty { counters = Array(repeating: nil, count: items.count) }
         guard reply.elementCount == 1 + 2 * slice.range.count else { return misfit() }
@@ -75,19 +75,18 @@ struct RedisAnswer {
         for (offset, place) in slice.range.enumerated() {
             guard let count = reply.element(1 + 2 * offset)?.count,
                 let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
-                let version = RedisReply.wholeNumber(UnsafeRawBufferPointer(rebasing: text.dropFirst(prefix.count)))
+                let version = text.dropFirst(prefix.count).withUnsafeBytes({ Decimal.parse($0) })
             else { continue }
             counters[place] = CounterState(item: items[place], count: count, version: version)
         }
     }
 
     /// The places of counters in the slice, from 1, and the version of each that Redis kept.
-    private mutating func takeNewer(_ reply: RedisReply, of slice: RedisSlice, _ counters: [CounterState]) {
-        let count = reply.elementCount
-        guard count > 0, count % 2 == 0 else { return misfit() }
+    private mutating func takeNewer(_ reply: ReplyView, of slice: RedisSlice, _ counters: [CounterState]) {
+        guard let count = reply.elementCount, count > 0, count % 2 == 0 else { return misfit() }
         for pair in 0..<(count / 2) {
             guard let place = reply.element(2 * pair)?.integer, (1...Int64(slice.range.count)).contains(place),
-                let text = reply.element(2 * pair + 1)?.string, let version = RedisReply.wholeNumber(text)
+                let version = reply.element(2 * pair + 1)?.wholeNumber
             else { return misfit() }
             let item = counters[slice.range.lowerBound + Int(place) - 1].item
             newer.append(CounterState(item: item, count: 0, version: version))

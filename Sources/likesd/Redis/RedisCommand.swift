@@ -52,9 +52,6 @@ struct RedisCommand {
         lineEnd()
     }
 
-    /// Ends the command with a NUL that is not sent: hiredis looks for further channels of a SUBSCRIBE until there.
-    mutating func end() { bytes.append(0) }
-
     private mutating func header(_ kind: UInt8, _ count: Int) {
         bytes.append(kind)
         decimal(Int64(count), width: RedisCommand.width(Int64(count)))

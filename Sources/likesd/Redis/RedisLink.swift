@@ -1,4 +1,3 @@
-import CHiredis
 import LikesCore
 import LikesProtocol
 
@@ -115,7 +114,6 @@ final class RedisLink: RedisConnectionOwner {
     private func send(_ what: Sent) {
         if case .preparing(let left) = state { state = .preparing(left + 1) }
         sent.append(what)
-        command.end()
         connection.send(command)
     }
 
@@ -174,19 +172,23 @@ final class RedisLink: RedisConnectionOwner {
 
     // MARK: Replies
 
-    func received(_ reply: RedisReply) {
-        guard let what = sent.popFirst() else { return connection.giveUp("it answers what it was not asked") }
-        let error = reply.error.map(RedisReply.withoutPlace)
+    func received(_ reply: ReplyView) {
+        guard let what = sent.popFirst() else { return connection.giveUp(RedisConnection.unasked) }
+        let error = reply.errorText
         switch what {
         case .step(let name):
-            if let error { return connection.giveUp("\(name): \(error)") }
+            guard reply.status != nil else {
+                return connection.giveUp("\(name): \(error ?? RedisConnection.noAnswer)")
+            }
             finishStep()
         case .info(let section):
             guard let text = reply.text else { return connection.giveUp("INFO \(section): \(error ?? "no text")") }
             facts.take(text)
             finishStep()
         case .load(let script):
-            guard let hash = reply.string else { return connection.giveUp("SCRIPT LOAD: \(error ?? "no hash")") }
+            guard let hash = reply.string, hash.count == Script.hashBytes else {
+                return connection.giveUp("SCRIPT LOAD: \(error ?? "no hash")")
+            }
             hashes[script.rawValue] = Array(hash)
             finishStep()
         case .time(let askedAt):
@@ -202,10 +204,13 @@ final class RedisLink: RedisConnectionOwner {
         }
     }
 
-    private func received(_ reply: RedisReply, to slice: RedisSlice) {
+    private func received(_ reply: ReplyView, to slice: RedisSlice) {
         guard let call = slice.job.call else {
+            guard reply.integer != nil || reply.error != nil else {
+                return connection.giveUp("PUBLISH: \(RedisConnection.noAnswer)")
+            }
             // The number will not be heard, which the core waits for.
-            if let error = reply.error { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }
+            if let error = reply.errorText { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }
             return
         }
         guard var answer = answers.removeValue(forKey: call) else {

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// What Redis says of itself in INFO.
 struct RedisServerFacts {
     private var runID: String?
@@ -21,13 +23,22 @@ struct RedisServerFacts {
             let parts = line.split(separator: ":", maxSplits: 1)
             guard parts.count == 2 else { continue }
             switch parts[0] {
-            case "redis_version": version = String(parts[1])
-            case "run_id": runID = String(parts[1])
-            case "master_replid": replicationID = String(parts[1])
+            case "redis_version": version = ForeignText.shown(String(parts[1]))
+            case "run_id": runID = Self.word(parts[1])
+            case "master_replid": replicationID = Self.word(parts[1])
             case "role": isReplica = parts[1] != "master"
             default: continue
             }
         }
+    }
+
+    /// Letters of an id; Redis' own have 40.
+    private static let idBytesMax = 64
+
+    /// nil: nothing that could stand in the marker as part of a word.
+    private static func word(_ text: Substring) -> String? {
+        let isWord = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        return isWord && (1...idBytesMax).contains(text.utf8.count) ? String(text) : nil
     }
 
     /// One word for this server's life and for the data it follows: a restart changes it, and so does a failover. nil:

@@ -3,6 +3,9 @@
 enum Script: Int, CaseIterable {
     case verify, admit, setCounters, keepRecent
 
+    /// SHA-1 in hexadecimal digits.
+    static let hashBytes = 40
+
     var text: StaticString {
         switch self {
         case .verify: Script.verifyText

@@ -49,33 +49,44 @@ final class SubscriberLink: RedisConnectionOwner {
         command.word("SUBSCRIBE")
         command.word(channels.counters)
         command.word(channels.host)
-        command.end()
         connection.send(command)
     }
 
-    func received(_ reply: RedisReply) {
-        if let error = reply.error { return connection.giveUp("SUBSCRIBE: \(error)") }
-        guard let kind = reply.element(0)?.string, let channel = reply.element(1)?.string else { return }
+    func received(_ reply: ReplyView) {
+        if let error = reply.errorText { return connection.giveUp("SUBSCRIBE: \(error)") }
+        guard reply.elementCount == 3, let kind = reply.element(0)?.string, let channel = reply.element(1)?.string,
+            let last = reply.element(2)
+        else { return connection.giveUp(RedisConnection.unasked) }
         switch state {
-        case .idle: return
-        case .subscribing(let left):
-            guard kind.elementsEqual("subscribe".utf8) else { return }
+        case .idle: return connection.giveUp(RedisConnection.unasked)
+        case .subscribing(let left) where kind.elementsEqual("subscribe".utf8) && last.integer != nil:
             state = left > 1 ? .subscribing(left - 1) : .ready
             if left == 1 {
                 host.deliver { core, now, actions in core.subscriberConnected(now: now, into: &actions) }
             }
-        case .ready:
-            guard kind.elementsEqual("message".utf8), let payload = reply.element(2)?.string else { return }
-            if channel.elementsEqual(channels.counters) {
-                guard let message = CounterMessage(payload, types: configuration.itemTypes) else { return }
-                host.deliver { core, now, actions in
-                    core.heard(token: message.token, message.counters, now: now, into: &actions)
-                }
-            } else if let number = RedisReply.wholeNumber(payload) {
-                host.deliver { core, now, actions in
-                    core.heardBeat(UInt64(number), now: now, into: &actions)
-                }
+        // Of the channel that was subscribed to first, while the other is not confirmed.
+        case .subscribing, .ready:
+            guard kind.elementsEqual("message".utf8), let payload = last.string else {
+                return connection.giveUp(RedisConnection.unasked)
             }
+            heard(payload, on: channel)
+        }
+    }
+
+    private func heard(_ payload: ArraySlice<UInt8>, on channel: ArraySlice<UInt8>) {
+        if channel.elementsEqual(channels.counters) {
+            // Anybody may say anything there.
+            guard let message = CounterMessage(payload, types: configuration.itemTypes) else { return }
+            host.deliver { core, now, actions in
+                core.heard(token: message.token, message.counters, now: now, into: &actions)
+            }
+        } else if channel.elementsEqual(channels.host) {
+            guard let number = payload.withUnsafeBytes({ Decimal.parse($0) }) else { return }
+            host.deliver { core, now, actions in
+                core.heardBeat(UInt64(number), now: now, into: &actions)
+            }
+        } else {
+            connection.giveUp(RedisConnection.unasked)
         }
     }
 }

@@ -72,6 +72,7 @@ class Relay:
         # What the client hears in place of a reply.
         self.change = lambda piece: piece.data
         self.sockets = []
+        self.passings = []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(listen))
         Path(listen).chmod(0o777)
@@ -107,6 +108,7 @@ class Relay:
                     client.close()
                     continue
                 passing = Passing(self, client, server)
+                self.passings.append(passing)
                 for pump in passing.pumps():
                     self._start(pump)
 
@@ -126,6 +128,14 @@ class Passing:
         self.opening = b""
         # Commands whose replies have not come.
         self.commands = []
+        # Pieces go to the client whole.
+        self.saying = threading.Lock()
+        self.is_over = threading.Event()
+
+    def say(self, data):
+        """To the client, in the server's place."""
+        with self.saying:
+            self.client.sendall(data)
 
     def pumps(self):
         for source, target, valve, is_request in [
@@ -158,8 +168,12 @@ class Passing:
                 piece, is_held = entry
                 if is_held:
                     valve.pass_through(piece)
-                target.sendall(piece.data if is_request else self.relay.change(piece))
+                if is_request:
+                    target.sendall(piece.data)
+                else:
+                    self.say(self.relay.change(piece))
         # A close of either side is a close of both.
+        self.is_over.set()
         for one in (self.client, self.server):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -172,6 +186,7 @@ class RedisRelay(Relay):
         while data := self._whole(stream):
             if is_request:
                 words = self._words(data)
+                passing.opening = passing.opening or data
                 passing.commands.append(words)
             else:
                 words = passing.commands.pop(0) if passing.commands else None

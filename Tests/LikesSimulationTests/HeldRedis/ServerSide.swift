@@ -43,7 +43,7 @@ final class ServerSide {
         case .admit: return .admitted(answer.verdicts)
         case .readCounters: return .read(answer.counters)
         case .writeThrough:
-            if let refusal = answer.refusal, !RedisReply.isOutOfMemory(refusal) { throw Failure(text: refusal) }
+            if let refusal = answer.refusal, !RedisError.isOutOfMemory(refusal) { throw Failure(text: refusal) }
             return .wroteThrough(isShort: answer.refusal != nil, newer: answer.newer)
         case .fill: return .filled(newer: answer.newer)
         default: return .nothing
@@ -87,7 +87,9 @@ final class ServerSide {
         while true {
             let message: RedisMessage? = try listener.message { channel, payload in
                 if channel == Self.endChannel { return nil }
-                if Array(channel.utf8) == listener.channels.host, let number = RedisReply.wholeNumber(payload) {
+                if Array(channel.utf8) == listener.channels.host,
+                    let number = payload.withUnsafeBytes({ Decimal.parse($0) })
+                {
                     return .beat(UInt64(number))
                 }
                 if let told = CounterMessage(payload, types: types), Array(channel.utf8) == listener.channels.counters {

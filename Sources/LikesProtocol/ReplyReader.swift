@@ -1,0 +1,162 @@
+/// Cuts the bytes that came from a server into RESP2 replies. Owns its buffer, no socket.
+///
+/// Nothing is reserved for a length that is only announced: it holds what was read, at most one reply of the limits and
+/// what came in the same read behind it. What was read of a reply is not read again when more comes, apart from an
+/// element that is not whole yet, whose bytes are not looked at.
+public struct ReplyReader: Sendable {
+    private let limits: ReplyLimits
+    private var bytes: [UInt8] = []
+    /// Where the reply begins that is being read, and how far it was read.
+    private var start = 0
+    private var place = 0
+    private var nodes: [ReplyView.Node] = []
+    /// Arrays that are not whole yet, the outermost first: their nodes, and elements still to come.
+    private var open: [(node: Int, left: Int)] = []
+    private var fault: ReplyFault?
+
+    /// A reader that holds nothing yet.
+    public init(limits: ReplyLimits) { self.limits = limits }
+
+    /// Bytes are held that were not read yet as part of a reply.
+    public var hasMore: Bool { start < bytes.count }
+
+    /// Adds bytes behind those that are there.
+    public mutating func append(_ more: some Collection<UInt8>) {
+        if start == bytes.count {
+            if bytes.capacity > limits.lineBytesMax { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
+        } else {
+            bytes.removeFirst(start)
+        }
+        place -= start
+        for index in nodes.indices { nodes[index].move(by: -start) }
+        start = 0
+        bytes.append(contentsOf: more)
+    }
+
+    /// The next reply; nil: it is not whole yet. After a fault there is none any more.
+    public mutating func next() throws(ReplyFault) -> ReplyView? {
+        if let fault { throw fault }
+        do {
+            return try read()
+        } catch {
+            fault = error
+            bytes = []
+            throw error
+        }
+    }
+
+    private mutating func read() throws(ReplyFault) -> ReplyView? {
+        while let node = try element() {
+            guard place - start <= limits.replyBytesMax else { throw .tooLong("a reply", limits.replyBytesMax) }
+            guard nodes.count <= limits.elementsMax else { throw .tooMany(limits.elementsMax) }
+            nodes.append(node)
+            if node.kind == .array, node.value > 0 {
+                guard open.count < limits.depthMax else { throw .tooDeep(limits.depthMax) }
+                open.append((nodes.count - 1, Int(node.value)))
+                continue
+            }
+            guard endElement() else { continue }
+            let view = ReplyView(bytes: bytes, nodes: nodes, index: 0)
+            nodes = []
+            start = place
+            return view
+        }
+        guard bytes.count - start <= limits.replyBytesMax else { throw .tooLong("a reply", limits.replyBytesMax) }
+        return nil
+    }
+
+    /// One element is whole, and so are the arrays whose last it was. True: that was the reply.
+    private mutating func endElement() -> Bool {
+        while let last = open.indices.last {
+            open[last].left -= 1
+            guard open[last].left == 0 else { return false }
+            nodes[open[last].node].next = nodes.count
+            open.removeLast()
+        }
+        return true
+    }
+
+    /// The element at `place`, of an array its line alone; nil: it is not whole yet.
+    private mutating func element() throws(ReplyFault) -> ReplyView.Node? {
+        guard place < bytes.count else { return nil }
+        guard let kind = ReplyView.Kind(rawValue: bytes[place]) else { throw .foreignByte(bytes[place]) }
+        guard let line = try line() else { return nil }
+        var node = ReplyView.Node(kind: kind, start: line.lowerBound, end: line.upperBound, next: nodes.count + 1)
+        let behind = line.upperBound + LengthLine.endBytes
+        switch kind {
+        case .status, .error: place = behind
+        case .integer:
+            node.value = try number(line)
+            place = behind
+        case .array:
+            let count = try number(line)
+            guard (-1...Int64(limits.elementsMax)).contains(count) else { throw .tooMany(limits.elementsMax) }
+            if count < 0 { node.kind = .null }
+            node.value = count
+            place = behind
+        case .bulk:
+            let length = try number(line)
+            guard (-1...Int64(limits.bulkBytesMax)).contains(length) else {
+                throw .tooLong("a bulk string", limits.bulkBytesMax)
+            }
+            guard length >= 0 else {
+                node.kind = .null
+                place = behind
+                return node
+            }
+            node.start = behind
+            node.end = behind + Int(length)
+            for (offset, byte) in [UInt8(ascii: "\r"), UInt8(ascii: "\n")].enumerated() {
+                guard node.end + offset < bytes.count else { return nil }
+                guard bytes[node.end + offset] == byte else { throw .noEnd }
+            }
+            place = node.end + LengthLine.endBytes
+        case .null: throw .foreignByte(bytes[place])
+        }
+        return node
+    }
+
+    /// What stands between the first byte of an element and CR LF.
+    private func line() throws(ReplyFault) -> Range<Int>? {
+        let first = place + 1
+        let limit = min(bytes.count, first + limits.lineBytesMax + 1)
+        guard let end = bytes[first..<limit].firstIndex(of: UInt8(ascii: "\r")) else {
+            if limit < bytes.count { throw .tooLong("a line", limits.lineBytesMax) }
+            return nil
+        }
+        guard end + 1 < bytes.count else { return nil }
+        guard bytes[end + 1] == UInt8(ascii: "\n") else { throw .noEnd }
+        return first..<end
+    }
+
+    private func number(_ line: Range<Int>) throws(ReplyFault) -> Int64 {
+        let number = bytes.withUnsafeBytes { Decimal.parseSigned(UnsafeRawBufferPointer(rebasing: $0[line])) }
+        guard let number else { throw .noNumber }
+        return number
+    }
+}
+
+/// Why what a server sends is no reply of RESP2, or none that is taken: its connection can't be used any more.
+public enum ReplyFault: Error, Equatable, Sendable {
+    /// No reply starts with it.
+    case foreignByte(UInt8)
+    /// No CR LF where a line or a string ends.
+    case noEnd
+    case noNumber
+    /// What, and its limit in bytes.
+    case tooLong(String, Int)
+    case tooMany(Int)
+    case tooDeep(Int)
+
+    /// In words.
+    public var text: String {
+        switch self {
+        case .foreignByte(let byte): "a reply can't start with byte \(byte)"
+        case .noEnd: "a line or string without CR LF behind it"
+        case .noNumber: "a line that has to be a number is none"
+        case .tooLong(let what, let limit): "\(what) of more than \(limit) bytes"
+        case .tooMany(let limit): "a reply of more than \(limit) elements"
+        case .tooDeep(let limit): "more than \(limit) arrays within each other"
+        }
+    }
+}

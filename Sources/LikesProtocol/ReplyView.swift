@@ -1,0 +1,83 @@
+/// A reply of a server's, or an element of one, as it stands in the bytes that were read.
+public struct ReplyView: Sendable {
+    enum Kind: UInt8 {
+        case status = 0x2B
+        case error = 0x2D
+        case integer = 0x3A
+        case bulk = 0x24
+        case array = 0x2A
+        /// `$-1` and `*-1`; no byte of a reply says so.
+        case null = 0
+    }
+
+    /// One element. Those of an array stand behind it, in order, each before what it holds.
+    struct Node: Sendable {
+        var kind: Kind
+        /// The integer, or how many elements the array has.
+        var value: Int64 = 0
+        /// Its text in the bytes.
+        var start: Int
+        var end: Int
+        /// The node behind it, and behind all that it holds.
+        var next: Int
+
+        init(kind: Kind, start: Int, end: Int, next: Int) {
+            self.kind = kind
+            self.start = start
+            self.end = end
+            self.next = next
+        }
+
+        mutating func move(by distance: Int) {
+            start += distance
+            end += distance
+        }
+    }
+
+    let bytes: [UInt8]
+    let nodes: [Node]
+    let index: Int
+
+    private var node: Node { nodes[index] }
+    private var slice: ArraySlice<UInt8> { bytes[node.start..<node.end] }
+
+    /// `+text`.
+    public var status: ArraySlice<UInt8>? { node.kind == .status ? slice : nil }
+    /// `-CODE message`, without the dash.
+    public var error: ArraySlice<UInt8>? { node.kind == .error ? slice : nil }
+    /// `:number`.
+    public var integer: Int64? { node.kind == .integer ? node.value : nil }
+    /// A bulk string's bytes.
+    public var string: ArraySlice<UInt8>? { node.kind == .bulk ? slice : nil }
+    /// The text of a status or a string, bytes that are not UTF-8 replaced.
+    public var text: String? { (status ?? string).map { String(decoding: $0, as: UTF8.self) } }
+    /// `$-1` and `*-1`.
+    public var isNull: Bool { node.kind == .null }
+    /// Elements of an array; nil: it is none.
+    public var elementCount: Int? { node.kind == .array ? Int(node.value) : nil }
+
+    /// The array's element at a place from 0; nil: there is none.
+    public func element(_ place: Int) -> ReplyView? {
+        guard let count = elementCount, (0..<count).contains(place) else { return nil }
+        var index = index + 1
+        if node.next == index + count {
+            // Each of them is one node.
+            index += place
+        } else {
+            for _ in 0..<place { index = nodes[index].next }
+        }
+        return ReplyView(bytes: bytes, nodes: nodes, index: index)
+    }
+
+    /// The reply as a value of its own.
+    public var value: ReceivedReply {
+        switch node.kind {
+        case .status: .simple(Array(slice))
+        case .error: .error(Array(slice))
+        case .integer: .integer(node.value)
+        case .bulk: .bulk(Array(slice))
+        case .null: .null
+        case .array: .array((0..<Int(node.value)).compactMap { element($0)?.value })
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import CLinux
+import CHiredis
+import CSystemd
+import Glibc
+import LikesProtocol
+
+/// A connection's socket: bytes out, replies in, nothing ever waited for. hiredis opens it; its asynchronous layer is
+/// not used, since what a server sends unasked runs into its assertions, and its reader takes what a server announces.
+final class RedisSocket {
+    private let context: UnsafeMutablePointer<redisContext>
+    private var source: IOSource?
+    private var reader = ReplyReader(limits: EdgeLimits.redisReply)
+    /// Commands; those before `outputStart` have been written.
+    private var output: [UInt8] = []
+    private var outputStart = 0
+    private var isConnected = false
+    private let onEvent: (Event) -> Void
+
+    enum Event {
+        case connected
+        case reply(ReplyView)
+        /// It is of no use any more, and why.
+        case failed(String)
+    }
+
+    /// Begins to connect to an address, not a name; nil: no memory.
+    static func tcp(_ address: String, port: Int) -> UnsafeMutablePointer<redisContext>? {
+        redisConnectNonBlock(address, Int32(port))
+    }
+
+    static func unix(_ path: String) -> UnsafeMutablePointer<redisContext>? { redisConnectUnixNonBlock(path) }
+
+    /// Takes over a context that is connecting. `onEvent` may end the socket.
+    init(
+        _ context: UnsafeMutablePointer<redisContext>, loop: EventLoop, onEvent: @escaping (Event) -> Void
+    ) throws(DaemonError) {
+        self.context = context
+        self.onEvent = onEvent
+        source = try loop.watch(context.pointee.fd, for: EPOLLOUT.rawValue) { [unowned self] in self.ready($0) }
+    }
+
+    deinit { close() }
+
+    /// Nothing is told of it any more.
+    func close() {
+        guard source != nil else { return }
+        source?.cancel()
+        source = nil
+        redisFree(context)
+    }
+
+    private var isOpen: Bool { source != nil }
+
+    /// hiredis' words for why a connection could not be begun.
+    static func reason(_ context: UnsafeMutablePointer<redisContext>) -> String {
+        withUnsafeBytes(of: context.pointee.errstr) { bytes in ForeignText.shown(bytes.prefix { $0 != 0 }) }
+    }
+
+    private static func reason(_ code: Int32) -> String { DaemonError.text(code) }
+
+    // MARK: Events
+
+    private func ready(_ events: UInt32) {
+        guard isConnected else { return connected() }
+        if events & EPOLLOUT.rawValue != 0 { write() }
+        guard isOpen, events & ~EPOLLOUT.rawValue != 0 else { return }
+        read()
+    }
+
+    private func connected() {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard getsockopt(context.pointee.fd, SOL_SOCKET, SO_ERROR, &code, &length) == 0, code == 0 else {
+            return onEvent(.failed(Self.reason(code)))
+        }
+        isConnected = true
+        // On a Unix socket it fails, and hiredis then takes the whole connection for broken.
+        if context.pointee.connection_type == REDIS_CONN_TCP { redisEnableKeepAlive(context) }
+        source?.setEvents(EPOLLIN.rawValue)
+        onEvent(.connected)
+    }
+
+    private func read() {
+        let count = withUnsafeTemporaryAllocation(byteCount: EdgeLimits.readBytes, alignment: 16) { buffer in
+            let count = recv(context.pointee.fd, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+            if count > 0 { reader.append(buffer[..<count]) }
+            return count
+        }
+        if count == 0 { return onEvent(.failed("the server closed the connection")) }
+        guard count > 0 else {
+            if errno != EAGAIN && errno != EINTR { onEvent(.failed(Self.reason(errno))) }
+            return
+        }
+        do {
+            while isOpen, let reply = try reader.next() { onEvent(.reply(reply)) }
+        } catch {
+            onEvent(.failed("it does not speak Redis' protocol: \(error.text)"))
+        }
+    }
+
+    // MARK: Writing
+
+    /// Keeps bytes to be written. False: there are too many.
+    func append(_ bytes: [UInt8]) -> Bool {
+        guard output.count - outputStart + bytes.count <= EdgeLimits.redisOutputBytesMax else { return false }
+        output.append(contentsOf: bytes)
+        return true
+    }
+
+    /// Writes what gathered, at once instead of after another wait for the socket, and waits for what it did not take.
+    func write() {
+        guard isConnected, isOpen, outputStart < output.count else { return }
+        let written = output.withUnsafeBytes { bytes in
+            send(
+                context.pointee.fd, bytes.baseAddress.map { $0 + outputStart }, bytes.count - outputStart,
+                Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        }
+        if written < 0 && errno != EAGAIN && errno != EINTR { return onEvent(.failed(Self.reason(errno))) }
+        outputStart += max(0, written)
+        guard outputStart < output.count else {
+            // What one turn sends is kept room for.
+            if output.capacity > EdgeLimits.readBytes { output = [] } else { output.removeAll(keepingCapacity: true) }
+            outputStart = 0
+            source?.setEvents(EPOLLIN.rawValue)
+            return
+        }
+        if outputStart > output.count / 2 {
+            output.removeFirst(outputStart)
+            outputStart = 0
+        }
+        source?.setEvents(EPOLLIN.rawValue | EPOLLOUT.rawValue)
+    }
+}

@@ -1,0 +1,34 @@
+import LikesProtocol
+
+/// What Redis says, in values.
+extension ReplyView {
+    /// The message of an error, without the place in a script where it came up: the same trouble is to read the same
+    /// wherever that was.
+    var errorText: String? {
+        error.map { bytes in
+            let mark = " script: ".utf8
+            let place = bytes.indices.first { bytes[$0...].starts(with: mark) }
+            return ForeignText.shown(bytes[..<(place ?? bytes.endIndex)])
+        }
+    }
+
+    /// The value of a string that is a whole number from 0 to 2^63−1.
+    var wholeNumber: Int64? { string.flatMap { $0.withUnsafeBytes { Decimal.parse($0) } } }
+
+    /// The value of a string that is a count: a whole number, or one behind a minus sign. A counter that was too low
+    /// goes below 0 with the next unlike, and hosts tell each other so until it is mended.
+    var count: Int64? { string.flatMap { $0.withUnsafeBytes { Decimal.parseSigned($0) } } }
+}
+
+/// Redis' words for what is wrong.
+enum RedisError {
+    /// An error that speaks of the server, not of what was asked: it is loading its data, follows another, lost the one
+    /// it follows, or lost its scripts. (What was asked is not asked again on the same connection: what came behind it
+    /// may have been done already.)
+    static func isOfServer(_ error: String) -> Bool {
+        ["LOADING", "READONLY", "MASTERDOWN", "NOSCRIPT"].contains { error.hasPrefix($0) }
+    }
+
+    /// Redis has no room for what it was to take.
+    static func isOutOfMemory(_ error: String) -> Bool { error.hasPrefix("OOM") }
+}

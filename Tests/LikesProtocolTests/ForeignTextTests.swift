@@ -1,0 +1,32 @@
+import Testing
+
+@testable import LikesProtocol
+
+@Suite struct ForeignTextTests {
+    @Test(
+        "What could steer a terminal, or be taken for another line, is shown as what it is.",
+        arguments: [
+            ("plain, with ümlaut and 心", "plain, with ümlaut and 心"), ("two\r\nlines\tand", "two  lines and"),
+            ("\u{1b}[31m", "\\u{1b}[31m"), ("\u{9b}2J", "\\u{9b}2J"), ("\u{7f}", "\\u{7f}"),
+            ("a\u{202e}b\u{2066}c\u{200f}\u{61c}", "a\\u{202e}b\\u{2066}c\\u{200f}\\u{61c}"),
+            ("\u{2028}\u{0}", "\\u{2028}\\u{0}"),
+        ])
+    func escapes(text: String, shown: String) { #expect(ForeignText.shown(text) == shown) }
+
+    @Test("No byte that is not UTF-8 comes through.")
+    func invalid() { #expect(ForeignText.shown([0x61, 0x9B, 0xFF, 0x62]) == "a\u{fffd}\u{fffd}b") }
+
+    @Test(
+        "However long it is, it is cut to 512 bytes, between characters.",
+        arguments: ["a", "ü", "心", "\u{1b}", "👍"])
+    func cuts(character: String) {
+        for count in [100, 511, 512, 513, 3_000_000] {
+            let shown = ForeignText.shown(String(repeating: character, count: count))
+            #expect(shown.utf8.count <= ForeignText.bytesMax)
+            #expect(!shown.unicodeScalars.contains("\u{fffd}") || shown.hasSuffix("…"))
+            let whole = character.unicodeScalars.first!.value < 0x20 ? "\\u{1b}" : character
+            let isWhole = whole.utf8.count * count <= ForeignText.bytesMax
+            #expect(shown.hasSuffix("…") != isWhole)
+        }
+    }
+}
