@@ -22,7 +22,20 @@ struct ConfigurationSource {
         }
         let credentials = credentials(noting: &problems)
         guard problems.isEmpty else { throw ConfigurationError(problems) }
-        return try Configuration.load(file: text, credentials: credentials, environment: environment())
+        let configuration = try Configuration.load(file: text, credentials: credentials, environment: environment())
+        try check(configuration)
+        return configuration
+    }
+
+    /// What libpq would not take, said now and not with every attempt to connect.
+    private func check(_ configuration: Configuration) throws(ConfigurationError) {
+        let urls =
+            [(Setting.databaseURL, configuration.databaseURL)]
+            + configuration.databaseReplicaURLs.map { (Setting.databaseReplicaURLs, $0) }
+        let problems = urls.compactMap { setting, url in
+            ConnectionStart.problem(of: url).map { configuration.places.problem(with: setting, "libpq: \($0)") }
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
     }
 
     /// The same once more, while the daemon runs: without a file nothing of it can have changed.

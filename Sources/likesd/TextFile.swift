@@ -1,19 +1,22 @@
+import CLinux
 import Glibc
 
 /// Small files, read whole.
 enum TextFile {
     /// Why one can't be read.
     struct Unreadable: Error {
-        /// An errno.
+        /// An errno; 0: what is there is no file.
         var code: Int32
-        var text: String { DaemonError.text(code) }
+        var text: String { code == 0 ? "it is no regular file" : DaemonError.text(code) }
     }
 
-    /// At most `bytesMax` bytes and one more, so that the reader can tell that there are more.
+    /// At most `bytesMax` bytes and one more, so that the reader can tell that there are more. Of a pipe, or a device
+    /// other than /dev/null, nothing is read: who waits for it would not come back.
     static func read(_ path: String, bytesMax: Int) throws(Unreadable) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw Unreadable(code: errno) }
         defer { close(descriptor) }
+        guard is_read_at_once(descriptor) != 0 else { throw Unreadable(code: 0) }
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 * 1024)
         while text.count <= bytesMax {

@@ -153,22 +153,28 @@ private func refusal(_ name: String, _ url: String) -> String? {
     }
 
     @Test(
-        "Passwords are masked wherever libpq takes them.",
+        "Whatever may be a secret is masked: all values but those of words that are known to be harmless.",
         arguments: [
             ("postgresql://u:p@h/d", "postgresql://u:***@h/d"),
-            ("postgresql://u:p:q?r@h/d?x=1", "postgresql://u:***@h/d?x=1"),
+            ("postgresql://u:p:q?r@h/d?port=1", "postgresql://u:***@h/d?port=1"),
             (
-                "postgresql://u@h/d?password=p&sslpassword=q&x=1",
-                "postgresql://u@h/d?password=***&sslpassword=***&x=1"
+                "postgresql://u@h/d?password=p&sslpassword=q&port=1",
+                "postgresql://u@h/d?password=***&sslpassword=***&port=1"
             ),
             ("postgresql://h/d?p%61ssword=p", "postgresql://h/d?p%61ssword=***"),
+            ("host=h pasword=p PASSWORD=q options='-c a.b=r'", "host=h pasword=*** PASSWORD=*** options=***"),
+            ("postgresql:///d?Password=p&options=-c%20a&port=1", "postgresql:///d?Password=***&options=***&port=1"),
+            ("postgresql:///d?hush&port=1", "postgresql:///d?***&port=1"), ("host=h hush", "***"),
             ("host=h password=p dbname=d", "host=h password=*** dbname=d"),
             ("password = 'p \\' q' host=h", "password = *** host=h"),
             ("password=p\\ q host=h sslpassword=r", "password=*** host=h sslpassword=***"),
             ("postgresql://u@h:5/d", "postgresql://u@h:5/d"),
             // A combining mark makes one character of itself and what stands before it.
             ("postgresql://u:\u{301}p@h/d", "postgresql://u:***@h/d"),
-            ("postgresql://u:p@\u{301}h/d?x=1&password=\u{301}p", "postgresql://u:***@\u{301}h/d?x=1&password=***"),
+            (
+                "postgresql://u:p@\u{301}h/d?port=1&password=\u{301}p",
+                "postgresql://u:***@\u{301}h/d?port=1&password=***"
+            ),
         ])
     func masked(value: String, shown: String) {
         #expect(DatabaseURL.masked(value) == shown)

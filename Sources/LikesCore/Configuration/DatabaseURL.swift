@@ -10,7 +10,16 @@ package struct DatabaseURL: Equatable, Sendable {
         a libpq URI as in postgresql://user:password@host:5432/likes, \
         or pairs as in host=/run/postgresql dbname=likes
         """
-    private static let secretNames: Set<String> = ["password", "sslpassword"]
+    /// What may be shown: no word of libpq's for a secret, and none that may hold one, as `options` may. A word that is
+    /// misspelt, or that a later libpq has, is not among them.
+    private static let harmlessNames: Set<String> = [
+        "host", "hostaddr", "port", "dbname", "user", "connect_timeout", "application_name",
+        "fallback_application_name", "client_encoding", "keepalives", "keepalives_idle", "keepalives_interval",
+        "keepalives_count", "tcp_user_timeout", "target_session_attrs", "load_balance_hosts", "sslmode",
+        "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir", "sslsni",
+        "ssl_min_protocol_version", "ssl_max_protocol_version", "requirepeer", "require_auth", "channel_binding",
+        "gssencmode", "gssdelegation", "krbsrvname", "gsslib", "passfile", "service", "replication",
+    ]
 
     /// Checks a connection string. SQLAlchemy's `postgresql+asyncpg://` becomes `postgresql://`: the part behind the
     /// plus names a Python driver. No rule repeats a part of the value, which may hold a password.
@@ -26,7 +35,7 @@ package struct DatabaseURL: Equatable, Sendable {
         }
     }
 
-    /// The connection string with `***` for each password.
+    /// The connection string with `***` for each value that may be a secret.
     package static func masked(_ text: String) -> String {
         var shown = ""
         var place = text.startIndex
@@ -37,7 +46,7 @@ package struct DatabaseURL: Equatable, Sendable {
         return shown + text[place...]
     }
 
-    /// `message`, a library's words about the connection string `text`, with `***` for each password it repeats.
+    /// `message`, a library's words about the connection string `text`, with `***` for each such value it repeats.
     package static func redacted(_ message: String, about text: String) -> String {
         var shown = message
         for range in secretRanges(in: text) {
@@ -143,19 +152,24 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: Secrets
 
-    /// Where passwords stand, in order.
+    /// Where values stand that may be secrets, in order; in what is no connection string, all of it.
     private static func secretRanges(in text: String) -> [Range<String.Index>] {
         guard scheme(of: text) != nil else {
-            return (conninfoPairs(text) ?? []).filter { secretNames.contains(String($0.name)) }
+            guard let pairs = conninfoPairs(text) else { return [text.startIndex..<text.endIndex] }
+            return pairs.filter { !harmlessNames.contains(String($0.name)) }
                 .map { $0.value.startIndex..<$0.value.endIndex }
         }
         let parts = uriParts(text)
         var ranges: [Range<String.Index>] = []
         if let password = parts.password { ranges.append(password.startIndex..<password.endIndex) }
         for pair in parts.query.unicodeScalars.split(separator: "&") {
-            guard let equals = pair.firstIndex(of: "="),
-                let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), secretNames.contains(name)
-            else { continue }
+            guard let equals = pair.firstIndex(of: "=") else {
+                ranges.append(pair.startIndex..<pair.endIndex)
+                continue
+            }
+            if let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), harmlessNames.contains(name) {
+                continue
+            }
             ranges.append(pair.index(after: equals)..<pair.endIndex)
         }
         return ranges

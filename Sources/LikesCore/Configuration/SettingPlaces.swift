@@ -27,6 +27,16 @@ package struct SettingPlaces: Equatable, Sendable {
 
     package func origin(of setting: Setting) -> Origin { others[setting] ?? .file }
 
+    /// One with the value of a setting, told after all of the file was read.
+    package func problem(with setting: Setting, _ message: String) -> ConfigurationProblem {
+        let text = "\(setting.rawValue): \(message)"
+        return switch origin(of: setting) {
+        case .file: ConfigurationProblem(file.map { .file(name: $0) } ?? .environment, text)
+        case .credential: ConfigurationProblem(.credential, text)
+        case .environment: ConfigurationProblem(.environment, text)
+        }
+    }
+
     /// `DATABASE_URL in /etc/likesd/likesd.conf`
     package func text(of setting: Setting) -> String {
         switch origin(of: setting) {

@@ -8,9 +8,10 @@ final class LockFile {
     /// `guarding` names what is locked, for the message.
     init(path: String, guarding: String) throws(DaemonError) {
         self.path = path
-        while true {
-            let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        for _ in 0..<EdgeLimits.lockTriesMax {
+            let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
             guard opened >= 0 else {
+                if errno == ELOOP { throw DaemonError("the lock file \(path) is a symbolic link: remove it") }
                 throw DaemonError(
                     "opening the lock file \(path): \(DaemonError.text(errno)): \(SocketFile.advice(errno))")
             }
@@ -26,10 +27,15 @@ final class LockFile {
             // The one who held the lock may have removed the file between our opening and our locking it.
             if let locked = FileIdentity(descriptor: opened), locked == FileIdentity(path: path) {
                 descriptor = opened
-                break
+                try write()
+                return
             }
             close(opened)
         }
+        throw DaemonError("the lock file \(path) is removed again and again: end who does it, or set LIKESD_SOCKET")
+    }
+
+    private func write() throws(DaemonError) {
         let text = Array("\(getpid())\n".utf8)
         guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
             throw DaemonError("writing \(path): \(DaemonError.text(errno)): \(SocketFile.advice(errno))")

@@ -1,0 +1,106 @@
+"""Settings and files that are not what they should be: nothing secret is shown, and nobody waits for ever."""
+
+import os
+
+import pytest
+from support.daemon import run
+
+SECRET = "hush-hush"
+CONFIGURATION, FAILURE = 78, 1
+SECONDS_MAX = 20
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"host=/nowhere pasword={SECRET}",
+        f"host=/nowhere PASSWORD={SECRET}",
+        f"host=/nowhere password_={SECRET}",
+        f"postgresql:///likes?host=/nowhere&Password={SECRET}",
+        f"postgresql:///likes?host=/nowhere&pass%77ord2={SECRET}",
+    ],
+)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_REPLICA_URLS"])
+def test_a_word_that_libpq_does_not_know_is_refused_and_its_value_not_shown(name, url):
+    done = run("likesd", "--check-config", timeout=SECONDS_MAX, **{name: url})
+    assert done.returncode == CONFIGURATION
+    assert name in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"host=/nowhere options='-c x.y={SECRET}'",
+        f"postgresql:///likes?host=/nowhere&options=-c%20x.y%3D{SECRET}",
+        f"host=/nowhere sslpassword={SECRET} password={SECRET}",
+    ],
+)
+def test_what_may_hold_a_secret_is_not_shown(url):
+    done = run("likesd", "--check-config", timeout=SECONDS_MAX, DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr
+    assert "host=/nowhere" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+def make_fifo(path):
+    os.mkfifo(path)
+
+
+def link_to_zero(path):
+    os.symlink("/dev/zero", path)
+
+
+def make_folder(path):
+    path.mkdir()
+
+
+ODD_FILES = [make_fifo, link_to_zero, make_folder]
+
+
+@pytest.mark.parametrize("make", ODD_FILES)
+@pytest.mark.parametrize("command", [["likesd", "--check-config"], ["likesctl", "migrate"]])
+def test_what_is_no_file_is_refused_at_once(place, make, command):
+    odd = place / "likesd.conf"
+    make(odd)
+    done = run(*command, "--config", odd, timeout=SECONDS_MAX)
+    assert done.returncode == CONFIGURATION, done.stderr
+    assert str(odd) in done.stderr
+
+
+@pytest.mark.parametrize("make", ODD_FILES)
+@pytest.mark.parametrize("command", [["likesd", "--check-config"], ["likesctl", "migrate"]])
+def test_a_credential_that_is_no_file_is_refused_at_once(place, make, command):
+    make(place / "REDIS_URL")
+    done = run(*command, "--config", "/dev/null", timeout=SECONDS_MAX, CREDENTIALS_DIRECTORY=place)
+    assert done.returncode == CONFIGURATION, done.stderr
+    assert "REDIS_URL" in done.stderr
+
+
+@pytest.mark.parametrize("make", ODD_FILES)
+def test_a_file_that_became_something_else_is_refused_by_reload(start_daemon, place, make):
+    file = place / "likesd.conf"
+    file.write_text("LOG_LEVEL=debug\n")
+    daemon = start_daemon(arguments=["--config", file], LOG_LEVEL=None)
+    file.unlink()
+    make(file)
+    reply = daemon.call("RELOAD")
+    assert "regular file" in str(reply) or "directory" in str(reply)
+    assert daemon.call("PING") == "PONG"
+
+
+def test_a_link_in_the_place_of_the_lock_is_refused_at_once(place):
+    target = place / "elsewhere"
+    target.write_text("precious\n")
+    (place / "likesd.sock.lock").symlink_to(target)
+    done = run("likesd", timeout=SECONDS_MAX, LIKESD_SOCKET=place / "likesd.sock")
+    assert done.returncode == FAILURE
+    assert "symbolic link" in done.stderr
+    assert target.read_text() == "precious\n"
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_refused_at_once(place):
+    os.mkfifo(place / "likesd.sock.lock")
+    done = run("likesd", timeout=SECONDS_MAX, LIKESD_SOCKET=place / "likesd.sock")
+    assert done.returncode == FAILURE
+    assert "lock" in done.stderr
