@@ -10,8 +10,8 @@ install-deps: ## install what is missing: Debian packages, the tests' Python pac
 	@scripts/install-deps
 
 build: ## build likesd and likesctl, optimised, into .build/release
-	swift build -c release --static-swift-stdlib --product likesd
-	swift build -c release --static-swift-stdlib --product likesctl
+	swift build -c release --static-swift-stdlib --disable-local-rpath --product likesd
+	swift build -c release --static-swift-stdlib --disable-local-rpath --product likesctl
 
 run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops all of it
 	@scripts/install-deps

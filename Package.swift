@@ -2,6 +2,10 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+// Read-only once started: all that the linker resolves.
+let hardened: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
+]
 
 let package = Package(
     name: "likesd",
@@ -24,12 +28,12 @@ let package = Package(
         .executableTarget(
             name: "likesd",
             dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres", "CSystemd"],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: hardened),
         // The companion command.
         .executableTarget(
             name: "likesctl",
             dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres"],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: hardened),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
             name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol", "TestSupport"],
