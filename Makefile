@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test package-test simulate chaos bench deb lint install-deps clean
+.PHONY: help build run test package-test simulate chaos bench fuzz deb lint install-deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ bench: ## measure likesd beside Redis and PostgreSQL, about 10 minutes; ROWS=cou
 	@scripts/install-deps
 	@$(MAKE) build
 	@scripts/bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+
+fuzz: ## give random bytes to all that reads bytes of others; SECONDS=600 for each
+	@scripts/install-deps
+	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 deb: ## build the Debian package, into .build/deb
 	@scripts/deb

@@ -1,5 +1,4 @@
-// Built by fuzz-parser.sh into one module with Sources/LikesProtocol, outside the package: libFuzzer brings its own
-// main.
+import LikesProtocol
 
 /// What one feed of the stream came to: each step's end, and the requests.
 private struct Feed: Equatable {
@@ -40,12 +39,10 @@ private func feed(_ stream: UnsafeRawBufferPointer, piece: Int) -> Feed {
     return feed
 }
 
-/// The first byte chooses the size of the pieces, the rest is the stream.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzRequestParser(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    guard size > 1 else { return 0 }
-    let stream = UnsafeRawBufferPointer(start: data + 1, count: size - 1)
+/// What clients send: cut the same way however it comes. The first byte chooses the size of the pieces.
+func fuzzRequests(_ data: UnsafeRawBufferPointer) {
+    guard let first = data.first, data.count > 1 else { return }
+    let stream = UnsafeRawBufferPointer(rebasing: data[1...])
     let whole = feed(stream, piece: stream.count)
-    precondition(feed(stream, piece: Int(data[0]) + 1) == whole, "splitting the stream changes what it means")
-    return 0
+    precondition(feed(stream, piece: Int(first) + 1) == whole, "splitting the stream changes what it means")
 }

@@ -1,0 +1,34 @@
+import Glibc
+
+// Built by scripts/fuzz into one module with Sources/likesd, outside the package: libFuzzer brings its own main.
+
+/// What bytes are given to.
+private enum Fuzzer: String, CaseIterable {
+    case requests, replies, answers, messages, rows, handover, configuration
+
+    static let chosen: Fuzzer = {
+        guard let name = getenv("LIKESD_FUZZ"), let fuzzer = Fuzzer(rawValue: String(cString: name)) else {
+            fatalError("LIKESD_FUZZ has to be one of \(allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return fuzzer
+    }()
+
+    func run(_ data: UnsafeRawBufferPointer) {
+        switch self {
+        case .requests: fuzzRequests(data)
+        case .replies: fuzzReplies(data)
+        case .answers: fuzzAnswers(data)
+        case .messages: fuzzMessages(data)
+        case .rows: fuzzRows(data)
+        case .handover: fuzzHandover(data)
+        case .configuration: fuzzConfiguration(data)
+        }
+    }
+}
+
+/// What libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+    Fuzzer.chosen.run(UnsafeRawBufferPointer(start: data, count: size))
+    return 0
+}

@@ -1,0 +1,79 @@
+import LikesCore
+import LikesProtocol
+
+private let limits = ReplyLimits(
+    lineBytesMax: 64, bulkBytesMax: 256, elementsMax: 64, depthMax: 2, replyBytesMax: 1_024)
+
+private func read(_ stream: UnsafeRawBufferPointer, piece: Int) -> (replies: [ReceivedReply], fault: ReplyFault?) {
+    var reader = ReplyReader(limits: limits)
+    var replies: [ReceivedReply] = []
+    var start = 0
+    while start < stream.count {
+        let end = min(stream.count, start + piece)
+        reader.append(stream[start..<end])
+        start = end
+        do {
+            while let reply = try reader.next() { replies.append(reply.value) }
+        } catch {
+            return (replies, error)
+        }
+    }
+    return (replies, nil)
+}
+
+/// What a server sends: cut the same way however it comes. The first byte chooses the size of the pieces.
+func fuzzReplies(_ data: UnsafeRawBufferPointer) {
+    guard let first = data.first, data.count > 1 else { return }
+    let stream = UnsafeRawBufferPointer(rebasing: data[1...])
+    let whole = read(stream, piece: stream.count)
+    let pieces = read(stream, piece: Int(first) + 1)
+    precondition(pieces.replies == whole.replies, "splitting the stream changes what it means")
+    precondition((pieces.fault == nil) == (whole.fault == nil), "splitting the stream changes whether it is broken")
+}
+
+private let items = [Item(type: 0, id: 1), Item(type: 1, id: .max)]
+private let generation = Generation(server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
+private let jobs: [RedisJob] = {
+    let pair = Pair(user: 1, item: items[0])
+    let counters = items.map { CounterState(item: $0, count: 1, version: 1) }
+    return [
+        .verify(1, server: "a:b", VerifyRequest(new: nil)),
+        .admit(1, [AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
+        .readCounters(1, generation, items), .setCounters(1, generation, counters, isTold: true),
+        .keepRecent(1, [RecentLike(pair: pair, add: true)]), .beat(1),
+    ]
+}()
+
+/// What Redis answers, taken for the answer to each of the calls.
+func fuzzAnswers(_ data: UnsafeRawBufferPointer) {
+    var reader = ReplyReader(limits: EdgeLimits.redisReply)
+    reader.append(data)
+    guard let reply = try? reader.next() else { return }
+    for job in jobs {
+        for slice in job.slices(deadlineMs: 0) {
+            var answer = RedisAnswer(slicesLeft: 1)
+            answer.take(reply, of: slice)
+            precondition(answer.counters.count <= items.count, "more counters than were asked for")
+            _ = answer.marker?.generation
+        }
+    }
+    if let text = reply.text {
+        var facts = RedisServerFacts()
+        facts.take(text)
+        precondition((facts.name?.utf8.count ?? 0) <= 129, "a long name of a server")
+    }
+    if let seconds = reply.element(0)?.wholeNumber, let rest = reply.element(1)?.wholeNumber,
+        let time = RedisClock.time(seconds: seconds, microseconds: rest)
+    {
+        var clock = RedisClock()
+        clock.learn(time, askedAt: .ms(1), heardAt: .ms(2))
+        _ = clock.deadlineMs(.ms(3), plus: 100)
+    }
+    precondition((reply.errorText?.utf8.count ?? 0) <= ForeignText.bytesMax, "a long error")
+}
+
+/// What anybody publishes on the hosts' channel.
+func fuzzMessages(_ data: UnsafeRawBufferPointer) {
+    guard let message = CounterMessage(Array(data)[...], types: .standard) else { return }
+    precondition(message.counters.count <= EdgeLimits.countersPerMessage, "more counters than a message may have")
+}
