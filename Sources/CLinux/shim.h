@@ -75,13 +75,6 @@ static inline int receive_descriptors(int socket, int *descriptors, size_t *coun
     return 1;
 }
 
-// Bytes that can be read at once; 0 where it can't be told.
-#include <sys/ioctl.h>
-static inline int readable_bytes(int descriptor) {
-    int bytes = 0;
-    return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : 0;
-}
-
 // Whether who reads it never waits: a regular file, /dev/null, or a directory, which is refused at once.
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

@@ -114,11 +114,6 @@ package struct Limits: Sendable {
     package static let straysPerSurvey = 64
     /// A marker tells of so many transactions that were running; of more it says less.
     package static let runningTransactionsMax = 32
-    /// Versions of a counter, which rise by one with each transaction that changes it. No history reaches the last, and
-    /// a script in Redis counts exactly as far.
-    package static let versions: ClosedRange<Int64> = 0...(1 << 53 - 1)
-    /// A count that was too low before unlikes is negative.
-    package static let counts: ClosedRange<Int64> = -(1 << 53 - 1)...(1 << 53 - 1)
     /// Numbers that PostgreSQL or a host gives one after the other: transactions, epochs, batches, signs of life.
     package static let sequenceMax: Int64 = 1 << 62
     /// PostgreSQL counts timelines in 32 bits.

@@ -7,7 +7,7 @@ package enum ForeignText {
 
     /// One line: blanks for tabs and ends of lines, control characters (C0, C1, DEL) and those that change the
     /// direction of writing as `\u{9b}`, what is no UTF-8 as U+FFFD, and cut to `bytesMax`.
-    package static func shown(_ bytes: some Collection<UInt8>) -> String {
+    package static func shown(_ bytes: some Collection<UInt8>, bytesMax: Int = bytesMax) -> String {
         // No character takes less than one byte; the last may be cut within.
         let isCut = bytes.count > bytesMax
         var text = ""
@@ -15,10 +15,10 @@ package enum ForeignText {
         for scalar in String(decoding: bytes.prefix(bytesMax), as: UTF8.self).unicodeScalars {
             let shown = shown(scalar)
             room -= shown.utf8.count
-            guard room >= 0 else { return cut(text) }
+            guard room >= 0 else { return cut(text, bytesMax) }
             text += shown
         }
-        return isCut ? cut(text) : text
+        return isCut ? cut(text, bytesMax) : text
     }
 
     package static func shown(_ text: String) -> String { shown(text.utf8) }
@@ -42,7 +42,7 @@ package enum ForeignText {
     }
 
     /// Room for the mark is made where there is none.
-    private static func cut(_ text: String) -> String {
+    private static func cut(_ text: String, _ bytesMax: Int) -> String {
         var text = text
         while text.utf8.count + cutMark.utf8.count > bytesMax { text.unicodeScalars.removeLast() }
         return text + cutMark

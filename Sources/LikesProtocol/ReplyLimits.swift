@@ -4,6 +4,8 @@ public struct ReplyLimits: Sendable {
     public var lineBytesMax: Int
     /// Bytes of one bulk string.
     public var bulkBytesMax: Int
+    /// A longer one is read and not kept, up to this length; 0: it is refused.
+    public var passedOverBytesMax: Int
     /// Elements of all its arrays together.
     public var elementsMax: Int
     /// Arrays within arrays: 1 for an array of plain values.
@@ -12,9 +14,13 @@ public struct ReplyLimits: Sendable {
     public var replyBytesMax: Int
 
     /// The limits, each in bytes or in numbers as its property says.
-    public init(lineBytesMax: Int, bulkBytesMax: Int, elementsMax: Int, depthMax: Int, replyBytesMax: Int) {
+    public init(
+        lineBytesMax: Int, bulkBytesMax: Int, passedOverBytesMax: Int = 0, elementsMax: Int, depthMax: Int,
+        replyBytesMax: Int
+    ) {
         self.lineBytesMax = lineBytesMax
         self.bulkBytesMax = bulkBytesMax
+        self.passedOverBytesMax = passedOverBytesMax
         self.elementsMax = elementsMax
         self.depthMax = depthMax
         self.replyBytesMax = replyBytesMax

@@ -13,6 +13,8 @@ public struct ReplyReader: Sendable {
     /// Arrays that are not whole yet, the outermost first: their nodes, and elements still to come.
     private var open: [(node: Int, left: Int)] = []
     private var fault: ReplyFault?
+    /// Bytes still to come of a string that is not kept, its end included.
+    private var passingOver = 0
 
     /// A reader that holds nothing yet.
     public init(limits: ReplyLimits) { self.limits = limits }
@@ -22,6 +24,7 @@ public struct ReplyReader: Sendable {
 
     /// Adds bytes behind those that are there.
     public mutating func append(_ more: some Collection<UInt8>) {
+        guard fault == nil else { return }
         if start == bytes.count {
             if bytes.capacity > limits.lineBytesMax { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
         } else {
@@ -40,7 +43,7 @@ public struct ReplyReader: Sendable {
             return try read()
         } catch {
             fault = error
-            bytes = []
+            (bytes, start, place, nodes, open) = ([], 0, 0, [], [])
             throw error
         }
     }
@@ -78,7 +81,8 @@ public struct ReplyReader: Sendable {
 
     /// The element at `place`, of an array its line alone; nil: it is not whole yet.
     private mutating func element() throws(ReplyFault) -> ReplyView.Node? {
-        guard place < bytes.count else { return nil }
+        passOver()
+        guard passingOver == 0, place < bytes.count else { return nil }
         guard let kind = ReplyView.Kind(rawValue: bytes[place]) else { throw .foreignByte(bytes[place]) }
         guard let line = try line() else { return nil }
         var node = ReplyView.Node(kind: kind, start: line.lowerBound, end: line.upperBound, next: nodes.count + 1)
@@ -96,12 +100,18 @@ public struct ReplyReader: Sendable {
             place = behind
         case .bulk:
             let length = try number(line)
-            guard (-1...Int64(limits.bulkBytesMax)).contains(length) else {
-                throw .tooLong("a bulk string", limits.bulkBytesMax)
-            }
+            let lengthMax = max(limits.bulkBytesMax, limits.passedOverBytesMax)
+            guard (-1...Int64(lengthMax)).contains(length) else { throw .tooLong("a bulk string", lengthMax) }
             guard length >= 0 else {
                 node.kind = .null
                 place = behind
+                return node
+            }
+            if isTooMuch(Int(length)) {
+                node.kind = .passedOver
+                node.end = node.start
+                place = behind
+                passingOver = Int(length) + LengthLine.endBytes
                 return node
             }
             node.start = behind
@@ -111,9 +121,23 @@ public struct ReplyReader: Sendable {
                 guard bytes[node.end + offset] == byte else { throw .noEnd }
             }
             place = node.end + LengthLine.endBytes
-        case .null: throw .foreignByte(bytes[place])
+        case .null, .passedOver: throw .foreignByte(bytes[place])
         }
         return node
+    }
+
+    /// Whether a string is not to be kept: it is too long, or with what the reply has already.
+    private func isTooMuch(_ length: Int) -> Bool {
+        guard limits.passedOverBytesMax > 0 else { return false }
+        return length > limits.bulkBytesMax || place - start + length > limits.replyBytesMax / 2
+    }
+
+    /// Drops what has come of a string that is not kept.
+    private mutating func passOver() {
+        guard passingOver > 0 else { return }
+        let count = min(passingOver, bytes.count - place)
+        bytes.removeSubrange(place..<place + count)
+        passingOver -= count
     }
 
     /// What stands between the first byte of an element and CR LF.

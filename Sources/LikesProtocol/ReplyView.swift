@@ -8,6 +8,8 @@ public struct ReplyView: Sendable {
         case array = 0x2A
         /// `$-1` and `*-1`; no byte of a reply says so.
         case null = 0
+        /// A string that was too long to be kept; no byte says so either.
+        case passedOver = 1
     }
 
     /// One element. Those of an array stand behind it, in order, each before what it holds.
@@ -53,6 +55,8 @@ public struct ReplyView: Sendable {
     public var text: String? { (status ?? string).map { String(decoding: $0, as: UTF8.self) } }
     /// `$-1` and `*-1`.
     public var isNull: Bool { node.kind == .null }
+    /// A string that was too long to be kept.
+    public var isPassedOver: Bool { node.kind == .passedOver }
     /// Elements of an array; nil: it is none.
     public var elementCount: Int? { node.kind == .array ? Int(node.value) : nil }
 
@@ -69,6 +73,15 @@ public struct ReplyView: Sendable {
         return ReplyView(bytes: bytes, nodes: nodes, index: index)
     }
 
+    /// All elements of an array, in order; where they are arrays themselves, sooner found than each by its place.
+    public var elements: [ReplyView] {
+        var next = index + 1
+        return (0..<(elementCount ?? 0)).map { _ in
+            defer { next = nodes[next].next }
+            return ReplyView(bytes: bytes, nodes: nodes, index: next)
+        }
+    }
+
     /// The reply as a value of its own.
     public var value: ReceivedReply {
         switch node.kind {
@@ -76,8 +89,8 @@ public struct ReplyView: Sendable {
         case .error: .error(Array(slice))
         case .integer: .integer(node.value)
         case .bulk: .bulk(Array(slice))
-        case .null: .null
-        case .array: .array((0..<Int(node.value)).compactMap { element($0)?.value })
+        case .null, .passedOver: .null
+        case .array: .array(elements.map(\.value))
         }
     }
 }

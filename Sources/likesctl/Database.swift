@@ -110,6 +110,16 @@ struct Database: ~Copyable {
         return result.texts
     }
 
+    /// What is wrong with the tables; its words name what others have made.
+    func misfits() throws(Failure) -> [SchemaMisfit] {
+        try execute(Schema.selectMisfits).compactMap { row in
+            SchemaMisfit(row.map { ForeignText.shown(($0 ?? "").utf8, bytesMax: Self.misfitColumnBytesMax) })
+        }
+    }
+
+    /// Bytes of a column of these: SQL with four quoted names, which must not be cut.
+    private static let misfitColumnBytesMax = 4 * 1024
+
     /// Runs one statement outside of a transaction and returns its numbers. Tried again when PostgreSQL gave it up for
     /// the sake of others.
     func numbers(

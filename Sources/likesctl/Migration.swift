@@ -53,8 +53,7 @@ struct Migration {
     /// Tables that lack a part of the likes are no layout.
     private static func missingPartition(_ connection: borrowing Database) throws(Failure) -> SchemaMisfit? {
         guard try connection.execute(Partitions.isIncomplete).first?.first == "t" else { return nil }
-        return try connection.execute(Schema.selectMisfits).compactMap { row in SchemaMisfit(row.map { $0 ?? "" }) }
-            .first { $0.kind == .noPartition }
+        return try connection.misfits().first { $0.kind == .noPartition }
     }
 
     private static func version(_ connection: borrowing Database) throws(Failure) -> Int {

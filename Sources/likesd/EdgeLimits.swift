@@ -66,18 +66,18 @@ enum EdgeLimits {
     /// Items of one MGET; each takes two keys.
     static let itemsPerMGET = 500
     /// What one reply of Redis' may hold. The largest that likesd asks for is an MGET of `itemsPerMGET` items, some
-    /// 60 KiB; an error or INFO may be longer than anybody needs.
+    /// 60 KiB, the largest message has some 80 KiB. A longer value that somebody put under a key of ours is passed
+    /// over: Redis holds none of more than 512 MiB.
     static let redisReply = ReplyLimits(
-        lineBytesMax: 16 * 1024, bulkBytesMax: 256 * 1024, elementsMax: 4 * 1024, depthMax: 1,
-        replyBytesMax: 512 * 1024)
+        lineBytesMax: 16 * 1024, bulkBytesMax: 128 * 1024, passedOverBytesMax: 512 * 1024 * 1024,
+        elementsMax: 4 * 1024, depthMax: 1, replyBytesMax: 512 * 1024)
     /// Commands that Redis did not take yet. A call that waits for longer than REDIS_TIMEOUT_MS ends the connection
     /// earlier.
     static let redisOutputBytesMax = 16 * 1024 * 1024
     /// Bytes of one column in text format: the longest is a character for each row of a batch.
     static let columnBytesMax: Int32 = 64 * 1024
-    /// Bytes of PostgreSQL's on one connection that belong to no result, or to none that is whole: the largest, a full
-    /// batch's counters, takes some 200 KiB.
-    static let postgresUnaskedBytesMax = 8 * 1024 * 1024
+    /// Bytes of a column that says what is wrong with the tables.
+    static let misfitColumnBytesMax = 4 * 1024
     /// A host that said nothing for this long is taken for dead, and its lane, with a journal, taken over: three times
     /// the time between two signs of life.
     static let hostSilentSeconds = 15

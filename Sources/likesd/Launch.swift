@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import LikesCore
+import LikesProtocol
 
 /// From the command line to a running daemon.
 enum Launch {
@@ -9,13 +10,14 @@ enum Launch {
             switch try Options(arguments) {
             case .help: print(Options.helpText, terminator: "")
             case .version: print(versionText)
-            case .checkConfiguration(let file): print(try configuration(file: file).effectiveText, terminator: "")
+            case .checkConfiguration(let file):
+                print(ForeignText.escaped(try configuration(file: file).effectiveText, lines: true), terminator: "")
             case .run(let file): return try runDaemon(ConfigurationSource(file: file), configuration(file: file))
             }
             return .success
         } catch {
             let hint = error.status == .usage ? "\nTry 'likesd --help'." : ""
-            StandardError.write("likesd: \(error.message)\(hint)\n")
+            StandardError.write("likesd: \(ForeignText.escaped(error.message, lines: true))\(hint)\n")
             return error.status
         }
     }

@@ -202,28 +202,6 @@ def test_an_error_of_megabytes_is_cut_in_replies_and_the_log(between):
         assert not set("\x9b\x1b\u202e") & set(text)
 
 
-def test_notices_and_parameters_without_end_are_not_kept(between):
-    noise = b"".join(
-        message(b"N", error(b"n" * 1_000, b"00000", b"NOTICE"))
-        + message(b"S", field(b"parameter%d" % place, b"v" * 1_000))
-        + message(b"A", struct.pack("!i", 1) + field(b"channel%d" % place, b"p" * 1_000))
-        for place in range(300)
-    )
-    between.lie(
-        lambda kind, body: message(kind, body) + noise if kind == b"C" else None, lambda changed: changed >= 150
-    )
-
-
-@pytest.mark.parametrize("kind", [b"D", b"N", b"T", b"E"])
-def test_a_message_that_announces_much_is_not_kept(between, kind):
-    piece = b"a" * (1 << 20)
-
-    def change(found, body):
-        return message(found, body) + HEADER.pack(kind, (1 << 29)) + piece * 16 if found == b"C" else None
-
-    between.lie(change, lambda changed: changed >= 2)
-
-
 @pytest.mark.parametrize("kind", [b"G", b"H", b"W"])
 def test_a_copy_that_nobody_asked_for(between, kind):
     copying = message(kind, b"\0\0\0")

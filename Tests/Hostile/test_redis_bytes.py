@@ -22,6 +22,7 @@ class Between:
 
     relay: RedisRelay
     daemon: object
+    client: object
     before: int = 0
 
     def connection(self, kind):
@@ -49,7 +50,7 @@ def servers(migrated_cluster, folder, number):
     path = folder / f"between{number()}"
     with RedisRelay(path, redis_server.folder / "redis.sock") as relay:
         daemon = Daemon(folder / f"d{number()}", postgres.url(), f"unix://{path}")
-        yield Between(relay, daemon)
+        yield Between(relay, daemon, redis_server.client)
         daemon.stop()
     redis_server.stop()
     postgres.stop()
@@ -104,7 +105,7 @@ def test_what_nobody_asked_for_ends_that_connection_alone(between, kind, what):
     between.check()
 
 
-@pytest.mark.parametrize("begin", [b"$536870912\r\n", b"+", b"-ERR ", b"*1000000000\r\n", b"*4\r\n$100000\r\n"])
+@pytest.mark.parametrize("begin", [b"$536870913\r\n", b"+", b"-ERR ", b"*1000000000\r\n", b"*4\r\n$100000\r\n"])
 @pytest.mark.parametrize("kind", [CALLS, MESSAGES])
 def test_a_reply_without_end_is_not_kept(between, kind, begin):
     connection = between.connection(kind)
@@ -116,6 +117,26 @@ def test_a_reply_without_end_is_not_kept(between, kind, begin):
             grown = between.daemon.resident_bytes() - between.before
             assert grown < GROWTH_MAX_BYTES, f"grew by {grown >> 20} MiB"
     eventually(connection.is_over.is_set, "the connection to be given up")
+    between.check()
+
+
+@pytest.mark.parametrize("megabytes", [0.3, 3])
+def test_values_of_megabytes_under_our_keys_and_on_our_channel_harm_nobody(between, number, megabytes):
+    long = "7" * int(megabytes * (1 << 20))
+    items = [f"post:{number()}" for _ in range(5)]
+    between.daemon.wait_healthy()
+    calls, messages = between.connection(CALLS), between.connection(MESSAGES)
+    with between.client() as client:
+        for item in items:
+            client.set(f"counter:{item}", long)
+            client.set(f"{{counter:{item}}}:version", long)
+        client.publish("likesd:counters:0", long)
+        assert between.daemon.call("MCOUNT", *items) == [0] * len(items)
+        assert between.daemon.call("LIKE", number(), items[0]) == [1, 1]
+        eventually(lambda: client.get(f"counter:{items[0]}") == "1", "the counter to be set again")
+        eventually(lambda: client.get(f"counter:{items[1]}") == "0", "the counter to be filled in")
+    assert not calls.is_over.is_set()
+    assert not messages.is_over.is_set()
     between.check()
 
 

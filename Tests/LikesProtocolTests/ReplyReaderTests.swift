@@ -88,6 +88,28 @@ import Testing
         #expect(throws: fault) { try reader.next() }
     }
 
+    @Test("A string that is too long, or too much with the others, is passed over, and what is behind it is read.")
+    func passedOver() throws {
+        var limits = Self.small
+        (limits.bulkBytesMax, limits.passedOverBytesMax, limits.replyBytesMax) = (10, 1_000, 60)
+        let long = String(repeating: "\r\n", count: 100)
+        let text = "*3\r\n$200\r\n\(long)\r\n$9\r\naaaaaaaaa\r\n$9\r\nbbbbbbbbb\r\n+OK\r\n"
+        for piece in 1...text.utf8.count {
+            var reader = Self.reader("", limits: limits)
+            var replies: [ReplyView] = []
+            for start in stride(from: 0, to: text.utf8.count, by: piece) {
+                reader.append(text.utf8.dropFirst(start).prefix(piece))
+                while let reply = try reader.next() { replies.append(reply) }
+            }
+            #expect(replies.count == 2)
+            #expect(replies.first?.elements.map(\.isPassedOver) == [true, false, true])
+            #expect(replies.first?.element(1)?.text == "aaaaaaaaa")
+            #expect(replies.last?.text == "OK")
+        }
+        var reader = Self.reader("$1001\r\n", limits: limits)
+        #expect(throws: ReplyFault.tooLong("a bulk string", 1_000)) { try reader.next() }
+    }
+
     @Test("Elements are found by their place, behind arrays as well.")
     func elements() throws {
         var reader = Self.reader("*3\r\n*2\r\n:1\r\n:2\r\n$1\r\na\r\n:3\r\n")

@@ -16,9 +16,11 @@ package struct DatabaseURL: Equatable, Sendable {
         "host", "hostaddr", "port", "dbname", "user", "connect_timeout", "application_name",
         "fallback_application_name", "client_encoding", "keepalives", "keepalives_idle", "keepalives_interval",
         "keepalives_count", "tcp_user_timeout", "target_session_attrs", "load_balance_hosts", "sslmode",
-        "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir", "sslsni",
+        "sslnegotiation", "sslcompression", "ssl", "requiressl", "sslcertmode", "sslkeylogfile", "sslcert", "sslkey",
+        "sslrootcert", "sslcrl", "sslcrldir", "sslsni",
         "ssl_min_protocol_version", "ssl_max_protocol_version", "requirepeer", "require_auth", "channel_binding",
         "gssencmode", "gssdelegation", "krbsrvname", "gsslib", "passfile", "service", "replication",
+        "min_protocol_version", "max_protocol_version", "oauth_issuer", "oauth_client_id", "oauth_scope",
     ]
 
     /// Checks a connection string. SQLAlchemy's `postgresql+asyncpg://` becomes `postgresql://`: the part behind the

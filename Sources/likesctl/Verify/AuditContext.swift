@@ -14,8 +14,7 @@ final class AuditContext {
         database = try Database.connected(configuration, for: .verify)
         self.options = options
         try Self.prepare(database, options)
-        misfits = try database.execute(Schema.selectMisfits).compactMap { row in SchemaMisfit(row.map { $0 ?? "" }) }
-            .filter { !$0.isOfRole }
+        misfits = try database.misfits().filter { !$0.isOfRole }
         types = misfits.contains(where: \.hidesRows) ? StoredTypes() : try StoredTypes(database, wanted: options.types)
         report = VerifyReport(options, json: json, types: types, isMendable: misfits.allSatisfy(\.leavesMending))
     }

@@ -26,8 +26,8 @@ final class RedisClient {
     private static let readBytes = 64 * 1024
     /// What one reply may hold. SCAN gives some keys more than it was asked for.
     private static let limits = ReplyLimits(
-        lineBytesMax: 16 * 1024, bulkBytesMax: 256 * 1024, elementsMax: 64 * 1024, depthMax: 2,
-        replyBytesMax: 8 * 1024 * 1024)
+        lineBytesMax: 16 * 1024, bulkBytesMax: 64 * 1024, passedOverBytesMax: 512 * 1024 * 1024,
+        elementsMax: 64 * 1024, depthMax: 2, replyBytesMax: 8 * 1024 * 1024)
 
     private let context: UnsafeMutablePointer<redisContext>
     private let place: String
@@ -134,7 +134,7 @@ final class RedisClient {
         if let integer = reply.integer { return .integer(integer) }
         if let text = reply.text { return .text(text) }
         if let error = reply.error { return .error(ForeignText.shown(error)) }
-        guard let count = reply.elementCount else { return .null }
-        return .array((0..<count).compactMap { reply.element($0).map(value) })
+        guard reply.elementCount != nil else { return .null }
+        return .array(reply.elements.map(value))
     }
 }

@@ -58,7 +58,7 @@ struct StoredTypes {
 
     /// `post:456`; a number without a name, which only a hand can have put there, is shown as `#9:456`.
     func text(of item: StoredItem) -> String {
-        (names[item.type] ?? "#\(item.type)") + ":" + String(item.id)
+        (names[item.type].map { ForeignText.shown($0) } ?? "#\(item.type)") + ":" + String(item.id)
     }
 
     /// The item of a text in likesd's own form, without leading zeros; nil for any other.

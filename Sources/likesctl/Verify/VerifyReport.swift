@@ -118,6 +118,7 @@ final class VerifyReport {
     func notBelieved(_ key: String, isOfOldGeneration: Bool) throws(Failure) {
         if isOfOldGeneration { redisOldGeneration += 1 } else { redisForeign += 1 }
         guard options.isVerbose else { return }
+        let key = ForeignText.shown(key)
         let kind = isOfOldGeneration ? "old-generation" : "foreign"
         try print(
             json ? JSON.object([("key", .string(key)), ("kind", .string(kind))]).text : "\(key) \(kind)")

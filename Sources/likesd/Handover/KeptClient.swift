@@ -37,12 +37,11 @@ enum KeptClientsFormat {
     static func decoded(_ bytes: [UInt8]) -> [KeptClient]? {
         var reader = ReplyReader(limits: limits)
         reader.append(bytes)
-        guard let list = try? reader.next(), !reader.hasMore, let count = list.elementCount,
-            list.element(0)?.text == heading
+        guard let list = try? reader.next(), !reader.hasMore, list.element(0)?.text == heading
         else { return nil }
         var clients: [KeptClient] = []
-        for place in 1..<max(1, count) {
-            guard let client = list.element(place).flatMap(client) else { return nil }
+        for element in list.elements.dropFirst() {
+            guard let client = client(element) else { return nil }
             clients.append(client)
         }
         return clients

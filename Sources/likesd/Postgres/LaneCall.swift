@@ -130,8 +130,8 @@ enum LaneCall {
                 }
                 counters.append(
                     CounterState(
-                        item: item, count: try result.integer(row, 0, in: Limits.counts),
-                        version: try result.integer(row, 3, in: Limits.versions)))
+                        item: item, count: try result.integer(row, 0, as: Int64.self),
+                        version: try result.integer(row, 3, as: Int64.self)))
             }
         }
         guard let changed else { throw Misfit("the lane's row does not say what a batch changed") }

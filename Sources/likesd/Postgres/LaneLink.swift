@@ -65,7 +65,7 @@ final class LaneLink: PostgresLink {
 
     override func collect() {
         while connection != nil, PQisBusy(connection) == 0, var current = underWay {
-            guard let raw = nextResult() else {
+            guard let raw = PQgetResult(connection) else {
                 underWay = nil
                 finish(current)
                 continue

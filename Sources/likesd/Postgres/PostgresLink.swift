@@ -27,9 +27,6 @@ class PostgresLink {
     private var source: IOSource?
     /// It was settled before, at whatever server.
     private var hadTables = false
-    /// Bytes that came, less those of results. libpq keeps whatever it is sent: a message that is not whole yet,
-    /// parameters, notifications.
-    private var unaskedBytes = 0
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], host: CoreHost, loop: EventLoop,
@@ -55,13 +52,6 @@ class PostgresLink {
 
     /// Takes the results that have come in.
     func collect() {}
-
-    /// The next result that is there; nil: libpq's null.
-    func nextResult() -> OpaquePointer? {
-        let result = PQgetResult(connection)
-        if let result { unaskedBytes = max(0, unaskedBytes - PQresultMemorySize(result)) }
-        return result
-    }
 
     /// The server said something beside its results. libpq must not be called from here.
     func noticed(_ notice: ServerNotice) {}
@@ -140,7 +130,6 @@ class PostgresLink {
     private func close() {
         stage = .idle
         chosen = nil
-        unaskedBytes = 0
         servers.forget(backend)
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
@@ -159,13 +148,12 @@ class PostgresLink {
     /// What libpq says of the connection, and what to do where it could not be made. What it says before any attempt
     /// is about the setting, of which it may repeat a part.
     private func refusal(isWithoutAttempt: Bool = false) -> BackendFailure {
-        let refusal = errorRefusal
+        let refusal = ConnectRefusal(
+            ofLibpq: connection, about: isWithoutAttempt ? configuration.databaseURL : nil)
         switch stage {
         case .connecting:
-            let text =
-                isWithoutAttempt
-                ? DatabaseURL.redacted(refusal.text, about: configuration.databaseURL) : refusal.text
-            return .unreachable(text, next: advice.connecting(refusal.reason, target, hadTables: hadTables))
+            return .unreachable(
+                refusal.text, next: advice.connecting(refusal.reason, target, hadTables: hadTables))
         case .idle, .resolving, .settling, .ready: return .unreachable(refusal.text)
         }
     }
@@ -190,13 +178,11 @@ class PostgresLink {
         case .idle, .resolving: return
         case .connecting: poll()
         case .settling, .ready:
-            unaskedBytes += Int(readable_bytes(PQsocket(connection)))
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1
             let reason = isAlive ? "" : errorText
             // What came before the end is still there to be read: an outcome, or why the server hung up.
             if case .settling = stage { settle() } else { collect() }
             guard connection != nil else { return }
-            guard unaskedBytes <= EdgeLimits.postgresUnaskedBytesMax else { return lose(.unreachable(Self.unasked)) }
             if isAlive { flush() } else { lose(.unreachable(reason)) }
         }
     }
@@ -231,7 +217,7 @@ class PostgresLink {
 
     private func settle() {
         while case .settling(var settling) = stage, let connection, PQisBusy(connection) == 0 {
-            if let raw = nextResult() {
+            if let raw = PQgetResult(connection) {
                 let result = StatementResult(raw)
                 if result.status == PGRES_FATAL_ERROR && result.endsSession {
                     return lose(.unreachable(result.message))

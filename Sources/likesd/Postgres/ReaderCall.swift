@@ -38,8 +38,8 @@ enum ReaderCall {
             var counters = items.map { CounterState(item: $0, count: 0, version: 0) }
             for row in 0..<result.rowCount {
                 let place = try ReaderCall.place(result, row, of: counters.count)
-                counters[place].count = try result.integer(row, 1, in: Limits.counts)
-                counters[place].version = try result.integer(row, 2, in: Limits.versions)
+                counters[place].count = try result.integer(row, 1, as: Int64.self)
+                counters[place].version = try result.integer(row, 2, as: Int64.self)
             }
             return .counters(counters)
         case .pairs(_, let pairs):
@@ -51,8 +51,8 @@ enum ReaderCall {
                 states[place].liked = !result.isNull(row, 1)
                 // An item without a row has neither.
                 guard !result.isNull(row, 2) || !result.isNull(row, 3) else { continue }
-                states[place].counter.count = try result.integer(row, 2, in: Limits.counts)
-                states[place].counter.version = try result.integer(row, 3, in: Limits.versions)
+                states[place].counter.count = try result.integer(row, 2, as: Int64.self)
+                states[place].counter.version = try result.integer(row, 3, as: Int64.self)
             }
             return .pairs(states)
         case .repairs(_, let select): return .repairs(try ReaderCall.repairs(result, after: select.after, types: types))
@@ -66,20 +66,20 @@ enum ReaderCall {
         var page = RepairRows(rows: [], next: nil, horizon: 0)
         var last = cursor
         for row in 0..<result.rowCount {
-            page.horizon = try result.integer(row, 4, in: 0...Limits.sequenceMax)
+            page.horizon = try result.integer(row, 4, as: Int64.self)
             page.hasSettled = !result.isNull(row, 5)
             // The one row of an empty page.
             guard !result.isNull(row, 0) else { continue }
             let number = try result.integer(row, 0, as: Int16.self)
             let id = try result.integer(row, 1, as: Int64.self)
-            let notedBy = try result.integer(row, 3, in: 0...Limits.sequenceMax)
+            let notedBy = try result.integer(row, 3, as: Int64.self)
             // Or the pages would never end.
             if (notedBy, number, id) <= (last.notedBy, last.typeNumber, last.itemID) {
                 throw Misfit("rows of cache_repairs are out of order")
             }
             last = RepairCursor(notedBy: notedBy, typeNumber: number, itemID: id)
             guard let item = types.item(number: number, id: id) else { continue }
-            let version = try result.integer(row, 2, in: Limits.versions)
+            let version = try result.integer(row, 2, as: Int64.self)
             page.rows.append(RepairRow(item: item, version: version, notedBy: notedBy))
         }
         if result.rowCount >= Limits.standard.countersPerCallMax { page.next = last }

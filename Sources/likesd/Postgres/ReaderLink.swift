@@ -51,7 +51,7 @@ final class ReaderLink: PostgresLink {
         // A null ends one call's results; two of them in a row mean that libpq has given up.
         var nulls = 0
         while nulls < 2, connection != nil, PQisBusy(connection) == 0, let call = calls.first {
-            guard let raw = nextResult() else {
+            guard let raw = PQgetResult(connection) else {
                 nulls += 1
                 continue
             }

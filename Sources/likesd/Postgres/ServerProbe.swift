@@ -35,8 +35,7 @@ final class ServerProbe {
         guard PQstatus(connection) != CONNECTION_BAD, watch(EPOLLOUT.rawValue) else {
             // What libpq says before any attempt is about the setting, of which it may repeat a part.
             var failure = failure
-            let text = DatabaseURL.redacted(failure.refusal.text, about: configuration.databaseURL)
-            failure.refusal = ConnectRefusal(text)
+            failure.refusal = ConnectRefusal(ofLibpq: connection, about: configuration.databaseURL)
             cancel()
             return failure
         }
@@ -123,10 +122,11 @@ extension DatabaseTarget {
 }
 
 extension ConnectRefusal {
-    /// What libpq said last.
-    init(ofLibpq connection: OpaquePointer?) {
-        self.init(
-            PQerrorMessage(connection).map { ForeignText.beginning(of: $0, Self.messageBytesMax) } ?? "no connection")
+    /// What libpq said last. `url`: of which it may repeat a part.
+    init(ofLibpq connection: OpaquePointer?, about url: String? = nil) {
+        let words =
+            PQerrorMessage(connection).map { ForeignText.beginning(of: $0, Self.messageBytesMax) } ?? "no connection"
+        self.init(url.map { DatabaseURL.redacted(words, about: $0) } ?? words)
     }
 }
 

@@ -69,8 +69,9 @@ struct StatementResult: ~Copyable {
     func misfits() throws(Misfit) -> [SchemaMisfit] {
         var misfits: [SchemaMisfit] = []
         for row in 0..<rowCount {
-            // They name what others have made.
-            if let misfit = SchemaMisfit(try texts(row).map { ForeignText.shown($0) }) { misfits.append(misfit) }
+            // They name what others have made, in SQL that must not be cut: longest are four quoted names.
+            let row = try texts(row).map { ForeignText.shown($0.utf8, bytesMax: EdgeLimits.misfitColumnBytesMax) }
+            if let misfit = SchemaMisfit(row) { misfits.append(misfit) }
         }
         return misfits
     }

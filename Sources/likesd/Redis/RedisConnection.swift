@@ -146,7 +146,9 @@ final class RedisConnection {
         // Before anything was asked.
         case .idle, .resolving, .connecting: fail(Self.unasked)
         case .authenticating:
-            if let error = reply.errorText { return giveUp("AUTH: \(configuration.redis.redacted(error))") }
+            if let error = reply.error.map({ String(decoding: $0, as: UTF8.self) }) {
+                return giveUp("AUTH: \(ForeignText.shown(configuration.redis.redacted(error)))")
+            }
             guard reply.status != nil else { return fail("AUTH: \(Self.noAnswer)") }
             state = .open
             owner.opened()

@@ -66,6 +66,8 @@ final class SubscriberLink: RedisConnectionOwner {
             }
         // Of the channel that was subscribed to first, while the other is not confirmed.
         case .subscribing, .ready:
+            // Longer than any host's, and anybody's to send.
+            if last.isPassedOver { return }
             guard kind.elementsEqual("message".utf8), let payload = last.string else {
                 return connection.giveUp(RedisConnection.unasked)
             }
