@@ -1,25 +1,11 @@
-"""What holds for all tests here; the servers that they use are those of the integration tests."""
-
-import os
+"""The servers and limits of these tests are those of the integration tests."""
 
 import pytest
-from support.fixtures import *  # noqa: F403 (fixtures are found by their names)
-from support.time_limit import time_limit
-
-TEST_SECONDS_MAX = 180
+from support.suite import *  # noqa: F403 (pytest finds fixtures and hooks by their names)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    with time_limit(TEST_SECONDS_MAX):
-        return (yield)
-
-
-def pytest_configure():
-    # The workers inherit it, so that one number repeats the whole run.
-    os.environ.setdefault("LIKESD_SEED", str(int.from_bytes(os.urandom(4), "big")))
-
-
-def pytest_report_header():
-    build = os.environ.get("LIKESD_BIN_DIR", ".build/debug")
-    return f"build under test: {build}, LIKESD_SEED={os.environ['LIKESD_SEED']}"
+@pytest.fixture
+def between(servers):
+    """The module's servers, with a daemon that lives, whatever became of it in the test before."""
+    servers.revive()
+    return servers
