@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// Something about the tables with which likesd's statements would not do what they are trusted with.
 package struct SchemaMisfit: Equatable, Sendable {
     /// The words `Schema.selectMisfits` has for it.
@@ -31,8 +33,12 @@ package struct SchemaMisfit: Equatable, Sendable {
     /// Columns of a row of `Schema.selectMisfits`, all of text.
     package static let columnsCount = 5
 
-    /// A row of `Schema.selectMisfits`; nil: no such row.
-    package init?(_ row: [String]) {
+    /// Bytes of a column: SQL with four quoted names, which must not be cut, has less.
+    private static let columnBytesMax = 4 * 1024
+
+    /// A row of `Schema.selectMisfits`, which names what others have made; nil: no such row.
+    package init?(_ texts: [String]) {
+        let row = texts.map { ForeignText.shown($0.utf8, bytesMax: Self.columnBytesMax) }
         guard row.count == Self.columnsCount, let kind = Kind(rawValue: row[0]) else { return nil }
         self.kind = kind
         name = row[1]

@@ -53,8 +53,6 @@ public struct ReplyView: Sendable {
     public var string: ArraySlice<UInt8>? { node.kind == .bulk ? slice : nil }
     /// The text of a status or a string, bytes that are not UTF-8 replaced.
     public var text: String? { (status ?? string).map { String(decoding: $0, as: UTF8.self) } }
-    /// `$-1` and `*-1`.
-    public var isNull: Bool { node.kind == .null }
     /// A string that was too long to be kept.
     public var isPassedOver: Bool { node.kind == .passedOver }
     /// Elements of an array; nil: it is none.

@@ -110,15 +110,12 @@ struct Database: ~Copyable {
         return result.texts
     }
 
-    /// What is wrong with the tables; its words name what others have made.
+    /// What is wrong with the tables.
     func misfits() throws(Failure) -> [SchemaMisfit] {
         try execute(Schema.selectMisfits).compactMap { row in
-            SchemaMisfit(row.map { ForeignText.shown(($0 ?? "").utf8, bytesMax: Self.misfitColumnBytesMax) })
+            SchemaMisfit(row.map { $0 ?? "" })
         }
     }
-
-    /// Bytes of a column of these: SQL with four quoted names, which must not be cut.
-    private static let misfitColumnBytesMax = 4 * 1024
 
     /// Runs one statement outside of a transaction and returns its numbers. Tried again when PostgreSQL gave it up for
     /// the sake of others.

@@ -76,8 +76,6 @@ enum EdgeLimits {
     static let redisOutputBytesMax = 16 * 1024 * 1024
     /// Bytes of one column in text format: the longest is a character for each row of a batch.
     static let columnBytesMax: Int32 = 64 * 1024
-    /// Bytes of a column that says what is wrong with the tables.
-    static let misfitColumnBytesMax = 4 * 1024
     /// A host that said nothing for this long is taken for dead, and its lane, with a journal, taken over: three times
     /// the time between two signs of life.
     static let hostSilentSeconds = 15

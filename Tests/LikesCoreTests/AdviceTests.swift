@@ -271,4 +271,12 @@ private func advice(
         #expect(try advice().redis("it is a replica") == nil)
         #expect(try advice("REDIS_URL=redis://h").redis("Server closed the connection") == nil)
     }
+
+    @Test("The reason is found in all that libpq said, of which only the beginning is shown.")
+    func longRefusals() {
+        let filler = String(repeating: "connection to server at \"a\" failed: Something\n", count: 40)
+        let refusal = ConnectRefusal(filler + "FATAL:  password authentication failed for user \"u\"\n")
+        #expect(refusal.reason == .wrongPassword)
+        #expect(refusal.text.utf8.count <= 512)
+    }
 }

@@ -47,6 +47,22 @@ import Testing
         #expect((answer.failure == nil) == isTaken)
     }
 
+    @Test("A refusal that a script tells of reads the same wherever in the script it came up.")
+    func refusals() throws {
+        let counter = CounterState(item: Item(type: 0, id: 1), count: 1, version: 1)
+        let generation = Generation(
+            server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
+        let slice = RedisJob.setCounters(1, generation, [counter], isTold: true).slices(deadlineMs: 0)[0]
+        for words in ["OOM no room", "OOM no room script: 1f, on @user_script:7."] {
+            var answer = RedisAnswer(slicesLeft: 1)
+            var reader = ReplyReader(limits: EdgeLimits.redisReply)
+            reader.append("$\(words.utf8.count)\r\n\(words)\r\n".utf8)
+            answer.take(try #require(try reader.next()), of: slice)
+            #expect(answer.refusal == "OOM no room")
+            #expect(answer.failure == nil)
+        }
+    }
+
     @Test(
         "What is no time is not taken for one.",
         arguments: [

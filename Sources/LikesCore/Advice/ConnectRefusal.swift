@@ -49,8 +49,9 @@ package struct ConnectRefusal: Equatable, Sendable {
             said.append(line)
             code = code ?? Self.code(in: line)
         }
-        text = said.isEmpty ? "the connection was closed" : ForeignText.shown(said.joined(separator: "; "))
-        let words = Self.reason(ofWords: text)
+        let whole = said.isEmpty ? "the connection was closed" : said.joined(separator: "; ")
+        text = ForeignText.shown(whole)
+        let words = Self.reason(ofWords: whole)
         reason =
             switch code {
             case nil: words

@@ -64,7 +64,7 @@ final class LaneLink: PostgresLink {
     override func forget() { underWay = nil }
 
     override func collect() {
-        while connection != nil, PQisBusy(connection) == 0, var current = underWay {
+        while let connection, PQisBusy(connection) == 0, var current = underWay {
             guard let raw = PQgetResult(connection) else {
                 underWay = nil
                 finish(current)

@@ -50,7 +50,7 @@ final class ReaderLink: PostgresLink {
     override func collect() {
         // A null ends one call's results; two of them in a row mean that libpq has given up.
         var nulls = 0
-        while nulls < 2, connection != nil, PQisBusy(connection) == 0, let call = calls.first {
+        while nulls < 2, let connection, PQisBusy(connection) == 0, let call = calls.first {
             guard let raw = PQgetResult(connection) else {
                 nulls += 1
                 continue

@@ -69,9 +69,7 @@ struct StatementResult: ~Copyable {
     func misfits() throws(Misfit) -> [SchemaMisfit] {
         var misfits: [SchemaMisfit] = []
         for row in 0..<rowCount {
-            // They name what others have made, in SQL that must not be cut: longest are four quoted names.
-            let row = try texts(row).map { ForeignText.shown($0.utf8, bytesMax: EdgeLimits.misfitColumnBytesMax) }
-            if let misfit = SchemaMisfit(row) { misfits.append(misfit) }
+            if let misfit = SchemaMisfit(try texts(row)) { misfits.append(misfit) }
         }
         return misfits
     }

@@ -27,7 +27,7 @@ struct RedisAnswer {
         case .setCounters(_, _, let counters, _):
             // The script's words for it.
             if let words = reply.string {
-                refusal = refusal ?? ForeignText.shown(words)
+                refusal = refusal ?? RedisError.text(words)
             } else {
                 switch reply.integer {
                 case 1: return

@@ -49,7 +49,7 @@ final class RedisConnection {
         do {
             try lookup.start { [unowned self] answer in self.connect(answer) }
         } catch {
-            fail(error.message)
+            giveUp(error.message)
         }
     }
 
@@ -60,10 +60,10 @@ final class RedisConnection {
         case .tcp(let host, let port):
             switch answer[host] {
             case nil: open(RedisSocket.tcp(host, port: port))
-            case .failure(let failure): fail(failure.text, next: advice.name(host, of: .redisURL))
+            case .failure(let failure): giveUp(failure.text, next: advice.name(host, of: .redisURL))
             case .success(let addresses):
                 guard !addresses.isEmpty else {
-                    return fail("\(host) has no address", next: advice.name(host, of: .redisURL))
+                    return giveUp("\(host) has no address", next: advice.name(host, of: .redisURL))
                 }
                 attempts += 1
                 open(RedisSocket.tcp(addresses[(attempts - 1) % addresses.count], port: port))
@@ -72,23 +72,23 @@ final class RedisConnection {
     }
 
     private func open(_ opened: UnsafeMutablePointer<redisContext>?) {
-        guard let opened else { return fail("no memory for a connection") }
+        guard let opened else { return giveUp("no memory for a connection") }
         guard opened.pointee.err == 0 else {
             let reason = RedisSocket.reason(opened)
             redisFree(opened)
-            return fail(reason)
+            return giveUp(reason)
         }
         do {
             socket = try RedisSocket(opened, loop: loop) { [unowned self] event in
                 switch event {
                 case .connected: self.made()
                 case .reply(let reply): self.received(reply)
-                case .failed(let reason): self.fail(reason)
+                case .failed(let reason): self.giveUp(reason)
                 }
             }
         } catch {
             redisFree(opened)
-            fail(error.message)
+            giveUp(error.message)
         }
     }
 
@@ -100,12 +100,10 @@ final class RedisConnection {
         socket = nil
     }
 
-    /// Closes for this reason.
-    func giveUp(_ reason: String) { fail(reason) }
-
     private var advice: Advice { Advice(configuration, on: .measured()) }
 
-    private func fail(_ reason: String, next: String? = nil) {
+    /// Closes for this reason, and tells the owner, once.
+    func giveUp(_ reason: String, next: String? = nil) {
         if case .idle = state { return }
         disconnect()
         let place =
@@ -137,19 +135,19 @@ final class RedisConnection {
     func send(_ command: borrowing RedisCommand) {
         guard let socket else { return }
         if !socket.append(command.bytes) {
-            fail("it did not take \(EdgeLimits.redisOutputBytesMax) bytes of commands")
+            giveUp("it did not take \(EdgeLimits.redisOutputBytesMax) bytes of commands")
         }
     }
 
     private func received(_ reply: ReplyView) {
         switch state {
         // Before anything was asked.
-        case .idle, .resolving, .connecting: fail(Self.unasked)
+        case .idle, .resolving, .connecting: giveUp(Self.unasked)
         case .authenticating:
             if let error = reply.error.map({ String(decoding: $0, as: UTF8.self) }) {
                 return giveUp("AUTH: \(ForeignText.shown(configuration.redis.redacted(error)))")
             }
-            guard reply.status != nil else { return fail("AUTH: \(Self.noAnswer)") }
+            guard reply.status != nil else { return giveUp("AUTH: \(Self.noAnswer)") }
             state = .open
             owner.opened()
         case .open:

@@ -115,7 +115,13 @@ final class RedisSocket {
                 context.pointee.fd, bytes.baseAddress.map { $0 + outputStart }, bytes.count - outputStart,
                 Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
         }
-        if written < 0 && errno != EAGAIN && errno != EINTR { return onEvent(.failed(Self.reason(errno))) }
+        if written < 0 && errno != EAGAIN && errno != EINTR {
+            let code = errno
+            // A server that hangs up may have said why.
+            read()
+            if isOpen { onEvent(.failed(Self.reason(code))) }
+            return
+        }
         outputStart += max(0, written)
         guard outputStart < output.count else {
             // What one turn sends is kept room for.

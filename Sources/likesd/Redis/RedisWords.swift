@@ -2,15 +2,8 @@ import LikesProtocol
 
 /// What Redis says, in values.
 extension ReplyView {
-    /// The message of an error, without the place in a script where it came up: the same trouble is to read the same
-    /// wherever that was.
-    var errorText: String? {
-        error.map { bytes in
-            let mark = " script: ".utf8
-            let place = bytes.indices.first { bytes[$0...].starts(with: mark) }
-            return ForeignText.shown(bytes[..<(place ?? bytes.endIndex)])
-        }
-    }
+    /// The message of an error.
+    var errorText: String? { error.map { RedisError.text($0) } }
 
     /// The value of a string that is a whole number from 0 to 2^63−1.
     var wholeNumber: Int64? { string.flatMap { $0.withUnsafeBytes { Decimal.parse($0) } } }
@@ -22,6 +15,13 @@ extension ReplyView {
 
 /// Redis' words for what is wrong.
 enum RedisError {
+    /// Without the place in a script where it came up: the same trouble is to read the same wherever that was.
+    static func text(_ words: ArraySlice<UInt8>) -> String {
+        let mark = " script: ".utf8
+        let place = words.indices.first { words[$0...].starts(with: mark) }
+        return ForeignText.shown(words[..<(place ?? words.endIndex)])
+    }
+
     /// An error that speaks of the server, not of what was asked: it is loading its data, follows another, lost the one
     /// it follows, or lost its scripts. (What was asked is not asked again on the same connection: what came behind it
     /// may have been done already.)
