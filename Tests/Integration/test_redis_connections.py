@@ -51,3 +51,12 @@ def test_a_primary_that_becomes_a_replica_is_given_up(own_postgres, own_redis, s
         eventually(
             lambda: daemon.call("COUNT", item) == 3 and client.get(f"counter:{item}") == "3", "Redis to have the count"
         )
+
+
+def test_why_a_server_hung_up_is_said(own_postgres, own_redis, start_daemon):
+    with own_redis.client() as client:
+        client.config_set("maxclients", "1")
+        daemon = start_daemon(own_postgres, own_redis, until="listening")
+        eventually(lambda: "max number of clients reached" in daemon.health().get("message", ""), "Redis' words")
+        client.config_set("maxclients", "100")
+    daemon.wait_healthy()
