@@ -19,9 +19,11 @@ package enum Action: Equatable, Sendable {
     /// Counts and versions of these items; of none: whether Redis' data is still of that generation → `countersRead`
     case readCounters(CallID, Generation, [Item])
     /// Set each counter unless Redis has a newer version, tell all hosts, and keep the recent likes → `wroteThrough`
-    case writeThrough(CallID, Generation, counters: [CounterState], recent: [RecentLike])
+    case writeThrough(CallID, Generation, counters: [SealedCounter], recent: [RecentLike])
     /// Set each counter unless Redis has a newer version; nobody is told → `filled`
-    case fill(CallID, Generation, [CounterState])
+    case fill(CallID, Generation, [SealedCounter])
+    /// Delete these counters, where they still are what they were → `dropped`
+    case drop(CallID, Generation, [KeptCounter])
     /// Say this number on the host's own channel; the subscriber hears it → `heardBeat`
     case beat(UInt64)
 

@@ -67,11 +67,16 @@ package struct Core {
     var past = DatabasePast()
 
     var trust: Trust
+    var sealer: Sealer
+    /// The local cache may have counters that are believed only while PostgreSQL can't be asked.
+    var hasBelievedAged = false
     var heartbeat: Heartbeat
     var repairs: Repairs
     var doubts: Doubts
     var recent: RecentCounters
     var jitter: SplitMix64
+    /// What others get to see of `jitter` is hashed with it, or they could tell what comes.
+    let key: SipHash.Key
     var stopBy: Instant?
     var hasStopped = false
 
@@ -91,6 +96,7 @@ package struct Core {
         startedAt = now
         statusRates = StatusRates(now: now)
         jitter = SplitMix64(seed: seed)
+        key = SipHash.Key(low: jitter.next(), high: jitter.next())
         cache = LocalCache(
             entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next(),
             handStepsMax: limits.cacheHandStepsMax)
@@ -107,9 +113,10 @@ package struct Core {
         laneRow = LaneRow(lane: Int64(jitter.next() >> 1), now: now)
         doubts = Doubts(limits, now: now)
         trust = Trust(now: now)
+        sealer = Sealer(configuration.itemTypes)
         repairs = Repairs(limits, seed: jitter.next())
         recent = RecentCounters(redisCallMs: configuration.redisCallMsMax, limits: limits, now: now)
-        heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, now: now)
+        heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, key: key, now: now)
     }
 
     /// Told to a client that finds the table of connections full.

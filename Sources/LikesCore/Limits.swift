@@ -123,6 +123,15 @@ package struct Limits: Sendable {
     package static let foreignHoldMs: Int64 = 30_000
     /// … and taken over again once nothing has spoken for hosts of that database for this long.
     package static let foreignMemoryMs: Int64 = 300_000
+    /// A counter in Redis is believed for this long after PostgreSQL was asked for it: a stranger who may write there
+    /// can put back what was there before. With what the local cache and the calls add it is less than 30 s …
+    package static let sealAgeMsMax: Int64 = 25_000
+    /// … and in the local cache it is fresh for this long after that at most …
+    package static let sealedCacheMsMax: Int64 = 29_000
+    /// … and where it is of a moment further ahead than this, clocks were set.
+    package static let sealAheadMsMax: Int64 = 5_000
+    /// Versions that Redis may hold: a million changes of one item in each second for 285 years.
+    package static let versionMax: Int64 = 1 << 53 - 1
     /// Versions that PostgreSQL may contradict, to be held against it; what comes beyond comes again.
     package var doubtsMax = 64
     /// PostgreSQL is asked about them no more often.

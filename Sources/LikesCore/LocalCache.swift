@@ -99,6 +99,8 @@ package struct LocalCache: Sendable {
         return overflow ? .max : microseconds
     }
 
+    var ttlMs: Int64 { ttlMicroseconds / 1_000 }
+
     /// Entries held, fresh or not.
     package var count: Int { entries.count }
 
@@ -128,20 +130,21 @@ package struct LocalCache: Sendable {
     }
 
     /// Takes the counter unless something newer is held; the same version is fresh again, with the count that it has
-    /// now, should the two differ. Answers what stands now.
-    package mutating func store(_ counter: CounterState, now: Instant) -> CounterState {
+    /// now, should the two differ. `asOf`: it is fresh for the TTL from then on; nil: from now. Answers what stands
+    /// now.
+    package mutating func store(_ counter: CounterState, asOf: Instant? = nil, now: Instant) -> CounterState {
         guard entriesMax > 0 else { return counter }
         if let place = find(counter.item) {
             let held = entries[place].state
             guard counter.version >= held.version else { return held }
             entries[place].count = counter.count
             entries[place].version = counter.version
-            entries[place].stamp = nextStamp(now)
+            entries[place].stamp = stamp(asOf: asOf, now)
             entries[place].isNews = false
             entries[place].isUsed = true
             return entries[place].state
         }
-        insert(Entry(counter, stamp: nextStamp(now)))
+        insert(Entry(counter, stamp: stamp(asOf: asOf, now)))
         return counter
     }
 
@@ -166,6 +169,12 @@ package struct LocalCache: Sendable {
         entries[place].isNews = true
     }
 
+    /// Takes a counter of an item that is not held, for when nothing better can be had.
+    mutating func storeStale(_ counter: CounterState, now: Instant) {
+        _ = store(counter, now: now)
+        expire(counter.item, below: .max)
+    }
+
     /// Makes the item's entry stale where it is of an earlier version than there is.
     mutating func expire(_ item: Item, below version: Int64) {
         guard let place = find(item), entries[place].version < version else { return }
@@ -186,6 +195,11 @@ package struct LocalCache: Sendable {
     /// Makes every entry stale at once, at no cost.
     package mutating func expireAll() {
         stampFloor = stampMax + 1
+    }
+
+    private mutating func stamp(asOf: Instant?, _ now: Instant) -> Int64 {
+        guard let asOf, asOf < now else { return nextStamp(now) }
+        return max(0, asOf.microseconds)
     }
 
     private mutating func nextStamp(_ now: Instant) -> Int64 {

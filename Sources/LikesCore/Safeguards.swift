@@ -35,6 +35,8 @@ package struct Safeguards: Sendable {
     package var standbyWait = true
     /// What was heard of and what was written to Redis is remembered for a while, so that nothing older follows it.
     package var counterMemory = true
+    /// What is in Redis, and what is heard, is believed only with the seal of a host of ours, and not for long.
+    package var seals = true
 
     package init() {}
 }

@@ -93,6 +93,14 @@ extension Schema {
             ],
             keys: [["lane"]]),
         Table(
+            name: "likesd_secret",
+            columns: [
+                Column(name: "secret", type: "text"),
+                Column(name: "made_at", type: "timestamptz", byDefault: "now()"),
+                Column(name: "only_row", type: "boolean", byDefault: "true"),
+            ],
+            keys: [["only_row"]], changes: []),
+        Table(
             name: "item_types",
             columns: [Column(name: "id", type: "smallint"), Column(name: "name", type: "text")],
             keys: [["id"], ["name"]], changes: [.insert], isAlwaysWritten: false),

@@ -3,7 +3,7 @@ import LikesProtocol
 /// The tables in PostgreSQL, as data: `likesctl migrate` makes them, the daemon checks their version.
 package enum Schema {
     /// The version this code needs, and the newest it knows.
-    package static let version = 3
+    package static let version = 4
 
     /// One step from the version before; all its statements run in one transaction.
     package struct Migration: Equatable, Sendable {
@@ -120,7 +120,32 @@ package enum Schema {
                 "ALTER TABLE cache_repairs ADD noted_by xid8 NOT NULL DEFAULT pg_current_xact_id()",
                 "CREATE INDEX cache_repairs_noted ON cache_repairs (noted_by, item_type, item_id)",
             ]),
+        Migration(
+            version: 4,
+            statements: [
+                // One row: what only hosts of this database know, by which they tell each other's counters and messages
+                // in Redis from those of strangers. Two random UUIDs have 244 random bits.
+                """
+                CREATE TABLE likesd_secret (
+                    secret text NOT NULL CHECK (secret ~ '^[0-9a-f]{32}$'),
+                    made_at timestamptz NOT NULL DEFAULT now(),
+                    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+                )
+                """,
+                insertSecret,
+            ]),
     ]
+
+    // MARK: The secret
+
+    private static let newSecret = """
+        left(encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'), 32)
+        """
+    static let insertSecret = "INSERT INTO likesd_secret (secret) SELECT \(newSecret)"
+    /// One row: the secret, and what time it is, in seconds since 1970.
+    package static let selectSeals = "SELECT secret, \(seconds) FROM likesd_secret"
+    package static let secondsRange = 0...DatabaseClock.secondsMax
+    package static let seconds = "floor(extract(epoch FROM clock_timestamp()))::bigint"
 
     // MARK: The version
 

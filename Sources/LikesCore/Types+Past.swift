@@ -75,10 +75,12 @@ package struct Survey: Equatable, Sendable {
     /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
     /// unless the database does.
     package var beat: Int64
+    /// nil: the table has no secret.
+    package var seals: SealFacts?
     package init(
         lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, generations: [String],
         freshGenerations: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
-        beat: Int64
+        beat: Int64, seals: SealFacts?
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
@@ -89,6 +91,18 @@ package struct Survey: Equatable, Sendable {
         self.strayed = strayed
         self.knowsTypes = knowsTypes
         self.beat = beat
+        self.seals = seals
+    }
+}
+
+/// What PostgreSQL says that seals in Redis are made and judged by.
+package struct SealFacts: Hashable, Sendable {
+    package var secret: Secret
+    /// By the primary's clock, in seconds since 1970; nil: a standby, whose clock is its own.
+    package var seconds: Int64?
+    package init(secret: Secret, seconds: Int64?) {
+        self.secret = secret
+        self.seconds = seconds
     }
 }
 
@@ -104,19 +118,24 @@ package struct VerifyRequest: Hashable, Sendable {
         /// What was found not to fit, empty for none. Where something else stands by now, another host was first, and
         /// that stays.
         package var instead: String
+        /// With which it is sealed.
+        package var secret: Secret?
         package init(
-            database: DatabaseHistory, era: Int64 = 0, token: String, snapshot: DatabaseSnapshot, instead: String = ""
+            database: DatabaseHistory, era: Int64 = 0, token: String, snapshot: DatabaseSnapshot, instead: String = "",
+            secret: Secret? = nil
         ) {
             self.database = database
             self.era = era
             self.token = token
             self.snapshot = snapshot
             self.instead = instead
+            self.secret = secret
         }
 
         /// As `server` is to have it.
         package func generation(on server: String) -> Generation {
-            Generation(server: server, database: database, era: era, snapshot: snapshot, token: token)
+            let made = Generation(server: server, database: database, era: era, snapshot: snapshot, token: token)
+            return secret.map { made.sealed(by: $0) } ?? made
         }
     }
     /// nil: only look.

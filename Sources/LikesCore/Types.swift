@@ -254,8 +254,10 @@ package struct DatabaseFacts: Hashable, Sendable {
     package var history: DatabaseHistory?
     /// Item types have other numbers than this process knew before.
     package var hasOtherTypes: Bool
-    package init(history: DatabaseHistory?, hasOtherTypes: Bool = false) {
+    package var seals: SealFacts?
+    package init(history: DatabaseHistory?, hasOtherTypes: Bool = false, seals: SealFacts? = nil) {
         self.history = history
+        self.seals = seals
         self.hasOtherTypes = hasOtherTypes
     }
 }

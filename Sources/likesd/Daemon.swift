@@ -171,6 +171,7 @@ final class Daemon {
                 call, [.setCounters(call, generation, counters, isTold: true), .keepRecent(call, recent)])
         case .fill(let call, let generation, let counters):
             redis.perform(call, [.setCounters(call, generation, counters, isTold: false)])
+        case .drop(let call, let generation, let kept): redis.perform(call, [.drop(call, generation, kept)])
         case .beat(let number): redis.beat(number)
         case .fence(let call, let request): lane.fence(call, request)
         case .commit(let call, let request): lane.commit(call, request)

@@ -35,12 +35,15 @@ private let items = [Item(type: 0, id: 1), Item(type: 1, id: .max)]
 private let generation = Generation(server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
 private let jobs: [RedisJob] = {
     let pair = Pair(user: 1, item: items[0])
-    let counters = items.map { CounterState(item: $0, count: 1, version: 1) }
+    let counters = items.map {
+        SealedCounter(counter: CounterState(item: $0, count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
+    }
+    let kept = items.map { KeptCounter(item: $0, counter: nil, word: "1:x") }
     return [
         .verify(1, server: "a:b", VerifyRequest(new: nil)),
         .admit(1, [AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
         .readCounters(1, generation, items), .setCounters(1, generation, counters, isTold: true),
-        .keepRecent(1, [RecentLike(pair: pair, add: true)]), .beat(1),
+        .drop(1, generation, kept), .keepRecent(1, [RecentLike(pair: pair, add: true)]), .beat(1),
     ]
 }()
 

@@ -2,6 +2,7 @@
 
 import pytest
 from support.database import counter, likes, put_likes
+from support.seals import Sealer
 from support.waiting import eventually
 
 TTL_SLACK_SECONDS = 120
@@ -16,7 +17,7 @@ def version_key(item):
 
 def token(cache):
     """What begins the version of each counter that is believed."""
-    return eventually(lambda: cache.get(GENERATION), "a daemon to mark Redis' data").split(" ")[-1]
+    return eventually(lambda: cache.get(GENERATION), "a daemon to mark Redis' data").split(" ")[4]
 
 
 def test_a_like_leaves_the_reference_keys(wire, cache, number):
@@ -54,7 +55,8 @@ def test_keys_live_as_long_as_configured(start_daemon, cache, user, item):
 def test_the_version_beside_a_counter_is_postgresqls(wire, cache, sql, item, number):
     for _ in range(3):
         assert wire.call("LIKE", number(), item)[0] == 1
-    assert cache.get(version_key(item)) == f"{token(cache)}:{counter(sql, item)[1]}"
+    version, _, seal = cache.get(version_key(item)).rpartition(":")
+    assert (version, len(seal)) == (f"{token(cache)}:{counter(sql, item)[1]}", 17)
 
 
 def test_a_miss_fills_the_cache_items_without_likes_included(daemon, cache, sql, number):
@@ -71,7 +73,7 @@ def test_a_counter_in_redis_spares_postgresql_the_question(daemon, cache, sql, n
         put_likes(sql, item, [number()])
         # A count that only Redis can have said.
         cache.set(f"counter:{item}", 41, ex=600)
-        cache.set(version_key(item), f"{token(cache)}:1", ex=600)
+        cache.set(version_key(item), Sealer(sql).version(token(cache), item, 41, 1), ex=600)
         return daemon.call("COUNT", item) == 41
 
     # Not before all that Redis may lack was looked up.
@@ -97,24 +99,23 @@ def test_a_newer_counter_is_not_overwritten_by_an_older_one(start_daemon, cache,
     put_likes(sql, item, [number()])
     daemon = start_daemon()
     cache.set(f"counter:{item}", 777, ex=600)
-    version = f"{token(cache)}:{10**6}"
+    version = Sealer(sql).version(token(cache), item, 777, 10**6)
     cache.set(version_key(item), version, ex=600)
     assert daemon.call("LIKE", number(), item) == [1, 2]
     assert cache.get(f"counter:{item}") == "777"
     assert cache.get(version_key(item)) == version
 
 
-def test_versions_compare_exactly_past_what_a_double_holds(start_daemon, cache, sql, number, item):
+def test_a_version_that_no_history_reaches_is_not_put_into_redis(start_daemon, cache, sql, number, item):
     put_likes(sql, item, [number()])
-    version = 2**53 + 1
-    number_, kind = int(item.split(":")[1]), 1
-    sql.execute("UPDATE counters SET version = %s WHERE item_id = %s AND item_type = %s", (version - 1, number_, kind))
-    cache.set(f"counter:{item}", 777, ex=600)
     daemon = start_daemon()
-    cache.set(version_key(item), f"{token(cache)}:{version - 1}", ex=600)
+    assert daemon.call("COUNT", item) == 1
+    sql.execute("UPDATE counters SET version = %s WHERE item_id = %s", (2**53 - 2, int(item.split(":")[1])))
     assert daemon.call("LIKE", number(), item) == [1, 2]
-    assert cache.get(version_key(item)) == f"{token(cache)}:{version}"
-    assert cache.get(f"counter:{item}") == "2"
+    assert cache.get(version_key(item)).startswith(f"{token(cache)}:{2**53 - 1}:")
+    assert daemon.call("LIKE", number(), item) == [1, 3]
+    assert cache.get(version_key(item)).startswith(f"{token(cache)}:{2**53 - 1}:")
+    assert daemon.call("COUNT", item) == 3
 
 
 def test_strange_contents_under_a_counters_name_are_replaced(start_daemon, cache, number):

@@ -6,6 +6,7 @@ import socket
 import pytest
 from support.redis_server import RedisServer
 from support.relay import Relay
+from support.seals import Sealer
 from support.waiting import eventually
 
 # The row of a host that is gone counts for so long.
@@ -166,8 +167,8 @@ def test_a_marker_that_no_host_wrote_is_replaced(start_daemon, own_postgres, own
     daemon = start_daemon(own_postgres, own_redis)
     assert daemon.call("LIKE", number(), item) == [1, 1]
     redis = own_redis.client()
-    server, database, _, since, token = redis.get("likesd:generation").split()
-    planted = " ".join([server, database, era, since, "aaaaaaaaaaaa"])
+    server, database, _, since, token, _ = redis.get("likesd:generation").split()
+    planted = Sealer(own_postgres.connect()).marker(" ".join([server, database, era, since, "aaaaaaaaaaaa"]))
     redis.set("likesd:generation", planted)
     redis.set(f"counter:{item}", 666)
     redis.set(version_key(item), "aaaaaaaaaaaa:666")
@@ -182,10 +183,12 @@ def test_a_marker_of_the_last_era_ends_no_daemon(start_daemon, own_postgres, own
     item = f"post:{number()}"
     daemon = start_daemon(own_postgres, own_redis)
     redis = own_redis.client()
-    server, database, _, since, _ = redis.get("likesd:generation").split()
-    redis.set("likesd:generation", " ".join([server, database, "999999999", since, "aaaaaaaaaaaa"]))
+    server, database, _, since, _, _ = redis.get("likesd:generation").split()
+    sealer = Sealer(own_postgres.connect())
     redis.set(f"counter:{item}", 666)
-    redis.set(version_key(item), "aaaaaaaaaaaa:666")
+    redis.set(version_key(item), sealer.version("aaaaaaaaaaaa", item, 666, 666))
+    claim = " ".join([server, database, "999999999", since, "aaaaaaaaaaaa"])
+    redis.set("likesd:generation", sealer.marker(claim))
     # PostgreSQL contradicts what stands there.
     eventually(
         lambda: daemon.call("LIKE", number(), item)[0] == 1 and daemon.info()["databases_gone_back"] != "0", "it", 20
@@ -201,7 +204,7 @@ def test_a_version_that_no_counter_can_have_is_overwritten(start_daemon, own_pos
     redis = own_redis.client()
     token = redis.get("likesd:generation").split()[4]
     redis.set(f"counter:{item}", 666)
-    redis.set(version_key(item), f"{token}:9999999999999999999")
+    redis.set(version_key(item), f"{token}:99999999999999999999")
     assert daemon.call("LIKE", number(), item) == [1, 1]
-    assert redis.get(f"counter:{item}") == "1"
+    eventually(lambda: redis.get(f"counter:{item}") == "1", "the counter to be set again")
     assert " lost: " not in daemon.log()

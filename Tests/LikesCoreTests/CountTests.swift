@@ -14,7 +14,7 @@ import Testing
         #expect(script.take() == [.selectCounters(2, [post])])
         script.databaseHas(2, [counter(post, 5, 9)])
         #expect(
-            script.take() == [.reply(client, .integer(5)), .fill(3, Script.generation, [counter(post, 5, 9)])])
+            script.take() == [.reply(client, .integer(5)), .fill(3, counters: [counter(post, 5, 9)])])
         script.send(.count(post), on: client)
         #expect(script.take() == [.reply(client, .integer(5))])
     }
@@ -29,11 +29,11 @@ import Testing
             script.databaseHas(read + 1, [counter(item, 5, 9)])
             return script.take().filter { if case .fill = $0 { true } else { false } }
         }
-        #expect(miss(post, 1) == [.fill(3, Script.generation, [counter(post, 5, 9)])])
+        #expect(miss(post, 1) == [.fill(3, counters: [counter(post, 5, 9)])])
         #expect(miss(other, 4) == [])
         script.filled(3)
         let third = Item(type: 0, id: 99)
-        #expect(miss(third, 6) == [.fill(8, Script.generation, [counter(third, 5, 9)])])
+        #expect(miss(third, 6) == [.fill(8, counters: [counter(third, 5, 9)])])
         #expect(script.replies(client).isEmpty)
     }
 

@@ -8,7 +8,7 @@ import Testing
     private static let generation = Generation(
         server: "run:repl", database: history, era: 2,
         snapshot: DatabaseSnapshot(least: 700, next: 720, running: [700, 705]), token: "aaaaaaaaaaaa")
-    private static let words = ["run:repl", "7000000000000000001:3:5.6.7", "2", "700:720:700,705", "aaaaaaaaaaaa"]
+    private static let words = ["run:repl", "7000000000000000001:3:5.6.7", "2", "700:720:700,705", "aaaaaaaaaaaa", "-"]
 
     @Test("A marker is read as it was written")
     func marker() {
@@ -24,7 +24,7 @@ import Testing
             (3, "0x5:9:"), (3, "700:699:"),
             (3, "700:720:705,700"), (3, "700:720:699"), (3, "700:720:720"), (3, "700:720:,"), (1, "7:3"),
             (1, "7:3:5:6"),
-            (1, "7::5"), (1, "7:-3:5"), (1, ":3:5"), (4, ""), (4, "a b"), (0, ""),
+            (1, "7::5"), (1, "7:-3:5"), (1, ":3:5"), (4, ""), (4, "a b"), (0, ""), (5, ""), (5, "- -"),
         ])
     func strange(place: Int, word: String) {
         var words = Self.words

@@ -27,7 +27,8 @@ extension PastTests {
     func unheard(backend: Backend) throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.count(post), on: client)
-        script.redisHas(1, [counter(post, 5, 5)])
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 5, 5)])
         var asked: [Action] = []
         func isAnswered() -> Bool {
             script.send(.count(post), on: client)

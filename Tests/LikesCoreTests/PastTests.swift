@@ -164,7 +164,9 @@ import Testing
                 continue
             }
             // Redis is asked to take it, and says that it has a newer one.
-            let fill = call(actions) { if case .fill(let call, _, [counter(post, 1, 1)]) = $0 { call } else { nil } }
+            let fill = call(actions) {
+                if case .fill(let call, _, [unsealed(counter(post, 1, 1))]) = $0 { call } else { nil }
+            }
             script.filled(try #require(fill), newer: [counter(post, 0, 5)])
             let doubt = call(script.take()) { if case .selectCounters(let call, [post]) = $0 { call } else { nil } }
             script.databaseHas(try #require(doubt), [counter(post, 1, 1)])
@@ -204,7 +206,8 @@ import Testing
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
         script.connect(.redis)
         let last = Generation(
-            server: "run:repl", database: Script.history, era: Limits.eraMax, token: "bbbbbbbbbbbb")
+            server: "run:repl", database: Script.history, era: Limits.eraMax, token: "bbbbbbbbbbbb"
+        ).sealed(by: Script.secret)
         script.verify(try #require(lastVerify(script.take())), last)
         #expect(script.core.trust.generation == last)
         script.step { core, now, actions in core.goBack("test", now: now, into: &actions) }
@@ -226,7 +229,7 @@ import Testing
         }
         try verify("bbbbbbbbbbbb")
         script.send(.count(post), on: client)
-        script.answer(script.take(), [counter(post, 5, 5)])
+        script.answer(script.take(), [counter(post, 5, 5)], token: "bbbbbbbbbbbb")
         #expect(script.core.cache.count == 1)
         try verify("bbbbbbbbbbbb")
         #expect(script.core.cache.count == 1)

@@ -62,13 +62,13 @@ private struct Backends {
             for item in items where Int.random(in: 0..<4, using: &random) == 0 { cached[item] = nil }
             return .countersRead(call, items.map { cached[$0] })
         case .writeThrough(let call, _, let counters, let changes):
-            set(counters)
+            set(counters.map(\.counter))
             for change in changes {
                 if change.add { recent.insert(change.pair) } else { recent.remove(change.pair) }
             }
             return .wroteThrough(call)
         case .fill(let call, _, let counters):
-            set(counters)
+            set(counters.map(\.counter))
             return .filled(call)
         case .commit(let call, let request):
             let batch = request.rows

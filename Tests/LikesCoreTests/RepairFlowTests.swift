@@ -75,7 +75,7 @@ import Testing
                 for item in items { reads[item, default: 0] += 1 }
                 script.databaseHas(call, items.map { counter($0, 1, 1) })
             case .writeThrough(let call, _, let counters, _):
-                for counter in counters { writes[counter.item, default: 0] += 1 }
+                for sealed in counters { writes[sealed.counter.item, default: 0] += 1 }
                 script.wroteThrough(call)
             case .tend(let call, let request):
                 for counter in request.mended { rows[counter.item] = nil }

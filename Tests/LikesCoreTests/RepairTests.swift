@@ -164,8 +164,9 @@ import Testing
     }
 
     static func toWrite(_ repairs: inout Repairs) throws -> (page: UInt64, counters: [CounterState]) {
-        let write = repairs.takeToWrite(permit(at: 0))
-        return try #require(write)
+        let taken = repairs.takeToWrite(permit(at: 0))
+        let write = try #require(taken)
+        return (write.page, write.counters)
     }
 
     /// Reads the next page, in which PostgreSQL has these.

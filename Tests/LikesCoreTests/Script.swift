@@ -13,9 +13,13 @@ struct Script {
     }
 
     static let history = DatabaseHistory(system: "7", timeline: 1)
+    static let secret = secret(1)
     static let generation = Generation(server: "run:repl", database: history, token: "aaaaaaaaaaaa")
+        .sealed(by: secret)
 
     var core: Core
+    /// Another host's, of the same database.
+    var sealer: Sealer
     var now = Instant.ms(1_000)
     var byHand: Set<Housekeeping>
     /// What the lane's server says that it is.
@@ -45,6 +49,9 @@ struct Script {
         configuration.localCacheEntries = 1_000
         change(&configuration)
         self.byHand = byHand
+        sealer = Sealer(configuration.itemTypes)
+        _ = sealer.learn(Script.secret)
+        sealer.learn(seconds: Script.seconds(now), askedAt: now, heardAt: now)
         core = Core(
             configuration: configuration,
             versions: VersionFacts(processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252"),
@@ -61,7 +68,8 @@ struct Script {
             case .redis: core.redisConnected(now: now, into: &actions)
             case .subscriber: core.subscriberConnected(now: now, into: &actions)
             case .lane, .reader:
-                core.databaseConnected(backend, DatabaseFacts(history: history), now: now, into: &actions)
+                core.databaseConnected(
+                    backend, DatabaseFacts(history: history, seals: Script.seals(now)), now: now, into: &actions)
             }
         }
     }
@@ -92,8 +100,10 @@ struct Script {
         case .admit(let call, let entries): return .admit(number(call), entries)
         case .readCounters(let call, let generation, let items): return .readCounters(number(call), generation, items)
         case .writeThrough(let call, let generation, let counters, let recent):
-            return .writeThrough(number(call), generation, counters: counters, recent: recent)
-        case .fill(let call, let generation, let counters): return .fill(number(call), generation, counters)
+            return .writeThrough(number(call), generation, counters: strip(counters), recent: recent)
+        case .fill(let call, let generation, let counters):
+            return .fill(number(call), generation, strip(counters))
+        case .drop(let call, let generation, let kept): return .drop(number(call), generation, kept)
         case .fence(let call, let request): return .fence(number(call), request)
         case .commit(let call, let request):
             commits.append(request)
@@ -107,6 +117,8 @@ struct Script {
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return action
         }
     }
+
+    private func strip(_ counters: [SealedCounter]) -> [SealedCounter] { counters.map { unsealed($0.counter) } }
 
     private func isHousekeeping(_ action: Action) -> Bool {
         switch action {
@@ -128,7 +140,8 @@ struct Script {
         case .verify(let call, let request):
             let known = Generation(
                 server: "run:repl", database: core.past.history ?? Script.history, era: core.past.era,
-                token: Script.generation.token)
+                token: Script.generation.token
+            ).sealed(by: Script.secret)
             let marker = request.new?.generation(on: known.server) ?? known
             core.verified(call, FoundMarker(text: marker.marker, server: known.server), now: now, into: &new)
         case .fence(let call, let request):
@@ -245,9 +258,14 @@ struct Script {
     mutating func verify(
         _ call: CallID, _ generation: Generation? = Script.generation, isOfThisLife: Bool = true
     ) {
-        let call = calls[Int(call)]
         let server = isOfThisLife ? generation?.server : nil
-        let marker = FoundMarker(text: generation?.marker ?? "", server: server ?? "another:life")
+        let sealed = generation?.sealed(by: Script.secret)
+        verified(call, FoundMarker(text: sealed?.marker ?? "", server: server ?? "another:life"))
+    }
+
+    /// `call`: as the test numbers it.
+    mutating func verified(_ call: CallID, _ marker: FoundMarker) {
+        let call = calls[Int(call)]
         step { core, now, actions in core.verified(call, marker, now: now, into: &actions) }
     }
 
@@ -256,7 +274,7 @@ struct Script {
         Survey(
             lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), generations: generations,
             freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
-            beat: (request?.beat ?? 1) - 1)
+            beat: (request?.beat ?? 1) - 1, seals: Script.seals(now))
     }
 
     mutating func survey(_ call: CallID, _ found: Survey) {
@@ -264,16 +282,27 @@ struct Script {
         step { core, now, actions in core.surveyed(call, found, now: now, into: &actions) }
     }
 
+    /// `newer`: what Redis kept instead.
     mutating func wroteThrough(_ call: CallID, refusal: String? = nil, newer: [CounterState] = []) {
+        wroteThrough(call, refusal: refusal, kept: kept(newer))
+    }
+
+    mutating func wroteThrough(_ call: CallID, refusal: String? = nil, kept: [KeptCounter]) {
         let call = calls[Int(call)]
         step { core, now, actions in
-            core.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
+            core.wroteThrough(call, refusal: refusal, kept: kept, now: now, into: &actions)
         }
     }
 
     mutating func filled(_ call: CallID, newer: [CounterState] = []) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.filled(call, newer: newer, now: now, into: &actions) }
+        let kept = kept(newer)
+        step { core, now, actions in core.filled(call, kept: kept, now: now, into: &actions) }
+    }
+
+    mutating func dropped(_ call: CallID) {
+        let call = calls[Int(call)]
+        step { core, now, actions in core.dropped(call, now: now, into: &actions) }
     }
 
     mutating func redisFails(_ call: CallID, _ failure: RedisFailure = .refused("MISCONF")) {
@@ -282,15 +311,22 @@ struct Script {
     }
 
     mutating func redisHas(_ call: CallID, _ counters: [CounterState?]) {
+        redisHas(call, sealed: counters.map { $0.map { sealed($0) } })
+    }
+
+    mutating func redisHas(_ call: CallID, sealed counters: [SealedCounter?]) {
         let call = calls[Int(call)]
         step { core, now, actions in core.countersRead(call, counters, now: now, into: &actions) }
     }
 
     /// Counters were asked for, of Redis or PostgreSQL: it has these.
-    mutating func answer(_ actions: [Action], _ counters: [CounterState]) {
+    mutating func answer(
+        _ actions: [Action], _ counters: [CounterState], token: String = Script.generation.token
+    ) {
         for action in actions {
             switch action {
-            case .readCounters(let call, _, let items) where !items.isEmpty: redisHas(call, counters)
+            case .readCounters(let call, _, let items) where !items.isEmpty:
+                redisHas(call, sealed: counters.map { sealed($0, token: token) })
             case .selectCounters(let call, _): databaseHas(call, counters)
             default: continue
             }
@@ -308,6 +344,10 @@ struct Script {
     }
 
     mutating func hear(_ counters: CounterState..., token: String = Script.generation.token) {
+        hear(counters.map { sealed($0, token: token) }, token: token)
+    }
+
+    mutating func hear(_ counters: [SealedCounter], token: String = Script.generation.token) {
         step { core, now, actions in core.heard(token: token, counters, now: now, into: &actions) }
     }
 }
@@ -323,7 +363,11 @@ extension Action {
     }
 
     static func writeThrough(_ call: CallID, counters: [CounterState], recent: [RecentLike]) -> Action {
-        .writeThrough(call, Script.generation, counters: counters, recent: recent)
+        .writeThrough(call, Script.generation, counters: counters.map { unsealed($0) }, recent: recent)
+    }
+
+    static func fill(_ call: CallID, counters: [CounterState]) -> Action {
+        .fill(call, Script.generation, counters.map { unsealed($0) })
     }
 }
 

@@ -33,21 +33,24 @@ import Testing
     private static let look = RedisJob.verify(1, server: server, VerifyRequest(new: nil))
 
     private func set(
-        _ counters: [CounterState], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
+        _ counters: [SealedCounter], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
     ) throws -> RedisAnswer {
         try redis.perform(
             .setCounters(2, given ?? generation, counters, isTold: isTold), deadlineMs: deadlineMs)
     }
 
-    private func read(_ items: [Item]) throws -> [CounterState?] {
+    private func read(_ items: [Item]) throws -> [SealedCounter?] {
         let answer = try redis.perform(.readCounters(3, generation, items))
         #expect(answer.failure == nil)
         return answer.counters
     }
 
-    private func counter(_ id: Int64, _ count: Int64, _ version: Int64) -> CounterState {
-        CounterState(item: Item(type: 0, id: id), count: count, version: version)
+    private func counter(_ id: Int64, _ count: Int64, _ version: Int64) -> SealedCounter {
+        SealedCounter(
+            counter: CounterState(item: Item(type: 0, id: id), count: count, version: version), seal: Self.seal)
     }
+
+    private static let seal = Seal(seconds: 1_790_000_000, digest: 0xFEDC_BA98_7654_3210)
 
     // MARK: The marker
 
@@ -88,21 +91,21 @@ import Testing
         #expect(found.generation == generation && !found.isOfThisLife)
     }
 
-    @Test("What Redis kept because it was newer is told, with its version.")
+    @Test("What Redis kept because it was newer is told.")
     func newer() throws {
         _ = try set((1...120).map { counter($0, 1, 5) })
         let answer = try set((1...120).map { counter($0, 2, $0 % 60 == 0 ? 4 : 6) })
-        #expect(answer.failure == nil && answer.newer == [counter(60, 0, 5), counter(120, 0, 5)])
+        #expect(answer.failure == nil && answer.kept.map(\.counter) == [counter(60, 1, 5), counter(120, 1, 5)])
     }
 
     @Test(
         "What is no marker is told as it stands, or as none, and gives way.",
         arguments: [
-            ["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3:0 0 5 a b"], ["SET", ""], ["LPUSH", "x"],
-            ["SET", "run1:replid1 7000000000000000001:3:0 1000000000 5 aaaaaaaaaaaa"],
-            ["SET", "run1:replid1 7000000000000000001:3:0 9223372036854775808 5 aaaaaaaaaaaa"],
-            ["SET", "run1:replid1 7000000000000000001:3:0 +0 05 aaaaaaaaaaaa"],
-            ["SET", "run1:replid1 \u{301}7000000000000000001:3:0 0 5 aaaaaaaaaaaa"],
+            ["SET", "x y"], ["SET", "run1:replid1 7000000000000000001:3:0 0 5:5: a b c"], ["SET", ""], ["LPUSH", "x"],
+            ["SET", "run1:replid1 7000000000000000001:3:0 1000000000 5:5: aaaaaaaaaaaa -"],
+            ["SET", "run1:replid1 7000000000000000001:3:0 9223372036854775808 5:5: aaaaaaaaaaaa -"],
+            ["SET", "run1:replid1 7000000000000000001:3:0 +0 05:5: aaaaaaaaaaaa -"],
+            ["SET", "run1:replid1 \u{301}7000000000000000001:3:0 0 5:5: aaaaaaaaaaaa -"],
             ["SET", String(repeating: "x", count: 100_000)],
         ])
     func foreignMarkers(_ words: [String]) throws {
@@ -124,12 +127,35 @@ import Testing
     }
 
     @Test(
-        "A version that no counter can have counts as none", arguments: ["9223372036854775808", "9999999999999999999"])
-    func versionsBeyondTheLargest(_ version: String) throws {
-        try redis.run("SET", "counter:post:1", "666")
-        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(version)")
+        "What looks newer stays, whoever put it there, and is told as it is; it is dropped where it is that still.",
+        arguments: [
+            ("99999999999999999999", "5", false), ("800:xxxxxxxxxxxxxxxxx", "5", false),
+            ("8:\(seal.text)", "x", false), ("8:\(seal.text)", "", false), ("8:\(seal.text)", "5", true),
+            ("9223372036854775807:\(seal.text)", "-5", true), ("9223372036854775808:\(seal.text)", "5", false),
+        ])
+    func whatLooksNewer(word: String, count: String, isCounter: Bool) throws {
+        try redis.run("SET", "counter:post:1", count)
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)")
+        let answer = try set([counter(2, 1, 1), counter(1, 3, 7)], isTold: true)
+        let kept = try #require(answer.kept.first)
+        #expect(answer.failure == nil && answer.kept.count == 1)
+        #expect(kept.item == Item(type: 0, id: 1) && kept.word == word)
+        #expect((kept.counter != nil) == isCounter)
+        #expect(try redis.run("GET", "counter:post:1") == count)
+
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)0")
+        #expect(try redis.perform(.drop(4, generation, [kept])).failure == nil)
+        #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version") == "2")
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)")
+        #expect(try redis.perform(.drop(4, generation, [kept])).failure == nil)
+        #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version") == "0")
+    }
+
+    @Test("What is far longer than any version gives way.")
+    func longVersions() throws {
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:9" + String(repeating: "9", count: 1_000_000))
         let answer = try set([counter(1, 3, 7)])
-        #expect(answer.failure == nil && answer.newer.isEmpty)
+        #expect(answer.failure == nil && answer.kept.isEmpty)
         #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 3, 7)])
     }
 
@@ -140,9 +166,9 @@ import Testing
         let counters = (1...1_030).map { counter(Int64($0), Int64($0) * 3, Int64($0) * 7) }
         let answer = try set(counters)
         #expect(answer.failure == nil && answer.refusal == nil)
-        #expect(try read(counters.map(\.item)) == counters)
+        #expect(try read(counters.map(\.counter.item)) == counters)
         #expect(try redis.run("GET", "counter:post:5") == "15")
-        #expect(try redis.run("GET", "{counter:post:5}:version") == "aaaaaaaaaaaa:35")
+        #expect(try redis.run("GET", "{counter:post:5}:version") == "aaaaaaaaaaaa:35:\(Self.seal.text)")
         let ttl = try #require(Int(try redis.run("TTL", "counter:post:5")))
         #expect((3_590...3_600).contains(ttl))
     }
@@ -153,7 +179,7 @@ import Testing
         try listener.run("SUBSCRIBE", "likesd:counters:0")
         let counters = [counter(1, -1, 3), counter(2, -.max, 4), counter(3, -10, 5)]
         #expect(try set(counters, isTold: true).failure == nil)
-        #expect(try read(counters.map(\.item)) == counters)
+        #expect(try read(counters.map(\.counter.item)) == counters)
         #expect(try redis.run("GET", "counter:post:3") == "-10")
         #expect(try listener.message { CounterMessage($1, types: .standard) }?.counters == counters)
     }
@@ -174,7 +200,7 @@ import Testing
     @Test("A version of another marker, and what is no version, count as none.")
     func foreignVersions() throws {
         let item = Item(type: 0, id: 1)
-        for version in ["bbbbbbbbbbbb:9", "9", "aaaaaaaaaaaa:", "aaaaaaaaaaaa:x", "aaaaaaaaaaaa:99999999999999999999"] {
+        for version in ["bbbbbbbbbbbb:9", "9", "aaaaaaaaaaaa:", "aaaaaaaaaaaa:x", "aaaaaaaaaaaa:9"] {
             try redis.run("SET", "counter:post:1", "5")
             try redis.run("SET", "{counter:post:1}:version", version)
             #expect(try read([item]) == [nil])
@@ -245,14 +271,14 @@ import Testing
         _ = try set([counter(1, 100, 8)])
         let counters = (1...70).map { counter(Int64($0), 5, 7) }
         _ = try set(counters, isTold: true)
-        var heard: [CounterState] = []
+        var heard: [SealedCounter] = []
         for _ in 0..<2 {
             let message = try listener.message { CounterMessage($1, types: .standard) }
             #expect(message?.token == generation.token)
             heard += message?.counters ?? []
         }
         // Of two Redis had a newer one.
-        #expect(heard == counters.filter { $0.item.id != 1 && $0.item.id != 9 })
+        #expect(heard == counters.filter { $0.counter.item.id != 1 && $0.counter.item.id != 9 })
         #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 100, 8)])
     }
 

@@ -10,28 +10,35 @@ import Testing
         CounterMessage(Array(text.utf8)[...], types: .standard)
     }
 
+    private static let seal = Seal(seconds: 1_790_000_000, digest: 0xFEDC_BA98_7654_3210)
+
     @Test("Entries that are none, or of types not configured here, are passed over; the others hold.")
     func entries() {
-        let good = CounterState(item: Item(type: 1, id: 7), count: 3, version: 9)
-        #expect(message("abc reel:7 3 9")?.counters == [good])
-        #expect(message("abc reel:7 3 9")?.token == "abc")
+        let seal = Self.seal.text
+        let good = SealedCounter(
+            counter: CounterState(item: Item(type: 1, id: 7), count: 3, version: 9), seal: Self.seal)
+        let entry = "reel:7 3 9:\(seal)"
+        #expect(message("abc \(entry)")?.counters == [good])
+        #expect(message("abc \(entry)")?.token == "abc")
         for bad in [
-            "story:1 2 3", "post: 2 3", "post 2 3", "post:x 2 3", "post:1 - 3", "post:1 --2 3", "post:1 2 -3",
-            "post:1 2 x",
-            "post:1  3",
-            "post:9223372036854775808 2 3",
+            "story:1 2 3:\(seal)", "post: 2 3:\(seal)", "post 2 3:\(seal)", "post:x 2 3:\(seal)",
+            "post:1 - 3:\(seal)", "post:1 --2 3:\(seal)", "post:1 2 -3:\(seal)", "post:1 2 x:\(seal)",
+            "post:1  3:\(seal)", "post:9223372036854775808 2 3:\(seal)", "post:1 2 3", "post:1 2 :\(seal)",
+            "post:1 2 3:\(seal.dropLast())", "post:1 2 3:\(seal)A", "post:1 2 3\(seal)", "post:1 2 \(seal)",
+            "post:1 2 3:\(seal.dropLast())+", "post:1 2 3:\(seal.dropLast())\u{e9}",
         ] {
-            #expect(message("abc \(bad) reel:7 3 9")?.counters == [good], "\(bad)")
+            #expect(message("abc \(bad) \(entry)")?.counters == [good], "\(bad)")
         }
-        #expect(message("abc reel:7 3 9 post:1 2")?.counters == [good])
+        #expect(message("abc \(entry) post:1 2")?.counters == [good])
         #expect(message("abc")?.counters == [])
         #expect(message("") == nil)
-        #expect(message(" reel:7 3 9") == nil)
+        #expect(message(" \(entry)") == nil)
     }
 
     @Test("Of a message without end only so many entries are taken.")
     func entriesMax() {
-        let many = (1...EdgeLimits.countersPerMessage + 9).map { "post:\($0) 1 1" }.joined(separator: " ")
+        let many = (1...EdgeLimits.countersPerMessage + 9).map { "post:\($0) 1 1:\(Self.seal.text)" }
+            .joined(separator: " ")
         #expect(message("abc \(many)")?.counters.count == EdgeLimits.countersPerMessage)
     }
 
@@ -49,7 +56,8 @@ import Testing
 
     @Test("A refusal that a script tells of reads the same wherever in the script it came up.")
     func refusals() throws {
-        let counter = CounterState(item: Item(type: 0, id: 1), count: 1, version: 1)
+        let counter = SealedCounter(
+            counter: CounterState(item: Item(type: 0, id: 1), count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
         let generation = Generation(
             server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
         let slice = RedisJob.setCounters(1, generation, [counter], isTold: true).slices(deadlineMs: 0)[0]

@@ -8,7 +8,7 @@ import Testing
 /// The rights of the role, as docs/operations.md says which it needs.
 @Suite struct RightsTests {
     static let leastRights = [
-        "GRANT SELECT ON likesd_schema, item_types TO ROLE",
+        "GRANT SELECT ON likesd_schema, item_types, likesd_secret TO ROLE",
         "GRANT SELECT, INSERT, DELETE ON user_likes TO ROLE",
         "GRANT SELECT, INSERT, UPDATE ON counters TO ROLE",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON lanes, cache_repairs, likesd_hosts TO ROLE",

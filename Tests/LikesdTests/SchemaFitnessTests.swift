@@ -66,14 +66,14 @@ import Testing
         Trial(statements: ["ALTER TABLE user_likes_p0 SET UNLOGGED"], kinds: [.unlogged], partitions: 2),
         Trial(statements: ["CREATE TABLE kid () INHERITS (user_likes)"], kinds: [.inherited]),
         Trial(
-            statements: ["UPDATE likesd_schema SET version = 2"], kinds: [.version],
-            mend: ["UPDATE likesd_schema SET version = 3"]),
+            statements: ["UPDATE likesd_schema SET version = \(Schema.version - 1)"], kinds: [.version],
+            mend: ["UPDATE likesd_schema SET version = \(Schema.version)"]),
         Trial(
-            statements: ["UPDATE likesd_schema SET version = 4"], kinds: [.version],
-            mend: ["UPDATE likesd_schema SET version = 3"]),
+            statements: ["UPDATE likesd_schema SET version = \(Schema.version + 1)"], kinds: [.version],
+            mend: ["UPDATE likesd_schema SET version = \(Schema.version)"]),
         Trial(
             statements: ["DELETE FROM likesd_schema"], kinds: [.version],
-            mend: ["INSERT INTO likesd_schema (version) VALUES (3)"]),
+            mend: ["INSERT INTO likesd_schema (version) VALUES (\(Schema.version))"]),
         Trial(
             statements: [
                 "CREATE SCHEMA postgres", "CREATE TABLE postgres.counters (LIKE public.counters INCLUDING ALL)",

@@ -9,10 +9,12 @@ enum Call {
     /// A page of counters that Redis missed earlier.
     case repair(Repairs.PageNumber, [CounterState], WritePermit)
     case fill(WritePermit)
+    /// Of counters that are none of ours.
+    case drop
     case fence
     case commit(SentBatch)
     case tend(TendRequest)
-    case survey(SurveyRequest)
+    case survey(SurveyRequest, askedAt: Instant)
     case checkSchema
     case selectCounters(CounterSelect)
     case selectPairs([PairRead], WritePermit)
@@ -26,6 +28,7 @@ enum Call {
         case .writeThrough: .writeThrough
         case .repair: .repair
         case .fill: .fill
+        case .drop: .drop
         case .fence, .commit, .tend, .survey, .checkSchema: .lane
         case .selectCounters(.repairs): .repairRead
         case .selectCounters(.doubts): .doubt
@@ -37,7 +40,7 @@ enum Call {
 
     var backend: Backend {
         switch self {
-        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill: .redis
+        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill, .drop: .redis
         case .fence, .commit, .tend, .survey, .checkSchema: .lane
         case .selectCounters, .selectPairs, .selectRepairs: .reader
         }
@@ -48,7 +51,7 @@ enum Call {
         case .verify: .verifying
         case .admission: .admission
         case .readCounters: .reading
-        case .writeThrough, .repair, .fill: .writing
+        case .writeThrough, .repair, .fill, .drop: .writing
         case .fence, .commit, .tend, .survey, .checkSchema, .selectCounters, .selectPairs, .selectRepairs: nil
         }
     }
@@ -56,7 +59,8 @@ enum Call {
 
 /// Calls are counted by these.
 enum CallKind: Int, CaseIterable {
-    case verify, admission, read, writeThrough, repair, fill, lane, counterSelect, pairSelect, repairRead, repairSelect,
+    case verify, admission, read, writeThrough, repair, fill, drop, lane, counterSelect, pairSelect, repairRead,
+        repairSelect,
         doubt
 }
 

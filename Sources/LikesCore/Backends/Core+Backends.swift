@@ -18,11 +18,16 @@ extension Core {
         self[backend].connected(now: now)
         say(.connection(backend), .notice, "\(Self.name(backend)) connected", now: now, into: &actions)
         if backend == .reader { isReaderStandby = facts.history == nil }
+        if canAskPrimary, hasBelievedAged {
+            cache.expireAll()
+            hasBelievedAged = false
+        }
         // Whatever is at the other end now, this host is to say that it lives, and to look which database it is.
         if backend == .lane {
             laneRow.surveyAt = now
             laneRow.schemaChecked(now: now)
         }
+        if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, now: now, into: &actions) }
         guard let history = facts.history else { return }
         // Where the tables are others, all that was cached is dropped in any case.
         let isRenumbered = backend == .lane && facts.hasOtherTypes && past.history == history
@@ -215,7 +220,7 @@ extension Core {
             noteMissing(counters, now: now)
             finishWritten(written, now: now, into: &actions)
         case .verify: repairs.verified(isNew: false)
-        case .fill, .fence, .survey, .checkSchema: return
+        case .fill, .drop, .fence, .survey, .checkSchema: return
         case .commit(let sent): laneRow.unresolved = sent
         case .tend(let request): tendingFailed(request, now: now)
         case .selectRepairs: endRepairPass(isWhole: false, now: now)
@@ -226,7 +231,7 @@ extension Core {
     /// Proven to have changed nothing, or only reading: back into its queue, in order.
     private mutating func requeue(_ call: Call, now: Instant) {
         switch call {
-        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
+        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill, .drop:
             preconditionFailure("calls to Redis are not sent again")
         case .fence, .checkSchema: return
         case .survey: laneRow.surveyAt = max(laneRow.surveyAt, now.adding(ms: Limits.surveyMs))
@@ -303,7 +308,7 @@ extension Core {
     mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch call {
-        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill:
+        case .verify, .admission, .readCounters, .writeThrough, .repair, .fill, .drop:
             preconditionFailure("not PostgreSQL's call")
         case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), now: now, into: &actions)
         case .survey, .checkSchema, .tend, .selectRepairs: requeue(call, now: now)

@@ -13,12 +13,15 @@ struct Link {
     private(set) var connectedTotal: Int64 = 0
     /// When the connection was made, the last one if it is not there.
     private(set) var upSince: Instant
+    /// When the last attempt began.
+    private(set) var attemptAt: Instant
     private let connectMsMax: Int64
 
     init(connectMsMax: Int64, now: Instant) {
         self.connectMsMax = connectMsMax
         state = .down(retryAt: now)
         upSince = now
+        attemptAt = now
     }
 
     var isUp: Bool { state == .up }
@@ -36,6 +39,7 @@ struct Link {
 
     mutating func beginAttempt(now: Instant) {
         attempts += 1
+        attemptAt = now
         state = .connecting(giveUpAt: now.adding(ms: connectMsMax))
     }
 

@@ -3,7 +3,9 @@ import LikesProtocol
 // What this host knows to be in Redis, and what others tell it.
 extension Core {
     /// The generation to write under; nil: Redis is not there, not verified, or not the one that all hosts use.
-    var writableGeneration: Generation? { redis.isUp && trust.disputedIn == nil ? trust.generation : nil }
+    var writableGeneration: Generation? {
+        redis.isUp && trust.disputedIn == nil && sealer.isReady ? trust.generation : nil
+    }
 
     /// The generation to read under. While PostgreSQL can't be asked, what others could not write is not known, and
     /// something old is better than nothing.
@@ -116,24 +118,32 @@ extension Core {
 
     /// Counters that Redis took from another host's write-through, or this one's, in the order in which it took them.
     package mutating func heard(
-        token: String, _ counters: [CounterState], now: Instant, into actions: inout [Action]
+        token: String, _ counters: [SealedCounter], now: Instant, into actions: inout [Action]
     ) {
         guard token == trust.token else { return trust.heard(foreign: token, now: now) }
-        statistics.countersHeard += Int64(counters.count)
-        var contested: [CounterState] = []
-        for counter in counters {
+        // Before PostgreSQL was there for the first time nobody knows who speaks.
+        guard sealer.secret != nil || !safeguards.seals else { return }
+        var contested: [Item] = []
+        for sealed in counters {
+            guard isGenuine(sealed, token: token) else {
+                noteForged(.message, now: now, into: &actions)
+                continue
+            }
+            let counter = sealed.counter
+            statistics.countersHeard += 1
             cache.update(counter)
             noteNewer(counter)
+            // It was a host's word once; what Redis has by now nobody can tell from it.
+            if safeguards.seals, !sealer.isRecent(sealed, now: now) { continue }
             if recent.hear(counter, now: now), safeguards.counterMemory {
-                contested.append(recent.newest(counter))
+                contested.append(counter.item)
             } else if repairs.count > 0 {
                 repairs.heard(counter)
             }
         }
         guard !contested.isEmpty else { return }
-        noteMissing(contested.map(\.item), now: now)
-        // The newest is known already: no need to wait for PostgreSQL.
-        repairs.know(contested, writePermit(now: now))
+        // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
+        noteMissing(contested, now: now)
     }
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
@@ -208,7 +218,8 @@ extension Core {
         if !permit.holds(current) { noteMissing(counters.map(\.item), now: now) }
         let newest = written(counters, isFill: false, now: now)
         let id = calls.begin(.writeThrough(waiting, newest, current), now: now)
-        actions.append(.writeThrough(id, generation, counters: newest, recent: recentLikes))
+        actions.append(
+            .writeThrough(id, generation, counters: sealed(newest, generation, permit), recent: recentLikes))
         return true
     }
 
@@ -227,10 +238,11 @@ extension Core {
     mutating func writeRepairs(now: Instant, into actions: inout [Action]) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
         let permit = writePermit(now: now)
-        guard let (page, read) = repairs.takeToWrite(permit) else { return }
+        guard let (page, read, asked) = repairs.takeToWrite(permit) else { return }
         let counters = written(read, isFill: false, now: now)
         let id = calls.begin(.repair(page, counters, permit), now: now)
-        actions.append(.writeThrough(id, generation, counters: counters, recent: []))
+        actions.append(
+            .writeThrough(id, generation, counters: sealed(counters, generation, asked), recent: []))
     }
 
     /// Puts into Redis what PostgreSQL had. Without a subscription it would not be known what was newer.
@@ -243,7 +255,21 @@ extension Core {
             return
         }
         let newest = written(counters, isFill: true, now: now)
-        actions.append(.fill(calls.begin(.fill(permit), now: now), generation, newest))
+        let id = calls.begin(.fill(permit), now: now)
+        actions.append(.fill(id, generation, sealed(newest, generation, permit)))
+    }
+
+    /// PostgreSQL was asked for them, or for older ones, under the permit. A version that no history reaches is not put
+    /// into Redis.
+    private mutating func sealed(
+        _ counters: [CounterState], _ generation: Generation, _ permit: WritePermit
+    ) -> [SealedCounter] {
+        var sealed: [SealedCounter] = []
+        sealed.reserveCapacity(counters.count)
+        for counter in counters where counter.version <= Limits.versionMax {
+            sealed.append(sealer.seal(counter, token: generation.token, askedAt: permit.askedAt))
+        }
+        return sealed
     }
 
     /// What of these goes to Redis: of each counter the newest state known.
@@ -256,11 +282,11 @@ extension Core {
         }
     }
 
-    /// `newer`: counters of which Redis had, and kept, a newer version.
+    /// `kept`: what Redis had, and kept, because it looks newer.
     package mutating func filled(
-        _ call: CallID, newer: [CounterState] = [], now: Instant, into actions: inout [Action]
+        _ call: CallID, kept: [KeptCounter] = [], now: Instant, into actions: inout [Action]
     ) {
         guard case .fill(let permit)? = calls.end(call) else { return }
-        doubtKept(newer, permit)
+        judge(kept, permit, now: now, into: &actions)
     }
 }

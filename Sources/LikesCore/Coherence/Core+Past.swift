@@ -11,8 +11,8 @@ extension Core {
         var request = VerifyRequest(new: nil)
         if let unfit, let history = past.history {
             request.new = VerifyRequest.New(
-                database: history, era: past.era, token: Self.token(jitter.next()), snapshot: past.snapshot,
-                instead: unfit)
+                database: history, era: past.era, token: newToken(), snapshot: past.snapshot,
+                instead: unfit, secret: sealer.secret)
             repairs.beginVerifying()
         }
         actions.append(.verify(calls.begin(.verify(request), now: now), request))
@@ -23,8 +23,14 @@ extension Core {
     ) {
         guard case .verify(let request)? = calls.end(call) else { return }
         redisRefusals[.verifying] = nil
-        let found = marker.generation
-        if let found, isPromoted(found.database) { leaveOldPrimary(found.database, now: now, into: &actions) }
+        let made = marker.generation
+        let isGenuine = made.map { !safeguards.seals || sealer.isGenuine($0) } ?? false
+        // Another database's hosts have another secret.
+        let found = isGenuine || made.map(isForeign) ?? false ? made : nil
+        if let made, found == nil { noteForged(.marker, made.token, now: now, into: &actions) }
+        if isGenuine, let found, isPromoted(found.database) {
+            leaveOldPrimary(found.database, now: now, into: &actions)
+        }
         guard let found, marker.isOfThisLife && fits(found) || !safeguards.generationCheck else {
             repairs.verified(isNew: false)
             if let found, marker.isOfThisLife, isShared(found, now: now) {
@@ -46,7 +52,8 @@ extension Core {
             // What this host misses from now on was lost in what that host has found.
             laneRow.forgetCommitted()
         }
-        past.join(era: found.era)
+        // Before PostgreSQL was there for the first time nobody knows who made it: it is looked at again then.
+        if sealer.secret != nil || !safeguards.seals { past.join(era: found.era) }
         past.use(found)
         let isOutdated = trust.isOutdated(by: found, now: now)
         if isOutdated { repairs.forgetTold() }
@@ -68,8 +75,8 @@ extension Core {
     }
 
     /// 12 hex digits.
-    private static func token(_ random: UInt64) -> String {
-        let digits = String(random & 0xFFFF_FFFF_FFFF, radix: 16)
+    private mutating func newToken() -> String {
+        let digits = String(SipHash.hash(jitter.next(), 1, 0, 0, key: key) & 0xFFFF_FFFF_FFFF, radix: 16)
         return String(repeating: "0", count: 12 - digits.count) + digits
     }
 
@@ -80,12 +87,17 @@ extension Core {
         let request = SurveyRequest(
             lane: laneRow.lane, generation: trust.generation?.token ?? "", server: trust.generation?.server ?? "",
             snapshot: trust.generation?.snapshot ?? .unknown, beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
-        actions.append(.survey(calls.begin(.survey(request), now: now), request))
+        actions.append(.survey(calls.begin(.survey(request, askedAt: now), now: now), request))
     }
 
     package mutating func surveyed(_ call: CallID, _ survey: Survey, now: Instant, into actions: inout [Action]) {
-        guard case .survey(let request)? = calls.end(call) else { return }
+        guard case .survey(let request, let askedAt)? = calls.end(call) else { return }
         lane.proved()
+        guard let seals = survey.seals else {
+            // New connections say what to do.
+            return giveUpDatabase(.unreachable("the table likesd_secret has no secret"), now: now, into: &actions)
+        }
+        learn(seals, askedAt: askedAt, now: now, into: &actions)
         if survey.lanesRetired > 0 {
             statistics.lanesRetired += Int64(survey.lanesRetired)
             if survey.lanesRetired >= limits.lanesPerSurvey { laneRow.surveyAt = now }
@@ -231,8 +243,12 @@ extension Core {
 
     /// Whether hosts of another database go on using this Redis: this one has made its own marker, and theirs is back.
     private mutating func isShared(_ found: Generation, now: Instant) -> Bool {
-        guard let known = past.history, !found.database.isSameDatabase(known) else { return false }
-        return trust.isBack(found, now: now)
+        isForeign(found) && trust.isBack(found, now: now)
+    }
+
+    /// It says that it is another database's.
+    private func isForeign(_ found: Generation) -> Bool {
+        past.history.map { !found.database.isSameDatabase($0) } ?? false
     }
 
     private mutating func leaveToOthers(now: Instant, into actions: inout [Action]) {
@@ -339,7 +355,7 @@ extension Core {
 
     /// Redis kept these instead of what PostgreSQL had given to be written under the permit.
     mutating func doubtKept(_ newer: [CounterState], _ permit: WritePermit) {
-        guard safeguards.contradictions, permit.era == past.era, permit.generation == trust.generation else { return }
+        guard safeguards.contradictions, permit.era == past.era else { return }
         for counter in newer { doubts.claim(counter) }
     }
 

@@ -11,6 +11,8 @@ package struct Generation: Hashable, Sendable {
     package var snapshot: DatabaseSnapshot
     /// Begins the version of each of its counters; no spaces, no colons.
     package var token: String
+    /// Proves that a host of this database's has made it: 16 hex digits, `-` for no proof.
+    package private(set) var seal = "-"
 
     package init(
         server: String, database: DatabaseHistory, era: Int64 = 0, snapshot: DatabaseSnapshot = .unknown, token: String
@@ -23,12 +25,29 @@ package struct Generation: Hashable, Sendable {
     }
 
     /// As it stands in Redis.
-    package var marker: String { "\(server) \(Self.word(database)) \(era) \(snapshot.text) \(token)" }
+    package var marker: String { "\(claim) \(seal)" }
+
+    /// What is sealed.
+    private var claim: String { "\(server) \(Self.word(database)) \(era) \(snapshot.text) \(token)" }
+
+    /// The same, with a proof.
+    package func sealed(by secret: Secret) -> Generation {
+        var sealed = self
+        sealed.seal = sealWord(secret)
+        return sealed
+    }
+
+    func isSealed(by secret: Secret) -> Bool { seal == sealWord(secret) }
+
+    private func sealWord(_ secret: Secret) -> String {
+        let digits = String(secret.hash("marker", claim), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
 
     /// nil: not a marker as a host of likesd's writes it.
     package init?(marker: String) {
         let words = marker.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 5, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]),
+        guard words.count == 6, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]),
             (0...Limits.eraMax).contains(era), let snapshot = DatabaseSnapshot(words[3])
         else { return nil }
         let parts = words[1].split(separator: ":", omittingEmptySubsequences: false)
@@ -42,6 +61,7 @@ package struct Generation: Hashable, Sendable {
         self.era = era
         self.snapshot = snapshot
         token = String(words[4])
+        seal = String(words[5])
         // Scripts hold the very bytes against what they find.
         guard marker.utf8.elementsEqual(self.marker.utf8) else { return nil }
     }

@@ -50,7 +50,10 @@ extension Repairs {
     mutating func readFailed(_ number: PageNumber, now: Instant) { holdBack(number, now: now) }
 
     /// The next page to be set in Redis, without what was done or noted again meanwhile. `permit` would be given now.
-    mutating func takeToWrite(_ permit: WritePermit) -> (page: PageNumber, counters: [CounterState])? {
+    /// `asked`: the permit given before PostgreSQL was asked for it.
+    mutating func takeToWrite(
+        _ permit: WritePermit
+    ) -> (page: PageNumber, counters: [CounterState], asked: WritePermit)? {
         while let place = pages.firstIndex(where: { if case .read = $0.stage { true } else { false } }) {
             guard case .read(let counters) = pages[place].stage else { return nil }
             let page = pages[place]
@@ -58,7 +61,7 @@ extension Repairs {
                 let left = counters.filter { entries[$0.item]?.page == page.number }
                 if !left.isEmpty {
                     pages[place].stage = .writing(since: permit.askedAt)
-                    return (page.number, left)
+                    return (page.number, left, page.permit)
                 }
                 pages.remove(at: place)
             } else if page.permit.isYoung(at: permit.askedAt) {

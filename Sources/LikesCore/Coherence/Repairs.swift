@@ -129,15 +129,6 @@ struct Repairs {
         for item in items { add(item, version: Repairs.unknown) }
     }
 
-    /// These need not be read from PostgreSQL: a page of their own, where there is room for one.
-    mutating func know(_ counters: [CounterState], _ permit: WritePermit) {
-        guard pages.count < Limits.repairPagesMax else { return }
-        let known = counters.filter { entries[$0.item]?.page == 0 }
-        guard !known.isEmpty else { return }
-        begin(known.map(\.item), permit)
-        pages[pages.count - 1].stage = .read(known)
-    }
-
     /// Rows of `cache_repairs`. Those of transactions before `leftFrom` are left to no other host: one that was should
     /// be gone by now.
     mutating func learn(_ rows: some Collection<RepairRow>, leftFrom: Int64 = 0) {

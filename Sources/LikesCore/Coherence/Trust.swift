@@ -280,8 +280,11 @@ struct RepairPassHistory {
 /// Whether the subscription still hears: the host says a number to itself now and then, and more often while it
 /// remembers what it wrote to Redis: that is forgotten once it hears what it said later.
 struct Heartbeat {
+    /// Nobody can say it before the host has.
     private(set) var number: UInt64 = 0
     private(set) var heard: UInt64 = 0
+    private var beats: UInt64 = 0
+    private let key: SipHash.Key
     private(set) var nextAt: Instant
     /// Milliseconds between two beats while something written is remembered: calls may take as long as they are
     /// allowed to without a subscription being taken for silent.
@@ -291,7 +294,8 @@ struct Heartbeat {
     /// The last number should have been heard by now.
     private var isOverdue = false
 
-    init(redisCallMs: Int64, now: Instant) {
+    init(redisCallMs: Int64, key: SipHash.Key, now: Instant) {
+        self.key = key
         writingBeatMs = Limits.writingBeatMs + redisCallMs
         saidAt = now
         nextAt = now
@@ -313,7 +317,9 @@ struct Heartbeat {
             nextAt = now.adding(ms: Limits.beatGraceMs)
             return .wait
         }
-        number += 1
+        beats += 1
+        // A decimal of 2^63 or more is none to likesd.
+        number = SipHash.hash(beats, 0, 0, 0, key: key) >> 1
         isAwaited = true
         isOverdue = false
         saidAt = now

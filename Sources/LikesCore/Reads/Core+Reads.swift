@@ -109,7 +109,7 @@ extension Core {
 
     /// For each item, in order, its counter or nil on a miss.
     package mutating func countersRead(
-        _ call: CallID, _ counters: [CounterState?], now: Instant, into actions: inout [Action]
+        _ call: CallID, _ counters: [SealedCounter?], now: Instant, into actions: inout [Action]
     ) {
         guard case .readCounters(let items, let generation, let permit)? = calls.end(call) else { return }
         guard items.count == counters.count else {
@@ -119,11 +119,13 @@ extension Core {
         if !items.isEmpty { redisRefusals[.reading] = nil }
         guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
         var missed: [Item] = []
-        for (item, counter) in zip(items, counters) {
-            if let counter, !repairs.contains(item) {
+        for (item, sealed) in zip(items, counters) {
+            if let counter = believed(sealed, generation, now: now, into: &actions), !repairs.contains(item) {
                 statistics.redisHits += 1
                 let known = safeguards.counterMemory ? recent.newest(counter) : counter
-                let standing = finishFetch(known, permit, now: now, into: &actions)
+                let asOf = sealed.flatMap { sealer.cachedAsOf($0, ttlMs: cache.ttlMs, now: now) }
+                if asOf == nil, sealer.secret != nil { hasBelievedAged = true }
+                let standing = finishFetch(known, asOf: asOf, permit, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
                 if standing.version > counter.version { noteMissing([standing.item], now: now) }
             } else {
@@ -132,6 +134,24 @@ extension Core {
             }
         }
         askDatabase(missed, now: now, into: &actions)
+    }
+
+    /// nil: there is none that may be an answer now.
+    private mutating func believed(
+        _ sealed: SealedCounter?, _ generation: Generation, now: Instant, into actions: inout [Action]
+    ) -> CounterState? {
+        guard let sealed else { return nil }
+        switch standing(of: sealed, token: generation.token, now: now) {
+        case .believed: return sealed.counter
+        case .aged:
+            statistics.agedCounters += 1
+            // In case PostgreSQL does not answer.
+            if cache.stale(sealed.counter.item) == nil { cache.storeStale(sealed.counter, now: now) }
+            return nil
+        case .forged:
+            noteForged(.counter, now: now, into: &actions)
+            return nil
+        }
     }
 
     /// For each item, in order; an item without a row has count 0 and version 0.
@@ -234,14 +254,15 @@ extension Core {
     }
 
     /// Ends a fetch; the newest state known is everyone's answer, and is returned. `permit` given before it was
-    /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one.
+    /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one. `asOf`: when
+    /// its time in the cache begins; nil: now.
     private mutating func finishFetch(
-        _ fetched: CounterState, _ permit: WritePermit, now: Instant, into actions: inout [Action]
+        _ fetched: CounterState, asOf: Instant? = nil, _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) -> CounterState {
         let isFresh = permit.isFresh(writePermit(now: now))
         var standing = fetched
         if isFresh {
-            standing = cache.store(fetched, now: now)
+            standing = cache.store(fetched, asOf: asOf, now: now)
         } else if permit.era == past.era {
             if cache.update(fetched) { recent.know(fetched, now: now) }
             if let held = cache.stale(fetched.item), held.version > fetched.version { standing = held }

@@ -55,6 +55,7 @@ extension Core {
                     ("local_entries", String(cache.count)), ("local_hits", String(s.localHits)),
                     ("local_misses", String(s.localMisses)), ("local_evictions", String(cache.evictions)),
                     ("redis_hits", String(s.redisHits)), ("redis_misses", String(s.redisMisses)),
+                    ("redis_aged", String(s.agedCounters)),
                     ("database_reads", String(s.databaseReads)), ("stale_served", String(s.staleServed)),
                 ]
             ),
@@ -86,6 +87,8 @@ extension Core {
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
                     ("databases_gone_back", String(s.databasesGoneBack)),
                     ("redis_disputes", String(s.redisDisputes)),
+                    ("forged_counters", String(s.forgedCounters)), ("forged_messages", String(s.forgedMessages)),
+                    ("forged_markers", String(s.forgedMarkers)),
                     ("eras_begun", String(s.erasBegun)),
                 ]
             ),
@@ -146,6 +149,12 @@ extension Core {
             "repairs_spared", "Counters that another host set there again, or that new data in Redis made right.",
             repairs.sparedTotal)
         counter("repairs_told", "Counters noted for all hosts to set in Redis again.", repairs.toldTotal)
+        metric(
+            "likesd_forged_total", "counter", "What strangers put into Redis, by kind: not believed.",
+            [
+                ("{kind=\"counter\"}", String(s.forgedCounters)), ("{kind=\"message\"}", String(s.forgedMessages)),
+                ("{kind=\"marker\"}", String(s.forgedMarkers)),
+            ])
         counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
         counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
         gauge("connections", "Client connections.", sessions.openCount)

@@ -13,6 +13,8 @@ struct RepeatedLines {
         case lane
         /// PostgreSQL, or Redis, turned out to be at another past.
         case past
+        /// Something in Redis is a stranger's.
+        case forged(Core.Forgery)
         case reload
         /// Clients can't be accepted.
         case accepting
@@ -23,7 +25,7 @@ struct RepeatedLines {
         /// some belong together.
         var linesMax: Int {
             switch self {
-            case .refusedRows, .refusedStatement, .refusedByRedis, .accepting: 1
+            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .accepting: 1
             case .connection, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }

@@ -51,6 +51,14 @@ struct Statistics {
     var erasBegun: Int64 = 0
     var countersHeard: Int64 = 0
     var redisErrors: Int64 = 0
+    /// What was not sealed by a host of this database's: in Redis …
+    var forgedCounters: Int64 = 0
+    /// … counters in messages …
+    var forgedMessages: Int64 = 0
+    /// … and as the marker.
+    var forgedMarkers: Int64 = 0
+    /// Counters in Redis that were sealed so long ago that PostgreSQL was asked.
+    var agedCounters: Int64 = 0
     /// Counters read from PostgreSQL that were not put into Redis, because it had not taken the ones before yet.
     var fillsLeftOut: Int64 = 0
     var databaseErrors: Int64 = 0

@@ -338,20 +338,20 @@ extension Core {
 
     /// Redis has the batch's counters and recent likes. `refusal`: it had no room for some counters, and dropped them
     /// instead, so that nothing old is left of them.
-    /// `newer`: counters of which Redis had, and kept, a newer version.
+    /// `kept`: what Redis had, and kept, because it looks newer.
     package mutating func wroteThrough(
-        _ call: CallID, refusal: String?, newer: [CounterState] = [], now: Instant, into actions: inout [Action]
+        _ call: CallID, refusal: String?, kept: [KeptCounter] = [], now: Instant, into actions: inout [Action]
     ) {
         guard let ended = calls.end(call) else { return }
         noteRefusal(refusal, of: .writing, now: now, into: &actions)
         switch ended {
         case .writeThrough(let written, let counters, let permit):
-            doubtKept(newer, permit)
             repairs.wroteThrough(counters)
+            judge(kept, permit, now: now, into: &actions)
             finishWritten(written, now: now, into: &actions)
         case .repair(let page, let counters, let permit):
-            doubtKept(newer, permit)
             repairs.wrote(page, counters, now: now)
+            judge(kept, permit, now: now, into: &actions)
         default: return
         }
         if mayStrikeOff { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }

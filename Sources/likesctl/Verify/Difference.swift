@@ -45,7 +45,7 @@ struct Difference {
         case .twice(let user, let copies): [("user", .integer(user)), ("copies", .integer(copies))]
         case .redis(_, let cached, let state):
             [
-                ("redis", Int64(cached.count).map { .integer($0) } ?? .string(cached.count)),
+                ("redis", .integer(cached.count)),
                 ("redis_version", .integer(cached.version)),
                 ("counters", state.map { .integer($0.count) } ?? .null),
                 ("version", state.map { .integer($0.version) } ?? .null),

@@ -21,7 +21,7 @@ struct RedisAudit {
         func kind(reached: Int64) -> Difference.RedisKind? {
             let version = state?.version ?? 0
             if cached.version > version { return .newer }
-            if cached.version == version { return cached.count == String(state?.count ?? 0) ? nil : .wrong }
+            if cached.version == version { return cached.count == state?.count ?? 0 ? nil : .wrong }
             return cached.version < reached ? .stale : nil
         }
     }

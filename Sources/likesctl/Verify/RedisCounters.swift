@@ -1,9 +1,9 @@
 import LikesCore
+import LikesProtocol
 
 /// A counter in Redis that likesd believes.
 struct RedisCounter: Equatable {
-    /// As it stands there: whoever wrote it, it may be no number.
-    var count: String
+    var count: Int64
     var version: Int64
 }
 
@@ -12,7 +12,7 @@ struct RedisCounters {
     enum Reading {
         /// No counter.
         case none
-        /// Without a version of likesd's form.
+        /// Without a version of likesd's form, or a seal of this database's.
         case foreign
         /// With a version of an older generation.
         case oldGeneration
@@ -23,12 +23,14 @@ struct RedisCounters {
     private static let generationKey = "likesd:generation"
     /// What stands in front of an item in a counter's key.
     static let prefix = "counter:"
-    /// Letters of a count that is no number, for a message.
-    private static let countLettersMax = 40
 
     private let client: RedisClient
+    private let secret: Secret
 
-    init(_ client: RedisClient) { self.client = client }
+    init(_ client: RedisClient, _ secret: Secret) {
+        self.client = client
+        self.secret = secret
+    }
 
     private static func keys(of item: String) -> [String] { [prefix + item, "{\(prefix)\(item)}:version"] }
 
@@ -40,10 +42,10 @@ struct RedisCounters {
             guard case .array(let values) = answer, values.count == 1 + 2 * slice.count else {
                 throw RedisTrouble(reason: "MGET was answered by something else: is it Redis?")
             }
-            let token = Self.token(of: values[0])
+            let token = Self.token(of: values[0]) ?? ""
             for place in slice.indices {
                 let first = 1 + 2 * (place - slice.startIndex)
-                readings.append(Self.reading(values[first], values[first + 1], token))
+                readings.append(reading(values[first], values[first + 1], of: slice[place], token))
             }
         }
         return readings
@@ -54,13 +56,25 @@ struct RedisCounters {
         return Generation(marker: text)?.token
     }
 
-    private static func reading(_ count: RedisValue, _ version: RedisValue, _ token: String?) -> Reading {
+    /// `item`: as in `post:456`; the version: as in `TOKEN:VERSION:SEAL`.
+    private func reading(_ count: RedisValue, _ version: RedisValue, of item: String, _ token: String) -> Reading {
         guard case .text(let count) = count else { return .none }
-        guard case .text(let version) = version, let colon = version.lastIndex(of: ":"),
-            let number = Int64(version[version.index(after: colon)...]), number >= 0
-        else { return .foreign }
-        guard version[..<colon] == token ?? "" else { return .oldGeneration }
-        return .counter(RedisCounter(count: String(count.prefix(countLettersMax)), version: number))
+        guard case .text(let version) = version else { return .foreign }
+        let words = version.split(separator: ":", omittingEmptySubsequences: false)
+        guard words.count == 3, let number = Int64(words[1]), number >= 0, let seal = Seal(words[2].utf8) else {
+            return .foreign
+        }
+        guard words[0] == token else { return .oldGeneration }
+        guard let value = Int64(count), isSealed(item, value, number, seal, token) else { return .foreign }
+        return .counter(RedisCounter(count: value, version: number))
+    }
+
+    private func isSealed(_ item: String, _ count: Int64, _ version: Int64, _ seal: Seal, _ token: String) -> Bool {
+        let words = item.split(separator: ":")
+        guard words.count == 2, let id = Int64(words[1]) else { return false }
+        let key = secret.counterKey(token: token, type: String(words[0]))
+        let counter = LikesCore.CounterState(item: Item(type: 0, id: id), count: count, version: version)
+        return key.hasSealed(SealedCounter(counter: counter, seal: seal))
     }
 
     /// Calls `body` with the keys of all counters, some at a time, some perhaps twice.

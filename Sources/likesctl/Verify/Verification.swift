@@ -43,8 +43,16 @@ enum Verification {
                 "this PostgreSQL is a standby, which Redis may be ahead of: name the primary in DATABASE_URL")
             return nil
         }
+        guard
+            let secret = try context.database.execute(Schema.selectSeals).first?.first.flatMap({ $0 })
+                .flatMap({ Secret(hex: $0) })
+        else {
+            context.report.redisNotChecked(
+                "the table likesd_secret has no secret, which tells what is likesd's there: \(Schema.whenSecretLost)")
+            return nil
+        }
         do {
-            return RedisCounters(try RedisClient(endpoint))
+            return RedisCounters(try RedisClient(endpoint), secret)
         } catch {
             context.report.redisNotChecked(error.reason)
             return nil

@@ -92,6 +92,8 @@ enum LaneCall {
         _ result: borrowing StatementResult, types: TypeNumbers
     ) throws(Misfit) -> Survey {
         guard let snapshot = DatabaseSnapshot(try result.text(0, 4)) else { throw Misfit("a snapshot that is none") }
+        let seconds = try result.integer(0, 12, in: Schema.secondsRange)
+        let seals = Secret(hex: try result.text(0, 11)).map { SealFacts(secret: $0, seconds: seconds) }
         return Survey(
             lanesRetired: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
             history: try DatabaseHistory(
@@ -103,7 +105,7 @@ enum LaneCall {
             latest: try result.integer(0, 7, in: 0...Limits.sequenceMax),
             strayed: words(try result.text(0, 8)).compactMap { Int64($0) },
             knowsTypes: types.agree(words(try result.text(0, 10))),
-            beat: try result.integer(0, 9, in: -1...Limits.sequenceMax))
+            beat: try result.integer(0, 9, in: -1...Limits.sequenceMax), seals: seals)
     }
 
     private static func words(_ text: String) -> [String] {

@@ -203,7 +203,8 @@ enum LaneStatements {
     /// transactions that have ended; the tokens of other living hosts, parted by spaces; those of them with a fresh
     /// sign of life; the greatest $7 of data that any host has used; transactions that were to be written to another
     /// server and had not ended by that snapshot, parted by spaces; the sign of life that was there before this one,
-    /// -1 for none; and the item types, as in `post=1`, parted by spaces.
+    /// -1 for none; the item types, as in `post=1`, parted by spaces; the secret, empty for none; and the time, in
+    /// seconds since 1970.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
@@ -278,6 +279,7 @@ enum LaneStatements {
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
             (SELECT coalesce(string_agg(written_by::text, ' '), '') FROM strays),
             coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1),
-            (SELECT coalesce(string_agg(name || '=' || id, ' '), '') FROM item_types)
+            (SELECT coalesce(string_agg(name || '=' || id, ' '), '') FROM item_types),
+            (SELECT coalesce(max(secret), '') FROM likesd_secret), \(Schema.seconds)
         """
 }

@@ -5,7 +5,7 @@ import LikesProtocol
 /// What has to be said and learnt on a new connection before it can be used, step by step.
 struct Settling {
     private enum Step {
-        case session, identity, version, fitness, types
+        case session, identity, version, fitness, seals, types
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
@@ -57,6 +57,7 @@ struct Settling {
             case .identity: PQsendQuery(connection, "SELECT \(PostgresIdentity.columns)")
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .fitness: PQsendQuery(connection, Schema.selectMisfits)
+            case .seals: PQsendQuery(connection, Schema.selectSeals)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
             case .addTypes: sendTypes(on: connection)
@@ -134,6 +135,7 @@ struct Settling {
         case .identity: try takeIdentity(result)
         case .version: try takeVersion(result)
         case .fitness: failure = try result.misfits().failure(advice, target)
+        case .seals: try takeSeals(result)
         case .types, .typesAgain:
             guard result.rowCount > 0 else {
                 failure = .schema("the table item_types is empty", next: Schema.whenLost("it"))
@@ -193,6 +195,17 @@ struct Settling {
         ).checked()
     }
 
+    private mutating func takeSeals(_ result: borrowing StatementResult) throws(Misfit) {
+        guard result.rowCount == 1, let secret = Secret(hex: try result.text(0, 0)) else {
+            failure = .schema("the table likesd_secret has no secret", next: Schema.whenSecretLost)
+            return
+        }
+        guard let seconds = Int64(try result.text(0, 1)), Schema.secondsRange.contains(seconds) else {
+            throw Misfit("a time that is none")
+        }
+        facts.seals = SealFacts(secret: secret, seconds: isStandby ? nil : seconds)
+    }
+
     private mutating func takeVersion(_ result: borrowing StatementResult) throws(Misfit) {
         failure = advice.version(result.rowCount == 1 ? Int(try result.text(0, 0)) : nil)
     }
@@ -205,7 +218,8 @@ struct Settling {
         case .session: step = isStandby ? .version : .identity
         case .identity: step = .version
         case .version: step = .fitness
-        case .fitness: step = .types
+        case .fitness: step = .seals
+        case .seals: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
             step = isLane && !types.isComplete ? .lockTypes : .prepare(0)

@@ -29,7 +29,10 @@ enum PreparedStatement: String, CaseIterable {
         case .fence: [.bigint, .bigint, .text]
         case .commit: [.bigint, .bigint, .smallint, .bigint, .text]
         case .tend: [.bigint, .bigint]
-        case .survey: [.bigint] + PostgresIdentity.columnTypes + [.text, .text, .bigint, .text, .bigint, .text]
+        case .survey:
+            [.bigint] + PostgresIdentity.columnTypes + [
+                .text, .text, .bigint, .text, .bigint, .text, .text, .bigint,
+            ]
         case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]

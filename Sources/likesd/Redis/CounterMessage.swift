@@ -1,10 +1,10 @@
 import LikesCore
 import LikesProtocol
 
-/// What a host wrote through, as all hosts are told: `TOKEN item count version item count version …`.
+/// What a host wrote through, as all hosts are told: `TOKEN item count version:seal item count version:seal …`.
 struct CounterMessage {
     var token: String
-    var counters: [CounterState]
+    var counters: [SealedCounter]
 
     /// Entries that are none, or of types not configured here, are passed over, as are those beyond
     /// `EdgeLimits.countersPerMessage`. nil: no token.
@@ -28,9 +28,9 @@ struct CounterMessage {
                 return message
             }
             guard let item = CounterMessage.item(item, types), let count = Decimal.parseSigned(count),
-                let version = Decimal.parse(version)
+                let sealed = SealedCounter(item: item, count: count, word: version)
             else { continue }
-            message.counters.append(CounterState(item: item, count: count, version: version))
+            message.counters.append(sealed)
         }
         return message
     }

@@ -6,11 +6,11 @@ import LikesProtocol
 struct RedisAnswer {
     private(set) var slicesLeft: Int
     private(set) var verdicts: [AdmissionVerdict] = []
-    private(set) var counters: [CounterState?] = []
+    private(set) var counters: [SealedCounter?] = []
     /// nil: it was not asked for.
     private(set) var marker: FoundMarker?
-    /// Counters of which Redis had, and kept, a newer version; their counts are not told.
-    private(set) var newer: [CounterState] = []
+    /// What Redis had, and kept, because it looks newer.
+    private(set) var kept: [KeptCounter] = []
     private(set) var failure: RedisFailure?
     /// Redis had no room, and dropped counters instead of keeping old ones.
     private(set) var refusal: String?
@@ -33,14 +33,14 @@ struct RedisAnswer {
                 case 1: return
                 case 0: fail(.late)
                 case -1: fail(.otherGeneration)
-                case nil: takeNewer(reply, of: slice, counters)
+                case nil: takeKept(reply, of: slice, counters)
                 default: misfit()
                 }
             }
         case .verify(_, let server, _):
             guard let text = reply.string.map({ String(decoding: $0, as: UTF8.self) }) else { return misfit() }
             marker = FoundMarker(text: text, server: server)
-        case .keepRecent, .beat: if reply.integer == nil { misfit() }
+        case .drop, .keepRecent, .beat: if reply.integer == nil { misfit() }
         }
     }
 
@@ -75,21 +75,27 @@ struct RedisAnswer {
         for (offset, place) in slice.range.enumerated() {
             guard let count = reply.element(1 + 2 * offset)?.count,
                 let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
-                let version = text.dropFirst(prefix.count).withUnsafeBytes({ Decimal.parse($0) })
+                let sealed = text.dropFirst(prefix.count).withUnsafeBytes({
+                    SealedCounter(item: items[place], count: count, word: $0)
+                })
             else { continue }
-            counters[place] = CounterState(item: items[place], count: count, version: version)
+            counters[place] = sealed
         }
     }
 
-    /// The places of counters in the slice, from 1, and the version of each that Redis kept.
-    private mutating func takeNewer(_ reply: ReplyView, of slice: RedisSlice, _ counters: [CounterState]) {
-        guard let count = reply.elementCount, count > 0, count % 2 == 0 else { return misfit() }
-        for pair in 0..<(count / 2) {
-            guard let place = reply.element(2 * pair)?.integer, (1...Int64(slice.range.count)).contains(place),
-                let version = reply.element(2 * pair + 1)?.wholeNumber
+    /// The places of counters in the slice, from 1, and of each the count and the word behind the token that Redis
+    /// kept.
+    private mutating func takeKept(_ reply: ReplyView, of slice: RedisSlice, _ counters: [SealedCounter]) {
+        guard let count = reply.elementCount, count > 0, count % 3 == 0 else { return misfit() }
+        for found in 0..<(count / 3) {
+            guard let place = reply.element(3 * found)?.integer, (1...Int64(slice.range.count)).contains(place),
+                let number = reply.element(3 * found + 1), let word = reply.element(3 * found + 2)?.string
             else { return misfit() }
-            let item = counters[slice.range.lowerBound + Int(place) - 1].item
-            newer.append(CounterState(item: item, count: 0, version: version))
+            let item = counters[slice.range.lowerBound + Int(place) - 1].counter.item
+            let sealed = number.count.flatMap { number in
+                word.withUnsafeBytes { SealedCounter(item: item, count: number, word: $0) }
+            }
+            kept.append(KeptCounter(item: item, counter: sealed, word: String(decoding: word, as: UTF8.self)))
         }
     }
 

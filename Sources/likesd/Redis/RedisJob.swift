@@ -8,7 +8,8 @@ enum RedisJob {
     case admit(CallID, [AdmissionEntry])
     case readCounters(CallID, Generation, [Item])
     /// `isTold`: to all hosts.
-    case setCounters(CallID, Generation, [CounterState], isTold: Bool)
+    case setCounters(CallID, Generation, [SealedCounter], isTold: Bool)
+    case drop(CallID, Generation, [KeptCounter])
     case keepRecent(CallID, [RecentLike])
     /// Heard again by the subscriber, if at all.
     case beat(UInt64)
@@ -16,7 +17,7 @@ enum RedisJob {
     var call: CallID? {
         switch self {
         case .admit(let call, _), .readCounters(let call, _, _), .keepRecent(let call, _): call
-        case .setCounters(let call, _, _, _), .verify(let call, _, _): call
+        case .setCounters(let call, _, _, _), .drop(let call, _, _), .verify(let call, _, _): call
         case .beat: nil
         }
     }
@@ -26,6 +27,7 @@ enum RedisJob {
         case .admit(_, let entries): entries.count
         case .readCounters(_, _, let items): items.count
         case .setCounters(_, _, let counters, _): counters.count
+        case .drop(_, _, let kept): kept.count
         case .keepRecent(_, let changes): changes.count
         case .verify, .beat: 1
         }
@@ -35,7 +37,7 @@ enum RedisJob {
         switch self {
         case .admit: EdgeLimits.admissionEntriesPerScript
         case .readCounters: EdgeLimits.itemsPerMGET
-        case .setCounters, .keepRecent: EdgeLimits.writesPerScript
+        case .setCounters, .drop, .keepRecent: EdgeLimits.writesPerScript
         case .verify, .beat: 1
         }
     }
@@ -63,6 +65,7 @@ struct RedisSlice {
         case .verify: .verify
         case .admit: .admit
         case .setCounters: .setCounters
+        case .drop: .drop
         case .keepRecent: .keepRecent
         case .readCounters, .beat: nil
         }
@@ -87,16 +90,20 @@ struct RedisSlice {
         case .setCounters(_, let generation, let counters, let isTold):
             command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 5 + 2 * range.count)
             command.word(RedisSlice.markerKey)
-            for counter in counters[range] { command.keys(of: counter.item) }
+            for sealed in counters[range] { command.keys(of: sealed.counter.item) }
             command.word(generation.marker.utf8)
             command.word(generation.token.utf8)
             command.word(deadlineMs)
             command.word(configuration.cacheTTLSeconds)
             if isTold { command.word(channels.counters) } else { command.word("") }
-            for counter in counters[range] {
-                command.word(counter.count)
-                command.word(counter.version)
+            for sealed in counters[range] {
+                command.word(sealed.counter.count)
+                command.word(sealed: sealed)
             }
+        case .drop(_, let generation, let kept):
+            command.beginScript(hash, keys: 2 * range.count, arguments: range.count)
+            for kept in kept[range] { command.keys(of: kept.item) }
+            for kept in kept[range] { command.word("\(generation.token):\(kept.word)".utf8) }
         case .keepRecent(_, let changes): write(changes[range], to: &command, hash, configuration)
         case .beat(let number):
             command.begin(words: 3)

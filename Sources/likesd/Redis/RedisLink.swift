@@ -239,9 +239,10 @@ final class RedisLink: RedisConnectionOwner {
             case .admit: core.admitted(call, answer.verdicts, now: now, into: &actions)
             case .readCounters: core.countersRead(call, answer.counters, now: now, into: &actions)
             case .setCounters(_, _, _, isTold: false):
-                core.filled(call, newer: answer.newer, now: now, into: &actions)
+                core.filled(call, kept: answer.kept, now: now, into: &actions)
+            case .drop: core.dropped(call, now: now, into: &actions)
             case .setCounters, .keepRecent, .beat, nil:
-                core.wroteThrough(call, refusal: answer.refusal, newer: answer.newer, now: now, into: &actions)
+                core.wroteThrough(call, refusal: answer.refusal, kept: answer.kept, now: now, into: &actions)
             }
         }
     }

@@ -1,7 +1,7 @@
 /// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
 enum Script: Int, CaseIterable {
-    case verify, admit, setCounters, keepRecent
+    case verify, admit, setCounters, drop, keepRecent
 
     /// SHA-1 in hexadecimal digits.
     static let hashBytes = 40
@@ -11,6 +11,7 @@ enum Script: Int, CaseIterable {
         case .verify: Script.verifyText
         case .admit: Script.admitText
         case .setCounters: Script.setCountersText
+        case .drop: Script.dropText
         case .keepRecent: Script.keepRecentText
         }
     }
@@ -61,16 +62,18 @@ enum Script: Int, CaseIterable {
 
     /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it has to be, its token,
     /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told
-    /// (empty: none is), then for each counter its count and version. Sets both unless Redis has a newer version; the
-    /// same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker, nothing was done; the
-    /// words of an error: there was no room, and counters were dropped instead; where Redis had newer ones, and nothing
-    /// else is to be said, the place of each, from 1, and its version.
+    /// (empty: none is), then for each counter its count, and its version with its seal. Sets both unless Redis has a
+    /// newer version; the same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker,
+    /// nothing was done; the words of an error: there was no room, and counters were dropped instead; where Redis had
+    /// what looks newer, and nothing else is to be said, of each its place, from 1, its count, and its version with its
+    /// seal.
     ///
     /// All hosts are told of those that were not refused, in the order in which that happened: whoever hears of an
     /// older one after a newer knows that Redis had lost the newer.
     ///
-    /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. What is no
-    /// version of this marker's counts as none.
+    /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. The seal
+    /// behind each, `Seal.textBytes` and a colon, is of one length. What is no version of this marker's counts as none;
+    /// whether it is a host's, the host that hears of it can tell.
     ///
     /// The version is set first, by the command that gives back the one before, which is put back where it was newer,
     /// for as long as its counter has to live: a look at each beforehand would be a third command for each counter.
@@ -85,10 +88,8 @@ enum Script: Int, CaseIterable {
         local pcall, call, sub = redis.pcall, redis.call, string.sub
         local width = #prefix
         local function newer(old, new)
-            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix then return false end
-            if #old < #new or (#old == #new and old <= new) then return false end
-            if #old > width + 19 or not string.find(old, '^[1-9]%d*$', width + 1) then return false end
-            return #old < width + 19 or sub(old, width + 1) <= '9223372036854775807'
+            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix or #old > width + 37 then return false end
+            return #old > #new or (#old == #new and sub(old, 1, -19) > sub(new, 1, -19))
         end
         local refusal
         local told, last = {ARGV[2]}, 1
@@ -114,7 +115,10 @@ enum Script: Int, CaseIterable {
             end
             if newer(old, new) then
                 kept_newer = kept_newer or {}
+                local count_kept = pcall('GET', counter)
+                if type(count_kept) ~= 'string' or #count_kept > 20 then count_kept = '' end
                 kept_newer[#kept_newer + 1] = i
+                kept_newer[#kept_newer + 1] = count_kept
                 kept_newer[#kept_newer + 1] = sub(old, width + 1)
                 if not refusal then
                     local left = call('PTTL', counter)
@@ -129,6 +133,16 @@ enum Script: Int, CaseIterable {
         end
         if channel ~= '' and told[2] then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
         return refusal or kept_newer or 1
+        """
+
+    /// KEYS: for each counter its key and its version's; ARGV: for each what its version's has to hold. Deletes those
+    /// that hold it. Returns how many were looked at.
+    private static let dropText: StaticString = """
+        for i = 1, #ARGV do
+            local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
+            if redis.pcall('GET', kept) == ARGV[i] then redis.call('UNLINK', counter, kept) end
+        end
+        return #ARGV
         """
 
     /// KEYS: the marker; ARGV: the new one, empty to make none, and the one that it is to take the place of, empty

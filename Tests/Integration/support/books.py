@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from .daemon import run
 from .database import put_likes, split
+from .seals import Sealer
 
 # A database of the worker's Redis that no daemon of other tests uses.
 REDIS_DATABASE = 9
@@ -62,10 +63,11 @@ class Books:
     def token(self):
         """The generation's token: the daemon's own where one has been here."""
         if not self.cache.exists("likesd:generation"):
-            self.cache.set("likesd:generation", f"run:repl 1:1:0 0 0:0: {TOKEN}")
-        return self.cache.get("likesd:generation").split(" ")[-1]
+            self.cache.set("likesd:generation", f"run:repl 1:1:0 0 0:0: {TOKEN} -")
+        return self.cache.get("likesd:generation").split(" ")[4]
 
     def put_cached(self, item, count, version):
         """A counter in Redis as likesd would leave it."""
+        sealed = Sealer(self.sql).version(self.token(), item, count, version)
         self.cache.set(f"counter:{item}", count, ex=600)
-        self.cache.set(f"{{counter:{item}}}:version", f"{self.token()}:{version}", ex=600)
+        self.cache.set(f"{{counter:{item}}}:version", sealed, ex=600)

@@ -11,9 +11,10 @@ extension Simulation {
             heldTo[bound.held.rawValue] += 1
             var from = bound.from
             var window = windows[place]
-            if bound.isFree || bound.isUnnoticed {
+            if bound.isFree || bound.isUnnoticed || bound.isPutBack {
                 // Nothing newer than what happens to be cached can be had; or hosts that have not noticed that the
-                // database went back still tell each other of newer versions.
+                // database went back still tell each other of newer versions; or a stranger has put back what Redis
+                // had before.
                 window.first = 0
             } else {
                 // The last change of the item that its host had acknowledged by then.
@@ -64,6 +65,8 @@ package struct Bound {
     var isFree = false
     /// The database went back just before, and not every host may have seen that.
     var isUnnoticed = false
+    /// A stranger may have put back what was there before the host's own change, or an earlier answer.
+    var isPutBack = false
     var why: String
     var held: Held
 
@@ -105,6 +108,8 @@ package struct Bound {
             case .past:
                 if trouble.to + Bound.noticing >= from { isUnnoticed = true }
                 if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
+            case .strangers:
+                if trouble.to + Bound.repair + .seconds(2) >= from { (isRepairing, isPutBack) = (true, true) }
             case .repairs: if trouble.to + Bound.repair + .seconds(2) >= from { isRepairing = true }
             case .database:
                 if trouble.to + outage >= from {

@@ -6,6 +6,8 @@ package enum Rarity: Int, CaseIterable, Sendable {
     /// A call that Redis came to after its deadline, for other data, with an older version than it had.
     case lateCalls, otherGenerations, olderVersions
     case evictions
+    /// Something that a stranger did in Redis.
+    case strangerActs
     /// A call to Redis of which some slices were done, and others were not.
     case halfCalls
     /// Scripts that Redis had lost; waits for a standby that were cancelled, and commits lost with a primary.

@@ -18,6 +18,7 @@ package enum EventKind: UInt8, Sendable {
     case redisReturns
     case redisSnapshot
     case redisEvicts
+    case strangerActs
     /// A host is pointed at the first Redis again.
     case redisJoins
     case postgresReturns

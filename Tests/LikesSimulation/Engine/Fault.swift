@@ -5,6 +5,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     case redisEvicts, redisReadOnly, redisRefusesWrites, redisScriptsLost
     /// Some hosts are pointed at another primary for a while.
     case redisSplit
+    /// Somebody else writes to it, and says things there.
+    case redisStranger
     // Between a host and Redis
     case redisCut, redisReset, redisFrozen, subscriberSilent, subscriberReset
     // PostgreSQL
@@ -42,6 +44,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .redisFull, .redisReadOnly: (100, 15_000)
         case .redisRefusesWrites: (100, 60_000)
         case .redisEvicts: (1_000, 30_000)
+        case .redisStranger: (1_000, 50_000)
         case .redisCut, .postgresCut: (100, 20_000)
         case .redisFrozen: (20, 45_000)
         case .postgresFrozen: (20, 20_000)
@@ -64,7 +67,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     var changesRedis: Bool {
         switch self {
         case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisSplit, .redisFlushed,
-            .redisEvicts:
+            .redisEvicts, .redisStranger:
             true
         default: false
         }
@@ -80,6 +83,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
             .redisScriptsLost, .redisSplit, .databasesShareRedis, .hostKilled, .hostPaused, .hostStopped:
             .repairs
         case .postgresRestored, .postgresReloaded: .past
+        case .redisStranger: .strangers
         case .redisEvicts, .postgresLongTransaction: .evictions
         case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
             .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
@@ -111,6 +115,8 @@ package struct Trouble: Sendable {
         case subscription
         /// Redis or a host was in trouble: what is stale is to be repaired.
         case repairs
+        /// Somebody put back what Redis had before.
+        case strangers
         /// PostgreSQL was.
         case database
         /// It went back, and went on answering.

@@ -85,6 +85,11 @@ package struct Focus: Sendable {
         case "hintVerification": return Focus()
         // What brings it into play is to come: a database that goes back.
         case "contradictions": return Focus()
+        case "seals":
+            var focus = Focus([.redisStranger])
+            focus.cacheTTLSeconds = 120
+            focus.faultMs = (20_000, 50_000)
+            return focus
         case "cacheExpiry":
             var focus = Focus([.subscriberReset])
             focus.localCacheTTLMs = 20_000

@@ -8,7 +8,7 @@ extension Safeguards {
         ("fetchJoining", \.fetchJoining), ("fetchOvertaking", \.fetchOvertaking), ("rowOrder", \.rowOrder),
         ("ownOrder", \.ownOrder), ("scriptOrder", \.scriptOrder), ("standbyWait", \.standbyWait),
         ("hintVerification", \.hintVerification), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
-        ("contradictions", \.contradictions),
+        ("contradictions", \.contradictions), ("seals", \.seals),
     ]
 
     package static var names: [String] { paths.map(\.name) }

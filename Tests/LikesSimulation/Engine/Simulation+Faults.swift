@@ -40,6 +40,9 @@ extension Simulation {
         case .redisEvicts:
             redis.evictingUntil = max(redis.evictingUntil, until)
             scheduler.after(1, .redisEvicts, 0)
+        case .redisStranger:
+            redis.strangerUntil = max(redis.strangerUntil, until)
+            scheduler.after(1, .strangerActs, 0)
         case .redisReadOnly: redis.readOnlyUntil = max(redis.readOnlyUntil, until)
         case .redisRefusesWrites: redis.refusingUntil = max(redis.refusingUntil, until)
         case .redisScriptsLost: redis.scriptsLostUntil = until
@@ -135,6 +138,12 @@ extension Simulation {
             if direction != 0 { wires[link].toServerFrozenUntil = max(wires[link].toServerFrozenUntil, until) }
             if direction != 1 { wires[link].toHostFrozenUntil = max(wires[link].toHostFrozenUntil, until) }
         }
+    }
+
+    func actAsStranger() {
+        guard redis.strangerUntil > now else { return }
+        redis.strangerActs()
+        scheduler.after(scheduler.chance.skewed(.ms(5), .seconds(2)), .strangerActs, 0)
     }
 
     func evict() {

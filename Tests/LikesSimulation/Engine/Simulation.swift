@@ -122,6 +122,7 @@ package final class Simulation {
         case .redisSnapshot:
             redis.takeSnapshot()
             scheduler.after(scheduler.chance.between(.ms(200), .seconds(4)), .redisSnapshot, 0)
+        case .strangerActs: actAsStranger()
         case .redisEvicts: if event.a > 0 { redis.evict(item: Int(event.a) - 1) } else { evict() }
         case .clientActs: act(Int(event.a))
         case .auditor: audit(Int(event.a))

@@ -110,7 +110,7 @@ extension Simulation {
         case .close: break
         case .resume(let connection):
             hosts[host].resumed.append(hosts[host].clientOfSlot[Int(connection.slot)])
-        case .verify, .admit, .readCounters, .writeThrough, .fill, .beat: call(action, .redis, host)
+        case .verify, .admit, .readCounters, .writeThrough, .fill, .drop, .beat: call(action, .redis, host)
         case .fence, .commit, .tend, .survey, .checkSchema: call(action, .lane, host)
         case .selectCounters, .selectPairs, .selectRepairs: call(action, .reader, host)
         case .connect(let backend):
@@ -223,10 +223,11 @@ extension Simulation {
             hosts[host].process?.core.admitted(call, verdicts, now: now, into: &actions)
         case .countersRead(let call, let counters):
             hosts[host].process?.core.countersRead(call, counters, now: now, into: &actions)
-        case .wroteThrough(let call, let refusal, let newer):
-            hosts[host].process?.core.wroteThrough(call, refusal: refusal, newer: newer, now: now, into: &actions)
-        case .filled(let call, let newer):
-            hosts[host].process?.core.filled(call, newer: newer, now: now, into: &actions)
+        case .wroteThrough(let call, let refusal, let kept):
+            hosts[host].process?.core.wroteThrough(call, refusal: refusal, kept: kept, now: now, into: &actions)
+        case .filled(let call, let kept):
+            hosts[host].process?.core.filled(call, kept: kept, now: now, into: &actions)
+        case .dropped(let call): hosts[host].process?.core.dropped(call, now: now, into: &actions)
         case .redisCallFailed(let call, let failure):
             hosts[host].process?.core.redisCallFailed(call, failure, now: now, into: &actions)
             // Where one of the clocks is not what the host thinks, every call would be late.

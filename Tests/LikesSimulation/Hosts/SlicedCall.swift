@@ -6,10 +6,10 @@ struct SlicedCall {
     var slicesLeft: Int
     var done = 0
     var verdicts: [AdmissionVerdict] = []
-    var counters: [CounterState?] = []
+    var counters: [SealedCounter?] = []
     var failure: RedisFailure?
     var refusal: String?
-    var newer: [CounterState] = []
+    var kept: [KeptCounter] = []
 
     /// Slices are answered in the order they were sent.
     mutating func take(_ answer: Answer) {
@@ -20,8 +20,8 @@ struct SlicedCall {
         case .countersRead(_, let some): counters += some
         case .wroteThrough(_, let refusal, let some):
             self.refusal = self.refusal ?? refusal
-            newer += some
-        case .filled(_, let some): newer += some
+            kept += some
+        case .filled(_, let some): kept += some
         case .redisCallFailed(_, let new): if weight(new) > (failure.map(weight) ?? 0) { failure = new }
         default: return
         }
@@ -43,8 +43,8 @@ struct SlicedCall {
         switch last {
         case .admitted: return .admitted(call, verdicts)
         case .countersRead: return .countersRead(call, counters)
-        case .wroteThrough: return .wroteThrough(call, refusal: refusal, newer: newer)
-        case .filled: return .filled(call, newer: newer)
+        case .wroteThrough: return .wroteThrough(call, refusal: refusal, kept: kept)
+        case .filled: return .filled(call, kept: kept)
         default: return last
         }
     }
@@ -55,7 +55,7 @@ extension Answer {
     var redisCall: CallID? {
         switch self {
         case .admitted(let call, _), .countersRead(let call, _), .wroteThrough(let call, _, _), .filled(let call, _),
-            .redisCallFailed(let call, _):
+            .dropped(let call), .redisCallFailed(let call, _):
             call
         default: nil
         }
@@ -72,7 +72,7 @@ extension Simulation {
         }
         if slices.isEmpty {
             // There is nothing to do.
-            hosts[host].inbox.append(.wire(connection, .answer(.wroteThrough(call, refusal: nil, newer: []))))
+            hosts[host].inbox.append(.wire(connection, .answer(.wroteThrough(call, refusal: nil, kept: []))))
             return wake(host)
         }
         hosts[host].sliced[call] = SlicedCall(slicesLeft: slices.count)
@@ -93,6 +93,7 @@ extension Simulation {
             return parts(counters).map { .writeThrough(call, generation, counters: $0, recent: []) }
                 + parts(recent).map { .writeThrough(call, generation, counters: [], recent: $0) }
         case .fill(let call, let generation, let counters): return parts(counters).map { .fill(call, generation, $0) }
+        case .drop(let call, let generation, let kept): return parts(kept).map { .drop(call, generation, $0) }
         default: return [action]
         }
     }

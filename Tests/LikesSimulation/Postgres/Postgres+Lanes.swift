@@ -159,7 +159,7 @@ extension Postgres {
                 lanesRetired: retired.count, history: history, snapshot: snapshot,
                 generations: Set(others.map(\.generation)).sorted(),
                 freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest,
-                strayed: strayed(request), beat: beat)
+                strayed: strayed(request), beat: beat, seals: seals)
             return committed(session, .surveyed(call, survey))
         }
     }

@@ -75,7 +75,8 @@ extension Action {
     var call: CallID? {
         switch self {
         case .verify(let call, _), .admit(let call, _), .readCounters(let call, _, _),
-            .writeThrough(let call, _, _, _), .fill(let call, _, _), .fence(let call, _), .commit(let call, _),
+            .writeThrough(let call, _, _, _), .fill(let call, _, _), .drop(let call, _, _), .fence(let call, _),
+            .commit(let call, _),
             .tend(let call, _), .survey(let call, _), .checkSchema(let call), .selectCounters(let call, _),
             .selectPairs(let call, _), .selectRepairs(let call, _):
             call

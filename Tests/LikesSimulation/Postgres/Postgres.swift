@@ -22,6 +22,19 @@ package final class Postgres {
             system: "7000000000000000001", timeline: timeline, tables: "\(number).\(tablesMade).\(filesMade)")
     }
 
+    /// Another database has another.
+    var secret: Secret {
+        guard let secret = Secret(hex: String(repeating: "5\(number)", count: 16)) else {
+            preconditionFailure("digits")
+        }
+        return secret
+    }
+    /// Its clock minus the simulation's.
+    private let clockOffset: Micros
+    package var seals: SealFacts {
+        SealFacts(secret: secret, seconds: (scheduler.now + clockOffset) / .seconds(1))
+    }
+
     /// Messages to be sent to hosts, taken by the simulation after each event.
     package var outbox: [(connection: Int32, message: ToHost)] = []
     /// What went wrong with the rules of the database itself.
@@ -54,6 +67,7 @@ package final class Postgres {
         self.scheduler = scheduler
         self.plan = plan
         self.safeguards = safeguards
+        clockOffset = .seconds(1_790_000_000) + scheduler.chance.between(0, .seconds(100))
         state = PostgresState(usersCount: plan.usersCount, items: plan.items)
         flips = [[Flip]](repeating: [], count: plan.pairsCount)
         counts = plan.items.map { _ in [CountEntry(at: 0, count: 0, version: 0, host: -1, ups: 0, downs: 0)] }
@@ -90,7 +104,7 @@ package final class Postgres {
             outbox.append((connection, .end(.readOnly("the server is read-only"))))
         } else {
             sessions[connection] = Session(connection: connection, backend: backend, host: host)
-            outbox.append((connection, .databaseReady(DatabaseFacts(history: history))))
+            outbox.append((connection, .databaseReady(DatabaseFacts(history: history, seals: seals))))
         }
     }
 

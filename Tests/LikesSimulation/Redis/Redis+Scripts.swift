@@ -15,14 +15,16 @@ extension Redis {
             let kept = keep(recent)
             switch (set, kept) {
             case (.failure(let failure), _), (.success, .failure(let failure)): return .redisCallFailed(call, failure)
-            case (.success(let isShort, let newer), .success(let isShortOfRoom, _)):
-                return .wroteThrough(call, refusal: isShort || isShortOfRoom ? "OOM" : nil, newer: newer)
+            case (.success(let isShort, let kept), .success(let isShortOfRoom, _)):
+                return .wroteThrough(call, refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept)
             }
         case .fill(let call, let generation, let counters):
             switch setCounters(generation, counters, deadline: deadline, publishes: false) {
             case .failure(let failure): return .redisCallFailed(call, failure)
-            case .success(_, let newer): return .filled(call, newer: newer)
+            case .success(_, let kept): return .filled(call, kept: kept)
             }
+        case .drop(let call, let generation, let kept):
+            return drop(call, kept, generation)
         case .beat(let number):
             publish(beat: number, host: host)
             return nil
@@ -45,6 +47,7 @@ extension Redis {
         if isRefusing { return .redisCallFailed(call, .refused("no writes")) }
         let made = new.generation(on: serverWord)
         store.marker = made
+        overheard.keep(made, in: \.markers, &scheduler.chance)
         return .verified(call, FoundMarker(text: made.marker, server: serverWord))
     }
 
@@ -54,25 +57,26 @@ extension Redis {
         }
         return .countersRead(
             call,
-            items.map { asked -> CounterState? in
+            items.map { asked -> SealedCounter? in
                 let place = item(asked)
                 guard let count = store.counter(place, at: time), let version = store.version(place, at: time),
                     version.token == generation.token || !safeguards.generationCheck
                 else { return nil }
-                return CounterState(item: asked, count: count, version: version.version)
+                return SealedCounter(
+                    counter: CounterState(item: asked, count: count, version: version.version), seal: version.seal)
             })
     }
 
     private enum Written {
-        /// `isShort`: of memory, and something was not kept. `newer`: what Redis kept instead, without the counts.
-        case success(isShort: Bool, newer: [CounterState])
+        /// `isShort`: of memory, and something was not kept. `kept`: what Redis had, and kept, because it looks newer.
+        case success(isShort: Bool, kept: [KeptCounter])
         case failure(RedisFailure)
     }
 
     private func setCounters(
-        _ generation: Generation, _ counters: [CounterState], deadline: Micros, publishes: Bool
+        _ generation: Generation, _ counters: [SealedCounter], deadline: Micros, publishes: Bool
     ) -> Written {
-        if counters.isEmpty { return .success(isShort: false, newer: []) }
+        if counters.isEmpty { return .success(isShort: false, kept: []) }
         if time > deadline {
             scheduler.coverage.note(.lateCalls)
             if safeguards.callDeadline { return .failure(.late) }
@@ -84,9 +88,10 @@ extension Redis {
         let expiresAt = time + .seconds(plan.configuration.cacheTTLSeconds)
         var isShort = false
         // Neither older than what is there nor refused: all hosts are told of these.
-        var taken: [CounterState] = []
-        var newer: [CounterState] = []
-        for counter in counters {
+        var taken: [SealedCounter] = []
+        var kept: [KeptCounter] = []
+        for sealed in counters {
+            let counter = sealed.counter
             let place = item(counter.item)
             if isRefusing { return .failure(.refused("MISCONF")) }
             if isFull { isShort = true }
@@ -95,38 +100,61 @@ extension Redis {
             {
                 scheduler.coverage.note(.olderVersions)
                 if safeguards.versionCheck {
-                    newer.append(CounterState(item: counter.item, count: 0, version: old.version))
+                    let found = store.counter(place, at: time).map { count in
+                        SealedCounter(
+                            counter: CounterState(item: counter.item, count: count, version: old.version),
+                            seal: old.seal)
+                    }
+                    kept.append(KeptCounter(item: counter.item, counter: found, word: old.word))
                     // Put back, for as long as the counter has to live.
                     let ofCounter = store.counters[place].flatMap { $0.expiresAt > time ? $0.expiresAt : nil }
                     if !isFull { store.versions[place] = Expiring(value: old, expiresAt: ofCounter ?? expiresAt) }
                     continue
                 }
             }
-            taken.append(counter)
+            taken.append(sealed)
             if isFull {
                 store.counters[place] = nil
                 store.versions[place] = nil
                 continue
             }
             store.counters[place] = Expiring(value: counter.count, expiresAt: expiresAt)
-            let version = StoredVersion(token: generation.token, version: counter.version)
+            let version = StoredVersion(
+                token: generation.token, version: counter.version, seal: sealed.seal)
             store.versions[place] = Expiring(value: version, expiresAt: expiresAt)
+            overheard.genuine.insert(sealed)
+            overheard.keep((place, counter.count, version), in: \.counters, &scheduler.chance)
         }
-        if publishes, !taken.isEmpty { publish(token: generation.token, taken) }
+        if publishes, !taken.isEmpty {
+            publish(token: generation.token, taken)
+            overheard.keep((generation.token, taken), in: \.messages, &scheduler.chance)
+        }
         // What was just written is what LFU and random eviction may take first.
         if evictingUntil > scheduler.now, let last = counters.last,
             scheduler.chance.hits(percent: plan.evictsNewPercent)
         {
-            scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.item)) + 1)
+            scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.counter.item)) + 1)
         }
-        return .success(isShort: isShort, newer: isShort ? [] : newer)
+        return .success(isShort: isShort, kept: isShort ? [] : kept)
+    }
+
+    private func drop(_ call: CallID, _ kept: [KeptCounter], _ generation: Generation) -> Answer {
+        for kept in kept {
+            let place = item(kept.item)
+            guard let version = store.version(place, at: time), version.token == generation.token,
+                version.word == kept.word
+            else { continue }
+            if isRefusing { return .redisCallFailed(call, .refused("MISCONF")) }
+            evict(item: place)
+        }
+        return .dropped(call)
     }
 
     private func keep(_ recent: [RecentLike]) -> Written {
-        if recent.isEmpty { return .success(isShort: false, newer: []) }
+        if recent.isEmpty { return .success(isShort: false, kept: []) }
         if isRefusing { return .failure(.refused("MISCONF")) }
         // What is to be added comes first, and fails first.
-        if isFull, recent.contains(where: \.add) { return .success(isShort: true, newer: []) }
+        if isFull, recent.contains(where: \.add) { return .success(isShort: true, kept: []) }
         for change in recent.filter(\.add) + recent.filter({ !$0.add }) {
             let user = Int(change.pair.user - 1)
             let bit = UInt32(1) << UInt32(item(change.pair.item))
@@ -143,7 +171,7 @@ extension Redis {
                 store.recent[user]?.value = members & ~bit
             }
         }
-        return .success(isShort: false, newer: [])
+        return .success(isShort: false, kept: [])
     }
 
     private func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Answer {
@@ -175,7 +203,7 @@ extension Action {
     /// The rest are plain commands.
     var runsScript: Bool {
         switch self {
-        case .verify, .admit, .writeThrough, .fill: true
+        case .verify, .admit, .writeThrough, .fill, .drop: true
         default: false
         }
     }

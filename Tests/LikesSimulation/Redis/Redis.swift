@@ -10,6 +10,8 @@ package final class Redis {
     let plan: Plan
     var store: RedisStore
     private var snapshots: [RedisStore] = []
+    /// Kept only for a stranger.
+    var overheard = Overheard()
     /// The server's life and its data's: new with each start.
     private var run = 1
     package private(set) var serverWord: String
@@ -29,6 +31,7 @@ package final class Redis {
     package var readOnlyUntil: Micros = 0
     package var refusingUntil: Micros = 0
     package var evictingUntil: Micros = 0
+    package var strangerUntil: Micros = 0
     /// Until then, or until someone loads them, it has no scripts.
     package var scriptsLostUntil: Micros = 0
 
@@ -99,7 +102,7 @@ package final class Redis {
     }
 
     /// Every subscriber of the channel that all hosts share.
-    func publish(token: String, _ counters: [CounterState]) {
+    func publish(token: String, _ counters: [SealedCounter]) {
         for subscriber in subscribers {
             outbox.append((subscriber.connection, .answer(.heard(token: token, counters))))
         }
@@ -178,11 +181,12 @@ package final class Redis {
         if key < store.keysMax - 1 || plan.evictsMarker && scheduler.chance.hits(percent: 5) { store.evict(key) }
     }
 
-    /// The counter that a host would read, with its version.
-    package func counter(_ item: Int) -> (count: Int64, version: Int64)? {
+    /// The counter that a host would read, with its version, and its seal.
+    package func counter(_ item: Int) -> SealedCounter? {
         guard let marker = store.marker, let count = store.counter(item, at: time),
             let version = store.version(item, at: time), version.token == marker.token
         else { return nil }
-        return (count, version.version)
+        return SealedCounter(
+            counter: CounterState(item: plan.items[item], count: count, version: version.version), seal: version.seal)
     }
 }

@@ -10,6 +10,10 @@ struct Expiring<Value: Sendable>: Sendable {
 struct StoredVersion: Sendable {
     var token: String
     var version: Int64
+    var seal: Seal
+
+    /// As it stands behind the token.
+    var word: String { "\(version):\(seal.text)" }
 }
 
 /// Redis' data: what a restart keeps, or a snapshot has. Items and users by index.

@@ -55,8 +55,9 @@ final class ModelSide {
         case .verified(_, let marker): RedisOutcome(marker)
         case .admitted(_, let verdicts): .admitted(verdicts)
         case .countersRead(_, let counters): .read(counters)
-        case .wroteThrough(_, let refusal, let newer): .wroteThrough(isShort: refusal != nil, newer: newer)
-        case .filled(_, let newer): .filled(newer: newer)
+        case .wroteThrough(_, let refusal, let kept): .wroteThrough(isShort: refusal != nil, kept: kept)
+        case .filled(_, let kept): .filled(kept: kept)
+        case .dropped: .dropped
         case .redisCallFailed(_, let failure): RedisOutcome(failure)
         default: .nothing
         }
@@ -77,7 +78,7 @@ final class ModelSide {
         }
         for place in plan.items.indices {
             add(.counter(place), store.counters[place]) { "\($0)" }
-            add(.version(place), store.versions[place]) { "\($0.token):\($0.version)" }
+            add(.version(place), store.versions[place]) { "\($0.token):\($0.word)" }
         }
         for place in 0..<plan.usersCount {
             add(.recent(place), store.recent[place]) { bits in

@@ -11,6 +11,7 @@ struct OperationChooser {
     private var generations: [Generation]
     private var call: CallID = 0
     private let lowestVersion: Int64
+    private var kept: [KeptCounter] = []
     private var isShort = false
     private var isRefusing = false
 
@@ -43,6 +44,14 @@ struct OperationChooser {
         return plan
     }
 
+    /// What Redis kept may be dropped.
+    mutating func learn(_ outcome: RedisOutcome) {
+        switch outcome {
+        case .wroteThrough(_, let found) where !found.isEmpty, .filled(let found) where !found.isEmpty: kept = found
+        default: return
+        }
+    }
+
     mutating func learn(_ generation: Generation) {
         generations.removeAll { $0 == generation }
         generations.append(generation)
@@ -60,8 +69,9 @@ struct OperationChooser {
         case 38..<50: return calling(.fill(nextCall(), generation(), counters()))
         case 50..<62: return calling(.readCounters(nextCall(), generation(), items()))
         case 62..<78: return admit()
-        case 78..<81: return calling(.beat(chance.next() >> 1))
-        case 81..<86: return .drop(key())
+        case 78..<80: return calling(.beat(chance.next() >> 1))
+        case 80..<82: return calling(.drop(nextCall(), generation(), kept))
+        case 82..<86: return .drop(key())
         case 86..<88: return .dropCounter(chance.below(plan.items.count))
         case 88..<89: return .flush
         case 89..<93: return .pass(seconds: 1_000 * chance.between(1, 8))
@@ -146,11 +156,13 @@ struct OperationChooser {
         return String(chance.next() | 1 << 63, radix: 16).prefix(12).description
     }
 
-    private mutating func counters() -> [CounterState] {
+    private mutating func counters() -> [SealedCounter] {
         items().map { item in
             let count = chance.hits(percent: 95) ? chance.between(0, 9) : Int64.max - chance.between(0, 9)
             let version = lowestVersion + chance.between(0, Self.versionsCount - 1)
-            return CounterState(item: item, count: count, version: version)
+            return SealedCounter(
+                counter: CounterState(item: item, count: count, version: version),
+                seal: Seal(seconds: chance.between(0, 1 << 36 - 1), digest: chance.next()))
         }
     }
 

@@ -26,9 +26,10 @@ enum RedisOperation {
 enum RedisOutcome: Equatable {
     case verified(Generation, isOfThisLife: Bool)
     case admitted([AdmissionVerdict])
-    case read([CounterState?])
-    case wroteThrough(isShort: Bool, newer: [CounterState])
-    case filled(newer: [CounterState])
+    case read([SealedCounter?])
+    case wroteThrough(isShort: Bool, kept: [KeptCounter])
+    case filled(kept: [KeptCounter])
+    case dropped
     case late, otherGeneration, refused
     /// There is no answer.
     case nothing
@@ -58,7 +59,7 @@ enum RedisOutcome: Equatable {
 
 /// A message, as a subscriber of both channels hears it.
 enum RedisMessage: Equatable {
-    case counters(token: String, [CounterState])
+    case counters(token: String, [SealedCounter])
     case beat(UInt64)
     /// None of likesd's.
     case unknown(String)

@@ -15,7 +15,7 @@ struct RedisTrial {
 
     /// What the trials have to bring about, or they prove nothing.
     enum Sight: CaseIterable {
-        case newMarker, keptMarker, late, otherGeneration, refused, short, newerKept, countersRead, nothingRead
+        case newMarker, keptMarker, dropped, late, otherGeneration, refused, short, newerKept, countersRead, nothingRead
         case countersHeard, beatHeard, hinted, limited, trimmed
     }
 
@@ -65,6 +65,7 @@ struct RedisTrial {
         }
         if model.hasKeptNewer { sights.insert(.newerKept) }
         if case .verified(let generation, _) = outcome { chooser.learn(generation) }
+        chooser.learn(outcome)
         return differences
     }
 
@@ -128,6 +129,7 @@ struct RedisTrial {
         case .late: sights.insert(.late)
         case .otherGeneration: sights.insert(.otherGeneration)
         case .refused: sights.insert(.refused)
+        case .dropped: sights.insert(.dropped)
         case .filled, .nothing: return
         }
     }

@@ -44,8 +44,9 @@ final class ServerSide {
         case .readCounters: return .read(answer.counters)
         case .writeThrough:
             if let refusal = answer.refusal, !RedisError.isOutOfMemory(refusal) { throw Failure(text: refusal) }
-            return .wroteThrough(isShort: answer.refusal != nil, newer: answer.newer)
-        case .fill: return .filled(newer: answer.newer)
+            return .wroteThrough(isShort: answer.refusal != nil, kept: answer.kept)
+        case .drop: return .dropped
+        case .fill: return .filled(kept: answer.kept)
         default: return .nothing
         }
     }
@@ -58,6 +59,7 @@ final class ServerSide {
         case .readCounters(let call, let generation, let items): [.readCounters(call, generation, items)]
         case .writeThrough(let call, let generation, let counters, let recent):
             [.setCounters(call, generation, counters, isTold: true), .keepRecent(call, recent)]
+        case .drop(let call, let generation, let kept): [.drop(call, generation, kept)]
         case .fill(let call, let generation, let counters):
             [.setCounters(call, generation, counters, isTold: false)]
         case .beat(let number): [.beat(number)]

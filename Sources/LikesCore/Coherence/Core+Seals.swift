@@ -1,0 +1,105 @@
+import LikesProtocol
+
+// What a stranger in Redis may have put there, or said: told from what hosts of this database's have.
+extension Core {
+    enum Forgery {
+        case counter, message, marker
+    }
+
+    /// Whether a host of ours has sealed it for data of this token.
+    mutating func isGenuine(_ sealed: SealedCounter, token: String) -> Bool {
+        !safeguards.seals || sealer.isGenuine(sealed, token: token)
+    }
+
+    mutating func noteForged(_ forgery: Forgery, _ token: String? = nil, now: Instant, into actions: inout [Action]) {
+        let what: String
+        switch forgery {
+        case .counter:
+            statistics.forgedCounters += 1
+            what = "a counter"
+        case .message:
+            statistics.forgedMessages += 1
+            what = "a message"
+        case .marker:
+            // Made by a host of ours before the secret was another.
+            guard token != trust.token else { return }
+            statistics.forgedMarkers += 1
+            what = "the marker"
+        }
+        let text =
+            "\(what) in Redis is not sealed by a host of this database's, and not believed; next: give likesd a user "
+            + "of Redis of its own (security.md)"
+        say(.forged(forgery), .warning, text, now: now, into: &actions)
+    }
+
+    // MARK: The secret and the clock
+
+    /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later.
+    mutating func learn(_ facts: SealFacts, askedAt: Instant, now: Instant, into actions: inout [Action]) {
+        let wasKnown = sealer.secret != nil
+        if let seconds = facts.seconds {
+            sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
+        } else if wasKnown {
+            // A standby may not have the newest yet.
+            return
+        }
+        guard sealer.learn(facts.secret), safeguards.seals else { return }
+        if wasKnown {
+            let text = "the secret in likesd_secret is another than before: what is cached is dropped"
+            say(.past, .notice, text, now: now, into: &actions)
+        }
+        // What came in before was not to be proven, or others have not been heard since they learnt it.
+        cache.removeAll()
+        fetches.forgetCommitted()
+        doubts.removeAll()
+        doubtMessages()
+        guard trust.generation != nil else { return }
+        trust.lose(now: now)
+        verifyRedis(now: now, into: &actions)
+    }
+
+    // MARK: Counters in Redis
+
+    enum Standing {
+        case believed
+        /// A host's, but from so long ago that a stranger may have put it back.
+        case aged
+        case forged
+    }
+
+    /// What to make of a counter in Redis. While PostgreSQL was never there nobody knows better, and while it can't be
+    /// asked something old is better than nothing.
+    mutating func standing(of sealed: SealedCounter, token: String, now: Instant) -> Standing {
+        guard safeguards.seals, sealer.secret != nil else { return .believed }
+        guard sealer.isGenuine(sealed, token: token) else { return .forged }
+        return sealer.isRecent(sealed, now: now) || !canAskPrimary ? .believed : .aged
+    }
+
+    /// What Redis kept instead of what PostgreSQL had given to be written under the permit. A host's may say that
+    /// PostgreSQL went back. A stranger's would stay for ever, since no host has a newer one: it goes, and what was to
+    /// be written is written once more, and told.
+    mutating func judge(
+        _ kept: [KeptCounter], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+    ) {
+        guard !kept.isEmpty, let generation = permit.generation, generation == trust.generation else { return }
+        var newer: [CounterState] = []
+        var forged: [KeptCounter] = []
+        for kept in kept {
+            if let sealed = kept.counter, isGenuine(sealed, token: generation.token) {
+                newer.append(sealed.counter)
+            } else {
+                forged.append(kept)
+            }
+        }
+        doubtKept(newer, permit)
+        guard !forged.isEmpty else { return }
+        for _ in forged { noteForged(.counter, now: now, into: &actions) }
+        noteMissing(forged.map(\.item), now: now)
+        actions.append(.drop(calls.begin(.drop, now: now), generation, forged))
+    }
+
+    /// They are gone, or are others by now.
+    package mutating func dropped(_ call: CallID, now: Instant, into actions: inout [Action]) {
+        _ = calls.end(call)
+    }
+}

@@ -1,0 +1,139 @@
+import LikesProtocol
+
+/// What only hosts of one database know: it stands in PostgreSQL, and never goes to Redis.
+package struct Secret: Hashable, Sendable, CustomStringConvertible {
+    let key: SipHash.Key
+
+    /// 32 lower-case hex digits; nil: it is none.
+    package init?(hex: some StringProtocol) {
+        let digits = Array(hex.utf8)
+        guard digits.count == 32 else { return nil }
+        var words: [UInt64] = [0, 0]
+        for (place, digit) in digits.enumerated() {
+            let value: UInt8
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+            default: return nil
+            }
+            words[place / 16] = words[place / 16] << 4 | UInt64(value)
+        }
+        key = SipHash.Key(low: words[0].byteSwapped, high: words[1].byteSwapped)
+    }
+
+    package var description: String { "(secret)" }
+
+    /// Of a text of another purpose than any other's.
+    func hash(_ purpose: String, _ text: String) -> UInt64 { SipHash.hash(Array("\(purpose) \(text)".utf8), key: key) }
+
+    /// By which the counters of a type are sealed for data of this token: so a seal is of four words alone. Two digests
+    /// of a keyed hash make a key that tells nothing of the secret.
+    package func counterKey(token: String, type: String) -> CounterKey {
+        let text = "\(token) \(type)"
+        return CounterKey(key: SipHash.Key(low: hash("counter-low", text), high: hash("counter-high", text)))
+    }
+}
+
+/// Seals the counters of one type in Redis' data of one token.
+package struct CounterKey: Sendable {
+    fileprivate var key: SipHash.Key
+
+    func digest(_ counter: CounterState, seconds: Int64) -> UInt64 {
+        SipHash.hash(
+            UInt64(bitPattern: counter.item.id), UInt64(bitPattern: counter.count),
+            UInt64(bitPattern: counter.version), UInt64(bitPattern: seconds), key: key)
+    }
+
+    /// Whether it was sealed with this key, whatever type its item has here; a version that no history reaches was
+    /// sealed by nobody.
+    package func hasSealed(_ sealed: SealedCounter) -> Bool {
+        sealed.counter.version <= Limits.versionMax
+            && digest(sealed.counter, seconds: sealed.seal.seconds) == sealed.seal.digest
+    }
+}
+
+/// Stands beside a counter in Redis and in messages: proves that a host of likesd's had it from PostgreSQL, and not
+/// before when.
+package struct Seal: Hashable, Sendable {
+    /// By PostgreSQL's clock, in seconds since 1970: it was the newest count of the item at that moment, or is newer.
+    package var seconds: Int64
+    package var digest: UInt64
+
+    /// Characters of `text`: 36 bits of time, 64 of the digest, 6 bits each.
+    package static let textBytes = 17
+    private static let secondsBytes = 6
+    static let secondsMax: Int64 = 1 << 36 - 1
+
+    package init(seconds: Int64, digest: UInt64) {
+        self.seconds = seconds
+        self.digest = digest
+    }
+
+    /// nil: it is none.
+    package init?(_ text: some Collection<UInt8>) {
+        guard text.count == Seal.textBytes else { return nil }
+        var words: (seconds: UInt64, digest: UInt64) = (0, 0)
+        for (place, letter) in text.enumerated() {
+            let value = Seal.values[Int(letter)]
+            guard value < 64 else { return nil }
+            if place < Seal.secondsBytes {
+                words.seconds = words.seconds << 6 | UInt64(value)
+            } else {
+                // The first letter of 11 has 4 bits.
+                guard place > Seal.secondsBytes || value < 16 else { return nil }
+                words.digest = words.digest << 6 | UInt64(value)
+            }
+        }
+        self.init(seconds: Int64(words.seconds), digest: words.digest)
+    }
+
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    package var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// Writes `text`.
+    package func append(to bytes: inout [UInt8]) {
+        for shift in stride(from: 30, through: 0, by: -6) {
+            bytes.append(Seal.letters[Int(seconds >> Int64(shift) & 63)])
+        }
+        for shift in stride(from: 60, through: 0, by: -6) {
+            bytes.append(Seal.letters[Int(digest >> UInt64(shift) & 63)])
+        }
+    }
+
+    private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    /// The place of each letter, 64 for none.
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: 64, count: 256)
+        for (place, letter) in letters.enumerated() { values[Int(letter)] = UInt8(place) }
+        return values
+    }()
+}
+
+/// A counter as it stands in Redis, or in a message: whoever put it there.
+package struct SealedCounter: Hashable, Sendable {
+    package var counter: CounterState
+    package var seal: Seal
+    package init(counter: CounterState, seal: Seal) {
+        self.counter = counter
+        self.seal = seal
+    }
+}
+
+/// What Redis kept instead of a counter that was to be set there, because it looks newer.
+package struct KeptCounter: Hashable, Sendable {
+    package var item: Item
+    /// nil: it is none.
+    package var counter: SealedCounter?
+    /// As it stands behind the token and a colon, where the version is.
+    package var word: String
+    package init(item: Item, counter: SealedCounter?, word: String) {
+        self.item = item
+        self.counter = counter
+        self.word = word
+    }
+}

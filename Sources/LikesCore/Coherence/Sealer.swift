@@ -1,0 +1,114 @@
+import LikesProtocol
+
+/// Seals what this host puts into Redis, and tells what a host of likesd's has put there from what a stranger has.
+///
+/// A stranger who may write to Redis can still put back what a host has sealed earlier. So a seal says when PostgreSQL
+/// was asked, by PostgreSQL's own clock, and is not believed for long: `Limits.sealAgeMsMax`.
+struct Sealer {
+    private(set) var secret: Secret?
+    private let typeNames: [String]
+    private var clock = DatabaseClock()
+    /// For the token, of each type.
+    private var keys: (token: String, ofTypes: [CounterKey]) = ("", [])
+
+    init(_ types: ItemTypes) { typeNames = types.names }
+
+    /// Whether anything can be sealed.
+    var isReady: Bool { secret != nil && clock.isKnown }
+
+    /// True: it is news.
+    mutating func learn(_ secret: Secret) -> Bool {
+        guard secret != self.secret else { return false }
+        self.secret = secret
+        keys = ("", [])
+        return true
+    }
+
+    /// `seconds`: PostgreSQL's clock at some moment between the two here.
+    mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) {
+        clock.learn(seconds: seconds, askedAt: askedAt, heardAt: heardAt)
+    }
+
+    // MARK: Counters
+
+    /// For Redis' data of this token; PostgreSQL was asked at `askedAt` or later.
+    mutating func seal(_ counter: CounterState, token: String, askedAt: Instant) -> SealedCounter {
+        guard let key = key(of: counter, token: token) else { preconditionFailure("a seal without a secret") }
+        let seconds = clock.earliest(askedAt)
+        return SealedCounter(
+            counter: counter, seal: Seal(seconds: seconds, digest: key.digest(counter, seconds: seconds)))
+    }
+
+    /// Whether a host of this database's has sealed it for data of this token.
+    mutating func isGenuine(_ sealed: SealedCounter, token: String) -> Bool {
+        key(of: sealed.counter, token: token)?.hasSealed(sealed) ?? false
+    }
+
+    /// Whether it was sealed lately enough to be believed.
+    func isRecent(_ sealed: SealedCounter, now: Instant) -> Bool { clock.isRecent(sealed.seal.seconds, now: now) }
+
+    /// When the time of a counter from Redis in the local cache begins, so that it ends by
+    /// `Limits.sealedCacheMsMax` after PostgreSQL was asked, however long the TTL is; nil: it is not recent.
+    func cachedAsOf(_ sealed: SealedCounter, ttlMs: Int64, now: Instant) -> Instant? {
+        guard isRecent(sealed, now: now) else { return nil }
+        return clock.earliest(sealed.seal.seconds)?.adding(ms: Limits.sealedCacheMsMax - ttlMs)
+    }
+
+    /// nil: there is no secret.
+    private mutating func key(of counter: CounterState, token: String) -> CounterKey? {
+        guard let secret else { return nil }
+        if keys.token != token || keys.ofTypes.isEmpty {
+            keys = (token, typeNames.map { secret.counterKey(token: token, type: $0) })
+        }
+        return keys.ofTypes[Int(counter.item.type)]
+    }
+
+    // MARK: Markers
+
+    /// Whether a host of this database's has made it. Without a secret nobody knows, and it counts as made by one.
+    func isGenuine(_ generation: Generation) -> Bool { secret.map { generation.isSealed(by: $0) } ?? true }
+}
+
+/// What time it is at the primary, in seconds since 1970: known to lie between two bounds.
+struct DatabaseClock {
+    /// Its clock minus this host's, in microseconds.
+    private var offset: ClosedRange<Int64>?
+
+    var isKnown: Bool { offset != nil }
+
+    /// More seconds than any clock shows: beyond, the arithmetic here could overflow.
+    static let secondsMax: Int64 = 1 << 36 - 1
+
+    mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) {
+        guard (0...Self.secondsMax).contains(seconds), askedAt <= heardAt else { return }
+        let least = seconds * 1_000_000 - heardAt.microseconds
+        // The second was whole at most a second ago.
+        let most = (seconds + 1) * 1_000_000 - askedAt.microseconds
+        // What was known and is still true says more than an answer that was long under way.
+        if let offset, max(offset.lowerBound, least) <= min(offset.upperBound, most) {
+            self.offset = max(offset.lowerBound, least)...min(offset.upperBound, most)
+        } else {
+            offset = least...most
+        }
+    }
+
+    /// The whole second that it surely was.
+    func earliest(_ moment: Instant) -> Int64 {
+        guard let offset else { return 0 }
+        return min(max(0, (moment.microseconds + offset.lowerBound) / 1_000_000), Self.secondsMax)
+    }
+
+    /// The moment here at which it surely was not yet past that second.
+    func earliest(_ seconds: Int64) -> Instant? {
+        offset.map { Instant(microseconds: seconds * 1_000_000 - $0.upperBound) }
+    }
+
+    /// Whether no more than `Limits.sealAgeMsMax` have passed since that second, whatever time it is exactly; one far
+    /// in the future was told by another clock.
+    func isRecent(_ seconds: Int64, now: Instant) -> Bool {
+        guard let offset else { return false }
+        let latest = now.microseconds + offset.upperBound - seconds * 1_000_000
+        let earliest = now.microseconds + offset.lowerBound - seconds * 1_000_000
+        return latest <= Limits.sealAgeMsMax * 1_000 && earliest >= -Limits.sealAheadMsMax * 1_000
+    }
+}

@@ -1,0 +1,34 @@
+import LikesProtocol
+
+@testable import LikesCore
+
+// What a host of the same database seals.
+extension Script {
+    static func secret(_ number: UInt8) -> Secret {
+        let digits = String(repeating: "0\(number)", count: 16)
+        guard let secret = Secret(hex: digits) else { preconditionFailure("digits") }
+        return secret
+    }
+
+    /// PostgreSQL's clock.
+    static func seconds(_ now: Instant) -> Int64 { 1_790_000_000 + now.microseconds / 1_000_000 }
+
+    static func seals(_ now: Instant) -> SealFacts { SealFacts(secret: secret, seconds: seconds(now)) }
+
+    /// As another host has it from PostgreSQL now.
+    mutating func sealed(_ counter: CounterState, token: String = Script.generation.token) -> SealedCounter {
+        sealer.seal(counter, token: token, askedAt: now)
+    }
+
+    mutating func kept(_ counters: [CounterState]) -> [KeptCounter] {
+        counters.map { counter in
+            let sealed = sealed(counter)
+            return KeptCounter(item: counter.item, counter: sealed, word: "\(counter.version):\(sealed.seal.text)")
+        }
+    }
+}
+
+/// What a test compares: the seal is looked at elsewhere.
+func unsealed(_ counter: CounterState) -> SealedCounter {
+    SealedCounter(counter: counter, seal: Seal(seconds: 0, digest: 0))
+}

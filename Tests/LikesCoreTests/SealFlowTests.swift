@@ -1,0 +1,249 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// What strangers put into Redis, or say there, and what becomes of it.
+@Suite struct SealFlowTests {
+    private static let impossible = counter(post, 666, Int64.max)
+
+    private func forged(_ counter: CounterState) -> SealedCounter {
+        SealedCounter(counter: counter, seal: Seal(seconds: Script.seconds(.ms(1_000)), digest: 42))
+    }
+
+    // MARK: Messages
+
+    @Test("A message that no host has sealed changes nothing, and is counted")
+    func messages() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 5, 5)])
+        script.hear([forged(counter(post, 666, 6)), forged(Self.impossible)])
+        #expect(script.core.repairs.count == 0)
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(5), .integer(5)])
+        #expect(script.core.statistics.forgedMessages == 2)
+        #expect(script.core.statistics.countersHeard == 0)
+        // One of a host's still counts.
+        script.hear(counter(post, 6, 6))
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(6)])
+    }
+
+    @Test("A message for other data of Redis' is not one for this")
+    func otherToken() throws {
+        var script = Script()
+        let sealed = script.sealed(counter(post, 6, 6), token: "bbbbbbbbbbbb")
+        script.hear([sealed])
+        #expect(script.core.statistics.forgedMessages == 1)
+    }
+
+    @Test("What a host said long ago, and a stranger repeats, makes no work")
+    func repeated() throws {
+        var script = Script()
+        let old = script.sealed(counter(post, 5, 5))
+        let newer = script.sealed(counter(post, 6, 6))
+        script.pass(ms: Limits.sealAgeMsMax + 1_000)
+        script.hear([newer])
+        script.hear([old])
+        #expect(script.core.repairs.count == 0)
+        #expect(script.core.statistics.forgedMessages == 0)
+    }
+
+    @Test("It still makes an older count here newer: a host may have stood still for long")
+    func heardLate() throws {
+        var script = Script({ $0.localCacheTTLMs = 600_000 })
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 5, 5)])
+        let newer = script.sealed(counter(post, 6, 6))
+        script.pass(ms: Limits.sealAgeMsMax + 1_000)
+        script.hear([newer])
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(5), .integer(6)])
+    }
+
+    @Test("Before PostgreSQL was there nobody is heard, and nobody is called a stranger")
+    func heardTooEarly() throws {
+        var script = Script(up: [.redis, .subscriber])
+        script.hear(counter(post, 5, 5))
+        #expect(script.core.statistics.countersHeard == 0 && script.core.statistics.forgedMessages == 0)
+    }
+
+    // MARK: Counters in Redis
+
+    @Test("A counter that no host has sealed is none")
+    func counters() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, sealed: [forged(counter(post, 666, 9))])
+        #expect(script.take().last == .selectCounters(2, [post]))
+        script.databaseHas(2, [counter(post, 5, 5)])
+        #expect(script.replies(client) == [.integer(5)])
+        #expect(script.core.statistics.forgedCounters == 1)
+    }
+
+    @Test("A counter that a host has sealed long ago is asked for anew, and told where PostgreSQL does not answer")
+    func aged() throws {
+        var script = Script()
+        let client = try script.open()
+        let old = script.sealed(counter(post, 4, 4))
+        script.pass(ms: Limits.sealAgeMsMax + 1_000)
+        script.send(.count(post), on: client)
+        let read = try script.read()
+        script.redisHas(read, sealed: [old])
+        #expect(script.core.statistics.agedCounters == 1)
+        #expect(script.replies(client) == [])
+        script.lose(.reader)
+        #expect(script.replies(client) == [.integer(4)])
+        // And it is believed as long as PostgreSQL can't be asked, but no longer.
+        script.send(.count(post), on: client)
+        script.redisHas(try script.read(), sealed: [old])
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(4), .integer(4)])
+        script.connect(.reader)
+        script.send(.count(post), on: client)
+        script.redisHas(try script.read(), sealed: [old])
+        #expect(script.replies(client) == [])
+    }
+
+    @Test("In the local cache a counter from Redis is fresh for 29 s after PostgreSQL was asked, whatever the TTL")
+    func cached() throws {
+        var script = Script({ $0.localCacheTTLMs = 600_000 })
+        let client = try script.open()
+        let old = script.sealed(counter(post, 4, 4))
+        let sealedAt = script.now
+        script.pass(ms: 20_000)
+        script.send(.count(post), on: client)
+        script.redisHas(try script.read(), sealed: [old])
+        // Two seconds less, since the clock is known to the second.
+        script.pass(ms: 6_000)
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [.integer(4), .integer(4)])
+        script.pass(ms: Limits.sealedCacheMsMax - script.now.ms(since: sealedAt))
+        script.send(.count(post), on: client)
+        #expect(script.replies(client) == [])
+    }
+
+    @Test("What looks newer than PostgreSQL's, and is a stranger's, is taken away, and the right one set again")
+    func kept() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.like(ann), on: client)
+        script.admit(1, [.admitted(recent: false)])
+        script.commit(2, changed: [true], [counter(post, 6, 6)])
+        let stranger = KeptCounter(item: post, counter: forged(Self.impossible), word: "9223372036854775807:x")
+        _ = script.take()
+        script.wroteThrough(3, kept: [stranger])
+        let actions = script.take()
+        #expect(actions.contains(.reply(client, .change(changed: true, count: 6))))
+        #expect(actions.contains { if case .drop(_, Script.generation, [stranger]) = $0 { true } else { false } })
+        #expect(script.core.repairs.contains(post))
+        #expect(script.core.alarms.databasesGoneBack == 0)
+        let asked = try #require(
+            actions.compactMap { if case .selectCounters(let call, [post]) = $0 { call } else { nil } }.last)
+        script.databaseHas(asked, [counter(post, 6, 6)])
+        #expect(
+            script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
+    }
+
+    // MARK: Markers
+
+    @Test(
+        "A marker that no host has made is replaced, whatever it claims",
+        arguments: [
+            { $0.era = 5 }, { $0.era = Limits.eraMax }, { $0.database.timeline += 1 },
+            { $0 = $0.sealed(by: Script.secret(9)) },
+        ] as [@Sendable (inout Generation) -> Void])
+    func markers(change: @Sendable (inout Generation) -> Void) throws {
+        var script = Script(byHand: [.verify])
+        var claim = Script.generation
+        claim.token = "bbbbbbbbbbbb"
+        claim = claim.sealed(by: Script.secret)
+        change(&claim)
+        let call = try #require(
+            script.take().compactMap { if case .verify(let call, _) = $0 { call } else { nil } }.last)
+        script.found(call, claim.marker)
+        #expect(script.core.trust.generation == nil)
+        #expect(script.core.past.era == 0)
+        #expect(script.core.lane.isUp && script.core.reader.isUp)
+        #expect(script.core.statistics.forgedMarkers == 1)
+        let again = script.take().compactMap { if case .verify(_, let request) = $0 { request.new } else { nil } }
+        #expect(again.last?.instead == claim.marker)
+        #expect(again.last?.generation(on: "run:repl").isSealed(by: Script.secret) == true)
+    }
+
+    @Test("A marker that was taken before PostgreSQL was there is looked at again, and decides nothing before")
+    func markersTooEarly() throws {
+        var script = Script(up: [.redis, .subscriber], byHand: [.verify])
+        var claim = Script.generation
+        claim.era = 7
+        let call = try #require(
+            script.take().compactMap { if case .verify(let call, _) = $0 { call } else { nil } }.last)
+        script.found(call, claim.marker)
+        #expect(script.core.past.era == 0)
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(try script.read(), sealed: [forged(counter(post, 666, 9))])
+        #expect(script.replies(client) == [.integer(666)])
+        script.connect(.reader)
+        #expect(script.core.trust.generation == nil)
+        #expect(script.core.cache.count == 0)
+        #expect(script.take().contains { if case .verify = $0 { true } else { false } })
+    }
+
+    // MARK: The secret
+
+    @Test("With another secret nothing that was cached is believed, and Redis is verified anew")
+    func rotation() throws {
+        var script = Script(byHand: [.survey])
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 5, 5)])
+        script.pass(ms: Limits.surveyMs)
+        let call = try #require(
+            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+        var found = script.survey()
+        found.beat = 0
+        found.seals?.secret = Script.secret(2)
+        script.byHand.insert(.verify)
+        script.survey(call, found)
+        #expect(script.core.cache.count == 0)
+        #expect(script.core.trust.generation == nil)
+        #expect(script.take().contains { if case .verify = $0 { true } else { false } })
+        #expect(script.core.lane.isUp)
+    }
+
+    @Test("Where the secret is gone, new connections say what to do")
+    func noSecret() throws {
+        var script = Script(byHand: [.survey])
+        script.pass(ms: Limits.surveyMs)
+        let call = try #require(
+            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+        var found = script.survey()
+        found.seals = nil
+        script.survey(call, found)
+        #expect(!script.core.lane.isUp && !script.core.reader.isUp)
+    }
+}
+
+extension Script {
+    /// The call of the last read of Redis.
+    fileprivate mutating func read() throws -> CallID {
+        let calls = take().compactMap { action in
+            if case .readCounters(let call, _, let items) = action, !items.isEmpty { call } else { nil }
+        }
+        return try #require(calls.last)
+    }
+
+    /// This stands as the marker, whoever wrote it.
+    fileprivate mutating func found(_ call: CallID, _ text: String) {
+        let marker = FoundMarker(text: text, server: Script.generation.server)
+        verified(call, marker)
+    }
+}
