@@ -61,12 +61,8 @@ struct Database: ~Copyable {
         let text = message.map { String(cString: $0) } ?? "out of memory"
         throw Failure(
             .configuration,
-            "DATABASE_URL: \(DatabaseURL.redacted(oneLine(text), about: url))\n"
+            "DATABASE_URL: \(DatabaseURL.unquoted(text, about: url))\n"
                 + "It has to be a libpq URI, as in postgresql://user:password@host:5432/likes")
-    }
-
-    private static func oneLine(_ text: String) -> String {
-        text.split(separator: "\n").joined(separator: " ")
     }
 
     private init(connection: OpaquePointer, url: String, command: Command) {

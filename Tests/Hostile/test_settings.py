@@ -31,6 +31,28 @@ def test_a_word_that_libpq_does_not_know_is_refused_and_its_value_not_shown(name
 @pytest.mark.parametrize(
     "url",
     [
+        f"host=/nowhere password=my {SECRET} x",
+        f"host=/nowhere password=my {SECRET}=x",
+        f"host=/nowhere password=my {SECRET} = x",
+        f'host=/nowhere password=my "{SECRET}" {SECRET}="x',
+        f"postgresql://u:p {SECRET}@h/db?x=y",
+        f"postgresql://u:p@h/db?password=my&{SECRET}=x",
+        f"postgresql://u:p@h/db?password=my&{SECRET}",
+        f"postgresql://u:p@h/db?password=my&x={SECRET}={SECRET}",
+        f"postgresql://u:p@[{SECRET}/db",
+    ],
+)
+@pytest.mark.parametrize("command", [["likesd", "--check-config"], ["likesctl", "migrate"]])
+def test_a_part_of_a_password_that_libpq_takes_for_a_word_is_not_shown(url, command):
+    done = run(*command, timeout=SECONDS_MAX, DATABASE_URL=url)
+    assert done.returncode == CONFIGURATION, done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         f"host=/nowhere options='-c x.y={SECRET}'",
         f"postgresql:///likes?host=/nowhere&options=-c%20x.y%3D{SECRET}",
         f"host=/nowhere sslpassword={SECRET} password={SECRET}",

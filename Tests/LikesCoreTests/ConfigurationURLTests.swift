@@ -153,7 +153,10 @@ private func refusal(_ name: String, _ url: String) -> String? {
     }
 
     @Test(
-        "Whatever may be a secret is masked: all values but those of words that are known to be harmless.",
+        """
+        Whatever may be a secret is masked: all values but those of words that are known to be harmless, and words that
+        nobody knows.
+        """,
         arguments: [
             ("postgresql://u:p@h/d", "postgresql://u:***@h/d"),
             ("postgresql://u:p:q?r@h/d?port=1", "postgresql://u:***@h/d?port=1"),
@@ -162,9 +165,10 @@ private func refusal(_ name: String, _ url: String) -> String? {
                 "postgresql://u@h/d?password=***&sslpassword=***&port=1"
             ),
             ("postgresql://h/d?p%61ssword=p", "postgresql://h/d?p%61ssword=***"),
-            ("host=h pasword=p PASSWORD=q options='-c a.b=r'", "host=h pasword=*** PASSWORD=*** options=***"),
-            ("postgresql:///d?Password=p&options=-c%20a&port=1", "postgresql:///d?Password=***&options=***&port=1"),
+            ("host=h pasword=p PASSWORD=q options='-c a.b=r'", "host=h *** *** options=***"),
+            ("postgresql:///d?Password=p&options=-c%20a&port=1", "postgresql:///d?***&options=***&port=1"),
             ("postgresql:///d?hush&port=1", "postgresql:///d?***&port=1"), ("host=h hush", "***"),
+            ("host=h password=my hush=p dbname=d", "host=h password=*** *** dbname=d"),
             ("host=h password=p dbname=d", "host=h password=*** dbname=d"),
             ("password = 'p \\' q' host=h", "password = *** host=h"),
             ("password=p\\ q host=h sslpassword=r", "password=*** host=h sslpassword=***"),
@@ -185,6 +189,21 @@ private func refusal(_ name: String, _ url: String) -> String? {
         let url = "postgresql://u:p%40q@h/d?password=two"
         #expect(DatabaseURL.redacted("bad \"\(url)\"", about: url) == "bad \"postgresql://u:***@h/d?password=***\"")
         #expect(DatabaseURL.redacted("p@q, two", about: url) == "***, ***")
+    }
+
+    @Test(
+        "Of what libpq quotes of a connection string that it can't read, its own words are shown.",
+        arguments: [
+            ("password=my hush=x", "bad option \"hush\"\n", "bad option \"***\""),
+            ("dbname=d port", "missing \"=\" after \"port\"\n", "missing \"=\" after \"port\""),
+            ("dbname=d hush", "missing \"=\" after \"hush\"\n", "missing \"=\" after \"***\""),
+            ("password=a b\"c=d", "bad option \"b\"c\"", "bad option \"***\""),
+            ("postgresql://h?a%22b=c", "bad option \"a\" b \"\"", "bad option \"***\""),
+            ("dbname='d", "unterminated", "unterminated"),
+        ])
+    func unquoted(value: String, said: String, shown: String) {
+        #expect(DatabaseURL.unquoted(said, about: value).hasPrefix(shown))
+        #expect(!DatabaseURL.unquoted(said, about: value).contains("hush"))
     }
 
     @Test("Replicas are a list of URIs; a comma between hosts parts nothing.")

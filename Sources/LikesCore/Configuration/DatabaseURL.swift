@@ -23,6 +23,8 @@ package struct DatabaseURL: Equatable, Sendable {
         "min_protocol_version", "max_protocol_version", "oauth_issuer", "oauth_client_id", "oauth_scope",
     ]
 
+    private static let secretNames: Set<String> = ["password", "sslpassword", "options"]
+
     /// Checks a connection string. SQLAlchemy's `postgresql+asyncpg://` becomes `postgresql://`: the part behind the
     /// plus names a Python driver. No rule repeats a part of the value, which may hold a password.
     init(_ value: String) throws(RefusedValue) {
@@ -37,11 +39,12 @@ package struct DatabaseURL: Equatable, Sendable {
         }
     }
 
-    /// The connection string with `***` for each value that may be a secret.
+    /// The connection string with `***` for each value that may be a secret, and for each name that libpq does not
+    /// know, which may be what stands behind a blank or an & in a password.
     package static func masked(_ text: String) -> String {
         var shown = ""
         var place = text.startIndex
-        for secret in secretRanges(in: text) {
+        for secret in secretRanges(in: text, withNames: true) {
             shown += text[place..<secret.lowerBound] + "***"
             place = secret.upperBound
         }
@@ -59,6 +62,28 @@ package struct DatabaseURL: Equatable, Sendable {
         }
         return shown
     }
+
+    /// libpq's words about a connection string that it can't read, without what it quotes of it, which may be a part of
+    /// a password. Names of its own are shown, and single marks.
+    package static func unquoted(_ message: String, about text: String) -> String {
+        let words = redacted(message, about: text).split(whereSeparator: \.isNewline).joined(separator: "; ")
+        let parts = words.split(separator: "\"", omittingEmptySubsequences: false)
+        // Where a quotation has such marks itself, nobody knows where it ends.
+        let isClear = parts.count % 2 == 1 && !(ConfigurationText.percentDecoded(text) ?? text).contains("\"")
+        guard parts.count > 1, isClear else {
+            return parts.count < 3 ? String(parts[0]) : "\(parts[0])\"***\"\(parts[parts.count - 1])"
+        }
+        var isHidden = false
+        let shown = parts.enumerated().map { place, part in
+            let isMark = part.utf8.count == 1 && !(part.first.map { $0.isLetter || $0.isNumber } ?? false)
+            if place % 2 == 0 || isMark || isKnown(String(part)) { return String(part) }
+            isHidden = true
+            return "***"
+        }.joined(separator: "\"")
+        return isHidden ? "\(shown) (in a value, a blank is written in '…' or as %20, an & as %26)" : shown
+    }
+
+    private static func isKnown(_ name: String) -> Bool { harmlessNames.contains(name) || secretNames.contains(name) }
 
     /// A list of URIs parted by commas. A comma within a URI, as between several hosts, parts nothing.
     static func split(list: String) -> [String] {
@@ -154,12 +179,16 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: Secrets
 
-    /// Where values stand that may be secrets, in order; in what is no connection string, all of it.
-    private static func secretRanges(in text: String) -> [Range<String.Index>] {
+    /// Where values stand that may be secrets, in order; in what is no connection string, all of it. `withNames`: and
+    /// their names, where libpq does not know them.
+    private static func secretRanges(in text: String, withNames: Bool = false) -> [Range<String.Index>] {
+        func begin(_ name: Substring, _ value: Substring.Index) -> Substring.Index {
+            withNames && !isKnown(ConfigurationText.percentDecoded(name) ?? "") ? name.startIndex : value
+        }
         guard scheme(of: text) != nil else {
             guard let pairs = conninfoPairs(text) else { return [text.startIndex..<text.endIndex] }
             return pairs.filter { !harmlessNames.contains(String($0.name)) }
-                .map { $0.value.startIndex..<$0.value.endIndex }
+                .map { begin($0.name, $0.value.startIndex)..<$0.value.endIndex }
         }
         let parts = uriParts(text)
         var ranges: [Range<String.Index>] = []
@@ -172,7 +201,7 @@ package struct DatabaseURL: Equatable, Sendable {
             if let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), harmlessNames.contains(name) {
                 continue
             }
-            ranges.append(pair.index(after: equals)..<pair.endIndex)
+            ranges.append(begin(Substring(pair[..<equals]), pair.index(after: equals))..<pair.endIndex)
         }
         return ranges
     }

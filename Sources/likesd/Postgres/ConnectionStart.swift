@@ -31,8 +31,7 @@ enum ConnectionStart {
         }
         guard options == nil else { return nil }
         let words = message.map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) } ?? "out of memory"
-        let said = DatabaseURL.redacted(words, about: url).split(whereSeparator: \.isNewline).joined(separator: "; ")
-        return ForeignText.shown(said)
+        return ForeignText.shown(DatabaseURL.unquoted(words, about: url))
     }
 
     /// What libpq takes these keywords for, from the URL, the environment or a service file; nothing where it cannot
