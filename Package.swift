@@ -6,6 +6,8 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 let hardened: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
 ]
+// libpq is to find likesd's recv(2), not the C library's.
+let ownReceive = LinkerSetting.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=recv"])
 
 let package = Package(
     name: "likesd",
@@ -24,11 +26,13 @@ let package = Package(
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CLinux"),
+        // recv(2) with a limit, which libpq lacks.
+        .target(name: "CReceive"),
         // The daemon: sockets, Redis, PostgreSQL, systemd. Runs the core's actions.
         .executableTarget(
             name: "likesd",
-            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres", "CSystemd"],
-            swiftSettings: strict, linkerSettings: hardened),
+            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres", "CReceive", "CSystemd"],
+            swiftSettings: strict, linkerSettings: hardened + [ownReceive]),
         // The companion command.
         .executableTarget(
             name: "likesctl",
@@ -52,8 +56,8 @@ let package = Package(
         // What the daemon says to Redis and PostgreSQL, held against real ones.
         .testTarget(
             name: "LikesdTests",
-            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CPostgres", "TestSupport"],
-            swiftSettings: strict),
+            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CPostgres", "CReceive", "TestSupport"],
+            swiftSettings: strict, linkerSettings: [ownReceive]),
         // What the companion command decides without a daemon.
         .testTarget(
             name: "LikesctlTests", dependencies: ["likesctl", "LikesCore", "TestSupport"], swiftSettings: strict),

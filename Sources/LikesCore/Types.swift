@@ -333,6 +333,8 @@ package enum StatementFailure: Equatable, Sendable {
 /// Why a connection is not there, in words for HEALTH and the log, and what to do next where that is known.
 package enum BackendFailure: Equatable, Sendable {
     case unreachable(String, next: String? = nil)
+    /// It said what nobody asked for, what is no answer, or more than an answer may have.
+    case unexpected(String, next: String? = nil)
     /// Connected, but the schema has to be created or upgraded.
     case schema(String, next: String? = nil)
     /// Connected, but the server takes no writes (lane only).

@@ -76,6 +76,15 @@ enum EdgeLimits {
     static let redisOutputBytesMax = 16 * 1024 * 1024
     /// Bytes of one column in text format: the longest is a character for each row of a batch.
     static let columnBytesMax: Int32 = 64 * 1024
+    /// Bytes taken from one connection to PostgreSQL per wake-up.
+    static let databaseReadBytes = 16 * 1024
+    /// Bytes that PostgreSQL may send until a connection is made, in an answer, or while nothing is asked; and over a
+    /// connection's life beside its answers. Parameters of so many bytes cost libpq some 100 ms.
+    static let databaseTalkBytesMax = 64 * 1024
+    /// … and in an answer for each of its rows: the longest, a repair's, takes 66.
+    static let databaseRowBytesMax = 96
+    /// Bytes of notices that may come with one answer, which nobody keeps: a trigger may warn of each row of a batch.
+    static let databaseNoticeBytesMax = 1024 * 1024
     /// A host that said nothing for this long is taken for dead, and its lane, with a journal, taken over: three times
     /// the time between two signs of life.
     static let hostSilentSeconds = 15

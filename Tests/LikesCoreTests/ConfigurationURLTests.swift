@@ -197,7 +197,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("password=my hush=x", "bad option \"hush\"\n", "bad option \"***\""),
             ("dbname=d port", "missing \"=\" after \"port\"\n", "missing \"=\" after \"port\""),
             ("dbname=d hush", "missing \"=\" after \"hush\"\n", "missing \"=\" after \"***\""),
-            ("password=a b\"c=d", "bad option \"b\"c\"", "bad option \"***\""),
+            ("password=hush b\"c=hush", "bad option \"b\"c\"", "bad option \"***\""),
             ("postgresql://h?a%22b=c", "bad option \"a\" b \"\"", "bad option \"***\""),
             ("dbname='d", "unterminated", "unterminated"),
         ])

@@ -137,4 +137,28 @@ import Testing
         // The script's fence finds nothing committed, so the batch goes again.
         #expect(script.take().contains(.commit(3, [BatchRow(pair: ann, wanted: true)])))
     }
+
+    @Test("Each connection that ended for what a server said is counted, and said once")
+    func countedAndSaidOnce() {
+        var script = Script()
+        func count(_ name: String) -> String? {
+            script.core.infoText(section: "backends", now: script.now).split(separator: "\r\n")
+                .first { $0.hasPrefix("\(name)_unexpected_answers:") }?.split(separator: ":").last.map(String.init)
+        }
+        _ = script.take()
+        for backend in [Backend.redis, .subscriber, .lane, .reader, .lane] {
+            script.step { core, now, actions in core.lost(backend, .unexpected("nonsense"), now: now, into: &actions) }
+            script.connect(backend)
+        }
+        script.lose(.redis)
+        let said = script.actions.filter {
+            if case .log(.warning, let text) = $0 { text.contains("nonsense") } else { false }
+        }
+        #expect(said.count == 4)
+        #expect(count("redis") == "2")
+        #expect(count("database") == "3")
+        let metrics = script.core.metricsText(now: script.now)
+        #expect(metrics.contains("\nlikesd_redis_unexpected_answers_total 2\n"))
+        #expect(metrics.contains("\nlikesd_database_unexpected_answers_total 3\n"))
+    }
 }

@@ -48,9 +48,12 @@ extension Core {
         _ backend: Backend, _ failure: BackendFailure, now: Instant, into actions: inout [Action]
     ) {
         let wasUp = self[backend].isUp
+        let isUnexpected = if case .unexpected = failure { true } else { false }
+        if isUnexpected { heardUnexpected(backend) }
         if self[backend].lost(failure, now: now, random: jitter.next()) {
             let text = "\(Self.name(backend)) lost: \(failure.text)"
-            say(.connection(backend), .warning, text, now: now, into: &actions)
+            let kind = isUnexpected ? RepeatedLines.Kind.unexpected(backend) : .connection(backend)
+            say(kind, .warning, text, now: now, into: &actions)
         }
         switch backend {
         case .redis: trust.lose(now: now)
@@ -91,7 +94,7 @@ extension Core {
         case .late: return
         case .misfit(let misfit):
             guard redis.isUp else { return }
-            giveUp(.redis, .unreachable(misfit.text), now: now, into: &actions)
+            giveUp(.redis, .unexpected(misfit.text), now: now, into: &actions)
         case .otherGeneration:
             guard redis.isUp else { return }
             giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), now: now, into: &actions)
@@ -357,14 +360,15 @@ extension BackendFailure {
     /// The reason in words.
     var reason: String {
         switch self {
-        case .unreachable(let reason, _), .schema(let reason, _), .readOnly(let reason, _): reason
+        case .unreachable(let reason, _), .unexpected(let reason, _), .schema(let reason, _), .readOnly(let reason, _):
+            reason
         }
     }
 
     /// What to do about it.
     var next: String? {
         switch self {
-        case .unreachable(_, let next), .schema(_, let next), .readOnly(_, let next): next
+        case .unreachable(_, let next), .unexpected(_, let next), .schema(_, let next), .readOnly(_, let next): next
         }
     }
 

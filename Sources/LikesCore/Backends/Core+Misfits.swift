@@ -14,11 +14,13 @@ extension Core {
         switch given.backend {
         case .redis, .subscriber:
             abandon(given, now: now, into: &actions)
-            giveUp(.redis, .unreachable(misfit.text), now: now, into: &actions)
+            giveUp(.redis, .unexpected(misfit.text), now: now, into: &actions)
         case .lane:
+            heardUnexpected(.lane)
             abandon(given, now: now, into: &actions)
             giveUp(.lane, Self.failure(misfit), now: now, into: &actions)
         case .reader:
+            heardUnexpected(.reader)
             let failure = Self.failure(misfit)
             refuse(given, failure.text, now: now, into: &actions)
             giveUp(.reader, failure, now: now, into: &actions)
@@ -30,7 +32,22 @@ extension Core {
     mutating func lackCounters(_ items: [Item], now: Instant, into actions: inout [Action]) {
         noteMissing(items, now: now)
         guard lane.isUp else { return }
+        heardUnexpected(.lane)
         giveUp(.lane, Self.failure(Misfit("a batch was stored without its counters")), now: now, into: &actions)
+    }
+
+    /// A connection ended for what the server said.
+    mutating func heardUnexpected(_ backend: Backend) {
+        switch backend {
+        case .redis, .subscriber: statistics.redisUnexpected += 1
+        case .lane, .reader: statistics.databaseUnexpected += 1
+        }
+    }
+
+    /// So did the connection to a server of PostgreSQL that was asked who it is.
+    package mutating func serverMisspoke(_ text: String, now: Instant, into actions: inout [Action]) {
+        heardUnexpected(.lane)
+        say(.unexpected(.lane), .warning, "\(Self.name(.lane)): \(text)", now: now, into: &actions)
     }
 
     private static func failure(_ misfit: Misfit) -> BackendFailure {

@@ -66,6 +66,8 @@ extension Core {
                     ("database", isDatabaseHealthy ? "healthy" : "unhealthy"),
                     ("fills_left_out", String(s.fillsLeftOut)), ("redis_errors", String(s.redisErrors)),
                     ("database_errors", String(s.databaseErrors)),
+                    ("redis_unexpected_answers", String(s.redisUnexpected)),
+                    ("database_unexpected_answers", String(s.databaseUnexpected)),
                     ("batches", String(s.batches)), ("batched_changes", String(s.batchedChanges)),
                     ("batch_retries", String(s.batchRetries)), ("hinted_duplicates", String(s.hintedDuplicates)),
                     ("batches_taken_apart", String(s.batchesTakenApart)),
@@ -157,6 +159,10 @@ extension Core {
             ])
         counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
         counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
+        counter(
+            "redis_unexpected_answers", "Connections to Redis ended for what it said.", s.redisUnexpected)
+        counter(
+            "database_unexpected_answers", "Connections to PostgreSQL ended for what it said.", s.databaseUnexpected)
         gauge("connections", "Client connections.", sessions.openCount)
         gauge("requests_waiting", "Requests not yet answered.", sessions.waitingCount)
         gauge("cache_entries", "Counts in the local cache.", cache.count)

@@ -9,6 +9,8 @@ struct RepeatedLines {
         case refusedByRedis(RedisTask)
         /// A connection came or went.
         case connection(Backend)
+        /// … for what the server said.
+        case unexpected(Backend)
         /// The lane was closed by another host.
         case lane
         /// PostgreSQL, or Redis, turned out to be at another past.
@@ -25,7 +27,7 @@ struct RepeatedLines {
         /// some belong together.
         var linesMax: Int {
             switch self {
-            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .accepting: 1
+            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting: 1
             case .connection, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }

@@ -62,6 +62,9 @@ struct Statistics {
     /// Counters read from PostgreSQL that were not put into Redis, because it had not taken the ones before yet.
     var fillsLeftOut: Int64 = 0
     var databaseErrors: Int64 = 0
+    /// Connections ended for what the server said: what nobody asked for, what is no answer, or one without end.
+    var redisUnexpected: Int64 = 0
+    var databaseUnexpected: Int64 = 0
 
     var changeLatency = [Int64](repeating: 0, count: latencyBounds.count + 1)
     var changeLatencySumMicroseconds: Int64 = 0

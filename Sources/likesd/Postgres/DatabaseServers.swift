@@ -101,7 +101,12 @@ final class DatabaseServers {
             return tell { _ in .only(DatabaseHosts.settings(servers)) }
         }
         let asked = waiting.isEmpty ? servers.filter { $0 != lane?.server } : servers
-        let look = ServerLook(asked, configuration: configuration, loop: loop) { [unowned self] in self.news(of: $0) }
+        let look = ServerLook(
+            asked, configuration: configuration, loop: loop,
+            onNews: { [unowned self] in self.news(of: $0) },
+            onUnexpected: { [unowned self] text in
+                self.host.deliver { core, now, actions in core.serverMisspoke(text, now: now, into: &actions) }
+            })
         self.look = look
         do { try look.begin() } catch { fail(.unreachable(error.message)) }
     }

@@ -27,6 +27,14 @@ enum LaneCall {
         }
     }
 
+    /// Rows of its answer that it may have for what it asks of; where it is always the same few, 0.
+    var rowsMax: Int {
+        switch self {
+        case .fence(_, _, let batch), .commit(_, let batch, _): batch.rowCount
+        case .tend, .survey, .misfits: 0
+        }
+    }
+
     func write(to parameters: inout StatementParameters, types: TypeNumbers) {
         parameters.reset()
         switch self {

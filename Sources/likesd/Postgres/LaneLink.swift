@@ -61,16 +61,20 @@ final class LaneLink: PostgresLink {
         host.deliver { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
     }
 
+    override var rowsAwaited: Int? { underWay?.call.rowsMax }
+
     override func forget() { underWay = nil }
 
     override func collect() {
         while let connection, PQisBusy(connection) == 0, var current = underWay {
-            guard let raw = PQgetResult(connection) else {
+            guard let raw = nextResult() else {
                 underWay = nil
+                endAnswer()
                 finish(current)
                 continue
             }
             let result = StatementResult(raw)
+            guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
             if result.status == PGRES_TUPLES_OK, let types {
                 current.answer = Result { () throws(Misfit) in try current.call.answer(result, types: types) }
             } else if result.endsSession {

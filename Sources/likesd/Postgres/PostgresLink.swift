@@ -25,6 +25,7 @@ class PostgresLink {
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
+    private var intake = Intake()
     /// It was settled before, at whatever server.
     private var hadTables = false
 
@@ -50,6 +51,9 @@ class PostgresLink {
     /// What is known of item types from connections before.
     var learntTypes: TypeNumbers? { nil }
 
+    /// Rows that the answer which comes next may have; nil: nothing was asked.
+    var rowsAwaited: Int? { nil }
+
     /// Takes the results that have come in.
     func collect() {}
 
@@ -63,7 +67,7 @@ class PostgresLink {
     func send(_ statement: PreparedStatement, _ parameters: borrowing StatementParameters) -> Bool {
         let status = parameters.withPointers { count, values, lengths in
             let binary = [Int32](repeating: 1, count: Int(count))
-            return PQsendQueryPrepared(connection, statement.rawValue, count, values, lengths, binary, 1)
+            return reading { PQsendQueryPrepared($0, statement.rawValue, count, values, lengths, binary, 1) }
         }
         if status == 0 { lose() }
         return status != 0
@@ -71,18 +75,38 @@ class PostgresLink {
 
     /// Writes what libpq holds, and waits for the socket where it does not take all of it.
     func flush() {
-        guard let connection else { return }
-        switch PQflush(connection) {
+        guard connection != nil else { return }
+        switch reading({ PQflush($0) }) {
         case 0: source?.setEvents(EPOLLIN.rawValue)
         case 1: source?.setEvents(EPOLLIN.rawValue | EPOLLOUT.rawValue)
         default: lose()
         }
     }
 
+    /// Calls a function of libpq's that may read, as those that write do where the socket takes no more.
+    func reading<Outcome>(_ function: (OpaquePointer?) -> Outcome) -> Outcome {
+        intake.reading(bytesMax) { function(connection) }
+    }
+
+    /// The next result, of those that have come in.
+    func nextResult() -> OpaquePointer? {
+        guard let result = PQgetResult(connection) else { return nil }
+        intake.handOut(result)
+        return result
+    }
+
+    /// All results of an answer were taken.
+    func endAnswer() {
+        if let connection { intake.endAnswer(on: connection) }
+    }
+
     /// Closes the connection and tells the core, once.
     func lose(_ failure: BackendFailure? = nil) {
         if case .idle = stage { return }
-        let failure = failure ?? refusal()
+        var failure = failure ?? refusal()
+        if case .unreachable(let text, let next) = failure, LibpqWords.tellOfNoProtocol(text) {
+            failure = .unexpected(text, next: next)
+        }
         close()
         host.deliver { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
     }
@@ -103,11 +127,13 @@ class PostgresLink {
         let name = backend == .lane ? "likesd lane" : "likesd reader"
         connection = ConnectionStart.begin(name, url: configuration.databaseURL, found.settings)
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
+        intake = Intake()
         PQsetNoticeReceiver(
             connection,
             { context, result in
                 guard let context, let result else { return }
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
+                link.intake.handOut(notice: result)
                 let notice = ServerNotice(result)
                 link.host.deliver { core, now, actions in core.noticed(notice.text, now: now, into: &actions) }
                 link.noticed(notice)
@@ -134,7 +160,7 @@ class PostgresLink {
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
         source = nil
-        PQfinish(connection)
+        Intake.close(connection)
         connection = nil
         forget()
     }
@@ -178,22 +204,47 @@ class PostgresLink {
         case .idle, .resolving: return
         case .connecting: poll()
         case .settling, .ready:
-            let isAlive = events & ~EPOLLOUT.rawValue == 0 || PQconsumeInput(connection) == 1
+            let isAlive = events & ~EPOLLOUT.rawValue == 0 || reading { PQconsumeInput($0) } == 1
             let reason = isAlive ? "" : errorText
             // What came before the end is still there to be read: an outcome, or why the server hung up.
             if case .settling = stage { settle() } else { collect() }
             guard connection != nil else { return }
-            if isAlive { flush() } else { lose(.unreachable(reason)) }
+            guard isAlive else { return lose(.unreachable(reason)) }
+            if isBearable() { flush() }
         }
     }
+
+    /// False: the connection was given up for what the server says beside answers, or without end.
+    private func isBearable() -> Bool {
+        let what: StaticString =
+            switch stage {
+            case .idle, .resolving, .connecting, .settling: "before it can be used"
+            case .ready: rowsAwaited == nil ? "without having been asked" : "in one answer"
+            }
+        if let excess = intake.excess(over: bytesMax, what) {
+            lose(.unexpected(excess))
+            return false
+        }
+        if case .connecting = stage { return true }
+        guard let notification = PQnotifies(connection) else { return true }
+        PQfreemem(notification)
+        lose(.unexpected("it sends notifications, which nobody asked for"))
+        return false
+    }
+
+    /// Bytes that the server may send now.
+    private var bytesMax: Int { Intake.bytesMax(rows: rowsAwaited ?? 0) }
 
     private func poll() {
         source?.cancel()
         source = nil
-        switch PQconnectPoll(connection) {
+        let state = reading { PQconnectPoll($0) }
+        guard isBearable() else { return }
+        switch state {
         case PGRES_POLLING_READING: watch(EPOLLIN.rawValue)
         case PGRES_POLLING_WRITING: watch(EPOLLOUT.rawValue)
         case PGRES_POLLING_OK:
+            if intake.total == 0 { host.actions.append(.log(.error, Self.unbounded)) }
             PQsetnonblocking(connection, 1)
             watch(EPOLLIN.rawValue)
             advance(
@@ -206,24 +257,26 @@ class PostgresLink {
 
     /// What no PostgreSQL sends.
     static let unasked = "it answers what it was not asked"
+    private static let unbounded = "libpq reads past likesd's recv(2): what PostgreSQL sends has no bound"
 
     // MARK: Settling
 
     private func advance(_ settling: Settling) {
         stage = .settling(settling)
-        guard let connection, settling.send(on: connection) else { return lose() }
+        endAnswer()
+        guard let connection, reading({ _ in settling.send(on: connection) }) else { return lose() }
         flush()
     }
 
     private func settle() {
         while case .settling(var settling) = stage, let connection, PQisBusy(connection) == 0 {
-            if let raw = PQgetResult(connection) {
+            if let raw = nextResult() {
                 let result = StatementResult(raw)
                 if result.status == PGRES_FATAL_ERROR && result.endsSession {
                     return lose(.unreachable(result.message))
                 }
                 // One that begins to copy would come again and again.
-                guard result.isOrdinary else { return lose(.unreachable(Self.unasked)) }
+                guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
                 settling.take(result)
                 stage = .settling(settling)
                 continue
@@ -233,6 +286,7 @@ class PostgresLink {
             case .failed(let failure): lose(failure)
             case .done(let types, let facts):
                 stage = .ready
+                endAnswer()
                 hadTables = true
                 guard settled(types, facts) else { return lose() }
                 if backend == .lane, let chosen { servers.laneConnected(to: chosen) }

@@ -15,6 +15,15 @@ enum ReaderCall {
         }
     }
 
+    /// Rows of its answer.
+    var rowsMax: Int {
+        switch self {
+        case .counters(_, let items): items.count
+        case .pairs(_, let pairs): pairs.count
+        case .repairs: Limits.standard.countersPerCallMax
+        }
+    }
+
     func write(to parameters: inout StatementParameters, types: TypeNumbers) {
         parameters.reset()
         switch self {

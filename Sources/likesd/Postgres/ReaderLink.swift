@@ -32,7 +32,7 @@ final class ReaderLink: PostgresLink {
         call.write(to: &parameters, types: types)
         guard send(call.statement, parameters) else { return }
         // Each call is a transaction, so that one that fails takes no other with it.
-        guard PQpipelineSync(connection) == 1 else { return lose() }
+        guard reading({ PQpipelineSync($0) }) == 1 else { return lose() }
         calls.append(call)
         flush()
     }
@@ -45,13 +45,15 @@ final class ReaderLink: PostgresLink {
 
     override var learntTypes: TypeNumbers? { learnt }
 
+    override var rowsAwaited: Int? { calls.first?.rowsMax }
+
     override func forget() { calls.removeAll() }
 
     override func collect() {
         // A null ends one call's results; two of them in a row mean that libpq has given up.
         var nulls = 0
         while nulls < 2, let connection, PQisBusy(connection) == 0, let call = calls.first {
-            guard let raw = PQgetResult(connection) else {
+            guard let raw = nextResult() else {
                 nulls += 1
                 continue
             }
@@ -61,8 +63,11 @@ final class ReaderLink: PostgresLink {
             case PGRES_TUPLES_OK:
                 guard let types else { continue }
                 deliver(Result { () throws(Misfit) in try call.answer(result, types: types) }, to: call.call)
-            case PGRES_PIPELINE_SYNC: calls.popFirst()
+            case PGRES_PIPELINE_SYNC:
+                calls.popFirst()
+                endAnswer()
             default:
+                guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
                 if result.endsSession { return lose(.unreachable(result.message)) }
                 let failure = StatementFailure(result, permission: advice.permission(target))
                 host.deliver { core, now, actions in

@@ -17,19 +17,21 @@ final class ServerLook {
     private let configuration: Configuration
     private let loop: EventLoop
     private let onNews: (ServerLook) -> Void
+    private let onUnexpected: (String) -> Void
     private var steps: Int64 = 0
     private var timer: OneTimer?
 
-    /// `onNews`: there is a further answer, or time has passed.
+    /// `onNews`: there is a further answer, or time has passed. `onUnexpected`: a server said what none says, in words.
     init(
         _ servers: [DatabaseServer], configuration: Configuration, loop: EventLoop,
-        onNews: @escaping (ServerLook) -> Void
+        onNews: @escaping (ServerLook) -> Void, onUnexpected: @escaping (String) -> Void = { _ in }
     ) {
         self.servers = servers
         states = servers.map { _ in .queued }
         self.configuration = configuration
         self.loop = loop
         self.onNews = onNews
+        self.onUnexpected = onUnexpected
     }
 
     /// What was answered so far.
@@ -111,7 +113,9 @@ final class ServerLook {
     private func end(_ place: Int, _ result: Result<ServerFacts, ServerProbe.Failure>) {
         switch result {
         case .success(let facts): states[place] = .answered(facts)
-        case .failure(let failure): states[place] = .failed(failure)
+        case .failure(let failure):
+            states[place] = .failed(failure)
+            if failure.isUnexpected { onUnexpected("\(servers[place].name): \(failure.refusal.text)") }
         }
         askQueued()
         onNews(self)

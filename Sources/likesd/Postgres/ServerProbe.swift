@@ -9,6 +9,8 @@ final class ServerProbe {
     struct Failure: Error {
         var refusal: ConnectRefusal
         var target: DatabaseTarget
+        /// It said what no PostgreSQL says, or more than was asked for.
+        var isUnexpected = false
     }
 
     private let loop: EventLoop
@@ -17,6 +19,7 @@ final class ServerProbe {
     private var connection: OpaquePointer?
     private var source: IOSource?
     private var isAsking = false
+    private let intake = Intake()
 
     /// `onEnd` is called once, unless the probe is cancelled before.
     init(configuration: Configuration, loop: EventLoop, onEnd: @escaping (Result<ServerFacts, Failure>) -> Void) {
@@ -46,7 +49,7 @@ final class ServerProbe {
         // libpq may close its socket in any of its functions while connecting: the source goes first.
         source?.cancel()
         source = nil
-        PQfinish(connection)
+        Intake.close(connection)
         connection = nil
     }
 
@@ -68,11 +71,30 @@ final class ServerProbe {
         return source != nil
     }
 
+    /// Calls a function of libpq's that may read.
+    private func reading<Outcome>(_ function: (OpaquePointer?) -> Outcome) -> Outcome {
+        intake.reading(Intake.bytesMax()) { function(connection) }
+    }
+
+    /// What it sends without end is its end.
+    private func isBearable() -> Bool {
+        guard let excess = intake.excess(over: Intake.bytesMax(), "to say who it is") else { return true }
+        endUnexpected(excess)
+        return false
+    }
+
+    private func endUnexpected(_ text: String) {
+        let target = DatabaseTarget(of: connection)
+        end(.failure(Failure(refusal: ConnectRefusal(text), target: target, isUnexpected: true)))
+    }
+
     private func poll() {
         source?.cancel()
         source = nil
+        let state = reading { PQconnectPoll($0) }
+        guard isBearable() else { return }
         let isAlive =
-            switch PQconnectPoll(connection) {
+            switch state {
             case PGRES_POLLING_READING: watch(EPOLLIN.rawValue)
             case PGRES_POLLING_WRITING: watch(EPOLLOUT.rawValue)
             case PGRES_POLLING_OK: ask()
@@ -83,14 +105,15 @@ final class ServerProbe {
 
     private func ask() -> Bool {
         isAsking = true
-        guard PQsetnonblocking(connection, 1) == 0, PQsendQuery(connection, ServerFacts.question) == 1 else {
+        guard PQsetnonblocking(connection, 1) == 0, reading({ PQsendQuery($0, ServerFacts.question) }) == 1
+        else {
             return false
         }
         return flush()
     }
 
     private func flush() -> Bool {
-        let status = PQflush(connection)
+        let status = reading { PQflush($0) }
         guard status >= 0 else { return false }
         let events = status == 0 ? EPOLLIN.rawValue : EPOLLIN.rawValue | EPOLLOUT.rawValue
         guard let source else { return watch(events) }
@@ -99,10 +122,12 @@ final class ServerProbe {
     }
 
     private func collect() {
-        guard PQconsumeInput(connection) == 1, flush() else { return end(.failure(failure)) }
+        guard reading({ PQconsumeInput($0) }) == 1, flush() else { return end(.failure(failure)) }
+        guard isBearable() else { return }
         guard PQisBusy(connection) == 0 else { return }
         guard let raw = PQgetResult(connection) else { return end(.failure(failure)) }
         let result = StatementResult(raw)
+        guard result.isOrdinary else { return endUnexpected(PostgresLink.unasked) }
         guard result.status == PGRES_TUPLES_OK, let facts = result.serverFacts else {
             let text = "\(result.message)"
             return end(.failure(Failure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))))

@@ -119,7 +119,7 @@ struct Settling {
         do throws(Misfit) {
             try read(result)
         } catch {
-            failure = .unreachable("an answer that does not fit the question: \(error.text)")
+            failure = .unexpected("an answer that does not fit the question: \(error.text)")
         }
     }
 

@@ -109,6 +109,7 @@ enum PostgresField {
     static let message = Int32(UInt8(ascii: "M"))
     /// PG_DIAG_SOURCE_FUNCTION
     static let function = Int32(UInt8(ascii: "R"))
+    static let all = "SVCMDHPpqWstcdnFLR".utf8.map { Int32($0) }
 }
 
 extension StatementFailure {

@@ -84,6 +84,7 @@ final class RedisConnection {
                 case .connected: self.made()
                 case .reply(let reply): self.received(reply)
                 case .failed(let reason): self.giveUp(reason)
+                case .misspoke(let reason): self.giveUp(unexpected: reason)
                 }
             }
         } catch {
@@ -106,12 +107,26 @@ final class RedisConnection {
     func giveUp(_ reason: String, next: String? = nil) {
         if case .idle = state { return }
         disconnect()
-        let place =
-            switch configuration.redis.address {
-            case .tcp(let host, let port): "\(host):\(port)"
-            case .unix(let path): path
-            }
         owner.closed(.unreachable("\(place): \(reason)", next: next ?? advice.redis(reason)))
+    }
+
+    /// The same for what the server said, and no Redis says.
+    func giveUp(unexpected reason: String) {
+        if case .idle = state { return }
+        disconnect()
+        owner.closed(.unexpected("\(place): \(reason)", next: advice.redis(reason)))
+    }
+
+    /// The same for the answer to a step: an error, or none of its kind.
+    func giveUp(_ step: String, error: String?, or reason: String = noAnswer) {
+        if let error { giveUp("\(step): \(error)") } else { giveUp(unexpected: "\(step): \(reason)") }
+    }
+
+    private var place: String {
+        switch configuration.redis.address {
+        case .tcp(let host, let port): "\(host):\(port)"
+        case .unix(let path): path
+        }
     }
 
     private func made() {
@@ -142,12 +157,12 @@ final class RedisConnection {
     private func received(_ reply: ReplyView) {
         switch state {
         // Before anything was asked.
-        case .idle, .resolving, .connecting: giveUp(Self.unasked)
+        case .idle, .resolving, .connecting: giveUp(unexpected: Self.unasked)
         case .authenticating:
             if let error = reply.error.map({ String(decoding: $0, as: UTF8.self) }) {
                 return giveUp("AUTH: \(ForeignText.shown(configuration.redis.redacted(error)))")
             }
-            guard reply.status != nil else { return giveUp("AUTH: \(Self.noAnswer)") }
+            guard reply.status != nil else { return giveUp(unexpected: "AUTH: \(Self.noAnswer)") }
             state = .open
             owner.opened()
         case .open:

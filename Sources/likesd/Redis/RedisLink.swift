@@ -173,21 +173,23 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: Replies
 
     func received(_ reply: ReplyView) {
-        guard let what = sent.popFirst() else { return connection.giveUp(RedisConnection.unasked) }
+        guard let what = sent.popFirst() else { return connection.giveUp(unexpected: RedisConnection.unasked) }
         let error = reply.errorText
         switch what {
         case .step(let name):
             guard reply.status != nil else {
-                return connection.giveUp("\(name): \(error ?? RedisConnection.noAnswer)")
+                return connection.giveUp("\(name)", error: error)
             }
             finishStep()
         case .info(let section):
-            guard let text = reply.text else { return connection.giveUp("INFO \(section): \(error ?? "no text")") }
+            guard let text = reply.text else {
+                return connection.giveUp("INFO \(section)", error: error, or: "no text")
+            }
             facts.take(text)
             finishStep()
         case .load(let script):
             guard let hash = reply.string, hash.count == Script.hashBytes else {
-                return connection.giveUp("SCRIPT LOAD: \(error ?? "no hash")")
+                return connection.giveUp("SCRIPT LOAD", error: error, or: "no hash")
             }
             hashes[script.rawValue] = Array(hash)
             finishStep()
@@ -195,7 +197,7 @@ final class RedisLink: RedisConnectionOwner {
             guard let seconds = reply.element(0)?.wholeNumber, let rest = reply.element(1)?.wholeNumber,
                 let time = RedisClock.time(seconds: seconds, microseconds: rest)
             else {
-                return connection.giveUp("TIME: \(error ?? "no time")")
+                return connection.giveUp("TIME", error: error, or: "no time")
             }
             // The moment itself: the turn's began earlier.
             clock.learn(time, askedAt: askedAt, heardAt: .now)
@@ -207,7 +209,7 @@ final class RedisLink: RedisConnectionOwner {
     private func received(_ reply: ReplyView, to slice: RedisSlice) {
         guard let call = slice.job.call else {
             guard reply.integer != nil || reply.error != nil else {
-                return connection.giveUp("PUBLISH: \(RedisConnection.noAnswer)")
+                return connection.giveUp(unexpected: "PUBLISH: \(RedisConnection.noAnswer)")
             }
             // The number will not be heard, which the core waits for.
             if let error = reply.errorText { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }

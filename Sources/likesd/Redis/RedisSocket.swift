@@ -21,6 +21,8 @@ final class RedisSocket {
         case reply(ReplyView)
         /// It is of no use any more, and why.
         case failed(String)
+        /// … since the server sent what is no reply.
+        case misspoke(String)
     }
 
     /// Begins to connect to an address, not a name; nil: no memory.
@@ -94,7 +96,7 @@ final class RedisSocket {
         do {
             while isOpen, let reply = try reader.next() { onEvent(.reply(reply)) }
         } catch {
-            onEvent(.failed("it does not speak Redis' protocol: \(error.text)"))
+            onEvent(.misspoke("it does not speak Redis' protocol: \(error.text)"))
         }
     }
 

@@ -56,9 +56,9 @@ final class SubscriberLink: RedisConnectionOwner {
         if let error = reply.errorText { return connection.giveUp("SUBSCRIBE: \(error)") }
         guard reply.elementCount == 3, let kind = reply.element(0)?.string, let channel = reply.element(1)?.string,
             let last = reply.element(2)
-        else { return connection.giveUp(RedisConnection.unasked) }
+        else { return connection.giveUp(unexpected: RedisConnection.unasked) }
         switch state {
-        case .idle: return connection.giveUp(RedisConnection.unasked)
+        case .idle: return connection.giveUp(unexpected: RedisConnection.unasked)
         case .subscribing(let left) where kind.elementsEqual("subscribe".utf8) && last.integer != nil:
             state = left > 1 ? .subscribing(left - 1) : .ready
             if left == 1 {
@@ -69,7 +69,7 @@ final class SubscriberLink: RedisConnectionOwner {
             // Longer than any host's, and anybody's to send.
             if last.isPassedOver { return }
             guard kind.elementsEqual("message".utf8), let payload = last.string else {
-                return connection.giveUp(RedisConnection.unasked)
+                return connection.giveUp(unexpected: RedisConnection.unasked)
             }
             heard(payload, on: channel)
         }
@@ -88,7 +88,7 @@ final class SubscriberLink: RedisConnectionOwner {
                 core.heardBeat(UInt64(number), now: now, into: &actions)
             }
         } else {
-            connection.giveUp(RedisConnection.unasked)
+            connection.giveUp(unexpected: RedisConnection.unasked)
         }
     }
 }

@@ -106,6 +106,15 @@ class Daemon:
     def resident_bytes(self):
         return int(Path(f"/proc/{self.server.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def watch_peak(self):
+        """From now on `peak_bytes` counts anew."""
+        Path(f"/proc/{self.server.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self):
+        """The most it had resident."""
+        lines = Path(f"/proc/{self.server.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+
     def log(self):
         return self.server.log()
 

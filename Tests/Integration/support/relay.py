@@ -67,9 +67,10 @@ class Relay:
     """Listens in place of a server on a Unix socket."""
 
     def __init__(self, listen, upstream):
+        self.folder = Path(listen).parent
         self.upstream = str(upstream)
         self.requests, self.replies = Valve(), Valve()
-        # What the client hears in place of a reply.
+        # What the client hears in place of a reply: bytes, or several of them.
         self.change = lambda piece: piece.data
         self.sockets = []
         self.passings = []
@@ -171,7 +172,9 @@ class Passing:
                 if is_request:
                     target.sendall(piece.data)
                 else:
-                    self.say(self.relay.change(piece))
+                    changed = self.relay.change(piece)
+                    for part in [changed] if isinstance(changed, bytes) else changed:
+                        self.say(part)
         # A close of either side is a close of both.
         self.is_over.set()
         for one in (self.client, self.server):

@@ -1,0 +1,129 @@
+import CPostgres
+import CReceive
+import Glibc
+import LikesCore
+
+/// Counts and bounds what libpq reads from one connection. libpq itself keeps all that it is sent, and reads for as
+/// long as something comes.
+///
+/// It reads with recv(2), which is likesd's own (`CReceive`) and within `reading` gives no more than is allowed. What
+/// is left stays in the socket, and wakes the loop again.
+///
+/// What libpq has read it hands out as results and notices. What these do not account for may be parameters of the
+/// session: it keeps each of them without a word, and passes all of them to find out whether it has the next. So what
+/// may come without being handed out is little.
+final class Intake {
+    /// Bytes since the last answer ended, notices left out.
+    private var ofAnswer = 0
+    /// Bytes of results that were handed out since.
+    private var handedOut = 0
+    /// Bytes of notices since.
+    private var ofNotices = 0
+    /// Bytes that came in and belong to nothing that was handed out.
+    private var surplus = 0
+    private var hasSurplus = false
+    private(set) var total = 0
+
+    /// Bytes that one answer may have, or what is said where nothing was asked.
+    static func bytesMax(rows: Int = 0) -> Int {
+        EdgeLimits.databaseTalkBytesMax + rows * EdgeLimits.databaseRowBytesMax
+    }
+
+    /// Calls a function of libpq's that may read; `bytesMax`: of the present answer.
+    func reading<Outcome>(_ bytesMax: Int, _ function: () -> Outcome) -> Outcome {
+        // One byte more shows that there are more.
+        let allowed = min(EdgeLimits.databaseReadBytes, max(0, bytesMax + 1 - ofAnswer))
+        receive_limit(allowed)
+        let outcome = function()
+        let read = allowed - receive_left()
+        receive_limit(-1)
+        ofAnswer += read
+        surplus += read
+        total += read
+        return outcome
+    }
+
+    /// Closes a connection. libpq says goodbye, and would read where that is not taken at once.
+    static func close(_ connection: OpaquePointer?) {
+        receive_limit(0)
+        PQfinish(connection)
+        receive_limit(-1)
+    }
+
+    /// libpq handed out a result.
+    func handOut(_ result: OpaquePointer) {
+        let bytes = WireSize.of(result)
+        handedOut += bytes
+        surplus -= bytes
+    }
+
+    /// libpq handed out a notice.
+    func handOut(notice: OpaquePointer) {
+        let bytes = WireSize.of(notice)
+        ofNotices += bytes
+        // libpq's own notices are longer than what they are about.
+        guard PQresultErrorField(notice, PostgresField.sqlState) != nil else { return }
+        ofAnswer -= bytes
+        surplus -= bytes
+    }
+
+    /// All of an answer was handed out.
+    func endAnswer(on connection: OpaquePointer) {
+        let isEncrypted = PQsslInUse(connection) != 0 || PQgssEncInUse(connection) != 0
+        let rest = isEncrypted ? WireSize.restEncrypted + handedOut / WireSize.bytesPerByteOfEncryption : WireSize.rest
+        surplus = max(0, surplus - rest)
+        hasSurplus = surplus > EdgeLimits.databaseTalkBytesMax
+        (ofAnswer, handedOut, ofNotices) = (0, 0, 0)
+    }
+
+    /// What came is more than is allowed: in which words.
+    func excess(over bytesMax: Int, _ what: StaticString) -> String? {
+        if ofAnswer > bytesMax { return "it sends more than \(bytesMax) bytes \(what)" }
+        if ofNotices > EdgeLimits.databaseNoticeBytesMax {
+            return "it sends more than \(EdgeLimits.databaseNoticeBytesMax) bytes of notices \(what)"
+        }
+        return hasSurplus ? "it sends more than \(EdgeLimits.databaseTalkBytesMax) bytes beside its answers" : nil
+    }
+}
+
+/// Bytes of messages, as libpq read them.
+private enum WireSize {
+    /// What says that parameters were bound, and that the server is ready: of each answer.
+    static let rest = 5 + 6
+    /// The same, in records of TLS or packets of Kerberos', with room …
+    static let restEncrypted = 128
+    /// … and of long ones one byte for so many: 29 for the 8 KiB that PostgreSQL writes at once.
+    static let bytesPerByteOfEncryption = 128
+
+    /// The columns, the rows, and the end of a statement's result; or an error, or a notice.
+    static func of(_ result: OpaquePointer) -> Int {
+        let columns = PQnfields(result)
+        let rows = PQntuples(result)
+        var bytes = columns > 0 ? 7 : 0
+        for column in 0..<columns { bytes += 19 + length(PQfname(result, column)) }
+        bytes += 7 * Int(rows)
+        for row in 0..<rows {
+            for column in 0..<columns { bytes += 4 + Int(PQgetlength(result, row, column)) }
+        }
+        let end = length(PQcmdStatus(result))
+        if end > 0 { bytes += 6 + end }
+        let fields = PostgresField.all.compactMap { PQresultErrorField(result, $0) }
+        if !fields.isEmpty { bytes += 6 }
+        for field in fields { bytes += 2 + length(field) }
+        return bytes
+    }
+
+    private static func length(_ text: UnsafePointer<CChar>?) -> Int { text.map { strlen($0) } ?? 0 }
+}
+
+/// libpq has no codes for what it finds wrong with the bytes of a server.
+enum LibpqWords {
+    static func tellOfNoProtocol(_ text: String) -> Bool { faults.contains { text.contains($0) } }
+
+    private static let faults = [
+        "lost synchronization with server", "message contents do not agree with length",
+        "expected authentication request from server", "unexpected response from server",
+        "received invalid ", "insufficient data in ", "extraneous data in ", "unexpected field count in ",
+        "without prior row description", "unexpected message from server",
+    ]
+}
