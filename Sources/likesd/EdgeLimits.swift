@@ -76,8 +76,8 @@ enum EdgeLimits {
     static let redisOutputBytesMax = 16 * 1024 * 1024
     /// Bytes of one column in text format: the longest is a character for each row of a batch.
     static let columnBytesMax: Int32 = 64 * 1024
-    /// Bytes taken from one connection to PostgreSQL per wake-up.
-    static let databaseReadBytes = 16 * 1024
+    /// Bytes taken from one connection to PostgreSQL per wake-up: as many as it writes at once.
+    static let databaseReadBytes = 8 * 1024
     /// Bytes that PostgreSQL may send until a connection is made, in an answer, or while nothing is asked; and over a
     /// connection's life beside its answers. Parameters of so many bytes cost libpq some 100 ms.
     static let databaseTalkBytesMax = 64 * 1024
