@@ -26,12 +26,16 @@ let package = Package(
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CLinux"),
+        // What a crash says of what was being read; its handler has to be C.
+        .target(name: "CCrash"),
         // recv(2) with a limit, which libpq lacks.
         .target(name: "CReceive"),
         // The daemon: sockets, Redis, PostgreSQL, systemd. Runs the core's actions.
         .executableTarget(
             name: "likesd",
-            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres", "CReceive", "CSystemd"],
+            dependencies: [
+                "LikesCore", "LikesProtocol", "CCrash", "CHiredis", "CLinux", "CPostgres", "CReceive", "CSystemd",
+            ],
             swiftSettings: strict, linkerSettings: hardened + [ownReceive]),
         // The companion command.
         .executableTarget(

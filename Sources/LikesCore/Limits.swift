@@ -172,6 +172,16 @@ package struct Limits: Sendable {
     /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call before its
     /// connection is given up as hung.
     package static let postgresHungGraceMs: Int64 = 1_000
+    /// A process that crashed sooner after its start than this belongs to a row of crashes: longer than the watchdog
+    /// takes to end one that hangs, several times over …
+    package static let crashRunMsMax: Int64 = 120_000
+    /// … of which so many are restarted at once. After that the next one waits …
+    package static let crashesInARowMax = 5
+    /// … for this long: what is in the way may go by itself, so nobody has to come and start it again, and two starts
+    /// a minute harm nobody.
+    package static let crashPauseMs: Int64 = 30_000
+    /// A longer row is not told from this one.
+    package static let crashesCountedMax = 1_000_000
     /// Stopping takes no longer, whatever is under way; below the unit's TimeoutStopSec.
     package static let drainMsMax: Int64 = 15_000
 }

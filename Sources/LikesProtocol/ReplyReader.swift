@@ -22,6 +22,9 @@ public struct ReplyReader: Sendable {
     /// Bytes are held that were not read yet as part of a reply.
     public var hasMore: Bool { start < bytes.count }
 
+    /// How many.
+    public var heldCount: Int { bytes.count - start }
+
     /// Adds bytes behind those that are there.
     public mutating func append(_ more: some Collection<UInt8>) {
         guard fault == nil else { return }

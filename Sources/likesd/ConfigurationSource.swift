@@ -9,6 +9,8 @@ struct ConfigurationSource {
 
     /// All settings, checked.
     func load() throws(ConfigurationError) -> Configuration {
+        Reading.settings(file ?? "")
+        defer { Reading.ended() }
         var problems: [ConfigurationProblem] = []
         var text: (name: String, text: [UInt8])?
         if let file {
@@ -22,7 +24,8 @@ struct ConfigurationSource {
         }
         let credentials = credentials(noting: &problems)
         guard problems.isEmpty else { throw ConfigurationError(problems) }
-        let configuration = try Configuration.load(file: text, credentials: credentials, environment: environment())
+        let configuration = try Configuration.load(
+            file: text, credentials: credentials, environment: environment(), willRead: Reading.line)
         try check(configuration)
         return configuration
     }

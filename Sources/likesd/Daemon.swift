@@ -24,8 +24,10 @@ final class Daemon {
     /// Set once the core has nothing left to do: leave when the last replies have left, or at this moment.
     private var leaveBy: Instant?
 
-    /// `configuration`: what `source` says now.
-    init(source: ConfigurationSource, configuration: Configuration) throws(DaemonError) {
+    /// `configuration`: what `source` says now. `before`: of a process that crashed.
+    init(
+        source: ConfigurationSource, configuration: Configuration, after before: CrashRecord.Before?
+    ) throws(DaemonError) {
         self.source = source
         logger = Logger(level: configuration.logLevel)
         loop = try EventLoop()
@@ -53,7 +55,7 @@ final class Daemon {
         notifier = Notifier(now: now)
         watchdog = Watchdog.asked(now: now)
         raiseDescriptors(for: configuration)
-        takeOver(inherited)
+        takeOver(inherited, after: before)
     }
 
     /// Serves until it is asked to stop.

@@ -50,6 +50,8 @@ enum EdgeLimits {
     /// What systemd may take to handle what it was told, or clients are not kept. With `Limits.drainMsMax` and
     /// `stopFlushMs` below the unit's TimeoutStopSec.
     static let systemdMicrosecondsMax: UInt64 = 3_000_000
+    /// What systemd is asked to wait for a start beyond the pause after crashes.
+    static let startMsMax: Int64 = 30_000
     /// The status line is renewed no more often.
     static let statusMs: Int64 = 2_000
     /// Larger blocks of memory go back to the system when they are freed.

@@ -62,10 +62,7 @@ final class EventLoop {
 
     /// Takes over a signal for the rest of the process' life.
     func watchSignal(_ number: Int32, handler: @escaping () -> Void) throws(DaemonError) {
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, number)
-        guard sigprocmask(SIG_BLOCK, &set, nil) == 0 else { throw DaemonError(doing: "blocking a signal", code: errno) }
+        try EventLoop.block(number)
         let source = SignalSource(handler)
         let status = sd_event_add_signal(
             event, nil, number,
@@ -76,6 +73,14 @@ final class EventLoop {
             }, Unmanaged.passUnretained(source).toOpaque())
         guard status >= 0 else { throw DaemonError(doing: "watching a signal", code: -status) }
         signals.append(source)
+    }
+
+    /// From here on the signal waits for who watches it.
+    static func block(_ number: Int32) throws(DaemonError) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, number)
+        guard sigprocmask(SIG_BLOCK, &set, nil) == 0 else { throw DaemonError(doing: "blocking a signal", code: errno) }
     }
 
     /// Waits until a source has something to be handled. False: there is none, a signal woke it.

@@ -1,3 +1,4 @@
+import CCrash
 import CLinux
 import Glibc
 import LikesCore
@@ -6,13 +7,16 @@ import LikesProtocol
 /// From the command line to a running daemon.
 enum Launch {
     static func run(_ arguments: some Sequence<String>) -> ExitStatus {
+        if crash_handler_install(Logger.isPrefixed ? 1 : 0) != 0 {
+            StandardError.write("likesd: a crash would say nothing: \(DaemonError.text(errno))\n")
+        }
         do throws(DaemonError) {
             switch try Options(arguments) {
             case .help: print(Options.helpText, terminator: "")
             case .version: print(versionText)
             case .checkConfiguration(let file):
                 print(ForeignText.escaped(try configuration(file: file).effectiveText, lines: true), terminator: "")
-            case .run(let file): return try runDaemon(ConfigurationSource(file: file), configuration(file: file))
+            case .run(let file): return try runDaemon(file)
             }
             return .success
         } catch {
@@ -22,14 +26,25 @@ enum Launch {
         }
     }
 
-    private static func runDaemon(
-        _ source: ConfigurationSource, _ configuration: Configuration
-    ) throws(DaemonError) -> ExitStatus {
+    private static func runDaemon(_ file: String?) throws(DaemonError) -> ExitStatus {
+        // From the first moment on they wait for the loop: being asked to stop is no crash, whenever that is.
+        for number in [SIGTERM, SIGINT, SIGHUP] { try EventLoop.block(number) }
+        // Before anything of others is read: what ended the process before may end this one.
+        let before = CrashRecord.open()
+        if let before {
+            // LOG_LEVEL is not known yet; this is said at any.
+            let logger = Logger(level: .error)
+            logger.log(.error, before.text)
+            guard RestartPause.wait(after: before, logger) else { return .success }
+        }
+        CrashRecord.begin(after: before)
+        let configuration = try configuration(file: file)
         // A client or a log reader that went away is an error of the write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         // The C library raises its bound with each large block that is freed, up to 32 MiB, and then keeps such blocks.
         mallopt(M_MMAP_THRESHOLD, EdgeLimits.keptBlockBytesMax)
-        let daemon = try Daemon(source: source, configuration: configuration)
+        let daemon = try Daemon(
+            source: ConfigurationSource(file: file), configuration: configuration, after: before)
         return try daemon.run()
     }
 

@@ -5,13 +5,12 @@ import LikesProtocol
 /// Writes the log to standard error, one line an event.
 struct Logger {
     private let level: LogLevel
-    /// With syslog's number in front, as the journal reads it; a person at a terminal is spared it.
-    private let isPrefixed: Bool
+    private let isPrefixed = Logger.isPrefixed
 
-    init(level: LogLevel) {
-        self.level = level
-        isPrefixed = getenv("JOURNAL_STREAM") != nil || isatty(STDERR_FILENO) == 0
-    }
+    init(level: LogLevel) { self.level = level }
+
+    /// With syslog's number in front, as the journal reads it; a person at a terminal is spared it.
+    static var isPrefixed: Bool { getenv("JOURNAL_STREAM") != nil || isatty(STDERR_FILENO) == 0 }
 
     func log(_ level: LogLevel, _ text: String) {
         guard level <= self.level else { return }

@@ -97,7 +97,7 @@ def test_more_connections_than_fit_one_message_are_kept(manager):
         for client in clients:
             client.send(client.form("PING"))
         assert [client.read() for client in clients] == ["PONG"] * len(clients)
-        assert manager.store == []
+        assert manager.kept() == []
 
 
 def test_a_client_that_left_meanwhile_is_forgotten(manager):
@@ -117,7 +117,7 @@ def test_a_killed_daemon_closes_what_it_took_over(manager):
         assert client.call("PING") == "PONG"
         manager.restart()
         assert client.call("PING") == "PONG"
-        assert manager.store == []
+        assert manager.kept() == []
         manager.process.kill()
         manager.process.wait(60)
         assert client.at_end()

@@ -3,15 +3,18 @@ extension Configuration {
     ///
     /// Of the environment only the settings' names are looked at, and an empty variable counts as not set, as
     /// launchers that pass on every variable they know leave them. Values are checked even where others override
-    /// them: a file must not turn out to be wrong on the day a variable goes away.
+    /// them: a file must not turn out to be wrong on the day a variable goes away. `willRead` is told the number of
+    /// each line of the file before it is looked at, and 0 behind the last one.
     package static func load(
-        file: (name: String, text: [UInt8])?, credentials: [Setting: [UInt8]] = [:], environment: [String: String]
+        file: (name: String, text: [UInt8])?, credentials: [Setting: [UInt8]] = [:], environment: [String: String],
+        willRead: (Int) -> Void = { _ in }
     ) throws(ConfigurationError) -> Configuration {
         var configuration = Configuration()
         var problems: [ConfigurationProblem] = []
         if let file {
             var reader = ConfigurationFileReader(name: file.name)
-            reader.read(file.text, into: &configuration)
+            reader.read(file.text, into: &configuration, willRead)
+            willRead(0)
             problems = reader.problems
             configuration.places.file = file.name
         }
@@ -89,7 +92,9 @@ struct ConfigurationFileReader {
 
     init(name: String) { self.name = name }
 
-    mutating func read(_ text: [UInt8], into configuration: inout Configuration) {
+    mutating func read(
+        _ text: [UInt8], into configuration: inout Configuration, _ willRead: (Int) -> Void
+    ) {
         guard text.count <= ConfigurationLimits.fileBytesMax else {
             let limit = ConfigurationLimits.fileBytesMax
             problems.append(ConfigurationProblem(.file(name: name), "more than \(limit) bytes: is it the right file?"))
@@ -97,6 +102,7 @@ struct ConfigurationFileReader {
         }
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (index, bytes) in lines.enumerated() {
+            willRead(index + 1)
             do {
                 try read(line: bytes, number: index + 1, into: &configuration)
             } catch {

@@ -196,7 +196,9 @@ final class ClientTable {
     private func parse(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection) -> Int {
         var taken = 0
         var isAccepted = false
+        defer { Reading.ended() }
         while taken < bytes.count && client.mayParse {
+            Reading.begins(.request, UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client.descriptor)
             if client.parser.isAtStart {
                 let answered = answerCounts(UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client)
                 taken += answered

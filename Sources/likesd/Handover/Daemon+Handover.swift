@@ -3,8 +3,13 @@ import LikesCore
 // Clients go on over a restart.
 extension Daemon {
     /// At the start: the clients of the process before.
-    func takeOver(_ inherited: Inherited) {
+    func takeOver(_ inherited: Inherited, after before: CrashRecord.Before?) {
         do throws(DaemonError) {
+            if inherited.kept != nil, before?.wasTakingOver == true {
+                try DescriptorStore.drop(inherited)
+                logger.log(.warning, "what the likesd before this one crashed over is not read again: clients closed")
+                return
+            }
             let kept = try DescriptorStore.take(inherited)
             let count = kept.count { clients.adopt($0.descriptor, $0.client) }
             if count > 0 { logger.log(.notice, "went on with \(count) clients of the likesd before this one") }
@@ -18,6 +23,8 @@ extension Daemon {
 
     /// At the end: for the process that comes, should there be one.
     func handOver() {
+        // It ends in order: nothing is to be known of it, and its place in the store is free.
+        CrashRecord.forget()
         guard keepsClients else { return }
         do throws(DaemonError) {
             let count = try DescriptorStore.put(clients.keepable())

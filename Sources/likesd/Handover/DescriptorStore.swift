@@ -32,10 +32,13 @@ enum DescriptorStore {
         defer { close(parcel) }
         try send("FDSTOREREMOVE=1\nFDNAME=\(name)", [])
         try awaitSystemd()
+        // From here on it is in this process' hands: a crash says so, and the next process reads none of it.
+        Reading.begins(.handover)
+        defer { Reading.ended() }
         let unpacked = try Parcel.unpacked(parcel)
         var orphans = Set(unpacked)
         defer { for descriptor in orphans { close(descriptor) } }
-        guard let state = unpacked.first, let known = KeptClientsFormat.decoded(try contents(of: state)) else {
+        guard let state = unpacked.first, let known = decoded(try contents(of: state)) else {
             throw DaemonError("the likesd before this one kept them in a form of its own")
         }
         var descriptors: [UInt64: Int32] = [:]
@@ -49,6 +52,22 @@ enum DescriptorStore {
             taken.append((descriptor, client))
         }
         return taken
+    }
+
+    /// Takes them out of the store and closes them, unread.
+    static func drop(_ inherited: Inherited) throws(DaemonError) {
+        guard let parcel = inherited.kept else { return }
+        close(parcel)
+        try send("FDSTOREREMOVE=1\nFDNAME=\(name)", [])
+        try awaitSystemd()
+    }
+
+    private static func decoded(_ bytes: [UInt8]) -> [KeptClient]? {
+        bytes.withUnsafeBytes { shown in
+            Reading.isAt(shown)
+            defer { Reading.isAt(nil) }
+            return KeptClientsFormat.decoded(bytes)
+        }
     }
 
     /// Those that can be kept. One that can't be takes no other with it.
@@ -65,7 +84,7 @@ enum DescriptorStore {
         return Array(fitting.prefix(EdgeLimits.keptClientsMax))
     }
 
-    private static func send(_ text: String, _ descriptors: [Int32]) throws(DaemonError) {
+    static func send(_ text: String, _ descriptors: [Int32]) throws(DaemonError) {
         let status = sd_pid_notify_with_fds(0, 0, text, descriptors, UInt32(descriptors.count))
         guard status > 0 else {
             throw DaemonError(doing: "telling systemd of descriptors", code: status < 0 ? -status : ENOTCONN)

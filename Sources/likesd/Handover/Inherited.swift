@@ -8,6 +8,29 @@ struct Inherited {
     /// From the descriptor store: the clients of the process before, packed.
     var kept: Int32?
 
+    /// One of this name, untouched: `taken` sees it again.
+    static func descriptor(named wanted: String) -> Int32? {
+        named().first { $0.name == wanted }?.descriptor
+    }
+
+    /// The sockets that clients connect to, untouched too.
+    static func listeningSockets() -> [Int32] {
+        named().map(\.descriptor).filter { sd_is_socket($0, AF_UNIX, Int32(SOCK_STREAM.rawValue), 1) > 0 }
+    }
+
+    private static func named() -> [(descriptor: Int32, name: String)] {
+        var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        let count = sd_listen_fds_with_names(0, &names)
+        guard count > 0 else { return [] }
+        defer {
+            for place in 0..<Int(count) { free(names?[place]) }
+            free(names)
+        }
+        return (0..<count).map { place in
+            (Int32(SD_LISTEN_FDS_START) + place, names?[Int(place)].map { String(cString: $0) } ?? "")
+        }
+    }
+
     /// Takes over all of them; what is nothing of these is closed.
     static func taken() throws(DaemonError) -> Inherited {
         var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
@@ -24,6 +47,9 @@ struct Inherited {
             let name = names?[Int(place)].map { String(cString: $0) } ?? ""
             if name == DescriptorStore.name, inherited.kept == nil {
                 inherited.kept = descriptor
+            } else if name == CrashRecord.name {
+                // In use since the start.
+                close(descriptor)
             } else if sd_is_socket(descriptor, AF_UNIX, Int32(SOCK_STREAM.rawValue), 1) > 0 {
                 inherited.listening.append(descriptor)
             } else {

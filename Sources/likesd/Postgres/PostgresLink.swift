@@ -200,6 +200,8 @@ class PostgresLink {
     }
 
     private func ready(_ events: UInt32) {
+        defer { Reading.ended() }
+        Reading.begins(.postgres)
         switch stage {
         case .idle, .resolving: return
         case .connecting: poll()

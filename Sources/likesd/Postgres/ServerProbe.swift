@@ -66,6 +66,8 @@ final class ServerProbe {
 
     private func watch(_ events: UInt32) -> Bool {
         source = try? loop.watch(PQsocket(connection), for: events) { [unowned self] events in
+            defer { Reading.ended() }
+            Reading.begins(.postgres)
             if self.isAsking { self.collect() } else { self.poll() }
         }
         return source != nil

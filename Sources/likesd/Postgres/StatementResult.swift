@@ -9,7 +9,10 @@ struct StatementResult: ~Copyable {
     /// Takes the result over.
     init(_ result: OpaquePointer) { self.result = result }
 
-    deinit { PQclear(result) }
+    deinit {
+        Reading.isAt(nil)
+        PQclear(result)
+    }
 
     var status: ExecStatusType { PQresultStatus(result) }
     var rowCount: Int { Int(PQntuples(result)) }
@@ -35,6 +38,7 @@ struct StatementResult: ~Copyable {
         guard let value = PQgetvalue(result, Int32(row), column),
             Int(PQgetlength(result, Int32(row), column)) == MemoryLayout<Number>.size
         else { throw Misfit("\(name(column)) is of another type") }
+        Reading.isAt(UnsafeRawBufferPointer(start: value, count: MemoryLayout<Number>.size))
         return Number(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: Number.self))
     }
 
@@ -55,6 +59,7 @@ struct StatementResult: ~Copyable {
         guard PQgetlength(result, Int32(row), column) <= EdgeLimits.columnBytesMax else {
             throw Misfit("\(name(column)) is longer than \(EdgeLimits.columnBytesMax) bytes")
         }
+        Reading.isAt(UnsafeRawBufferPointer(start: value, count: Int(PQgetlength(result, Int32(row), column))))
         return String(cString: value)
     }
 

@@ -24,6 +24,7 @@ final class RedisConnection {
 
     private unowned let owner: any RedisConnectionOwner
     private let loop: EventLoop
+    private let kind: Reading.Kind
     private let configuration: Configuration
     private var state = State.idle
     private var socket: RedisSocket?
@@ -31,8 +32,10 @@ final class RedisConnection {
     /// Which of a name's addresses comes next.
     private var attempts = 0
 
-    init(owner: any RedisConnectionOwner, loop: EventLoop, configuration: Configuration) {
+    /// `kind`: what comes in on it.
+    init(owner: any RedisConnectionOwner, _ kind: Reading.Kind, loop: EventLoop, configuration: Configuration) {
         self.owner = owner
+        self.kind = kind
         self.loop = loop
         self.configuration = configuration
         var names: [String] = []
@@ -79,7 +82,7 @@ final class RedisConnection {
             return giveUp(reason)
         }
         do {
-            socket = try RedisSocket(opened, loop: loop) { [unowned self] event in
+            socket = try RedisSocket(opened, kind, loop: loop) { [unowned self] event in
                 switch event {
                 case .connected: self.made()
                 case .reply(let reply): self.received(reply)

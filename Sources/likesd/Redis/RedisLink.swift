@@ -25,7 +25,8 @@ final class RedisLink: RedisConnectionOwner {
     private let host: CoreHost
     private var configuration: Configuration
     private let channels: RedisChannels
-    private lazy var connection = RedisConnection(owner: self, loop: loop, configuration: configuration)
+    private lazy var connection = RedisConnection(
+        owner: self, .redis, loop: loop, configuration: configuration)
     private let loop: EventLoop
     private var state = State.idle
     private var facts = RedisServerFacts()

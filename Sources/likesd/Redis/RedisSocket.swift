@@ -14,6 +14,7 @@ final class RedisSocket {
     private var output: [UInt8] = []
     private var outputStart = 0
     private var isConnected = false
+    private let kind: Reading.Kind
     private let onEvent: (Event) -> Void
 
     enum Event {
@@ -32,11 +33,13 @@ final class RedisSocket {
 
     static func unix(_ path: String) -> UnsafeMutablePointer<redisContext>? { redisConnectUnixNonBlock(path) }
 
-    /// Takes over a context that is connecting. `onEvent` may end the socket.
+    /// Takes over a context that is connecting. `kind`: what comes in. `onEvent` may end the socket.
     init(
-        _ context: UnsafeMutablePointer<redisContext>, loop: EventLoop, onEvent: @escaping (Event) -> Void
+        _ context: UnsafeMutablePointer<redisContext>, _ kind: Reading.Kind, loop: EventLoop,
+        onEvent: @escaping (Event) -> Void
     ) throws(DaemonError) {
         self.context = context
+        self.kind = kind
         self.onEvent = onEvent
         source = try loop.watch(context.pointee.fd, for: EPOLLOUT.rawValue) { [unowned self] in self.ready($0) }
     }
@@ -85,16 +88,24 @@ final class RedisSocket {
     private func read() {
         let count = withUnsafeTemporaryAllocation(byteCount: EdgeLimits.readBytes, alignment: 16) { buffer in
             let count = recv(context.pointee.fd, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
-            if count > 0 { reader.append(buffer[..<count]) }
+            if count > 0 { take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
             return count
         }
         if count == 0 { return onEvent(.failed("the server closed the connection")) }
-        guard count > 0 else {
-            if errno != EAGAIN && errno != EINTR { onEvent(.failed(Self.reason(errno))) }
-            return
-        }
-        do {
-            while isOpen, let reply = try reader.next() { onEvent(.reply(reply)) }
+        if count < 0 && errno != EAGAIN && errno != EINTR { onEvent(.failed(Self.reason(errno))) }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        defer { Reading.ended() }
+        Reading.begins(kind, bytes)
+        reader.append(bytes)
+        do throws(ReplyFault) {
+            while isOpen {
+                // The reply that comes next, or the rest of one that began earlier.
+                Reading.isAt(UnsafeRawBufferPointer(rebasing: bytes.suffix(reader.heldCount)))
+                guard let reply = try reader.next() else { return }
+                onEvent(.reply(reply))
+            }
         } catch {
             onEvent(.misspoke("it does not speak Redis' protocol: \(error.text)"))
         }

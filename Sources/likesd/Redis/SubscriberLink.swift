@@ -16,7 +16,8 @@ final class SubscriberLink: RedisConnectionOwner {
     private let host: CoreHost
     private let configuration: Configuration
     private let channels: RedisChannels
-    private lazy var connection = RedisConnection(owner: self, loop: loop, configuration: configuration)
+    private lazy var connection = RedisConnection(
+        owner: self, .message, loop: loop, configuration: configuration)
     private let loop: EventLoop
     private var state = State.idle
 

@@ -15,7 +15,9 @@ from .wire import Wire
 
 FIRST_DESCRIPTOR = 3
 DESCRIPTORS_PER_MESSAGE = 253
-STORED_MAX = 1
+STORED_MAX = 2
+# Beside the clients: what one process leaves to the next in case it crashes.
+RECORD = "crash-record"
 
 
 class ServiceManager:
@@ -54,8 +56,8 @@ class ServiceManager:
         self.notify.close()
         self.listener.close()
 
-    def start(self, **environment):
-        """Starts it and waits until it is ready."""
+    def start(self, until="READY=1", **environment):
+        """Starts it and waits until it has said so, that it is ready unless told."""
         descriptors = [("client", self.listener.fileno()), *self.store]
         self.messages = []
 
@@ -83,13 +85,32 @@ class ServiceManager:
             close_fds=False,
             preexec_fn=take_places,
         )
-        self.wait_for("READY=1")
+        self.wait_for(until)
         return self
 
     def stop(self, deadline=60):
         """Ends it in order; its exit status."""
         self.process.terminate()
-        return self.process.wait(deadline)
+        status = self.process.wait(deadline)
+        self._catch_up()
+        return status
+
+    def crash(self, number):
+        """Ends it by a signal."""
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        self._catch_up()
+        assert status == -number, self.log()
+
+    def _catch_up(self):
+        """What the daemon said last has been handled, as systemd does before it sees the end."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as me:
+            me.sendto(b"CAUGHT_UP", str(self.place / "notify"))
+        self.wait_for("CAUGHT_UP")
+
+    def kept(self):
+        """What is in the store for clients' sake."""
+        return [name for name, _ in self.store if name != RECORD]
 
     def restart(self):
         assert self.stop() == 0, self.log()
@@ -107,6 +128,10 @@ class ServiceManager:
 
     def log(self):
         return (self.place / "log").read_text()
+
+    def record(self):
+        """The descriptor of the crash record."""
+        return next(fd for name, fd in self.store if name == RECORD)
 
     def wait_for(self, text, count=1):
         """Until so many messages with this text have come since the start; the last of them."""

@@ -1,0 +1,74 @@
+import CCrash
+import CLinux
+import CSystemd
+import Glibc
+import LikesCore
+
+/// What one process leaves to the next in systemd's descriptor store, in case it ends without being asked: how it went,
+/// and what it was reading. Without a store there is none, and no row of crashes is seen.
+enum CrashRecord {
+    static let name = "crash-record"
+
+    /// A process that crashed, or was killed.
+    struct Before {
+        /// Crashes in a row, its own included.
+        var crashes: Int
+        var ranMs: Int64
+        var kind: crash_kind
+
+        /// It died with clients of the process before it in its hands.
+        var wasTakingOver: Bool { kind == CRASH_HANDOVER }
+
+        var text: String {
+            """
+            the likesd before this one ended unasked after \(ranMs / 1_000) s, while it read \(what), \
+            crash \(crashes) in a row
+            """
+        }
+
+        private var what: String {
+            switch kind {
+            case CRASH_SETTINGS: "its settings"
+            case CRASH_HANDOVER: "what another one handed over"
+            case CRASH_REQUEST: "a request"
+            case CRASH_REDIS: "a reply of Redis"
+            case CRASH_MESSAGE: "a message from Redis"
+            case CRASH_POSTGRES: "an answer of PostgreSQL"
+            default: "nothing of others"
+            }
+        }
+    }
+
+    /// Goes on with the record of the process before, or begins one. Returns what became of that process; nil: it ended
+    /// in order, or nothing is known of it.
+    static func open() -> Before? {
+        let inherited = Inherited.descriptor(named: name)
+        if let inherited, crash_record_open(inherited) == 0 {
+            let record = crash_record_now()
+            guard record.running != 0 else { return nil }
+            let ranMs = Instant.now.ms(since: Instant(microseconds: record.started))
+            return Before(
+                crashes: CrashRow.length(behind: Int(record.crashes), ranMs: ranMs), ranMs: ranMs,
+                kind: crash_kind(record.kind))
+        }
+        guard getenv("NOTIFY_SOCKET") != nil else { return nil }
+        // What is there by this name is of no use, and would come back with each start.
+        if inherited != nil { forget() }
+        let made = memfd_create("likesd-crashes", MFD_CLOEXEC)
+        guard made >= 0 else { return nil }
+        defer { close(made) }
+        if crash_record_open(made) == 0 { try? DescriptorStore.send("FDSTORE=1\nFDNAME=\(name)\nFDPOLL=0", [made]) }
+        return nil
+    }
+
+    /// This process begins its work.
+    static func begin(after before: Before?) {
+        crash_record_begin(UInt32(before?.crashes ?? 0), Instant.now.microseconds)
+    }
+
+    /// Takes it out of the store.
+    static func forget() {
+        // Where there is no systemd it is nowhere.
+        try? DescriptorStore.send("FDSTOREREMOVE=1\nFDNAME=\(name)", [])
+    }
+}
