@@ -132,16 +132,39 @@ def higher_deb(deb, work):
     return repack(deb, work / "higher", "+1")
 
 
-def repack(deb, folder, suffix):
-    """The package with a version that sorts higher, as an upgrade has."""
+@pytest.fixture(scope="session")
+def former_deb(deb, work):
+    """A package as those before 0.2.0 were: the socket for the group likesd, which was the only one."""
+
+    def before_clients(content):
+        for name in ("likesd", "likesd@"):
+            replace(content / f"lib/systemd/system/{name}.socket", "SocketGroup=likesd-clients", "SocketGroup=likesd")
+            service = content / f"lib/systemd/system/{name}.service"
+            replace(service, "FileDescriptorStoreMax=2", "FileDescriptorStoreMax=1")
+        replace(content / "usr/lib/sysusers.d/likesd.conf", "g      likesd-clients -", "")
+
+    return repack(deb, work / "former", version="0.1.0", edit=before_clients)
+
+
+def replace(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path} has no '{old}'"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def repack(deb, folder, suffix="", version=None, edit=None):
+    """The package with a version that sorts higher, as an upgrade has, or another one."""
     content = folder / "content"
     folder.mkdir()
     subprocess.run(["dpkg-deb", "-R", deb, content], check=True, timeout=60)
     control = content / "DEBIAN/control"
     lines = control.read_text(encoding="utf-8").splitlines()
-    lines = [line + suffix if line.startswith("Version: ") else line for line in lines]
+    own = next(line for line in lines if line.startswith("Version: "))
+    lines[lines.index(own)] = f"Version: {version}" if version else own + suffix
+    if edit:
+        edit(content)
     control.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    path = folder / "likesd_higher.deb"
+    path = folder / "likesd.deb"
     subprocess.run(["dpkg-deb", "-Zxz", "-z1", "-b", content, path], check=True, capture_output=True, timeout=60)
     shutil.rmtree(content)
     return path
@@ -164,13 +187,14 @@ def booted(layers, folder, name):
 
 
 @pytest.fixture(scope="session")
-def base_with_packages(base, deb, higher_deb, work, names):
+def base_with_packages(base, deb, higher_deb, former_deb, work, names):
     """The base tree with the packages laid into it, none of them installed."""
     copy = copy_of([base], work / names())
     folder = copy.root / PACKAGE_FOLDER
     folder.mkdir()
     shutil.copy(deb, folder / "likesd.deb")
     shutil.copy(higher_deb, folder / "higher.deb")
+    shutil.copy(former_deb, folder / "former.deb")
     yield copy.layers
     copy.remove()
 

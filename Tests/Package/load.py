@@ -29,6 +29,8 @@ SETTLE_SECONDS_MAX = 45
 END_SECONDS_MAX = 120
 REQUESTS_TO_SETTLE = 3
 
+# Who may use the socket.
+CLIENTS_GROUP = "likesd-clients"
 # Debian's www-data: somebody who got in by the group, as applications do.
 APPLICATION_USER = 33
 
@@ -251,7 +253,7 @@ class Load:
     """The process, as a test sees it."""
 
     def __init__(self, container, seed):
-        group = int(container.run("getent", "group", "likesd").output.split(":")[2])
+        group = group_number(container)
         context = multiprocessing.get_context("fork")
         self.pipe, other = context.Pipe()
         # The parent of the socket's folder: that one comes and goes with the socket unit.
@@ -298,6 +300,10 @@ class Load:
             self.process.kill()
             self.process.join(30)
         self.pipe.close()
+
+
+def group_number(container, name=CLIENTS_GROUP):
+    return int(container.run("getent", "group", name).output.split(":")[2])
 
 
 def connect_as_application(container, group, path="likesd/likesd.sock"):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from administering import EXAMPLES, set_settings, wait_until_ok
-from load import connect_as_application
+from load import connect_as_application, group_number
 from support.waiting import eventually
 from support.wire import WireError
 
@@ -20,8 +20,8 @@ def tree(boot_ready):
 
 @pytest.fixture(scope="module")
 def group(tree):
-    """The number of the group likesd."""
-    return int(tree.run("getent", "group", "likesd").output.split(":")[2])
+    """The number of the group that applications are in."""
+    return group_number(tree)
 
 
 def test_the_servers_it_recommends_are_there(tree):
@@ -29,8 +29,24 @@ def test_the_servers_it_recommends_are_there(tree):
         assert tree.run("systemctl", "is-active", unit).output.strip() == "active"
 
 
-def test_the_socket_is_for_its_group(tree):
-    assert tree.run("stat", "-c", "%a %U %G", "/run/likesd/likesd.sock").output.strip() == "660 likesd likesd"
+def test_the_socket_is_for_its_group_and_nobody_else(tree):
+    listed = tree.run("ls", "-l", "/run/likesd/likesd.sock").output.split()
+    assert (listed[0], *listed[2:4]) == ("srw-rw----", "likesd", "likesd-clients")
+    assert not (tree.root / "etc/tmpfiles.d/likesd-former-group.conf").exists()
+
+
+def test_an_application_uses_the_socket_and_reads_no_settings(tree):
+    tree.run("useradd", "--groups", "likesd-clients", "application")
+    assert tree.run("runuser", "-u", "application", "--", "likesctl", "ping").output.strip() == "PONG"
+    denied = tree.run("runuser", "-u", "application", "--", "cat", "/etc/likesd/likesd.conf", ok=None)
+    assert "Permission denied" in denied.errors
+
+
+def test_who_reads_the_settings_is_no_application(tree):
+    tree.run("useradd", "--groups", "likesd", "auditor")
+    assert tree.run("runuser", "-u", "auditor", "--", "cat", "/etc/likesd/likesd.conf").output
+    denied = tree.run("runuser", "-u", "auditor", "--", "likesctl", "ping", ok=None)
+    assert "sudo usermod -aG likesd-clients auditor" in denied.errors, denied
 
 
 def test_the_configuration_is_for_root_and_the_daemon(tree):
