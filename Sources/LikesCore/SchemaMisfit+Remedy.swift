@@ -164,9 +164,6 @@ extension Schema {
             + "else restore it from a backup (\(handbook))"
     }
 
-    /// What to do where no secret is left. Any other will do: hosts drop what they have cached.
-    package static let whenSecretLost = "run, as the owner of the tables: \(insertSecret)"
-
     /// What to do where the version is gone, and other tables are or were there: to migrate would be in a restore's
     /// way.
     package static let whenVersionLost =

@@ -27,7 +27,6 @@ extension Core {
         let isGenuine = made.map { !safeguards.seals || sealer.isGenuine($0) } ?? false
         // Another database's hosts have another secret.
         let found = isGenuine || made.map(isForeign) ?? false ? made : nil
-        if let made, found == nil { noteForged(.marker, made.token, now: now, into: &actions) }
         if isGenuine, let found, isPromoted(found.database) {
             leaveOldPrimary(found.database, now: now, into: &actions)
         }
@@ -126,7 +125,10 @@ extension Core {
         } else if let reason = past.owedReason {
             wentBack(reason, now: now, into: &actions)
         }
-        if let unfit = trust.unfit { return verifyRedis(insteadOf: unfit, now: now, into: &actions) }
+        if let unfit = trust.unfit {
+            noteForged(marker: unfit, now: now, into: &actions)
+            return verifyRedis(insteadOf: unfit, now: now, into: &actions)
+        }
         // One that was on its way when the data was verified does not say that it is used.
         if let generation = trust.generation, request.generation == generation.token {
             compare(survey, with: generation, now: now, into: &actions)
@@ -247,7 +249,7 @@ extension Core {
     }
 
     /// It says that it is another database's.
-    private func isForeign(_ found: Generation) -> Bool {
+    func isForeign(_ found: Generation) -> Bool {
         past.history.map { !found.database.isSameDatabase($0) } ?? false
     }
 

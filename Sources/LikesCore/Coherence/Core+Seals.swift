@@ -11,7 +11,15 @@ extension Core {
         !safeguards.seals || sealer.isGenuine(sealed, token: token)
     }
 
-    mutating func noteForged(_ forgery: Forgery, _ token: String? = nil, now: Instant, into actions: inout [Action]) {
+    /// A marker that is to be replaced, after the secret was looked up once more. This host's own was made with another.
+    mutating func noteForged(marker: String, now: Instant, into actions: inout [Action]) {
+        guard safeguards.seals, let made = Generation(marker: marker), made.token != trust.token,
+            !isForeign(made), !sealer.isGenuine(made)
+        else { return }
+        noteForged(.marker, now: now, into: &actions)
+    }
+
+    mutating func noteForged(_ forgery: Forgery, now: Instant, into actions: inout [Action]) {
         let what: String
         switch forgery {
         case .counter:
@@ -21,8 +29,6 @@ extension Core {
             statistics.forgedMessages += 1
             what = "a message"
         case .marker:
-            // Made by a host of ours before the secret was another.
-            guard token != trust.token else { return }
             statistics.forgedMarkers += 1
             what = "the marker"
         }
@@ -53,7 +59,7 @@ extension Core {
         fetches.forgetCommitted()
         doubts.removeAll()
         doubtMessages()
-        guard trust.generation != nil else { return }
+        // The marker as well may be made with this one, or the one before.
         trust.lose(now: now)
         verifyRedis(now: now, into: &actions)
     }

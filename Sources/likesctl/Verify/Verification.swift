@@ -48,7 +48,8 @@ enum Verification {
                 .flatMap({ Secret(hex: $0) })
         else {
             context.report.redisNotChecked(
-                "the table likesd_secret has no secret, which tells what is likesd's there: \(Schema.whenSecretLost)")
+                "the table likesd_secret has no secret, which tells what is likesd's there; "
+                    + "next: as the owner of the tables, \(Schema.insertSecret)")
             return nil
         }
         do {
