@@ -5,12 +5,15 @@ package struct PeerRights: Sendable {
     package var mayReload: Bool
     /// Over MAX_CONNECTIONS, too, by `Limits.administratorConnectionsMax` connections in all.
     package var getsInWhenFull: Bool
+    /// Whose share of the connections it takes; nil: it is bound by none.
+    package var sharer: Sharer?
 
     package static let none = PeerRights(mayReload: false, getsInWhenFull: false)
 
-    package init(mayReload: Bool, getsInWhenFull: Bool) {
+    package init(mayReload: Bool, getsInWhenFull: Bool, sharer: Sharer? = nil) {
         self.mayReload = mayReload
         self.getsInWhenFull = getsInWhenFull
+        self.sharer = sharer
     }
 }
 

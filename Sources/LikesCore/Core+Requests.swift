@@ -2,11 +2,18 @@ import LikesProtocol
 
 // Requests: what each needs, and what it has to wait for.
 extension Core {
-    /// nil: the table is full; tell the client `refusal` and close.
+    /// nil: the table is full, or its share of it is; tell the client `refusal(of:)` and close.
     package mutating func opened(by peer: PeerRights = .none, now: Instant) -> ConnectionID? {
         let kept = peer.getsInWhenFull ? Limits.administratorConnectionsMax : 0
-        guard stopBy == nil, let id = sessions.open(max: configuration.connectionsMax, extraMax: kept) else {
+        guard stopBy == nil,
+            let id = sessions.open(
+                max: configuration.connectionsMax, extraMax: kept, sharer: peer.sharer,
+                shareMax: configuration.connectionsPerUser)
+        else {
             statistics.connectionsRefused += 1
+            if let sharer = peer.sharer, sessions.shares[sharer] >= configuration.connectionsPerUser {
+                statistics.connectionsOverShare += 1
+            }
             return nil
         }
         sessions[id].mayReload = peer.mayReload

@@ -11,6 +11,7 @@ package struct Core {
     let limits: Limits
     let safeguards: Safeguards
     let versions: VersionFacts
+    let unitMemoryBytes: Int64?
     let startedAt: Instant
     var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
 
@@ -84,12 +85,14 @@ package struct Core {
     var statistics = Statistics()
     var statusRates: StatusRates
 
-    /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start.
+    /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start. `unitMemoryBytes`: what the
+    /// unit may take in all; nil: it has no limit.
     package init(
         configuration: Configuration, versions: VersionFacts, seed: UInt64, now: Instant,
-        limits: Limits = .standard, safeguards: Safeguards = Safeguards()
+        unitMemoryBytes: Int64? = nil, limits: Limits = .standard, safeguards: Safeguards = Safeguards()
     ) {
         self.configuration = configuration
+        self.unitMemoryBytes = unitMemoryBytes
         self.limits = limits
         self.safeguards = safeguards
         self.versions = versions
@@ -100,7 +103,10 @@ package struct Core {
         cache = LocalCache(
             entriesMax: configuration.localCacheEntries, ttlMs: configuration.localCacheTTLMs, seed: jitter.next(),
             handStepsMax: limits.cacheHandStepsMax)
-        sessions = Sessions(requestsInFlightMax: limits.requestsInFlightMax)
+        sessions = Sessions(
+            requestsInFlightMax: limits.requestsInFlightMax,
+            memory: ClientMemory(
+                limitBytes: Self.clientMemoryMax(configuration, unitMemoryBytes: unitMemoryBytes), now: now))
         laneRate = LaneRate(limits)
         repairs = Repairs(limits)
         localRate = LocalRate(

@@ -8,6 +8,29 @@ package struct Limits: Sendable {
     /// Connections over MAX_CONNECTIONS for who `getsInWhenFull`: who comes to help has to get in, also where
     /// MAX_CONNECTIONS was lowered below what is there.
     package static let administratorConnectionsMax = 3
+    /// What all clients together may make the process hold where nothing says otherwise …
+    package static let clientMemoryBytes = 256 * 1024 * 1024
+    /// … and of the unit's limit, where there is one: the rest is for the local cache, the core's tables, and what the
+    /// kernel has on its way to clients (`EdgeLimits.socketBufferBytes` each).
+    package static let clientMemoryShare = 2
+    /// One user has no more than so many quarters of MAX_CONNECTIONS, unless told.
+    package static let connectionShareQuarters = 3
+    /// Memory goes back to the system once so many bytes of what clients held were freed: less is soon used again …
+    package static let givenBackBytesMin = 32 * 1024 * 1024
+    /// … and no more often than this, since it takes some 20 ms for each 100 MB.
+    package static let giveBackMs: Int64 = 2_000
+    /// Places of a connection's queue that are kept when it is empty; more are given back.
+    package static let slotsKept = 64
+    /// A request that was begun is whole within so many times REQUEST_TIMEOUT_MS …
+    package static let requestTimeoutsToFinish: Int64 = 6
+    /// … and within this. A client writes it in one go; one that does not takes memory and a place from others.
+    package static let requestFinishMsMax: Int64 = 30_000
+    /// Who takes no more than a hundredth of the processor has cost little: a unit of `Cost`, some 50 ns, in so long …
+    static let microsecondsPerCost: Int64 = 5
+    /// … and so much of it in advance, which 4,000 units take.
+    static let littleCostMicroseconds: Int64 = 20_000
+    /// Requests whose time is over are answered in one turn up to this, each item counted: some 4 ms.
+    static let expiryWeightMax = 4_096
     /// Problems of a refused configuration that the reply to RELOAD and the log name; the rest is counted.
     package static let reloadProblemsMax = 16
     /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is

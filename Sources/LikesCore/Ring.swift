@@ -7,6 +7,8 @@ package struct Ring<Element> {
     package init() {}
 
     package var isEmpty: Bool { count == 0 }
+    /// Places that there is memory for.
+    package var capacity: Int { storage.count }
     package var first: Element? { count == 0 ? nil : storage[head] }
 
     /// The element `offset` places behind the first.

@@ -28,6 +28,12 @@ final class CoreHost {
 }
 
 extension Instant {
+    /// The earlier one of those that are there.
+    static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
+    }
+
     /// The monotonic clock, which sd-event's timer follows as well.
     static var now: Instant {
         var time = timespec()

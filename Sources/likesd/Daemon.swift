@@ -34,7 +34,9 @@ final class Daemon {
         let now = Instant.now
         var seed = SystemRandomNumberGenerator()
         host = CoreHost(
-            core: Core(configuration: configuration, versions: .measured(), seed: seed.next(), now: now), now: now)
+            core: Core(
+                configuration: configuration, versions: .measured(), seed: seed.next(), now: now,
+                unitMemoryBytes: UnitMemory.measured()), now: now)
         let inherited = try Inherited.taken()
         isActivated = !inherited.listening.isEmpty
         clients = try ClientTable(host: host, types: configuration.itemTypes, isActivated: isActivated, loop: loop)
@@ -73,11 +75,17 @@ final class Daemon {
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         notifier.ready()
         while leaveBy.map({ host.now < $0 && clients.hasOutput(unless: keepsClients) }) ?? true {
-            let isReady = try loop.wait()
+            let isReady = try loop.wait(isBriefly: clients.hasBacklog)
             // Whatever is handled now happens now, not when the loop fell asleep.
             host.refreshNow()
+            clients.turnBegan()
             if isReady { try loop.dispatch() }
             notifier.noteActivity()
+            if clients.hasBacklog {
+                // Nothing is parsed while replies wait among the actions.
+                performActions()
+                clients.serveBacklog()
+            }
             endTurn()
         }
         handOver()
@@ -111,10 +119,12 @@ final class Daemon {
             performActions()
             endReload()
             clients.flush()
+            clients.boundMemory()
             // Either may find its connection lost, which the core then has something to say to.
             redis.flush()
             subscriber.flush()
         } while clients.parseResumed() || !host.actions.isEmpty
+        clients.giveMemoryBack()
         notifier.update(now: host.now) { now in host.ask { $0.statusLine(now: now) } }
         if watchdog.turnEnded(now: host.now, { progress }) { notifier.alive() }
         loop.wake(at: nextWake, now: host.now)
@@ -130,11 +140,11 @@ final class Daemon {
 
     private var nextWake: Instant? {
         var next = host.ask { $0.nextTick }
-        next = earlier(next, clients.nextDeadline)
-        next = earlier(next, listener.pausedUntil)
-        next = earlier(next, notifier.statusDueAt)
-        next = earlier(next, watchdog.dueAt)
-        return earlier(next, leaveBy)
+        next = Instant.earlier(next, clients.nextDeadline)
+        next = Instant.earlier(next, listener.pausedUntil)
+        next = Instant.earlier(next, notifier.statusDueAt)
+        next = Instant.earlier(next, watchdog.dueAt)
+        return Instant.earlier(next, leaveBy)
     }
 
     private var progress: Progress {
@@ -142,11 +152,6 @@ final class Daemon {
             overdueMs: host.ask { $0.nextTick }.map { Instant.now.ms(since: $0) } ?? 0,
             isClientWaiting: clients.isWaitedFor || listener.isWaitedFor,
             servedTotal: clients.servedTotal + listener.acceptedTotal)
-    }
-
-    private func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
-        guard let one, let other else { return one ?? other }
-        return min(one, other)
     }
 
     // MARK: Actions

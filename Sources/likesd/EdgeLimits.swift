@@ -11,6 +11,11 @@ enum EdgeLimits {
     static let clientRoundsPerTurn = 8
     /// With fewer clients in a round the next one waits for the loop: it would find nobody.
     static let clientsForAnotherRound = 4
+    /// What serving clients may cost in one turn of the loop (`Cost`), some 2 ms: then replies leave, Redis and
+    /// PostgreSQL are heard, and it is looked who else has something.
+    static let turnCostMax = 40_000
+    /// … and what one client may take of it at a time while others wait.
+    static let stepCostMax = 4_000
     /// Connections accepted per wake-up, so that a storm of them does not starve those that are there.
     static let acceptsPerWakeUp = 64
     /// Bytes read from one client per wake-up.
@@ -21,6 +26,13 @@ enum EdgeLimits {
     static let outputPausedBytes = 256 * 1024
     /// … until no more than these are left.
     static let outputResumedBytes = 64 * 1024
+    /// What the kernel may hold on its way to one client: it doubles the number for its own needs, and counts it as
+    /// memory of the unit.
+    static let socketBufferBytes: Int32 = 32 * 1024
+    /// Unfinished requests are looked for this often while there are any.
+    static let sweepMs: Int64 = 1_000
+    /// Bytes of a file of the kernel's that says what a cgroup may take.
+    static let cgroupFileBytesMax = 4 * 1024
     /// Output buffers kept for the next replies: as many as clients can be served in one wake-up …
     static let spareBuffersMax = 256
     /// … each of at most these bytes. Larger ones are freed once they are empty.

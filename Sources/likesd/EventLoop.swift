@@ -83,10 +83,10 @@ final class EventLoop {
         guard sigprocmask(SIG_BLOCK, &set, nil) == 0 else { throw DaemonError(doing: "blocking a signal", code: errno) }
     }
 
-    /// Waits until a source has something to be handled. False: there is none, a signal woke it.
-    func wait() throws(DaemonError) -> Bool {
+    /// Waits until a source has something to be handled, or, with `isBriefly`, only looks. False: there is none.
+    func wait(isBriefly: Bool = false) throws(DaemonError) -> Bool {
         var status = sd_event_prepare(event)
-        if status == 0 { status = sd_event_wait(event, UInt64.max) }
+        if status == 0 { status = sd_event_wait(event, isBriefly ? 0 : UInt64.max) }
         guard status >= 0 || status == -EINTR else { throw DaemonError(doing: "waiting for events", code: -status) }
         return status > 0
     }

@@ -23,6 +23,8 @@ DEFAULTS = {
     "REQUEST_TIMEOUT_MS": "5000",
     "REDIS_TIMEOUT_MS": "100",
     "MAX_CONNECTIONS": "4096",
+    "MAX_CONNECTIONS_PER_USER": "0",
+    "CLIENT_MEMORY_MAX_BYTES": "0",
     "LOG_LEVEL": "info",
 }
 
@@ -89,6 +91,8 @@ def test_what_is_checked_can_be_read_again(write):
         ("CACHE_TTL_SECONDS", "0"),
         ("REQUEST_TIMEOUT_MS", "0"),
         ("MAX_CONNECTIONS", "0"),
+        ("MAX_CONNECTIONS_PER_USER", "-1"),
+        ("CLIENT_MEMORY_MAX_BYTES", "1000"),
         ("LIKESD_SOCKET_MODE", "0999"),
         ("LIKESD_SOCKET_MODE", "rw"),
         ("ITEM_TYPES", "Post"),

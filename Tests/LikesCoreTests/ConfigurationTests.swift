@@ -42,6 +42,8 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
                 REQUEST_TIMEOUT_MS=5000
                 REDIS_TIMEOUT_MS=100
                 MAX_CONNECTIONS=4096
+                MAX_CONNECTIONS_PER_USER=0
+                CLIENT_MEMORY_MAX_BYTES=0
                 LOG_LEVEL=info
 
                 """)
@@ -211,6 +213,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
             ("RATE_LIMIT_WINDOW_SECONDS", 1, 31_536_000), ("LOCAL_CACHE_ENTRIES", 0, 100_000_000),
             ("LOCAL_CACHE_TTL_MS", 0, 3_600_000), ("REQUEST_TIMEOUT_MS", 10, 600_000),
             ("REDIS_TIMEOUT_MS", 1, 60_000), ("MAX_CONNECTIONS", 1, 100_000),
+            ("MAX_CONNECTIONS_PER_USER", 0, 100_000),
         ])
     func numbers(name: String, lowest: Int, highest: Int) throws {
         for number in [lowest, highest] {
@@ -220,6 +223,18 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
             #expect(
                 refusals("\(name)=\(bad)").first?.hasSuffix("a whole number from \(lowest) to \(highest)") == true,
                 "\(bad)")
+        }
+    }
+
+    @Test("What clients may hold in memory is some MiB, or is found by itself.")
+    func clientMemory() throws {
+        for number in [0, 1_048_576, 1_099_511_627_776] {
+            #expect(try load("CLIENT_MEMORY_MAX_BYTES=\(number)").clientMemoryBytesMax == Int64(number))
+        }
+        for bad in ["1", "1048575", "1099511627777", "-1", "", "256M"] {
+            #expect(
+                refusals("CLIENT_MEMORY_MAX_BYTES=\(bad)").first?.hasSuffix(
+                    "0, or a whole number from 1048576 to 1099511627776") == true, "\(bad)")
         }
     }
 

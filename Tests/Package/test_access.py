@@ -58,7 +58,8 @@ def connected(tree):
 
 
 def test_root_gets_in_when_all_connections_are_taken(tree, group):
-    set_settings(tree, MAX_CONNECTIONS=CONNECTIONS)
+    # All of them are one application's here.
+    set_settings(tree, MAX_CONNECTIONS=CONNECTIONS, MAX_CONNECTIONS_PER_USER=2 * CONNECTIONS)
     tree.ctl("reload")
     # The one that asks is a client itself; earlier ones may still count for a moment.
     eventually(lambda: connected(tree) == 1, "an empty house", 15)
@@ -71,14 +72,14 @@ def test_root_gets_in_when_all_connections_are_taken(tree, group):
         assert reply.code == "BUSY"
         refused.close()
         assert tree.health()["status"] == "ok"
-        set_settings(tree, MAX_CONNECTIONS=CONNECTIONS + 1)
+        set_settings(tree, MAX_CONNECTIONS=CONNECTIONS + 1, MAX_CONNECTIONS_PER_USER=2 * CONNECTIONS)
         tree.ctl("reload")
         with connect_as_application(tree, group) as one_more:
             assert one_more.call("PING") == "PONG"
     finally:
         for connection in taken:
             connection.close()
-        set_settings(tree, MAX_CONNECTIONS=None)
+        set_settings(tree, MAX_CONNECTIONS=None, MAX_CONNECTIONS_PER_USER=None)
         tree.ctl("reload")
 
 

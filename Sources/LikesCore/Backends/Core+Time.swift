@@ -61,8 +61,11 @@ extension Core {
 
     /// Time has come to `nextTick`, or past it.
     package mutating func tick(now: Instant, into actions: inout [Action]) {
-        while let deadline = deadlines.first, deadline.at <= now {
+        // What is left for the next turn is due at once.
+        var left = Limits.expiryWeightMax
+        while left > 0, let deadline = deadlines.first, deadline.at <= now {
             deadlines.popFirst()
+            left -= weight(deadline.holder)
             expire(deadline.holder, now: now, into: &actions)
         }
         repairs.tick(now: now)
@@ -112,6 +115,13 @@ extension Core {
     }
 
     // MARK: Deadlines
+
+    private func weight(_ holder: Deadline.Holder) -> Int {
+        switch holder {
+        case .change: 1
+        case .read(let ticket): sessions.waiting(ticket)?.weight ?? 1
+        }
+    }
 
     private mutating func expire(_ holder: Deadline.Holder, now: Instant, into actions: inout [Action]) {
         switch holder {

@@ -24,6 +24,10 @@ package struct Configuration: Equatable, Sendable {
     package var requestTimeoutMs: Int64 = 5_000
     package var redisTimeoutMs: Int64 = 100
     package var connectionsMax = 4_096
+    /// Of these, one user's; 0: three quarters of them.
+    package var connectionsPerUserMax = 0
+    /// Bytes that all clients together may make the process hold; 0: as `Core.clientMemoryMax` finds.
+    package var clientMemoryBytesMax: Int64 = 0
     package var logLevel = LogLevel.info
     package internal(set) var places = SettingPlaces()
 
@@ -34,4 +38,10 @@ extension Configuration {
     /// Milliseconds a call to Redis may take. A hung Redis has to be found out while a request still has the time to
     /// go on without it.
     package var redisCallMsMax: Int64 { min(redisTimeoutMs, max(1, requestTimeoutMs / 2)) }
+
+    /// Connections of one user: one at least.
+    package var connectionsPerUser: Int {
+        connectionsPerUserMax > 0
+            ? connectionsPerUserMax : max(1, connectionsMax * Limits.connectionShareQuarters / 4)
+    }
 }

@@ -26,6 +26,11 @@ package enum ConfigurationLimits {
     package static let redisTimeoutMs: ClosedRange<Int64> = 1...60_000
     /// Client connections; each takes a descriptor.
     package static let connectionsMax: ClosedRange<Int64> = 1...100_000
+    /// One user's share of them; 0: three quarters.
+    package static let connectionsPerUserMax: ClosedRange<Int64> = 0...100_000
+    /// Bytes that all clients together may hold, 1 MiB to 1 TiB: below, one that is served as it should be might hold
+    /// more than all may. 0 finds a value by itself.
+    package static let clientMemoryBytesMax: ClosedRange<Int64> = 1_048_576...1_099_511_627_776
     /// Redis' own number of databases is a C int.
     package static let redisDatabase: ClosedRange<Int64> = 0...2_147_483_647
     /// TCP ports.

@@ -52,6 +52,7 @@ extension Core {
         if !applied.isEmpty {
             configuration = next
             boundCache()
+            sessions.memory.limitBytes = Self.clientMemoryMax(next, unitMemoryBytes: unitMemoryBytes)
             localRate.set(requestsMax: next.rateLimitRequests, windowSeconds: next.rateLimitWindowSeconds)
             actions.append(.configure(next))
         }

@@ -18,6 +18,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case requestTimeoutMs = "REQUEST_TIMEOUT_MS"
     case redisTimeoutMs = "REDIS_TIMEOUT_MS"
     case connectionsMax = "MAX_CONNECTIONS"
+    case connectionsPerUserMax = "MAX_CONNECTIONS_PER_USER"
+    case clientMemoryBytesMax = "CLIENT_MEMORY_MAX_BYTES"
     case logLevel = "LOG_LEVEL"
 
     /// The variable that names the folder of credentials, as systemd sets it.
@@ -29,7 +31,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .databaseURL, .databaseReplicaURLs, .redisURL: true
         case .socket, .socketMode, .cacheTTLSeconds, .recentLikesTTL, .recentLikesMax, .rateLimitRequests,
             .rateLimitWindowSeconds, .itemTypes, .localCacheEntries, .localCacheTTLMs, .requestTimeoutMs,
-            .redisTimeoutMs, .connectionsMax, .logLevel:
+            .redisTimeoutMs, .connectionsMax, .connectionsPerUserMax, .clientMemoryBytesMax, .logLevel:
             false
         }
     }
@@ -39,7 +41,7 @@ package enum Setting: String, CaseIterable, Sendable {
     package var isReloadable: Bool {
         switch self {
         case .cacheTTLSeconds, .recentLikesTTL, .recentLikesMax, .rateLimitRequests, .rateLimitWindowSeconds,
-            .localCacheTTLMs, .connectionsMax, .logLevel:
+            .localCacheTTLMs, .connectionsMax, .connectionsPerUserMax, .clientMemoryBytesMax, .logLevel:
             true
         case .socket, .socketMode, .databaseURL, .databaseReplicaURLs, .redisURL, .itemTypes, .localCacheEntries,
             .requestTimeoutMs, .redisTimeoutMs:
@@ -71,6 +73,8 @@ package enum Setting: String, CaseIterable, Sendable {
         case .requestTimeoutMs: take(\.requestTimeoutMs)
         case .redisTimeoutMs: take(\.redisTimeoutMs)
         case .connectionsMax: take(\.connectionsMax)
+        case .connectionsPerUserMax: take(\.connectionsPerUserMax)
+        case .clientMemoryBytesMax: take(\.clientMemoryBytesMax)
         case .logLevel: take(\.logLevel)
         }
     }
@@ -101,6 +105,10 @@ package enum Setting: String, CaseIterable, Sendable {
         case .requestTimeoutMs: configuration.requestTimeoutMs = try Self.number(value, in: Limits.requestTimeoutMs)
         case .redisTimeoutMs: configuration.redisTimeoutMs = try Self.number(value, in: Limits.redisTimeoutMs)
         case .connectionsMax: configuration.connectionsMax = Int(try Self.number(value, in: Limits.connectionsMax))
+        case .connectionsPerUserMax:
+            configuration.connectionsPerUserMax = Int(try Self.number(value, in: Limits.connectionsPerUserMax))
+        case .clientMemoryBytesMax:
+            configuration.clientMemoryBytesMax = try Self.numberOrNone(value, in: Limits.clientMemoryBytesMax)
         case .logLevel: configuration.logLevel = try Self.logLevel(value)
         }
     }
@@ -125,6 +133,8 @@ package enum Setting: String, CaseIterable, Sendable {
         case .requestTimeoutMs: String(configuration.requestTimeoutMs)
         case .redisTimeoutMs: String(configuration.redisTimeoutMs)
         case .connectionsMax: String(configuration.connectionsMax)
+        case .connectionsPerUserMax: String(configuration.connectionsPerUserMax)
+        case .clientMemoryBytesMax: String(configuration.clientMemoryBytesMax)
         case .logLevel: String(describing: configuration.logLevel)
         }
     }
@@ -136,6 +146,14 @@ extension Setting {
             throw RefusedValue(rule: "a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    /// 0 says that nothing is set.
+    private static func numberOrNone(_ value: String, in range: ClosedRange<Int64>) throws(RefusedValue) -> Int64 {
+        if let number = ConfigurationText.number(value, in: 0...range.upperBound), number == 0 || range ~= number {
+            return number
+        }
+        throw RefusedValue(rule: "0, or a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
 
     /// Bytes of a path a Unix socket can have: `RedisEndpoint` has the same limit.

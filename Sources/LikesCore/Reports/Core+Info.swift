@@ -28,9 +28,20 @@ extension Core {
                 [
                     ("connected_clients", String(sessions.openCount)),
                     ("maxclients", String(configuration.connectionsMax)),
+                    ("maxclients_per_user", String(configuration.connectionsPerUser)),
+                    ("connected_clients_of_one_user", String(sessions.shares.largest)),
                 ]
             ),
-            ("Memory", [("used_memory_rss", String(process.residentBytes))]),
+            (
+                "Memory",
+                [
+                    ("used_memory_rss", String(process.residentBytes)),
+                    ("client_memory", String(sessions.memory.heldBytes)),
+                    ("client_memory_max", String(sessions.memory.limitBytes)),
+                    ("clients_closed_for_memory", String(s.connectionsAbandoned)),
+                    ("memory_given_back", String(sessions.memory.givenBackTotal)),
+                ]
+            ),
             // What clients look at before they send anything: ready, and a master.
             ("Persistence", [("loading", "0")]),
             ("Replication", [("role", "master")]),
@@ -39,9 +50,12 @@ extension Core {
                 [
                     ("total_connections_received", String(sessions.openedTotal)),
                     ("rejected_connections", String(s.connectionsRefused)),
+                    ("rejected_connections_of_one_user", String(s.connectionsOverShare)),
                     ("connections_taken_over", String(s.connectionsTakenOver)),
                     ("total_commands_processed", String(s.requests)),
-                    ("protocol_errors", String(s.protocolErrors)), ("invalid_requests", String(s.invalidRequests)),
+                    ("protocol_errors", String(s.protocolErrors)),
+                    ("requests_unfinished", String(s.requestsUnfinished)),
+                    ("invalid_requests", String(s.invalidRequests)),
                     ("requests_waiting", String(sessions.waitingCount)),
                     ("likes", String(s.likes)), ("unlikes", String(s.unlikes)), ("changed", String(s.changed)),
                     ("unchanged", String(s.unchanged)), ("rate_limited", String(s.rateLimited)),
@@ -163,6 +177,14 @@ extension Core {
             "redis_unexpected_answers", "Connections to Redis ended for what it said.", s.redisUnexpected)
         counter(
             "database_unexpected_answers", "Connections to PostgreSQL ended for what it said.", s.databaseUnexpected)
+        counter(
+            "clients_closed_for_memory", "Clients closed because all together held too much memory.",
+            s.connectionsAbandoned)
+        counter(
+            "connections_over_share", "Connections refused because their user had too many.", s.connectionsOverShare)
+        counter("requests_unfinished", "Requests begun and not finished in time.", s.requestsUnfinished)
+        gauge("client_memory_bytes", "What clients make the process hold.", sessions.memory.heldBytes)
+        gauge("client_memory_max_bytes", "What they may.", sessions.memory.limitBytes)
         gauge("connections", "Client connections.", sessions.openCount)
         gauge("requests_waiting", "Requests not yet answered.", sessions.waitingCount)
         gauge("cache_entries", "Counts in the local cache.", cache.count)

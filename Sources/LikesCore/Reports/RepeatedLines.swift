@@ -20,6 +20,8 @@ struct RepeatedLines {
         case reload
         /// Clients can't be accepted.
         case accepting
+        /// A client was closed for the memory it held.
+        case clientMemory
         /// What PostgreSQL says beside its answers.
         case notice
 
@@ -27,7 +29,7 @@ struct RepeatedLines {
         /// some belong together.
         var linesMax: Int {
             switch self {
-            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting: 1
+            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory: 1
             case .connection, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }

@@ -16,6 +16,12 @@ struct Statistics {
     var invalidRequests: Int64 = 0
     var protocolErrors: Int64 = 0
     var connectionsRefused: Int64 = 0
+    /// Of these, because their user had too many.
+    var connectionsOverShare: Int64 = 0
+    /// Closed because all clients together held too much memory.
+    var connectionsAbandoned: Int64 = 0
+    /// Requests that were begun and not finished in time.
+    var requestsUnfinished: Int64 = 0
     /// Clients that the process before this one had.
     var connectionsTakenOver: Int64 = 0
 

@@ -61,6 +61,8 @@ struct Session {
     var mayReload = false
     /// Has one of the places beside those of MAX_CONNECTIONS.
     var isExtra = false
+    /// Whose share of the connections it counts towards; nil: nobody's.
+    var sharer: Sharer?
     /// The sequence number of `slots[0]`.
     var firstSequence: UInt32 = 0
     /// Requests not yet replied to, oldest first. Empty: a reply can leave at once.
@@ -88,13 +90,21 @@ struct Sessions {
     private(set) var waitingCount = 0
     /// The sum of `Waiting.readWeight` over all open connections.
     private(set) var readWeightWaiting = 0
+    private(set) var shares = ConnectionShares()
+    /// What all of them hold, buffers at the edge included.
+    var memory: ClientMemory
 
-    init(requestsInFlightMax: Int) { self.requestsInFlightMax = requestsInFlightMax }
+    init(requestsInFlightMax: Int, memory: ClientMemory) {
+        self.requestsInFlightMax = requestsInFlightMax
+        self.memory = memory
+    }
 
-    /// Takes one of the `extraMax` places first, which no other connection counts against, else one of `max`.
-    mutating func open(max: Int, extraMax: Int) -> ConnectionID? {
+    /// Takes one of the `extraMax` places first, which no other connection counts against, else one of `max`, of which
+    /// one sharer has no more than `shareMax`.
+    mutating func open(max: Int, extraMax: Int, sharer: Sharer?, shareMax: Int) -> ConnectionID? {
         let isExtra = extraCount < extraMax
         guard isExtra || openCount - extraCount < max else { return nil }
+        if let sharer, shares[sharer] >= shareMax { return nil }
         let slot: UInt32
         if let reused = free.popLast() {
             slot = reused
@@ -110,6 +120,8 @@ struct Sessions {
         table[Int(slot)].generation = generation
         table[Int(slot)].isOpen = true
         table[Int(slot)].isExtra = isExtra
+        table[Int(slot)].sharer = sharer
+        if let sharer { shares.add(sharer) }
         table[Int(slot)].client = ClientFacts(id: openedTotal)
         return ConnectionID(slot: slot, generation: generation)
     }
@@ -131,6 +143,8 @@ struct Sessions {
         free.append(id.slot)
         openCount -= 1
         if session.isExtra { extraCount -= 1 }
+        if let sharer = session.sharer { shares.remove(sharer) }
+        memory.forget(slot: Int(id.slot))
         return waiting
     }
 
@@ -155,7 +169,9 @@ struct Sessions {
         if table[Int(id.slot)].slots.isEmpty {
             actions.append(.reply(id, reply))
         } else {
-            table[Int(id.slot)].slots.append(.ready(reply))
+            let slot = Slot.ready(reply)
+            table[Int(id.slot)].slots.append(slot)
+            memory.add(slot.heldBytes, slot: Int(id.slot))
             noteLoad(Int(id.slot))
         }
     }
@@ -165,7 +181,9 @@ struct Sessions {
         let place = Int(id.slot)
         let ticket = Ticket(
             connection: id, sequence: table[place].firstSequence &+ UInt32(table[place].slots.count))
-        table[place].slots.append(.waiting(what))
+        let slot = Slot.waiting(what)
+        table[place].slots.append(slot)
+        memory.add(slot.heldBytes, slot: place)
         if case .change = what { table[place].changesWaiting += 1 } else { table[place].readsWaiting += 1 }
         table[place].weightInFlight += what.weight
         noteLoad(place)
@@ -211,6 +229,7 @@ struct Sessions {
         waitingCount -= 1
         readWeightWaiting -= what.readWeight
         let offset = Int(ticket.sequence &- table[place].firstSequence)
+        var freed = Slot.waiting(what).heldBytes
         if offset == 0 {
             table[place].slots.popFirst()
             table[place].firstSequence &+= 1
@@ -218,12 +237,19 @@ struct Sessions {
             while case .ready(let next)? = table[place].slots.first {
                 table[place].slots.popFirst()
                 table[place].firstSequence &+= 1
+                freed += Slot.ready(next).heldBytes
                 actions.append(.reply(id, next))
+            }
+            if table[place].slots.isEmpty, table[place].slots.capacity > Limits.slotsKept {
+                table[place].slots = Ring()
             }
             closeIfDone(id, into: &actions)
         } else {
-            table[place].slots[offset] = .ready(reply)
+            let slot = Slot.ready(reply)
+            table[place].slots[offset] = slot
+            freed -= slot.heldBytes
         }
+        memory.add(-freed, slot: place)
         let half = requestsInFlightMax / 2
         if table[place].isFull, table[place].weightInFlight <= half, table[place].slots.count <= half {
             table[place].isFull = false

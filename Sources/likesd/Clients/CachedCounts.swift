@@ -5,10 +5,10 @@ import LikesProtocol
 /// action or an allocation.
 enum CachedCounts {
     /// Answers requests from the start of `bytes` on, up to the first that is anything else, not all cached, or for
-    /// whose reply there is no room. Returns the bytes they took. The connection `answersAtOnce`.
+    /// whose reply there is no room. Returns the bytes they took, and adds their cost. The connection `answersAtOnce`.
     static func answer(
         _ bytes: UnsafeRawBufferPointer, types: ItemTypes, from core: inout Core, now: Instant,
-        into replies: inout CountReplies
+        into replies: inout CountReplies, cost: inout Int
     ) -> Int {
         var scanner = CountScanner(bytes, types: types)
         var counts: Int64 = 0
@@ -39,6 +39,7 @@ enum CachedCounts {
             scanner.take()
         }
         core.answeredAtOnce(counts: counts, multiCounts: multiCounts, items: items)
+        cost += Int(counts + multiCounts) * Cost.cachedRequest + Int(counts + items)
         return scanner.taken
     }
 }

@@ -16,6 +16,16 @@ final class ClientConnection {
     /// Encoded replies; those before `outputStart` have been written.
     private var output: [UInt8] = []
     private var outputStart = 0
+    /// What the core was told that is held here, in bytes.
+    var weighed = 0
+    /// When the first byte of a request that is not whole came, or was looked at; nil: there is none.
+    var begunAt: Instant?
+    /// What serving it has cost.
+    var account = FairQueue.Account()
+    /// Waits for its turn; nothing is read until then.
+    var isQueued = false
+    /// Parsing stopped because it had cost enough: there may be more requests in `input`.
+    var isCutShort = false
 
     /// Requests given to the core less replies had from it.
     var unanswered = 0
@@ -51,6 +61,14 @@ final class ClientConnection {
     }
 
     var outputCount: Int { output.count - outputStart }
+    var outputCapacity: Int { output.capacity }
+    /// What it holds here. An output buffer of the size that is used again and again counts only once the socket does
+    /// not take what is in it.
+    var weight: Int {
+        let kernel = isWriteBlocked ? Int(EdgeLimits.socketBufferBytes) : 0
+        let isSpare = !isWriteBlocked && output.capacity <= EdgeLimits.spareBufferBytesMax
+        return input.capacity + (isSpare ? 0 : output.capacity) + kernel
+    }
     /// Replies that the socket did not take yet.
     var unwritten: ArraySlice<UInt8> { output[outputStart...] }
     /// Between two requests, with a connection that goes on.
@@ -62,7 +80,7 @@ final class ClientConnection {
     /// The events to wait for. Without reading, epoll still tells of errors.
     var wanted: UInt32 {
         var events: UInt32 = 0
-        if !hasEnded && (mayParse || isLingering) { events |= EPOLLIN.rawValue }
+        if !hasEnded && !isQueued && (mayParse || isLingering) { events |= EPOLLIN.rawValue }
         if isWriteBlocked { events |= EPOLLOUT.rawValue }
         return events
     }
@@ -97,9 +115,11 @@ final class ClientConnection {
         guard written >= 0 else { return errno == EAGAIN || errno == EINTR ? .blocked : .failed }
         outputStart += written
         guard outputCount == 0 else {
-            // What has gone out must not pile up in front of what a slow reader has still to take.
-            if outputStart > EdgeLimits.outputPausedBytes {
-                output.removeFirst(outputStart)
+            // What has gone out must not pile up in front of what a slow reader has still to take, nor keep its memory.
+            if outputStart > EdgeLimits.outputPausedBytes
+                || (output.capacity > EdgeLimits.spareBufferBytesMax && output.capacity > 4 * outputCount)
+            {
+                output = Array(unwritten)
                 outputStart = 0
             }
             return .blocked

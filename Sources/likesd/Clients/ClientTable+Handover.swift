@@ -46,6 +46,7 @@ extension ClientTable {
         let client = ClientConnection(
             id: id, descriptor: descriptor, types: types, version: kept.version, unwritten: kept.output)
         client.input = kept.input
+        SocketBuffer.bound(descriptor)
         enter(client)
         // Both are done at the end of the turn.
         noteOutput(client)

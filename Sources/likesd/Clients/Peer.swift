@@ -11,7 +11,24 @@ enum Peer {
     /// get in when all connections are taken.
     static func rights(_ descriptor: Int32, isActivated: Bool) -> PeerRights {
         var peer = peer_credentials()
-        guard get_peer_credentials(descriptor, &peer) == 0, peer.uid == 0 || peer.uid == geteuid() else { return .none }
+        guard get_peer_credentials(descriptor, &peer) == 0 else { return .none }
+        guard peer.uid == 0 || peer.uid == geteuid() else {
+            let isKnown = peer.uid != overflowUser || seesAllUsers
+            let sharer = isKnown ? Sharer.user(peer.uid) : .process(peer.pid)
+            return PeerRights(mayReload: false, getsInWhenFull: false, sharer: sharer)
+        }
         return PeerRights(mayReload: true, getsInWhenFull: isActivated)
     }
+
+    /// The number that the kernel gives for those whom the namespace does not know.
+    private static let overflowUser: UInt32 = 65_534
+
+    /// Whether no user namespace stands between: then the number above is a user of its own, `nobody`.
+    private static let seesAllUsers: Bool = {
+        guard let map = try? TextFile.read("/proc/self/uid_map", bytesMax: EdgeLimits.cgroupFileBytesMax) else {
+            return true
+        }
+        let numbers = String(decoding: map, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        return numbers == ["0", "0", "4294967295"]
+    }()
 }

@@ -1,0 +1,55 @@
+/// What clients make the process hold, by connection: buffers at the edge, requests and replies in the core. The sums
+/// change only where a buffer's capacity does, or where a request has to wait: cached counts never come here.
+///
+/// Invariant: `heldBytes` is the sum of `held`.
+struct ClientMemory {
+    var limitBytes: Int
+    private(set) var heldBytes = 0
+    /// By the connection's slot: a table of its own, so that a look for the largest is short.
+    private var held: ContiguousArray<Int> = []
+    /// The most that was held since memory was last given back.
+    private var peakBytes = 0
+    private var mayGiveBackAt: Instant
+    private(set) var givenBackTotal: Int64 = 0
+
+    init(limitBytes: Int, now: Instant) {
+        self.limitBytes = limitBytes
+        mayGiveBackAt = now
+    }
+
+    var isOver: Bool { heldBytes > limitBytes }
+
+    subscript(slot: Int) -> Int { slot < held.count ? held[slot] : 0 }
+
+    /// So many more, or fewer, are held for the connection.
+    mutating func add(_ bytes: Int, slot: Int) {
+        while held.count <= slot { held.append(0) }
+        held[slot] += bytes
+        heldBytes += bytes
+        if heldBytes > peakBytes { peakBytes = heldBytes }
+    }
+
+    /// Nothing is held for the connection any more.
+    mutating func forget(slot: Int) {
+        if slot < held.count { add(-held[slot], slot: slot) }
+    }
+
+    /// The slot of the connection that holds most.
+    func largest() -> Int? { held.indices.max { held[$0] < held[$1] } }
+
+    // MARK: Giving back
+
+    private var isMuchFree: Bool { peakBytes - heldBytes >= Limits.givenBackBytesMin }
+
+    /// When memory is to be given back; nil: not enough was freed.
+    var giveBackAt: Instant? { isMuchFree ? mayGiveBackAt : nil }
+
+    /// Whether it is to be given back now, which is then taken for done.
+    mutating func takesGiveBack(now: Instant) -> Bool {
+        guard isMuchFree, mayGiveBackAt <= now else { return false }
+        peakBytes = heldBytes
+        mayGiveBackAt = now.adding(ms: Limits.giveBackMs)
+        givenBackTotal += 1
+        return true
+    }
+}

@@ -1,0 +1,371 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+@Suite struct ClientMemoryTests {
+    private func memory(_ bytes: Int64, _ change: (inout Configuration) -> Void = { _ in }) -> Script {
+        Script {
+            $0.clientMemoryBytesMax = bytes
+            change(&$0)
+        }
+    }
+
+    /// Those that are closed for memory, each gone before the next is looked for.
+    private func abandoned(_ script: inout Script) -> [ConnectionID] {
+        var gone: [ConnectionID] = []
+        while script.core.isOverClientMemory {
+            script.step { core, now, actions in
+                guard let id = core.clientToAbandon(now: now, into: &actions) else { return }
+                gone.append(id)
+                core.closed(id, now: now, into: &actions)
+            }
+        }
+        return gone
+    }
+
+    @Test("Over the budget the largest goes first, then the next, until it is kept; small ones stay")
+    func largestFirst() throws {
+        var script = memory(2_000_000)
+        let clients = try (0..<4).map { _ in try script.open() }
+        for (client, bytes) in zip(clients, [100, 900_000, 1_000_000, 99_000]) { script.core.holds(bytes, for: client) }
+        #expect(abandoned(&script) == [])
+        script.core.holds(1_000_000, for: clients[3])
+        #expect(abandoned(&script) == [clients[3]])
+        script.core.holds(2_500_000, for: clients[0])
+        #expect(abandoned(&script) == [clients[0]])
+        #expect(script.core.statistics.connectionsAbandoned == 2)
+        #expect(script.core.sessions.memory.heldBytes == 1_900_000)
+    }
+
+    @Test("It is logged once in a while, with what the client held")
+    func logged() throws {
+        var script = memory(2_000_000)
+        for _ in 0..<5 { script.core.holds(3_000_000, for: try script.open()) }
+        #expect(abandoned(&script).count == 5)
+        let lines = script.actions.filter {
+            if case .log(_, let text) = $0 { text.contains("closed client") } else { false }
+        }
+        guard lines.count == 1, case .log(.warning, let text) = lines[0] else {
+            Issue.record("\(lines)")
+            return
+        }
+        #expect(text.contains("held 3000000 bytes") && text.contains("CLIENT_MEMORY_MAX_BYTES"))
+    }
+
+    @Test("Requests that wait and replies behind them count, and no more once they have left")
+    func requests() throws {
+        var script = memory(1 << 30)
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        let one = script.core.sessions.memory.heldBytes
+        #expect(one > 0)
+        script.send(.echo([UInt8](repeating: 1, count: 50_000)), on: client)
+        #expect(script.core.sessions.memory.heldBytes >= one + 50_000)
+        let items = (2..<1_002).map { Item(type: 1, id: $0) }
+        script.send(.counts(items), on: client)
+        #expect(script.core.sessions.memory.heldBytes >= one + 150_000)
+        script.pass(ms: 6_000)
+        #expect(script.core.sessions.isIdle(client))
+        #expect(script.core.sessions.memory.heldBytes == 0)
+    }
+
+    @Test("Who leaves holds nothing any more")
+    func leaving() throws {
+        var script = memory(1 << 30)
+        let client = try script.open()
+        script.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
+        script.core.holds(70_000, for: client)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        #expect(script.core.sessions.memory.heldBytes == 0)
+    }
+
+    @Test("The limit is what is set, else half of what the unit may take, else a fixed one; a reload changes it")
+    func limits() throws {
+        var configuration = Configuration()
+        #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: nil) == Limits.clientMemoryBytes)
+        #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: 1 << 30) == 1 << 29)
+        configuration.clientMemoryBytesMax = 5_000_000
+        #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: 1 << 30) == 5_000_000)
+        var script = memory(5_000_000)
+        script.core.holds(4_000_000, for: try script.open())
+        #expect(!script.core.isOverClientMemory)
+        configuration = script.core.configuration
+        configuration.clientMemoryBytesMax = 3_000_000
+        script.step { core, now, actions in
+            core.reloaded(.success(configuration), for: nil, now: now, into: &actions)
+        }
+        #expect(script.core.isOverClientMemory)
+    }
+
+    private func isTaken(_ memory: inout ClientMemory, _ now: Instant) -> Bool { memory.takesGiveBack(now: now) }
+
+    @Test("Memory is given back once much was freed, and not at once again")
+    func givenBack() {
+        let start = Instant.ms(0)
+        var memory = ClientMemory(limitBytes: 1 << 30, now: start)
+        memory.add(Limits.givenBackBytesMin, slot: 3)
+        #expect(memory.giveBackAt == nil)
+        memory.add(-Limits.givenBackBytesMin + 1, slot: 3)
+        #expect(memory.giveBackAt == nil)
+        memory.add(-1, slot: 3)
+        #expect(isTaken(&memory, start) == true)
+        #expect(isTaken(&memory, start) == false)
+        memory.add(Limits.givenBackBytesMin, slot: 0)
+        memory.forget(slot: 0)
+        #expect(isTaken(&memory, start) == false)
+        #expect(memory.giveBackAt == start.adding(ms: Limits.giveBackMs))
+        #expect(isTaken(&memory, start.adding(ms: Limits.giveBackMs)) == true)
+    }
+
+    @Test("A queue of many places gives them back when it is empty")
+    func places() throws {
+        var script = Script()
+        let client = try script.open()
+        for _ in 0..<500 { script.send(.count(post), on: client) }
+        #expect(script.core.sessions[client].slots.capacity >= 500)
+        script.pass(ms: 6_000)
+        #expect(script.core.sessions[client].slots.capacity == 0)
+    }
+}
+
+@Suite struct CgroupMemoryTests {
+    @Test("The limit is found in the process' cgroup and those around it")
+    func files() {
+        #expect(
+            CgroupMemory.path(in: "4:memory:/a\n0::/system.slice/likesd.service\n") == "/system.slice/likesd.service")
+        #expect(CgroupMemory.path(in: "4:memory:/a\n") == nil)
+        #expect(CgroupMemory.folders(of: "/a/b") == ["/a/b", "/a", ""])
+        #expect(CgroupMemory.folders(of: "/") == [""])
+        #expect(CgroupMemory.limit(in: "1073741824\n") == 1 << 30)
+        for none in ["max\n", "", "-\n"] { #expect(CgroupMemory.limit(in: none) == nil) }
+    }
+}
+
+@Suite struct ShareTests {
+    private func open(_ script: inout Script, _ sharer: Sharer?) -> ConnectionID? {
+        script.core.opened(
+            by: PeerRights(mayReload: false, getsInWhenFull: false, sharer: sharer), now: script.now)
+    }
+
+    @Test("One user, or one process, has three quarters of the connections, unless told; the rest is for others")
+    func threeQuarters() {
+        for (one, other) in [(Sharer.user(7), Sharer.user(8)), (.process(7), .process(8)), (.user(7), .process(7))] {
+            var script = Script { $0.connectionsMax = 8 }
+            for _ in 0..<6 { #expect(open(&script, one) != nil) }
+            #expect(open(&script, one) == nil)
+            let peer = PeerRights(mayReload: false, getsInWhenFull: false, sharer: one)
+            #expect(script.core.refusal(of: peer).message.contains("MAX_CONNECTIONS_PER_USER"))
+            for _ in 0..<2 { #expect(open(&script, other) != nil) }
+            #expect(open(&script, other) == nil)
+            let second = PeerRights(mayReload: false, getsInWhenFull: false, sharer: other)
+            #expect(script.core.refusal(of: second) == Core.refusal)
+            #expect(script.core.statistics.connectionsRefused == 2)
+            #expect(script.core.statistics.connectionsOverShare == 1)
+        }
+    }
+
+    @Test("A place that is left is free again, and who is bound by no share takes any")
+    func places() throws {
+        var script = Script {
+            $0.connectionsMax = 8
+            $0.connectionsPerUserMax = 2
+        }
+        let client = try #require(open(&script, .user(7)))
+        #expect(open(&script, .user(7)) != nil)
+        #expect(open(&script, .user(7)) == nil)
+        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        #expect(open(&script, .user(7)) != nil)
+        #expect(open(&script, .user(7)) == nil)
+        for _ in 0..<6 { #expect(open(&script, nil) != nil) }
+        #expect(open(&script, nil) == nil)
+    }
+}
+
+@Suite struct UnfinishedTests {
+    @Test("A request that is not finished in time is a protocol error behind the replies that are due, and the end")
+    func order() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.step { core, now, actions in core.unfinished(on: client, now: now, into: &actions) }
+        #expect(!script.core.accepts(client))
+        _ = script.take()
+        script.pass(ms: 6_000)
+        let replies = script.take().filter {
+            switch $0 {
+            case .reply, .close: true
+            default: false
+            }
+        }
+        #expect(replies.count == 3)
+        guard case .reply(client, .error(let error)) = replies[1] else {
+            Issue.record("\(replies)")
+            return
+        }
+        #expect(error.code == .err && error.message.hasPrefix("Protocol error: "))
+        #expect(replies[2] == .close(client))
+        #expect(script.core.statistics.requestsUnfinished == 1)
+    }
+
+    @Test("The time is 30 s, or six times REQUEST_TIMEOUT_MS where that is less")
+    func time() {
+        #expect(Script().core.requestFinishMs == 30_000)
+        #expect(Script { $0.requestTimeoutMs = 100 }.core.requestFinishMs == 600)
+        #expect(Script { $0.requestTimeoutMs = 600_000 }.core.requestFinishMs == 30_000)
+    }
+}
+
+@Suite struct FairQueueTests {
+    private struct Client {
+        var id: ConnectionID
+        var cost: Int
+        var account = FairQueue.Account()
+        var served = 0
+
+        init(_ number: Int, cost: Int) {
+            id = ConnectionID(slot: UInt32(number), generation: 0)
+            self.cost = cost
+        }
+    }
+
+    /// All want to be served all the time, `services` times in all; `now` goes on with the cost.
+    private func serve(_ clients: inout [Client], services: Int) -> [Int] {
+        var queue = FairQueue()
+        var now = Instant.ms(1_000)
+        var order: [Int] = []
+        for client in clients { queue.add(client.id, client.account) }
+        for _ in 0..<services {
+            guard let id = queue.next() else { return order }
+            let place = Int(id.slot)
+            order.append(place)
+            clients[place].served += 1
+            queue.charge(clients[place].cost, to: &clients[place].account, now: now)
+            now.microseconds += Int64(clients[place].cost) / 20
+            queue.add(id, clients[place].account)
+        }
+        return order
+    }
+
+    @Test("Those who cost the same take turns, in the order in which they came")
+    func turns() {
+        var clients = (0..<4).map { Client($0, cost: 100) }
+        #expect(serve(&clients, services: 12) == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3])
+    }
+
+    @Test("Shares are alike by cost, not by count: all make progress")
+    func cost() {
+        var clients = [Client(0, cost: 10_000), Client(1, cost: 1_000), Client(2, cost: 100)]
+        _ = serve(&clients, services: 11_100)
+        let taken = clients.map { $0.served * $0.cost }
+        #expect(taken.allSatisfy { abs($0 - taken[0]) <= 10_000 }, "\(taken)")
+    }
+
+    @Test("Who was away has no claim to what others used meanwhile")
+    func away() {
+        var queue = FairQueue()
+        let now = Instant.ms(1_000)
+        var busy = Client(0, cost: 1_000)
+        queue.add(busy.id, busy.account)
+        for _ in 0..<50 {
+            let next = queue.next()
+            #expect(next == busy.id)
+            queue.charge(busy.cost, to: &busy.account, now: now)
+            queue.add(busy.id, busy.account)
+        }
+        let late = Client(1, cost: 1_000)
+        queue.add(late.id, late.account)
+        var account = late.account
+        var order: [UInt32] = []
+        for _ in 0..<6 {
+            guard let id = queue.next() else { break }
+            order.append(id.slot)
+            if id == late.id {
+                queue.charge(1_000, to: &account, now: now)
+                queue.add(id, account)
+            } else {
+                queue.charge(1_000, to: &busy.account, now: now)
+                queue.add(id, busy.account)
+            }
+        }
+        #expect(order.filter { $0 == 1 }.count == 3, "\(order)")
+    }
+
+    @Test("Who asks for little again and again never waits for those who ask for much")
+    func little() {
+        var queue = FairQueue()
+        var now = Instant.ms(1_000)
+        var accounts: [ConnectionID: FairQueue.Account] = [:]
+        for number in 0..<1_000 {
+            let id = ConnectionID(slot: UInt32(number), generation: 0)
+            accounts[id] = FairQueue.Account()
+            queue.add(id, FairQueue.Account())
+        }
+        var small = FairQueue.Account()
+        for _ in 0..<2_000 {
+            guard let id = queue.next(), var account = accounts[id] else { return }
+            queue.charge(20_000, to: &account, now: now)
+            now.microseconds += 1_000
+            #expect(!queue.isDue(account, now: now))
+            queue.add(id, account)
+            accounts[id] = account
+            #expect(queue.isDue(small, now: now))
+            queue.charge(60, to: &small, now: now)
+        }
+    }
+
+    @Test("When nobody waits all may be served at once")
+    func rest() {
+        var queue = FairQueue()
+        let now = Instant.ms(1_000)
+        var account = FairQueue.Account()
+        queue.charge(1_000_000, to: &account, now: now)
+        #expect(!queue.isDue(account, now: now))
+        queue.rest()
+        #expect(queue.isDue(account, now: now))
+    }
+
+    @Test("Any order of coming gives the order of starts", arguments: 0..<20)
+    func heap(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        var queue = FairQueue()
+        var starts: [UInt32: Int64] = [:]
+        for slot in 0..<200 {
+            var account = FairQueue.Account()
+            let cost = Int(random.next() % 50)
+            queue.charge(cost, to: &account, now: .ms(0))
+            starts[UInt32(slot)] = Int64(cost)
+            queue.add(ConnectionID(slot: UInt32(slot), generation: 0), account)
+        }
+        var taken: [UInt32] = []
+        while let id = queue.next() { taken.append(id.slot) }
+        #expect(queue.isEmpty)
+        #expect(taken == starts.keys.sorted { (starts[$0] ?? 0, $0) < (starts[$1] ?? 0, $1) })
+    }
+}
+
+@Suite struct ExpiryTests {
+    @Test("Requests whose time is over are answered some in each turn, and all in the end")
+    func bounded() throws {
+        var script = Script(up: [])
+        var clients: [ConnectionID] = []
+        let items = (2..<1_002).map { Item(type: 1, id: $0) }
+        for _ in 0..<20 {
+            let client = try script.open()
+            clients.append(client)
+            script.send(.likedMany(user: 1, items: items), on: client)
+        }
+        _ = script.take()
+        script.now = script.now.adding(ms: 6_000)
+        var turns = 0
+        while script.core.sessions.waitingCount > 0, turns < 100 {
+            #expect(script.core.nextTick.map { $0 <= script.now } == true)
+            script.step { core, now, actions in core.tick(now: now, into: &actions) }
+            let replies = script.take().filter { if case .reply = $0 { true } else { false } }
+            #expect(replies.count <= Limits.expiryWeightMax / 1_000 + 1)
+            turns += 1
+        }
+        #expect(turns >= 4)
+        #expect(script.core.sessions.waitingCount == 0)
+    }
+}
