@@ -1,7 +1,8 @@
 import LikesProtocol
 
-// What requests and replies hold in memory while they wait, in bytes: rows, entries and deadlines of the core's tables
-// as measured, with the room that tables keep.
+// What requests and replies hold in memory while they wait, in bytes: rows, entries and deadlines of the core's tables,
+// with the room that tables keep. Measured with 100,000 that waited, as growth of the process: 424 a COUNT, 122 a LIKED,
+// 221 an item of MCOUNT, 167 a LIKE before it is sent.
 
 extension Waiting {
     /// The same before and after `Sessions.follow`.
@@ -46,11 +47,11 @@ private enum Held {
     /// An array's or a string's head.
     static let list = 32
     /// A row of the table of changes, its places in queues and its deadline.
-    static let change = 512
+    static let change = 256
     /// A fetch with its places in queues, and a deadline.
     static let read = 384
     /// The list of a gather and its deadline …
     static let gather = 512
     /// … and each item: in the request, in the reply, and as a fetch.
-    static let gatherItem = 256
+    static let gatherItem = 224
 }

@@ -55,7 +55,7 @@ extension ClientTable {
             guard isPresent(client), !client.isQueued else { continue }
             if event.events & EPOLLIN.rawValue != 0 && client.watched & EPOLLIN.rawValue != 0 {
                 if spent < EdgeLimits.turnCostMax && queue.isDue(client.account, now: host.now) {
-                    serve(client, isAlone: ready == 1)
+                    serve(client, isAlone: ready == 1 && !hasBacklog)
                 } else {
                     enqueue(client)
                 }
@@ -89,7 +89,8 @@ extension ClientTable {
     private func serve(_ client: ClientConnection, isAlone: Bool) {
         let before = spent
         spent += Cost.service
-        let costMax = isAlone ? EdgeLimits.turnCostMax : before + EdgeLimits.stepCostMax
+        let stepMax = before + EdgeLimits.stepCostMax
+        let costMax = isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax
         if client.isCutShort {
             parseInput(of: client, until: costMax)
         } else {
