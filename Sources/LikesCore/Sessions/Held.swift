@@ -1,8 +1,8 @@
 import LikesProtocol
 
 // What requests and replies hold in memory while they wait, in bytes: rows, entries and deadlines of the core's tables,
-// with the room that tables keep. Measured with 100,000 that waited, as growth of the process: 424 a COUNT, 122 a LIKED,
-// 221 an item of MCOUNT, 167 a LIKE before it is sent.
+// with the room that tables keep. Measured with 100,000 that waited, as growth of the process: 424 a COUNT, 122 a
+// LIKED, 221 an item of MCOUNT, 167 a LIKE before it is sent.
 
 extension Waiting {
     /// The same before and after `Sessions.follow`.

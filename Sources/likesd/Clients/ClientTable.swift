@@ -102,7 +102,7 @@ final class ClientTable {
         count -= 1
         Glibc.close(client.descriptor)
         hasGiven = true
-        spent += host.ask { $0.closingCost(client.id) }
+        spent += host.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
         host.deliver { core, now, actions in core.closed(client.id, now: now, into: &actions) }
     }
 
