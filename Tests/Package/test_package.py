@@ -30,6 +30,7 @@ FILES = (
     "/usr/share/doc/likesd/changelog.gz",
     "/usr/share/doc/likesd/examples/drop-ins/unix-sockets-only.conf",
     "/usr/share/doc/likesd/examples/drop-ins/credentials.conf",
+    "/usr/share/doc/likesd/examples/drop-ins/users-apart.conf",
 )
 PROGRAMS = ("usr/sbin/likesd", "usr/bin/likesctl")
 
