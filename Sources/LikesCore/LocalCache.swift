@@ -23,19 +23,22 @@ package struct LocalCache: Sendable {
         var id: Int64
         var count: Int64
         var version: Int64
-        /// When it was last known to be true, in microseconds: 570 years of them. Below it the marks, below those the
-        /// type's 8 bits.
+        /// When it was last known to be true, in microseconds: 17 years of them. Below it how many seconds it is fresh
+        /// at most, in 5 bits, below those the marks, below those the type's 8 bits.
         private var packed: UInt64
 
         private static let useMark: UInt64 = 1 << 8
         private static let newsMark: UInt64 = 1 << 9
-        private static let stampShift: UInt64 = 10
+        private static let secondsShift: UInt64 = 10
+        private static let secondsMask: UInt64 = 31
+        private static let stampShift: UInt64 = 15
 
-        init(_ counter: CounterState, stamp: Int64) {
+        init(_ counter: CounterState, stamp: Int64, secondsMax: Int?) {
             id = counter.item.id
             count = counter.count
             version = counter.version
             packed = UInt64(stamp) << Entry.stampShift | UInt64(counter.item.type)
+            self.secondsMax = secondsMax
         }
 
         var type: UInt8 { UInt8(truncatingIfNeeded: packed) }
@@ -46,6 +49,17 @@ package struct LocalCache: Sendable {
         var isUsed: Bool {
             get { packed & Entry.useMark != 0 }
             set { packed = newValue ? packed | Entry.useMark : packed & ~Entry.useMark }
+        }
+        /// 1 … 31; nil: as long as the TTL.
+        var secondsMax: Int? {
+            get {
+                let seconds = packed >> Entry.secondsShift & Entry.secondsMask
+                return seconds > 0 ? Int(seconds) : nil
+            }
+            set {
+                let seconds = UInt64(min(max(newValue ?? 0, 0), Int(Entry.secondsMask)))
+                packed = packed & ~(Entry.secondsMask << Entry.secondsShift) | seconds << Entry.secondsShift
+            }
         }
         /// Its version came in after the stamp.
         var isNews: Bool {
@@ -99,8 +113,6 @@ package struct LocalCache: Sendable {
         return overflow ? .max : microseconds
     }
 
-    var ttlMs: Int64 { ttlMicroseconds / 1_000 }
-
     /// Entries held, fresh or not.
     package var count: Int { entries.count }
 
@@ -111,6 +123,7 @@ package struct LocalCache: Sendable {
         // An entry stored right after `expireAll` can be stamped a moment ahead of the clock.
         let age = max(0, now.microseconds - stamp)
         guard stamp >= stampFloor, age < ttlMicroseconds else { return nil }
+        if let secondsMax = entries[place].secondsMax, age >= Int64(secondsMax) * 1_000_000 { return nil }
         // Read first: what is marked already need not be written to memory again.
         if !entries[place].isUsed { entries[place].isUsed = true }
         return entries[place].count
@@ -130,21 +143,22 @@ package struct LocalCache: Sendable {
     }
 
     /// Takes the counter unless something newer is held; the same version is fresh again, with the count that it has
-    /// now, should the two differ. `asOf`: it is fresh for the TTL from then on; nil: from now. Answers what stands
-    /// now.
-    package mutating func store(_ counter: CounterState, asOf: Instant? = nil, now: Instant) -> CounterState {
+    /// now, should the two differ. `secondsMax`: it is fresh for so long at most, 1 or more, whatever the TTL. Answers
+    /// what stands now.
+    package mutating func store(_ counter: CounterState, secondsMax: Int? = nil, now: Instant) -> CounterState {
         guard entriesMax > 0 else { return counter }
         if let place = find(counter.item) {
             let held = entries[place].state
             guard counter.version >= held.version else { return held }
             entries[place].count = counter.count
             entries[place].version = counter.version
-            entries[place].stamp = stamp(asOf: asOf, now)
+            entries[place].stamp = nextStamp(now)
+            entries[place].secondsMax = secondsMax
             entries[place].isNews = false
             entries[place].isUsed = true
             return entries[place].state
         }
-        insert(Entry(counter, stamp: stamp(asOf: asOf, now)))
+        insert(Entry(counter, stamp: nextStamp(now), secondsMax: secondsMax))
         return counter
     }
 
@@ -195,11 +209,6 @@ package struct LocalCache: Sendable {
     /// Makes every entry stale at once, at no cost.
     package mutating func expireAll() {
         stampFloor = stampMax + 1
-    }
-
-    private mutating func stamp(asOf: Instant?, _ now: Instant) -> Int64 {
-        guard let asOf, asOf < now else { return nextStamp(now) }
-        return max(0, asOf.microseconds)
     }
 
     private mutating func nextStamp(_ now: Instant) -> Int64 {

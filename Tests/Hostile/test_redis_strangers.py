@@ -307,7 +307,7 @@ def test_a_secret_that_is_gone_is_said_with_what_to_do(start_daemon, own_postgre
         sql.execute("DELETE FROM likesd_secret")
 
         def advice():
-            return re.search(r"next: (sudo .*) \(PostgreSQL: .*has no secret\)", str(host.health().get("message")))
+            return re.search(r"; else (sudo .*) \(PostgreSQL: .*has no secret\)", str(host.health().get("message")))
 
         command = shlex.split(eventually(advice, "it to be said", 30).group(1))
         assert command[:4] == ["sudo", "-u", "postgres", "psql"]

@@ -457,7 +457,7 @@ def test_likesctl_reads_and_mends_the_promoted_server_beside_the_old_primary(
 def test_likesctl_migrates_the_promoted_server(own_postgres, standby, own_redis):
     promote(standby)
     with standby.connect() as sql:
-        sql.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
+        sql.execute("DROP TABLE lanes, cache_repairs, likesd_hosts, likesd_secret")
         sql.execute("UPDATE likesd_schema SET version = 1")
     done = likesctl("migrate", "--json", redis=own_redis, servers=[own_postgres, standby])
     assert (done.returncode, json.loads(done.stdout)["from"]) == (0, 1)

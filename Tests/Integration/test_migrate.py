@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from support.daemon import run
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 AT_ONCE = 6
 
 
@@ -49,7 +49,7 @@ def test_an_older_schema_is_upgraded_and_keeps_its_likes(postgres, database):
     run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
     with postgres.connect(database) as connection:
         # As version 1 left it.
-        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts, likesd_secret")
         connection.execute("UPDATE likesd_schema SET version = 1")
         connection.execute("INSERT INTO user_likes (user_id, item_id, item_type) VALUES (1, 2, 3)")
     done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
@@ -190,7 +190,7 @@ def test_its_sql_upgrades_and_leaves_a_newer_schema_alone(postgres, database):
     run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
     made = schema_of(postgres, database)
     with postgres.connect(database) as connection:
-        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts, likesd_secret")
         connection.execute("UPDATE likesd_schema SET version = 1")
     execute_script(postgres, database)
     assert schema_of(postgres, database) == made
@@ -251,7 +251,7 @@ def test_an_older_schema_in_partitions_is_upgraded(postgres, database):
     url = postgres.url(database)
     run("likesctl", "migrate", "--partitions", 4, DATABASE_URL=url)
     with postgres.connect(database) as connection:
-        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts")
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts, likesd_secret")
         connection.execute("UPDATE likesd_schema SET version = 1")
     assert run("likesctl", "migrate", "--partitions", 8, DATABASE_URL=url).returncode == 1
     assert run("likesctl", "migrate", "--partitions", 4, DATABASE_URL=url).returncode == 0

@@ -293,7 +293,7 @@ def test_another_schema_version_says_what_to_do(start_daemon, own_postgres, own_
     works_again(daemon, number)
 
 
-@pytest.mark.parametrize(("version", "words"), [(2, "likesctl migrate (PostgreSQL: "), (4, "next: upgrade likesd")])
+@pytest.mark.parametrize(("version", "words"), [(3, "likesctl migrate (PostgreSQL: "), (5, "next: upgrade likesd")])
 def test_another_schema_version_is_noticed_while_running(start_daemon, own_postgres, own_redis, number, version, words):
     daemon = start_daemon(own_postgres, own_redis, REQUEST_TIMEOUT_MS=TIMEOUT_MS)
     with own_postgres.connect() as sql:

@@ -14,6 +14,16 @@ from support.waiting import eventually
 
 # Nothing but a repair, or what this is about, brings a count up to date.
 FOR_EVER = {"LOCAL_CACHE_TTL_MS": 600_000, "CACHE_TTL_SECONDS": 3_600}
+TABLES = [
+    "user_likes",
+    "likesd_schema",
+    "likesd_hosts",
+    "lanes",
+    "item_types",
+    "counters",
+    "cache_repairs",
+    "likesd_secret",
+]
 
 
 def like(daemon, number, item, count):
@@ -85,8 +95,7 @@ def test_while_a_restore_takes_the_tables_away_nobody_is_sent_to_migrate(
         assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
 
     with own_postgres.connect() as sql:
-        tables = ["user_likes", "likesd_schema", "likesd_hosts", "lanes", "item_types", "counters", "cache_repairs"]
-        for table in tables:
+        for table in TABLES:
             sql.execute(f"DROP TABLE {table}")
             says_so(f"without {table}")
     postgres_program("pg_restore", "--schema-only", "-d", own_postgres.url(), dump)
@@ -106,7 +115,7 @@ def test_while_a_restore_goes_in_sections_nobody_is_told_to_make_its_keys_at_onc
     assert like(daemon, number, item, 1) == [1, 1]
     postgres_program("pg_dump", "-Fc", "-f", dump, own_postgres.url())
     with own_postgres.connect() as sql:
-        sql.execute("DROP TABLE user_likes, likesd_schema, likesd_hosts, lanes, item_types, counters, cache_repairs")
+        sql.execute(f"DROP TABLE {', '.join(TABLES)}")
     for section in ("pre-data", "data"):
         postgres_program("pg_restore", f"--section={section}", "-d", own_postgres.url(), dump)
         if hosts == "new":

@@ -123,7 +123,7 @@ def test_row_security_that_applies_to_the_role_is_refused(start_daemon, own_post
 
 
 LEAST_RIGHTS = """
-GRANT SELECT ON likesd_schema, item_types TO app;
+GRANT SELECT ON likesd_schema, item_types, likesd_secret TO app;
 GRANT SELECT, INSERT, DELETE ON user_likes TO app;
 GRANT SELECT, INSERT, UPDATE ON counters TO app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON lanes, cache_repairs, likesd_hosts TO app
@@ -139,6 +139,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON lanes, cache_repairs, likesd_hosts TO ap
         ("UPDATE", "likesd_hosts"),
         ("SELECT, INSERT, UPDATE, DELETE", "cache_repairs"),
         ("SELECT", "likesd_schema"),
+        ("SELECT", "likesd_secret"),
     ],
 )
 def test_a_right_that_is_taken_from_the_role_is_said_with_what_grants_it(
@@ -198,7 +199,16 @@ def test_audit_triggers_and_further_columns_are_welcome(start_daemon, own_postgr
         assert sql.execute("SELECT * FROM audit ORDER BY 2").fetchall() == [(user, "DELETE"), (user, "INSERT")]
 
 
-TABLES = ["likesd_schema", "item_types", "user_likes", "counters", "lanes", "cache_repairs", "likesd_hosts"]
+TABLES = [
+    "likesd_schema",
+    "item_types",
+    "user_likes",
+    "counters",
+    "lanes",
+    "cache_repairs",
+    "likesd_hosts",
+    "likesd_secret",
+]
 
 
 @pytest.fixture
@@ -212,7 +222,7 @@ def owned(own_postgres):
 
 
 @pytest.mark.parametrize("schema", ["public", "own"])
-@pytest.mark.parametrize("table", ["lanes", "cache_repairs", "likesd_hosts", "counters", "view"])
+@pytest.mark.parametrize("table", ["lanes", "cache_repairs", "likesd_hosts", "likesd_secret", "counters", "view"])
 def test_a_table_that_is_made_anew_as_told_is_where_the_others_are_and_their_owners(
     start_daemon, own_postgres, own_redis, owned, number, table, schema
 ):

@@ -9,6 +9,8 @@ private struct Bite: Sendable, CustomTestStringConvertible {
     var rules: Set<Rule>
     /// A seed among these shows it.
     var seedsMax: UInt64
+    /// Others that would hide it: they are off with it and without it.
+    var others: [String] = []
 
     var testDescription: String { safeguard }
 }
@@ -16,7 +18,8 @@ private struct Bite: Sendable, CustomTestStringConvertible {
 @Suite struct SafeguardTests {
     private static let bites = [
         Bite(safeguard: "versionCheck", rules: [.fresh, .repaired], seedsMax: 1_000),
-        Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 4_000),
+        // What is put there that late is not believed for its seal either.
+        Bite(safeguard: "callDeadline", rules: [.fresh, .repaired], seedsMax: 4_000, others: ["seals"]),
         Bite(safeguard: "generationCheck", rules: [.fresh, .repaired], seedsMax: 300),
         Bite(safeguard: "fence", rules: [.commits, .durable, .fresh, .linearizable], seedsMax: 600),
         Bite(safeguard: "journal", rules: [.fresh, .repaired], seedsMax: 1_500),
@@ -31,19 +34,22 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "scriptOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 400),
         Bite(safeguard: "standbyWait", rules: [.durable], seedsMax: 100),
         Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 1_000),
+        Bite(safeguard: "seals", rules: [.fresh, .repaired, .changeCount, .alarms], seedsMax: 100),
     ]
 
     @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)
     private func withoutAMechanismSomethingIsFound(bite: Bite) throws {
         let path = try #require(Safeguards.named(bite.safeguard))
         let focus = try #require(Focus.on(bite.safeguard))
-        var safeguards = Safeguards()
-        safeguards[keyPath: path] = false
+        var with = Safeguards()
+        for other in bite.others { with[keyPath: try #require(Safeguards.named(other))] = false }
+        var without = with
+        without[keyPath: path] = false
         for seed in 0..<bite.seedsMax {
-            let simulation = Simulation(seed: seed, safeguards: safeguards, focus: focus)
+            let simulation = Simulation(seed: seed, safeguards: without, focus: focus)
             guard let violation = simulation.run(), bite.rules.contains(violation.rule) else { continue }
             // It is the mechanism's absence that shows, not the seed.
-            if Simulation(seed: seed, focus: focus).run() != nil { continue }
+            if Simulation(seed: seed, safeguards: with, focus: focus).run() != nil { continue }
             return
         }
         Issue.record("no seed below \(bite.seedsMax) fails without \(bite.safeguard)")

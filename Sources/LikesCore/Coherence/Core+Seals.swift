@@ -11,7 +11,8 @@ extension Core {
         !safeguards.seals || sealer.isGenuine(sealed, token: token)
     }
 
-    /// A marker that is to be replaced, after the secret was looked up once more. This host's own was made with another.
+    /// A marker that is to be replaced, after the secret was looked up once more. This host's own was made with the one
+    /// before.
     mutating func noteForged(marker: String, now: Instant, into actions: inout [Action]) {
         guard safeguards.seals, let made = Generation(marker: marker), made.token != trust.token,
             !isForeign(made), !sealer.isGenuine(made)

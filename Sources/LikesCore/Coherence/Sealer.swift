@@ -47,11 +47,11 @@ struct Sealer {
     /// Whether it was sealed lately enough to be believed.
     func isRecent(_ sealed: SealedCounter, now: Instant) -> Bool { clock.isRecent(sealed.seal.seconds, now: now) }
 
-    /// When the time of a counter from Redis in the local cache begins, so that it ends by
-    /// `Limits.sealedCacheMsMax` after PostgreSQL was asked, however long the TTL is; nil: it is not recent.
-    func cachedAsOf(_ sealed: SealedCounter, ttlMs: Int64, now: Instant) -> Instant? {
-        guard isRecent(sealed, now: now) else { return nil }
-        return clock.earliest(sealed.seal.seconds)?.adding(ms: Limits.sealedCacheMsMax - ttlMs)
+    /// How long a counter from Redis is fresh in the local cache at most, in seconds from 1 on, so that this ends by
+    /// `Limits.sealedCacheMsMax` after PostgreSQL was asked; nil: it is not recent.
+    func cachedSecondsMax(_ sealed: SealedCounter, now: Instant) -> Int? {
+        guard isRecent(sealed, now: now), let asked = clock.earliest(sealed.seal.seconds) else { return nil }
+        return Int((Limits.sealedCacheMsMax - now.ms(since: asked)) / 1_000)
     }
 
     /// nil: there is no secret.

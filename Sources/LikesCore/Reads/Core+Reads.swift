@@ -123,9 +123,9 @@ extension Core {
             if let counter = believed(sealed, generation, now: now, into: &actions), !repairs.contains(item) {
                 statistics.redisHits += 1
                 let known = safeguards.counterMemory ? recent.newest(counter) : counter
-                let asOf = sealed.flatMap { sealer.cachedAsOf($0, ttlMs: cache.ttlMs, now: now) }
-                if asOf == nil, sealer.secret != nil { hasBelievedAged = true }
-                let standing = finishFetch(known, asOf: asOf, permit, now: now, into: &actions)
+                let secondsMax = sealed.flatMap { sealer.cachedSecondsMax($0, now: now) }
+                if secondsMax == nil, sealer.secret != nil { hasBelievedAged = true }
+                let standing = finishFetch(known, secondsMax: secondsMax, permit, now: now, into: &actions)
                 // Redis is behind what this host committed: its write-through was lost.
                 if standing.version > counter.version { noteMissing([standing.item], now: now) }
             } else {
@@ -254,15 +254,16 @@ extension Core {
     }
 
     /// Ends a fetch; the newest state known is everyone's answer, and is returned. `permit` given before it was
-    /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one. `asOf`: when
-    /// its time in the cache begins; nil: now.
+    /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one. `secondsMax`:
+    /// how long it is fresh in the cache at most; nil: the TTL.
     private mutating func finishFetch(
-        _ fetched: CounterState, asOf: Instant? = nil, _ permit: WritePermit, now: Instant, into actions: inout [Action]
+        _ fetched: CounterState, secondsMax: Int? = nil, _ permit: WritePermit, now: Instant,
+        into actions: inout [Action]
     ) -> CounterState {
         let isFresh = permit.isFresh(writePermit(now: now))
         var standing = fetched
         if isFresh {
-            standing = cache.store(fetched, asOf: asOf, now: now)
+            standing = cache.store(fetched, secondsMax: secondsMax, now: now)
         } else if permit.era == past.era {
             if cache.update(fetched) { recent.know(fetched, now: now) }
             if let held = cache.stale(fetched.item), held.version > fetched.version { standing = held }
