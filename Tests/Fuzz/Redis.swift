@@ -79,4 +79,7 @@ func fuzzAnswers(_ data: UnsafeRawBufferPointer) {
 func fuzzMessages(_ data: UnsafeRawBufferPointer) {
     guard let message = CounterMessage(Array(data)[...], types: .standard) else { return }
     precondition(message.counters.count <= EdgeLimits.countersPerMessage, "more counters than a message may have")
+    for sealed in message.counters {
+        precondition(Seal(sealed.seal.bytes) == sealed.seal, "a seal that reads otherwise than it was written")
+    }
 }
