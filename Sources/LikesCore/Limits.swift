@@ -36,6 +36,8 @@ package struct Limits: Sendable {
     /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is
     /// not read any further until half of them are answered. Enough for one connection shared by a whole process.
     package var requestsInFlightMax = 1_024
+    /// Where clients hold too much memory, those go first that have not taken their replies for this long.
+    package static let unreadMs: Int64 = 1_000
     /// Changes (LIKE, UNLIKE) under way in the whole daemon: over a second of the best measured write rate.
     /// At the limit: `-BUSY`.
     package var changesWaitingMax = 131_072

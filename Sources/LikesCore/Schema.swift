@@ -141,8 +141,11 @@ package enum Schema {
     private static let newSecret = """
         left(encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'), 32)
         """
-    /// Any other secret will do as well: hosts drop what they have cached.
-    package static let insertSecret = "INSERT INTO likesd_secret (secret) SELECT \(newSecret)"
+    static let insertSecret = "INSERT INTO likesd_secret (secret) SELECT \(newSecret)"
+    /// In place of whatever is there. Any secret will do: hosts drop what they have cached.
+    package static let renewSecret =
+        "\(insertSecret) "
+        + "ON CONFLICT (only_row) DO UPDATE SET secret = excluded.secret, made_at = now()"
     /// One row: the secret, and what time it is, in seconds since 1970.
     package static let selectSeals = "SELECT secret, \(seconds) FROM likesd_secret"
     package static let secondsRange = 0...DatabaseClock.secondsMax

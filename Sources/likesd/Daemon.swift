@@ -75,7 +75,7 @@ final class Daemon {
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         notifier.ready()
         while leaveBy.map({ host.now < $0 && clients.hasOutput(unless: keepsClients) }) ?? true {
-            let isReady = try loop.wait(isBriefly: clients.hasBacklog)
+            let isReady = try loop.wait(isBriefly: clients.hasBacklog || clients.isOverMemory)
             // Whatever is handled now happens now, not when the loop fell asleep.
             host.refreshNow()
             clients.turnBegan()

@@ -38,7 +38,7 @@ private let jobs: [RedisJob] = {
     let counters = items.map {
         SealedCounter(counter: CounterState(item: $0, count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
     }
-    let kept = items.map { KeptCounter(item: $0, counter: nil, word: "1:x") }
+    let kept = items.map { KeptCounter(item: $0, counter: nil, word: "1:x".utf8) }
     return [
         .verify(1, server: "a:b", VerifyRequest(new: nil)),
         .admit(1, [AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),

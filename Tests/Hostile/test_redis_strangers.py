@@ -299,15 +299,24 @@ def test_another_secret_is_found_and_nothing_has_to_be_restarted(hosts, stranger
     assert [host.info()["forged_markers"] for host in hosts] == ["0", "0"]
 
 
-def test_a_secret_that_is_gone_is_said_with_what_to_do(start_daemon, own_postgres, own_redis, number):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM likesd_secret",
+        "ALTER TABLE likesd_secret DROP CONSTRAINT likesd_secret_secret_check; UPDATE likesd_secret SET secret = 'x'",
+    ],
+)
+def test_a_secret_that_is_none_is_said_with_what_to_do(start_daemon, own_postgres, own_redis, number, statement):
     host = start_daemon(own_postgres, own_redis)
     item = f"post:{number()}"
     assert host.call("LIKE", 1, item) == [1, 1]
     with own_postgres.connect() as sql:
-        sql.execute("DELETE FROM likesd_secret")
+        sql.execute(statement)
 
         def advice():
-            return re.search(r"; else (sudo .*) \(PostgreSQL: .*has no secret\)", str(host.health().get("message")))
+            return re.search(
+                r"; else (sudo .*) \(PostgreSQL: .*has no secret of .*\)", str(host.health().get("message"))
+            )
 
         command = shlex.split(eventually(advice, "it to be said", 30).group(1))
         assert command[:4] == ["sudo", "-u", "postgres", "psql"]

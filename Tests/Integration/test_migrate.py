@@ -160,8 +160,14 @@ def test_the_file_is_read_and_the_environment_wins(postgres, database, folder):
 
 
 def schema_of(postgres, database):
-    """The tables and their rows as SQL, but for the row that says when they were made."""
-    return postgres.dump(database, "--exclude-table-data=likesd_schema")
+    """The tables and their rows as SQL, but for those that differ: when they were made, and the secret."""
+    return postgres.dump(database, "--exclude-table-data=likesd_schema", "--exclude-table-data=likesd_secret")
+
+
+def secret_of(postgres, database):
+    with postgres.connect(database) as connection:
+        (secret,) = connection.execute("SELECT secret FROM likesd_secret").fetchone()
+    return secret
 
 
 def execute_script(postgres, database, **settings):
@@ -178,6 +184,11 @@ def test_its_sql_makes_the_same_tables(postgres, database, number):
     execute_script(postgres, other, ITEM_TYPES="photo,post")
     made = schema_of(postgres, other)
     assert "CREATE TABLE public.cache_repairs" in made
+    # Each database has one of its own, and keeps it.
+    secret = secret_of(postgres, other)
+    assert secret != secret_of(postgres, database)
+    execute_script(postgres, other, ITEM_TYPES="photo,post")
+    assert secret_of(postgres, other) == secret
     assert "photo" in made
     assert made == schema_of(postgres, database)
     execute_script(postgres, other, ITEM_TYPES="photo,post")

@@ -28,20 +28,40 @@ import Testing
     func largestFirst() throws {
         var script = memory(2_000_000)
         let clients = try (0..<4).map { _ in try script.open() }
-        for (client, bytes) in zip(clients, [100, 900_000, 1_000_000, 99_000]) { script.core.holds(bytes, for: client) }
+        for (client, bytes) in zip(clients, [100, 900_000, 1_000_000, 99_000]) {
+            script.core.holds(bytes, for: client, now: script.now)
+        }
         #expect(abandoned(&script) == [])
-        script.core.holds(1_000_000, for: clients[3])
+        script.core.holds(1_000_000, for: clients[3], now: script.now)
         #expect(abandoned(&script) == [clients[3]])
-        script.core.holds(2_500_000, for: clients[0])
+        script.core.holds(2_500_000, for: clients[0], now: script.now)
         #expect(abandoned(&script) == [clients[0]])
         #expect(script.core.statistics.connectionsAbandoned == 2)
         #expect(script.core.sessions.memory.heldBytes == 1_900_000)
     }
 
+    @Test("Those that have not read their replies for a second go before all others, the largest of them first")
+    func unreadFirst() throws {
+        var script = memory(2_000_000)
+        let clients = try (0..<4).map { _ in try script.open() }
+        script.core.holds(300_000, for: clients[0], isUnread: true, now: script.now)
+        script.core.holds(400_000, for: clients[1], isUnread: true, now: script.now)
+        script.core.holds(200_000, for: clients[2], isUnread: true, now: script.now)
+        script.core.holds(-1, for: clients[2], isUnread: false, now: script.now)
+        script.pass(ms: Limits.unreadMs)
+        script.core.holds(1_200_000, for: clients[3], now: script.now)
+        #expect(abandoned(&script) == [clients[1]])
+        script.core.holds(600_000, for: clients[3], now: script.now)
+        #expect(abandoned(&script) == [clients[0]])
+        // Nobody else is to blame more than who holds most.
+        script.core.holds(600_000, for: clients[3], now: script.now)
+        #expect(abandoned(&script) == [clients[3]])
+    }
+
     @Test("It is logged once in a while, with what the client held")
     func logged() throws {
         var script = memory(2_000_000)
-        for _ in 0..<5 { script.core.holds(3_000_000, for: try script.open()) }
+        for _ in 0..<5 { script.core.holds(3_000_000, for: try script.open(), now: script.now) }
         #expect(abandoned(&script).count == 5)
         let lines = script.actions.filter {
             if case .log(_, let text) = $0 { text.contains("closed client") } else { false }
@@ -75,7 +95,7 @@ import Testing
         var script = memory(1 << 30)
         let client = try script.open()
         script.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
-        script.core.holds(70_000, for: client)
+        script.core.holds(70_000, for: client, now: script.now)
         script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
         #expect(script.core.sessions.memory.heldBytes == 0)
     }
@@ -88,7 +108,7 @@ import Testing
         configuration.clientMemoryBytesMax = 5_000_000
         #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: 1 << 30) == 5_000_000)
         var script = memory(5_000_000)
-        script.core.holds(4_000_000, for: try script.open())
+        script.core.holds(4_000_000, for: try script.open(), now: script.now)
         #expect(!script.core.isOverClientMemory)
         configuration = script.core.configuration
         configuration.clientMemoryBytesMax = 3_000_000

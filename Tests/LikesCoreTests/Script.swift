@@ -51,7 +51,7 @@ struct Script {
         self.byHand = byHand
         sealer = Sealer(configuration.itemTypes)
         _ = sealer.learn(Script.secret)
-        sealer.learn(seconds: Script.seconds(now), askedAt: now, heardAt: now)
+        _ = sealer.learn(seconds: Script.seconds(now), askedAt: now, heardAt: now)
         core = Core(
             configuration: configuration,
             versions: VersionFacts(processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252"),

@@ -136,19 +136,44 @@ import Testing
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
         script.commit(2, changed: [true], [counter(post, 6, 6)])
-        let stranger = KeptCounter(item: post, counter: forged(Self.impossible), word: "9223372036854775807:x")
+        let stranger = KeptCounter(item: post, counter: forged(Self.impossible), word: "9223372036854775807:x".utf8)
         _ = script.take()
         script.wroteThrough(3, kept: [stranger])
         let actions = script.take()
         #expect(actions.contains(.reply(client, .change(changed: true, count: 6))))
-        #expect(actions.contains { if case .drop(_, Script.generation, [stranger]) = $0 { true } else { false } })
+        let drop = try #require(
+            actions.compactMap { if case .drop(let call, _, [stranger]) = $0 { call } else { nil } }.last)
+        script.dropped(drop)
         #expect(script.core.repairs.contains(post))
         #expect(script.core.alarms.databasesGoneBack == 0)
+        // Not at once: the stranger may do it again and again. Others are told through PostgreSQL meanwhile.
+        #expect(!actions.contains { if case .selectCounters = $0 { true } else { false } })
+        script.pass(ms: Limits.repairRetryMs)
         let asked = try #require(
-            actions.compactMap { if case .selectCounters(let call, [post]) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .selectCounters(let call, [post]) = $0 { call } else { nil } }.last)
         script.databaseHas(asked, [counter(post, 6, 6)])
         #expect(
             script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
+    }
+
+    @Test("What a stranger makes missing again and again is repaired once in a second, and told through PostgreSQL")
+    func again() throws {
+        var script = Script(byHand: [.tend])
+        let old = script.sealed(counter(post, 5, 5))
+        script.hear([script.sealed(counter(post, 6, 6))])
+        var asked = 0
+        for _ in 0..<50 {
+            script.hear([old])
+            script.answer(script.take(), [counter(post, 6, 6)])
+            for action in script.take() {
+                if case .selectCounters = action { asked += 1 }
+                if case .writeThrough(let call, _, _, _) = action { script.wroteThrough(call) }
+            }
+            script.pass(ms: 10)
+            asked += script.actions.count { if case .selectCounters = $0 { true } else { false } }
+        }
+        #expect(asked <= 2)
+        #expect(script.core.repairs.contains(post))
     }
 
     // MARK: Markers
@@ -194,6 +219,23 @@ import Testing
         #expect(script.core.trust.generation == nil)
         #expect(script.core.cache.count == 0)
         #expect(script.take().contains { if case .verify = $0 { true } else { false } })
+    }
+
+    // MARK: The clock
+
+    @Test("Where PostgreSQL's clock was set back, what was sealed before is of no use when its time comes again")
+    func clockSetBack() throws {
+        var script = Script(byHand: [.survey])
+        script.pass(ms: Limits.surveyMs)
+        let call = try #require(
+            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+        var found = script.survey()
+        found.beat = 0
+        found.seals?.seconds = Script.seconds(script.now) - 3_600
+        script.byHand.insert(.verify)
+        script.survey(call, found)
+        #expect(script.core.trust.generation == nil)
+        #expect(script.core.trust.disownedToken == Script.generation.token)
     }
 
     // MARK: The secret

@@ -59,7 +59,7 @@ import Testing
     private static func sealer(_ number: UInt8 = 1, at seconds: Int64 = 1_000) -> Sealer {
         var sealer = Sealer(.standard)
         _ = sealer.learn(Script.secret(number))
-        sealer.learn(seconds: seconds, askedAt: .ms(0), heardAt: .ms(0))
+        _ = sealer.learn(seconds: seconds, askedAt: .ms(0), heardAt: .ms(0))
         return sealer
     }
 
@@ -138,7 +138,7 @@ import Testing
         // Asked four seconds before it was heard: it may be that much later at PostgreSQL.
         var slow = Sealer(.standard)
         _ = slow.learn(Script.secret(1))
-        slow.learn(seconds: 1_000, askedAt: .ms(0), heardAt: .ms(4_000))
+        _ = slow.learn(seconds: 1_000, askedAt: .ms(0), heardAt: .ms(4_000))
         #expect(slow.isRecent(sealed, now: .ms(24_000)))
         #expect(!slow.isRecent(sealed, now: .ms(24_001)))
         #expect(slow.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(4_000)).seal.seconds == 1_000)
@@ -156,17 +156,17 @@ import Testing
     @Test("What was known of the clock stays as long as it can be true, or gives way.")
     func clock() {
         var clock = DatabaseClock()
-        clock.learn(seconds: 10_000, askedAt: .ms(0), heardAt: .ms(100))
+        _ = clock.learn(seconds: 10_000, askedAt: .ms(0), heardAt: .ms(100))
         // Says less, and nothing else.
-        clock.learn(seconds: 10_010, askedAt: .ms(10_000), heardAt: .ms(14_000))
+        _ = clock.learn(seconds: 10_010, askedAt: .ms(10_000), heardAt: .ms(14_000))
         #expect(clock.earliest(.ms(20_000)) == 10_019)
         #expect(clock.isRecent(10_000, now: .ms(24_000)))
         // It was set back by an hour.
-        clock.learn(seconds: 10_000 - 3_600 + 20, askedAt: .ms(20_000), heardAt: .ms(20_000))
+        _ = clock.learn(seconds: 10_000 - 3_600 + 20, askedAt: .ms(20_000), heardAt: .ms(20_000))
         #expect(clock.earliest(.ms(20_000)) == 10_000 - 3_600 + 20)
         #expect(!clock.isRecent(10_000, now: .ms(20_000)))
         // No time.
-        clock.learn(seconds: -1, askedAt: .ms(30_000), heardAt: .ms(30_000))
+        _ = clock.learn(seconds: -1, askedAt: .ms(30_000), heardAt: .ms(30_000))
         #expect(clock.earliest(.ms(20_000)) == 10_000 - 3_600 + 20)
     }
 }

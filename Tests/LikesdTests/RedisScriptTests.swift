@@ -139,7 +139,7 @@ import Testing
         let answer = try set([counter(2, 1, 1), counter(1, 3, 7)], isTold: true)
         let kept = try #require(answer.kept.first)
         #expect(answer.failure == nil && answer.kept.count == 1)
-        #expect(kept.item == Item(type: 0, id: 1) && kept.word == word)
+        #expect(kept.item == Item(type: 0, id: 1) && kept.word.elementsEqual(word.utf8))
         #expect((kept.counter != nil) == isCounter)
         #expect(try redis.run("GET", "counter:post:1") == count)
 

@@ -124,6 +124,7 @@ extension Core {
         // Before PostgreSQL was there for the first time nobody knows who speaks.
         guard sealer.secret != nil || !safeguards.seals else { return }
         var contested: [Item] = []
+        var contestedAgain: [Item] = []
         for sealed in counters {
             guard isGenuine(sealed, token: token) else {
                 noteForged(.message, now: now, into: &actions)
@@ -135,15 +136,15 @@ extension Core {
             noteNewer(counter)
             // It was a host's word once; what Redis has by now nobody can tell from it.
             if safeguards.seals, !sealer.isRecent(sealed, now: now) { continue }
-            if recent.hear(counter, now: now), safeguards.counterMemory {
-                contested.append(counter.item)
-            } else if repairs.count > 0 {
-                repairs.heard(counter)
+            switch recent.hear(counter, now: now) {
+            case .contested where safeguards.counterMemory: contested.append(counter.item)
+            case .contestedAgain where safeguards.counterMemory: contestedAgain.append(counter.item)
+            case .inOrder, .contested, .contestedAgain: if repairs.count > 0 { repairs.heard(counter) }
             }
         }
-        guard !contested.isEmpty else { return }
         // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
         noteMissing(contested, now: now)
+        noteMissing(contestedAgain, isHeldBack: true, now: now)
     }
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns

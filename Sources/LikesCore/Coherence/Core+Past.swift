@@ -52,8 +52,10 @@ extension Core {
             laneRow.forgetCommitted()
         }
         // Before PostgreSQL was there for the first time nobody knows who made it: it is looked at again then.
-        if sealer.secret != nil || !safeguards.seals { past.join(era: found.era) }
-        past.use(found)
+        if sealer.secret != nil || !safeguards.seals {
+            past.join(era: found.era)
+            past.use(found)
+        }
         let isOutdated = trust.isOutdated(by: found, now: now)
         if isOutdated { repairs.forgetTold() }
         if found.token != trust.token {
@@ -257,7 +259,7 @@ extension Core {
         let failure = BackendFailure.unreachable(
             "another database's likesd uses the same database of Redis",
             next: "give each its own in REDIS_URL, as in redis://HOST/1; or, where the other one is gone, delete "
-                + "likesd:generation in Redis")
+                + "likesd:generation in Redis; where there never was one, somebody else writes to likesd's keys")
         giveUp(.redis, failure, now: now, into: &actions)
         redis.hold(until: now.adding(ms: Limits.foreignHoldMs))
     }
@@ -307,7 +309,7 @@ extension Core {
         disownGeneration(now: now, into: &actions)
     }
 
-    private mutating func disownGeneration(now: Instant, into actions: inout [Action]) {
+    mutating func disownGeneration(now: Instant, into actions: inout [Action]) {
         guard safeguards.generationCheck, trust.generation != nil else { return }
         trust.disown(now: now)
         repairs.forgetTold()

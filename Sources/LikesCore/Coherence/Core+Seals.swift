@@ -14,9 +14,12 @@ extension Core {
     /// A marker that is to be replaced, after the secret was looked up once more. This host's own was made with the one
     /// before.
     mutating func noteForged(marker: String, now: Instant, into actions: inout [Action]) {
-        guard safeguards.seals, let made = Generation(marker: marker), made.token != trust.token,
-            !isForeign(made), !sealer.isGenuine(made)
-        else { return }
+        guard safeguards.seals, !marker.isEmpty else { return }
+        if let made = Generation(marker: marker),
+            made.token == trust.token || isForeign(made) || sealer.isGenuine(made)
+        {
+            return
+        }
         noteForged(.marker, now: now, into: &actions)
     }
 
@@ -34,18 +37,25 @@ extension Core {
             what = "the marker"
         }
         let text =
-            "\(what) in Redis is not sealed by a host of this database's, and not believed; next: give likesd a user "
-            + "of Redis of its own (security.md)"
+            "\(what) in Redis is not sealed by a host of this database's, and not believed; next: let no other user of "
+            + "Redis write to likesd's keys or publish on its channels (security.md)"
         say(.forged(forgery), .warning, text, now: now, into: &actions)
     }
 
     // MARK: The secret and the clock
 
-    /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later.
+    /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later. Where its clock was set back, what
+    /// was sealed before would be recent once more when its time comes again: data of another token is made.
     mutating func learn(_ facts: SealFacts, askedAt: Instant, now: Instant, into actions: inout [Action]) {
         let wasKnown = sealer.secret != nil
         if let seconds = facts.seconds {
-            sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
+            let isSetBack = sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
+            if isSetBack, safeguards.seals, trust.generation != nil {
+                say(
+                    .past, .notice, "PostgreSQL's clock was set back: Redis' data is replaced", now: now, into: &actions
+                )
+                disownGeneration(now: now, into: &actions)
+            }
         } else if wasKnown {
             // A standby may not have the newest yet.
             return
@@ -84,7 +94,8 @@ extension Core {
 
     /// What Redis kept instead of what PostgreSQL had given to be written under the permit. A host's may say that
     /// PostgreSQL went back. A stranger's would stay for ever, since no host has a newer one: it goes, and what was to
-    /// be written is written once more, and told.
+    /// be written is written once more. Nobody was told of that, and a stranger can see to it that nobody is: so other
+    /// hosts are told through PostgreSQL.
     mutating func judge(
         _ kept: [KeptCounter], _ permit: WritePermit, now: Instant, into actions: inout [Action]
     ) {
@@ -101,7 +112,7 @@ extension Core {
         doubtKept(newer, permit)
         guard !forged.isEmpty else { return }
         for _ in forged { noteForged(.counter, now: now, into: &actions) }
-        noteMissing(forged.map(\.item), now: now)
+        noteMissing(forged.map(\.item), isHeldBack: true, now: now)
         actions.append(.drop(calls.begin(.drop, now: now), generation, forged))
     }
 

@@ -41,6 +41,8 @@ struct RecentCounters {
         /// The version this host filled in last; `max`: none.
         var filled = Int64.max
         var isWritten = false
+        /// When Redis was last seen to have an older one than it should.
+        var contestedAt: Instant?
         var forgetAt: Instant
     }
 
@@ -100,16 +102,28 @@ struct RecentCounters {
         }
     }
 
-    /// Redis took it. True: Redis may have an older one now than it should.
-    mutating func hear(_ counter: CounterState, now: Instant) -> Bool {
-        var isOld = false
+    enum Hearing {
+        case inOrder
+        /// Redis may have an older one now than it should …
+        case contested
+        /// … and just had before: somebody may repeat old messages.
+        case contestedAgain
+    }
+
+    /// Redis took it.
+    mutating func hear(_ counter: CounterState, now: Instant) -> Hearing {
+        var hearing = Hearing.inOrder
         touch(counter, now: now) { entry in
-            isOld = counter.version < entry.told || entry.filled < counter.version
+            if counter.version < entry.told || entry.filled < counter.version {
+                let isAgain = entry.contestedAt.map { now.ms(since: $0) < Limits.repairRetryMs } ?? false
+                hearing = isAgain ? .contestedAgain : .contested
+                entry.contestedAt = now
+            }
             if entry.filled < counter.version { entry.filled = .max }
             entry.told = max(entry.told, counter.version)
             entry.lastTold = counter.version
         }
-        return isOld
+        return hearing
     }
 
     /// Whether the last that Redis was heard to take of the item is what the row asks for, or newer.

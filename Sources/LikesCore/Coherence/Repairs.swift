@@ -116,6 +116,21 @@ struct Repairs {
         }
     }
 
+    /// The same, and they are not read before `Limits.repairRetryMs` have passed, unless they wait already.
+    mutating func note(_ items: some Collection<Item>, heldBackFrom now: Instant) {
+        var later: [Item] = []
+        for item in items {
+            notedMeanwhile?.insert(item)
+            if entries[item].map({ $0.page != 0 }) ?? true {
+                entries[item, default: Entry(version: Repairs.unknown)].page = 0
+                later.append(item)
+            }
+            entries[item]?.version = Repairs.unknown
+            makeUntold(item)
+        }
+        if !later.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), later)) }
+    }
+
     /// Redis may not have these, or something newer.
     mutating func note(_ counters: some Collection<CounterState>) {
         for counter in counters {

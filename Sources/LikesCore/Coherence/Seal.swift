@@ -129,11 +129,11 @@ package struct KeptCounter: Hashable, Sendable {
     package var item: Item
     /// nil: it is none.
     package var counter: SealedCounter?
-    /// As it stands behind the token and a colon, where the version is.
-    package var word: String
-    package init(item: Item, counter: SealedCounter?, word: String) {
+    /// The bytes that stand behind the token and a colon, where the version is: of any kind.
+    package var word: [UInt8]
+    package init(item: Item, counter: SealedCounter?, word: some Sequence<UInt8>) {
         self.item = item
         self.counter = counter
-        self.word = word
+        self.word = Array(word)
     }
 }

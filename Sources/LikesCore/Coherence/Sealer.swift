@@ -25,7 +25,8 @@ struct Sealer {
     }
 
     /// `seconds`: PostgreSQL's clock at some moment between the two here.
-    mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) {
+    /// True: it was set back.
+    mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) -> Bool {
         clock.learn(seconds: seconds, askedAt: askedAt, heardAt: heardAt)
     }
 
@@ -79,17 +80,20 @@ struct DatabaseClock {
     /// More seconds than any clock shows: beyond, the arithmetic here could overflow.
     static let secondsMax: Int64 = 1 << 36 - 1
 
-    mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) {
-        guard (0...Self.secondsMax).contains(seconds), askedAt <= heardAt else { return }
+    /// True: it was set back by more than `Limits.sealAheadMsMax`.
+    mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) -> Bool {
+        guard (0...Self.secondsMax).contains(seconds), askedAt <= heardAt else { return false }
         let least = seconds * 1_000_000 - heardAt.microseconds
         // The second was whole at most a second ago.
         let most = (seconds + 1) * 1_000_000 - askedAt.microseconds
         // What was known and is still true says more than an answer that was long under way.
         if let offset, max(offset.lowerBound, least) <= min(offset.upperBound, most) {
             self.offset = max(offset.lowerBound, least)...min(offset.upperBound, most)
-        } else {
-            offset = least...most
+            return false
         }
+        let before = offset
+        offset = least...most
+        return before.map { most < $0.lowerBound - Limits.sealAheadMsMax * 1_000 } ?? false
     }
 
     /// The whole second that it surely was.

@@ -192,9 +192,11 @@ extension Core {
     // MARK: Repairs
 
     /// Redis may not have what was committed of these items.
-    mutating func noteMissing(_ items: some Collection<Item>, now: Instant) {
+    /// `isHeldBack`: somebody may make them missing again and again, and is not to keep this host at work. Other hosts
+    /// are told through PostgreSQL meanwhile.
+    mutating func noteMissing(_ items: some Collection<Item>, isHeldBack: Bool = false, now: Instant) {
         guard safeguards.repairs, !items.isEmpty else { return }
-        repairs.note(items)
+        if isHeldBack { repairs.note(items, heldBackFrom: now) } else { repairs.note(items) }
         tendUntold(now: now)
     }
 

@@ -270,7 +270,7 @@ extension Core {
         }
         let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version {
-            standing = isFresh ? cache.store(committed, now: now) : committed
+            standing = isFresh ? cache.store(committed, secondsMax: secondsMax, now: now) : committed
         }
         for part in waiting { resolve(part, standing.count, now: now, into: &actions) }
         return standing

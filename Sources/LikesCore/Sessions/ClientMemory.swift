@@ -7,6 +7,9 @@ struct ClientMemory {
     private(set) var heldBytes = 0
     /// By the connection's slot: a table of its own, so that a look for the largest is short.
     private var held: ContiguousArray<Int> = []
+    /// Since when the connection takes none, or not all, of its replies; `never`: it takes them. By slot as well.
+    private var unreadSince: ContiguousArray<Int64> = []
+    private static let never = Int64.max
     /// The most that was held since memory was last given back.
     private var peakBytes = 0
     private var mayGiveBackAt: Instant
@@ -23,7 +26,10 @@ struct ClientMemory {
 
     /// So many more, or fewer, are held for the connection.
     mutating func add(_ bytes: Int, slot: Int) {
-        while held.count <= slot { held.append(0) }
+        while held.count <= slot {
+            held.append(0)
+            unreadSince.append(Self.never)
+        }
         held[slot] += bytes
         heldBytes += bytes
         if heldBytes > peakBytes { peakBytes = heldBytes }
@@ -31,11 +37,31 @@ struct ClientMemory {
 
     /// Nothing is held for the connection any more.
     mutating func forget(slot: Int) {
-        if slot < held.count { add(-held[slot], slot: slot) }
+        guard slot < held.count else { return }
+        add(-held[slot], slot: slot)
+        unreadSince[slot] = Self.never
     }
 
-    /// The slot of the connection that holds most.
-    func largest() -> Int? { held.indices.max { held[$0] < held[$1] } }
+    /// Whether the connection's socket takes its replies.
+    mutating func note(isUnread: Bool, slot: Int, now: Instant) {
+        guard slot < held.count else { return }
+        if isUnread != (unreadSince[slot] != Self.never) {
+            unreadSince[slot] = isUnread ? now.microseconds : Self.never
+        }
+    }
+
+    /// The slot of the connection that is to go: of those that have not read their replies for a while the one that
+    /// holds most, or, where all have, of all.
+    func largest(now: Instant) -> Int? {
+        let latest = now.adding(ms: -Limits.unreadMs).microseconds
+        var found: (slot: Int, isUnread: Bool)?
+        for slot in held.indices where held[slot] > 0 {
+            let isUnread = unreadSince[slot] <= latest
+            if let best = found, best.isUnread != isUnread ? best.isUnread : held[best.slot] >= held[slot] { continue }
+            found = (slot, isUnread)
+        }
+        return found?.slot
+    }
 
     // MARK: Giving back
 

@@ -24,23 +24,26 @@ extension Core {
         return unitMemoryBytes.map { Int($0) / Limits.clientMemoryShare } ?? Limits.clientMemoryBytes
     }
 
-    /// The edge holds so many bytes more, or fewer, for an open connection.
-    package mutating func holds(_ more: Int, for connection: ConnectionID) {
+    /// The edge holds so many bytes more, or fewer, for an open connection. `isUnread`: its socket does not take what
+    /// there is to write.
+    package mutating func holds(_ more: Int, for connection: ConnectionID, isUnread: Bool = false, now: Instant) {
         sessions.memory.add(more, slot: Int(connection.slot))
+        sessions.memory.note(isUnread: isUnread, slot: Int(connection.slot), now: now)
     }
 
     package var isOverClientMemory: Bool { sessions.memory.isOver }
 
-    /// The client that is to be closed at once, since all together hold too much: the one that holds most. nil: they
-    /// do not. What it sent and what it did not read is lost; `closed` has to follow.
+    /// The client that is to be closed at once, since all together hold too much: `ClientMemory.largest`. nil: they do
+    /// not. What it sent and what it did not read is lost; `closed` has to follow.
     package mutating func clientToAbandon(now: Instant, into actions: inout [Action]) -> ConnectionID? {
-        guard sessions.memory.isOver, let slot = sessions.memory.largest() else { return nil }
+        guard sessions.memory.isOver, let slot = sessions.memory.largest(now: now) else { return nil }
         statistics.connectionsAbandoned += 1
         let client = sessions.table[slot].client
         let name = client.name.isEmpty ? "" : ", name \(client.name),"
         let text =
-            "closed client \(client.id)\(name) which held \(sessions.memory[slot]) bytes, most of all: together "
-            + "clients held more than CLIENT_MEMORY_MAX_BYTES, \(sessions.memory.limitBytes): does it read its replies?"
+            "closed client \(client.id)\(name) which held \(sessions.memory[slot]) bytes: together clients held more "
+            + "than CLIENT_MEMORY_MAX_BYTES, \(sessions.memory.limitBytes); those that do not read their replies go "
+            + "first, then those that hold most"
         say(.clientMemory, .warning, text, now: now, into: &actions)
         return ConnectionID(slot: UInt32(slot), generation: sessions.table[slot].generation)
     }

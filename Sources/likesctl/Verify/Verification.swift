@@ -49,7 +49,7 @@ enum Verification {
         else {
             context.report.redisNotChecked(
                 "the table likesd_secret has no secret, which tells what is likesd's there; "
-                    + "next: as the owner of the tables, \(Schema.insertSecret)")
+                    + "next: as the owner of the tables, \(Schema.renewSecret)")
             return nil
         }
         do {

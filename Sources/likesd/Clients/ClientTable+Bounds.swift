@@ -13,12 +13,15 @@ extension ClientTable {
         client.weighed = weight
         // What came of it is looked at before anybody else is served.
         hasGiven = true
-        host.deliver { core, _, _ in core.holds(more, for: client.id) }
+        host.deliver { core, now, _ in core.holds(more, for: client.id, isUnread: client.isWriteBlocked, now: now) }
     }
 
-    /// Closes those that hold most, one after the other, until all together hold no more than they may.
+    /// Closes those that hold most, one after the other, until all together hold no more than they may, or until the
+    /// turn has taken as long as it may: then one at a time, and the rest in the next.
     func boundMemory() {
-        while host.ask({ $0.isOverClientMemory }) {
+        var isFirst = true
+        while isOverMemory, isFirst || spent < EdgeLimits.turnCostMax {
+            isFirst = false
             var largest: ConnectionID?
             host.deliver { core, now, actions in largest = core.clientToAbandon(now: now, into: &actions) }
             guard let largest, let client = client(largest) else { return }
@@ -27,6 +30,8 @@ extension ClientTable {
             drop(client)
         }
     }
+
+    var isOverMemory: Bool { host.ask { $0.isOverClientMemory } }
 
     /// At the end of a turn, when much of what clients held was freed.
     func giveMemoryBack() {
@@ -50,8 +55,8 @@ extension ClientTable {
         var isAnyLeft = false
         let latest = now.adding(ms: -host.ask { $0.requestFinishMs })
         for client in clients {
-            guard let client, let begunAt = client.begunAt, client.mayParse, !client.isCutShort else { continue }
-            guard begunAt <= latest else {
+            guard let client, let begunAt = client.begunAt else { continue }
+            guard begunAt <= latest, client.mayParse, !client.isCutShort else {
                 isAnyLeft = true
                 continue
             }

@@ -205,7 +205,9 @@ extension ClientTable {
             let before = host.actions.count
             switch step {
             case .incomplete: return taken
-            case .nothing(let count): taken += count
+            case .nothing(let count):
+                taken += count
+                spent += Cost.cachedRequest
             case .request(let request, let count):
                 taken += count
                 isAccepted = false

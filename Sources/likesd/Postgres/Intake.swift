@@ -92,8 +92,8 @@ private enum WireSize {
     static let rest = 5 + 6
     /// The same, in records of TLS or packets of Kerberos', with room …
     static let restEncrypted = 128
-    /// … and of long ones one byte for so many: 29 for the 8 KiB that PostgreSQL writes at once.
-    static let bytesPerByteOfEncryption = 128
+    /// … and of long ones one byte for so many: 22 to 85 for the 8 KiB that PostgreSQL writes at once, by the cipher.
+    static let bytesPerByteOfEncryption = 64
 
     /// The columns, the rows, and the end of a statement's result; or an error, or a notice.
     static func of(_ result: OpaquePointer) -> Int {

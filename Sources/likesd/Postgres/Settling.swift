@@ -198,8 +198,8 @@ struct Settling {
     private mutating func takeSeals(_ result: borrowing StatementResult) throws(Misfit) {
         guard result.rowCount == 1, let secret = Secret(hex: try result.text(0, 0)) else {
             failure = .schema(
-                "the table likesd_secret has no secret",
-                next: "\(Schema.unlessRestored) \(advice.schema(Schema.insertSecret, target))")
+                "the table likesd_secret has no secret of 32 lower-case hex digits",
+                next: "\(Schema.unlessRestored) \(advice.schema(Schema.renewSecret, target))")
             return
         }
         guard let seconds = Int64(try result.text(0, 1)), Schema.secondsRange.contains(seconds) else {

@@ -95,7 +95,7 @@ struct RedisAnswer {
             let sealed = number.count.flatMap { number in
                 word.withUnsafeBytes { SealedCounter(item: item, count: number, word: $0) }
             }
-            kept.append(KeptCounter(item: item, counter: sealed, word: String(decoding: word, as: UTF8.self)))
+            kept.append(KeptCounter(item: item, counter: sealed, word: word))
         }
     }
 

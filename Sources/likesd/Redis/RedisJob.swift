@@ -103,7 +103,7 @@ struct RedisSlice {
         case .drop(_, let generation, let kept):
             command.beginScript(hash, keys: 2 * range.count, arguments: range.count)
             for kept in kept[range] { command.keys(of: kept.item) }
-            for kept in kept[range] { command.word("\(generation.token):\(kept.word)".utf8) }
+            for kept in kept[range] { command.word(Array("\(generation.token):".utf8) + kept.word) }
         case .keepRecent(_, let changes): write(changes[range], to: &command, hash, configuration)
         case .beat(let number):
             command.begin(words: 3)

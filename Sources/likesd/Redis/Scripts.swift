@@ -122,7 +122,7 @@ enum Script: Int, CaseIterable {
                 kept_newer[#kept_newer + 1] = sub(old, width + 1)
                 if not refusal then
                     local left = call('PTTL', counter)
-                    if left <= 0 then left = ttl * 1000 end
+                    if left <= 0 or left > ttl * 1000 then left = ttl * 1000 end
                     call('SET', kept, old, 'PX', left)
                 end
             else

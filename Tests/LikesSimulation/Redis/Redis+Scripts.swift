@@ -105,7 +105,7 @@ extension Redis {
                             counter: CounterState(item: counter.item, count: count, version: old.version),
                             seal: old.seal)
                     }
-                    kept.append(KeptCounter(item: counter.item, counter: found, word: old.word))
+                    kept.append(KeptCounter(item: counter.item, counter: found, word: old.word.utf8))
                     // Put back, for as long as the counter has to live.
                     let ofCounter = store.counters[place].flatMap { $0.expiresAt > time ? $0.expiresAt : nil }
                     if !isFull { store.versions[place] = Expiring(value: old, expiresAt: ofCounter ?? expiresAt) }
@@ -142,7 +142,7 @@ extension Redis {
         for kept in kept {
             let place = item(kept.item)
             guard let version = store.version(place, at: time), version.token == generation.token,
-                version.word == kept.word
+                version.word.utf8.elementsEqual(kept.word)
             else { continue }
             if isRefusing { return .redisCallFailed(call, .refused("MISCONF")) }
             evict(item: place)
