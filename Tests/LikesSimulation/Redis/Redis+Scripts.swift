@@ -48,6 +48,7 @@ extension Redis {
         let made = new.generation(on: serverWord)
         store.marker = made
         overheard.keep(made, in: \.markers, &scheduler.chance)
+        overheard.lastMarker = made
         return .verified(call, FoundMarker(text: made.marker, server: serverWord))
     }
 

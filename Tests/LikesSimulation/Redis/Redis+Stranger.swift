@@ -5,6 +5,7 @@ struct Overheard {
     var counters: [(item: Int, count: Int64, version: StoredVersion)] = []
     var messages: [(token: String, counters: [SealedCounter])] = []
     var markers: [Generation] = []
+    var lastMarker: Generation?
     /// All that hosts wrote.
     var genuine: Set<SealedCounter> = []
 
@@ -75,9 +76,13 @@ extension Redis {
         return sealed
     }
 
-    /// nil: it is deleted.
+    /// nil: it is deleted. None of other tables: that is taken for another database's, and Redis is left to it for
+    /// minutes, which docs/security.md says.
     private func forgedMarker() -> Generation? {
-        guard let old = chosen(overheard.markers), scheduler.chance.hits(percent: 80) else { return nil }
+        let tables = overheard.lastMarker?.database.tables
+        guard let old = chosen(overheard.markers.filter { $0.database.tables == tables }),
+            scheduler.chance.hits(percent: 80)
+        else { return nil }
         if scheduler.chance.hits(percent: 30) { return old }
         var database = old.database
         if scheduler.chance.hits(percent: 30) { database.timeline += 1 }
