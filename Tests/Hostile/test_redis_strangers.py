@@ -239,6 +239,24 @@ def test_without_postgresql_what_a_host_has_sealed_is_told_however_old(
     assert "UNAVAILABLE" in str(host.call("COUNT", forged))
 
 
+def test_a_value_that_is_too_large_to_be_read_in_time_is_replaced(start_daemon, own_postgres, own_redis, number):
+    """Each look at it would cost the connection, and with it all others their counters."""
+    large, other = f"post:{number()}", f"post:{number()}"
+    host = start_daemon(own_postgres, own_redis, REDIS_TIMEOUT_MS=30)
+    reads_redis(host)
+    with own_redis.client() as client:
+        client.setrange(f"counter:{large}", 250 << 20, "7")
+        # Kept by nobody but the keys' owner, it would be there for ever.
+        assert client.ttl(f"counter:{large}") == -1
+
+        def is_replaced():
+            assert host.call("MCOUNT", large, other) == [0, 0]
+            return client.strlen(f"counter:{large}") == 1
+
+        eventually(is_replaced, "the right count in its place", 30)
+    host.wait_healthy()
+
+
 MARKERS = {
     "of the last era": lambda words: [words[0], words[1], "999999999", *words[3:]],
     "of a later timeline": lambda words: [words[0], words[1].replace(":1:", ":99:"), *words[2:]],

@@ -176,6 +176,23 @@ import Testing
         #expect(script.core.repairs.contains(post))
     }
 
+    @Test("What Redis can't be asked for in time is set there anew: one value may be too large to be read")
+    func tooLarge() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        _ = try script.read()
+        script.pass(ms: script.core.configuration.redisCallMsMax)
+        #expect(!script.core.redis.isUp)
+        script.answer(script.take(), [counter(post, 5, 5)])
+        #expect(script.core.repairs.contains(post))
+        script.pass(ms: Limits.reconnectMsMax)
+        script.connect(.redis)
+        script.answer(script.take(), [counter(post, 5, 5)])
+        #expect(
+            script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
+    }
+
     // MARK: Markers
 
     @Test(
