@@ -1,4 +1,4 @@
-// The C library may have recv(2) inline, in a form of its own, where it checks for overflows.
+// With overflow checks on, the C library may replace recv(2) by an inline form of its own.
 #undef _FORTIFY_SOURCE
 #include <receive.h>
 #include <errno.h>

@@ -148,7 +148,7 @@ package enum Schema {
         + "ON CONFLICT (only_row) DO UPDATE SET secret = excluded.secret, made_at = now()"
     /// One row: the secret, and what time it is, in seconds since 1970.
     package static let selectSeals = "SELECT secret, \(seconds) FROM likesd_secret"
-    package static let secondsRange = 0...DatabaseClock.secondsMax
+    package static let secondsRange = 0...Seal.secondsMax
     package static let seconds = "floor(extract(epoch FROM clock_timestamp()))::bigint"
 
     // MARK: The version

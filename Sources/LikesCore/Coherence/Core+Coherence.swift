@@ -125,9 +125,10 @@ extension Core {
         guard sealer.secret != nil || !safeguards.seals else { return }
         var contested: [Item] = []
         var contestedAgain: [Item] = []
+        var forged = 0
         for sealed in counters {
             guard isGenuine(sealed, token: token) else {
-                noteForged(.message, now: now, into: &actions)
+                forged += 1
                 continue
             }
             let counter = sealed.counter
@@ -142,6 +143,7 @@ extension Core {
             case .inOrder, .contested, .contestedAgain: if repairs.count > 0 { repairs.heard(counter) }
             }
         }
+        if forged > 0 { noteForged(.message, forged, now: now, into: &actions) }
         // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
         noteMissing(contested, now: now)
         noteMissing(contestedAgain, isHeldBack: true, now: now)

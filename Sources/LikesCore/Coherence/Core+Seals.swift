@@ -23,17 +23,18 @@ extension Core {
         noteForged(.marker, now: now, into: &actions)
     }
 
-    mutating func noteForged(_ forgery: Forgery, now: Instant, into actions: inout [Action]) {
+    /// So many of them.
+    mutating func noteForged(_ forgery: Forgery, _ count: Int = 1, now: Instant, into actions: inout [Action]) {
         let what: String
         switch forgery {
         case .counter:
-            statistics.forgedCounters += 1
+            statistics.forgedCounters += Int64(count)
             what = "a counter"
         case .message:
-            statistics.forgedMessages += 1
+            statistics.forgedMessages += Int64(count)
             what = "a message"
         case .marker:
-            statistics.forgedMarkers += 1
+            statistics.forgedMarkers += Int64(count)
             what = "the marker"
         }
         let text =
@@ -111,7 +112,7 @@ extension Core {
         }
         doubtKept(newer, permit)
         guard !forged.isEmpty else { return }
-        for _ in forged { noteForged(.counter, now: now, into: &actions) }
+        noteForged(.counter, forged.count, now: now, into: &actions)
         noteMissing(forged.map(\.item), isHeldBack: true, now: now)
         actions.append(.drop(calls.begin(.drop, now: now), generation, forged))
     }

@@ -62,6 +62,7 @@ package struct Seal: Hashable, Sendable {
     /// Characters of `text`: 36 bits of time, 64 of the digest, 6 bits each.
     package static let textBytes = 17
     private static let secondsBytes = 6
+    /// More than any clock shows.
     static let secondsMax: Int64 = 1 << 36 - 1
 
     package init(seconds: Int64, digest: UInt64) {

@@ -77,12 +77,9 @@ struct DatabaseClock {
 
     var isKnown: Bool { offset != nil }
 
-    /// More seconds than any clock shows: beyond, the arithmetic here could overflow.
-    static let secondsMax: Int64 = 1 << 36 - 1
-
     /// True: it was set back by more than `Limits.sealAheadMsMax`.
     mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) -> Bool {
-        guard (0...Self.secondsMax).contains(seconds), askedAt <= heardAt else { return false }
+        guard (0...Seal.secondsMax).contains(seconds), askedAt <= heardAt else { return false }
         let least = seconds * 1_000_000 - heardAt.microseconds
         // The second was whole at most a second ago.
         let most = (seconds + 1) * 1_000_000 - askedAt.microseconds
@@ -99,7 +96,7 @@ struct DatabaseClock {
     /// The whole second that it surely was.
     func earliest(_ moment: Instant) -> Int64 {
         guard let offset else { return 0 }
-        return min(max(0, (moment.microseconds + offset.lowerBound) / 1_000_000), Self.secondsMax)
+        return min(max(0, (moment.microseconds + offset.lowerBound) / 1_000_000), Seal.secondsMax)
     }
 
     /// The moment here at which it surely was not yet past that second.

@@ -31,7 +31,7 @@ enum RestartPause {
         }
     }
 
-    /// Tells one client, of whom nothing is read.
+    /// Tells a client that is not served why.
     private static func refuse(on listening: Int32, _ refusal: ErrorReply) {
         let client = accept(listening, nil, nil)
         guard client >= 0 else { return }
