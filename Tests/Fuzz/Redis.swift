@@ -38,7 +38,7 @@ private let jobs: [RedisJob] = {
     let counters = items.map {
         SealedCounter(counter: CounterState(item: $0, count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
     }
-    let kept = items.map { KeptCounter(item: $0, counter: nil, word: "1:x".utf8) }
+    let kept = items.map { KeptCounter(item: $0, counter: nil, word: Array("1:x".utf8)) }
     return [
         .verify(1, server: "a:b", VerifyRequest(new: nil)),
         .admit(1, [AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
@@ -80,6 +80,6 @@ func fuzzMessages(_ data: UnsafeRawBufferPointer) {
     guard let message = CounterMessage(Array(data)[...], types: .standard) else { return }
     precondition(message.counters.count <= EdgeLimits.countersPerMessage, "more counters than a message may have")
     for sealed in message.counters {
-        precondition(Seal(sealed.seal.bytes) == sealed.seal, "a seal that reads otherwise than it was written")
+        precondition(Seal(text: sealed.seal.text) == sealed.seal, "a seal that reads otherwise than it was written")
     }
 }

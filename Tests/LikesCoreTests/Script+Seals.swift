@@ -23,7 +23,8 @@ extension Script {
     mutating func kept(_ counters: [CounterState]) -> [KeptCounter] {
         counters.map { counter in
             let sealed = sealed(counter)
-            return KeptCounter(item: counter.item, counter: sealed, word: "\(counter.version):\(sealed.seal.text)".utf8)
+            return KeptCounter(
+                item: counter.item, counter: sealed, word: Array("\(counter.version):\(sealed.seal.text)".utf8))
         }
     }
 }

@@ -51,7 +51,7 @@ import Testing
         ])
     func texts(seal: Seal) {
         #expect(seal.text.utf8.count == Seal.textBytes)
-        #expect(Seal(seal.text.utf8) == seal)
+        #expect(Seal(text: seal.text) == seal)
     }
 
     // MARK: What is sealed

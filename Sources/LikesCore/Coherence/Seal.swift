@@ -71,41 +71,64 @@ package struct Seal: Hashable, Sendable {
     }
 
     /// nil: it is none.
-    package init?(_ text: some Collection<UInt8>) {
+    package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count == Seal.textBytes else { return nil }
         var words: (seconds: UInt64, digest: UInt64) = (0, 0)
-        for (place, letter) in text.enumerated() {
-            let value = Seal.values[Int(letter)]
-            guard value < 64 else { return nil }
-            if place < Seal.secondsBytes {
-                words.seconds = words.seconds << 6 | UInt64(value)
-            } else {
-                // The first letter of 11 has 4 bits.
-                guard place > Seal.secondsBytes || value < 16 else { return nil }
-                words.digest = words.digest << 6 | UInt64(value)
+        // Of all letters: what is more than 6 bits is no letter's value.
+        var all: UInt8 = 0
+        Seal.values.withUnsafeBufferPointer { values in
+            for place in 0..<Seal.secondsBytes {
+                let value = values[Int(text[place])]
+                all |= value
+                words.seconds = words.seconds << 6 | UInt64(value & 63)
+            }
+            // The first letter of 11 has 4 bits.
+            let first = values[Int(text[Seal.secondsBytes])]
+            all |= first < 16 ? first : 64
+            words.digest = UInt64(first & 63)
+            for place in (Seal.secondsBytes + 1)..<Seal.textBytes {
+                let value = values[Int(text[place])]
+                all |= value
+                words.digest = words.digest << 6 | UInt64(value & 63)
             }
         }
+        guard all < 64 else { return nil }
         self.init(seconds: Int64(words.seconds), digest: words.digest)
     }
 
-    package var text: String { String(decoding: bytes, as: UTF8.self) }
+    /// nil: it is none.
+    package init?(text: some StringProtocol) {
+        guard let seal = Array(text.utf8).withUnsafeBytes({ Seal($0) }) else { return nil }
+        self = seal
+    }
 
-    package var bytes: [UInt8] {
+    package var text: String {
         var bytes: [UInt8] = []
         append(to: &bytes)
-        return bytes
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Writes `text`.
     package func append(to bytes: inout [UInt8]) {
-        for shift in stride(from: 30, through: 0, by: -6) {
-            bytes.append(Seal.letters[Int(seconds >> Int64(shift) & 63)])
-        }
-        for shift in stride(from: 60, through: 0, by: -6) {
-            bytes.append(Seal.letters[Int(digest >> UInt64(shift) & 63)])
+        let start = bytes.count
+        bytes.append(contentsOf: Seal.blank)
+        bytes.withUnsafeMutableBufferPointer { bytes in
+            Seal.letters.withUnsafeBufferPointer { letters in
+                var rest = UInt64(bitPattern: seconds)
+                for place in stride(from: start + Seal.secondsBytes - 1, through: start, by: -1) {
+                    bytes[place] = letters[Int(rest & 63)]
+                    rest >>= 6
+                }
+                rest = digest
+                for place in stride(from: start + Seal.textBytes - 1, to: start + Seal.secondsBytes - 1, by: -1) {
+                    bytes[place] = letters[Int(rest & 63)]
+                    rest >>= 6
+                }
+            }
         }
     }
 
+    private static let blank = [UInt8](repeating: 0, count: textBytes)
     private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
     /// The place of each letter, 64 for none.
     private static let values: [UInt8] = {
@@ -132,9 +155,9 @@ package struct KeptCounter: Hashable, Sendable {
     package var counter: SealedCounter?
     /// The bytes that stand behind the token and a colon, where the version is: of any kind.
     package var word: [UInt8]
-    package init(item: Item, counter: SealedCounter?, word: some Sequence<UInt8>) {
+    package init(item: Item, counter: SealedCounter?, word: [UInt8]) {
         self.item = item
         self.counter = counter
-        self.word = Array(word)
+        self.word = word
     }
 }

@@ -44,6 +44,7 @@ struct SipHash {
         return state.finish(word | length << 56)
     }
 
+    @inline(__always)
     private mutating func absorb(_ word: UInt64) {
         v3 ^= word
         mix()
@@ -59,6 +60,7 @@ struct SipHash {
         return v0 ^ v1 ^ v2 ^ v3
     }
 
+    @inline(__always)
     private mutating func mix() {
         v0 &+= v1
         v1 = v1 << 13 | v1 >> 51

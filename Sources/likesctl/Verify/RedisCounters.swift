@@ -61,7 +61,7 @@ struct RedisCounters {
         guard case .text(let count) = count else { return .none }
         guard case .text(let version) = version else { return .foreign }
         let words = version.split(separator: ":", omittingEmptySubsequences: false)
-        guard words.count == 3, let number = Int64(words[1]), number >= 0, let seal = Seal(words[2].utf8) else {
+        guard words.count == 3, let number = Int64(words[1]), number >= 0, let seal = Seal(text: words[2]) else {
             return .foreign
         }
         guard words[0] == token else { return .oldGeneration }

@@ -1,3 +1,4 @@
+import Glibc
 import LikesCore
 import LikesProtocol
 
@@ -49,10 +50,11 @@ struct CounterMessage {
 
         mutating func next() -> UnsafeRawBufferPointer? {
             guard let text = rest else { return nil }
-            guard let space = text.firstIndex(of: UInt8(ascii: " ")) else {
+            guard let start = text.baseAddress, let end = memchr(start, Int32(UInt8(ascii: " ")), text.count) else {
                 rest = nil
                 return text
             }
+            let space = UnsafeRawPointer(end) - start
             rest = UnsafeRawBufferPointer(rebasing: text[(space + 1)...])
             return UnsafeRawBufferPointer(rebasing: text[..<space])
         }

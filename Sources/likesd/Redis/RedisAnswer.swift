@@ -95,7 +95,7 @@ struct RedisAnswer {
             let sealed = number.count.flatMap { number in
                 word.withUnsafeBytes { SealedCounter(item: item, count: number, word: $0) }
             }
-            kept.append(KeptCounter(item: item, counter: sealed, word: word))
+            kept.append(KeptCounter(item: item, counter: sealed, word: Array(word)))
         }
     }
 

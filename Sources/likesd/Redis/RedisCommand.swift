@@ -52,6 +52,16 @@ struct RedisCommand {
         lineEnd()
     }
 
+    /// `version:seal`, as it stands behind a counter in messages, and behind the token in Redis.
+    mutating func word(sealed: SealedCounter) {
+        let width = RedisCommand.width(sealed.counter.version)
+        header(UInt8(ascii: "$"), width + 1 + Seal.textBytes)
+        decimal(sealed.counter.version, width: width)
+        bytes.append(UInt8(ascii: ":"))
+        sealed.seal.append(to: &bytes)
+        lineEnd()
+    }
+
     private mutating func header(_ kind: UInt8, _ count: Int) {
         bytes.append(kind)
         decimal(Int64(count), width: RedisCommand.width(Int64(count)))

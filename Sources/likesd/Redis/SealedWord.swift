@@ -8,18 +8,8 @@ extension SealedCounter {
         let versionBytes = word.count - 1 - Seal.textBytes
         guard versionBytes > 0, word[versionBytes] == UInt8(ascii: ":"),
             let version = Decimal.parse(UnsafeRawBufferPointer(rebasing: word[..<versionBytes])),
-            let seal = Seal(word[(versionBytes + 1)...])
+            let seal = Seal(UnsafeRawBufferPointer(rebasing: word[(versionBytes + 1)...]))
         else { return nil }
         self.init(counter: CounterState(item: item, count: count, version: version), seal: seal)
-    }
-}
-
-extension RedisCommand {
-    mutating func word(sealed: SealedCounter) {
-        var text = Array(String(sealed.counter.version).utf8)
-        text.reserveCapacity(text.count + 1 + Seal.textBytes)
-        text.append(UInt8(ascii: ":"))
-        sealed.seal.append(to: &text)
-        word(text)
     }
 }

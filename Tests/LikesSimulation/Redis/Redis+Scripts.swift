@@ -106,7 +106,7 @@ extension Redis {
                             counter: CounterState(item: counter.item, count: count, version: old.version),
                             seal: old.seal)
                     }
-                    kept.append(KeptCounter(item: counter.item, counter: found, word: old.word.utf8))
+                    kept.append(KeptCounter(item: counter.item, counter: found, word: Array(old.word.utf8)))
                     // Put back, for as long as the counter has to live.
                     let ofCounter = store.counters[place].flatMap { $0.expiresAt > time ? $0.expiresAt : nil }
                     if !isFull { store.versions[place] = Expiring(value: old, expiresAt: ofCounter ?? expiresAt) }
