@@ -136,7 +136,8 @@ import Testing
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
         script.commit(2, changed: [true], [counter(post, 6, 6)])
-        let stranger = KeptCounter(item: post, counter: forged(Self.impossible), word: Array("9223372036854775807:x".utf8))
+        let stranger = KeptCounter(
+            item: post, counter: forged(Self.impossible), word: Array("9223372036854775807:x".utf8))
         _ = script.take()
         script.wroteThrough(3, kept: [stranger])
         let actions = script.take()
