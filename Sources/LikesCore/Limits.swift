@@ -66,7 +66,8 @@ package struct Limits: Sendable {
     /// Users whose rate is counted in the process while Redis is away. At the limit a user's window may start anew.
     package var localRateUsersMax = 262_144
     /// Items that Redis may lack, remembered until they are set there, some 80 bytes each. With so many, no more of
-    /// what other hosts say is taken in, and Redis' counters are not read, until some are mended.
+    /// what other hosts left is taken in, and Redis' counters are not read, until some are mended. What was committed
+    /// here, or is contested by messages, is noted all the same: of the latter there are `recentCountersMax` at most.
     package var repairsMax = 131_072
     /// Pages of repairs under way: one is read from PostgreSQL, one is set in Redis, one waits in between. An answer of
     /// PostgreSQL's waits for two calls to Redis at most.

@@ -18,6 +18,7 @@ extension Repairs {
             guard let place = entries.index(forKey: item), entries.values[place].page == 0 else { continue }
             // Until the page begins the number keeps it from being taken twice.
             entries.values[place].page = lastPage + 1
+            entries.values[place].isNotedAgain = false
             items.append(item)
         }
         guard !items.isEmpty else { return nil }
@@ -83,12 +84,19 @@ extension Repairs {
             if case .writing(let since) = pages[place].stage { keepPace(ms: now.ms(since: since)) }
             pages.remove(at: place)
         }
+        var again: [Item] = []
         for counter in counters {
             guard let entry = entries[counter.item], entry.page == number else { continue }
+            guard !entry.isNotedAgain else {
+                entries[counter.item]?.page = 0
+                again.append(counter.item)
+                continue
+            }
             if entry.isTold { mend(counter, notedBy: entry.notedBy) }
             remove(counter.item)
             doneTotal += 1
         }
+        holdBack(again, now: now)
     }
 
     /// Redis has these of a write-through, or something newer: whatever of it was to be repaired is.
@@ -136,7 +144,10 @@ extension Repairs {
 
     mutating func holdBack(_ number: PageNumber, now: Instant) {
         guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
-        let items = leave(pages.remove(at: place))
+        holdBack(leave(pages.remove(at: place)), now: now)
+    }
+
+    mutating func holdBack(_ items: [Item], now: Instant) {
         if !items.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), items)) }
     }
 

@@ -23,6 +23,8 @@ struct Repairs {
         var page: PageNumber = 0
         /// `cache_repairs` has a row of it, to be deleted once it is mended.
         var isTold = false
+        /// Noted once more while it was in a page: what the page sets may be older, so the item is repaired again.
+        var isNotedAgain = false
         /// The transaction that noted the row, where PostgreSQL is to be asked after the row was seen; 0: none.
         var notedBy: Int64 = 0
     }
@@ -116,19 +118,22 @@ struct Repairs {
         }
     }
 
-    /// The same, and they are not read before `Limits.repairRetryMs` have passed, unless they wait already.
+    /// The same, of what somebody may have noted again and again: each is read after `Limits.repairRetryMs`, unless it
+    /// waits already. One in a page stays in there, or it would never come to be set.
     mutating func note(_ items: some Collection<Item>, heldBackFrom now: Instant) {
         var later: [Item] = []
         for item in items {
             notedMeanwhile?.insert(item)
-            if entries[item].map({ $0.page != 0 }) ?? true {
-                entries[item, default: Entry(version: Repairs.unknown)].page = 0
+            if let place = entries.index(forKey: item) {
+                entries.values[place].version = Repairs.unknown
+                entries.values[place].isNotedAgain = entries.values[place].page != 0
+            } else {
+                entries[item] = Entry(version: Repairs.unknown)
                 later.append(item)
             }
-            entries[item]?.version = Repairs.unknown
             makeUntold(item)
         }
-        if !later.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), later)) }
+        holdBack(later, now: now)
     }
 
     /// Redis may not have these, or something newer.

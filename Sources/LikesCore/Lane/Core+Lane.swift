@@ -16,9 +16,9 @@ extension Core {
             actions.append(.fence(calls.begin(.fence, now: now), request))
             return
         }
-        // Rows to be struck off may be many: batches take turns with them.
+        // What is to be told or struck off may be much, and always more: batches take turns with it.
         let isTendDue = isTendDue(now: now)
-        if isTendDue, mustTell || !laneRow.isTended { return sendTend(fence, now: now, into: &actions) }
+        if isTendDue, !laneRow.isTended { return sendTend(fence, now: now, into: &actions) }
         if laneRow.surveyAt <= now { return sendSurvey(now: now, into: &actions) }
         if checkSchema(now: now, into: &actions) { return }
         laneRow.isTended = false
@@ -104,20 +104,27 @@ extension Core {
     /// Whether the lane's row has to be written although no batch does it.
     private func isTendDue(now: Instant) -> Bool {
         guard laneRow.tendNotBefore <= now else { return false }
-        if mustTell { return true }
+        if mustTell(now: now) { return true }
         if stopBy != nil, leavesSomething, changes.count == 0, calls[.writeThrough] == 0 { return true }
         return laneRow.tendAt.map { $0 <= now } ?? false
     }
 
-    /// What only this process knows to be missing in Redis has to be told to others before it goes on: they can't be
-    /// set there at once, or are many.
-    private var mustTell: Bool {
+    /// What only this process knows to be missing in Redis has to be told to others: they can't be set there at once,
+    /// or are many. Of what is held back, which may come again and again, they are told once in a while.
+    private func mustTell(now: Instant) -> Bool {
         guard safeguards.repairTable, repairs.untoldCount > 0 else { return false }
-        return writableGeneration == nil || repairs.wakeAt != nil || repairs.untoldCount >= limits.repairsUntoldMax
+        return writableGeneration == nil || repairs.untoldCount >= limits.repairsUntoldMax
+            || tellHeldBackAt.map { $0 <= now } ?? false
+    }
+
+    /// When others are to be told of what is held back; nil: nothing is.
+    var tellHeldBackAt: Instant? {
+        safeguards.repairTable && repairs.untoldCount > 0 && repairs.wakeAt != nil ? laneRow.tellNotBefore : nil
     }
 
     private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
+        let told = mustTell(now: now) || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
+        if !told.isEmpty { laneRow.tellNotBefore = now.adding(ms: Limits.repairRetryMs) }
         let request = TendRequest(
             fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],
             journal: takeJournal(with: []), settled: mayStrikeOff ? laneRow.settled : nil)

@@ -42,6 +42,8 @@ struct LaneRow {
     var settled: SettledRepairs?
     /// After one that was refused.
     var tendNotBefore: Instant
+    /// After others were told of repairs: the next time may wait, where it would come again and again.
+    var tellNotBefore: Instant
     /// Signs of life on this lane: the last one said, and the last one known to have been committed.
     private var beatSaid: Int64 = 0
     private var beatKept: Int64 = 0
@@ -60,6 +62,7 @@ struct LaneRow {
         checkSchemaAt = now
         schemaCheckedAt = now
         tendNotBefore = now
+        tellNotBefore = now
     }
 
     mutating func schemaChecked(now: Instant) {

@@ -1,0 +1,133 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+/// What a stranger in Redis brings about again and again costs a host little, and holds nothing else up.
+@Suite struct RepetitionTests {
+    private struct Work {
+        var reads = 0
+        var writes = 0
+        var tends = 0
+        /// Of these, with something to tell.
+        var tellings = 0
+        var surveys = 0
+        var commits = 0
+    }
+
+    /// Answers all that was asked, and what comes of it.
+    private func answer(_ actions: [Action], on script: inout Script, _ work: inout Work) {
+        for action in actions {
+            switch action {
+            case .tend(let call, let request):
+                work.tends += 1
+                if !request.repairs.isEmpty { work.tellings += 1 }
+                script.tend(call)
+            case .survey(let call, _):
+                work.surveys += 1
+                script.survey(call, script.survey())
+            case .selectCounters(let call, let items):
+                work.reads += 1
+                script.databaseHas(call, items.map { counter($0, 6, 6) })
+            case .writeThrough(let call, _, _, _):
+                work.writes += 1
+                script.wroteThrough(call)
+            case .admit(let call, let entries): script.admit(call, entries.map { _ in .admitted(recent: false) })
+            case .commit(let call, let request):
+                work.commits += 1
+                script.commit(
+                    call, changed: request.rows.map { _ in true }, request.rows.map { counter($0.pair.item, 1, 1) })
+            default: continue
+            }
+        }
+    }
+
+    @Test("A message that is repeated without end makes a repair a second, and tells others of it as often")
+    func messages() throws {
+        var script = Script(byHand: [.tend])
+        let old = script.sealed(counter(post, 5, 5))
+        script.hear([script.sealed(counter(post, 6, 6))])
+        var work = Work()
+        for _ in 0..<500 {
+            script.hear([old])
+            var actions = script.take()
+            while !actions.isEmpty {
+                answer(actions, on: &script, &work)
+                actions = script.take()
+            }
+            script.pass(ms: 2)
+        }
+        #expect((1...2).contains(work.reads))
+        #expect((1...2).contains(work.writes))
+        #expect((1...2).contains(work.tellings))
+        #expect(work.tends <= Int(1_000 / Limits.mendedWaitMs) + 1)
+        #expect(script.core.repairs.contains(post))
+    }
+
+    @Test("A repair under way is not begun anew by what is heard meanwhile, and followed by another")
+    func pages() throws {
+        var script = Script()
+        let old = script.sealed(counter(post, 5, 5))
+        script.hear([script.sealed(counter(post, 6, 6))])
+        var work = Work()
+        // An answer takes 4 ms.
+        for _ in 0..<2_000 {
+            script.hear([old])
+            let actions = script.take()
+            script.pass(ms: 2)
+            script.hear([old])
+            answer(actions, on: &script, &work)
+            script.pass(ms: 2)
+        }
+        #expect((4...9).contains(work.writes))
+        #expect((4...9).contains(work.reads))
+        #expect(script.core.repairs.contains(post))
+    }
+
+    @Test("Batches and surveys take turns with what is to be told, however much of it comes")
+    func turns() throws {
+        var script = Script(byHand: [.tend, .survey])
+        let client = try script.open()
+        var work = Work()
+        answer(script.take(), on: &script, &work)
+        // Redis takes no writes, and each turn brings something that others have to be told.
+        script.lose(.redis)
+        var due: [Action] = []
+        for round in 0..<3_000 {
+            script.core.noteMissing([Item(type: 0, id: Int64(1_000 + round))], now: script.now)
+            if round == 5 { script.send(.like(Pair(user: 1, item: other)), on: client) }
+            let actions = script.take()
+            script.pass(ms: 1)
+            answer(due, on: &script, &work)
+            due = actions + script.take()
+            script.pass(ms: 1)
+            if round == 30 { #expect(work.commits == 1) }
+        }
+        #expect(work.tends > 100)
+        #expect(work.surveys > 0)
+    }
+
+    @Test("An old counter that is put back again and again is set anew once in a while, not at each read")
+    func putBack() throws {
+        var script = Script({ $0.localCacheTTLMs = 0 })
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        script.redisHas(1, [nil])
+        script.databaseHas(2, [counter(post, 6, 6)])
+        var work = Work()
+        for _ in 0..<100 {
+            let old = script.sealed(counter(post, 5, 5))
+            script.send(.count(post), on: client)
+            for action in script.take() {
+                guard case .readCounters(let call, _, let items) = action, !items.isEmpty else {
+                    answer([action], on: &script, &work)
+                    continue
+                }
+                script.redisHas(call, sealed: items.map { _ in old })
+            }
+            answer(script.take(), on: &script, &work)
+            script.pass(ms: 50)
+        }
+        #expect((3...7).contains(work.writes))
+    }
+}
