@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -239,22 +240,53 @@ def test_without_postgresql_what_a_host_has_sealed_is_told_however_old(
     assert "UNAVAILABLE" in str(host.call("COUNT", forged))
 
 
-def test_a_value_that_is_too_large_to_be_read_in_time_is_replaced(start_daemon, own_postgres, own_redis, number):
-    """Each look at it would cost the connection, and with it all others their counters."""
-    large, other = f"post:{number()}", f"post:{number()}"
-    host = start_daemon(own_postgres, own_redis, REDIS_TIMEOUT_MS=30)
-    reads_redis(host)
-    with own_redis.client() as client:
-        client.setrange(f"counter:{large}", 250 << 20, "7")
-        # Kept by nobody but the keys' owner, it would be there for ever.
-        assert client.ttl(f"counter:{large}") == -1
+def test_an_old_version_written_with_zeros_in_front_keeps_no_newer_one_out(hosts, stranger, sql, number):
+    """Redis compares versions as text; the seal is right."""
+    item = f"post:{number()}"
+    assert hosts[0].call("LIKE", 1, item) == [1, 1]
+    eventually(lambda: hosts[1].call("COUNT", item) == 1, "the first like at the other host")
+    name, version, seal = stranger.get(version_key(item)).split(":")
+    stranger.set(version_key(item), f"{name}:{int(version):019d}:{seal}")
+    assert hosts[0].call("LIKE", 2, item) == [1, 2]
+    eventually(lambda: hosts[1].call("COUNT", item) == 2, "the second like at the other host", 30)
+    eventually(lambda: stranger.get(f"counter:{item}") == "2", "it in Redis", 30)
+    assert hosts[0].info()["forged_counters"] != "0"
 
-        def is_replaced():
-            assert host.call("MCOUNT", large, other) == [0, 0]
-            return client.strlen(f"counter:{large}") == 1
 
-        eventually(is_replaced, "the right count in its place", 30)
-    host.wait_healthy()
+def test_messages_repeated_without_end_make_little_work_and_hold_up_no_like(hosts, house, tenant, number):
+    item, other = f"post:{number()}", f"post:{number()}"
+    said = []
+    with tenant.pubsub() as heard:
+        heard.subscribe(CHANNEL)
+
+        def hear():
+            message = heard.get_message(ignore_subscribe_messages=True, timeout=1)
+            if message and f" {item} " in message["data"]:
+                said.append(message["data"])
+            return len(said) == 2
+
+        for user in (1, 2):
+            assert hosts[0].call("LIKE", user, item) == [1, user]
+        eventually(hear, "what the host says of its likes")
+    before = [host.info() for host in hosts]
+    started = time.monotonic()
+    likes = 0
+    while min(grown(host, info, "counters_heard") for host, info in zip(hosts, before, strict=True)) < 20_000:
+        with tenant.pipeline(transaction=False) as pipe:
+            for _ in range(250):
+                pipe.publish(CHANNEL, said[1])
+                pipe.publish(CHANNEL, said[0])
+            pipe.execute()
+        likes += 1
+        assert hosts[likes % 2].call("LIKE", number(), other) == [1, likes]
+    seconds = time.monotonic() - started
+    for host, info in zip(hosts, before, strict=True):
+        assert grown(host, info, "repairs_told") <= 2 * (seconds + 2)
+        assert grown(host, info, "repairs_done") <= 2 * (seconds + 2)
+
+
+def grown(host, before, name):
+    return int(host.info()[name]) - int(before[name])
 
 
 MARKERS = {

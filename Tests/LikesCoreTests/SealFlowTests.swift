@@ -157,26 +157,6 @@ import Testing
             script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
     }
 
-    @Test("What a stranger makes missing again and again is repaired once in a second, and told through PostgreSQL")
-    func again() throws {
-        var script = Script(byHand: [.tend])
-        let old = script.sealed(counter(post, 5, 5))
-        script.hear([script.sealed(counter(post, 6, 6))])
-        var asked = 0
-        for _ in 0..<50 {
-            script.hear([old])
-            script.answer(script.take(), [counter(post, 6, 6)])
-            for action in script.take() {
-                if case .selectCounters = action { asked += 1 }
-                if case .writeThrough(let call, _, _, _) = action { script.wroteThrough(call) }
-            }
-            script.pass(ms: 10)
-            asked += script.actions.count { if case .selectCounters = $0 { true } else { false } }
-        }
-        #expect(asked <= 2)
-        #expect(script.core.repairs.contains(post))
-    }
-
     @Test("What Redis can't be asked for in time is set there anew: one value may be too large to be read")
     func tooLarge() throws {
         var script = Script()
@@ -192,6 +172,19 @@ import Testing
         script.answer(script.take(), [counter(post, 5, 5)])
         #expect(
             script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
+    }
+
+    @Test("A connection to Redis that ends over a read has what was read first set anew; what came later has its turn")
+    func endedOverARead() throws {
+        var script = Script()
+        let client = try script.open()
+        script.send(.count(post), on: client)
+        _ = try script.read()
+        script.send(.count(other), on: client)
+        _ = try script.read()
+        script.lose(.redis)
+        #expect(script.core.repairs.contains(post))
+        #expect(!script.core.repairs.contains(other))
     }
 
     // MARK: Markers
@@ -254,6 +247,22 @@ import Testing
         script.survey(call, found)
         #expect(script.core.trust.generation == nil)
         #expect(script.core.trust.disownedToken == Script.generation.token)
+    }
+
+    @Test("The same where Redis was away when it was found")
+    func clockSetBackWithoutRedis() throws {
+        var script = Script(byHand: [.survey])
+        script.lose(.redis)
+        script.pass(ms: Limits.surveyMs)
+        let call = try #require(
+            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+        var found = script.survey()
+        found.beat = 0
+        found.seals?.seconds = Script.seconds(script.now) - 3_600
+        script.survey(call, found)
+        script.connect(.redis)
+        #expect(script.core.trust.disownedToken == Script.generation.token)
+        #expect(script.core.trust.generation?.token != Script.generation.token)
     }
 
     // MARK: The secret

@@ -150,14 +150,6 @@ struct Calls {
         return given
     }
 
-    /// The items that Redis was asked for and has not answered, oldest first.
-    var itemsBeingRead: [Item] {
-        guard self[.read] > 0, let sent = sent[.redis] else { return [] }
-        return (0..<sent.count).flatMap { place -> [Item] in
-            if case .readCounters(let items, _, _)? = table[sent[place].0] { items } else { [] }
-        }
-    }
-
     /// The counters on their way to Redis, oldest first.
     var writtenThrough: [[CounterState]] {
         guard self[.writeThrough] > 0, let sent = sent[.redis] else { return [] }

@@ -65,13 +65,22 @@ extension Core {
             if case .schema = failure { laneRow.checkSchemaSoon(now: now) }
         case .subscriber: break
         }
-        for call in calls.giveUp(backend) { abandon(call, now: now, into: &actions) }
+        let unanswered = calls.giveUp(backend)
+        if wasUp, case .readCounters(let items, _, _)? = unanswered.first { setWithoutReading(items) }
+        for call in unanswered { abandon(call, now: now, into: &actions) }
         switch backend {
         case .redis: repairs.rereadAll()
         case .subscriber: if wasUp { doubtMessages() }
         case .lane: for index in parked.takeAll().reversed() { laneQueue.prepend(index) }
         case .reader: readerLost(now: now, into: &actions)
         }
+    }
+
+    /// The connection to Redis ended over these: one of the values may be too large to be read in time, or at all, and
+    /// would be so each time. To set it needs no look.
+    private mutating func setWithoutReading(_ items: [Item]) {
+        guard safeguards.repairs, canAskPrimary, !repairs.isFull else { return }
+        repairs.reread(items)
     }
 
     private mutating func readerLost(now: Instant, into actions: inout [Action]) {

@@ -41,6 +41,7 @@ extension Core {
         for backend in Backend.allCases { consider(self[backend].wakeAt) }
         if lane.isUp, calls[.lane] == 0 {
             consider(laneRow.tendAt.map { max($0, laneRow.tendNotBefore) })
+            consider(tellHeldBackAt.map { max($0, laneRow.tendNotBefore) })
             consider(laneRow.surveyAt)
             consider(laneRow.doubtAt)
         }
@@ -107,8 +108,6 @@ extension Core {
         case .up:
             let msMax = backend == .redis ? redisTimeoutMs : postgresHungMs
             guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }
-            // One of the values may be too large to be read in time: it would be so each time. To set it needs no look.
-            if backend == .redis, canAskPrimary { repairs.reread(calls.itemsBeingRead) }
             // Its fence waits for the standby as well.
             let isAwaited = backend == .lane && laneRow.trouble == .awaitsStandby
             let failure = isAwaited ? .awaitsStandby : BackendFailure.unreachable("no answer for \(msMax) ms")

@@ -310,7 +310,12 @@ extension Core {
     }
 
     mutating func disownGeneration(now: Instant, into actions: inout [Action]) {
-        guard safeguards.generationCheck, trust.generation != nil else { return }
+        if trust.generation != nil { disownData(now: now, into: &actions) }
+    }
+
+    /// Also while Redis is away: its data is not believed once it is back.
+    mutating func disownData(now: Instant, into actions: inout [Action]) {
+        guard safeguards.generationCheck else { return }
         trust.disown(now: now)
         repairs.forgetTold()
         verifyRedis(now: now, into: &actions)

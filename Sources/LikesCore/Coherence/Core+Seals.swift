@@ -6,6 +6,9 @@ extension Core {
         case counter, message, marker
     }
 
+    /// Whether this host can tell what hosts of its database have sealed.
+    package var knowsSecret: Bool { sealer.secret != nil }
+
     /// Whether a host of ours has sealed it for data of this token.
     mutating func isGenuine(_ sealed: SealedCounter, token: String) -> Bool {
         !safeguards.seals || sealer.isGenuine(sealed, token: token)
@@ -51,11 +54,10 @@ extension Core {
         let wasKnown = sealer.secret != nil
         if let seconds = facts.seconds {
             let isSetBack = sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
-            if isSetBack, safeguards.seals, trust.generation != nil {
-                say(
-                    .past, .notice, "PostgreSQL's clock was set back: Redis' data is replaced", now: now, into: &actions
-                )
-                disownGeneration(now: now, into: &actions)
+            if isSetBack, safeguards.seals, trust.token != nil {
+                let text = "PostgreSQL's clock was set back: Redis' data is replaced"
+                say(.past, .notice, text, now: now, into: &actions)
+                disownData(now: now, into: &actions)
             }
         } else if wasKnown {
             // A standby may not have the newest yet.

@@ -96,12 +96,6 @@ package struct Seal: Hashable, Sendable {
         self.init(seconds: Int64(words.seconds), digest: words.digest)
     }
 
-    /// nil: it is none.
-    package init?(text: some StringProtocol) {
-        guard let seal = Array(text.utf8).withUnsafeBytes({ Seal($0) }) else { return nil }
-        self = seal
-    }
-
     package var text: String {
         var bytes: [UInt8] = []
         append(to: &bytes)
@@ -145,6 +139,19 @@ package struct SealedCounter: Hashable, Sendable {
     package init(counter: CounterState, seal: Seal) {
         self.counter = counter
         self.seal = seal
+    }
+
+    /// `word`: `version:seal`, as it stands behind a counter in messages, and behind the token in Redis. nil: it is
+    /// none. Redis compares versions as they are written, so one that no host writes so is none: with zeros in front an
+    /// old one would look newer.
+    package init?(item: Item, count: Int64, word: UnsafeRawBufferPointer) {
+        let versionBytes = word.count - 1 - Seal.textBytes
+        guard versionBytes > 0, versionBytes == 1 || word[0] != UInt8(ascii: "0"),
+            word[versionBytes] == UInt8(ascii: ":"),
+            let version = Decimal.parse(UnsafeRawBufferPointer(rebasing: word[..<versionBytes])),
+            let seal = Seal(UnsafeRawBufferPointer(rebasing: word[(versionBytes + 1)...]))
+        else { return nil }
+        self.init(counter: CounterState(item: item, count: count, version: version), seal: seal)
     }
 }
 

@@ -60,21 +60,19 @@ struct RedisCounters {
     private func reading(_ count: RedisValue, _ version: RedisValue, of item: String, _ token: String) -> Reading {
         guard case .text(let count) = count else { return .none }
         guard case .text(let version) = version else { return .foreign }
-        let words = version.split(separator: ":", omittingEmptySubsequences: false)
-        guard words.count == 3, let number = Int64(words[1]), number >= 0, let seal = Seal(text: words[2]) else {
+        let words = version.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = item.split(separator: ":")
+        guard words.count == 2, name.count == 2, let id = Int64(name[1]) else { return .foreign }
+        let sealed = Array(words[1].utf8).withUnsafeBytes {
+            // Of whatever type: the key is the type's.
+            SealedCounter(item: Item(type: 0, id: id), count: Int64(count) ?? -1, word: $0)
+        }
+        guard let sealed else { return .foreign }
+        guard words[0] == token else { return .oldGeneration }
+        guard Int64(count) != nil, secret.counterKey(token: token, type: String(name[0])).hasSealed(sealed) else {
             return .foreign
         }
-        guard words[0] == token else { return .oldGeneration }
-        guard let value = Int64(count), isSealed(item, value, number, seal, token) else { return .foreign }
-        return .counter(RedisCounter(count: value, version: number))
-    }
-
-    private func isSealed(_ item: String, _ count: Int64, _ version: Int64, _ seal: Seal, _ token: String) -> Bool {
-        let words = item.split(separator: ":")
-        guard words.count == 2, let id = Int64(words[1]) else { return false }
-        let key = secret.counterKey(token: token, type: String(words[0]))
-        let counter = LikesCore.CounterState(item: Item(type: 0, id: id), count: count, version: version)
-        return key.hasSealed(SealedCounter(counter: counter, seal: seal))
+        return .counter(RedisCounter(count: sealed.counter.count, version: sealed.counter.version))
     }
 
     /// Calls `body` with the keys of all counters, some at a time, some perhaps twice.

@@ -73,7 +73,8 @@ enum Script: Int, CaseIterable {
     ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. The seal
     /// behind each, `Seal.textBytes` and a colon, is of one length. What is no version of this marker's counts as none;
-    /// whether it is a host's, the host that hears of it can tell.
+    /// whether it is a host's, the host that hears of it can tell. Nothing is read that may be long: it would cost the
+    /// call its time.
     ///
     /// The version is set first, by the command that gives back the one before, which is put back where it was newer,
     /// for as long as its counter has to live: a look at each beforehand would be a third command for each counter.
@@ -84,11 +85,12 @@ enum Script: Int, CaseIterable {
         local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
         local time = redis.call('TIME')
         if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
-        if redis.pcall('GET', KEYS[1]) ~= marker then return -1 end
+        if redis.pcall('GETRANGE', KEYS[1], 0, #marker) ~= marker then return -1 end
         local pcall, call, sub = redis.pcall, redis.call, string.sub
         local width = #prefix
+        local most = width + 37
         local function newer(old, new)
-            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix or #old > width + 37 then return false end
+            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix or #old > most then return false end
             return #old > #new or (#old == #new and sub(old, 1, -19) > sub(new, 1, -19))
         end
         local refusal
@@ -99,11 +101,15 @@ enum Script: Int, CaseIterable {
             local count, version = ARGV[2 * i + 4], ARGV[2 * i + 5]
             local new = prefix .. version
             local old
-            if refusal then old = pcall('GET', kept) else old = pcall('SET', kept, new, 'EX', ttl, 'GET') end
+            if refusal then
+                old = pcall('GETRANGE', kept, 0, most)
+            else
+                old = pcall('SET', kept, new, 'EX', ttl, 'GET')
+            end
             if type(old) == 'table' then
                 if sub(old.err, 1, 3) == 'OOM' then
                     refusal = old.err
-                    old = pcall('GET', kept)
+                    old = pcall('GETRANGE', kept, 0, most)
                 elseif string.find(old.err, 'WRONGTYPE', 1, true) then
                     if not refusal then
                         call('DEL', kept)
@@ -115,7 +121,7 @@ enum Script: Int, CaseIterable {
             end
             if newer(old, new) then
                 kept_newer = kept_newer or {}
-                local count_kept = pcall('GET', counter)
+                local count_kept = pcall('GETRANGE', counter, 0, 20)
                 if type(count_kept) ~= 'string' or #count_kept > 20 then count_kept = '' end
                 kept_newer[#kept_newer + 1] = i
                 kept_newer[#kept_newer + 1] = count_kept
@@ -140,7 +146,7 @@ enum Script: Int, CaseIterable {
     private static let dropText: StaticString = """
         for i = 1, #ARGV do
             local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
-            if redis.pcall('GET', kept) == ARGV[i] then redis.call('UNLINK', counter, kept) end
+            if redis.pcall('GETRANGE', kept, 0, #ARGV[i]) == ARGV[i] then redis.call('UNLINK', counter, kept) end
         end
         return #ARGV
         """
@@ -153,7 +159,7 @@ enum Script: Int, CaseIterable {
     /// of its own, the DEL, a script is refused no further one.
     private static let verifyText: StaticString = """
         local new, instead = ARGV[1], ARGV[2]
-        local marker = redis.pcall('GET', KEYS[1])
+        local marker = redis.pcall('GETRANGE', KEYS[1], 0, 512)
         if type(marker) ~= 'string' or #marker > 512 or string.find(marker, '[^ -~]') then marker = '' end
         if new == '' or marker ~= instead then return marker end
         redis.call('DEL', KEYS[1])

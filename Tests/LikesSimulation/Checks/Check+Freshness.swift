@@ -10,7 +10,7 @@ extension Simulation {
             let bound = Bound(operation, troubles: troubles, configuration: plan.configuration)
             heldTo[bound.held.rawValue] += 1
             // A host that never was at PostgreSQL tells what Redis has, whoever put it there.
-            if bound.isFree, plan.faults.contains(where: { $0.kind == .redisStranger }) { continue }
+            if operation.mayBeForged, plan.faults.contains(where: { $0.kind == .redisStranger }) { continue }
             var from = bound.from
             var window = windows[place]
             if bound.isFree || bound.isUnnoticed || bound.isPutBack {

@@ -25,6 +25,8 @@ package struct Operation: Sendable {
     package var connection: Int32 = -1
     package var pair: Int
     package var item: Int
+    /// Its host had not been at PostgreSQL when it was asked: it can't tell what is forged.
+    package var mayBeForged = false
     /// LIKED: 1 or 0; otherwise the count.
     package var value: Int64 = 0
     /// When the host read it, and when it replied.

@@ -112,8 +112,10 @@ extension Simulation {
         guard let connection = clients[client].connection else { return }
         while hosts[host].process?.core.accepts(connection) == true, let first = clients[client].unread.popFirst() {
             let place = Int(first)
+            let knowsSecret = hosts[host].process?.core.knowsSecret ?? false
             for member in place..<(place + Int(operations[place].width)) {
                 operations[member].outcome = .waiting
+                operations[member].mayBeForged = !knowsSecret
                 operations[member].calledAt = now
                 operations[member].life = hosts[host].life
                 operations[member].connection = clients[client].serial

@@ -63,8 +63,7 @@ extension Redis {
                 guard let count = store.counter(place, at: time), let version = store.version(place, at: time),
                     version.token == generation.token || !safeguards.generationCheck
                 else { return nil }
-                return SealedCounter(
-                    counter: CounterState(item: asked, count: count, version: version.version), seal: version.seal)
+                return version.read(asked, count: count)
             })
     }
 
@@ -97,16 +96,15 @@ extension Redis {
             if isRefusing { return .failure(.refused("MISCONF")) }
             if isFull { isShort = true }
             if let old = store.version(place, at: time),
-                old.token == generation.token || !safeguards.generationCheck, old.version > counter.version
+                old.token == generation.token || !safeguards.generationCheck, old.looksNewer(than: counter.version)
             {
                 scheduler.coverage.note(.olderVersions)
                 if safeguards.versionCheck {
-                    let found = store.counter(place, at: time).map { count in
-                        SealedCounter(
-                            counter: CounterState(item: counter.item, count: count, version: old.version),
-                            seal: old.seal)
-                    }
-                    kept.append(KeptCounter(item: counter.item, counter: found, word: Array(old.word.utf8)))
+                    let count = store.counter(place, at: time)
+                    kept.append(
+                        KeptCounter(
+                            item: counter.item, counter: count.flatMap { old.read(counter.item, count: $0) },
+                            word: Array(old.word.utf8)))
                     // Put back, for as long as the counter has to live.
                     let ofCounter = store.counters[place].flatMap { $0.expiresAt > time ? $0.expiresAt : nil }
                     if !isFull { store.versions[place] = Expiring(value: old, expiresAt: ofCounter ?? expiresAt) }

@@ -34,7 +34,8 @@ extension Redis {
             publish(token: message.token, message.counters)
         case 7..<10: put(forged(place), at: place)
         case 10..<16:
-            guard let old = chosen(overheard.counters) else { return }
+            guard var old = chosen(overheard.counters) else { return }
+            if scheduler.chance.hits(percent: 30) { old.version.zeros = 1 + scheduler.chance.below(15) }
             store.counters[old.item] = Expiring(value: old.count, expiresAt: time + .seconds(600))
             store.versions[old.item] = Expiring(value: old.version, expiresAt: time + .seconds(600))
         case 16..<18: evict(item: place)

@@ -1,4 +1,5 @@
 import LikesCore
+import LikesProtocol
 
 /// A value with the moment it expires at, by Redis' clock.
 struct Expiring<Value: Sendable>: Sendable {
@@ -11,9 +12,24 @@ struct StoredVersion: Sendable {
     var token: String
     var version: Int64
     var seal: Seal
+    /// Zeros in front, which no host writes.
+    var zeros = 0
 
     /// As it stands behind the token.
-    var word: String { "\(version):\(seal.text)" }
+    var word: String { "\(digits):\(seal.text)" }
+    private var digits: String { String(repeating: "0", count: zeros) + String(version) }
+
+    /// As the edge reads it, with its counter.
+    func read(_ item: Item, count: Int64) -> SealedCounter? {
+        Array(word.utf8).withUnsafeBytes { SealedCounter(item: item, count: count, word: $0) }
+    }
+
+    /// As the script compares versions: by length, then as text.
+    func looksNewer(than version: Int64) -> Bool {
+        guard zeros > 0 else { return self.version > version }
+        let (own, other) = (digits, String(version))
+        return own.count == other.count ? own > other : own.count > other.count
+    }
 }
 
 /// Redis' data: what a restart keeps, or a snapshot has. Items and users by index.
