@@ -126,7 +126,7 @@ extension Core {
                 let secondsMax = sealed.flatMap { sealer.cachedSecondsMax($0, now: now) }
                 if secondsMax == nil, sealer.secret != nil { hasBelievedAged = true }
                 let standing = finishFetch(known, secondsMax: secondsMax, permit, now: now, into: &actions)
-                // Redis is behind what this host knows: a write-through was lost, or a stranger has put back an old one.
+                // Redis is behind what this host knows: a write-through was lost, or a stranger put back an old one.
                 if standing.version > counter.version { noteMissing([standing.item], isHeldBack: true, now: now) }
             } else {
                 statistics.redisMisses += 1
