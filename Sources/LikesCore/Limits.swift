@@ -67,7 +67,7 @@ package struct Limits: Sendable {
     package var localRateUsersMax = 262_144
     /// Items that Redis may lack, remembered until they are set there, some 80 bytes each. With so many, no more of
     /// what other hosts left is taken in, and Redis' counters are not read, until some are mended. What was committed
-    /// here, or is contested by messages, is noted all the same: of the latter there are `recentCountersMax` at most.
+    /// here, is contested by messages, or was seen in Redis and is not right, is noted all the same.
     package var repairsMax = 131_072
     /// Pages of repairs under way: one is read from PostgreSQL, one is set in Redis, one waits in between. An answer of
     /// PostgreSQL's waits for two calls to Redis at most.
@@ -82,7 +82,8 @@ package struct Limits: Sendable {
     package static let repairsShownMin = 8_192
     /// … or when Redis has not been read because of them for this long.
     package static let repairsShownMs: Int64 = 2_000
-    /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts before it goes on.
+    /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts without delay, a
+    /// batch in between, and nobody is told of what messages contest, which others have heard as well.
     package var repairsUntoldMax = 4_096
     /// Items mended and still to be struck off.
     package var repairsMendedMax = 16_384

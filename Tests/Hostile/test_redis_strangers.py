@@ -3,7 +3,6 @@
 import re
 import shlex
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -269,7 +268,6 @@ def test_messages_repeated_without_end_make_little_work_and_hold_up_no_like(host
             assert hosts[0].call("LIKE", user, item) == [1, user]
         eventually(hear, "what the host says of its likes")
     before = [host.info() for host in hosts]
-    started = time.monotonic()
     likes = 0
     while min(grown(host, info, "counters_heard") for host, info in zip(hosts, before, strict=True)) < 20_000:
         with tenant.pipeline(transaction=False) as pipe:
@@ -279,10 +277,8 @@ def test_messages_repeated_without_end_make_little_work_and_hold_up_no_like(host
             pipe.execute()
         likes += 1
         assert hosts[likes % 2].call("LIKE", number(), other) == [1, likes]
-    seconds = time.monotonic() - started
     for host, info in zip(hosts, before, strict=True):
-        assert grown(host, info, "repairs_told") <= 2 * (seconds + 2)
-        assert grown(host, info, "repairs_done") <= 2 * (seconds + 2)
+        assert grown(host, info, "repairs_told") <= 2
 
 
 def grown(host, before, name):

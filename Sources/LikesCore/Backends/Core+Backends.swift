@@ -76,8 +76,8 @@ extension Core {
         }
     }
 
-    /// The connection to Redis ended over these: one of the values may be too large to be read in time, or at all, and
-    /// would be so each time. To set it needs no look.
+    /// The connection to Redis ended, most likely over these: one of the values may be too large to be read in time, or
+    /// at all, and would be so each time. To set it needs no look.
     private mutating func setWithoutReading(_ items: [Item]) {
         guard safeguards.repairs, canAskPrimary, !repairs.isFull else { return }
         repairs.reread(items)

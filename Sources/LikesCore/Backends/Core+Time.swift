@@ -41,7 +41,7 @@ extension Core {
         for backend in Backend.allCases { consider(self[backend].wakeAt) }
         if lane.isUp, calls[.lane] == 0 {
             consider(laneRow.tendAt.map { max($0, laneRow.tendNotBefore) })
-            consider(tellHeldBackAt.map { max($0, laneRow.tendNotBefore) })
+            consider(tellAt)
             consider(laneRow.surveyAt)
             consider(laneRow.doubtAt)
         }

@@ -145,8 +145,14 @@ extension Core {
         }
         if forged > 0 { noteForged(.message, forged, now: now, into: &actions) }
         // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
-        noteMissing(contested, now: now)
-        noteMissing(contestedAgain, isHeldBack: true, now: now)
+        // Other hosts have heard the same: they need not be told again and again, nor of more than the lane has room for.
+        guard safeguards.repairs else { return }
+        if repairs.untoldCount < limits.repairsUntoldMax {
+            noteMissing(contested, now: now)
+        } else {
+            repairs.reread(contested)
+        }
+        repairs.reread(contestedAgain, heldBackFrom: now)
     }
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
@@ -290,6 +296,6 @@ extension Core {
         _ call: CallID, kept: [KeptCounter] = [], now: Instant, into actions: inout [Action]
     ) {
         guard case .fill(let permit)? = calls.end(call) else { return }
-        judge(kept, permit, now: now, into: &actions)
+        judge(kept, permit, isNews: false, now: now, into: &actions)
     }
 }

@@ -97,10 +97,10 @@ extension Core {
 
     /// What Redis kept instead of what PostgreSQL had given to be written under the permit. A host's may say that
     /// PostgreSQL went back. A stranger's would stay for ever, since no host has a newer one: it goes, and what was to
-    /// be written is written once more. Nobody was told of that, and a stranger can see to it that nobody is: so other
-    /// hosts are told through PostgreSQL.
+    /// be written is written once more. `isNews`: others were to be told of it, and a stranger can see to it that they
+    /// never are; so they are told through PostgreSQL.
     mutating func judge(
-        _ kept: [KeptCounter], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+        _ kept: [KeptCounter], _ permit: WritePermit, isNews: Bool = true, now: Instant, into actions: inout [Action]
     ) {
         guard !kept.isEmpty, let generation = permit.generation, generation == trust.generation else { return }
         var newer: [CounterState] = []
@@ -115,8 +115,14 @@ extension Core {
         doubtKept(newer, permit)
         guard !forged.isEmpty else { return }
         noteForged(.counter, forged.count, now: now, into: &actions)
-        noteMissing(forged.map(\.item), isHeldBack: true, now: now)
+        noteForged(forged.map(\.item), isNews: isNews, now: now)
         actions.append(.drop(calls.begin(.drop, now: now), generation, forged))
+    }
+
+    private mutating func noteForged(_ items: [Item], isNews: Bool, now: Instant) {
+        guard safeguards.repairs else { return }
+        guard !isNews else { return noteMissing(items, isHeldBack: true, now: now) }
+        repairs.reread(items, heldBackFrom: now)
     }
 
     /// They are gone, or are others by now.

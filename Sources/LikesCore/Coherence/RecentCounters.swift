@@ -106,7 +106,7 @@ struct RecentCounters {
         case inOrder
         /// Redis may have an older one now than it should …
         case contested
-        /// … and just had before: somebody may repeat old messages.
+        /// … and had before, while what was said then is still heard: somebody may repeat old messages.
         case contestedAgain
     }
 
@@ -115,7 +115,7 @@ struct RecentCounters {
         var hearing = Hearing.inOrder
         touch(counter, now: now) { entry in
             if counter.version < entry.told || entry.filled < counter.version {
-                let isAgain = entry.contestedAt.map { now.ms(since: $0) < Limits.repairRetryMs } ?? false
+                let isAgain = entry.contestedAt.map { now.ms(since: $0) < Limits.sealAgeMsMax } ?? false
                 hearing = isAgain ? .contestedAgain : .contested
                 entry.contestedAt = now
             }

@@ -118,22 +118,10 @@ struct Repairs {
         }
     }
 
-    /// The same, of what somebody may have noted again and again: each is read after `Limits.repairRetryMs`, unless it
-    /// waits already. One in a page stays in there, or it would never come to be set.
+    /// The same, held back: somebody may have a stranger's in their place again and again.
     mutating func note(_ items: some Collection<Item>, heldBackFrom now: Instant) {
-        var later: [Item] = []
-        for item in items {
-            notedMeanwhile?.insert(item)
-            if let place = entries.index(forKey: item) {
-                entries.values[place].version = Repairs.unknown
-                entries.values[place].isNotedAgain = entries.values[place].page != 0
-            } else {
-                entries[item] = Entry(version: Repairs.unknown)
-                later.append(item)
-            }
-            makeUntold(item)
-        }
-        holdBack(later, now: now)
+        reread(items, heldBackFrom: now)
+        for item in items { makeUntold(item) }
     }
 
     /// Redis may not have these, or something newer.
@@ -147,6 +135,26 @@ struct Repairs {
     /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
     mutating func reread(_ items: some Collection<Item>) {
         for item in items { add(item, version: Repairs.unknown) }
+    }
+
+    /// The same of what somebody may bring about again and again: each is read after `Limits.repairRetryMs`, unless it
+    /// waits already. One in a page stays in there, or it would never come to be set. `version`: Redis is to have that
+    /// at least.
+    mutating func reread(
+        _ items: some Collection<Item>, from version: Int64 = Repairs.unknown, heldBackFrom now: Instant
+    ) {
+        var later: [Item] = []
+        for item in items {
+            notedMeanwhile?.insert(item)
+            if let place = entries.index(forKey: item) {
+                entries.values[place].version = max(entries.values[place].version, version)
+                entries.values[place].isNotedAgain = entries.values[place].page != 0
+            } else {
+                entries[item] = Entry(version: version)
+                later.append(item)
+            }
+        }
+        holdBack(later, now: now)
     }
 
     /// Rows of `cache_repairs`. Those of transactions before `leftFrom` are left to no other host: one that was should

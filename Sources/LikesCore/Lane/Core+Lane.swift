@@ -104,26 +104,23 @@ extension Core {
     /// Whether the lane's row has to be written although no batch does it.
     private func isTendDue(now: Instant) -> Bool {
         guard laneRow.tendNotBefore <= now else { return false }
-        if mustTell(now: now) { return true }
+        if let tellAt, tellAt <= now { return true }
         if stopBy != nil, leavesSomething, changes.count == 0, calls[.writeThrough] == 0 { return true }
         return laneRow.tendAt.map { $0 <= now } ?? false
     }
 
-    /// What only this process knows to be missing in Redis has to be told to others: they can't be set there at once,
-    /// or are many. Of what is held back, which may come again and again, they are told once in a while.
-    private func mustTell(now: Instant) -> Bool {
-        guard safeguards.repairTable, repairs.untoldCount > 0 else { return false }
-        return writableGeneration == nil || repairs.untoldCount >= limits.repairsUntoldMax
-            || tellHeldBackAt.map { $0 <= now } ?? false
-    }
-
-    /// When others are to be told of what is held back; nil: nothing is.
-    var tellHeldBackAt: Instant? {
-        safeguards.repairTable && repairs.untoldCount > 0 && repairs.wakeAt != nil ? laneRow.tellNotBefore : nil
+    /// When others are to be told what only this process knows to be missing in Redis; nil: it is set there soon. It
+    /// can't be set at once, or is much: then without delay. Of what is held back, which may come again and again, once
+    /// in a while.
+    var tellAt: Instant? {
+        guard safeguards.repairTable, repairs.untoldCount > 0 else { return nil }
+        if writableGeneration == nil || repairs.untoldCount >= limits.repairsUntoldMax { return laneRow.tendNotBefore }
+        return repairs.wakeAt == nil ? nil : max(laneRow.tellNotBefore, laneRow.tendNotBefore)
     }
 
     private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        let told = mustTell(now: now) || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
+        let mustTell = tellAt.map { $0 <= now } ?? false
+        let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
         if !told.isEmpty { laneRow.tellNotBefore = now.adding(ms: Limits.repairRetryMs) }
         let request = TendRequest(
             fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],

@@ -127,7 +127,9 @@ extension Core {
                 if secondsMax == nil, sealer.secret != nil { hasBelievedAged = true }
                 let standing = finishFetch(known, secondsMax: secondsMax, permit, now: now, into: &actions)
                 // Redis is behind what this host knows: a write-through was lost, or a stranger put back an old one.
-                if standing.version > counter.version { noteMissing([standing.item], isHeldBack: true, now: now) }
+                if standing.version > counter.version, safeguards.repairs {
+                    repairs.reread([standing.item], from: standing.version, heldBackFrom: now)
+                }
             } else {
                 statistics.redisMisses += 1
                 missed.append(item)

@@ -63,13 +63,14 @@ struct RedisCounters {
         let words = version.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let name = item.split(separator: ":")
         guard words.count == 2, name.count == 2, let id = Int64(name[1]) else { return .foreign }
+        let number = Array(count.utf8).withUnsafeBytes { Decimal.parseSigned($0) }
         let sealed = Array(words[1].utf8).withUnsafeBytes {
             // Of whatever type: the key is the type's.
-            SealedCounter(item: Item(type: 0, id: id), count: Int64(count) ?? -1, word: $0)
+            SealedCounter(item: Item(type: 0, id: id), count: number ?? 0, word: $0)
         }
         guard let sealed else { return .foreign }
         guard words[0] == token else { return .oldGeneration }
-        guard Int64(count) != nil, secret.counterKey(token: token, type: String(name[0])).hasSealed(sealed) else {
+        guard number != nil, secret.counterKey(token: token, type: String(name[0])).hasSealed(sealed) else {
             return .foreign
         }
         return .counter(RedisCounter(count: sealed.counter.count, version: sealed.counter.version))

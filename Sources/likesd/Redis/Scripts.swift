@@ -73,8 +73,8 @@ enum Script: Int, CaseIterable {
     ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. The seal
     /// behind each, `Seal.textBytes` and a colon, is of one length. What is no version of this marker's counts as none;
-    /// whether it is a host's, the host that hears of it can tell. Nothing is read that may be long: it would cost the
-    /// call its time.
+    /// whether it is a host's, the host that hears of it can tell. Nothing is read that may be
+    /// long, and cost the call its time, but what is replaced by the same command.
     ///
     /// The version is set first, by the command that gives back the one before, which is put back where it was newer,
     /// for as long as its counter has to live: a look at each beforehand would be a third command for each counter.
@@ -85,8 +85,10 @@ enum Script: Int, CaseIterable {
         local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
         local time = redis.call('TIME')
         if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
-        if redis.pcall('GETRANGE', KEYS[1], 0, #marker) ~= marker then return -1 end
         local pcall, call, sub = redis.pcall, redis.call, string.sub
+        local found = pcall('GETRANGE', KEYS[1], 0, #marker)
+        if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
+        if found ~= marker then return -1 end
         local width = #prefix
         local most = width + 37
         local function newer(old, new)
@@ -160,6 +162,7 @@ enum Script: Int, CaseIterable {
     private static let verifyText: StaticString = """
         local new, instead = ARGV[1], ARGV[2]
         local marker = redis.pcall('GETRANGE', KEYS[1], 0, 512)
+        if type(marker) == 'table' and not string.find(marker.err, 'WRONGTYPE', 1, true) then return marker end
         if type(marker) ~= 'string' or #marker > 512 or string.find(marker, '[^ -~]') then marker = '' end
         if new == '' or marker ~= instead then return marker end
         redis.call('DEL', KEYS[1])
