@@ -15,6 +15,12 @@
 // Swift calls no variadic functions. There is nothing to do about a failure: waits are then a little longer.
 static inline void set_timer_slack_ns(unsigned long ns) { (void)prctl(PR_SET_TIMERSLACK, ns); }
 
+// Bytes that the process was given by malloc(3) and did not give back.
+static inline long bytes_held(void) {
+    struct mallinfo2 facts = mallinfo2();
+    return (long)(facts.uordblks + facts.hblkhd);
+}
+
 // The C library hides the struct and the function behind _GNU_SOURCE.
 struct peer_credentials {
     pid_t pid;

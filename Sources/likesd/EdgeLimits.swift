@@ -97,6 +97,12 @@ enum EdgeLimits {
     static let databaseTalkBytesMax = 64 * 1024
     /// … and in an answer for each of its rows: the longest, a repair's, takes 66.
     static let databaseRowBytesMax = 96
+    /// Bytes that the names and types of an answer's columns take at most: some 600 of a survey's. libpq drops them,
+    /// and the rows behind them, where an error follows.
+    static let databaseColumnsBytesMax = 1024
+    /// Bytes of failed answers, dropped or not, after which it is looked whether they are held. If they are parameters
+    /// libpq holds up to three times as many, and takes some 0.4 ms to look for the next.
+    static let databaseDroppedBytesMax = 2 * 1024 * 1024
     /// Bytes of notices that may come with one answer, which nobody keeps: a trigger may warn of each row of a batch.
     static let databaseNoticeBytesMax = 1024 * 1024
     /// A host that said nothing for this long is taken for dead, and its lane, with a journal, taken over: three times

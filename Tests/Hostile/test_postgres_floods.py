@@ -196,3 +196,101 @@ def test_answers_of_an_honest_server_never_add_up_to_a_flood(
     finally:
         daemon.stop()
         postgres.stop()
+
+
+RAISE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF NEW.user_id % 2 = 0 THEN
+    RAISE EXCEPTION 'user % may not', NEW.user_id
+      USING ERRCODE = '{state}', DETAIL = repeat('d', 300), HINT = repeat('h', 300), SCHEMA = 's', TABLE = 't',
+        COLUMN = 'c', CONSTRAINT = 'n', DATATYPE = 'd';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON user_likes {when} FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+REFUSALS = {
+    "a constraint": "ALTER TABLE user_likes ADD CONSTRAINT odd CHECK (user_id % 2 = 1) NOT VALID",
+    "a trigger": RAISE.format(state="P0001", when=""),
+    "a trigger at the end": RAISE.format(state="P0001", when="DEFERRABLE INITIALLY DEFERRED"),
+    "a number beyond its range": """
+        CREATE FUNCTION beyond(bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+            'SELECT $1 % 2 = 1 OR 9223372036854775807 + $1 > 0';
+        ALTER TABLE user_likes ADD CONSTRAINT odd CHECK (beyond(user_id)) NOT VALID""",
+    "a statement that took too long": RAISE.format(state="57014", when=""),
+    "a right": RAISE.format(state="42501", when=""),
+}
+REFUSED = 1_200
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_likes_that_an_honest_server_refuses_never_add_up_to_a_flood(
+    migrated_cluster, folder, number, start_daemon, own_redis, what
+):
+    postgres = migrated_cluster.copy(folder / f"pg{number()}").start()
+    daemon = start_daemon(postgres, own_redis)
+    lane = daemon.info()["lane_epoch"]
+    try:
+        with postgres.connect() as sql, daemon.connect() as client:
+            sql.execute(REFUSALS[what])
+            for user in range(2, 2 * REFUSED, 2):
+                assert client.call("LIKE", user, "post:1").code == "UNAVAILABLE"
+            assert client.call("LIKE", 1, "post:1") == [1, 1]
+        info = daemon.info()
+        assert info["database_unexpected_answers"] == "0"
+        assert info["lane_epoch"] == lane
+    finally:
+        daemon.stop()
+        postgres.stop()
+
+
+RETRIED = {"a deadlock": "40P01", "a lock that was waited for": "55P03"}
+
+
+@pytest.mark.parametrize("what", RETRIED)
+def test_batches_that_an_honest_server_breaks_off_never_add_up_to_a_flood(
+    migrated_cluster, folder, number, start_daemon, own_redis, what
+):
+    postgres = migrated_cluster.copy(folder / f"pg{number()}").start()
+    daemon = start_daemon(postgres, own_redis, REQUEST_TIMEOUT_MS=500)
+    lane = daemon.info()["lane_epoch"]
+    try:
+        with postgres.connect() as sql, daemon.connect() as client:
+            sql.execute(RAISE.format(state=RETRIED[what], when=""))
+            users = itertools.count(0, 2)
+            while int(daemon.info()["batch_retries"]) < REFUSED // 2:
+                client.call("LIKE", next(users), "post:1")
+            eventually(lambda: client.call("LIKE", 1, "post:1") == [1, 1], "a like to be stored")
+        info = daemon.info()
+        assert info["database_unexpected_answers"] == "0"
+        assert info["lane_epoch"] == lane
+    finally:
+        daemon.stop()
+        postgres.stop()
+
+
+def test_parameters_in_place_of_what_failed_are_not_kept_for_ever(between):
+    """Who sends them with refusals can't be told from who is honest; likesd connects anew before they are many."""
+    numbers = itertools.count()
+    many = lambda: b"".join(message(b"S", b"a" + text(next(numbers)) + b"\0" + b"b" * 40 + b"\0") for _ in range(16))  # noqa: E731
+    between.daemon.wait_healthy()
+    connection = between.connection(b"likesd lane")
+    before = between.daemon.resident_bytes()
+    between.daemon.watch_peak()
+    refused = 0
+    with between.postgres.connect() as sql, between.daemon.connect() as client:
+        sql.execute("ALTER TABLE user_likes ADD CONSTRAINT odd CHECK (user_id % 2 = 1) NOT VALID")
+        # Of a commit's answer, what stands before the error.
+        between.relay.change = lambda piece: many() if b"like_count" in piece.data else piece.data
+        try:
+            while not connection.is_over.is_set() and refused < 10_000:
+                refused += 1
+                client.call("LIKE", 2 * refused, "post:1")
+        finally:
+            between.relay.change = lambda piece: piece.data
+            sql.execute("ALTER TABLE user_likes DROP CONSTRAINT odd")
+    assert connection.is_over.is_set()
+    # Not at once: the first that came with refusals were let pass.
+    assert refused > 1_000
+    assert between.daemon.peak_bytes() - before < FLOOD_GROWTH_MAX_BYTES
+    eventually(lambda: between.daemon.call("LIKE", 1, f"post:{between.number()}") == [1, 1], "likes to be stored")

@@ -1,3 +1,4 @@
+import CPostgres
 import CReceive
 import Glibc
 import Testing
@@ -68,5 +69,48 @@ import Testing
         #expect(total == bytesMax + 1)
         #expect(intake.total == total)
         #expect(intake.excess(over: bytesMax, "in a test") == "it sends more than \(bytesMax) bytes in a test")
+    }
+
+    @Test("What failed answers lack is let pass as long as the process holds no more, and never adds up to a flood.")
+    func dropped() throws {
+        let (near, far) = try pair()
+        defer { for end in [near, far] { close(end) } }
+        var held = 0
+        let intake = Intake(held: { held })
+        let piece = [UInt8](repeating: 7, count: EdgeLimits.databaseColumnsBytesMax)
+        func fail(growing bytes: Int) throws -> Bool {
+            try #require(send(far, piece, piece.count, 0) == piece.count)
+            try #require(intake.reading(Intake.bytesMax()) { self.read(near, piece.count) } == piece.count)
+            let result = try #require(PQmakeEmptyPGresult(nil, PGRES_FATAL_ERROR))
+            intake.handOut(result)
+            PQclear(result)
+            intake.endAnswer(besides: 0, rows: 0)
+            #expect(intake.excess(over: Intake.bytesMax(), "in a test") == nil)
+            held += bytes
+            return intake.mayHaveKeptWhatFailed()
+        }
+        let most = EdgeLimits.databaseDroppedBytesMax / piece.count
+        for _ in 0..<3 * most { #expect(try !fail(growing: piece.count / 2)) }
+        var count = 0
+        while try !fail(growing: 2 * piece.count) {
+            count += 1
+            try #require(count <= 2 * most)
+        }
+        #expect(try !fail(growing: 0))
+    }
+
+    @Test("Beside answers that did not fail little may come.")
+    func surplus() throws {
+        let (near, far) = try pair()
+        defer { for end in [near, far] { close(end) } }
+        let intake = Intake()
+        let piece = [UInt8](repeating: 7, count: 1024)
+        for sent in 1...EdgeLimits.databaseTalkBytesMax / piece.count + 1 {
+            try #require(send(far, piece, piece.count, 0) == piece.count)
+            try #require(intake.reading(Intake.bytesMax()) { self.read(near, piece.count) } == piece.count)
+            intake.endAnswer(besides: 0, rows: 0)
+            let isTooMuch = sent * piece.count > EdgeLimits.databaseTalkBytesMax
+            #expect((intake.excess(over: Intake.bytesMax(), "in a test") != nil) == isTooMuch)
+        }
     }
 }

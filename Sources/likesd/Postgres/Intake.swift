@@ -1,3 +1,4 @@
+import CLinux
 import CPostgres
 import CReceive
 import Glibc
@@ -12,6 +13,10 @@ import LikesCore
 /// What libpq has read it hands out as results and notices. What these do not account for may be parameters of the
 /// session: it keeps each of them without a word, and passes all of them to find out whether it has the next. So what
 /// may come without being handed out is little.
+///
+/// Of an answer that ends in an error libpq hands out the error alone, and drops the columns and rows that came before
+/// it. Nobody can tell those from parameters. They are let pass for as long as the process holds no more memory for
+/// it: libpq takes more for a parameter than the bytes that it came in.
 final class Intake {
     /// Bytes since the last answer ended, notices left out.
     private var ofAnswer = 0
@@ -22,7 +27,20 @@ final class Intake {
     /// Bytes that came in and belong to nothing that was handed out.
     private var surplus = 0
     private var hasSurplus = false
+    /// `surplus` when the last answer ended.
+    private var surplusBefore = 0
+    private var hasFailed = false
+    /// Bytes of failed answers that libpq may have dropped, or kept, since `heldBefore` was measured.
+    private var dropped = 0
+    private var heldBefore: Int
+    /// Bytes that the process holds.
+    private let held: () -> Int
     private(set) var total = 0
+
+    init(held: @escaping () -> Int = { bytes_held() }) {
+        self.held = held
+        heldBefore = held()
+    }
 
     /// Bytes that one answer may have, or what is said where nothing was asked.
     static func bytesMax(rows: Int = 0) -> Int {
@@ -55,6 +73,7 @@ final class Intake {
         let bytes = WireSize.of(result)
         handedOut += bytes
         surplus -= bytes
+        if PQresultStatus(result) == PGRES_FATAL_ERROR { hasFailed = true }
     }
 
     /// libpq handed out a notice.
@@ -67,13 +86,36 @@ final class Intake {
         surplus -= bytes
     }
 
-    /// All of an answer was handed out.
-    func endAnswer(on connection: OpaquePointer) {
+    /// All of an answer was handed out, which could have `rows`.
+    func endAnswer(on connection: OpaquePointer, rows: Int = 0) {
         let isEncrypted = PQsslInUse(connection) != 0 || PQgssEncInUse(connection) != 0
-        let rest = isEncrypted ? WireSize.restEncrypted + handedOut / WireSize.bytesPerByteOfEncryption : WireSize.rest
+        endAnswer(
+            besides: isEncrypted
+                ? WireSize.restEncrypted + handedOut / WireSize.bytesPerByteOfEncryption : WireSize.rest,
+            rows: rows)
+    }
+
+    /// `rest`: bytes of messages that nobody is handed.
+    func endAnswer(besides rest: Int, rows: Int) {
         surplus = max(0, surplus - rest)
+        if hasFailed {
+            let droppedMax = EdgeLimits.databaseColumnsBytesMax + rows * EdgeLimits.databaseRowBytesMax
+            let bytes = max(0, min(surplus - surplusBefore, droppedMax))
+            surplus -= bytes
+            dropped += bytes
+        }
         hasSurplus = surplus > EdgeLimits.databaseTalkBytesMax
-        (ofAnswer, handedOut, ofNotices) = (0, 0, 0)
+        surplusBefore = surplus
+        (ofAnswer, handedOut, ofNotices, hasFailed) = (0, 0, 0, false)
+    }
+
+    /// libpq may have kept what it should have dropped of failed answers: so much came, and the process has grown by
+    /// as much. Who sends it may be honest. A new connection has none of it.
+    func mayHaveKeptWhatFailed() -> Bool {
+        guard dropped > EdgeLimits.databaseDroppedBytesMax else { return false }
+        let now = held()
+        defer { (dropped, heldBefore) = (0, now) }
+        return now - heldBefore >= dropped
     }
 
     /// What came is more than is allowed: in which words.

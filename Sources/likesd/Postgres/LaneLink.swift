@@ -68,8 +68,8 @@ final class LaneLink: PostgresLink {
     override func collect() {
         while let connection, PQisBusy(connection) == 0, var current = underWay {
             guard let raw = nextResult() else {
-                underWay = nil
                 endAnswer()
+                underWay = nil
                 finish(current)
                 continue
             }

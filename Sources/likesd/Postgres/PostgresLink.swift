@@ -95,9 +95,9 @@ class PostgresLink {
         return result
     }
 
-    /// All results of an answer were taken.
+    /// All results of the answer that was awaited were taken.
     func endAnswer() {
-        if let connection { intake.endAnswer(on: connection) }
+        if let connection { intake.endAnswer(on: connection, rows: rowsAwaited ?? 0) }
     }
 
     /// Closes the connection and tells the core, once.
@@ -228,6 +228,10 @@ class PostgresLink {
             return false
         }
         if case .connecting = stage { return true }
+        if intake.mayHaveKeptWhatFailed() {
+            lose(.unreachable(Self.renewed))
+            return false
+        }
         guard let notification = PQnotifies(connection) else { return true }
         PQfreemem(notification)
         lose(.unexpected("it sends notifications, which nobody asked for"))
@@ -257,6 +261,8 @@ class PostgresLink {
         }
     }
 
+    private static let renewed =
+        "the connection is made anew: libpq may have kept \(EdgeLimits.databaseDroppedBytesMax) bytes of failed answers"
     /// What no PostgreSQL sends.
     static let unasked = "it answers what it was not asked"
     private static let unbounded = "libpq reads past likesd's recv(2): what PostgreSQL sends has no bound"

@@ -64,8 +64,8 @@ final class ReaderLink: PostgresLink {
                 guard let types else { continue }
                 deliver(Result { () throws(Misfit) in try call.answer(result, types: types) }, to: call.call)
             case PGRES_PIPELINE_SYNC:
-                calls.popFirst()
                 endAnswer()
+                calls.popFirst()
             default:
                 guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
                 if result.endsSession { return lose(.unreachable(result.message)) }
