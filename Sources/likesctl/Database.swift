@@ -57,6 +57,14 @@ struct Database: ~Copyable {
             PQconninfoFree(options)
             PQfreemem(message)
         }
+        var option = options
+        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
+            option = current + 1
+            guard let value = current.pointee.val.map({ String(cString: $0) }) else { continue }
+            if let problem = DatabaseURL.misreading(of: keyword, value) {
+                throw Failure(.configuration, "DATABASE_URL: \(problem)")
+            }
+        }
         guard options == nil else { return }
         let text = message.map { String(cString: $0) } ?? "out of memory"
         throw Failure(

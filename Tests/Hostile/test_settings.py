@@ -65,6 +65,54 @@ def test_what_may_hold_a_secret_is_not_shown(url):
     assert SECRET not in done.stdout + done.stderr
 
 
+BLANKS = ["\u00a0", "\u2003", "\u0085", "\u200b"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"host=/nowhere password=x{blank}{SECRET}" for blank in BLANKS]
+    + [f"password=x{blank}host={SECRET} host=/nowhere" for blank in BLANKS],
+)
+def test_a_blank_that_libpq_takes_for_a_part_of_the_password_is_one(url):
+    done = run("likesd", "--check-config", timeout=SECONDS_MAX, DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr
+    assert "host=/nowhere" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"host=/nowhere{blank}password={SECRET}" for blank in BLANKS]
+    + [
+        f"host=h sslmode=require\u00a0password={SECRET}",
+        f"host=h port=5432,password={SECRET}",
+        f"host=/nowhere dbname=postgresql://u:{SECRET}@h/x",
+        f"host=/nowhere dbname='host=h password={SECRET}'",
+        f"postgresql://u:p@h/db#password={SECRET}",
+        f"postgresql://u:p@h/postgresql%3A%2F%2Fu%3A{SECRET}%40h%2Fx",
+        f"postgresql://h?dbname=postgresql://u:{SECRET}%40h/x",
+        f"postgresql://u%3A{SECRET}@h/db",
+    ],
+)
+@pytest.mark.parametrize("command", [["likesd", "--check-config"], ["likesd"], ["likesctl", "migrate"]])
+def test_a_name_that_looks_like_words_or_a_url_is_refused_and_not_shown(place, url, command):
+    done = run(*command, timeout=SECONDS_MAX, DATABASE_URL=url, LIKESD_SOCKET=place / "likesd.sock")
+    assert done.returncode == CONFIGURATION, done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"redis://h,password={SECRET}", f"redis://h\u00a0password={SECRET}", f"unix:///run/r.sock,password={SECRET}"],
+)
+def test_a_redis_that_looks_like_words_is_refused_and_not_shown(url):
+    done = run("likesd", "--check-config", timeout=SECONDS_MAX, REDIS_URL=url)
+    assert done.returncode == CONFIGURATION, done.stderr
+    assert "REDIS_URL" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
 def make_fifo(path):
     os.mkfifo(path)
 

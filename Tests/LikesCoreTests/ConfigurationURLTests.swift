@@ -78,7 +78,8 @@ private func refusal(_ name: String, _ url: String) -> String? {
             "redis://h/0/1", "redis://h/-1", "redis://bob@h", "redis://:hush%2@h", "redis://:hush%00@h",
             "redis://:hush%ff@h", "redis://:hu/hush@h", "redis://:hu?hush@h", "redis://[::1", "redis://[::1]x",
             "redis://h?hush=1", "unix://run/redis.sock", "unix://", "redis://h?db=hush",
-            "unix:///" + String(repeating: "s", count: 107),
+            "unix:///" + String(repeating: "s", count: 107), "redis://h,password=hush", "redis://h\u{a0}hush:1",
+            "redis://h%20password%3Dhush", "unix:///r.sock,password=hush", "redis://redis:%2F%2F:hush%40h/0",
         ])
     func refused(url: String) throws {
         let message = try #require(refusal("REDIS_URL", url))
@@ -131,7 +132,8 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("postgresql:///d?user=a@b", "postgresql:///d?user=a@b"),
             ("host=/run dbname=likes", "host=/run dbname=likes"),
             ("host = 'a b'\tpassword=x\\ y", "host = 'a b'\tpassword=x\\ y"),
-            ("password=a://b", "password=a://b"),
+            ("password=a://b", "password=a://b"), ("password=x\u{a0}y", "password=x\u{a0}y"),
+            ("password=x\u{85}y\u{2003}host=z", "password=x\u{85}y\u{2003}host=z"),
         ])
     func accepted(value: String, text: String) throws {
         #expect(try Configuration.load(file: nil, environment: ["DATABASE_URL": value]).databaseURL == text)
@@ -173,6 +175,16 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("password = 'p \\' q' host=h", "password = *** host=h"),
             ("password=p\\ q host=h sslpassword=r", "password=*** host=h sslpassword=***"),
             ("postgresql://u@h:5/d", "postgresql://u@h:5/d"),
+            // Other blanks than ASCII's part nothing for libpq.
+            ("host=h\u{a0}password=p", "host=***"), ("password=x\u{2003}host=p", "password=***"),
+            ("password=p\u{85}q host=h", "password=*** host=h"), ("host=h\u{b}password=p", "host=h\u{b}password=***"),
+            // A whole URL, or more words, in the place of a name.
+            ("dbname=postgresql://u:p@h/x port=1", "dbname=*** port=1"), ("dbname='host=h password=p'", "dbname=***"),
+            ("host='a b' dbname='my db'", "host='a b' dbname='my db'"),
+            ("postgresql://u:p@h/db#password=q", "postgresql://u:***@h/***"),
+            ("postgresql://u:p@h/postgresql%3A%2F%2Fu%3Aq%40h", "postgresql://u:***@h/***"),
+            ("postgresql://h?dbname=postgresql%253A%252F%252Fu%253Aq%2540h", "postgresql://h?dbname=***"),
+            ("postgresql://u%3Ap@h/d", "postgresql://***@h/d"), ("postgresql://h%20password%3Dp/d", "postgresql://***/d"),
             // A combining mark makes one character of itself and what stands before it.
             ("postgresql://u:\u{301}p@h/d", "postgresql://u:***@h/d"),
             (
@@ -189,6 +201,21 @@ private func refusal(_ name: String, _ url: String) -> String? {
         let url = "postgresql://u:p%40q@h/d?password=two"
         #expect(DatabaseURL.redacted("bad \"\(url)\"", about: url) == "bad \"postgresql://u:***@h/d?password=***\"")
         #expect(DatabaseURL.redacted("p@q, two", about: url) == "***, ***")
+        #expect(DatabaseURL.redacted("say x 'y", about: "host=h password='x \\'y'") == "say ***")
+    }
+
+    @Test(
+        "A name that looks like words or a URL was hardly meant, and may hold a password.",
+        arguments: [
+            ("host", "h\u{a0}password=p", true), ("host", "h\u{200b}x", true), ("dbname", "postgresql://u:p@h", true),
+            ("dbname", "db#x=y", true), ("user", "u:p", true), ("sslmode", "require\u{a0}password=p", true),
+            ("port", "5432,password=p", true), ("application_name", "a x1=p", true),
+            ("application_name", "a=b", false), ("host", "/run/a b,h2,::1", false), ("dbname", "my passwords", false),
+            ("user", "likes@server", false), ("sslrootcert", "/etc/x=y/a b.pem", false), ("password", "p q=r", false),
+            ("options", "-c a.b=c", false), ("oauth_issuer", "https://x/?a=b", true),
+        ])
+    func misreading(keyword: String, value: String, isMisread: Bool) {
+        #expect((DatabaseURL.misreading(of: keyword, value) != nil) == isMisread)
     }
 
     @Test(

@@ -55,8 +55,9 @@ package struct DatabaseURL: Equatable, Sendable {
     package static func redacted(_ message: String, about text: String) -> String {
         var shown = message
         for range in secretRanges(in: text) {
-            let secret = String(text[range])
-            for form in [secret, ConfigurationText.percentDecoded(secret) ?? secret] where !form.isEmpty {
+            let secret = text[range]
+            for form in [String(secret), ConfigurationText.percentDecoded(secret) ?? "", unescaped(secret)]
+            where !form.isEmpty {
                 shown = shown.split(separator: form, omittingEmptySubsequences: false).joined(separator: "***")
             }
         }
@@ -179,6 +180,19 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: Secrets
 
+    /// What libpq takes a URL for, but must not: a server, a database or a role by the name of what was meant for
+    /// further words or a URL. Messages would name them. nil: `value` may stand for `keyword`.
+    package static func misreading(of keyword: String, _ value: String) -> String? {
+        guard harmlessNames.contains(keyword) else { return nil }
+        let isName = ["host", "hostaddr", "port", "dbname", "user", "service"].contains(keyword)
+        let isMisread =
+            SecretWords.haveKeyword(value) || isName && SecretWords.stand(in: value[...])
+            || keyword == "user" && value.contains(":")
+        guard isMisread else { return nil }
+        return "the value of \(keyword) looks like words or a URL of its own, which may hold a password "
+            + "(blanks between words are ASCII's)"
+    }
+
     /// Where values stand that may be secrets, in order; in what is no connection string, all of it. `withNames`: and
     /// their names, where libpq does not know them.
     private static func secretRanges(in text: String, withNames: Bool = false) -> [Range<String.Index>] {
@@ -187,18 +201,29 @@ package struct DatabaseURL: Equatable, Sendable {
         }
         guard scheme(of: text) != nil else {
             guard let pairs = conninfoPairs(text) else { return [text.startIndex..<text.endIndex] }
-            return pairs.filter { !harmlessNames.contains(String($0.name)) }
+            return pairs.filter { !harmlessNames.contains(String($0.name)) || SecretWords.mayStand(in: $0.value) }
                 .map { begin($0.name, $0.value.startIndex)..<$0.value.endIndex }
         }
         let parts = uriParts(text)
         var ranges: [Range<String.Index>] = []
+        func hide(_ part: Substring) {
+            if SecretWords.mayStand(in: part) { ranges.append(part.startIndex..<part.endIndex) }
+        }
+        if ConfigurationText.percentDecoded(parts.user)?.contains(":") ?? true {
+            ranges.append(parts.user.startIndex..<parts.user.endIndex)
+        } else {
+            hide(parts.user)
+        }
         if let password = parts.password { ranges.append(password.startIndex..<password.endIndex) }
+        hide(parts.hosts)
+        hide(parts.path.dropFirst())
         for pair in parts.query.unicodeScalars.split(separator: "&") {
             guard let equals = pair.firstIndex(of: "=") else {
                 ranges.append(pair.startIndex..<pair.endIndex)
                 continue
             }
             if let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), harmlessNames.contains(name) {
+                hide(Substring(pair[pair.index(after: equals)...]))
                 continue
             }
             ranges.append(begin(Substring(pair[..<equals]), pair.index(after: equals))..<pair.endIndex)
@@ -208,10 +233,26 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: Pairs
 
+    /// libpq's isspace(3), in the C locale that likesd never leaves. Other blanks, as a web page has them, part nothing.
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == " " || (0x09...0x0D).contains(scalar.value)
+    }
+
     /// One `name = value`; the value as it stands there, quotes and backslashes included.
     private struct Pair {
         var name: Substring
         var value: Substring
+    }
+
+    /// A value as libpq takes it: without the quotes around it and the backslashes in it.
+    private static func unescaped(_ value: Substring) -> String {
+        var rest = value.unicodeScalars
+        if rest.first == "'", rest.last == "'" { rest = rest.dropFirst().dropLast() }
+        var text = String.UnicodeScalarView()
+        while let scalar = rest.popFirst() {
+            if let taken = scalar == "\\" ? rest.popFirst() : scalar { text.append(taken) }
+        }
+        return String(text)
     }
 
     /// The pairs of a conninfo string, nil when it isn't one.
@@ -220,7 +261,7 @@ package struct DatabaseURL: Equatable, Sendable {
         var pairs: [Pair] = []
         var place = scalars.startIndex
         func skipBlanks() {
-            while place < scalars.endIndex, scalars[place].properties.isWhitespace {
+            while place < scalars.endIndex, isBlank(scalars[place]) {
                 place = scalars.index(after: place)
             }
         }
@@ -228,7 +269,7 @@ package struct DatabaseURL: Equatable, Sendable {
             skipBlanks()
             guard place < scalars.endIndex else { return pairs }
             let nameStart = place
-            while place < scalars.endIndex, scalars[place] != "=", !scalars[place].properties.isWhitespace {
+            while place < scalars.endIndex, scalars[place] != "=", !isBlank(scalars[place]) {
                 place = scalars.index(after: place)
             }
             let name = text[nameStart..<place]
@@ -242,7 +283,7 @@ package struct DatabaseURL: Equatable, Sendable {
             var isClosed = !isQuoted
             while place < scalars.endIndex {
                 let scalar = scalars[place]
-                if !isQuoted, scalar.properties.isWhitespace { break }
+                if !isQuoted, isBlank(scalar) { break }
                 place = scalars.index(after: place)
                 if scalar == "\\" {
                     if place < scalars.endIndex { place = scalars.index(after: place) }

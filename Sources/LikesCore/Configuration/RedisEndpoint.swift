@@ -92,6 +92,9 @@ extension RedisEndpoint {
             throw RefusedValue(
                 rule: "a socket's path has at most \(ConfigurationLimits.socketPathBytesMax) bytes")
         }
+        guard !SecretWords.stand(in: path) else {
+            throw RefusedValue(rule: "the socket's path looks like words of its own: \(Self.form)")
+        }
         self.init(address: .unix(path: decoded), username: nil, password: nil, database: 0)
         if let credentials { try take(credentials: credentials) }
     }
@@ -130,6 +133,9 @@ extension RedisEndpoint {
         }
         guard let name = ConfigurationText.percentDecoded(host) else {
             throw RefusedValue(rule: "the host is wrongly percent-encoded: \(Self.form)")
+        }
+        guard !SecretWords.stand(in: host) else {
+            throw RefusedValue(rule: "the host looks like words of its own: \(Self.form)")
         }
         guard let port, !port.isEmpty else { return (name.isEmpty ? "localhost" : name, 6379) }
         guard let number = ConfigurationText.number(port, in: ConfigurationLimits.port) else {

@@ -21,13 +21,20 @@ enum ConnectionStart {
         return connection
     }
 
-    /// Why libpq does not take a connection string, without its secrets; nil: it does.
+    /// Why libpq does not take a connection string, or takes it for what nobody meant, without its secrets; nil: it is
+    /// right.
     static func problem(of url: String) -> String? {
         var message: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse(url, &message)
         defer {
             PQconninfoFree(options)
             PQfreemem(message)
+        }
+        var option = options
+        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
+            option = current + 1
+            guard let value = current.pointee.val.map({ String(cString: $0) }) else { continue }
+            if let problem = DatabaseURL.misreading(of: keyword, value) { return problem }
         }
         guard options == nil else { return nil }
         let words = message.map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) } ?? "out of memory"

@@ -1,0 +1,57 @@
+/// Whether a part of a URL, which is shown because it can hold no secret, holds one after all: somebody put a whole URL
+/// in its place, or something that is no separator between it and a password.
+enum SecretWords {
+    /// Percent encodings one within the other that are looked through.
+    private static let encodingsMax = 3
+
+    /// Not to be shown.
+    static func mayStand(in part: Substring) -> Bool {
+        anyForm(of: part) { hasMarks($0) || $0.lowercased().contains("password") }
+    }
+
+    /// Not meant: no name or path has such marks.
+    static func stand(in part: Substring) -> Bool { anyForm(of: part, hasMarks) }
+
+    private static func anyForm(of part: Substring, _ isIt: (String) -> Bool) -> Bool {
+        var form = String(part)
+        for _ in 0..<encodingsMax {
+            if isIt(form) { return true }
+            guard let decoded = ConfigurationText.percentDecoded(form), decoded != form else { return false }
+            form = decoded
+        }
+        return true
+    }
+
+    /// `name=`, behind something that somebody may have taken for a separator.
+    static func haveKeyword(_ text: String) -> Bool {
+        var isBehindSeparator = false
+        var isName = false
+        for scalar in text.unicodeScalars {
+            if scalar == "=" {
+                if isBehindSeparator, isName { return true }
+                isName = false
+            } else if scalar.properties.isAlphabetic || scalar == "_" {
+                isName = true
+            } else if !(0x30...0x39).contains(scalar.value) {
+                if !isBlank(scalar) || !isName { isName = false }
+                isBehindSeparator = isBehindSeparator || isBlank(scalar) || separators.contains(scalar)
+            }
+        }
+        return false
+    }
+
+    private static let separators: Set<Unicode.Scalar> = ["&", ",", ";", "?", "#", "|"]
+
+    private static func hasMarks(_ text: String) -> Bool {
+        let scalars = text.unicodeScalars
+        func has(_ scalar: Unicode.Scalar) -> Bool { scalars.contains(scalar) }
+        return has("=") || has("@") && has(":") || text.contains("://")
+            || scalars.contains { isBlank($0) && !$0.isASCII }
+    }
+
+    /// Whatever looks like one, or like nothing.
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || scalar.properties.isDefaultIgnorableCodePoint
+            || scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+    }
+}
