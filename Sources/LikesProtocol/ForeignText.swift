@@ -5,8 +5,8 @@ package enum ForeignText {
     package static let bytesMax = 512
     private static let cutMark = "…"
 
-    /// One line: blanks for tabs and ends of lines, control characters (C0, C1, DEL) and those that change the
-    /// direction of writing as `\u{9b}`, what is no UTF-8 as U+FFFD, and cut to `bytesMax`.
+    /// One line: blanks for tabs and ends of lines, control characters (C0, C1, DEL), those that change the direction
+    /// of writing and those that nobody sees as `\u{9b}`, what is no UTF-8 as U+FFFD, and cut to `bytesMax`.
     package static func shown(_ bytes: some Collection<UInt8>, bytesMax: Int = bytesMax) -> String {
         // No character takes less than one byte; the last may be cut within.
         let isCut = bytes.count > bytesMax
@@ -56,11 +56,13 @@ package enum ForeignText {
         }
     }
 
-    /// A control character; a mark, embedding, override or isolate of direction; the end of a line or paragraph.
+    /// A control character; the end of a line or paragraph; one of Unicode's format characters, which change the
+    /// direction of writing, or stand there unseen so that two texts look the same.
     package static func steers(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
-        default: false
+        if scalar.isASCII { return scalar.value < 0x20 || scalar.value == 0x7F }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return false
         }
     }
 }

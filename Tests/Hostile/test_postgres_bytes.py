@@ -58,7 +58,7 @@ def test_more_or_fewer_rows_than_there_are(between, times):
 
 
 def test_a_long_error_is_cut_in_replies_and_the_log(between):
-    long = b"\xc2\x9b\x1b[31m\xe2\x80\xae" + b"x" * 60_000
+    long = b"\xc2\x9b\x1b[31m\xe2\x80\xae\xe2\x80\x8b\xef\xbb\xbf" + b"x" * 60_000
     replies = []
 
     def change(kind, _):
@@ -84,7 +84,7 @@ def test_a_long_error_is_cut_in_replies_and_the_log(between):
     log = between.daemon.log()[logged:]
     assert max(map(len, log.splitlines())) < 2_000
     for text in [*texts, log]:
-        assert not set("\x9b\x1b\u202e") & set(text)
+        assert not set("\x9b\x1b\u202e\u200b\ufeff") & set(text)
 
 
 @pytest.mark.parametrize("kind", [b"G", b"H", b"W"])

@@ -9,7 +9,9 @@ import Testing
             ("plain, with ümlaut and 心", "plain, with ümlaut and 心"), ("two\r\nlines\tand", "two  lines and"),
             ("\u{1b}[31m", "\\u{1b}[31m"), ("\u{9b}2J", "\\u{9b}2J"), ("\u{7f}", "\\u{7f}"),
             ("a\u{202e}b\u{2066}c\u{200f}\u{61c}", "a\\u{202e}b\\u{2066}c\\u{200f}\\u{61c}"),
-            ("\u{2028}\u{0}", "\\u{2028}\\u{0}"),
+            ("\u{2028}\u{0}", "\\u{2028}\\u{0}"), ("a\u{200b}b\u{feff}c", "a\\u{200b}b\\u{feff}c"),
+            ("\u{ad}\u{2060}\u{200d}\u{2029}\u{e0041}", "\\u{ad}\\u{2060}\\u{200d}\\u{2029}\\u{e0041}"),
+            ("no-break\u{a0}and e\u{301}", "no-break\u{a0}and e\u{301}"),
         ])
     func escapes(text: String, shown: String) { #expect(ForeignText.shown(text) == shown) }
 
