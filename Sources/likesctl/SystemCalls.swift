@@ -60,7 +60,13 @@ enum SystemCalls {
     /// at most `bytesMax` + 1 bytes, so that the caller can tell that it is too long.
     static func contents(of path: String, bytesMax: Int) -> Result<[UInt8], ErrorNumber> {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { return .failure(ErrorNumber(code: errno)) }
+        guard descriptor >= 0 else {
+            let code = errno
+            var facts = stat()
+            // Somebody put the link there, so that what it leads to is meant to be read.
+            if code == ENOENT, lstat(path, &facts) == 0 { return .failure(.danglingLink) }
+            return .failure(ErrorNumber(code: code))
+        }
         defer { close(descriptor) }
         guard is_read_at_once(descriptor) != 0 else { return .failure(ErrorNumber(code: 0)) }
         var bytes: [UInt8] = []
@@ -97,5 +103,13 @@ enum SystemCalls {
 /// A code of errno.h; 0: what is there is no regular file.
 struct ErrorNumber: Error {
     var code: Int32
-    var text: String { code == 0 ? "it is no regular file" : SystemCalls.text(of: code) }
+    /// What is there is a symbolic link, and what it leads to is not there.
+    static let danglingLink = ErrorNumber(code: -1)
+    var text: String {
+        switch code {
+        case 0: "it is no regular file"
+        case Self.danglingLink.code: "it is a symbolic link to what is not there"
+        default: SystemCalls.text(of: code)
+        }
+    }
 }

@@ -110,6 +110,8 @@ enum EdgeLimits {
     static let hostSilentSeconds = 15
     /// A host is forgotten after this long, and its lane with it.
     static let hostForgottenSeconds = 86_400
+    /// Bytes of the lock file: a process' number and the end of the line.
+    static let lockFileBytesMax = 16
     /// Times the lock file is opened, where who held it has just removed it.
     static let lockTriesMax = 100
     /// Names looked up at once, by one connection; the others wait for their turn.

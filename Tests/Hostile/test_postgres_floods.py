@@ -272,7 +272,7 @@ def test_batches_that_an_honest_server_breaks_off_never_add_up_to_a_flood(
 def test_parameters_in_place_of_what_failed_are_not_kept_for_ever(between):
     """Who sends them with refusals can't be told from who is honest; likesd connects anew before they are many."""
     numbers = itertools.count()
-    many = lambda: b"".join(message(b"S", b"a" + text(next(numbers)) + b"\0" + b"b" * 40 + b"\0") for _ in range(16))  # noqa: E731
+    parameter = lambda: message(b"S", b"a" + text(next(numbers)) + b"\0" + b"b" * 40 + b"\0")  # noqa: E731
     between.daemon.wait_healthy()
     connection = between.connection(b"likesd lane")
     before = between.daemon.resident_bytes()
@@ -281,7 +281,9 @@ def test_parameters_in_place_of_what_failed_are_not_kept_for_ever(between):
     with between.postgres.connect() as sql, between.daemon.connect() as client:
         sql.execute("ALTER TABLE user_likes ADD CONSTRAINT odd CHECK (user_id % 2 = 1) NOT VALID")
         # Of a commit's answer, what stands before the error.
-        between.relay.change = lambda piece: many() if b"like_count" in piece.data else piece.data
+        between.relay.change = lambda piece: (
+            b"".join(parameter() for _ in range(16)) if b"like_count" in piece.data else piece.data
+        )
         try:
             while not connection.is_over.is_set() and refused < 10_000:
                 refused += 1

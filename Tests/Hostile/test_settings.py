@@ -125,7 +125,11 @@ def make_folder(path):
     path.mkdir()
 
 
-ODD_FILES = [make_fifo, link_to_zero, make_folder]
+def link_to_nothing(path):
+    os.symlink("/nowhere/at-all", path)
+
+
+ODD_FILES = [make_fifo, link_to_zero, link_to_nothing, make_folder]
 
 
 @pytest.mark.parametrize("make", ODD_FILES)
@@ -155,7 +159,7 @@ def test_a_file_that_became_something_else_is_refused_by_reload(start_daemon, pl
     file.unlink()
     make(file)
     reply = daemon.call("RELOAD")
-    assert "regular file" in str(reply) or "directory" in str(reply)
+    assert any(words in str(reply) for words in ("regular file", "directory", "symbolic link")), reply
     assert daemon.call("PING") == "PONG"
 
 
@@ -174,3 +178,55 @@ def test_a_pipe_in_the_place_of_the_lock_is_refused_at_once(place):
     done = run("likesd", timeout=SECONDS_MAX, LIKESD_SOCKET=place / "likesd.sock")
     assert done.returncode == FAILURE
     assert "lock" in done.stderr
+
+
+def make_hard_link(path):
+    victim = path.with_name("victim")
+    victim.write_text("1")
+    os.link(victim, path)
+    return victim
+
+
+def make_long(path):
+    path.write_text("somebody's notes, by the name of the lock")
+    return path
+
+
+def make_another_users(path):
+    path.write_text("1")
+    os.chown(path, 65534, 65534)
+    return path
+
+
+FOREIGN_FILES = [(make_hard_link, "hard link"), (make_long, "process' number")]
+if os.geteuid() == 0:  # nobody else may give a file away
+    FOREIGN_FILES.append((make_another_users, "another user"))
+
+
+@pytest.mark.parametrize(("make", "words"), FOREIGN_FILES)
+def test_another_file_in_the_place_of_the_lock_is_refused_and_stays_as_it_was(place, make, words):
+    victim = make(place / "likesd.sock.lock")
+    before = victim.read_bytes()
+    done = run("likesd", timeout=SECONDS_MAX, LIKESD_SOCKET=place / "likesd.sock")
+    assert done.returncode == FAILURE
+    assert words in done.stderr
+    assert "remove it" in done.stderr
+    assert victim.read_bytes() == before
+    assert (place / "likesd.sock.lock").exists()
+
+
+def test_a_lock_put_in_the_place_of_ones_own_is_left_there(start_daemon):
+    daemon = start_daemon()
+    lock = daemon.socket.with_name(daemon.socket.name + ".lock")
+    lock.unlink()
+    lock.write_text("1")
+    daemon.stop()
+    assert lock.read_text() == "1"
+
+
+@pytest.mark.parametrize("path", ["@likesd", "likesd.sock", "./likesd.sock"])
+def test_a_socket_by_a_relative_path_is_refused(path):
+    done = run("likesd", "--check-config", timeout=SECONDS_MAX, LIKESD_SOCKET=path)
+    assert done.returncode == CONFIGURATION
+    assert "LIKESD_SOCKET" in done.stderr
+    assert "slash" in done.stderr

@@ -53,10 +53,10 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     func lines() throws {
         let configuration = try load(
             "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\n"
-                + "LIKESD_SOCKET = \" /a b#c \"\nLOG_LEVEL='DEBUG'"
+                + "DATABASE_URL = \" host=/a dbname=b#c \"\nLOG_LEVEL='DEBUG'"
         )
         #expect(configuration.rateLimitRequests == 7)
-        #expect(configuration.socketPath == " /a b#c ")
+        #expect(configuration.databaseURL == " host=/a dbname=b#c ")
         #expect(configuration.logLevel == .debug)
     }
 
@@ -254,6 +254,9 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
         #expect(try load("LIKESD_SOCKET=\(longest)").socketPath == longest)
         #expect(refusals("LIKESD_SOCKET=\(longest)s").count == 1)
         #expect(refusals("LIKESD_SOCKET=").count == 1)
+        for bad in ["@likesd", "likesd.sock", "./likesd.sock", "~/likesd.sock"] {
+            #expect(refusals("LIKESD_SOCKET=\(bad)").count == 1, "\(bad)")
+        }
     }
 
     @Test("Item types are a list parted by commas, blanks around them ignored.")
@@ -284,7 +287,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     func roundTrip() throws {
         let configuration = try load(
             """
-            LIKESD_SOCKET=" spaced 'quoted' "
+            LIKESD_SOCKET="/ spaced 'quoted' "
             LIKESD_SOCKET_MODE=0007
             DATABASE_URL=host=/run/postgresql dbname='my likes'
             DATABASE_REPLICA_URLS=postgres://a,b/likes, postgresql://c/likes

@@ -184,7 +184,8 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("postgresql://u:p@h/db#password=q", "postgresql://u:***@h/***"),
             ("postgresql://u:p@h/postgresql%3A%2F%2Fu%3Aq%40h", "postgresql://u:***@h/***"),
             ("postgresql://h?dbname=postgresql%253A%252F%252Fu%253Aq%2540h", "postgresql://h?dbname=***"),
-            ("postgresql://u%3Ap@h/d", "postgresql://***@h/d"), ("postgresql://h%20password%3Dp/d", "postgresql://***/d"),
+            ("postgresql://u%3Ap@h/d", "postgresql://***@h/d"),
+            ("postgresql://h%20password%3Dp/d", "postgresql://***/d"),
             // A combining mark makes one character of itself and what stands before it.
             ("postgresql://u:\u{301}p@h/d", "postgresql://u:***@h/d"),
             (

@@ -233,7 +233,7 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: Pairs
 
-    /// libpq's isspace(3), in the C locale that likesd never leaves. Other blanks, as a web page has them, part nothing.
+    /// libpq's isspace(3), in the C locale that likesd never leaves. Other blanks, as web pages have, part nothing.
     private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
         scalar == " " || (0x09...0x0D).contains(scalar.value)
     }

@@ -27,12 +27,34 @@ final class LockFile {
             // The one who held the lock may have removed the file between our opening and our locking it.
             if let locked = FileIdentity(descriptor: opened), locked == FileIdentity(path: path) {
                 descriptor = opened
+                try checkIsOurs()
                 try write()
                 return
             }
             close(opened)
         }
         throw DaemonError("the lock file \(path) is removed again and again: end who does it, or set LIKESD_SOCKET")
+    }
+
+    /// Nothing is written to a file that may be another's: who may write to the folder may have made a hard link there,
+    /// which no flag of open(2) refuses.
+    private func checkIsOurs() throws(DaemonError) {
+        var facts = stat()
+        var problem: String?
+        if fstat(descriptor, &facts) != 0 {
+            problem = DaemonError.text(errno)
+        } else if facts.st_mode & S_IFMT != S_IFREG {
+            problem = "it is no regular file"
+        } else if facts.st_nlink > 1 {
+            problem = "it is a hard link to another file"
+        } else if facts.st_uid != geteuid() {
+            problem = "it belongs to another user"
+        } else if facts.st_size > EdgeLimits.lockFileBytesMax {
+            problem = "it holds more than a process' number"
+        }
+        guard let problem else { return }
+        close(descriptor)
+        throw DaemonError("the lock file \(path) is not likesd's: \(problem): remove it, or set LIKESD_SOCKET")
     }
 
     private func write() throws(DaemonError) {
@@ -44,7 +66,8 @@ final class LockFile {
 
     /// Removes the file while it is still locked, so that nobody can hold it and another one as well.
     func remove() {
-        unlink(path)
+        // Another's, where this one was removed by somebody.
+        if FileIdentity(descriptor: descriptor) == FileIdentity(path: path) { unlink(path) }
         close(descriptor)
     }
 
