@@ -254,9 +254,8 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
         #expect(try load("LIKESD_SOCKET=\(longest)").socketPath == longest)
         #expect(refusals("LIKESD_SOCKET=\(longest)s").count == 1)
         #expect(refusals("LIKESD_SOCKET=").count == 1)
-        for bad in ["@likesd", "likesd.sock", "./likesd.sock", "~/likesd.sock"] {
-            #expect(refusals("LIKESD_SOCKET=\(bad)").count == 1, "\(bad)")
-        }
+        #expect(refusals("LIKESD_SOCKET=@likesd").count == 1)
+        for path in ["./@likesd", "./likesd.sock"] { #expect(try load("LIKESD_SOCKET=\(path)").socketPath == path) }
     }
 
     @Test("Item types are a list parted by commas, blanks around them ignored.")

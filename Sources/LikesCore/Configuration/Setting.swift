@@ -161,11 +161,11 @@ extension Setting {
         guard (1...ConfigurationLimits.socketPathBytesMax).contains(path.utf8.count), !path.utf8.contains(0) else {
             throw RefusedValue(rule: "a socket's path of 1 to \(ConfigurationLimits.socketPathBytesMax) bytes")
         }
-        // Else it would be a file wherever likesd happens to be started, which no client looks for.
-        guard path.hasPrefix("/") else {
+        // Other programs mean the abstract namespace by it, not a file of that name.
+        guard !path.hasPrefix("@") else {
             throw RefusedValue(
-                rule: "a socket's path has to start with a slash (a name in the abstract namespace, as in @likesd, is "
-                    + "not supported)")
+                rule: "a socket's path does not begin with an @ (the abstract namespace is not supported; a file of "
+                    + "that name is ./@…)")
         }
         return path
     }
