@@ -29,6 +29,15 @@ package struct Limits: Sendable {
     static let microsecondsPerCost: Int64 = 5
     /// … and so much of it in advance, which 4,000 units take.
     static let littleCostMicroseconds: Int64 = 20_000
+    /// A connection has to be there for so long before it can have cost little by itself …
+    static let newcomerMs: Int64 = 100
+    /// … until then the new ones of its sharer together are to take no more than a tenth of the processor, so many
+    /// units of `Cost` in a microsecond …
+    static let newcomersCostPerMicrosecond: Int64 = 2
+    /// … or they wait for their turns, and for no longer than this after the last that cost too much.
+    static let newcomersDebtMicroseconds: Int64 = 1_000_000
+    /// Sharers that are remembered without a look at who of them is of no use any more.
+    static let sharersKept = 1_024
     /// Requests whose time is over are answered in one turn up to this, each item counted: some 4 ms.
     static let expiryWeightMax = 4_096
     /// Problems of a refused configuration that the reply to RELOAD and the log name; the rest is counted.
@@ -46,6 +55,11 @@ package struct Limits: Sendable {
     package var changesWaitingMin = 8_192
     /// Reads waiting for Redis or PostgreSQL in the whole daemon, each item counted. At the limit: `-BUSY`.
     package var readsWaitingMax = 262_144
+    /// A connection with no more under way, each item counted, asks for few counts: they are fetched before those of
+    /// others.
+    package static let fewInFlightMax = 16
+    /// Places for fetches that are kept when they are empty; more are given back.
+    static let fetchPlacesKept = 8_192
     /// Changes in one call of admission: about 4 ms of Redis' time.
     package var admissionEntriesMax = 1_024
     /// Items in one read of Redis, and in one `SELECT` of counters.

@@ -29,8 +29,13 @@ extension Core {
             resolve(part, count, now: now, into: &actions)
         } else {
             statistics.localMisses += 1
-            fetches.join(item, part, mayWait: safeguards.fetchJoining)
+            fetches.join(
+                item, part, isSmall: asksForFew(part.ticket.connection), mayWait: safeguards.fetchJoining)
         }
+    }
+
+    private func asksForFew(_ connection: ConnectionID) -> Bool {
+        sessions.isOpen(connection) && sessions[connection].weightInFlight <= Limits.fewInFlightMax
     }
 
     /// One pair asked for. Behind an unanswered change of the same pair and connection it waits for that; its answer

@@ -13,6 +13,8 @@ struct Fetches {
         var stage: Stage
         /// Tells this fetch's entry in a queue from one of an earlier fetch of the item.
         var serial: UInt64
+        /// Somebody who asks for few counts waits for it.
+        var isSmall: Bool
         /// Asked before the fetch was sent: its answer is theirs.
         var waiting: [Part]
         /// Asked since.
@@ -25,31 +27,74 @@ struct Fetches {
     }
 
     private var table: [Item: Fetch] = [:]
-    private var redisQueue = Ring<(Item, UInt64)>()
-    private var databaseQueue = Ring<(Item, UInt64)>()
+    private var redisQueue = Queue()
+    private var databaseQueue = Queue()
     private var serials: UInt64 = 0
+
+    /// Who asks for few counts does not wait behind those who ask for many: both get half of each call, or what the
+    /// other leaves of it.
+    private struct Queue {
+        var small = Ring<(Item, UInt64)>()
+        var large = Ring<(Item, UInt64)>()
+
+        var count: Int { small.count + large.count }
+        var isEmpty: Bool { small.isEmpty && large.isEmpty }
+
+        mutating func append(_ item: Item, _ serial: UInt64, isSmall: Bool) {
+            if isSmall { small.append((item, serial)) } else { large.append((item, serial)) }
+        }
+
+        mutating func popFirst(isSmall: Bool) -> (Item, UInt64)? { isSmall ? small.popFirst() : large.popFirst() }
+
+        mutating func keep(_ isLiving: (Item, UInt64) -> Bool) {
+            var living = Queue()
+            while let (item, serial) = small.popFirst() {
+                if isLiving(item, serial) { living.small.append((item, serial)) }
+            }
+            while let (item, serial) = large.popFirst() {
+                if isLiving(item, serial) { living.large.append((item, serial)) }
+            }
+            self = living
+        }
+
+        mutating func shrinkIfEmptied() {
+            if Fetches.isEmptied(small.count, small.capacity) { small.shrink() }
+            if Fetches.isEmptied(large.count, large.capacity) { large.shrink() }
+        }
+    }
 
     var count: Int { table.count }
     var hasForRedis: Bool { !redisQueue.isEmpty }
     var hasForDatabase: Bool { !databaseQueue.isEmpty }
 
-    /// `mayWait` false: joins what is on the wire as well, only to show why that is wrong.
-    mutating func join(_ item: Item, _ part: Part, mayWait: Bool = true) {
-        if table[item] == nil {
-            table[item] = Fetch(stage: .queuedForRedis, serial: 0, waiting: [part])
-            enqueue(item, .queuedForRedis)
-        } else if mayWait, case .sent? = table[item]?.stage {
-            table[item]?.next.append(part)
+    /// `isSmall`: the connection asks for few counts. `mayWait` false: joins what is on the wire as well, only to show
+    /// why that is wrong.
+    mutating func join(_ item: Item, _ part: Part, isSmall: Bool = true, mayWait: Bool = true) {
+        guard let place = table.index(forKey: item) else {
+            table[item] = Fetch(stage: .queuedForRedis, serial: 0, isSmall: isSmall, waiting: [part])
+            return enqueue(item, .queuedForRedis)
+        }
+        let stage = table.values[place].stage
+        if mayWait, case .sent = stage {
+            table.values[place].next.append(part)
         } else {
-            table[item]?.waiting.append(part)
+            table.values[place].waiting.append(part)
+        }
+        guard isSmall, !table.values[place].isSmall else { return }
+        table.values[place].isSmall = true
+        switch stage {
+        case .queuedForRedis, .queuedForDatabase:
+            enqueue(item, stage)
+            compactQueues()
+        case .sent: break
         }
     }
 
     /// Takes up to `max` items to ask Redis for; from now on they are sent.
-    mutating func takeForRedis(max: Int) -> [Item] { take(.queuedForRedis, from: \.redisQueue, max: max) }
+    mutating func takeForRedis(max: Int) -> [Item] { take(from: \.redisQueue, max: max) }
 
     /// Takes up to `max` items to ask PostgreSQL for; from now on they are sent.
-    mutating func takeForDatabase(max: Int) -> [Item] { take(.queuedForDatabase, from: \.databaseQueue, max: max) }
+    mutating func takeForDatabase(max: Int) -> [Item] { take(from: \.databaseQueue, max: max) }
 
     /// Redis has it not, or can't be asked: PostgreSQL is to be. Whoever waited for the next fetch joins this one; a
     /// fetch that nobody waits for any more is forgotten.
@@ -86,6 +131,7 @@ struct Fetches {
             table[item] = fetch
             enqueue(item, .queuedForRedis)
         }
+        shrinkIfEmptied()
         return (finished, fetch.committed)
     }
 
@@ -116,9 +162,11 @@ struct Fetches {
 
     /// Items queued for PostgreSQL, for those that can be served from what is cached when it is away.
     func queuedForDatabase() -> [Item] {
-        (0..<databaseQueue.count).compactMap { place in
-            let (item, serial) = databaseQueue[place]
-            return table[item]?.serial == serial ? item : nil
+        [databaseQueue.small, databaseQueue.large].flatMap { queue in
+            (0..<queue.count).compactMap { place in
+                let (item, serial) = queue[place]
+                return table[item]?.serial == serial ? item : nil
+            }
         }
     }
 
@@ -126,35 +174,64 @@ struct Fetches {
         serials += 1
         table[item]?.stage = stage
         table[item]?.serial = serials
+        let isSmall = table[item]?.isSmall ?? false
         switch stage {
-        case .queuedForRedis: redisQueue.append((item, serials))
-        case .queuedForDatabase: databaseQueue.append((item, serials))
+        case .queuedForRedis: redisQueue.append(item, serials, isSmall: isSmall)
+        case .queuedForDatabase: databaseQueue.append(item, serials, isSmall: isSmall)
         case .sent: preconditionFailure("a sent fetch stands in no queue")
         }
     }
 
-    private mutating func take(
-        _ stage: Stage, from queue: WritableKeyPath<Fetches, Ring<(Item, UInt64)>>, max: Int
-    ) -> [Item] {
+    private mutating func take(from queue: WritableKeyPath<Fetches, Queue>, max: Int) -> [Item] {
         var items: [Item] = []
-        while items.count < max, let (item, serial) = self[keyPath: queue].popFirst() {
+        let smallMax = self[keyPath: queue].large.isEmpty ? max : max - max / 2
+        take(from: queue, isSmall: true, into: &items, max: smallMax)
+        take(from: queue, isSmall: false, into: &items, max: max)
+        take(from: queue, isSmall: true, into: &items, max: max)
+        return items
+    }
+
+    private mutating func take(
+        from queue: WritableKeyPath<Fetches, Queue>, isSmall: Bool, into items: inout [Item], max: Int
+    ) {
+        while items.count < max, let (item, serial) = self[keyPath: queue].popFirst(isSmall: isSmall) {
             guard table[item]?.serial == serial else { continue }
             table[item]?.stage = .sent
             items.append(item)
         }
-        return items
+    }
+
+    /// Memory of many fetches goes back once few are left: at the limit of reads it is some 50 MB. So many have to come
+    /// until it is taken again that it costs each of them little.
+    private mutating func shrinkIfEmptied() {
+        if Self.isEmptied(table.count, table.capacity) {
+            var smaller: [Item: Fetch] = [:]
+            for (item, fetch) in table { smaller[item] = fetch }
+            table = smaller
+        }
+        redisQueue.shrinkIfEmptied()
+        databaseQueue.shrinkIfEmptied()
+    }
+
+    private static func isEmptied(_ count: Int, _ capacity: Int) -> Bool {
+        capacity > Limits.fetchPlacesKept && count < capacity / 16
+    }
+
+    /// Places that there is memory for.
+    var places: Int {
+        [redisQueue, databaseQueue].reduce(table.capacity) { $0 + $1.small.capacity + $1.large.capacity }
     }
 
     /// Entries of forgotten fetches go once they outnumber the living: a backend that stays away must not let a queue
     /// grow.
     private mutating func compactQueues() {
-        for queue in [\Fetches.redisQueue, \Fetches.databaseQueue] {
-            guard self[keyPath: queue].count > 2 * table.count + 1_024 else { continue }
-            var living = Ring<(Item, UInt64)>()
-            while let (item, serial) = self[keyPath: queue].popFirst() {
-                if table[item]?.serial == serial { living.append((item, serial)) }
-            }
-            self[keyPath: queue] = living
+        shrinkIfEmptied()
+        for queue in [\Fetches.redisQueue, \Fetches.databaseQueue]
+        where self[keyPath: queue].count > 2 * table.count + 1_024 {
+            var entries = Queue()
+            swap(&entries, &self[keyPath: queue])
+            entries.keep { item, serial in table[item]?.serial == serial }
+            self[keyPath: queue] = entries
         }
     }
 }

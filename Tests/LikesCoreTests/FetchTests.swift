@@ -1,0 +1,53 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesCore
+
+@Suite struct FetchTests {
+    private func part(_ number: Int) -> Part {
+        let connection = ConnectionID(slot: UInt32(number), generation: 0)
+        return Part(ticket: Ticket(connection: connection, sequence: 0), place: Part.whole)
+    }
+
+    private func item(_ number: Int) -> Item { Item(type: 1, id: Int64(number)) }
+
+    @Test("Who asks for few counts does not wait behind those who ask for many, and both get on")
+    func small() {
+        var fetches = Fetches()
+        for number in 0..<100 { fetches.join(item(number), part(1), isSmall: false) }
+        for number in 100..<110 { fetches.join(item(number), part(number), isSmall: true) }
+        // Somebody who asks for few joins what one who asks for many waits for.
+        fetches.join(item(90), part(2), isSmall: true)
+        #expect(fetches.takeForRedis(max: 8) == [100, 101, 102, 103, 0, 1, 2, 3].map(item))
+        #expect(fetches.takeForRedis(max: 20) == ((104..<110) + [90] + (4..<17)).map(item))
+        let rest = fetches.takeForRedis(max: .max)
+        #expect(rest == ((17..<90) + (91..<100)).map(item))
+        #expect(!fetches.hasForRedis || fetches.takeForRedis(max: .max).isEmpty)
+    }
+
+    @Test("A connection asks for few while it has few under way")
+    func few() throws {
+        var script = Script()
+        // Four calls are on the wire, the rest is queued.
+        for number in 0..<8 {
+            let many = try script.open()
+            script.send(.counts((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
+        }
+        script.send(.count(item(7)), on: try script.open())
+        #expect(script.core.fetches.takeForRedis(max: 4).first == item(7))
+    }
+
+    @Test("Memory of many fetches is given back when they are over")
+    func places() {
+        var fetches = Fetches()
+        for number in 0..<100_000 { fetches.join(item(number), part(1), isSmall: false) }
+        #expect(fetches.places > 100_000)
+        for number in fetches.takeForRedis(max: .max) { fetches.moveToDatabase(number) { _ in true } }
+        for number in fetches.takeForDatabase(max: .max) { _ = fetches.finish(number) { _ in true } }
+        #expect(fetches.count == 0)
+        #expect(fetches.places < 6 * Limits.fetchPlacesKept)
+        for number in 0..<100_000 { fetches.join(item(number), part(1), isSmall: false) }
+        for number in 0..<100_000 { fetches.leave(item(number)) { _ in false } }
+        #expect(fetches.places < 6 * Limits.fetchPlacesKept)
+    }
+}
