@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
@@ -30,6 +31,12 @@ struct peer_credentials {
 static inline int get_peer_credentials(int descriptor, struct peer_credentials *peer) {
     socklen_t size = sizeof *peer;
     return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, peer, &size);
+}
+
+// What waits in the socket to be read; 0 where that can't be told.
+static inline int bytes_to_read(int descriptor) {
+    int bytes = 0;
+    return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 int memfd_create(const char *name, unsigned int flags);
 

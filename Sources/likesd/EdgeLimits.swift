@@ -5,8 +5,9 @@ import LikesCore
 
 /// The bounds of everything that queues, gathers or waits at the edge. The core's are in `Limits`.
 enum EdgeLimits {
-    /// Events of clients taken per wake-up; the rest waits for the next, behind Redis and PostgreSQL.
-    static let clientEventsPerWakeUp = 256
+    /// Events of clients taken per wake-up; the rest waits for the next, behind Redis and PostgreSQL. Many, since most
+    /// of those that come while others wait are only put into a queue, and who costs little may stand behind them.
+    static let clientEventsPerWakeUp = 1_024
     /// Times clients are served before Redis, PostgreSQL and the clock are looked at again: some 8 ms at most.
     static let clientRoundsPerTurn = 8
     /// With fewer clients in a round the next one waits for the loop: it would find nobody.
@@ -16,6 +17,16 @@ enum EdgeLimits {
     static let turnCostMax = 40_000
     /// … and what one client may take of it at a time while others wait.
     static let stepCostMax = 4_000
+    /// Part of each turn that nobody has but those who are established and cost little …
+    static let establishedCostMax = 40_000
+    /// … and newcomers of those whose newcomers cost little: some 0.5 ms.
+    static let newcomersCostMax = 10_000
+    /// Who is served in these parts has sent no more than this, or it does not cost little …
+    static let claimBytesMax = 2 * 1024
+    /// … and is served up to this cost.
+    static let claimCostMax = 1_000
+    /// What forgetting those who have gone with requests under way gets of each turn, whatever else it cost.
+    static let goneCostMax = 20_000
     /// Connections accepted per wake-up, so that a storm of them does not starve those that are there.
     static let acceptsPerWakeUp = 64
     /// Bytes read from one client per wake-up.

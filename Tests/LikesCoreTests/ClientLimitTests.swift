@@ -58,6 +58,23 @@ import Testing
         #expect(abandoned(&script) == [clients[3]])
     }
 
+    @Test("Who takes some of its replies is no client that does not read, though never all are taken")
+    func progress() throws {
+        var script = memory(1_000_000)
+        let clients = try (0..<2).map { _ in try script.open() }
+        script.core.holds(600_000, for: clients[0], isUnread: true, now: script.now)
+        script.core.holds(300_000, for: clients[1], isUnread: true, now: script.now)
+        script.pass(ms: Limits.unreadMs)
+        script.core.reads(clients[0], now: script.now)
+        script.core.holds(300_000, for: clients[1], isUnread: true, now: script.now)
+        #expect(abandoned(&script) == [clients[1]])
+        // What it took before does not count for ever.
+        let last = try script.open()
+        script.pass(ms: Limits.unreadMs)
+        script.core.holds(700_000, for: last, now: script.now)
+        #expect(abandoned(&script) == [clients[0]])
+    }
+
     @Test("It is logged once in a while, with what the client held")
     func logged() throws {
         var script = memory(2_000_000)
@@ -233,134 +250,6 @@ import Testing
         #expect(Script().core.requestFinishMs == 30_000)
         #expect(Script { $0.requestTimeoutMs = 100 }.core.requestFinishMs == 600)
         #expect(Script { $0.requestTimeoutMs = 600_000 }.core.requestFinishMs == 30_000)
-    }
-}
-
-@Suite struct FairQueueTests {
-    private struct Client {
-        var id: ConnectionID
-        var cost: Int
-        var account = FairQueue.Account()
-        var served = 0
-
-        init(_ number: Int, cost: Int) {
-            id = ConnectionID(slot: UInt32(number), generation: 0)
-            self.cost = cost
-        }
-    }
-
-    /// All want to be served all the time, `services` times in all; `now` goes on with the cost.
-    private func serve(_ clients: inout [Client], services: Int) -> [Int] {
-        var queue = FairQueue()
-        var now = Instant.ms(1_000)
-        var order: [Int] = []
-        for client in clients { queue.add(client.id, client.account) }
-        for _ in 0..<services {
-            guard let id = queue.next() else { return order }
-            let place = Int(id.slot)
-            order.append(place)
-            clients[place].served += 1
-            queue.charge(clients[place].cost, to: &clients[place].account, now: now)
-            now.microseconds += Int64(clients[place].cost) / 20
-            queue.add(id, clients[place].account)
-        }
-        return order
-    }
-
-    @Test("Those who cost the same take turns, in the order in which they came")
-    func turns() {
-        var clients = (0..<4).map { Client($0, cost: 100) }
-        #expect(serve(&clients, services: 12) == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3])
-    }
-
-    @Test("Shares are alike by cost, not by count: all make progress")
-    func cost() {
-        var clients = [Client(0, cost: 10_000), Client(1, cost: 1_000), Client(2, cost: 100)]
-        _ = serve(&clients, services: 11_100)
-        let taken = clients.map { $0.served * $0.cost }
-        #expect(taken.allSatisfy { abs($0 - taken[0]) <= 10_000 }, "\(taken)")
-    }
-
-    @Test("Who was away has no claim to what others used meanwhile")
-    func away() {
-        var queue = FairQueue()
-        let now = Instant.ms(1_000)
-        var busy = Client(0, cost: 1_000)
-        queue.add(busy.id, busy.account)
-        for _ in 0..<50 {
-            let next = queue.next()
-            #expect(next == busy.id)
-            queue.charge(busy.cost, to: &busy.account, now: now)
-            queue.add(busy.id, busy.account)
-        }
-        let late = Client(1, cost: 1_000)
-        queue.add(late.id, late.account)
-        var account = late.account
-        var order: [UInt32] = []
-        for _ in 0..<6 {
-            guard let id = queue.next() else { break }
-            order.append(id.slot)
-            if id == late.id {
-                queue.charge(1_000, to: &account, now: now)
-                queue.add(id, account)
-            } else {
-                queue.charge(1_000, to: &busy.account, now: now)
-                queue.add(id, busy.account)
-            }
-        }
-        #expect(order.filter { $0 == 1 }.count == 3, "\(order)")
-    }
-
-    @Test("Who asks for little again and again never waits for those who ask for much")
-    func little() {
-        var queue = FairQueue()
-        var now = Instant.ms(1_000)
-        var accounts: [ConnectionID: FairQueue.Account] = [:]
-        for number in 0..<1_000 {
-            let id = ConnectionID(slot: UInt32(number), generation: 0)
-            accounts[id] = FairQueue.Account()
-            queue.add(id, FairQueue.Account())
-        }
-        var small = FairQueue.Account()
-        for _ in 0..<2_000 {
-            guard let id = queue.next(), var account = accounts[id] else { return }
-            queue.charge(20_000, to: &account, now: now)
-            now.microseconds += 1_000
-            #expect(!queue.isDue(account, now: now))
-            queue.add(id, account)
-            accounts[id] = account
-            #expect(queue.isDue(small, now: now))
-            queue.charge(60, to: &small, now: now)
-        }
-    }
-
-    @Test("When nobody waits all may be served at once")
-    func rest() {
-        var queue = FairQueue()
-        let now = Instant.ms(1_000)
-        var account = FairQueue.Account()
-        queue.charge(1_000_000, to: &account, now: now)
-        #expect(!queue.isDue(account, now: now))
-        queue.rest()
-        #expect(queue.isDue(account, now: now))
-    }
-
-    @Test("Any order of coming gives the order of starts", arguments: 0..<20)
-    func heap(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
-        var queue = FairQueue()
-        var starts: [UInt32: Int64] = [:]
-        for slot in 0..<200 {
-            var account = FairQueue.Account()
-            let cost = Int(random.next() % 50)
-            queue.charge(cost, to: &account, now: .ms(0))
-            starts[UInt32(slot)] = Int64(cost)
-            queue.add(ConnectionID(slot: UInt32(slot), generation: 0), account)
-        }
-        var taken: [UInt32] = []
-        while let id = queue.next() { taken.append(id.slot) }
-        #expect(queue.isEmpty)
-        #expect(taken == starts.keys.sorted { (starts[$0] ?? 0, $0) < (starts[$1] ?? 0, $1) })
     }
 }
 

@@ -7,7 +7,7 @@ struct ClientMemory {
     private(set) var heldBytes = 0
     /// By the connection's slot: a table of its own, so that a look for the largest is short.
     private var held: ContiguousArray<Int> = []
-    /// Since when the connection takes none, or not all, of its replies; `never`: it takes them. By slot as well.
+    /// Since when the connection has taken none of its replies; `never`: it takes all. By slot as well.
     private var unreadSince: ContiguousArray<Int64> = []
     private static let never = Int64.max
     /// The most that was held since memory was last given back.
@@ -48,6 +48,12 @@ struct ClientMemory {
         if isUnread != (unreadSince[slot] != Self.never) {
             unreadSince[slot] = isUnread ? now.microseconds : Self.never
         }
+    }
+
+    /// The connection took some of its replies, and not all.
+    mutating func progressed(slot: Int, now: Instant) {
+        guard slot < held.count, unreadSince[slot] != Self.never else { return }
+        unreadSince[slot] = now.microseconds
     }
 
     /// The slot of the connection that is to go: of those that have not read their replies for a while the one that

@@ -31,6 +31,11 @@ extension Core {
         sessions.memory.note(isUnread: isUnread, slot: Int(connection.slot), now: now)
     }
 
+    /// The connection's socket took some of what there is to write: its client reads, if not all at once.
+    package mutating func reads(_ connection: ConnectionID, now: Instant) {
+        sessions.memory.progressed(slot: Int(connection.slot), now: now)
+    }
+
     package var isOverClientMemory: Bool { sessions.memory.isOver }
 
     /// The client that is to be closed at once, since all together hold too much: `ClientMemory.largest`. nil: they do
@@ -50,7 +55,7 @@ extension Core {
 
     /// Told to a client that is closed for the memory it holds, where it can be.
     package static let abandonment = ErrorReply(
-        .busy, "clients hold too much memory, and you hold most: read replies as you send requests")
+        .busy, "clients hold too much memory: read replies as you send requests, and finish those you begin")
 
     /// Whether memory that clients held is to be given back to the system, which is then taken for done.
     package mutating func takesGiveBack(now: Instant) -> Bool { sessions.memory.takesGiveBack(now: now) }

@@ -21,7 +21,9 @@ final class ClientConnection {
     /// When the first byte of a request that is not whole came, or was looked at; nil: there is none.
     var begunAt: Instant?
     /// What serving it has cost.
-    var account = FairQueue.Account()
+    var account: FairQueue.Account
+    /// To be added to what its service cost.
+    var surcharge = 0
     /// Waits for its turn; nothing is read until then.
     var isQueued = false
     /// Parsing stopped because it had cost enough: there may be more requests in `input`.
@@ -50,10 +52,11 @@ final class ClientConnection {
 
     /// `version`, `unwritten`: of a client that the process before had.
     init(
-        id: ConnectionID, descriptor: Int32, types: ItemTypes, version: ProtocolVersion = .resp2,
-        unwritten: [UInt8] = []
+        id: ConnectionID, descriptor: Int32, account: FairQueue.Account, types: ItemTypes,
+        version: ProtocolVersion = .resp2, unwritten: [UInt8] = []
     ) {
         self.id = id
+        self.account = account
         self.descriptor = descriptor
         parser = RequestParser(types: types)
         encoder = ReplyEncoder(version: version)
@@ -80,6 +83,8 @@ final class ClientConnection {
     /// The events to wait for. Without reading, epoll still tells of errors.
     var wanted: UInt32 {
         var events: UInt32 = 0
+        // One that waits may have gone: that is told once, not in each turn until it is served.
+        if isQueued { events |= EPOLLET.rawValue }
         if !hasEnded && !isQueued && (mayParse || isLingering) { events |= EPOLLIN.rawValue }
         if isWriteBlocked { events |= EPOLLOUT.rawValue }
         return events
@@ -101,7 +106,9 @@ final class ClientConnection {
     }
 
     enum WriteResult {
-        case drained, blocked, failed
+        case drained, failed
+        /// The socket is full. `hasMoved`: it took some of what there was.
+        case blocked(hasMoved: Bool)
     }
 
     /// Writes once.
@@ -112,7 +119,7 @@ final class ClientConnection {
                 descriptor, bytes.baseAddress.map { $0 + outputStart }, bytes.count - outputStart,
                 Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
         }
-        guard written >= 0 else { return errno == EAGAIN || errno == EINTR ? .blocked : .failed }
+        guard written >= 0 else { return errno == EAGAIN || errno == EINTR ? .blocked(hasMoved: false) : .failed }
         outputStart += written
         guard outputCount == 0 else {
             // What has gone out must not pile up in front of what a slow reader has still to take, nor keep its memory.
@@ -122,7 +129,7 @@ final class ClientConnection {
                 output = Array(unwritten)
                 outputStart = 0
             }
-            return .blocked
+            return .blocked(hasMoved: written > 0)
         }
         outputStart = 0
         spare.give(&output)

@@ -43,8 +43,10 @@ extension ClientTable {
             Glibc.close(descriptor)
             return false
         }
+        let account = queue.opened(by: rights.sharer, isNew: false, now: host.now)
         let client = ClientConnection(
-            id: id, descriptor: descriptor, types: types, version: kept.version, unwritten: kept.output)
+            id: id, descriptor: descriptor, account: account, types: types, version: kept.version,
+            unwritten: kept.output)
         client.input = kept.input
         SocketBuffer.bound(descriptor)
         enter(client)

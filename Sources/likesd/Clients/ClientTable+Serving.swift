@@ -3,13 +3,24 @@ import Glibc
 import LikesCore
 import LikesProtocol
 
+/// What was spent, in a turn of the loop, of the parts that are kept.
+struct PartsSpent {
+    var established = 0
+    var newcomers = 0
+    var gone = 0
+}
+
 // Reading and parsing: who is served when, and how much of it in one turn of the loop.
 extension ClientTable {
     /// There are clients that wait for their turn: the loop is not to fall asleep.
     var hasBacklog: Bool { !queue.isEmpty }
 
+    /// Whether there is time for more in this turn of the loop.
+    var mayTakeMore: Bool { spent < EdgeLimits.turnCostMax }
+
     func turnBegan() {
         spent = 0
+        spentOn = PartsSpent()
         hasServed = false
     }
 
@@ -42,7 +53,6 @@ extension ClientTable {
 
     /// Returns how many were ready.
     private func serveReady() -> Int {
-        queue.rest()
         let ready = max(0, Int(epoll_wait(epoll, &events, Int32(events.count), 0)))
         servedTotal += UInt64(ready)
         for place in 0..<ready {
@@ -54,18 +64,38 @@ extension ClientTable {
             // One that waits is read in its turn, also where it has gone meanwhile.
             guard isPresent(client), !client.isQueued else { continue }
             if event.events & EPOLLIN.rawValue != 0 && client.watched & EPOLLIN.rawValue != 0 {
-                if spent < EdgeLimits.turnCostMax && queue.isDue(client.account, now: host.now) {
-                    serve(client, isAlone: ready == 1 && !hasBacklog)
+                if spent < EdgeLimits.turnCostMax && !hasBacklog {
+                    serve(client, isAlone: ready == 1)
                 } else {
-                    enqueue(client)
+                    serveClaim(of: client)
                 }
             } else if event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
                 // Gone in both directions, and what it sent before is not being read: nobody waits for an answer. Where
                 // much was under way it is told again in the next turn.
-                if spent < EdgeLimits.turnCostMax { drop(client) }
+                let before = spent
+                if spent < EdgeLimits.turnCostMax || spentOn.gone < EdgeLimits.goneCostMax { drop(client) }
+                spentOn.gone += spent - before
             }
         }
         return ready
+    }
+
+    /// While others wait: serves the client where it has a claim, which asks for little, and there is something left of
+    /// the part of the turn that is kept for such; else it has to wait for its turn.
+    private func serveClaim(of client: ClientConnection) {
+        let part: WritableKeyPath<PartsSpent, Int>
+        let costMax: Int
+        switch queue.claim(client.account, now: host.now) {
+        case .established: (part, costMax) = (\.established, EdgeLimits.establishedCostMax)
+        case .newcomer: (part, costMax) = (\.newcomers, EdgeLimits.newcomersCostMax)
+        case .none: return enqueue(client)
+        }
+        guard bytes_to_read(client.descriptor) <= EdgeLimits.claimBytesMax else { return enqueue(client) }
+        // Told again in the next turn, behind those that were not told yet.
+        guard spentOn[keyPath: part] < costMax else { return }
+        let before = spent
+        serve(client, until: before + EdgeLimits.claimCostMax)
+        spentOn[keyPath: part] += spent - before
     }
 
     /// They get some of each turn, however much was done for others.
@@ -75,28 +105,40 @@ extension ClientTable {
             guard let client = client(id) else { continue }
             client.isQueued = false
             servedTotal += 1
-            serve(client, isAlone: queue.isEmpty)
+            serve(client, isAlone: queue.isEmpty, isInTurn: true)
         }
     }
 
     private func enqueue(_ client: ClientConnection) {
         client.isQueued = true
-        queue.add(client.id, client.account)
+        queue.add(client.id, &client.account)
         watch(client)
     }
 
     /// One service: what was left over last time, or else what the socket has. `isAlone`: nobody else waits for it.
-    private func serve(_ client: ClientConnection, isAlone: Bool) {
+    private func serve(_ client: ClientConnection, isAlone: Bool, isInTurn: Bool = false) {
+        let stepMax = spent + EdgeLimits.stepCostMax
+        serve(client, until: isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax, isInTurn: isInTurn)
+    }
+
+    private func serve(_ client: ClientConnection, until costMax: Int, isInTurn: Bool = false) {
         let before = spent
         spent += Cost.service
-        let stepMax = before + EdgeLimits.stepCostMax
-        let costMax = isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax
         if client.isCutShort {
             parseInput(of: client, until: costMax)
         } else {
             read(from: client, until: costMax)
         }
-        queue.charge(spent - before, to: &client.account, now: host.now)
+        // Who is gone was charged for that already.
+        if isPresent(client) {
+            let cost = spent - before + client.surcharge
+            client.surcharge = 0
+            if isInTurn {
+                queue.chargeTurn(cost, to: &client.account, now: host.now)
+            } else {
+                queue.charge(cost, to: &client.account, now: host.now)
+            }
+        }
         if hasGiven { boundMemory() }
         guard isPresent(client) else { return }
         if client.isCutShort { enqueue(client) } else { watch(client) }
@@ -118,6 +160,9 @@ extension ClientTable {
             finishParsing(client)
         } else {
             consume(UnsafeRawBufferPointer(rebasing: readBuffer[..<received]), from: client, until: costMax)
+            if received <= EdgeLimits.claimBytesMax && !client.input.isEmpty && client.mayParse && !client.isCutShort {
+                client.surcharge = Cost.piece
+            }
         }
     }
 
@@ -135,13 +180,13 @@ extension ClientTable {
         var clients: [ClientConnection] = []
         swap(&clients, &resumable)
         for client in clients where isPresent(client) && !client.isQueued {
+            // What is left may be whole requests: it was for likesd to go on with them.
+            client.begunAt = nil
+            client.isCutShort = true
             if !client.input.isEmpty && spent >= EdgeLimits.turnCostMax {
-                client.isCutShort = true
                 enqueue(client)
                 continue
             }
-            client.begunAt = nil
-            client.isCutShort = true
             serve(client, isAlone: clients.count == 1)
         }
         return true
@@ -207,12 +252,12 @@ extension ClientTable {
             case .incomplete: return taken
             case .nothing(let count):
                 taken += count
-                spent += Cost.cachedRequest
+                spent += Cost.cachedRequest + count / Cost.parsedBytesPerUnit
             case .request(let request, let count):
                 taken += count
                 isAccepted = false
                 hasGiven = true
-                spent += request.cost
+                spent += request.cost + count / Cost.parsedBytesPerUnit
                 client.unanswered += 1
                 if request.isMeasured {
                     let facts = ProcessFacts.measured()

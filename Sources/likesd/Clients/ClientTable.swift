@@ -26,6 +26,8 @@ final class ClientTable {
     var queue = FairQueue()
     /// What serving clients has cost in this turn of the loop.
     var spent = 0
+    /// What of it each of these has taken of the part that is kept for it.
+    var spentOn = PartsSpent()
     /// Clients were served in this turn of the loop.
     var hasServed = false
     var lingering = Ring<(id: ConnectionID, until: Instant)>()
@@ -68,7 +70,9 @@ final class ClientTable {
             return
         }
         SocketBuffer.bound(descriptor)
-        enter(ClientConnection(id: id, descriptor: descriptor, types: types))
+        spent += Cost.connection
+        let account = queue.opened(by: rights.sharer, cost: Cost.connection, now: host.now)
+        enter(ClientConnection(id: id, descriptor: descriptor, account: account, types: types))
     }
 
     func enter(_ client: ClientConnection) {
@@ -102,7 +106,9 @@ final class ClientTable {
         count -= 1
         Glibc.close(client.descriptor)
         hasGiven = true
-        spent += host.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
+        let cost = host.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
+        spent += cost
+        queue.closed(client.account, cost: cost, now: host.now)
         host.deliver { core, now, actions in core.closed(client.id, now: now, into: &actions) }
     }
 
@@ -164,7 +170,9 @@ final class ClientTable {
         case .failed:
             drop(client)
             return
-        case .blocked: client.isWriteBlocked = true
+        case .blocked(let hasMoved):
+            client.isWriteBlocked = true
+            if hasMoved { host.ask { $0.reads(client.id, now: host.now) } }
         case .drained: client.isWriteBlocked = false
         }
         if client.isWriteBlocked || client.weighed > 0 { weigh(client) }

@@ -73,7 +73,7 @@ final class Listener {
     // MARK: Accepting
 
     private func accept(on listening: Int32) {
-        for _ in 0..<EdgeLimits.acceptsPerWakeUp {
+        for _ in 0..<EdgeLimits.acceptsPerWakeUp where clients.mayTakeMore {
             let accepted = Glibc.accept(listening, nil, nil)
             if accepted >= 0 {
                 acceptedTotal += 1

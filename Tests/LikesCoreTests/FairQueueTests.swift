@@ -1,0 +1,212 @@
+import Testing
+
+@testable import LikesCore
+
+@Suite struct FairQueueTests {
+    private struct Client {
+        var id: ConnectionID
+        var cost: Int
+        var account: FairQueue.Account
+        var served = 0
+
+        init(_ number: Int, cost: Int, _ queue: inout FairQueue, _ sharer: Sharer? = .user(1), isNew: Bool = false) {
+            id = ConnectionID(slot: UInt32(number), generation: 0)
+            self.cost = cost
+            account = queue.opened(by: sharer, isNew: isNew, now: FairQueueTests.start)
+        }
+    }
+
+    private static let start = Instant.ms(1_000)
+
+    /// All want to be served all the time, `services` times in all; `now` goes on with the cost.
+    private func serve(_ clients: inout [Client], _ queue: inout FairQueue, services: Int) -> [Int] {
+        var now = Self.start
+        var order: [Int] = []
+        for place in clients.indices { queue.add(clients[place].id, &clients[place].account) }
+        for _ in 0..<services {
+            guard let id = queue.next() else { return order }
+            let place = Int(id.slot)
+            order.append(place)
+            clients[place].served += 1
+            queue.chargeTurn(clients[place].cost, to: &clients[place].account, now: now)
+            now.microseconds += Int64(clients[place].cost) / 20
+            queue.add(id, &clients[place].account)
+        }
+        return order
+    }
+
+    @Test("Those who cost the same take turns, in the order in which they came")
+    func turns() {
+        var queue = FairQueue()
+        var clients = (0..<4).map { Client($0, cost: 100, &queue) }
+        #expect(serve(&clients, &queue, services: 12) == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3])
+    }
+
+    @Test("Shares are alike by cost, not by count: all make progress", arguments: [true, false])
+    func cost(isOneSharer: Bool) {
+        var queue = FairQueue()
+        var clients = [10_000, 1_000, 100].enumerated().map { number, cost in
+            Client(number, cost: cost, &queue, .user(isOneSharer ? 1 : UInt32(number)))
+        }
+        _ = serve(&clients, &queue, services: 11_100)
+        let taken = clients.map { $0.served * $0.cost }
+        #expect(taken.allSatisfy { abs($0 - taken[0]) <= 10_000 }, "\(taken)")
+    }
+
+    @Test("Sharers have the same, however many connections each has")
+    func sharers() {
+        var queue = FairQueue()
+        var clients = (0..<100).map { Client($0, cost: 1_000, &queue, .user(7)) }
+        clients.append(Client(100, cost: 1_000, &queue, .process(8)))
+        let order = serve(&clients, &queue, services: 400)
+        #expect(abs(order.filter { $0 == 100 }.count - 200) <= 2)
+    }
+
+    @Test("Who was away has no claim to what others used meanwhile", arguments: [Sharer.user(1), .user(2)])
+    func away(sharer: Sharer) {
+        var queue = FairQueue()
+        var clients = [Client(0, cost: 1_000, &queue), Client(1, cost: 1_000, &queue, sharer)]
+        queue.add(clients[0].id, &clients[0].account)
+        var order: [UInt32] = []
+        for service in 0..<56 {
+            if service == 50 {
+                queue.add(clients[1].id, &clients[1].account)
+                order = []
+            }
+            guard let id = queue.next() else { break }
+            order.append(id.slot)
+            queue.chargeTurn(1_000, to: &clients[Int(id.slot)].account, now: Self.start)
+            queue.add(id, &clients[Int(id.slot)].account)
+        }
+        #expect(order.filter { $0 == 1 }.count == 3, "\(order)")
+    }
+
+    @Test("Who asks for little again and again never waits for those who ask for much")
+    func little() {
+        var queue = FairQueue()
+        var now = Self.start
+        var clients = (0..<1_000).map { Client($0, cost: 20_000, &queue) }
+        for place in clients.indices { queue.add(clients[place].id, &clients[place].account) }
+        var small = Client(1_000, cost: 60, &queue)
+        for _ in 0..<2_000 {
+            guard let id = queue.next() else { return }
+            let place = Int(id.slot)
+            queue.chargeTurn(20_000, to: &clients[place].account, now: now)
+            now.microseconds += 1_000
+            #expect(queue.claim(clients[place].account, now: now) == .none)
+            queue.add(id, &clients[place].account)
+            #expect(queue.claim(small.account, now: now) == .established)
+            queue.charge(60, to: &small.account, now: now)
+        }
+    }
+
+    @Test("In a stream of new connections, who waits is passed by few of them, and who costs little by none")
+    func stream() {
+        var queue = FairQueue()
+        var now = Self.start
+        var little = Client(0, cost: 60, &queue)
+        var much = Client(1, cost: 4_000, &queue)
+        var accounts: [ConnectionID: FairQueue.Account] = [:]
+        var number = 1
+        func come() {
+            number += 1
+            let client = Client(number, cost: 4_000, &queue, isNew: true)
+            accounts[client.id] = client.account
+            var account = client.account
+            queue.add(client.id, &account)
+            accounts[client.id] = account
+        }
+        for _ in 0..<20 { come() }
+        queue.add(much.id, &much.account)
+        var waited = 0
+        for _ in 0..<5_000 {
+            // One comes for each that is served.
+            come()
+            guard let id = queue.next() else { return }
+            now.microseconds += 200
+            if id == much.id {
+                waited = 0
+                queue.chargeTurn(much.cost, to: &much.account, now: now)
+                queue.add(id, &much.account)
+            } else {
+                waited += 1
+                guard var account = accounts.removeValue(forKey: id) else { return }
+                queue.chargeTurn(4_000, to: &account, now: now)
+                queue.closed(account, cost: 6_000, now: now)
+            }
+            guard waited < 50 else {
+                Issue.record("\(waited) newcomers were served before one that waits")
+                return
+            }
+            #expect(queue.claim(little.account, now: now) == .established)
+            if number % 10 == 0 { queue.charge(little.cost, to: &little.account, now: now) }
+        }
+    }
+
+    @Test("A new connection is no fresh start: those of one sharer use up one claim, and another's have their own")
+    func newcomers() {
+        var queue = FairQueue()
+        var now = Self.start
+        for number in 0..<100 {
+            var client = Client(number, cost: 6_000, &queue, .user(7), isNew: true)
+            queue.charge(client.cost, to: &client.account, now: now)
+            queue.closed(client.account, cost: 6_000, now: now)
+            now.microseconds += 600
+        }
+        let more = queue.opened(by: .user(7), now: now)
+        #expect(queue.claim(more, now: now) == .none)
+        #expect(queue.claim(queue.opened(by: .user(8), now: now), now: now) == .newcomer)
+        // Once it has been there for a while it has a claim of its own.
+        #expect(queue.claim(more, now: now.adding(ms: Limits.newcomerMs)) == .established)
+        // And the sharer's new ones once they have cost nothing for a while.
+        now = now.adding(ms: Limits.newcomersDebtMicroseconds / 1_000)
+        #expect(queue.claim(queue.opened(by: .user(7), now: now), now: now) == .newcomer)
+    }
+
+    @Test("New connections that cost little keep their claim, a thousand a second")
+    func cheapNewcomers() {
+        var queue = FairQueue()
+        var now = Self.start
+        for _ in 0..<2_000 {
+            var account = queue.opened(by: .user(7), cost: Cost.connection, now: now)
+            #expect(queue.claim(account, now: now) == .newcomer)
+            queue.charge(100, to: &account, now: now)
+            queue.closed(account, cost: Cost.service, now: now)
+            now.microseconds += 1_000
+        }
+    }
+
+    @Test("Sharers without connections are forgotten, unless they owe something")
+    func forgotten() {
+        var queue = FairQueue()
+        var now = Self.start
+        for number in 0..<10_000 {
+            let account = queue.opened(by: .process(Int32(number)), cost: 200, now: now)
+            queue.closed(account, cost: 20_000, now: now)
+            now.microseconds += 1_000
+        }
+        #expect(queue.sharers <= 2 * Limits.sharersKept)
+    }
+
+    @Test("Any order of coming gives the order of starts", arguments: 0..<20)
+    func heap(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        var queue = FairQueue()
+        var starts: [UInt32: Int64] = [:]
+        // The first keeps the line from being empty: then what was used counts.
+        var first = queue.opened(by: nil, isNew: false, now: .ms(0))
+        queue.add(ConnectionID(slot: 1_000, generation: 0), &first)
+        for slot in UInt32(0)..<200 {
+            var account = queue.opened(by: nil, isNew: false, now: .ms(0))
+            let cost = Int(random.next() % 50)
+            queue.charge(cost, to: &account, now: .ms(0))
+            starts[slot] = Int64(cost)
+            queue.add(ConnectionID(slot: slot, generation: 0), &account)
+        }
+        var taken: [UInt32] = []
+        while let id = queue.next() { taken.append(id.slot) }
+        #expect(queue.isEmpty)
+        #expect(taken.first == 1_000)
+        #expect(taken.dropFirst().elementsEqual(starts.keys.sorted { (starts[$0] ?? 0, $0) < (starts[$1] ?? 0, $1) }))
+    }
+}
