@@ -30,7 +30,7 @@ import Testing
             clients[place].served += 1
             queue.chargeTurn(clients[place].cost, to: &clients[place].account, now: now)
             now.microseconds += Int64(clients[place].cost) / 20
-            queue.add(id, &clients[place].account)
+            queue.add(id, &clients[place].account, isBehindOwn: true)
         }
         return order
     }
@@ -120,16 +120,16 @@ import Testing
         queue.add(much.id, &much.account)
         var waited = 0
         for _ in 0..<5_000 {
-            // One comes for each that is served.
-            come()
             guard let id = queue.next() else { return }
             now.microseconds += 200
             if id == much.id {
                 waited = 0
                 queue.chargeTurn(much.cost, to: &much.account, now: now)
-                queue.add(id, &much.account)
+                queue.add(id, &much.account, isBehindOwn: true)
             } else {
                 waited += 1
+                // One comes for each that is served.
+                come()
                 guard var account = accounts.removeValue(forKey: id) else { return }
                 queue.chargeTurn(4_000, to: &account, now: now)
                 queue.closed(account, cost: 6_000, now: now)
@@ -155,12 +155,14 @@ import Testing
         }
         let more = queue.opened(by: .user(7), now: now)
         #expect(queue.claim(more, now: now) == .none)
-        #expect(queue.claim(queue.opened(by: .user(8), now: now), now: now) == .newcomer)
+        let another = queue.opened(by: .user(8), now: now)
+        #expect(queue.claim(another, now: now) == .newcomer)
         // Once it has been there for a while it has a claim of its own.
         #expect(queue.claim(more, now: now.adding(ms: Limits.newcomerMs)) == .established)
         // And the sharer's new ones once they have cost nothing for a while.
         now = now.adding(ms: Limits.newcomersDebtMicroseconds / 1_000)
-        #expect(queue.claim(queue.opened(by: .user(7), now: now), now: now) == .newcomer)
+        let later = queue.opened(by: .user(7), now: now)
+        #expect(queue.claim(later, now: now) == .newcomer)
     }
 
     @Test("New connections that cost little keep their claim, a thousand a second")

@@ -143,19 +143,20 @@ package struct FairQueue {
     /// So that shares of the cost of one are not rounded away.
     private static let scale: Int64 = 1_024
 
-    /// The connection waits for its turn.
-    package mutating func add(_ id: ConnectionID, _ account: inout Account) {
+    /// The connection waits for its turn. `isBehindOwn`: what it wants follows its last service without a pause, and so
+    /// starts where that one ended, though others' time may be ahead of its.
+    package mutating func add(_ id: ConnectionID, _ account: inout Account, isBehindOwn: Bool = false) {
         let place = account.line
         serials += 1
         if lines[place].waiting.isEmpty {
             // Where nobody waits, what was used so far counts no more.
             if active.isEmpty { clock = max(clock, latestFinish) }
             lines[place].clock = max(lines[place].clock, lines[place].latestFinish)
-            lines[place].start = max(lines[place].finish, clock)
+            lines[place].start = isBehindOwn ? lines[place].finish : max(lines[place].finish, clock)
             lines[place].serial = serials
             active.append(place)
         }
-        account.start = max(account.finish, lines[place].clock)
+        account.start = isBehindOwn ? account.finish : max(account.finish, lines[place].clock)
         lines[place].waiting.insert(StartHeap.Entry(start: account.start, serial: serials, id: id))
         count += 1
     }

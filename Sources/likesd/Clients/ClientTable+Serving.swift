@@ -109,9 +109,9 @@ extension ClientTable {
         }
     }
 
-    private func enqueue(_ client: ClientConnection) {
+    private func enqueue(_ client: ClientConnection, isBehindOwn: Bool = false) {
         client.isQueued = true
-        queue.add(client.id, &client.account)
+        queue.add(client.id, &client.account, isBehindOwn: isBehindOwn)
         watch(client)
     }
 
@@ -141,7 +141,7 @@ extension ClientTable {
         }
         if hasGiven { boundMemory() }
         guard isPresent(client) else { return }
-        if client.isCutShort { enqueue(client) } else { watch(client) }
+        if client.isCutShort { enqueue(client, isBehindOwn: isInTurn) } else { watch(client) }
     }
 
     private func read(from client: ClientConnection, until costMax: Int) {
