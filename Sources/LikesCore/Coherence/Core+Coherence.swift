@@ -145,7 +145,8 @@ extension Core {
         }
         if forged > 0 { noteForged(.message, forged, now: now, into: &actions) }
         // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
-        // Other hosts have heard the same: they need not be told again and again, nor of more than the lane has room for.
+        // Other hosts have heard the same: they need not be told again and again, nor of more than the lane has room
+        // for.
         guard safeguards.repairs else { return }
         if repairs.untoldCount < limits.repairsUntoldMax {
             noteMissing(contested, now: now)
