@@ -34,8 +34,12 @@ package struct Limits: Sendable {
     /// … until then the new ones of its sharer together are to take no more than a tenth of the processor, so many
     /// units of `Cost` in a microsecond …
     static let newcomersCostPerMicrosecond: Int64 = 2
+    /// … and those that have been there for longer no more than half of it by their claims …
+    static let establishedCostPerMicrosecond: Int64 = 10
     /// … or they wait for their turns, and for no longer than this after the last that cost too much.
-    static let newcomersDebtMicroseconds: Int64 = 1_000_000
+    static let debtMicrosecondsMax: Int64 = 1_000_000
+    /// What was served out of turn has a connection, or a sharer, wait for no more than this of the others' work each.
+    static let outOfTurnCostMax = 4_000
     /// Sharers that are remembered without a look at who of them is of no use any more.
     static let sharersKept = 1_024
     /// Requests whose time is over are answered in one turn up to this, each item counted: some 4 ms.
@@ -45,8 +49,10 @@ package struct Limits: Sendable {
     /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is
     /// not read any further until half of them are answered. Enough for one connection shared by a whole process.
     package var requestsInFlightMax = 1_024
-    /// Where clients hold too much memory, those go first that have not taken their replies for this long.
+    /// Where clients hold too much memory, what those hold that have not taken their replies for this long …
     package static let unreadMs: Int64 = 1_000
+    /// … counts so many times.
+    package static let unreadWeight = 4
     /// Changes (LIKE, UNLIKE) under way in the whole daemon: over a second of the best measured write rate.
     /// At the limit: `-BUSY`.
     package var changesWaitingMax = 131_072

@@ -100,6 +100,75 @@ import Testing
         }
     }
 
+    @Test("Who was served by its claim for long, and then has to wait, waits for one step of each of the others")
+    func afterAClaim() {
+        var queue = FairQueue()
+        var now = Self.start
+        var clients = (0..<250).map { Client($0, cost: 4_000, &queue) }
+        for place in clients.indices { queue.add(clients[place].id, &clients[place].account) }
+        var light = Client(250, cost: 180, &queue)
+        func serveOne() -> ConnectionID? {
+            guard let id = queue.next(), id != light.id else { return light.id }
+            queue.chargeTurn(4_000, to: &clients[Int(id.slot)].account, now: now)
+            queue.add(id, &clients[Int(id.slot)].account, isBehindOwn: true)
+            now.microseconds += 200
+            return id
+        }
+        // 60 s.
+        for service in 0..<300_000 {
+            _ = serveOne()
+            if service.isMultiple(of: 5) { queue.charge(light.cost, to: &light.account, byClaim: true, now: now) }
+        }
+        queue.add(light.id, &light.account)
+        var waited = 0
+        while waited < 1_000, serveOne() != light.id { waited += 1 }
+        #expect(waited <= 260)
+    }
+
+    @Test("Who waits is served beside whatever others of its sharer get by their claims")
+    func besideClaims() {
+        var queue = FairQueue()
+        var now = Self.start
+        var waiting = [Client(0, cost: 4_000, &queue, .user(1)), Client(1, cost: 4_000, &queue, .user(2))]
+        var light = (2..<102).map { Client($0, cost: 400, &queue, .user(1)) }
+        for place in waiting.indices { queue.add(waiting[place].id, &waiting[place].account) }
+        for _ in 0..<2_000 {
+            for place in light.indices { queue.charge(400, to: &light[place].account, byClaim: true, now: now) }
+            for _ in 0..<5 {
+                guard let id = queue.next() else { return }
+                let place = Int(id.slot)
+                waiting[place].served += 1
+                queue.chargeTurn(4_000, to: &waiting[place].account, now: now)
+                queue.add(id, &waiting[place].account, isBehindOwn: true)
+            }
+            now.microseconds += 3_000
+        }
+        #expect(waiting[0].served >= 1_000)
+        #expect(waiting[1].served >= 1_000)
+    }
+
+    @Test("Claims of one sharer's connections come to half of the processor at most, and end within a second")
+    func claimsOfASharer() {
+        var queue = FairQueue()
+        var now = Self.start
+        var clients = (0..<200).map { Client($0, cost: 1_000, &queue, .user(1)) }
+        let other = Client(200, cost: 60, &queue, .user(2))
+        var served = 0
+        for turn in 0..<10_000 {
+            let place = turn % clients.count
+            if queue.claim(clients[place].account, now: now) == .established {
+                served += 1
+                queue.charge(1_000, to: &clients[place].account, byClaim: true, now: now)
+            }
+            // What 1,000 units take.
+            now.microseconds += 50
+        }
+        #expect((4_000...5_500).contains(served))
+        #expect(queue.claim(other.account, now: now) == .established)
+        now = now.adding(ms: 1_000)
+        #expect(clients.allSatisfy { queue.claim($0.account, now: now) == .established })
+    }
+
     @Test("In a stream of new connections, who waits is passed by few of them, and who costs little by none")
     func stream() {
         var queue = FairQueue()
@@ -160,7 +229,7 @@ import Testing
         // Once it has been there for a while it has a claim of its own.
         #expect(queue.claim(more, now: now.adding(ms: Limits.newcomerMs)) == .established)
         // And the sharer's new ones once they have cost nothing for a while.
-        now = now.adding(ms: Limits.newcomersDebtMicroseconds / 1_000)
+        now = now.adding(ms: Limits.debtMicrosecondsMax / 1_000)
         let later = queue.opened(by: .user(7), now: now)
         #expect(queue.claim(later, now: now) == .newcomer)
     }

@@ -8,7 +8,8 @@
 /// The rest is queued fairly: first between the sharers, then between the connections of each (`Line`). Both times time
 /// is virtual. Each has a finish, where its last service ended in its own time; the next starts there, or now,
 /// whichever is later; the earliest start is served first. Now goes on with the work that is done, divided by those who
-/// wait: so who comes later starts later, and who waits is not passed by newcomers for ever.
+/// wait: so who comes later starts later, and who waits is not passed by newcomers for ever. What is served out of turn
+/// puts a finish off by one step at most: the claim has paid for it, and who once has to queue does not wait for long.
 package struct FairQueue {
     /// What a connection has cost.
     package struct Account {
@@ -46,6 +47,8 @@ package struct FairQueue {
         var serial: UInt64 = 0
         /// When the cost of its new connections is paid off.
         var paidAt: Int64 = 0
+        /// The same of what those that have been there for a while were served by their claims, all together.
+        var establishedPaidAt: Int64 = 0
     }
 
     private var lines: ContiguousArray<Line> = []
@@ -85,6 +88,9 @@ package struct FairQueue {
     package mutating func closed(_ account: Account, cost: Int = 0, now: Instant) {
         var account = account
         charge(cost, to: &account, now: now)
+        if !lines[account.line].waiting.isEmpty {
+            lines[account.line].start = max(lines[account.line].start, lines[account.line].finish)
+        }
         lines[account.line].connections -= 1
         dropIfUseless(account.line, now: now)
     }
@@ -104,7 +110,9 @@ package struct FairQueue {
     /// A line is kept for as long as anything is known that speaks against a new connection of it.
     private mutating func dropIfUseless(_ place: Int, now: Instant) {
         let line = lines[place]
-        guard line.connections == 0, line.waiting.isEmpty, line.paidAt <= now.microseconds else { return }
+        guard line.connections == 0, line.waiting.isEmpty,
+            max(line.paidAt, line.establishedPaidAt) <= now.microseconds
+        else { return }
         places[line.sharer] = nil
         lines[place] = Line()
         free.append(place)
@@ -115,27 +123,43 @@ package struct FairQueue {
     package func claim(_ account: Account, now: Instant) -> Claim {
         let latest = now.microseconds + Limits.littleCostMicroseconds
         guard account.paidAt <= latest else { return .none }
-        if account.newUntil <= now.microseconds { return .established }
+        if account.newUntil <= now.microseconds {
+            return lines[account.line].establishedPaidAt <= latest ? .established : .none
+        }
         return lines[account.line].paidAt <= latest ? .newcomer : .none
     }
 
-    /// The connection was served out of turn at this cost.
-    package mutating func charge(_ cost: Int, to account: inout Account, now: Instant) {
-        pay(cost, &account, now: now)
+    /// The connection was served out of turn at this cost. `surcharge`: speaks against its claim alone. `byClaim`:
+    /// while others waited.
+    package mutating func charge(
+        _ cost: Int, surcharge: Int = 0, to account: inout Account, byClaim: Bool = false, now: Instant
+    ) {
+        pay(cost + surcharge, &account, now: now)
         let place = account.line
+        if byClaim, account.newUntil <= now.microseconds {
+            lines[place].establishedPaidAt = Self.paid(
+                lines[place].establishedPaidAt, Int64(cost) / Limits.establishedCostPerMicrosecond, now)
+        }
         let cost = Int64(cost) * Self.scale
-        account.finish = max(account.finish, lines[place].clock) + cost
+        account.finish = Self.putOff(account.finish, by: cost, from: lines[place].clock)
         lines[place].latestFinish = max(lines[place].latestFinish, account.finish)
-        lines[place].finish = max(lines[place].finish, clock) + cost
+        lines[place].finish = Self.putOff(lines[place].finish, by: cost, from: clock)
         latestFinish = max(latestFinish, lines[place].finish)
     }
 
+    private static func putOff(_ finish: Int64, by cost: Int64, from clock: Int64) -> Int64 {
+        max(finish, min(max(finish, clock) + cost, clock + Int64(Limits.outOfTurnCostMax) * scale))
+    }
+
     private mutating func pay(_ cost: Int, _ account: inout Account, now: Instant) {
-        let now = now.microseconds
-        account.paidAt = max(account.paidAt, now) + Int64(cost) * Limits.microsecondsPerCost
-        guard account.newUntil > now else { return }
-        let paidAt = max(lines[account.line].paidAt, now) + Int64(cost) / Limits.newcomersCostPerMicrosecond
-        lines[account.line].paidAt = min(paidAt, now + Limits.newcomersDebtMicroseconds)
+        account.paidAt = Self.paid(account.paidAt, Int64(cost) * Limits.microsecondsPerCost, now)
+        guard account.newUntil > now.microseconds else { return }
+        let place = account.line
+        lines[place].paidAt = Self.paid(lines[place].paidAt, Int64(cost) / Limits.newcomersCostPerMicrosecond, now)
+    }
+
+    private static func paid(_ paidAt: Int64, _ microseconds: Int64, _ now: Instant) -> Int64 {
+        min(max(paidAt, now.microseconds) + microseconds, now.microseconds + Limits.debtMicrosecondsMax)
     }
 
     // MARK: In turn
@@ -183,8 +207,8 @@ package struct FairQueue {
     }
 
     /// The connection was served in its turn at this cost.
-    package mutating func chargeTurn(_ cost: Int, to account: inout Account, now: Instant) {
-        pay(cost, &account, now: now)
+    package mutating func chargeTurn(_ cost: Int, surcharge: Int = 0, to account: inout Account, now: Instant) {
+        pay(cost + surcharge, &account, now: now)
         let place = account.line
         let cost = Int64(cost) * Self.scale
         account.finish = max(account.finish, account.start + cost)

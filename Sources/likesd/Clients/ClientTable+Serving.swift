@@ -90,11 +90,11 @@ extension ClientTable {
         case .newcomer: (part, costMax) = (\.newcomers, EdgeLimits.newcomersCostMax)
         case .none: return enqueue(client)
         }
-        guard bytes_to_read(client.descriptor) <= EdgeLimits.claimBytesMax else { return enqueue(client) }
         // Told again in the next turn, behind those that were not told yet.
         guard spentOn[keyPath: part] < costMax else { return }
+        guard bytes_to_read(client.descriptor) <= EdgeLimits.claimBytesMax else { return enqueue(client) }
         let before = spent
-        serve(client, until: before + EdgeLimits.claimCostMax)
+        serve(client, until: before + EdgeLimits.claimCostMax, .byClaim)
         spentOn[keyPath: part] += spent - before
     }
 
@@ -105,7 +105,7 @@ extension ClientTable {
             guard let client = client(id) else { continue }
             client.isQueued = false
             servedTotal += 1
-            serve(client, isAlone: queue.isEmpty, isInTurn: true)
+            serve(client, isAlone: queue.isEmpty, .inTurn)
         }
     }
 
@@ -116,12 +116,19 @@ extension ClientTable {
     }
 
     /// One service: what was left over last time, or else what the socket has. `isAlone`: nobody else waits for it.
-    private func serve(_ client: ClientConnection, isAlone: Bool, isInTurn: Bool = false) {
+    private func serve(_ client: ClientConnection, isAlone: Bool, _ ground: Ground = .atOnce) {
         let stepMax = spent + EdgeLimits.stepCostMax
-        serve(client, until: isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax, isInTurn: isInTurn)
+        serve(client, until: isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax, ground)
     }
 
-    private func serve(_ client: ClientConnection, until costMax: Int, isInTurn: Bool = false) {
+    private enum Ground {
+        /// Nobody waits.
+        case atOnce
+        case byClaim
+        case inTurn
+    }
+
+    private func serve(_ client: ClientConnection, until costMax: Int, _ ground: Ground) {
         let before = spent
         spent += Cost.service
         if client.isCutShort {
@@ -131,17 +138,18 @@ extension ClientTable {
         }
         // Who is gone was charged for that already.
         if isPresent(client) {
-            let cost = spent - before + client.surcharge
+            let (cost, surcharge) = (spent - before, client.surcharge)
             client.surcharge = 0
-            if isInTurn {
-                queue.chargeTurn(cost, to: &client.account, now: host.now)
+            if ground == .inTurn {
+                queue.chargeTurn(cost, surcharge: surcharge, to: &client.account, now: host.now)
             } else {
-                queue.charge(cost, to: &client.account, now: host.now)
+                queue.charge(
+                    cost, surcharge: surcharge, to: &client.account, byClaim: ground == .byClaim, now: host.now)
             }
         }
         if hasGiven { boundMemory() }
         guard isPresent(client) else { return }
-        if client.isCutShort { enqueue(client, isBehindOwn: isInTurn) } else { watch(client) }
+        if client.isCutShort { enqueue(client, isBehindOwn: ground == .inTurn) } else { watch(client) }
     }
 
     private func read(from client: ClientConnection, until costMax: Int) {
