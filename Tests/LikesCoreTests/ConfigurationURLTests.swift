@@ -210,10 +210,13 @@ private func refusal(_ name: String, _ url: String) -> String? {
         arguments: [
             ("host", "h\u{a0}password=p", true), ("host", "h\u{200b}x", true), ("dbname", "postgresql://u:p@h", true),
             ("dbname", "db#x=y", true), ("user", "u:p", true), ("sslmode", "require\u{a0}password=p", true),
-            ("port", "5432,password=p", true), ("application_name", "a x1=p", true),
+            ("port", "5432,password=p", true), ("application_name", "a password = p", true),
+            ("application_name", "likesd (env=prod)", false),
+            ("sslkey", "pkcs11:token=likes;object=key", false), ("host", "@abstract,::1", false),
             ("application_name", "a=b", false), ("host", "/run/a b,h2,::1", false), ("dbname", "my passwords", false),
             ("user", "likes@server", false), ("sslrootcert", "/etc/x=y/a b.pem", false), ("password", "p q=r", false),
-            ("options", "-c a.b=c", false), ("oauth_issuer", "https://x/?a=b", true),
+            ("options", "-c a.b=c", false), ("oauth_issuer", "https://x/?password=b", true),
+            ("oauth_issuer", "https://x/?tenant=b", false),
         ])
     func misreading(keyword: String, value: String, isMisread: Bool) {
         #expect((DatabaseURL.misreading(of: keyword, value) != nil) == isMisread)

@@ -84,6 +84,12 @@ package struct DatabaseURL: Equatable, Sendable {
         return isHidden ? "\(shown) (in a value, a blank is written in '…' or as %20, an & as %26)" : shown
     }
 
+    /// Of require_auth "password" is one of the right words.
+    private static func isShown(_ name: String, _ value: Substring) -> Bool {
+        guard harmlessNames.contains(name) else { return false }
+        return !(name == "require_auth" ? SecretWords.stand(in: value) : SecretWords.mayStand(in: value))
+    }
+
     private static func isKnown(_ name: String) -> Bool { harmlessNames.contains(name) || secretNames.contains(name) }
 
     /// A list of URIs parted by commas. A comma within a URI, as between several hosts, parts nothing.
@@ -186,7 +192,8 @@ package struct DatabaseURL: Equatable, Sendable {
         guard harmlessNames.contains(keyword) else { return nil }
         let isName = ["host", "hostaddr", "port", "dbname", "user", "service"].contains(keyword)
         let isMisread =
-            SecretWords.haveKeyword(value) || isName && SecretWords.stand(in: value[...])
+            SecretWords.haveKeyword(value, isKnown)
+            || isName && value.split(separator: ",").contains { SecretWords.stand(in: $0) }
             || keyword == "user" && value.contains(":")
         guard isMisread else { return nil }
         return "the value of \(keyword) looks like words or a URL of its own, which may hold a password "
@@ -201,7 +208,7 @@ package struct DatabaseURL: Equatable, Sendable {
         }
         guard scheme(of: text) != nil else {
             guard let pairs = conninfoPairs(text) else { return [text.startIndex..<text.endIndex] }
-            return pairs.filter { !harmlessNames.contains(String($0.name)) || SecretWords.mayStand(in: $0.value) }
+            return pairs.filter { !isShown(String($0.name), $0.value) }
                 .map { begin($0.name, $0.value.startIndex)..<$0.value.endIndex }
         }
         let parts = uriParts(text)
@@ -222,8 +229,9 @@ package struct DatabaseURL: Equatable, Sendable {
                 ranges.append(pair.startIndex..<pair.endIndex)
                 continue
             }
+            let value = Substring(pair[pair.index(after: equals)...])
             if let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), harmlessNames.contains(name) {
-                hide(Substring(pair[pair.index(after: equals)...]))
+                if !isShown(name, value) { ranges.append(value.startIndex..<value.endIndex) }
                 continue
             }
             ranges.append(begin(Substring(pair[..<equals]), pair.index(after: equals))..<pair.endIndex)

@@ -22,18 +22,24 @@ enum SecretWords {
         return true
     }
 
-    /// `name=`, behind something that somebody may have taken for a separator.
-    static func haveKeyword(_ text: String) -> Bool {
+    /// `name=`, behind something that somebody may have taken for a separator. `isKeyword`: of those that are looked
+    /// for.
+    static func haveKeyword(_ text: String, _ isKeyword: (String) -> Bool) -> Bool {
         var isBehindSeparator = false
-        var isName = false
+        var name = ""
+        var hasEnded = false
         for scalar in text.unicodeScalars {
             if scalar == "=" {
-                if isBehindSeparator, isName { return true }
-                isName = false
-            } else if scalar.properties.isAlphabetic || scalar == "_" {
-                isName = true
-            } else if !(0x30...0x39).contains(scalar.value) {
-                if !isBlank(scalar) || !isName { isName = false }
+                if isBehindSeparator, isKeyword(name.lowercased()) { return true }
+                name = ""
+            } else if scalar.properties.isAlphabetic || scalar == "_" || (0x30...0x39).contains(scalar.value) {
+                if hasEnded { name = "" }
+                hasEnded = false
+                name.unicodeScalars.append(scalar)
+            } else {
+                // Blanks may stand between the name and the sign.
+                hasEnded = true
+                if !isBlank(scalar) { name = "" }
                 isBehindSeparator = isBehindSeparator || isBlank(scalar) || separators.contains(scalar)
             }
         }
