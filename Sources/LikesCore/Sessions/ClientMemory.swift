@@ -56,15 +56,14 @@ struct ClientMemory {
         unreadSince[slot] = now.microseconds
     }
 
-    /// The slot of the connection that is to go: of those that have not read their replies for a while the one that
-    /// holds most, or, where all have, of all.
+    /// The slot of the connection that is to go: the one that holds most, where what those hold that have not read
+    /// their replies for a while counts `Limits.unreadWeight` times.
     func largest(now: Instant) -> Int? {
         let latest = now.adding(ms: -Limits.unreadMs).microseconds
-        var found: (slot: Int, isUnread: Bool)?
+        var found: (slot: Int, weight: Int)?
         for slot in held.indices where held[slot] > 0 {
-            let isUnread = unreadSince[slot] <= latest
-            if let best = found, best.isUnread != isUnread ? best.isUnread : held[best.slot] >= held[slot] { continue }
-            found = (slot, isUnread)
+            let weight = unreadSince[slot] <= latest ? held[slot] * Limits.unreadWeight : held[slot]
+            if weight > found?.weight ?? 0 { found = (slot, weight) }
         }
         return found?.slot
     }

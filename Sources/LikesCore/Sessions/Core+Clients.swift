@@ -47,8 +47,8 @@ extension Core {
         let name = client.name.isEmpty ? "" : ", name \(client.name),"
         let text =
             "closed client \(client.id)\(name) which held \(sessions.memory[slot]) bytes: together clients held more "
-            + "than CLIENT_MEMORY_MAX_BYTES, \(sessions.memory.limitBytes); those that do not read their replies go "
-            + "first, then those that hold most"
+            + "than CLIENT_MEMORY_MAX_BYTES, \(sessions.memory.limitBytes); those that hold most go first, and what is "
+            + "not read for a second counts \(Limits.unreadWeight) times"
         say(.clientMemory, .warning, text, now: now, into: &actions)
         return ConnectionID(slot: UInt32(slot), generation: sessions.table[slot].generation)
     }

@@ -32,14 +32,13 @@ final class Intake {
     private var hasFailed = false
     /// Bytes of failed answers that libpq may have dropped, or kept, since `heldBefore` was measured.
     private var dropped = 0
-    private var heldBefore: Int
+    private var heldBefore = 0
     /// Bytes that the process holds.
     private let held: () -> Int
     private(set) var total = 0
 
     init(held: @escaping () -> Int = { bytes_held() }) {
         self.held = held
-        heldBefore = held()
     }
 
     /// Bytes that one answer may have, or what is said where nothing was asked.
@@ -102,6 +101,8 @@ final class Intake {
             let droppedMax = EdgeLimits.databaseColumnsBytesMax + rows * EdgeLimits.databaseRowBytesMax
             let bytes = max(0, min(surplus - surplusBefore, droppedMax))
             surplus -= bytes
+            // A look costs more, the more pieces the memory is in.
+            if dropped == 0 && bytes > 0 { heldBefore = held() }
             dropped += bytes
         }
         hasSurplus = surplus > EdgeLimits.databaseTalkBytesMax
@@ -113,9 +114,8 @@ final class Intake {
     /// as much. Who sends it may be honest. A new connection has none of it.
     func mayHaveKeptWhatFailed() -> Bool {
         guard dropped > EdgeLimits.databaseDroppedBytesMax else { return false }
-        let now = held()
-        defer { (dropped, heldBefore) = (0, now) }
-        return now - heldBefore >= dropped
+        defer { dropped = 0 }
+        return held() - heldBefore >= dropped
     }
 
     /// What came is more than is allowed: in which words.

@@ -73,8 +73,8 @@ enum Script: Int, CaseIterable {
     ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. The seal
     /// behind each, `Seal.textBytes` and a colon, is of one length. What is no version of this marker's counts as none;
-    /// whether it is a host's, the host that hears of it can tell. Nothing is read that may be
-    /// long, and cost the call its time, but what is replaced by the same command.
+    /// whether it is a host's, the host that hears of it can tell. Nothing is read that may be long, and cost the call
+    /// its time, but what is replaced by the same command.
     ///
     /// The version is set first, by the command that gives back the one before, which is put back where it was newer,
     /// for as long as its counter has to live: a look at each beforehand would be a third command for each counter.
