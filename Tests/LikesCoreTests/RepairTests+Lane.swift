@@ -159,6 +159,22 @@ extension RepairTests {
         #expect(script.core.readableGeneration == nil)
     }
 
+    @Test("What is set in Redis while it is told has its row struck off all the same", arguments: [true, false])
+    func setWhileTold(isTold: Bool) {
+        var repairs = Repairs()
+        repairs.note([counter(post, 5, 5)])
+        let told = repairs.takeToTell(max: 10)
+        #expect(told == [post])
+        repairs.wroteThrough([counter(post, 5, 5)])
+        if isTold { repairs.told(told, isKept: true) } else { repairs.tellingFailed(told) }
+        #expect(repairs.takeMended(max: 10) == [MendedRow(item: post, version: 5)])
+        #expect(repairs.count == 0 && repairs.untoldCount == 0)
+        // Of one that was not told there is no row.
+        repairs.note([counter(post, 6, 6)])
+        repairs.wroteThrough([counter(post, 6, 6)])
+        #expect(repairs.mendedCount == 0)
+    }
+
     @Test("A host that stops tells what only it knows")
     func aHostThatStopsTellsWhatOnlyItKnows() throws {
         var script = Script(byHand: [.tend])

@@ -92,7 +92,7 @@ extension Repairs {
                 again.append(counter.item)
                 continue
             }
-            if entry.isTold { mend(counter, notedBy: entry.notedBy) }
+            if entry.isTold || telling.contains(counter.item) { mend(counter, notedBy: entry.notedBy) }
             remove(counter.item)
             doneTotal += 1
         }
@@ -106,7 +106,7 @@ extension Repairs {
             guard let entry = entries[counter.item], entry.version <= counter.version, !isOnItsWay(entry) else {
                 continue
             }
-            if entry.isTold { mend(counter) }
+            if entry.isTold || telling.contains(counter.item) { mend(counter) }
             remove(counter.item)
             doneTotal += 1
         }

@@ -63,6 +63,9 @@ struct Repairs {
     /// The same in the order they came; those that are not untold any more are passed over.
     var toTell = Ring<Item>()
 
+    /// On their way to `cache_repairs`: what of them is set in Redis meanwhile has a row there by then.
+    var telling: Set<Item> = []
+
     /// Set in Redis, their rows in `cache_repairs` still to be deleted.
     var mended = Ring<MendedRow>()
     /// The same, and deleted rows that an answer on its way may still bring.
@@ -223,12 +226,14 @@ struct Repairs {
         while items.count < max, let item = toTell.popFirst() {
             if untold.remove(item) != nil { items.append(item) }
         }
+        telling.formUnion(items)
         return items
     }
 
     /// `cache_repairs` has them. `isKept`: this process goes on repairing them itself.
     mutating func told(_ items: [Item], isKept: Bool) {
         toldTotal += Int64(items.count)
+        telling.subtract(items)
         for item in items {
             entries[item]?.isTold = true
             if !isKept, !untold.contains(item) { entries[item] = nil }
@@ -237,6 +242,7 @@ struct Repairs {
     }
 
     mutating func tellingFailed(_ items: [Item]) {
+        telling.subtract(items)
         for item in items where entries[item] != nil { makeUntold(item) }
     }
 
