@@ -234,35 +234,24 @@ import Testing
 
     // MARK: The clock
 
-    @Test("Where PostgreSQL's clock was set back, what was sealed before is of no use when its time comes again")
-    func clockSetBack() throws {
+    @Test(
+        "Where PostgreSQL's clock was set back, what was sealed before is of no use when its time comes again",
+        arguments: [true, false])
+    func clockSetBack(isRedisThere: Bool) throws {
         var script = Script(byHand: [.survey])
+        if !isRedisThere { script.lose(.redis) }
         script.pass(ms: Limits.surveyMs)
         let call = try #require(
             script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
         var found = script.survey()
         found.beat = 0
         found.seals?.seconds = Script.seconds(script.now) - 3_600
-        script.byHand.insert(.verify)
+        if isRedisThere { script.byHand.insert(.verify) }
         script.survey(call, found)
         #expect(script.core.trust.generation == nil)
-        #expect(script.core.trust.disownedToken == Script.generation.token)
-    }
-
-    @Test("The same where Redis was away when it was found")
-    func clockSetBackWithoutRedis() throws {
-        var script = Script(byHand: [.survey])
-        script.lose(.redis)
-        script.pass(ms: Limits.surveyMs)
-        let call = try #require(
-            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
-        var found = script.survey()
-        found.beat = 0
-        found.seals?.seconds = Script.seconds(script.now) - 3_600
-        script.survey(call, found)
-        script.connect(.redis)
-        #expect(script.core.trust.disownedToken == Script.generation.token)
+        if !isRedisThere { script.connect(.redis) }
         #expect(script.core.trust.generation?.token != Script.generation.token)
+        #expect(script.core.trust.disownedToken == Script.generation.token)
     }
 
     // MARK: The secret
