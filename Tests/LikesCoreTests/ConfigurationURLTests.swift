@@ -217,6 +217,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("user", "likes@server", false), ("sslrootcert", "/etc/x=y/a b.pem", false), ("password", "p q=r", false),
             ("options", "-c a.b=c", false), ("oauth_issuer", "https://x/?password=b", true),
             ("oauth_issuer", "https://x/?tenant=b", false),
+            ("application_name", "likesd host=web1", false), ("host", "likes:se,cret@db", true),
         ])
     func misreading(keyword: String, value: String, isMisread: Bool) {
         #expect((DatabaseURL.misreading(of: keyword, value) != nil) == isMisread)

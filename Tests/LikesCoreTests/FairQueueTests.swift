@@ -147,6 +147,29 @@ import Testing
         #expect(waiting[1].served >= 1_000)
     }
 
+    @Test("Who waits is served while others of its sharer come and go", arguments: [2, 5, 50])
+    func besideComingAndGoing(others: Int) {
+        var queue = FairQueue()
+        var now = Self.start
+        var waiting = (0...others).map { Client($0, cost: 4_000, &queue, .user(UInt32($0))) }
+        for place in waiting.indices { queue.add(waiting[place].id, &waiting[place].account) }
+        for _ in 0..<2_000 {
+            for _ in 0..<3 {
+                let account = queue.opened(by: .user(0), cost: 150, now: now)
+                queue.closed(account, cost: 150, now: now)
+            }
+            for _ in 0..<5 {
+                guard let id = queue.next() else { return }
+                let place = Int(id.slot)
+                waiting[place].served += 1
+                queue.chargeTurn(4_000, to: &waiting[place].account, now: now)
+                queue.add(id, &waiting[place].account, isBehindOwn: true)
+            }
+            now.microseconds += 1_000
+        }
+        #expect(waiting[0].served >= 10_000 / (others + 1) / 2)
+    }
+
     @Test("Claims of one sharer's connections come to half of the processor at most, and end within a second")
     func claimsOfASharer() {
         var queue = FairQueue()

@@ -25,6 +25,8 @@ struct Repairs {
         var isTold = false
         /// Noted once more while it was in a page: what the page sets may be older, so the item is repaired again.
         var isNotedAgain = false
+        /// Only what Redis itself answers ends it: what is heard, a stranger may have said once more.
+        var isDoubted = false
         /// The transaction that noted the row, where PostgreSQL is to be asked after the row was seen; 0: none.
         var notedBy: Int64 = 0
     }
@@ -152,8 +154,9 @@ struct Repairs {
             if let place = entries.index(forKey: item) {
                 entries.values[place].version = max(entries.values[place].version, version)
                 entries.values[place].isNotedAgain = entries.values[place].page != 0
+                entries.values[place].isDoubted = true
             } else {
-                entries[item] = Entry(version: version)
+                entries[item] = Entry(version: version, isDoubted: true)
                 later.append(item)
             }
         }
@@ -184,7 +187,8 @@ struct Repairs {
     /// Redis took it, from whichever host. What another host has set need not be set here; what is on its way from here
     /// is struck off once that is confirmed.
     mutating func heard(_ counter: CounterState) {
-        guard let entry = entries[counter.item], entry.version <= counter.version, !isOnItsWay(entry) else { return }
+        guard let entry = entries[counter.item], entry.version <= counter.version, !entry.isDoubted, !isOnItsWay(entry)
+        else { return }
         remove(counter.item)
         sparedTotal += 1
     }

@@ -87,8 +87,14 @@ package struct DatabaseURL: Equatable, Sendable {
     /// Of require_auth "password" is one of the right words.
     private static func isShown(_ name: String, _ value: Substring) -> Bool {
         guard harmlessNames.contains(name) else { return false }
-        return !(name == "require_auth" ? SecretWords.stand(in: value) : SecretWords.mayStand(in: value))
+        guard name == "require_auth" else { return !SecretWords.mayStand(in: value) }
+        return value.split(separator: ",").allSatisfy { authMethods.contains($0.drop { $0 == "!" }) }
     }
+
+    /// Of libpq up to 18.
+    private static let authMethods: Set<Substring> = [
+        "password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none",
+    ]
 
     private static func isKnown(_ name: String) -> Bool { harmlessNames.contains(name) || secretNames.contains(name) }
 
@@ -191,9 +197,15 @@ package struct DatabaseURL: Equatable, Sendable {
     package static func misreading(of keyword: String, _ value: String) -> String? {
         guard harmlessNames.contains(keyword) else { return nil }
         let isName = ["host", "hostaddr", "port", "dbname", "user", "service"].contains(keyword)
+        // A client's own name may hold anything but a secret.
+        let isKeyword = keyword == "application_name" ? { secretNames.contains($0) } : isKnown
+        let parts = value.split(separator: ",")
+        // A socket in the abstract namespace begins with @, the hosts beside it may hold a colon.
+        let isStanding =
+            parts.contains { $0.hasPrefix("@") }
+            ? parts.contains { SecretWords.stand(in: $0) } : SecretWords.stand(in: value[...])
         let isMisread =
-            SecretWords.haveKeyword(value, isKnown)
-            || isName && value.split(separator: ",").contains { SecretWords.stand(in: $0) }
+            SecretWords.haveKeyword(value, isKeyword) || isName && isStanding
             || keyword == "user" && value.contains(":")
         guard isMisread else { return nil }
         return "the value of \(keyword) looks like words or a URL of its own, which may hold a password "

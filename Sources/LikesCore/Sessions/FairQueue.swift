@@ -88,9 +88,6 @@ package struct FairQueue {
     package mutating func closed(_ account: Account, cost: Int = 0, now: Instant) {
         var account = account
         charge(cost, to: &account, now: now)
-        if !lines[account.line].waiting.isEmpty {
-            lines[account.line].start = max(lines[account.line].start, lines[account.line].finish)
-        }
         lines[account.line].connections -= 1
         dropIfUseless(account.line, now: now)
     }
@@ -185,7 +182,7 @@ package struct FairQueue {
         count += 1
     }
 
-    /// Takes out the one whose turn it is; `chargeTurn` follows, unless it is gone.
+    /// Takes out the one whose turn it is; `chargeTurn` follows, also where it is gone by then.
     package mutating func next() -> ConnectionID? {
         var found: Int?
         for (order, place) in active.enumerated() {

@@ -136,8 +136,10 @@ extension ClientTable {
         } else {
             read(from: client, until: costMax)
         }
-        // Who is gone was charged for that already.
-        if isPresent(client) {
+        if !isPresent(client) {
+            // Who is gone was charged for that already; the next turn of its sharer is behind this one.
+            if ground == .inTurn { queue.chargeTurn(0, to: &client.account, now: host.now) }
+        } else {
             let (cost, surcharge) = (spent - before, client.surcharge)
             client.surcharge = 0
             if ground == .inTurn {

@@ -32,7 +32,8 @@ final class Intake {
     private var hasFailed = false
     /// Bytes of failed answers that libpq may have dropped, or kept, since `heldBefore` was measured.
     private var dropped = 0
-    private var heldBefore = 0
+    /// nil: it was not.
+    private var heldBefore: Int?
     /// Bytes that the process holds.
     private let held: () -> Int
     private(set) var total = 0
@@ -101,9 +102,9 @@ final class Intake {
             let droppedMax = EdgeLimits.databaseColumnsBytesMax + rows * EdgeLimits.databaseRowBytesMax
             let bytes = max(0, min(surplus - surplusBefore, droppedMax))
             surplus -= bytes
-            // A look costs more, the more pieces the memory is in.
-            if dropped == 0 && bytes > 0 { heldBefore = held() }
-            dropped += bytes
+            // A look costs more, the more pieces the memory is in: the first is for the first that fails, which is in
+            // it already.
+            if heldBefore != nil { dropped += bytes } else if bytes > 0 { heldBefore = held() }
         }
         hasSurplus = surplus > EdgeLimits.databaseTalkBytesMax
         surplusBefore = surplus
@@ -113,9 +114,10 @@ final class Intake {
     /// libpq may have kept what it should have dropped of failed answers: so much came, and the process has grown by
     /// as much. Who sends it may be honest. A new connection has none of it.
     func mayHaveKeptWhatFailed() -> Bool {
-        guard dropped > EdgeLimits.databaseDroppedBytesMax else { return false }
-        defer { dropped = 0 }
-        return held() - heldBefore >= dropped
+        guard let before = heldBefore, dropped > EdgeLimits.databaseDroppedBytesMax else { return false }
+        let now = held()
+        defer { (dropped, heldBefore) = (0, now) }
+        return now - before >= dropped
     }
 
     /// What came is more than is allowed: in which words.
