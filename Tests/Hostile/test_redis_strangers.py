@@ -108,6 +108,20 @@ def test_the_least_rights_are_enough(hosts, stranger, sql, number):
     assert [host.info()["forged_counters"] for host in hosts] == ["0", "0"]
 
 
+def test_a_user_who_may_get_in_place_of_getrange_will_do(start_daemon, own_postgres, own_redis, number):
+    words = ["+get" if word == "+getrange" else word for word in least_rights()]
+    with own_redis.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "on", "nopass", *words)
+    host = start_daemon(own_postgres, own_redis, LOCAL_CACHE_TTL_MS=0)
+    reads_redis(host)
+    item = f"post:{number()}"
+    for user in (1, 2):
+        assert host.call("LIKE", user, item) == [1, user]
+    before = int(host.info()["redis_hits"])
+    assert host.call("COUNT", item) == 2
+    assert int(host.info()["redis_hits"]) == before + 1
+
+
 @pytest.fixture
 def tenant(house):
     """One who may use no key of likesd's, but every channel."""

@@ -1,5 +1,8 @@
 /// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
+///
+/// `start_of` reads no more of a value than one of likesd's can have, and one more: the whole of a stranger's could cost
+/// the call its time. A user of Redis who may GET and not GETRANGE, as likesd's needed before, reads all of it.
 enum Script: Int, CaseIterable {
     case verify, admit, setCounters, drop, keepRecent
 
@@ -86,7 +89,14 @@ enum Script: Int, CaseIterable {
         local time = redis.call('TIME')
         if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
         local pcall, call, sub = redis.pcall, redis.call, string.sub
-        local found = pcall('GETRANGE', KEYS[1], 0, #marker)
+        local function start_of(key, last)
+            local value = redis.pcall('GETRANGE', key, 0, last)
+            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
+                value = redis.pcall('GET', key) or ''
+            end
+            return value
+        end
+        local found = start_of(KEYS[1], #marker)
         if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
         if found ~= marker then return -1 end
         local width = #prefix
@@ -104,14 +114,14 @@ enum Script: Int, CaseIterable {
             local new = prefix .. version
             local old
             if refusal then
-                old = pcall('GETRANGE', kept, 0, most)
+                old = start_of(kept, most)
             else
                 old = pcall('SET', kept, new, 'EX', ttl, 'GET')
             end
             if type(old) == 'table' then
                 if sub(old.err, 1, 3) == 'OOM' then
                     refusal = old.err
-                    old = pcall('GETRANGE', kept, 0, most)
+                    old = start_of(kept, most)
                 elseif string.find(old.err, 'WRONGTYPE', 1, true) then
                     if not refusal then
                         call('DEL', kept)
@@ -123,7 +133,7 @@ enum Script: Int, CaseIterable {
             end
             if newer(old, new) then
                 kept_newer = kept_newer or {}
-                local count_kept = pcall('GETRANGE', counter, 0, 20)
+                local count_kept = start_of(counter, 20)
                 if type(count_kept) ~= 'string' or #count_kept > 20 then count_kept = '' end
                 kept_newer[#kept_newer + 1] = i
                 kept_newer[#kept_newer + 1] = count_kept
@@ -146,9 +156,16 @@ enum Script: Int, CaseIterable {
     /// KEYS: for each counter its key and its version's; ARGV: for each what its version's has to hold. Deletes those
     /// that hold it. Returns how many were looked at.
     private static let dropText: StaticString = """
+        local function start_of(key, last)
+            local value = redis.pcall('GETRANGE', key, 0, last)
+            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
+                value = redis.pcall('GET', key) or ''
+            end
+            return value
+        end
         for i = 1, #ARGV do
             local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
-            if redis.pcall('GETRANGE', kept, 0, #ARGV[i]) == ARGV[i] then redis.call('UNLINK', counter, kept) end
+            if start_of(kept, #ARGV[i]) == ARGV[i] then redis.call('UNLINK', counter, kept) end
         end
         return #ARGV
         """
@@ -161,7 +178,14 @@ enum Script: Int, CaseIterable {
     /// of its own, the DEL, a script is refused no further one.
     private static let verifyText: StaticString = """
         local new, instead = ARGV[1], ARGV[2]
-        local marker = redis.pcall('GETRANGE', KEYS[1], 0, 512)
+        local function start_of(key, last)
+            local value = redis.pcall('GETRANGE', key, 0, last)
+            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
+                value = redis.pcall('GET', key) or ''
+            end
+            return value
+        end
+        local marker = start_of(KEYS[1], 512)
         if type(marker) == 'table' and not string.find(marker.err, 'WRONGTYPE', 1, true) then return marker end
         if type(marker) ~= 'string' or #marker > 512 or string.find(marker, '[^ -~]') then marker = '' end
         if new == '' or marker ~= instead then return marker end
