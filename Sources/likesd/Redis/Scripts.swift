@@ -1,8 +1,8 @@
 /// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
 ///
-/// `start_of` reads no more of a value than one of likesd's can have, and one more: the whole of a stranger's could cost
-/// the call its time. A user of Redis who may GET and not GETRANGE, as likesd's needed before, reads all of it.
+/// `start_of` reads no more of a value than one of likesd's can have, and one more: the whole of a stranger's could
+/// cost the call its time. A user of Redis who may GET and not GETRANGE, as likesd's needed before, reads all of it.
 enum Script: Int, CaseIterable {
     case verify, admit, setCounters, drop, keepRecent
 
