@@ -115,11 +115,11 @@ extension Core {
         doubtKept(newer, permit)
         guard !forged.isEmpty else { return }
         noteForged(.counter, forged.count, now: now, into: &actions)
-        noteForged(forged.map(\.item), isNews: isNews, now: now)
+        repairForged(forged.map(\.item), isNews: isNews, now: now)
         actions.append(.drop(calls.begin(.drop, now: now), generation, forged))
     }
 
-    private mutating func noteForged(_ items: [Item], isNews: Bool, now: Instant) {
+    private mutating func repairForged(_ items: [Item], isNews: Bool, now: Instant) {
         guard safeguards.repairs else { return }
         guard !isNews else { return noteMissing(items, isHeldBack: true, now: now) }
         repairs.reread(items, heldBackFrom: now)

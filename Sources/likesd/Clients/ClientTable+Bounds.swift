@@ -16,9 +16,8 @@ extension ClientTable {
         host.deliver { core, now, _ in core.holds(more, for: client.id, isUnread: client.isWriteBlocked, now: now) }
     }
 
-    /// Closes those that hold most (`Core.clientToAbandon`), one after the other, until
-    /// all together hold no more than they may, or until the turn has taken as long as it may: then one at a time, and
-    /// the rest in the next.
+    /// Closes those that hold most (`Core.clientToAbandon`), one after the other, until all together hold no more than
+    /// they may, or until the turn has taken as long as it may: then one at a time, and the rest in the next.
     func boundMemory() {
         var isFirst = true
         while isOverMemory, isFirst || spent < EdgeLimits.turnCostMax {
