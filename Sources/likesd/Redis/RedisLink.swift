@@ -86,7 +86,7 @@ final class RedisLink: RedisConnectionOwner {
             command.begin(words: 3)
             command.word("SCRIPT")
             command.word("LOAD")
-            command.word(script.text)
+            command.word(script.text.utf8)
             send(.load(script))
         }
     }

@@ -1,23 +1,33 @@
 /// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
-///
-/// `start_of` reads no more of a value than one of likesd's can have, and one more: the whole of a stranger's could
-/// cost the call its time. A user of Redis who may GET and not GETRANGE, as likesd's needed before, reads all of it.
 enum Script: Int, CaseIterable {
     case verify, admit, setCounters, drop, keepRecent
 
     /// SHA-1 in hexadecimal digits.
     static let hashBytes = 40
 
-    var text: StaticString {
+    var text: String {
         switch self {
-        case .verify: Script.verifyText
+        case .verify: Script.startOf + Script.verifyText
         case .admit: Script.admitText
-        case .setCounters: Script.setCountersText
-        case .drop: Script.dropText
+        case .setCounters: Script.startOf + Script.setCountersText
+        case .drop: Script.startOf + Script.dropText
         case .keepRecent: Script.keepRecentText
         }
     }
+
+    /// Reads no more of a value than one of likesd's can have, and one more: the whole of a stranger's could cost the
+    /// call its time. A user of Redis who may GET and not GETRANGE, as likesd's needed before, reads all of it.
+    private static let startOf = """
+        local function start_of(key, last)
+            local value = redis.pcall('GETRANGE', key, 0, last)
+            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
+                value = redis.pcall('GET', key) or ''
+            end
+            return value
+        end
+
+        """
 
     /// KEYS: for each change its user's rate key and recent likes; ARGV: the limit, the window in seconds, then for
     /// each change the member to look up, empty for none. Returns for each change −n: over the limit for n seconds;
@@ -26,7 +36,7 @@ enum Script: Int, CaseIterable {
     /// The window runs from the first request and is never extended; one that was longer before a change of settings
     /// ends within the present length. A rate key without a TTL would block its user for ever, whoever made it so: it
     /// gets one. What is no number is counted anew.
-    private static let admitText: StaticString = """
+    private static let admitText = """
         local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
         local function mended(err)
             return string.find(err, 'WRONGTYPE', 1, true) or string.find(err, 'not an integer', 1, true)
@@ -84,18 +94,11 @@ enum Script: Int, CaseIterable {
     ///
     /// Redis finds memory short only before a script's first write, so the version's SET fails or none does. From the
     /// first that failed all are dropped: each UNLINK would let the next SET in, over the limit.
-    private static let setCountersText: StaticString = """
+    private static let setCountersText = """
         local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
         local time = redis.call('TIME')
         if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
         local pcall, call, sub = redis.pcall, redis.call, string.sub
-        local function start_of(key, last)
-            local value = redis.pcall('GETRANGE', key, 0, last)
-            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-                value = redis.pcall('GET', key) or ''
-            end
-            return value
-        end
         local found = start_of(KEYS[1], #marker)
         if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
         if found ~= marker then return -1 end
@@ -155,14 +158,7 @@ enum Script: Int, CaseIterable {
 
     /// KEYS: for each counter its key and its version's; ARGV: for each what its version's has to hold. Deletes those
     /// that hold it. Returns how many were looked at.
-    private static let dropText: StaticString = """
-        local function start_of(key, last)
-            local value = redis.pcall('GETRANGE', key, 0, last)
-            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-                value = redis.pcall('GET', key) or ''
-            end
-            return value
-        end
+    private static let dropText = """
         for i = 1, #ARGV do
             local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
             if start_of(kept, #ARGV[i]) == ARGV[i] then redis.call('UNLINK', counter, kept) end
@@ -176,15 +172,8 @@ enum Script: Int, CaseIterable {
     ///
     /// A new marker is written even where memory is short: without it nothing in Redis could be used, and after a write
     /// of its own, the DEL, a script is refused no further one.
-    private static let verifyText: StaticString = """
+    private static let verifyText = """
         local new, instead = ARGV[1], ARGV[2]
-        local function start_of(key, last)
-            local value = redis.pcall('GETRANGE', key, 0, last)
-            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-                value = redis.pcall('GET', key) or ''
-            end
-            return value
-        end
         local marker = start_of(KEYS[1], 512)
         if type(marker) == 'table' and not string.find(marker.err, 'WRONGTYPE', 1, true) then return marker end
         if type(marker) ~= 'string' or #marker > 512 or string.find(marker, '[^ -~]') then marker = '' end
@@ -197,7 +186,7 @@ enum Script: Int, CaseIterable {
     /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how
     /// many of the changes, the first ones, add their member, then the members; the rest are taken out. A set that has
     /// too many loses others than the one just added.
-    private static let keepRecentText: StaticString = """
+    private static let keepRecentText = """
         local ttl, most, adds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local pcall, call = redis.pcall, redis.call
         for i = 1, #KEYS do
