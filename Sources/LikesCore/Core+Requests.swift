@@ -67,74 +67,74 @@ extension Core {
 
     /// A request of an open connection that `accepts` one.
     package mutating func received(
-        _ request: Request, on connection: ConnectionID, now: Instant, into actions: inout [Action]
+        _ request: Request, on connection: ConnectionID, _ turn: inout Turn
     ) {
         statistics.note(request)
         switch request {
         case .count(let item):
-            if sessions[connection].changesWaiting == 0, let count = cache.fresh(item, now: now) {
+            if sessions[connection].changesWaiting == 0, let count = cache.fresh(item, now: turn.now) {
                 statistics.localHits += 1
-                sessions.reply(.integer(count), on: connection, into: &actions)
+                sessions.reply(.integer(count), on: connection, &turn)
                 return
             }
-            guard admitsReads(1, connection, &actions) else { return }
-            let ticket = wait(.count(item), on: connection, now: now)
-            count(item, Part(ticket: ticket, place: Part.whole), now: now, into: &actions)
+            guard admitsReads(1, connection, &turn) else { return }
+            let ticket = wait(.count(item), on: connection, now: turn.now)
+            count(item, Part(ticket: ticket, place: Part.whole), &turn)
         case .counts(let items):
-            if sessions[connection].changesWaiting == 0, let counts = cached(items, now: now) {
+            if sessions[connection].changesWaiting == 0, let counts = cached(items, now: turn.now) {
                 statistics.localHits += Int64(items.count)
-                sessions.reply(.integers(counts), on: connection, into: &actions)
+                sessions.reply(.integers(counts), on: connection, &turn)
                 return
             }
-            guard admitsReads(items.count, connection, &actions) else { return }
-            let ticket = gather(.counts(items), count: items.count, on: connection, now: now)
+            guard admitsReads(items.count, connection, &turn) else { return }
+            let ticket = gather(.counts(items), count: items.count, on: connection, now: turn.now)
             for (place, item) in items.enumerated() {
-                count(item, Part(ticket: ticket, place: Int32(place)), now: now, into: &actions)
+                count(item, Part(ticket: ticket, place: Int32(place)), &turn)
             }
         case .liked(let pair):
-            guard admitsReads(1, connection, &actions) else { return }
-            let ticket = wait(.liked(pair), on: connection, now: now)
-            liked(pair, Part(ticket: ticket, place: Part.whole), now: now, into: &actions)
+            guard admitsReads(1, connection, &turn) else { return }
+            let ticket = wait(.liked(pair), on: connection, now: turn.now)
+            liked(pair, Part(ticket: ticket, place: Part.whole), &turn)
         case .likedMany(let user, let items):
-            guard admitsReads(items.count, connection, &actions) else { return }
-            let ticket = gather(.liked(user: user, items: items), count: items.count, on: connection, now: now)
+            guard admitsReads(items.count, connection, &turn) else { return }
+            let ticket = gather(.liked(user: user, items: items), count: items.count, on: connection, now: turn.now)
             for (place, item) in items.enumerated() {
-                liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), now: now, into: &actions)
+                liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), &turn)
             }
-        case .reload: reload(on: connection, into: &actions)
-        case .like(let pair): change(pair, .like, on: connection, now: now, into: &actions)
-        case .unlike(let pair): change(pair, .unlike, on: connection, now: now, into: &actions)
-        case .health: sessions.reply(healthReply(now: now), on: connection, into: &actions)
+        case .reload: reload(on: connection, &turn)
+        case .like(let pair): change(pair, .like, on: connection, &turn)
+        case .unlike(let pair): change(pair, .unlike, on: connection, &turn)
+        case .health: sessions.reply(healthReply(now: turn.now), on: connection, &turn)
         case .info(let section):
-            sessions.reply(.text(infoText(section: section, now: now)), on: connection, into: &actions)
-        case .metrics: sessions.reply(.text(metricsText(now: now)), on: connection, into: &actions)
-        case .ping(let text): sessions.reply(text.map { .bulk($0) } ?? .simple("PONG"), on: connection, into: &actions)
-        case .echo(let text): sessions.reply(.bulk(text), on: connection, into: &actions)
+            sessions.reply(.text(infoText(section: section, now: turn.now)), on: connection, &turn)
+        case .metrics: sessions.reply(.text(metricsText(now: turn.now)), on: connection, &turn)
+        case .ping(let text): sessions.reply(text.map { .bulk($0) } ?? .simple("PONG"), on: connection, &turn)
+        case .echo(let text): sessions.reply(.bulk(text), on: connection, &turn)
         case .reset:
             sessions[connection].client.reset()
-            sessions.reply(.reset, on: connection, into: &actions)
+            sessions.reply(.reset, on: connection, &turn)
         case .quit:
-            sessions.reply(.ok, on: connection, into: &actions)
-            sessions.finishClosing(connection, into: &actions)
+            sessions.reply(.ok, on: connection, &turn)
+            sessions.finishClosing(connection, &turn)
         case .handshake(let verb, let arguments):
             let reply = handshakeReply(
                 verb, arguments, client: &sessions[connection].client, connectionsMax: configuration.connectionsMax)
-            sessions.reply(reply, on: connection, into: &actions)
-        case .invalid(let error): sessions.reply(.error(error), on: connection, into: &actions)
+            sessions.reply(reply, on: connection, &turn)
+        case .invalid(let error): sessions.reply(.error(error), on: connection, &turn)
         }
     }
 
     /// The framing broke: the error is the connection's last reply, in its turn; `.close` follows.
     package mutating func broken(
-        _ error: ErrorReply, on connection: ConnectionID, now: Instant, into actions: inout [Action]
+        _ error: ErrorReply, on connection: ConnectionID, _ turn: inout Turn
     ) {
         statistics.protocolErrors += 1
-        sessions.reply(.error(error), on: connection, into: &actions)
-        sessions.finishClosing(connection, into: &actions)
+        sessions.reply(.error(error), on: connection, &turn)
+        sessions.finishClosing(connection, &turn)
     }
 
     /// The client is gone. Its changes under way go on; nothing more is replied.
-    package mutating func closed(_ connection: ConnectionID, now: Instant, into actions: inout [Action]) {
+    package mutating func closed(_ connection: ConnectionID, _ turn: inout Turn) {
         var dropped: Set<Ticket> = []
         for (ticket, waiting) in sessions.close(connection) {
             let gather = gathers.removeValue(forKey: ticket)
@@ -175,20 +175,20 @@ extension Core {
     }
 
     /// The reply of a waiting request; then starts what followed it.
-    mutating func answer(_ ticket: Ticket, _ reply: Reply, now: Instant, into actions: inout [Action]) {
+    mutating func answer(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) {
         gathers[ticket] = nil
         unfollowed.remove(ticket)
-        _ = sessions.finish(ticket, reply, into: &actions)
+        _ = sessions.finish(ticket, reply, &turn)
         guard let following = followers.removeValue(forKey: ticket) else { return }
         followersStarting += 1
-        for follower in following { start(follower, after: reply, now: now, into: &actions) }
+        for follower in following { start(follower, after: reply, &turn) }
         followersStarting -= 1
     }
 
     /// One element of a reply, or the whole of it.
-    mutating func resolve(_ part: Part, _ value: Int64, now: Instant, into actions: inout [Action]) {
+    mutating func resolve(_ part: Part, _ value: Int64, _ turn: inout Turn) {
         guard part.place != Part.whole else {
-            answer(part.ticket, .integer(value), now: now, into: &actions)
+            answer(part.ticket, .integer(value), &turn)
             return
         }
         guard let place = gathers.index(forKey: part.ticket),
@@ -198,7 +198,7 @@ extension Core {
         gathers.values[place].missing -= 1
         guard gathers.values[place].missing == 0 else { return }
         let values = gathers.values[place].values.map { $0 ?? 0 }
-        answer(part.ticket, .integers(values), now: now, into: &actions)
+        answer(part.ticket, .integers(values), &turn)
     }
 
     /// MCOUNT stopped waiting, for the items that are missing.
@@ -217,31 +217,31 @@ extension Core {
     }
 
     private mutating func start(
-        _ follower: Follower, after reply: Reply, now: Instant, into actions: inout [Action]
+        _ follower: Follower, after reply: Reply, _ turn: inout Turn
     ) {
         switch follower {
         case .change(let index):
             if changes[index].isAnswered { changes.release(index) } else { admit(index) }
         case .admittedChange(let index):
             admittedFollowing -= 1
-            enqueue(index, isRecent: false, now: now, into: &actions)
+            enqueue(index, isRecent: false, &turn)
         case .count(let part, let item, let source):
             guard isWaited(part) else { return }
             switch (source, reply) {
             case (.ofChange, .change(_, let count)), (.ofSentChange, .change(_, let count)),
                 (.newer(let count), .change):
-                resolve(part, count, now: now, into: &actions)
+                resolve(part, count, &turn)
             default:
                 unfollow(part.ticket, .count(item))
-                count(item, part, now: now, into: &actions)
+                count(item, part, &turn)
             }
         case .liked(let part, let pair, let answer):
             guard isWaited(part) else { return }
             if case .change = reply, let answer {
-                resolve(part, answer ? 1 : 0, now: now, into: &actions)
+                resolve(part, answer ? 1 : 0, &turn)
             } else {
                 unfollow(part.ticket, .liked(pair))
-                liked(pair, part, now: now, into: &actions)
+                liked(pair, part, &turn)
             }
         }
     }
@@ -261,12 +261,12 @@ extension Core {
         return ticket
     }
 
-    private mutating func admitsReads(_ weight: Int, _ connection: ConnectionID, _ actions: inout [Action]) -> Bool {
+    private mutating func admitsReads(_ weight: Int, _ connection: ConnectionID, _ turn: inout Turn) -> Bool {
         if sessions.readWeightWaiting + weight <= limits.readsWaitingMax { return true }
         statistics.busy += 1
         let error = ErrorReply(
             .busy, "\(limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
-        sessions.reply(.error(error), on: connection, into: &actions)
+        sessions.reply(.error(error), on: connection, &turn)
         return false
     }
 }

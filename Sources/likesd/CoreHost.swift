@@ -7,24 +7,29 @@ import LikesCore
 /// inside a C library, which must not be asked for something else before it has returned.
 final class CoreHost {
     private var core: Core
-    /// The moment the present turn of the loop began, or was last refreshed.
-    private(set) var now: Instant
-    var actions: [Action] = []
+    private var turn: Turn
 
     init(core: Core, now: Instant) {
         self.core = core
-        self.now = now
-        actions.reserveCapacity(1_024)
+        turn = Turn(now: now)
+        turn.actions.reserveCapacity(1_024)
     }
 
-    func deliver(_ event: (inout Core, Instant, inout [Action]) -> Void) {
-        event(&core, now, &actions)
+    /// The moment the present turn of the loop began, or was last refreshed.
+    var now: Instant { turn.now }
+    var actions: [Action] {
+        _read { yield turn.actions }
+        _modify { yield &turn.actions }
+    }
+
+    func deliver(_ event: (inout Core, inout Turn) -> Void) {
+        event(&core, &turn)
     }
 
     /// Asks the core in place: reading it as a property copies all of it, with a retain for each of its tables.
     func ask<Answer>(_ question: (inout Core) -> Answer) -> Answer { question(&core) }
 
-    func refreshNow() { now = .now }
+    func refreshNow() { turn.now = .now }
 }
 
 extension Instant {

@@ -66,11 +66,11 @@ final class Daemon {
             try loop.watchSignal(number) { [unowned self] in self.stop() }
         }
         try loop.watchSignal(SIGHUP) { [unowned self] in
-            self.host.deliver { core, _, actions in core.reloadAsked(into: &actions) }
+            self.host.deliver { core, turn in core.reloadAsked(&turn) }
         }
         // Taking over clients may have waited for systemd: what they sent has all of its time from here on.
         host.refreshNow()
-        host.deliver { core, now, actions in core.start(now: now, into: &actions) }
+        host.deliver { core, turn in core.start(&turn) }
         endTurn()
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         notifier.ready()
@@ -105,7 +105,7 @@ final class Daemon {
         isStopping = true
         notifier.stopping()
         listener.close()
-        host.deliver { core, now, actions in core.stop(now: now, into: &actions) }
+        host.deliver { core, turn in core.stop(&turn) }
     }
 
     // MARK: Turns
@@ -115,7 +115,7 @@ final class Daemon {
         expire()
         repeat {
             performActions()
-            host.deliver { core, now, actions in core.turnEnded(now: now, into: &actions) }
+            host.deliver { core, turn in core.turnEnded(&turn) }
             performActions()
             endReload()
             clients.flush()
@@ -132,7 +132,7 @@ final class Daemon {
 
     private func expire() {
         if let tick = host.ask({ $0.nextTick }), tick <= host.now {
-            host.deliver { core, now, actions in core.tick(now: now, into: &actions) }
+            host.deliver { core, turn in core.tick(&turn) }
         }
         clients.expire(now: host.now)
         listener.expire(now: host.now)
@@ -206,7 +206,7 @@ final class Daemon {
         isReloading = true
         notifier.reloading(now: host.now)
         let read = Result { () throws(ConfigurationError) in try source.reload() }
-        host.deliver { core, now, actions in core.reloaded(read, for: ticket, now: now, into: &actions) }
+        host.deliver { core, turn in core.reloaded(read, for: ticket, &turn) }
     }
 
     /// Before the reply leaves: who gets it finds the unit reloaded.

@@ -57,11 +57,11 @@ import Testing
         var script = Script()
         let client = try script.open()
         let second = try script.open()
-        script.step { core, now, actions in
+        script.step { core, turn in
             for request in [Request.like(ann), .unlike(ann), .like(ann)] {
-                core.received(request, on: client, now: now, into: &actions)
+                core.received(request, on: client, &turn)
             }
-            core.received(.like(bob), on: second, now: now, into: &actions)
+            core.received(.like(bob), on: second, &turn)
         }
         script.admit(1, [AdmissionVerdict](repeating: .admitted(recent: false), count: 4))
         let both = [BatchRow(pair: ann, wanted: true), BatchRow(pair: bob, wanted: true)]
@@ -75,9 +75,9 @@ import Testing
         var script = Script()
         let client = try script.open()
         let second = try script.open()
-        script.step { core, now, actions in
-            core.received(.like(ann), on: client, now: now, into: &actions)
-            core.received(.like(bob), on: second, now: now, into: &actions)
+        script.step { core, turn in
+            core.received(.like(ann), on: client, &turn)
+            core.received(.like(bob), on: second, &turn)
         }
         script.admit(1, [.admitted(recent: true), .admitted(recent: true)])
         #expect(script.take().last == .selectPairs(2, [ann, bob]))

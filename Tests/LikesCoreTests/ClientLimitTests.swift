@@ -15,10 +15,10 @@ import Testing
     private func abandoned(_ script: inout Script) -> [ConnectionID] {
         var gone: [ConnectionID] = []
         while script.core.isOverClientMemory {
-            script.step { core, now, actions in
-                guard let id = core.clientToAbandon(now: now, into: &actions) else { return }
+            script.step { core, turn in
+                guard let id = core.clientToAbandon(&turn) else { return }
                 gone.append(id)
-                core.closed(id, now: now, into: &actions)
+                core.closed(id, &turn)
             }
         }
         return gone
@@ -111,7 +111,7 @@ import Testing
         let client = try script.open()
         script.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
         script.core.holds(70_000, for: client, now: script.now)
-        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.step { core, turn in core.closed(client, &turn) }
         #expect(script.core.sessions.memory.heldBytes == 0)
     }
 
@@ -127,8 +127,8 @@ import Testing
         #expect(!script.core.isOverClientMemory)
         configuration = script.core.configuration
         configuration.clientMemoryBytesMax = 3_000_000
-        script.step { core, now, actions in
-            core.reloaded(.success(configuration), for: nil, now: now, into: &actions)
+        script.step { core, turn in
+            core.reloaded(.success(configuration), for: nil, &turn)
         }
         #expect(script.core.isOverClientMemory)
     }
@@ -209,7 +209,7 @@ import Testing
         let client = try #require(open(&script, .user(7)))
         #expect(open(&script, .user(7)) != nil)
         #expect(open(&script, .user(7)) == nil)
-        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.step { core, turn in core.closed(client, &turn) }
         #expect(open(&script, .user(7)) != nil)
         #expect(open(&script, .user(7)) == nil)
         for _ in 0..<6 { #expect(open(&script, nil) != nil) }
@@ -223,7 +223,7 @@ import Testing
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
-        script.step { core, now, actions in core.unfinished(on: client, now: now, into: &actions) }
+        script.step { core, turn in core.unfinished(on: client, &turn) }
         #expect(!script.core.accepts(client))
         _ = script.take()
         script.pass(ms: 6_000)
@@ -267,7 +267,7 @@ import Testing
         var turns = 0
         while script.core.sessions.waitingCount > 0, turns < 100 {
             #expect(script.core.nextTick.map { $0 <= script.now } == true)
-            script.step { core, now, actions in core.tick(now: now, into: &actions) }
+            script.step { core, turn in core.tick(&turn) }
             let replies = script.take().filter { if case .reply = $0 { true } else { false } }
             #expect(replies.count <= Limits.expiryWeightMax / 1_000 + 1)
             turns += 1

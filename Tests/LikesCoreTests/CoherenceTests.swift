@@ -240,10 +240,10 @@ import Testing
             script.lose(lost)
             script.connect(lost)
             if lost == .redis {
-                script.step { core, now, _ in
+                script.step { core, turn in
                     core.trust.verified(
                         Generation(server: "other:repl", database: Script.history, token: "cccccccccccc"),
-                        knowsMore: false, now: now)
+                        knowsMore: false, now: turn.now)
                 }
             }
             _ = script.take()

@@ -8,8 +8,8 @@ import Testing
     private func lost(_ requests: Request..., byHand: Set<Script.Housekeeping> = []) throws -> (Script, ConnectionID) {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: byHand)
         let client = try script.open()
-        script.step { core, now, actions in
-            for request in requests { core.received(request, on: client, now: now, into: &actions) }
+        script.step { core, turn in
+            for request in requests { core.received(request, on: client, &turn) }
         }
         script.admit(1, requests.map { _ in .admitted(recent: false) })
         script.lose(.lane)
@@ -79,7 +79,7 @@ import Testing
         script.fence(1, nil)
         let client = try script.open()
         script.send(.like(ann), on: client)
-        script.step { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+        script.step { core, turn in core.standbyWaitCancelled(&turn) }
         // What the server says of the commit all the same.
         script.commit(2, changed: [true], [counter(post, 1, 1)])
         #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
@@ -89,7 +89,7 @@ import Testing
         // The fence waits as well, and is cancelled, too.
         #expect(script.core.status(now: script.now) == "down")
         #expect(script.core.healthMessage(now: script.now).contains("waits for a synchronous standby"))
-        script.step { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+        script.step { core, turn in core.standbyWaitCancelled(&turn) }
         script.fence(3, LaneState(epoch: 2, batch: 1, changed: [true]))
         script.connect(.lane)
         #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
@@ -180,9 +180,9 @@ import Testing
     func aRowThatIsRefused() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let clients = try (0..<8).map { _ in try script.open() }
-        script.step { core, now, actions in
+        script.step { core, turn in
             for (user, client) in clients.enumerated() {
-                core.received(.like(Pair(user: Int64(user), item: post)), on: client, now: now, into: &actions)
+                core.received(.like(Pair(user: Int64(user), item: post)), on: client, &turn)
             }
         }
         var replies: [ConnectionID: Reply] = [:]
@@ -217,7 +217,7 @@ import Testing
         script.commit(2, changed: [true], [counter(post, 1, 1)])
         script.wroteThrough(3)
         _ = script.take()
-        script.step { core, now, actions in core.stop(now: now, into: &actions) }
+        script.step { core, turn in core.stop(&turn) }
         guard case .tend(let call, let request)? = script.take().last else {
             Issue.record("the journal was left")
             return

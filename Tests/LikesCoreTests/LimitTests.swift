@@ -9,8 +9,8 @@ import Testing
         var client = try script.open()
         for n in 0..<waiting {
             if !script.core.accepts(client) { client = try script.open() }
-            script.step { core, now, actions in
-                core.received(request(Int64(n)), on: client, now: now, into: &actions)
+            script.step { core, turn in
+                core.received(request(Int64(n)), on: client, &turn)
             }
         }
     }
@@ -143,7 +143,7 @@ import Testing
         var script = Script { $0.requestTimeoutMs = 100_000 }
         let client = try script.open()
         script.send(.liked(ann), on: client)
-        script.step { core, now, actions in core.stop(now: now, into: &actions) }
+        script.step { core, turn in core.stop(&turn) }
         script.pass(ms: Limits.drainMsMax - 1)
         #expect(!script.take().contains(.stopped))
         script.pass(ms: 1)
@@ -195,7 +195,7 @@ import Testing
         for round in 0..<50 {
             let client = try script.open()
             script.send(.counts((0..<200).map { Item(type: 0, id: Int64(round * 200 + $0)) }), on: client)
-            script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+            script.step { core, turn in core.closed(client, &turn) }
         }
         #expect(script.core.fetches.count == 0)
         script = Script(up: [])
@@ -205,13 +205,13 @@ import Testing
             let client = try script.open()
             let items = (0..<200).map { Item(type: 0, id: $0) }
             script.send(.likedMany(user: 1, items: items), on: client)
-            script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+            script.step { core, turn in core.closed(client, &turn) }
         }
         #expect(script.core.pairQueue.count < 2_000)
         script = Script(up: [.redis])
         let client = try script.open()
         script.send(.count(post), on: client)
-        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.step { core, turn in core.closed(client, &turn) }
         script.redisHas(1, [nil])
         #expect(script.core.fetches.count == 0)
     }
@@ -280,7 +280,7 @@ import Testing
         var script = Script(up: [.reader])
         let client = try script.open()
         script.send(.liked(ann), .like(ann), .unlike(ann), .count(post), on: client)
-        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.step { core, turn in core.closed(client, &turn) }
         #expect(script.core.changes.count == 0)
         #expect(script.core.followers.isEmpty)
     }
@@ -290,7 +290,7 @@ import Testing
         var script = Script { $0.connectionsMax = 1 }
         let client = try script.open()
         #expect(script.core.opened(now: script.now) == nil)
-        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.step { core, turn in core.closed(client, &turn) }
         #expect(script.core.opened(now: script.now) != nil)
     }
 
@@ -299,7 +299,7 @@ import Testing
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
-        script.step { core, now, actions in core.stop(now: now, into: &actions) }
+        script.step { core, turn in core.stop(&turn) }
         #expect(!script.core.accepts(client))
         #expect(!script.take().contains(.stopped))
         script.admit(1, [.admitted(recent: false)])
@@ -313,7 +313,7 @@ import Testing
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
-        script.step { core, now, actions in core.closed(client, now: now, into: &actions) }
+        script.step { core, turn in core.closed(client, &turn) }
         script.admit(1, [.admitted(recent: false)])
         script.commit(2, changed: [true], [counter(post, 1, 1)])
         script.wroteThrough(3)

@@ -147,7 +147,7 @@ import Testing
         }
         _ = script.take()
         for backend in [Backend.redis, .subscriber, .lane, .reader, .lane] {
-            script.step { core, now, actions in core.lost(backend, .unexpected("nonsense"), now: now, into: &actions) }
+            script.step { core, turn in core.lost(backend, .unexpected("nonsense"), &turn) }
             script.connect(backend)
         }
         script.lose(.redis)

@@ -141,9 +141,9 @@ import Testing
     func aPartThatHasToWaitForACount() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try script.open()
-        script.step { core, now, actions in
-            core.received(.like(ann), on: client, now: now, into: &actions)
-            core.received(.like(bob), on: client, now: now, into: &actions)
+        script.step { core, turn in
+            core.received(.like(ann), on: client, &turn)
+            core.received(.like(bob), on: client, &turn)
         }
         script.fail(1, .rows("trigger"))
         #expect(script.take().last == .commit(2, [BatchRow(pair: ann, wanted: true)]))

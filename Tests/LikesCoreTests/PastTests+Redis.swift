@@ -320,9 +320,9 @@ extension PastTests {
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
         script.lose(.lane)
-        script.step { core, now, actions in
+        script.step { core, turn in
             let facts = DatabaseFacts(history: Script.history, hasOtherTypes: true)
-            core.databaseConnected(.lane, facts, now: now, into: &actions)
+            core.databaseConnected(.lane, facts, &turn)
         }
         #expect(script.core.past.era == 1)
         #expect(script.core.cache.count == 0)

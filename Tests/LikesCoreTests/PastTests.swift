@@ -210,7 +210,7 @@ import Testing
         ).sealed(by: Script.secret)
         script.verify(try #require(lastVerify(script.take())), last)
         #expect(script.core.trust.generation == last)
-        script.step { core, now, actions in core.goBack("test", now: now, into: &actions) }
+        script.step { core, turn in core.goBack("test", &turn) }
         #expect(script.core.past.era == Limits.eraMax)
         script.verify(try #require(lastVerify(script.take())), last)
         let made = verifies(&script).compactMap(\.new).last

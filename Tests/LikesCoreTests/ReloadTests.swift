@@ -19,7 +19,7 @@ import Testing
         }
         var wanted = script.core.configuration
         change(&wanted)
-        script.step { core, now, actions in core.reloaded(.success(wanted), for: ticket, now: now, into: &actions) }
+        script.step { core, turn in core.reloaded(.success(wanted), for: ticket, &turn) }
         return script.take()
     }
 
@@ -84,8 +84,8 @@ import Testing
             return
         }
         let problems = (1...20).map { ConfigurationProblem(.line(file: "f", number: $0), "bad") }
-        script.step { core, now, actions in
-            core.reloaded(.failure(ConfigurationError(problems)), for: ticket, now: now, into: &actions)
+        script.step { core, turn in
+            core.reloaded(.failure(ConfigurationError(problems)), for: ticket, &turn)
         }
         let lines = script.actions.compactMap { if case .log(.error, let text) = $0 { text } else { nil } }
         #expect(lines.count == Limits.reloadProblemsMax + 1)
@@ -160,7 +160,7 @@ import Testing
         _ = try script.open()
         let last = try script.open()
         #expect(script.core.opened(now: script.now) == nil)
-        script.step { core, now, actions in core.closed(last, now: now, into: &actions) }
+        script.step { core, turn in core.closed(last, &turn) }
         _ = try script.open()
     }
 
@@ -175,7 +175,7 @@ import Testing
             return
         }
         let wanted = script.core.configuration
-        script.step { core, now, actions in core.reloaded(.success(wanted), for: ticket, now: now, into: &actions) }
+        script.step { core, turn in core.reloaded(.success(wanted), for: ticket, &turn) }
         #expect(script.take().last == .resume(client))
         #expect(script.core.accepts(client))
     }
@@ -183,11 +183,11 @@ import Testing
     @Test("A signal reloads; once likesd stops it does not")
     func signal() {
         var script = Script()
-        script.step { core, _, actions in core.reloadAsked(into: &actions) }
+        script.step { core, turn in core.reloadAsked(&turn) }
         #expect(script.take() == [.reload(nil)])
-        script.step { core, now, actions in
-            core.stop(now: now, into: &actions)
-            core.reloadAsked(into: &actions)
+        script.step { core, turn in
+            core.stop(&turn)
+            core.reloadAsked(&turn)
         }
         #expect(!script.take().contains(.reload(nil)))
     }
@@ -202,9 +202,9 @@ import Testing
             return
         }
         let wanted = script.core.configuration
-        script.step { core, now, actions in
-            core.closed(client, now: now, into: &actions)
-            core.reloaded(.success(wanted), for: ticket, now: now, into: &actions)
+        script.step { core, turn in
+            core.closed(client, &turn)
+            core.reloaded(.success(wanted), for: ticket, &turn)
         }
         #expect(script.take() == [])
         #expect(script.core.sessions.waitingCount == 0)

@@ -152,9 +152,9 @@ import Testing
         var script = Script(byHand: [.repairs])
         _ = looks(&script, ms: 100)
         #expect(script.core.status(now: script.now) == "ok")
-        script.step { core, now, _ in core.repairs.reread((1...10).map { Item(type: 0, id: $0) }) }
+        script.step { core, turn in core.repairs.reread((1...10).map { Item(type: 0, id: $0) }) }
         #expect(script.core.status(now: script.now) == "ok")
-        script.step { core, now, _ in core.repairs.reread((1...10_000).map { Item(type: 0, id: $0) }) }
+        script.step { core, turn in core.repairs.reread((1...10_000).map { Item(type: 0, id: $0) }) }
         #expect(script.core.status(now: script.now) == "degraded")
         #expect(script.core.healthMessage(now: script.now).contains("repairing, 10,000 known counters"))
         #expect(script.core.isRedisHealthy)

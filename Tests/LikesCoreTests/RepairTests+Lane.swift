@@ -140,8 +140,8 @@ extension RepairTests {
         for _ in 0..<140 {
             let pairs = (0..<1_000).map { Pair(user: 1, item: Item(type: 0, id: id + $0)) }
             id += 1_000
-            script.step { core, now, actions in
-                for pair in pairs { core.received(.like(pair), on: client, now: now, into: &actions) }
+            script.step { core, turn in
+                for pair in pairs { core.received(.like(pair), on: client, &turn) }
             }
             let call = try admitted(&script)
             script.commit(call, changed: pairs.map { _ in true }, pairs.map { counter($0.item, 1, 1) })
@@ -185,7 +185,7 @@ extension RepairTests {
         // Heard of something newer: what was filled may have come after it.
         script.hear(counter(post, 4, 4))
         _ = script.take()
-        script.step { core, now, actions in core.stop(now: now, into: &actions) }
+        script.step { core, turn in core.stop(&turn) }
         guard case .tend(let call, let request)? = script.take().last else {
             Issue.record("it was forgotten")
             return

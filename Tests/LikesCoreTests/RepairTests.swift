@@ -372,9 +372,9 @@ import Testing
         var script = Script(byHand: [.verify, .tend])
         _ = script.take()
         script.lose(.redis)
-        script.step { core, now, _ in core.noteMissing([post], now: now) }
+        script.step { core, turn in core.noteMissing([post], now: turn.now) }
         for action in script.take() { if case .tend(let call, _) = action { script.tend(call) } }
-        script.step { core, now, _ in core.noteMissing([other], now: now) }
+        script.step { core, turn in core.noteMissing([other], now: turn.now) }
         #expect(script.core.repairs.count == 2)
         script.connect(.redis)
         // It looks at the marker, at the database, and makes one.

@@ -7,21 +7,25 @@ import Testing
 @Suite struct RepeatedLinesTests {
     private final class Log {
         var lines = RepeatedLines()
-        var now = Instant.ms(1_000)
-        private var said: [Action] = []
+        private var turn = Turn(now: .ms(1_000))
 
-        func add(_ kind: RepeatedLines.Kind, _ text: String) { lines.add(kind, .error, text, now: now, into: &said) }
-
-        func pass(ms: Int64) {
-            now = now.adding(ms: ms)
-            lines.tick(now: now, into: &said)
+        var now: Instant {
+            get { turn.now }
+            set { turn.now = newValue }
         }
 
-        func flush() { lines.flush(into: &said) }
+        func add(_ kind: RepeatedLines.Kind, _ text: String) { lines.add(kind, .error, text, &turn) }
+
+        func pass(ms: Int64) {
+            turn.now = turn.now.adding(ms: ms)
+            lines.tick(&turn)
+        }
+
+        func flush() { lines.flush(&turn) }
 
         func take() -> [String] {
-            defer { said = [] }
-            return said.compactMap { if case .log(_, let text) = $0 { text } else { nil } }
+            defer { turn.actions = [] }
+            return turn.actions.compactMap { if case .log(_, let text) = $0 { text } else { nil } }
         }
     }
 
@@ -103,9 +107,9 @@ import Testing
     func redisInTurns() throws {
         var script = Script()
         for number in 1...50 {
-            script.step { core, now, actions in
-                core.noteRefusal("busy \(number)", of: .writing, now: now, into: &actions)
-                core.noteRefusal(nil, of: .writing, now: now, into: &actions)
+            script.step { core, turn in
+                core.noteRefusal("busy \(number)", of: .writing, &turn)
+                core.noteRefusal(nil, of: .writing, &turn)
             }
         }
         #expect(script.actions.filter { $0 == .log(.warning, "Redis refuses writing: busy 1") }.count == 1)

@@ -117,6 +117,6 @@ import Testing
 
 extension Script {
     fileprivate mutating func refuse(_ backend: Backend, _ failure: BackendFailure) {
-        step { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
+        step { core, turn in core.lost(backend, failure, &turn) }
     }
 }

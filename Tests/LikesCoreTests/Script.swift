@@ -56,35 +56,35 @@ struct Script {
             configuration: configuration,
             versions: VersionFacts(processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252"),
             seed: 7, now: now)
-        step { core, now, actions in core.start(now: now, into: &actions) }
+        step { core, turn in core.start(&turn) }
         for backend in up { connect(backend) }
         actions = actions.filter { if case .connect = $0 { false } else { true } }
     }
 
     mutating func connect(_ backend: Backend, _ history: DatabaseHistory? = Script.history) {
         if backend == .lane, let history { laneHistory = history }
-        step { core, now, actions in
+        step { core, turn in
             switch backend {
-            case .redis: core.redisConnected(now: now, into: &actions)
-            case .subscriber: core.subscriberConnected(now: now, into: &actions)
+            case .redis: core.redisConnected(&turn)
+            case .subscriber: core.subscriberConnected(&turn)
             case .lane, .reader:
                 core.databaseConnected(
-                    backend, DatabaseFacts(history: history, seals: Script.seals(now)), now: now, into: &actions)
+                    backend, DatabaseFacts(history: history, seals: Script.seals(turn.now)), &turn)
             }
         }
     }
 
     /// One event, then the end of the turn.
-    mutating func step(_ event: (inout Core, Instant, inout [Action]) -> Void) {
-        var new: [Action] = []
-        event(&core, now, &new)
-        core.turnEnded(now: now, into: &new)
-        while let place = new.firstIndex(where: { isHousekeeping($0) }) {
-            let action = new.remove(at: place)
-            answer(action, &new)
-            core.turnEnded(now: now, into: &new)
+    mutating func step(_ event: (inout Core, inout Turn) -> Void) {
+        var turn = Turn(now: now)
+        event(&core, &turn)
+        core.turnEnded(&turn)
+        while let place = turn.actions.firstIndex(where: { isHousekeeping($0) }) {
+            let action = turn.actions.remove(at: place)
+            answer(action, &turn)
+            core.turnEnded(&turn)
         }
-        actions += new.map { numbered($0) }
+        actions += turn.actions.map { numbered($0) }
         // No two turns are at one moment.
         now.microseconds += 1
     }
@@ -135,7 +135,7 @@ struct Script {
         }
     }
 
-    private mutating func answer(_ action: Action, _ new: inout [Action]) {
+    private mutating func answer(_ action: Action, _ turn: inout Turn) {
         switch action {
         case .verify(let call, let request):
             let known = Generation(
@@ -143,22 +143,22 @@ struct Script {
                 token: Script.generation.token
             ).sealed(by: Script.secret)
             let marker = request.new?.generation(on: known.server) ?? known
-            core.verified(call, FoundMarker(text: marker.marker, server: known.server), now: now, into: &new)
+            core.verified(call, FoundMarker(text: marker.marker, server: known.server), &turn)
         case .fence(let call, let request):
             // As if the last batch had never come to be committed.
             let state = LaneState(
                 epoch: epoch, batch: core.laneRow.unresolved.map { $0.request.batch - 1 } ?? core.laneRow.batch,
                 changed: request.rows.map { _ in false })
-            core.fenced(call, epoch == 1 ? nil : state, now: now, into: &new)
+            core.fenced(call, epoch == 1 ? nil : state, &turn)
             epoch += 1
-        case .tend(let call, _): core.tended(call, now: now, into: &new)
-        case .survey(let call, let request): core.surveyed(call, survey(request), now: now, into: &new)
-        case .checkSchema(let call): core.schemaChecked(call, nil, now: now, into: &new)
+        case .tend(let call, _): core.tended(call, &turn)
+        case .survey(let call, let request): core.surveyed(call, survey(request), &turn)
+        case .checkSchema(let call): core.schemaChecked(call, nil, &turn)
         case .selectRepairs(let call, _):
-            core.repairsSelected(call, RepairRows(rows: [], next: nil, horizon: 1), now: now, into: &new)
-        case .fill(let call, _, _): core.filled(call, now: now, into: &new)
-        case .beat(let number): core.heardBeat(number, now: now, into: &new)
-        case .readCounters(let call, _, _): core.countersRead(call, [], now: now, into: &new)
+            core.repairsSelected(call, RepairRows(rows: [], next: nil, horizon: 1), &turn)
+        case .fill(let call, _, _): core.filled(call, &turn)
+        case .beat(let number): core.heardBeat(number, &turn)
+        case .readCounters(let call, _, _): core.countersRead(call, [], &turn)
         default: preconditionFailure("not housekeeping")
         }
     }
@@ -170,20 +170,20 @@ struct Script {
 
     /// All requests in one turn, as a pipeline.
     mutating func send(_ requests: Request..., on connection: ConnectionID) {
-        step { core, now, actions in
-            for request in requests { core.received(request, on: connection, now: now, into: &actions) }
+        step { core, turn in
+            for request in requests { core.received(request, on: connection, &turn) }
         }
     }
 
     mutating func lose(_ backend: Backend) {
-        step { core, now, actions in core.lost(backend, .unreachable("gone"), now: now, into: &actions) }
+        step { core, turn in core.lost(backend, .unreachable("gone"), &turn) }
     }
 
     mutating func pass(ms: Int64) {
         now = now.adding(ms: ms)
         // With many requests whose time is over a tick answers some.
         repeat {
-            step { core, now, actions in core.tick(now: now, into: &actions) }
+            step { core, turn in core.tick(&turn) }
         } while core.deadlines.first.map { $0.at <= now } ?? false
     }
 
@@ -201,44 +201,44 @@ struct Script {
 
     mutating func admit(_ call: CallID, _ verdicts: [AdmissionVerdict]) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.admitted(call, verdicts, now: now, into: &actions) }
+        step { core, turn in core.admitted(call, verdicts, &turn) }
     }
 
     mutating func commit(_ call: CallID, changed: [Bool], _ counters: [CounterState]) {
         let call = calls[Int(call)]
-        step { core, now, actions in
-            core.committed(call, BatchOutcome(changed: changed, counters: counters), now: now, into: &actions)
+        step { core, turn in
+            core.committed(call, BatchOutcome(changed: changed, counters: counters), &turn)
         }
     }
 
     mutating func schemaIs(_ call: CallID, _ failure: BackendFailure?) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.schemaChecked(call, failure, now: now, into: &actions) }
+        step { core, turn in core.schemaChecked(call, failure, &turn) }
     }
 
     mutating func fail(_ call: CallID, _ failure: StatementFailure) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
+        step { core, turn in core.statementFailed(call, failure, &turn) }
     }
 
     mutating func misfit(_ call: CallID) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.answerMisfits(call, Misfit("nonsense"), now: now, into: &actions) }
+        step { core, turn in core.answerMisfits(call, Misfit("nonsense"), &turn) }
     }
 
     mutating func fence(_ call: CallID, _ state: LaneState?) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.fenced(call, state, now: now, into: &actions) }
+        step { core, turn in core.fenced(call, state, &turn) }
     }
 
     mutating func fenceOff(_ call: CallID) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.fencedOff(call, now: now, into: &actions) }
+        step { core, turn in core.fencedOff(call, &turn) }
     }
 
     mutating func tend(_ call: CallID, settledUpTo: Int64? = nil) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions) }
+        step { core, turn in core.tended(call, settledUpTo: settledUpTo, &turn) }
     }
 
     /// Rows that ask for version 1.
@@ -255,7 +255,7 @@ struct Script {
     ) {
         let page = RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
         let call = calls[Int(call)]
-        step { core, now, actions in core.repairsSelected(call, page, now: now, into: &actions) }
+        step { core, turn in core.repairsSelected(call, page, &turn) }
     }
 
     mutating func verify(
@@ -269,7 +269,7 @@ struct Script {
     /// `call`: as the test numbers it.
     mutating func verified(_ call: CallID, _ marker: FoundMarker) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.verified(call, marker, now: now, into: &actions) }
+        step { core, turn in core.verified(call, marker, &turn) }
     }
 
     /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
@@ -282,7 +282,7 @@ struct Script {
 
     mutating func survey(_ call: CallID, _ found: Survey) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.surveyed(call, found, now: now, into: &actions) }
+        step { core, turn in core.surveyed(call, found, &turn) }
     }
 
     /// `newer`: what Redis kept instead.
@@ -292,25 +292,25 @@ struct Script {
 
     mutating func wroteThrough(_ call: CallID, refusal: String? = nil, kept: [KeptCounter]) {
         let call = calls[Int(call)]
-        step { core, now, actions in
-            core.wroteThrough(call, refusal: refusal, kept: kept, now: now, into: &actions)
+        step { core, turn in
+            core.wroteThrough(call, refusal: refusal, kept: kept, &turn)
         }
     }
 
     mutating func filled(_ call: CallID, newer: [CounterState] = []) {
         let call = calls[Int(call)]
         let kept = kept(newer)
-        step { core, now, actions in core.filled(call, kept: kept, now: now, into: &actions) }
+        step { core, turn in core.filled(call, kept: kept, &turn) }
     }
 
     mutating func dropped(_ call: CallID) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.dropped(call, now: now, into: &actions) }
+        step { core, turn in core.dropped(call, &turn) }
     }
 
     mutating func redisFails(_ call: CallID, _ failure: RedisFailure = .refused("MISCONF")) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.redisCallFailed(call, failure, now: now, into: &actions) }
+        step { core, turn in core.redisCallFailed(call, failure, &turn) }
     }
 
     mutating func redisHas(_ call: CallID, _ counters: [CounterState?]) {
@@ -319,7 +319,7 @@ struct Script {
 
     mutating func redisHas(_ call: CallID, sealed counters: [SealedCounter?]) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.countersRead(call, counters, now: now, into: &actions) }
+        step { core, turn in core.countersRead(call, counters, &turn) }
     }
 
     /// Counters were asked for, of Redis or PostgreSQL: it has these.
@@ -338,12 +338,12 @@ struct Script {
 
     mutating func databaseHas(_ call: CallID, _ counters: [CounterState]) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.countersSelected(call, counters, now: now, into: &actions) }
+        step { core, turn in core.countersSelected(call, counters, &turn) }
     }
 
     mutating func pairs(_ call: CallID, _ states: [PairState]) {
         let call = calls[Int(call)]
-        step { core, now, actions in core.pairsSelected(call, states, now: now, into: &actions) }
+        step { core, turn in core.pairsSelected(call, states, &turn) }
     }
 
     mutating func hear(_ counters: CounterState..., token: String = Script.generation.token) {
@@ -351,7 +351,7 @@ struct Script {
     }
 
     mutating func hear(_ counters: [SealedCounter], token: String = Script.generation.token) {
-        step { core, now, actions in core.heard(token: token, counters, now: now, into: &actions) }
+        step { core, turn in core.heard(token: token, counters, &turn) }
     }
 }
 

@@ -17,14 +17,14 @@ extension Script {
     }
 
     fileprivate mutating func lose(_ backend: Backend, _ failure: BackendFailure) {
-        step { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
+        step { core, turn in core.lost(backend, failure, &turn) }
     }
 
     /// What comes of it, its lines in the log included.
     fileprivate mutating func passOver(_ servers: [ServerAdvice]) -> [Action] {
-        var actions: [Action] = []
-        core.serversPassedOver(servers, into: &actions)
-        return actions
+        var turn = Turn(now: now)
+        core.serversPassedOver(servers, &turn)
+        return turn.actions
     }
 }
 

@@ -2,21 +2,21 @@ import LikesProtocol
 
 // Connections to Redis and PostgreSQL: coming, going, failing.
 extension Core {
-    package mutating func redisConnected(now: Instant, into actions: inout [Action]) {
-        redis.connected(now: now)
-        say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", now: now, into: &actions)
+    package mutating func redisConnected(_ turn: inout Turn) {
+        redis.connected(now: turn.now)
+        say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", &turn)
         redisRefusals = [:]
         repairs.retryNow()
-        heartbeat.restart(now: now)
-        verifyRedis(now: now, into: &actions)
+        heartbeat.restart(now: turn.now)
+        verifyRedis(&turn)
     }
 
     /// `backend`: the lane or the reader.
     package mutating func databaseConnected(
-        _ backend: Backend, _ facts: DatabaseFacts, now: Instant, into actions: inout [Action]
+        _ backend: Backend, _ facts: DatabaseFacts, _ turn: inout Turn
     ) {
-        self[backend].connected(now: now)
-        say(.connection(backend), .notice, "\(Self.name(backend)) connected", now: now, into: &actions)
+        self[backend].connected(now: turn.now)
+        say(.connection(backend), .notice, "\(Self.name(backend)) connected", &turn)
         if backend == .reader { isReaderStandby = facts.history == nil }
         if canAskPrimary, hasBelievedAged {
             cache.expireAll()
@@ -24,55 +24,55 @@ extension Core {
         }
         // Whatever is at the other end now, this host is to say that it lives, and to look which database it is.
         if backend == .lane {
-            laneRow.surveyAt = now
-            laneRow.schemaChecked(now: now)
+            laneRow.surveyAt = turn.now
+            laneRow.schemaChecked(now: turn.now)
         }
-        if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, now: now, into: &actions) }
+        if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, &turn) }
         guard let history = facts.history else { return }
         // Where the tables are others, all that was cached is dropped in any case.
         let isRenumbered = backend == .lane && facts.hasOtherTypes && past.history == history
-        learn(history, of: backend, now: now, into: &actions)
-        if isRenumbered { goBack("item types have other numbers", now: now, into: &actions) }
+        learn(history, of: backend, &turn)
+        if isRenumbered { goBack("item types have other numbers", &turn) }
     }
 
     /// Servers of PostgreSQL that are there, and are not to be used: in place of those said before.
-    package mutating func serversPassedOver(_ servers: [ServerAdvice], into actions: inout [Action]) {
+    package mutating func serversPassedOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
         for server in servers where !serversPassedOver.contains(server) {
-            actions.append(.log(.warning, "PostgreSQL: \(server.reason); next: \(server.next)"))
+            turn.append(.log(.warning, "PostgreSQL: \(server.reason); next: \(server.next)"))
         }
         serversPassedOver = servers
     }
 
     /// The connection could not be made or went away. Its calls under way are gone with it.
     package mutating func lost(
-        _ backend: Backend, _ failure: BackendFailure, now: Instant, into actions: inout [Action]
+        _ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn
     ) {
         let wasUp = self[backend].isUp
         let isUnexpected = if case .unexpected = failure { true } else { false }
         if isUnexpected { heardUnexpected(backend) }
-        if self[backend].lost(failure, now: now, random: jitter.next()) {
+        if self[backend].lost(failure, now: turn.now, random: jitter.next()) {
             let text = "\(Self.name(backend)) lost: \(failure.text)"
             let kind = isUnexpected ? RepeatedLines.Kind.unexpected(backend) : .connection(backend)
-            say(kind, .warning, text, now: now, into: &actions)
+            say(kind, .warning, text, &turn)
         }
         switch backend {
-        case .redis: trust.lose(now: now)
+        case .redis: trust.lose(now: turn.now)
         case .lane:
             laneRow.epoch = nil
             laneRow.trouble = failure
         case .reader:
             // Its new connection has looked at the tables, and the lane's may have other rows under it than before.
-            if case .schema = failure { laneRow.checkSchemaSoon(now: now) }
+            if case .schema = failure { laneRow.checkSchemaSoon(now: turn.now) }
         case .subscriber: break
         }
         let unanswered = calls.giveUp(backend)
         if wasUp, case .readCounters(let items, _, _)? = unanswered.first { setWithoutReading(items) }
-        for call in unanswered { abandon(call, now: now, into: &actions) }
+        for call in unanswered { abandon(call, &turn) }
         switch backend {
         case .redis: repairs.rereadAll()
         case .subscriber: if wasUp { doubtMessages() }
         case .lane: for index in parked.takeAll().reversed() { laneQueue.prepend(index) }
-        case .reader: readerLost(now: now, into: &actions)
+        case .reader: readerLost(&turn)
         }
     }
 
@@ -83,8 +83,8 @@ extension Core {
         repairs.reread(items)
     }
 
-    private mutating func readerLost(now: Instant, into actions: inout [Action]) {
-        serveStale(fetches.queuedForDatabase(), now: now, into: &actions)
+    private mutating func readerLost(_ turn: inout Turn) {
+        serveStale(fetches.queuedForDatabase(), &turn)
         var reads = Ring<PairRead>()
         while let read = pairQueue.popFirst() {
             if case .change(let index) = read.asker { verifyInLane(index) } else { reads.append(read) }
@@ -94,38 +94,38 @@ extension Core {
 
     /// Redis did not do it.
     package mutating func redisCallFailed(
-        _ call: CallID, _ failure: RedisFailure, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ failure: RedisFailure, _ turn: inout Turn
     ) {
         guard let given = calls.end(call) else { return }
         statistics.redisErrors += 1
-        abandon(given, now: now, into: &actions)
+        abandon(given, &turn)
         switch failure {
         case .late: return
         case .misfit(let misfit):
             guard redis.isUp else { return }
-            giveUp(.redis, .unexpected(misfit.text), now: now, into: &actions)
+            giveUp(.redis, .unexpected(misfit.text), &turn)
         case .otherGeneration:
             guard redis.isUp else { return }
-            giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), now: now, into: &actions)
+            giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), &turn)
         case .refused(let message):
             guard let task = given.redisTask else { preconditionFailure("not a call to Redis") }
             if task == .verifying {
-                giveUp(.redis, .unreachable("its data can't be verified: \(message)"), now: now, into: &actions)
+                giveUp(.redis, .unreachable("its data can't be verified: \(message)"), &turn)
             } else {
-                noteRefusal(message, of: task, now: now, into: &actions)
+                noteRefusal(message, of: task, &turn)
             }
         }
     }
 
     /// What Redis does not do while it does the rest is shown in HEALTH, and logged when it is news.
     mutating func noteRefusal(
-        _ message: String?, of task: RedisTask, now: Instant, into actions: inout [Action]
+        _ message: String?, of task: RedisTask, _ turn: inout Turn
     ) {
         if let message, redisRefusals[task]?.message != message {
             let text = "Redis refuses \(task.rawValue): \(message)"
-            say(.refusedByRedis(task), .warning, text, now: now, into: &actions)
+            say(.refusedByRedis(task), .warning, text, &turn)
         }
-        redisRefusals[task] = message.map { RedisRefusal(message: $0, at: now) }
+        redisRefusals[task] = message.map { RedisRefusal(message: $0, at: turn.now) }
     }
 
     /// A host at rest asks for nothing by which it would learn that Redis does it again.
@@ -136,57 +136,57 @@ extension Core {
 
     /// PostgreSQL answered the call with an error: proven to have changed nothing.
     package mutating func statementFailed(
-        _ call: CallID, _ failure: StatementFailure, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ failure: StatementFailure, _ turn: inout Turn
     ) {
         guard let given = calls.end(call) else { return }
         statistics.databaseErrors += 1
         let backend = given.backend
         switch failure {
-        case .retryable: retry(given, now: now, into: &actions)
+        case .retryable: retry(given, &turn)
         case .readOnly(let text):
-            requeue(given, now: now)
-            giveUp(backend, .readOnly(text), now: now, into: &actions)
+            requeue(given, now: turn.now)
+            giveUp(backend, .readOnly(text), &turn)
         case .schema(let text):
-            requeue(given, now: now)
-            giveUp(backend, .schema(text), now: now, into: &actions)
+            requeue(given, now: turn.now)
+            giveUp(backend, .schema(text), &turn)
         case .rows(let text):
             let line = "PostgreSQL refused what a statement holds: \(text)"
-            say(.refusedRows, .error, line, now: now, into: &actions)
+            say(.refusedRows, .error, line, &turn)
             // It may be the tables: a partition or a default that is missing, a trigger.
-            laneRow.checkSchemaSoon(now: now)
+            laneRow.checkSchemaSoon(now: turn.now)
             if case .commit(let sent) = given, sent.batch.pairsCount > 1 { return takeApart(sent) }
-            refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
+            refuse(given, "PostgreSQL refused: \(text)", &turn)
         case .permission(let text, let next):
             let line = "PostgreSQL refused a statement: \(text); next: \(next)"
-            say(.refusedStatement, .error, line, now: now, into: &actions)
+            say(.refusedStatement, .error, line, &turn)
             switch given {
             case .fence:
-                giveUp(backend, .schema("the lane can't be opened: \(text)", next: next), now: now, into: &actions)
+                giveUp(backend, .schema("the lane can't be opened: \(text)", next: next), &turn)
             case .checkSchema:
-                giveUp(backend, .schema("the tables can't be looked at: \(text)", next: next), now: now, into: &actions)
+                giveUp(backend, .schema("the tables can't be looked at: \(text)", next: next), &turn)
             default:
                 // The look says which rights are missing, and ends the connections until they are there.
-                laneRow.checkSchemaSoon(now: now)
-                refuse(given, "PostgreSQL refused: \(text); next: \(next)", now: now, into: &actions)
+                laneRow.checkSchemaSoon(now: turn.now)
+                refuse(given, "PostgreSQL refused: \(text); next: \(next)", &turn)
             }
         case .other(let text):
-            say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text)", now: now, into: &actions)
-            refuse(given, "PostgreSQL refused: \(text)", now: now, into: &actions)
+            say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text)", &turn)
+            refuse(given, "PostgreSQL refused: \(text)", &turn)
         }
     }
 
     /// Closes a connection that is of no use, and counts as lost.
     mutating func giveUp(
-        _ backend: Backend, _ failure: BackendFailure, now: Instant, into actions: inout [Action]
+        _ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn
     ) {
-        actions.append(.disconnect(backend))
-        lost(backend, failure, now: now, into: &actions)
+        turn.append(.disconnect(backend))
+        lost(backend, failure, &turn)
     }
 
     /// Both connections to PostgreSQL: what they have learnt of the tables does not hold.
-    mutating func giveUpDatabase(_ failure: BackendFailure, now: Instant, into actions: inout [Action]) {
-        giveUp(.lane, failure, now: now, into: &actions)
-        if !reader.isDown { giveUp(.reader, failure, now: now, into: &actions) }
+    mutating func giveUpDatabase(_ failure: BackendFailure, _ turn: inout Turn) {
+        giveUp(.lane, failure, &turn)
+        if !reader.isDown { giveUp(.reader, failure, &turn) }
     }
 
     subscript(_ backend: Backend) -> Link {
@@ -220,23 +220,23 @@ extension Core {
     // MARK: Calls without an answer
 
     /// The call's connection is gone, or Redis refused it: go on without.
-    mutating func abandon(_ call: Call, now: Instant, into actions: inout [Action]) {
+    mutating func abandon(_ call: Call, _ turn: inout Turn) {
         switch call {
         case .admission(let admitted):
-            for index in admitted { admitLocally(index, now: now, into: &actions) }
+            for index in admitted { admitLocally(index, &turn) }
         case .readCounters(let items, _, _):
             for item in items { moveToDatabase(item) }
-            serveStale(items, now: now, into: &actions)
-        case .repair(let page, _, _): repairs.writeFailed(page, now: now)
+            serveStale(items, &turn)
+        case .repair(let page, _, _): repairs.writeFailed(page, now: turn.now)
         case .writeThrough(let written, let counters, _):
-            noteMissing(counters, now: now)
-            finishWritten(written, now: now, into: &actions)
+            noteMissing(counters, now: turn.now)
+            finishWritten(written, &turn)
         case .verify: repairs.verified(isNew: false)
         case .fill, .drop, .fence, .survey, .checkSchema: return
         case .commit(let sent): laneRow.unresolved = sent
-        case .tend(let request): tendingFailed(request, now: now)
-        case .selectRepairs: endRepairPass(isWhole: false, now: now)
-        case .selectCounters, .selectPairs: requeue(call, now: now)
+        case .tend(let request): tendingFailed(request, now: turn.now)
+        case .selectRepairs: endRepairPass(isWhole: false, now: turn.now)
+        case .selectCounters, .selectPairs: requeue(call, now: turn.now)
         }
     }
 
@@ -296,9 +296,9 @@ extension Core {
         suspects.append(Array(sent.changes[..<half]))
     }
 
-    private mutating func retry(_ call: Call, now: Instant, into actions: inout [Action]) {
+    private mutating func retry(_ call: Call, _ turn: inout Turn) {
         guard case .commit(var sent) = call else {
-            requeue(call, now: now)
+            requeue(call, now: turn.now)
             return
         }
         statistics.batchRetries += 1
@@ -309,7 +309,7 @@ extension Core {
                 again.append(index)
             } else {
                 let text = "PostgreSQL rolled back \(Limits.batchRetriesMax) times: try again later"
-                finish(index, .error(ErrorReply(.unavailable, text)), now: now, into: &actions)
+                finish(index, .error(ErrorReply(.unavailable, text)), &turn)
             }
         }
         sent.changes = again
@@ -317,41 +317,41 @@ extension Core {
     }
 
     /// An answer that will not get better by asking again.
-    mutating func refuse(_ call: Call, _ text: String, now: Instant, into actions: inout [Action]) {
+    mutating func refuse(_ call: Call, _ text: String, _ turn: inout Turn) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch call {
         case .verify, .admission, .readCounters, .writeThrough, .repair, .fill, .drop:
             preconditionFailure("not PostgreSQL's call")
-        case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), now: now, into: &actions)
-        case .survey, .checkSchema, .tend, .selectRepairs: requeue(call, now: now)
+        case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), &turn)
+        case .survey, .checkSchema, .tend, .selectRepairs: requeue(call, now: turn.now)
         case .commit(let sent):
-            for index in sent.changes { finish(index, reply, now: now, into: &actions) }
+            for index in sent.changes { finish(index, reply, &turn) }
         case .selectCounters(.fetches(let items, _)):
             for item in items {
                 let stale = cache.stale(item)
                 for part in fetches.drop(item) {
                     if let stale {
-                        resolve(part, stale.count, now: now, into: &actions)
+                        resolve(part, stale.count, &turn)
                     } else {
-                        answer(part.ticket, reply, now: now, into: &actions)
+                        answer(part.ticket, reply, &turn)
                     }
                 }
             }
-        case .selectCounters(.repairs(let page, _, _)): repairs.readFailed(page, now: now)
+        case .selectCounters(.repairs(let page, _, _)): repairs.readFailed(page, now: turn.now)
         case .selectCounters(.doubts): return
         case .selectCounters(.changes(let owing, _)):
             // Committed, only the count is missing.
             let uncertain = Reply.error(
                 ErrorReply(.uncertain, "the change was handled, its count is not known: \(text)"))
-            for index in owing { finish(index, uncertain, now: now, into: &actions) }
+            for index in owing { finish(index, uncertain, &turn) }
         case .selectPairs(let reads, _):
             for read in reads {
                 switch read.asker {
-                case .part(let part): answer(part.ticket, reply, now: now, into: &actions)
+                case .part(let part): answer(part.ticket, reply, &turn)
                 case .change(let index):
                     verifyingCount -= 1
                     let behind = held.removeValue(forKey: index) ?? []
-                    finish(index, reply, now: now, into: &actions)
+                    finish(index, reply, &turn)
                     for later in behind { queue(later) }
                 }
             }

@@ -3,30 +3,30 @@ import LikesProtocol
 // Turns, time, deadlines, and the end.
 extension Core {
     /// Opens the backends' connections.
-    package mutating func start(now: Instant, into actions: inout [Action]) { tick(now: now, into: &actions) }
+    package mutating func start(_ turn: inout Turn) { tick(&turn) }
 
     /// The end of one turn of the event loop: sends what gathered.
-    package mutating func turnEnded(now: Instant, into actions: inout [Action]) {
+    package mutating func turnEnded(_ turn: inout Turn) {
         boundCache()
-        forgetOldRefusals(now: now)
+        forgetOldRefusals(now: turn.now)
         // Answers given on the way start what followed them: until nothing more comes of it.
         var known = -1
-        while actions.count > known {
-            known = actions.count
+        while turn.actions.count > known {
+            known = turn.actions.count
             dropAnswered()
-            sendRepairPass(now: now, into: &actions)
-            sendBeat(now: now, into: &actions)
-            sendReads(now: now, into: &actions)
-            sendDoubts(now: now, into: &actions)
-            sendWrites(now: now, into: &actions)
+            sendRepairPass(&turn)
+            sendBeat(&turn)
+            sendReads(&turn)
+            sendDoubts(&turn)
+            sendWrites(&turn)
         }
         if let stopBy, !hasStopped {
             let isDone = sessions.waitingCount == 0 && (changes.count == 0 || !lane.isUp)
             let isLeft = lane.isUp && (leavesSomething || calls[.lane] > 0)
-            if (isDone && !isLeft) || now >= stopBy {
+            if (isDone && !isLeft) || turn.now >= stopBy {
                 hasStopped = true
-                lines.flush(into: &actions)
-                actions.append(.stopped)
+                lines.flush(&turn)
+                turn.append(.stopped)
             }
         }
     }
@@ -61,24 +61,24 @@ extension Core {
     }
 
     /// Time has come to `nextTick`, or past it.
-    package mutating func tick(now: Instant, into actions: inout [Action]) {
+    package mutating func tick(_ turn: inout Turn) {
         // What is left for the next turn is due at once.
         var left = Limits.expiryWeightMax
-        while left > 0, let deadline = deadlines.first, deadline.at <= now {
+        while left > 0, let deadline = deadlines.first, deadline.at <= turn.now {
             deadlines.popFirst()
             left -= weight(deadline.holder)
-            expire(deadline.holder, now: now, into: &actions)
+            expire(deadline.holder, &turn)
         }
-        repairs.tick(now: now)
-        lines.tick(now: now, into: &actions)
-        for backend in Backend.allCases { tick(backend, now: now, into: &actions) }
+        repairs.tick(now: turn.now)
+        lines.tick(&turn)
+        for backend in Backend.allCases { tick(backend, &turn) }
     }
 
     /// Answer what was accepted, take nothing more, then `.stopped`.
-    package mutating func stop(now: Instant, into actions: inout [Action]) {
+    package mutating func stop(_ turn: inout Turn) {
         guard stopBy == nil else { return }
-        stopBy = now.adding(ms: Limits.drainMsMax)
-        actions.append(.log(.notice, "stopping: \(sessions.waitingCount) requests under way"))
+        stopBy = turn.now.adding(ms: Limits.drainMsMax)
+        turn.append(.log(.notice, "stopping: \(sessions.waitingCount) requests under way"))
     }
 
     private var redisTimeoutMs: Int64 { configuration.redisCallMsMax }
@@ -91,27 +91,27 @@ extension Core {
 
     private var postgresHungMs: Int64 { configuration.requestTimeoutMs + Limits.postgresHungGraceMs }
 
-    private mutating func tick(_ backend: Backend, now: Instant, into actions: inout [Action]) {
+    private mutating func tick(_ backend: Backend, _ turn: inout Turn) {
         switch self[backend].state {
         case .down(let retryAt):
-            guard retryAt <= now else { return }
-            self[backend].beginAttempt(now: now)
-            actions.append(.connect(backend))
+            guard retryAt <= turn.now else { return }
+            self[backend].beginAttempt(now: turn.now)
+            turn.append(.connect(backend))
         case .connecting(let giveUpAt):
-            guard giveUpAt <= now else { return }
+            guard giveUpAt <= turn.now else { return }
             let next = configuration.unanswered(backend)
             giveUp(
-                backend, .unreachable("no answer to the attempt to connect", next: next), now: now, into: &actions)
+                backend, .unreachable("no answer to the attempt to connect", next: next), &turn)
         case .up where backend == .subscriber: return
-        case .up where backend == .reader && standbyRetryAt.map { $0 <= now } ?? false:
-            giveUp(backend, .unreachable("a standby, though there is a primary"), now: now, into: &actions)
+        case .up where backend == .reader && standbyRetryAt.map { $0 <= turn.now } ?? false:
+            giveUp(backend, .unreachable("a standby, though there is a primary"), &turn)
         case .up:
             let msMax = backend == .redis ? redisTimeoutMs : postgresHungMs
-            guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= now else { return }
+            guard let sent = calls.oldestSent(backend), sent.adding(ms: msMax) <= turn.now else { return }
             // Its fence waits for the standby as well.
             let isAwaited = backend == .lane && laneRow.trouble == .awaitsStandby
             let failure = isAwaited ? .awaitsStandby : BackendFailure.unreachable("no answer for \(msMax) ms")
-            giveUp(backend, failure, now: now, into: &actions)
+            giveUp(backend, failure, &turn)
         }
     }
 
@@ -124,46 +124,46 @@ extension Core {
         }
     }
 
-    private mutating func expire(_ holder: Deadline.Holder, now: Instant, into actions: inout [Action]) {
+    private mutating func expire(_ holder: Deadline.Holder, _ turn: inout Turn) {
         switch holder {
         case .read(let ticket):
             guard let waiting = sessions.waiting(ticket) else { return }
-            expireRead(ticket, waiting, now: now, into: &actions)
+            expireRead(ticket, waiting, &turn)
         case .change(let index, let generation):
             guard changes[index].generation == generation, !changes[index].isAnswered else { return }
-            expireChange(index, now: now, into: &actions)
+            expireChange(index, &turn)
         }
     }
 
     private mutating func expireRead(
-        _ ticket: Ticket, _ waiting: Waiting, now: Instant, into actions: inout [Action]
+        _ ticket: Ticket, _ waiting: Waiting, _ turn: inout Turn
     ) {
         let unavailable = Reply.error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
         switch waiting {
         case .change, .reload: return
         case .following(let item):
-            answer(ticket, unavailable, now: now, into: &actions)
+            answer(ticket, unavailable, &turn)
             leaveFetch(item)
         case .count(let item):
             let reply = cache.stale(item).map { Reply.integer($0.count) } ?? unavailable
-            answer(ticket, reply, now: now, into: &actions)
+            answer(ticket, reply, &turn)
             leaveFetch(item)
-        case .liked: answer(ticket, unavailable, now: now, into: &actions)
+        case .liked: answer(ticket, unavailable, &turn)
         case .gather:
             guard let gather = gathers[ticket] else { preconditionFailure("a reply of many parts without its parts") }
             guard case .counts(let items) = gather.kind else {
-                answer(ticket, unavailable, now: now, into: &actions)
+                answer(ticket, unavailable, &turn)
                 break
             }
             let known = gather.values.enumerated().compactMap { $1 ?? cache.stale(items[$0])?.count }
-            answer(ticket, known.count == items.count ? .integers(known) : unavailable, now: now, into: &actions)
+            answer(ticket, known.count == items.count ? .integers(known) : unavailable, &turn)
             leaveFetches(gather)
         }
         statistics.deadlinesMissed += 1
     }
 
     /// Replies; the place in the table is freed by whoever still holds the change.
-    private mutating func expireChange(_ index: ChangeIndex, now: Instant, into actions: inout [Action]) {
+    private mutating func expireChange(_ index: ChangeIndex, _ turn: inout Turn) {
         changes[index].isAnswered = true
         statistics.deadlinesMissed += 1
         let reply: Reply
@@ -177,7 +177,7 @@ extension Core {
                 ErrorReply(.uncertain, "sent to PostgreSQL, no outcome in time: repeat the request, or ask LIKED"))
         case .writingThrough(let due): reply = due
         }
-        answer(changes[index].ticket, reply, now: now, into: &actions)
+        answer(changes[index].ticket, reply, &turn)
     }
 
     /// What is to be done about PostgreSQL, in words.

@@ -39,30 +39,30 @@ extension Core {
 
     // MARK: What others could not write
 
-    mutating func sendRepairPass(now: Instant, into actions: inout [Action]) {
+    mutating func sendRepairPass(_ turn: inout Turn) {
         guard safeguards.repairTable, canAskPrimary, trust.generation != nil else { return }
         if let pass = trust.pass {
             guard let cursor = pass.pausedAt, !repairs.isFull else { return }
             trust.resumePass()
-            return askForRepairs(RepairSelect(after: cursor), now: now, into: &actions)
+            return askForRepairs(RepairSelect(after: cursor), &turn)
         }
         // A host at rest wakes up for both at once.
-        let isAwake = redis.isUp && subscriber.isUp && heartbeat.nextAt <= now
-        guard trust.nextPassAt <= (isAwake ? now.adding(ms: Limits.repairPassMs / 4) : now) else { return }
-        askForRepairs(trust.beginPass(now: now), now: now, into: &actions)
+        let isAwake = redis.isUp && subscriber.isUp && heartbeat.nextAt <= turn.now
+        guard trust.nextPassAt <= (isAwake ? turn.now.adding(ms: Limits.repairPassMs / 4) : turn.now) else { return }
+        askForRepairs(trust.beginPass(now: turn.now), &turn)
     }
 
-    private mutating func askForRepairs(_ select: RepairSelect, now: Instant, into actions: inout [Action]) {
-        actions.append(.selectRepairs(calls.begin(.selectRepairs, now: now), select))
+    private mutating func askForRepairs(_ select: RepairSelect, _ turn: inout Turn) {
+        turn.append(.selectRepairs(calls.begin(.selectRepairs, now: turn.now), select))
     }
 
     /// A page of `cache_repairs`.
     package mutating func repairsSelected(
-        _ call: CallID, _ page: RepairRows, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ page: RepairRows, _ turn: inout Turn
     ) {
         guard case .selectRepairs? = calls.end(call) else { return }
         reader.proved()
-        guard let pass = trust.pass, pass.counts else { return endRepairPass(isWhole: false, now: now) }
+        guard let pass = trust.pass, pass.counts else { return endRepairPass(isWhole: false, now: turn.now) }
         trust.continuePass(horizon: page.horizon)
         // Its host may have had no way to tell.
         for row in page.rows { cache.expire(row.item, below: row.version) }
@@ -72,11 +72,11 @@ extension Core {
         repairs.forgetStruckOff()
         if page.hasSettled, laneRow.settled == nil {
             laneRow.settled = SettledRepairs(before: trust.settledBefore)
-            tendMended(now: now)
+            tendMended(now: turn.now)
         }
-        guard let next = page.next else { return endRepairPass(isWhole: true, now: now) }
-        if repairs.isFull || trust.generation == nil { return trust.pausePass(after: next, now: now) }
-        askForRepairs(RepairSelect(after: next), now: now, into: &actions)
+        guard let next = page.next else { return endRepairPass(isWhole: true, now: turn.now) }
+        if repairs.isFull || trust.generation == nil { return trust.pausePass(after: next, now: turn.now) }
+        askForRepairs(RepairSelect(after: next), &turn)
     }
 
     mutating func endRepairPass(isWhole: Bool, now: Instant) {
@@ -88,10 +88,10 @@ extension Core {
 
     // MARK: Messages
 
-    package mutating func subscriberConnected(now: Instant, into actions: inout [Action]) {
-        subscriber.connected(now: now)
-        say(.connection(.subscriber), .info, "\(Self.name(.subscriber)) connected", now: now, into: &actions)
-        heartbeat.restart(now: now)
+    package mutating func subscriberConnected(_ turn: inout Turn) {
+        subscriber.connected(now: turn.now)
+        say(.connection(.subscriber), .info, "\(Self.name(.subscriber)) connected", &turn)
+        heartbeat.restart(now: turn.now)
         doubtMessages()
     }
 
@@ -118,9 +118,9 @@ extension Core {
 
     /// Counters that Redis took from another host's write-through, or this one's, in the order in which it took them.
     package mutating func heard(
-        token: String, _ counters: [SealedCounter], now: Instant, into actions: inout [Action]
+        token: String, _ counters: [SealedCounter], _ turn: inout Turn
     ) {
-        guard token == trust.token else { return trust.heard(foreign: token, now: now) }
+        guard token == trust.token else { return trust.heard(foreign: token, now: turn.now) }
         // Before PostgreSQL was there for the first time nobody knows who speaks.
         guard sealer.secret != nil || !safeguards.seals else { return }
         var contested: [Item] = []
@@ -136,24 +136,24 @@ extension Core {
             cache.update(counter)
             noteNewer(counter)
             // It was a host's word once; what Redis has by now nobody can tell from it.
-            if safeguards.seals, !sealer.isRecent(sealed, now: now) { continue }
-            switch recent.hear(counter, now: now) {
+            if safeguards.seals, !sealer.isRecent(sealed, now: turn.now) { continue }
+            switch recent.hear(counter, now: turn.now) {
             case .contested where safeguards.counterMemory: contested.append(counter.item)
             case .contestedAgain where safeguards.counterMemory: contestedAgain.append(counter.item)
             case .inOrder, .contested, .contestedAgain: if repairs.count > 0 { repairs.heard(counter) }
             }
         }
-        if forged > 0 { noteForged(.message, forged, now: now, into: &actions) }
+        if forged > 0 { noteForged(.message, count: forged, &turn) }
         // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
         // Other hosts have heard the same: they need not be told again and again, nor of more than the lane has room
         // for.
         guard safeguards.repairs else { return }
         if repairs.untoldCount < limits.repairsUntoldMax {
-            noteMissing(contested, now: now)
+            noteMissing(contested, now: turn.now)
         } else {
             repairs.reread(contested)
         }
-        repairs.reread(contestedAgain, heldBackFrom: now)
+        repairs.reread(contestedAgain, heldBackFrom: turn.now)
     }
 
     /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
@@ -189,27 +189,28 @@ extension Core {
         if safeguards.fetchOvertaking { fetches.noteCommitted(counter) }
     }
 
-    package mutating func heardBeat(_ number: UInt64, now: Instant, into actions: inout [Action]) {
+    package mutating func heardBeat(_ number: UInt64, _ turn: inout Turn) {
         subscriber.proved()
         if let saidAt = heartbeat.hear(number) { recent.forget(heardUntil: saidAt) }
     }
 
-    mutating func sendBeat(now: Instant, into actions: inout [Action]) {
-        guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= now else { return }
-        switch heartbeat.beat(now: now, hasWritten: recent.hasWritten) {
+    mutating func sendBeat(_ turn: inout Turn) {
+        guard redis.isUp, subscriber.isUp, heartbeat.nextAt <= turn.now else { return }
+        switch heartbeat.beat(now: turn.now, hasWritten: recent.hasWritten) {
         case .say(let number):
-            actions.append(.beat(number))
-            lookAtMarker(now: now, into: &actions)
+            turn.append(.beat(number))
+            lookAtMarker(&turn)
         case .wait: break
-        case .silence: giveUp(.subscriber, .unreachable("it went silent"), now: now, into: &actions)
+        case .silence: giveUp(.subscriber, .unreachable("it went silent"), &turn)
         }
     }
 
     /// A host at rest is to learn that Redis' data is another's before it has something to write there.
-    mutating func lookAtMarker(now: Instant, into actions: inout [Action]) {
+    mutating func lookAtMarker(_ turn: inout Turn) {
         guard let generation = trust.generation else { return }
-        actions.append(
-            .readCounters(calls.begin(.readCounters([], generation, writePermit(now: now)), now: now), generation, []))
+        turn.append(
+            .readCounters(
+                calls.begin(.readCounters([], generation, writePermit(now: turn.now)), now: turn.now), generation, []))
     }
 
     // MARK: Writing to Redis
@@ -218,55 +219,55 @@ extension Core {
     /// any more, and are repaired.
     mutating func writeThrough(
         _ counters: [CounterState], _ recentLikes: [RecentLike], _ permit: WritePermit, for waiting: [ChangeIndex],
-        now: Instant, into actions: inout [Action]
+        _ turn: inout Turn
     ) -> Bool {
-        let current = writePermit(now: now)
-        guard let generation = permit.generation, generation == current.generation, permit.isYoung(at: now) else {
+        let current = writePermit(now: turn.now)
+        guard let generation = permit.generation, generation == current.generation, permit.isYoung(at: turn.now) else {
             return false
         }
         // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
-        if !permit.holds(current) { noteMissing(counters.map(\.item), now: now) }
-        let newest = written(counters, isFill: false, now: now)
-        let id = calls.begin(.writeThrough(waiting, newest, current), now: now)
-        actions.append(
+        if !permit.holds(current) { noteMissing(counters.map(\.item), now: turn.now) }
+        let newest = written(counters, isFill: false, now: turn.now)
+        let id = calls.begin(.writeThrough(waiting, newest, current), now: turn.now)
+        turn.append(
             .writeThrough(id, generation, counters: sealed(newest, generation, permit), recent: recentLikes))
         return true
     }
 
     /// Takes the next page of repairs, one at a time: none where there is no room for what it mends, as long as that
     /// can be struck off. Where it can't, the rows beyond stay for a later pass.
-    mutating func readRepairs(now: Instant, into actions: inout [Action]) {
+    mutating func readRepairs(_ turn: inout Turn) {
         guard reader.isUp, canAskPrimary, writableGeneration != nil, calls[.repairRead] == 0 else { return }
-        let strikesOff = lane.isUp && laneRow.tendNotBefore <= now && isRedisAgreed
+        let strikesOff = lane.isUp && laneRow.tendNotBefore <= turn.now && isRedisAgreed
         guard repairs.hasRoomForMended || !strikesOff else { return }
-        let permit = writePermit(now: now)
+        let permit = writePermit(now: turn.now)
         guard let (page, items) = repairs.takePage(permit) else { return }
         let select = CounterSelect.repairs(page, count: items.count, permit)
-        actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), items))
+        turn.append(.selectCounters(calls.begin(.selectCounters(select), now: turn.now), items))
     }
 
-    mutating func writeRepairs(now: Instant, into actions: inout [Action]) {
+    mutating func writeRepairs(_ turn: inout Turn) {
         guard let generation = writableGeneration, calls[.repair] == 0 else { return }
-        let permit = writePermit(now: now)
+        let permit = writePermit(now: turn.now)
         guard let (page, read, asked) = repairs.takeToWrite(permit) else { return }
-        let counters = written(read, isFill: false, now: now)
-        let id = calls.begin(.repair(page, counters, permit), now: now)
-        actions.append(
+        let counters = written(read, isFill: false, now: turn.now)
+        let id = calls.begin(.repair(page, counters, permit), now: turn.now)
+        turn.append(
             .writeThrough(id, generation, counters: sealed(counters, generation, asked), recent: []))
     }
 
     /// Puts into Redis what PostgreSQL had. Without a subscription it would not be known what was newer.
     mutating func fill(
-        _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+        _ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn
     ) {
-        guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: now) else { return }
+        guard subscriber.isUp, !isReaderStandby, let generation = permitted(permit, now: turn.now) else { return }
         guard calls[.fill] < limits.fillsInFlightMax else {
             statistics.fillsLeftOut += Int64(counters.count)
             return
         }
-        let newest = written(counters, isFill: true, now: now)
-        let id = calls.begin(.fill(permit), now: now)
-        actions.append(.fill(id, generation, sealed(newest, generation, permit)))
+        let newest = written(counters, isFill: true, now: turn.now)
+        let id = calls.begin(.fill(permit), now: turn.now)
+        turn.append(.fill(id, generation, sealed(newest, generation, permit)))
     }
 
     /// PostgreSQL was asked for them, or for older ones, under the permit. A version that no history reaches is not put
@@ -294,9 +295,9 @@ extension Core {
 
     /// `kept`: what Redis had, and kept, because it looks newer.
     package mutating func filled(
-        _ call: CallID, kept: [KeptCounter] = [], now: Instant, into actions: inout [Action]
+        _ call: CallID, kept: [KeptCounter] = [], _ turn: inout Turn
     ) {
         guard case .fill(let permit)? = calls.end(call) else { return }
-        judge(kept, permit, isNews: false, now: now, into: &actions)
+        judge(kept, permit, isNews: false, &turn)
     }
 }

@@ -6,7 +6,7 @@ extension Core {
 
     /// Looks at the marker, or makes another once it was seen not to fit and the database was looked at again: it may
     /// be this host that is behind.
-    mutating func verifyRedis(insteadOf unfit: String? = nil, now: Instant, into actions: inout [Action]) {
+    mutating func verifyRedis(insteadOf unfit: String? = nil, _ turn: inout Turn) {
         guard redis.isUp, trust.generation == nil, calls[.verify] == 0 else { return }
         var request = VerifyRequest(new: nil)
         if let unfit, let history = past.history {
@@ -15,11 +15,11 @@ extension Core {
                 instead: unfit, secret: sealer.secret)
             repairs.beginVerifying()
         }
-        actions.append(.verify(calls.begin(.verify(request), now: now), request))
+        turn.append(.verify(calls.begin(.verify(request), now: turn.now), request))
     }
 
     package mutating func verified(
-        _ call: CallID, _ marker: FoundMarker, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ marker: FoundMarker, _ turn: inout Turn
     ) {
         guard case .verify(let request)? = calls.end(call) else { return }
         redisRefusals[.verifying] = nil
@@ -28,16 +28,16 @@ extension Core {
         // Another database's hosts have another secret.
         let found = isGenuine || made.map(isForeign) ?? false ? made : nil
         if isGenuine, let found, isPromoted(found.database) {
-            leaveOldPrimary(found.database, now: now, into: &actions)
+            leaveOldPrimary(found.database, &turn)
         }
         guard let found, marker.isOfThisLife && fits(found) || !safeguards.generationCheck else {
             repairs.verified(isNew: false)
-            if let found, marker.isOfThisLife, isShared(found, now: now) {
-                return leaveToOthers(now: now, into: &actions)
+            if let found, marker.isOfThisLife, isShared(found, now: turn.now) {
+                return leaveToOthers(&turn)
             }
             trust.misfit(marker.text)
             // Where another host's came first and does not fit either, the two of them are in no hurry.
-            laneRow.surveyAt = request.new == nil ? now : now.adding(ms: Limits.disputeAskMs)
+            laneRow.surveyAt = request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs)
             return
         }
         let isMade = found.token == request.new?.token
@@ -46,8 +46,8 @@ extension Core {
         let isLater = found.era > past.era || found.era == Limits.eraMax && !isMade && found.token != trust.token
         if isLater, past.history != nil || past.era > 0 {
             let text = "another host has begun era \(found.era) of what is cached: what this one had is dropped"
-            say(.past, .warning, text, now: now, into: &actions)
-            forgetPast(now: now)
+            say(.past, .warning, text, &turn)
+            forgetPast(now: turn.now)
             // What this host misses from now on was lost in what that host has found.
             laneRow.forgetCommitted()
         }
@@ -56,18 +56,18 @@ extension Core {
             past.join(era: found.era)
             past.use(found)
         }
-        let isOutdated = trust.isOutdated(by: found, now: now)
+        let isOutdated = trust.isOutdated(by: found, now: turn.now)
         if isOutdated { repairs.forgetTold() }
         if found.token != trust.token {
             recent.forgetTold()
             laneRow.settled = nil
-            say(.past, .notice, "Redis' counters are of generation \(found.token)", now: now, into: &actions)
+            say(.past, .notice, "Redis' counters are of generation \(found.token)", &turn)
         }
         redis.proved()
         // What was changed until now may not have been told.
         if safeguards.cacheExpiry { cache.expireAll() }
-        trust.verified(found, isMade: isMade, knowsMore: !isOutdated, now: now)
-        laneRow.surveyAt = now
+        trust.verified(found, isMade: isMade, knowsMore: !isOutdated, now: turn.now)
+        laneRow.surveyAt = turn.now
     }
 
     /// Whether what was made under the marker may be believed.
@@ -83,100 +83,101 @@ extension Core {
 
     // MARK: Surveys
 
-    mutating func sendSurvey(now: Instant, into actions: inout [Action]) {
-        laneRow.surveyAt = now.adding(ms: Limits.surveyMs)
+    mutating func sendSurvey(_ turn: inout Turn) {
+        laneRow.surveyAt = turn.now.adding(ms: Limits.surveyMs)
         let request = SurveyRequest(
             lane: laneRow.lane, generation: trust.generation?.token ?? "", server: trust.generation?.server ?? "",
-            snapshot: trust.generation?.snapshot ?? .unknown, beat: laneRow.beat(), freshMs: trust.freshMs(now: now))
-        actions.append(.survey(calls.begin(.survey(request, askedAt: now), now: now), request))
+            snapshot: trust.generation?.snapshot ?? .unknown, beat: laneRow.beat(),
+            freshMs: trust.freshMs(now: turn.now))
+        turn.append(.survey(calls.begin(.survey(request, askedAt: turn.now), now: turn.now), request))
     }
 
-    package mutating func surveyed(_ call: CallID, _ survey: Survey, now: Instant, into actions: inout [Action]) {
+    package mutating func surveyed(_ call: CallID, _ survey: Survey, _ turn: inout Turn) {
         guard case .survey(let request, let askedAt)? = calls.end(call) else { return }
         lane.proved()
         guard let seals = survey.seals else {
             // New connections say what to do.
-            return giveUpDatabase(.unreachable("the table likesd_secret has no secret"), now: now, into: &actions)
+            return giveUpDatabase(.unreachable("the table likesd_secret has no secret"), &turn)
         }
-        learn(seals, askedAt: askedAt, now: now, into: &actions)
+        learn(seals, askedAt: askedAt, &turn)
         if survey.lanesRetired > 0 {
             statistics.lanesRetired += Int64(survey.lanesRetired)
-            if survey.lanesRetired >= limits.lanesPerSurvey { laneRow.surveyAt = now }
+            if survey.lanesRetired >= limits.lanesPerSurvey { laneRow.surveyAt = turn.now }
             let text = "\(survey.lanesRetired) hosts fell silent: repairing what they left"
-            say(.lane, .notice, text, now: now, into: &actions)
+            say(.lane, .notice, text, &turn)
         }
         past.survey(survey)
         let isKept = laneRow.beatKept(request.beat, before: survey.beat)
         let isSame = past.history == survey.history
-        learn(survey.history, of: .lane, now: now, into: &actions)
+        learn(survey.history, of: .lane, &turn)
         guard lane.isUp else { return }
         guard isSame else {
             // What the connection learnt of the tables, it learnt of others.
-            return giveUpDatabase(.unreachable("the tables are others now"), now: now, into: &actions)
+            return giveUpDatabase(.unreachable("the tables are others now"), &turn)
         }
         guard survey.knowsTypes else {
             // New connections learn them, and whether any has another number now.
             let failure = BackendFailure.unreachable("item types have other numbers, or none")
-            return giveUpDatabase(failure, now: now, into: &actions)
+            return giveUpDatabase(failure, &turn)
         }
         if !isKept {
-            goBack("it lacks what this host wrote", now: now, into: &actions)
+            goBack("it lacks what this host wrote", &turn)
         } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {
             // Of repairs it would be said that they are older than the data.
-            goBack("Redis' data is of later transactions", now: now, into: &actions)
+            goBack("Redis' data is of later transactions", &turn)
         } else if let reason = past.owedReason {
-            wentBack(reason, now: now, into: &actions)
+            wentBack(reason, &turn)
         }
         if let unfit = trust.unfit {
-            noteForged(marker: unfit, now: now, into: &actions)
-            return verifyRedis(insteadOf: unfit, now: now, into: &actions)
+            noteForged(marker: unfit, &turn)
+            return verifyRedis(insteadOf: unfit, &turn)
         }
         // One that was on its way when the data was verified does not say that it is used.
         if let generation = trust.generation, request.generation == generation.token {
-            compare(survey, with: generation, now: now, into: &actions)
+            compare(survey, with: generation, &turn)
         }
     }
 
     /// Hosts on two Redis do not hear of each other's changes.
     private mutating func compare(
-        _ survey: Survey, with generation: Generation, now: Instant, into actions: inout [Action]
+        _ survey: Survey, with generation: Generation, _ turn: inout Turn
     ) {
         guard safeguards.generationCheck else {
             trust.agreeUnseen()
             return
         }
         past.noteStrays(survey.strayed, generation)
-        switch trust.compare(survey, era: past.era, now: now) {
+        switch trust.compare(survey, era: past.era, now: turn.now) {
         case .agreed:
-            tendMended(now: now)
+            tendMended(now: turn.now)
             // Hosts were at another Redis in between, and are back: this one has missed what they changed.
             // Where the numbers of transactions went back, what was said of later ones says nothing.
             let latest = max(survey.latest, past.latestUsed)
             let cameBack = latest > generation.snapshot.next && latest <= survey.snapshot.next
             // One wrote something to the Redis that it used before, after the others had begun to fill this one.
-            guard let moment = cameBack ? now : past.strayEraAt(now: now) else { return }
-            guard moment <= now else {
+            guard let moment = cameBack ? turn.now : past.strayEraAt(now: turn.now) else { return }
+            guard moment <= turn.now else {
                 laneRow.surveyAt = min(laneRow.surveyAt, moment)
                 return
             }
             let text = "hosts have just used another Redis: what is cached is dropped"
-            say(.past, .warning, text, now: now, into: &actions)
-            beginEra(now: now, into: &actions)
+            say(.past, .warning, text, &turn)
+            beginEra(&turn)
         case .unclear:
-            lookAtMarker(now: now, into: &actions)
-            laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
+            lookAtMarker(&turn)
+            laneRow.surveyAt = turn.now.adding(ms: Limits.disputeAskMs)
         case .disputed:
-            laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
+            laneRow.surveyAt = turn.now.adding(ms: Limits.disputeAskMs)
             statistics.redisDisputes += 1
             let text = "\(Self.disputeText): it is not used until all hosts name the same"
-            say(.past, .warning, text, now: now, into: &actions)
-        case .stillDisputed: laneRow.surveyAt = now.adding(ms: Limits.disputeAskMs)
+            say(.past, .warning, text, &turn)
+        case .stillDisputed: laneRow.surveyAt = turn.now.adding(ms: Limits.disputeAskMs)
         case .settled(let era):
-            say(.past, .notice, "all hosts use one Redis again", now: now, into: &actions)
+            say(.past, .notice, "all hosts use one Redis again", &turn)
             // What it has is from when others did not write to it, unless another host has thrown it away already.
-            if past.era == era || past.strayEraAt(now: now) != nil { return beginEra(now: now, into: &actions) }
+            if past.era == era || past.strayEraAt(now: turn.now) != nil { return beginEra(&turn) }
             // Meanwhile batches have noted in `cache_repairs` alone what they changed.
-            trust.doubt(now: now)
+            trust.doubt(now: turn.now)
         }
     }
 
@@ -187,39 +188,38 @@ extension Core {
 
     /// A connection says which past of the database it is at; one that is over is of no use, and given up.
     mutating func learn(
-        _ history: DatabaseHistory, of backend: Backend, now: Instant, into actions: inout [Action]
+        _ history: DatabaseHistory, of backend: Backend, _ turn: inout Turn
     ) {
         if let marker = trust.generation?.database, past.history == nil, marker.isAhead(of: history) {
-            return refuse(history, newest: marker, of: backend, now: now, into: &actions)
+            return refuse(history, newest: marker, of: backend, &turn)
         }
         guard let known = past.history, known != history else {
             past.adopt(history)
-            if let made = trust.generation?.database, !made.isSameDatabase(history) { forgetPast(now: now) }
-            return reverify(now: now, into: &actions)
+            if let made = trust.generation?.database, !made.isSameDatabase(history) { forgetPast(now: turn.now) }
+            return reverify(&turn)
         }
         if known.isAhead(of: history) {
-            return refuse(history, newest: known, of: backend, now: now, into: &actions)
+            return refuse(history, newest: known, of: backend, &turn)
         }
         let isServersPast = known.system != history.system || known.timeline != history.timeline
         let what = isServersPast ? "PostgreSQL has another past" : "likesd's tables are others (restored or rewritten)"
         let text = "\(what) than before: what was cached is dropped"
-        say(.past, .warning, text, now: now, into: &actions)
+        say(.past, .warning, text, &turn)
         past.adopt(history)
-        forgetPast(now: now)
+        forgetPast(now: turn.now)
         laneRow.forgetCommitted()
-        reverify(now: now, into: &actions)
+        reverify(&turn)
         let other: Backend = backend == .lane ? .reader : .lane
         if self[other].isUp {
-            giveUp(other, .unreachable("the tables are others now"), now: now, into: &actions)
+            giveUp(other, .unreachable("the tables are others now"), &turn)
         }
     }
 
     private mutating func refuse(
-        _ history: DatabaseHistory, newest: DatabaseHistory, of backend: Backend, now: Instant,
-        into actions: inout [Action]
+        _ history: DatabaseHistory, newest: DatabaseHistory, of backend: Backend, _ turn: inout Turn
     ) {
         let text = "this server is at timeline \(history.timeline), another was promoted to \(newest.timeline)"
-        giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), now: now, into: &actions)
+        giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), &turn)
     }
 
     /// Where this host named the other server it would have found it, or say that it does not answer.
@@ -236,13 +236,13 @@ extension Core {
 
     /// Other hosts have seen another server promoted over the one that this host is at.
     private mutating func leaveOldPrimary(
-        _ newest: DatabaseHistory, now: Instant, into actions: inout [Action]
+        _ newest: DatabaseHistory, _ turn: inout Turn
     ) {
         guard let known = past.history else { return }
         past.adopt(newest)
-        forgetPast(now: now)
-        if lane.isUp { refuse(known, newest: newest, of: .lane, now: now, into: &actions) }
-        if reader.isUp, !isReaderStandby { refuse(known, newest: newest, of: .reader, now: now, into: &actions) }
+        forgetPast(now: turn.now)
+        if lane.isUp { refuse(known, newest: newest, of: .lane, &turn) }
+        if reader.isUp, !isReaderStandby { refuse(known, newest: newest, of: .reader, &turn) }
     }
 
     /// Whether hosts of another database go on using this Redis: this one has made its own marker, and theirs is back.
@@ -255,37 +255,37 @@ extension Core {
         past.history.map { !found.database.isSameDatabase($0) } ?? false
     }
 
-    private mutating func leaveToOthers(now: Instant, into actions: inout [Action]) {
+    private mutating func leaveToOthers(_ turn: inout Turn) {
         let failure = BackendFailure.unreachable(
             "another database's likesd uses the same database of Redis",
             next: "give each its own in REDIS_URL, as in redis://HOST/1; or, where the other one is gone, delete "
                 + "likesd:generation in Redis; where there never was one, somebody else writes to likesd's keys")
-        giveUp(.redis, failure, now: now, into: &actions)
-        redis.hold(until: now.adding(ms: Limits.foreignHoldMs))
+        giveUp(.redis, failure, &turn)
+        redis.hold(until: turn.now.adding(ms: Limits.foreignHoldMs))
     }
 
     /// PostgreSQL is at a state from before what is known, as far as Redis and other hosts tell: so not too often.
-    private mutating func wentBack(_ reason: String, now: Instant, into actions: inout [Action]) {
-        guard past.mayBeginEra(now: now) else {
+    private mutating func wentBack(_ reason: String, _ turn: inout Turn) {
+        guard past.mayBeginEra(now: turn.now) else {
             past.owedReason = reason
             return
         }
-        goBack(reason, now: now, into: &actions)
+        goBack(reason, &turn)
     }
 
-    mutating func goBack(_ reason: String, now: Instant, into actions: inout [Action]) {
+    mutating func goBack(_ reason: String, _ turn: inout Turn) {
         statistics.databasesGoneBack += 1
         past.forgetStrays()
         let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
-        say(.past, .warning, text, now: now, into: &actions)
-        beginEra(now: now, into: &actions)
+        say(.past, .warning, text, &turn)
+        beginEra(&turn)
     }
 
-    private mutating func beginEra(now: Instant, into actions: inout [Action]) {
+    private mutating func beginEra(_ turn: inout Turn) {
         statistics.erasBegun += 1
-        past.beginEra(now: now)
-        forgetPast(now: now)
-        disownGeneration(now: now, into: &actions)
+        past.beginEra(now: turn.now)
+        forgetPast(now: turn.now)
+        disownGeneration(&turn)
     }
 
     /// Nothing that was cached is believed any more.
@@ -304,21 +304,21 @@ extension Core {
         past.forgetUsed()
     }
 
-    private mutating func reverify(now: Instant, into actions: inout [Action]) {
+    private mutating func reverify(_ turn: inout Turn) {
         guard let generation = trust.generation, !generation.fits(past.history, era: past.era) else { return }
-        disownGeneration(now: now, into: &actions)
+        disownGeneration(&turn)
     }
 
-    mutating func disownGeneration(now: Instant, into actions: inout [Action]) {
-        if trust.generation != nil { disownData(now: now, into: &actions) }
+    mutating func disownGeneration(_ turn: inout Turn) {
+        if trust.generation != nil { disownData(&turn) }
     }
 
     /// Also while Redis is away: its data is not believed once it is back.
-    mutating func disownData(now: Instant, into actions: inout [Action]) {
+    mutating func disownData(_ turn: inout Turn) {
         guard safeguards.generationCheck else { return }
-        trust.disown(now: now)
+        trust.disown(now: turn.now)
         repairs.forgetTold()
-        verifyRedis(now: now, into: &actions)
+        verifyRedis(&turn)
     }
 
     // MARK: Contradictions
@@ -326,10 +326,10 @@ extension Core {
     /// A primary that was asked under the permit gave these counters. One that is older than what was known by then is
     /// proof: the database went back.
     mutating func holdAgainstKnown(
-        _ counters: [CounterState], _ permit: WritePermit, now: Instant, into actions: inout [Action]
+        _ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn
     ) {
         guard safeguards.contradictions, permit.era == past.era else { return }
-        let isFresh = permit.isFresh(writePermit(now: now))
+        let isFresh = permit.isFresh(writePermit(now: turn.now))
         for counter in counters {
             guard let (known, since) = newestKnown(counter.item), known.version > counter.version else { continue }
             guard isFresh, let since else {
@@ -339,7 +339,7 @@ extension Core {
             }
             if since <= permit.askedAt {
                 // What comes in during a turn comes before what is asked at its end.
-                wentBack(Self.contradiction(counter, known.version), now: now, into: &actions)
+                wentBack(Self.contradiction(counter, known.version), &turn)
                 if permit.era != past.era { return }
                 // Too soon for all of it: this one at least.
                 cache.replace(counter)
@@ -368,21 +368,21 @@ extension Core {
         for counter in newer { doubts.claim(counter) }
     }
 
-    mutating func sendDoubts(now: Instant, into actions: inout [Action]) {
+    mutating func sendDoubts(_ turn: inout Turn) {
         guard canAskPrimary, calls[.doubt] == 0 else { return }
-        let claims = doubts.take(now: now)
+        let claims = doubts.take(now: turn.now)
         guard !claims.isEmpty else { return }
         let select = CounterSelect.doubts(claims, era: past.era)
-        actions.append(.selectCounters(calls.begin(.selectCounters(select), now: now), claims.map(\.item)))
+        turn.append(.selectCounters(calls.begin(.selectCounters(select), now: turn.now), claims.map(\.item)))
     }
 
     /// What the primary says to them: it was asked after each version was known.
     mutating func settleDoubts(
-        _ claims: [Doubts.Claim], era: Int64, _ counters: [CounterState], now: Instant, into actions: inout [Action]
+        _ claims: [Doubts.Claim], era: Int64, _ counters: [CounterState], _ turn: inout Turn
     ) {
         guard era == past.era else { return }
         for (claim, counter) in zip(claims, counters) where counter.version < claim.version {
-            return wentBack(Self.contradiction(counter, claim.version), now: now, into: &actions)
+            return wentBack(Self.contradiction(counter, claim.version), &turn)
         }
     }
 }

@@ -16,18 +16,18 @@ extension Core {
 
     /// A marker that is to be replaced, after the secret was looked up once more. This host's own was made with the one
     /// before.
-    mutating func noteForged(marker: String, now: Instant, into actions: inout [Action]) {
+    mutating func noteForged(marker: String, _ turn: inout Turn) {
         guard safeguards.seals, !marker.isEmpty else { return }
         if let made = Generation(marker: marker),
             made.token == trust.token || isForeign(made) || sealer.isGenuine(made)
         {
             return
         }
-        noteForged(.marker, now: now, into: &actions)
+        noteForged(.marker, &turn)
     }
 
     /// So many of them.
-    mutating func noteForged(_ forgery: Forgery, _ count: Int = 1, now: Instant, into actions: inout [Action]) {
+    mutating func noteForged(_ forgery: Forgery, count: Int = 1, _ turn: inout Turn) {
         let what: String
         switch forgery {
         case .counter:
@@ -43,21 +43,21 @@ extension Core {
         let text =
             "\(what) in Redis is not sealed by a host of this database's, and not believed; next: let no other user of "
             + "Redis write to likesd's keys or publish on its channels (security.md)"
-        say(.forged(forgery), .warning, text, now: now, into: &actions)
+        say(.forged(forgery), .warning, text, &turn)
     }
 
     // MARK: The secret and the clock
 
     /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later. Where its clock was set back, what
     /// was sealed before would be recent once more when its time comes again: data of another token is made.
-    mutating func learn(_ facts: SealFacts, askedAt: Instant, now: Instant, into actions: inout [Action]) {
+    mutating func learn(_ facts: SealFacts, askedAt: Instant, _ turn: inout Turn) {
         let wasKnown = sealer.secret != nil
         if let seconds = facts.seconds {
-            let isSetBack = sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
+            let isSetBack = sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: turn.now)
             if isSetBack, safeguards.seals, trust.token != nil {
                 let text = "PostgreSQL's clock was set back: Redis' data is replaced"
-                say(.past, .notice, text, now: now, into: &actions)
-                disownData(now: now, into: &actions)
+                say(.past, .notice, text, &turn)
+                disownData(&turn)
             }
         } else if wasKnown {
             // A standby may not have the newest yet.
@@ -66,7 +66,7 @@ extension Core {
         guard sealer.learn(facts.secret), safeguards.seals else { return }
         if wasKnown {
             let text = "the secret in likesd_secret is another than before: what is cached is dropped"
-            say(.past, .notice, text, now: now, into: &actions)
+            say(.past, .notice, text, &turn)
         }
         // What came in before was not to be proven, or others have not been heard since they learnt it.
         cache.removeAll()
@@ -74,8 +74,8 @@ extension Core {
         doubts.removeAll()
         doubtMessages()
         // The marker as well may be made with this one, or the one before.
-        trust.lose(now: now)
-        verifyRedis(now: now, into: &actions)
+        trust.lose(now: turn.now)
+        verifyRedis(&turn)
     }
 
     // MARK: Counters in Redis
@@ -100,7 +100,7 @@ extension Core {
     /// be written is written once more. `isNews`: others were to be told of it, and a stranger can see to it that they
     /// never are; so they are told through PostgreSQL.
     mutating func judge(
-        _ kept: [KeptCounter], _ permit: WritePermit, isNews: Bool = true, now: Instant, into actions: inout [Action]
+        _ kept: [KeptCounter], _ permit: WritePermit, isNews: Bool = true, _ turn: inout Turn
     ) {
         guard !kept.isEmpty, let generation = permit.generation, generation == trust.generation else { return }
         var newer: [CounterState] = []
@@ -114,9 +114,9 @@ extension Core {
         }
         doubtKept(newer, permit)
         guard !forged.isEmpty else { return }
-        noteForged(.counter, forged.count, now: now, into: &actions)
-        repairForged(forged.map(\.item), isNews: isNews, now: now)
-        actions.append(.drop(calls.begin(.drop, now: now), generation, forged))
+        noteForged(.counter, count: forged.count, &turn)
+        repairForged(forged.map(\.item), isNews: isNews, now: turn.now)
+        turn.append(.drop(calls.begin(.drop, now: turn.now), generation, forged))
     }
 
     private mutating func repairForged(_ items: [Item], isNews: Bool, now: Instant) {
@@ -126,7 +126,7 @@ extension Core {
     }
 
     /// They are gone, or are others by now.
-    package mutating func dropped(_ call: CallID, now: Instant, into actions: inout [Action]) {
+    package mutating func dropped(_ call: CallID, _ turn: inout Turn) {
         _ = calls.end(call)
     }
 }

@@ -7,35 +7,34 @@ extension Core {
     /// The reply to who may not.
     package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
 
-    mutating func reload(on connection: ConnectionID, into actions: inout [Action]) {
+    mutating func reload(on connection: ConnectionID, _ turn: inout Turn) {
         guard sessions[connection].mayReload else {
-            sessions.reply(.error(ErrorReply(.err, Self.administratorsOnly)), on: connection, into: &actions)
+            sessions.reply(.error(ErrorReply(.err, Self.administratorsOnly)), on: connection, &turn)
             return
         }
-        actions.append(.reload(sessions.wait(.reload, on: connection)))
+        turn.append(.reload(sessions.wait(.reload, on: connection)))
     }
 
     /// A signal asked for it. Once it stops, systemd is not to hear of reloading and of being ready again.
-    package func reloadAsked(into actions: inout [Action]) {
-        if stopBy == nil { actions.append(.reload(nil)) }
+    package func reloadAsked(_ turn: inout Turn) {
+        if stopBy == nil { turn.append(.reload(nil)) }
     }
 
     /// What was read. The settings that a running daemon can change are applied together; those that it can't are
     /// named, and stay as they are until a restart.
     package mutating func reloaded(
-        _ read: Result<Configuration, ConfigurationError>, for ticket: Ticket?, now: Instant,
-        into actions: inout [Action]
+        _ read: Result<Configuration, ConfigurationError>, for ticket: Ticket?, _ turn: inout Turn
     ) {
         let reply: Reply
         switch read {
-        case .success(let wanted): reply = apply(wanted, now: now, into: &actions)
-        case .failure(let error): reply = refuse(error, now: now, into: &actions)
+        case .success(let wanted): reply = apply(wanted, &turn)
+        case .failure(let error): reply = refuse(error, &turn)
         }
-        if let ticket { answer(ticket, reply, now: now, into: &actions) }
+        if let ticket { answer(ticket, reply, &turn) }
     }
 
     private mutating func apply(
-        _ wanted: Configuration, now: Instant, into actions: inout [Action]
+        _ wanted: Configuration, _ turn: inout Turn
     ) -> Reply {
         var next = configuration
         var applied: [Setting] = []
@@ -54,13 +53,13 @@ extension Core {
             boundCache()
             sessions.memory.limitBytes = Self.clientMemoryMax(next, unitMemoryBytes: unitMemoryBytes)
             localRate.set(requestsMax: next.rateLimitRequests, windowSeconds: next.rateLimitWindowSeconds)
-            actions.append(.configure(next))
+            turn.append(.configure(next))
         }
         let changed = applied.isEmpty ? "nothing changed" : "applied \(names.0.joined(separator: ", "))"
-        say(.reload, .notice, "settings reloaded: \(changed)", now: now, into: &actions)
+        say(.reload, .notice, "settings reloaded: \(changed)", &turn)
         if !restartNeeded.isEmpty {
             let text = "not applied, restart likesd for them: \(names.1.joined(separator: ", "))"
-            say(.reload, .warning, text, now: now, into: &actions)
+            say(.reload, .warning, text, &turn)
         }
         return .map([
             .text("applied"), .array(names.0.map { .text($0) }), .text("restart"), .array(names.1.map { .text($0) }),
@@ -68,12 +67,12 @@ extension Core {
     }
 
     private mutating func refuse(
-        _ error: ConfigurationError, now: Instant, into actions: inout [Action]
+        _ error: ConfigurationError, _ turn: inout Turn
     ) -> Reply {
         var lines = error.problems.prefix(Limits.reloadProblemsMax).map(\.text)
         let more = error.problems.count - lines.count
         if more > 0 { lines.append("and \(more) more") }
-        for line in lines { say(.reload, .error, Self.reloadRefusal + line, now: now, into: &actions) }
+        for line in lines { say(.reload, .error, Self.reloadRefusal + line, &turn) }
         return .error(ErrorReply(.err, Self.reloadRefusal + lines.joined(separator: "; ")))
     }
 }

@@ -3,43 +3,43 @@ import LikesProtocol
 // The write lane: fencing it, tending its row, and finding out what became of a batch.
 extension Core {
     /// Sends what the lane is due next; one call at a time.
-    mutating func sendLane(now: Instant, into actions: inout [Action]) {
+    mutating func sendLane(_ turn: inout Turn) {
         guard lane.isUp, calls[.lane] == 0 else { return }
         if laneRow.epoch != nil, laneRow.isWorn(limits) {
             laneRow.renew(Int64(jitter.next() >> 1))
-            laneRow.surveyAt = now
+            laneRow.surveyAt = turn.now
         }
         guard let fence = laneRow.fence else {
             let request = FenceRequest(
                 lane: laneRow.lane, former: laneRow.former,
                 rows: laneRow.unresolved?.request.rows ?? [])
-            actions.append(.fence(calls.begin(.fence, now: now), request))
+            turn.append(.fence(calls.begin(.fence, now: turn.now), request))
             return
         }
         // What is to be told or struck off may be much, and always more: batches take turns with it.
-        let isTendDue = isTendDue(now: now)
-        if isTendDue, !laneRow.isTended { return sendTend(fence, now: now, into: &actions) }
-        if laneRow.surveyAt <= now { return sendSurvey(now: now, into: &actions) }
-        if checkSchema(now: now, into: &actions) { return }
+        let isTendDue = isTendDue(now: turn.now)
+        if isTendDue, !laneRow.isTended { return sendTend(fence, &turn) }
+        if laneRow.surveyAt <= turn.now { return sendSurvey(&turn) }
+        if checkSchema(&turn) { return }
         laneRow.isTended = false
-        sendBatch(fence, now: now, into: &actions)
-        if isTendDue, calls[.lane] == 0 { sendTend(fence, now: now, into: &actions) }
+        sendBatch(fence, &turn)
+        if isTendDue, calls[.lane] == 0 { sendTend(fence, &turn) }
     }
 
     // MARK: Fencing
 
     /// The lane is this connection's own. `state` nil: it had no row, so that nothing is known of earlier batches; it
     /// has one now, at epoch 1.
-    package mutating func fenced(_ call: CallID, _ state: LaneState?, now: Instant, into actions: inout [Action]) {
+    package mutating func fenced(_ call: CallID, _ state: LaneState?, _ turn: inout Turn) {
         guard case .fence? = calls.end(call) else { return }
         lane.proved()
         laneRow.trouble = nil
         if laneRow.lacksBatch(laneRow.former == nil ? state?.batch : 0) {
             laneRow.forgetCommitted()
-            goBack("it lacks a batch of this host's", now: now, into: &actions)
+            goBack("it lacks a batch of this host's", &turn)
         }
         laneRow.fenced(epoch: state?.epoch ?? 1, hasRow: state != nil)
-        laneRow.tendAt = laneRow.hasJournal || laneRow.isBehind ? now : nil
+        laneRow.tendAt = laneRow.hasJournal || laneRow.isBehind ? turn.now : nil
         guard let unresolved = laneRow.unresolved else { return }
         laneRow.unresolved = nil
         let number = unresolved.request.batch
@@ -48,13 +48,13 @@ extension Core {
         else {
             let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
             let uncertain = Reply.error(ErrorReply(.uncertain, text))
-            noteMissing(unresolved.request.rows.map(\.pair.item), now: now)
-            for index in unresolved.changes { finish(index, uncertain, now: now, into: &actions) }
+            noteMissing(unresolved.request.rows.map(\.pair.item), now: turn.now)
+            for index in unresolved.changes { finish(index, uncertain, &turn) }
             return
         }
         if state.batch == number {
             statistics.batchesFoundCommitted += 1
-            resolve(unresolved, changed: state.changed, now: now, into: &actions)
+            resolve(unresolved, changed: state.changed, &turn)
         } else {
             statistics.batchesFoundLost += 1
             requeue(unresolved)
@@ -63,40 +63,40 @@ extension Core {
 
     /// The batch was committed, its answer was lost: what changed is known, the counts are to be read.
     private mutating func resolve(
-        _ sent: SentBatch, changed: [Bool], now: Instant, into actions: inout [Action]
+        _ sent: SentBatch, changed: [Bool], _ turn: inout Turn
     ) {
-        noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: now)
+        noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: turn.now)
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
             owe(index, changed: didChange)
         }
         let recentLikes = sent.batch.recentLikes(changed: changed)
         guard !recentLikes.isEmpty else { return }
-        _ = writeThrough([], recentLikes, writePermit(now: now), for: [], now: now, into: &actions)
+        _ = writeThrough([], recentLikes, writePermit(now: turn.now), for: [], &turn)
     }
 
     /// The lane is another's: the call did nothing.
-    package mutating func fencedOff(_ call: CallID, now: Instant, into actions: inout [Action]) {
+    package mutating func fencedOff(_ call: CallID, _ turn: inout Turn) {
         guard let given = calls.end(call) else { return }
         statistics.lanesFencedOff += 1
         let text =
             "this host's lane was closed (it was taken for dead), or is not in the table any more (a restore, "
             + "TRUNCATE lanes): opening it again"
-        say(.lane, .notice, text, now: now, into: &actions)
+        say(.lane, .notice, text, &turn)
         switch given {
         case .commit(let sent): requeue(sent)
-        case .tend(let request): tendingFailed(request, now: now)
+        case .tend(let request): tendingFailed(request, now: turn.now)
         default: preconditionFailure("only commit and tend are fenced")
         }
         // They may be others than those of which the connections have learnt.
-        giveUpDatabase(.unreachable("the lane is to be opened again"), now: now, into: &actions)
+        giveUpDatabase(.unreachable("the lane is to be opened again"), &turn)
     }
 
     /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the
     /// standby may take over without it. The next connection's fence commits as well, and waits for the standby, so
     /// that what it finds is safe.
-    package mutating func standbyWaitCancelled(now: Instant, into actions: inout [Action]) {
+    package mutating func standbyWaitCancelled(_ turn: inout Turn) {
         guard lane.isUp else { return }
-        giveUp(.lane, .awaitsStandby, now: now, into: &actions)
+        giveUp(.lane, .awaitsStandby, &turn)
     }
 
     // MARK: Tending
@@ -118,21 +118,21 @@ extension Core {
         return repairs.wakeAt == nil ? nil : max(laneRow.tellNotBefore, laneRow.tendNotBefore)
     }
 
-    private mutating func sendTend(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
-        let mustTell = tellAt.map { $0 <= now } ?? false
+    private mutating func sendTend(_ fence: LaneFence, _ turn: inout Turn) {
+        let mustTell = tellAt.map { $0 <= turn.now } ?? false
         let told = mustTell || stopBy != nil ? repairs.takeToTell(max: limits.tendItemsMax) : []
-        if !told.isEmpty { laneRow.tellNotBefore = now.adding(ms: Limits.repairRetryMs) }
+        if !told.isEmpty { laneRow.tellNotBefore = turn.now.adding(ms: Limits.repairRetryMs) }
         let request = TendRequest(
             fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],
             journal: takeJournal(with: []), settled: mayStrikeOff ? laneRow.settled : nil)
         laneRow.tendAt = nil
         laneRow.isTended = true
-        actions.append(.tend(calls.begin(.tend(request), now: now), request))
+        turn.append(.tend(calls.begin(.tend(request), now: turn.now), request))
     }
 
     /// `settledUpTo`: settled repairs went up to this transaction's, and there may be more; nil: all are gone.
     package mutating func tended(
-        _ call: CallID, settledUpTo: Int64? = nil, now: Instant, into actions: inout [Action]
+        _ call: CallID, settledUpTo: Int64? = nil, _ turn: inout Turn
     ) {
         guard case .tend(let request)? = calls.end(call) else { return }
         // Otherwise they were found since.
@@ -145,9 +145,9 @@ extension Core {
         // What is forgotten here is found in `cache_repairs` again.
         let isKept = !repairs.isFull
         repairs.told(request.repairs, isKept: isKept)
-        if !isKept, !request.repairs.isEmpty { trust.doubt(now: now) }
-        noteLaneWritten(journal: request.journal, now: now)
-        tendMended(now: now)
+        if !isKept, !request.repairs.isEmpty { trust.doubt(now: turn.now) }
+        noteLaneWritten(journal: request.journal, now: turn.now)
+        tendMended(now: turn.now)
     }
 
     /// Rows may go that are set in this host's Redis, or settled by its data, and there are some.

@@ -5,9 +5,9 @@ extension Core {
     /// One count asked for. Behind an unanswered change of the same item and connection it waits for that; it takes the
     /// change's count when PostgreSQL has not been asked for it yet, or a newer one that is known by then. One that was
     /// read before may be older than what others were told in between.
-    mutating func count(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
+    mutating func count(_ item: Item, _ part: Part, _ turn: inout Turn) {
         guard let index = lastChange(before: part.ticket, where: { $0.pair.item == item }) else {
-            return fetchCount(item, part, now: now, into: &actions)
+            return fetchCount(item, part, &turn)
         }
         let source: CountBehind
         switch changes[index].stage {
@@ -23,10 +23,10 @@ extension Core {
         }
     }
 
-    mutating func fetchCount(_ item: Item, _ part: Part, now: Instant, into actions: inout [Action]) {
-        if let count = cache.fresh(item, now: now) {
+    mutating func fetchCount(_ item: Item, _ part: Part, _ turn: inout Turn) {
+        if let count = cache.fresh(item, now: turn.now) {
             statistics.localHits += 1
-            resolve(part, count, now: now, into: &actions)
+            resolve(part, count, &turn)
         } else {
             statistics.localMisses += 1
             fetches.join(
@@ -40,7 +40,7 @@ extension Core {
 
     /// One pair asked for. Behind an unanswered change of the same pair and connection it waits for that; its answer
     /// is the change's own when the change had not been sent yet, else PostgreSQL is asked.
-    mutating func liked(_ pair: Pair, _ part: Part, now: Instant, into actions: inout [Action]) {
+    mutating func liked(_ pair: Pair, _ part: Part, _ turn: inout Turn) {
         guard let index = lastChange(before: part.ticket, where: { $0.pair == pair }) else {
             pairQueue.append(PairRead(pair: pair, asker: .part(part)))
             return
@@ -67,130 +67,132 @@ extension Core {
 
     // MARK: Sending
 
-    mutating func sendReads(now: Instant, into actions: inout [Action]) {
+    mutating func sendReads(_ turn: inout Turn) {
         if let generation = readableGeneration {
             while fetches.hasForRedis, calls[.read] < limits.callsInFlightMax {
                 let taken = fetches.takeForRedis(max: limits.countersPerCallMax)
                 let items = taken.filter { !repairs.contains($0) }
-                if items.count < taken.count { askDatabase(taken.filter(repairs.contains), now: now, into: &actions) }
+                if items.count < taken.count { askDatabase(taken.filter(repairs.contains), &turn) }
                 if items.isEmpty { continue }
-                actions.append(
+                turn.append(
                     .readCounters(
-                        calls.begin(.readCounters(items, generation, writePermit(now: now)), now: now), generation,
+                        calls.begin(.readCounters(items, generation, writePermit(now: turn.now)), now: turn.now),
+                        generation,
                         items))
             }
         } else {
-            askDatabase(fetches.takeForRedis(max: .max), now: now, into: &actions)
+            askDatabase(fetches.takeForRedis(max: .max), &turn)
         }
         guard reader.isUp else { return }
-        readRepairs(now: now, into: &actions)
+        readRepairs(&turn)
         while fetches.hasForDatabase, calls[.counterSelect] < limits.callsInFlightMax {
             let items = fetches.takeForDatabase(max: limits.countersPerCallMax)
             if items.isEmpty { continue }
-            actions.append(
-                .selectCounters(calls.begin(.selectCounters(.fetches(items, writePermit(now: now))), now: now), items))
+            turn.append(
+                .selectCounters(
+                    calls.begin(.selectCounters(.fetches(items, writePermit(now: turn.now))), now: turn.now), items))
         }
         // A standby may not have yet what was acknowledged.
         guard canAskPrimary else { return }
-        while !countQueue.isEmpty, calls[.counterSelect] < limits.callsInFlightMax { sendOwedCounts(now, &actions) }
+        while !countQueue.isEmpty, calls[.counterSelect] < limits.callsInFlightMax { sendOwedCounts(&turn) }
         while !pairQueue.isEmpty, calls[.pairSelect] < limits.callsInFlightMax {
             var reads: [PairRead] = []
             while reads.count < limits.pairsPerCallMax, let read = pairQueue.popFirst() { reads.append(read) }
-            let id = calls.begin(.selectPairs(reads, writePermit(now: now)), now: now)
-            actions.append(.selectPairs(id, reads.map(\.pair)))
+            let id = calls.begin(.selectPairs(reads, writePermit(now: turn.now)), now: turn.now)
+            turn.append(.selectPairs(id, reads.map(\.pair)))
         }
     }
 
-    private mutating func sendOwedCounts(_ now: Instant, _ actions: inout [Action]) {
+    private mutating func sendOwedCounts(_ turn: inout Turn) {
         var owing: [ChangeIndex] = []
         while owing.count < limits.countersPerCallMax, let index = countQueue.popFirst() {
             owing.append(index)
         }
-        let id = calls.begin(.selectCounters(.changes(owing, writePermit(now: now))), now: now)
-        actions.append(.selectCounters(id, owing.map { changes[$0].pair.item }))
+        let id = calls.begin(.selectCounters(.changes(owing, writePermit(now: turn.now))), now: turn.now)
+        turn.append(.selectCounters(id, owing.map { changes[$0].pair.item }))
     }
 
     // MARK: Answers
 
     /// For each item, in order, its counter or nil on a miss.
     package mutating func countersRead(
-        _ call: CallID, _ counters: [SealedCounter?], now: Instant, into actions: inout [Action]
+        _ call: CallID, _ counters: [SealedCounter?], _ turn: inout Turn
     ) {
         guard case .readCounters(let items, let generation, let permit)? = calls.end(call) else { return }
         guard items.count == counters.count else {
             return disbelieve(
-                .readCounters(items, generation, permit), .otherNumber(of: "counters"), now: now, into: &actions)
+                .readCounters(items, generation, permit), .otherNumber(of: "counters"), &turn)
         }
         if !items.isEmpty { redisRefusals[.reading] = nil }
-        guard generation == trust.generation else { return askDatabase(items, now: now, into: &actions) }
+        guard generation == trust.generation else { return askDatabase(items, &turn) }
         var missed: [Item] = []
         for (item, sealed) in zip(items, counters) {
-            if let counter = believed(sealed, generation, now: now, into: &actions), !repairs.contains(item) {
+            if let counter = believed(sealed, generation, &turn), !repairs.contains(item) {
                 statistics.redisHits += 1
                 let known = safeguards.counterMemory ? recent.newest(counter) : counter
-                let secondsMax = sealed.flatMap { sealer.cachedSecondsMax($0, now: now) }
+                let secondsMax = sealed.flatMap { sealer.cachedSecondsMax($0, now: turn.now) }
                 if secondsMax == nil, sealer.secret != nil { hasBelievedAged = true }
-                let standing = finishFetch(known, secondsMax: secondsMax, permit, now: now, into: &actions)
+                let standing = finishFetch(known, secondsMax: secondsMax, permit, &turn)
                 // Redis is behind what this host knows: a write-through was lost, or a stranger put back an old one.
                 if standing.version > counter.version, safeguards.repairs {
-                    repairs.reread([standing.item], from: standing.version, heldBackFrom: now)
+                    repairs.reread([standing.item], from: standing.version, heldBackFrom: turn.now)
                 }
             } else {
                 statistics.redisMisses += 1
                 missed.append(item)
             }
         }
-        askDatabase(missed, now: now, into: &actions)
+        askDatabase(missed, &turn)
     }
 
     /// nil: there is none that may be an answer now.
     private mutating func believed(
-        _ sealed: SealedCounter?, _ generation: Generation, now: Instant, into actions: inout [Action]
+        _ sealed: SealedCounter?, _ generation: Generation, _ turn: inout Turn
     ) -> CounterState? {
         guard let sealed else { return nil }
-        switch standing(of: sealed, token: generation.token, now: now) {
+        switch standing(of: sealed, token: generation.token, now: turn.now) {
         case .believed: return sealed.counter
         case .aged:
             statistics.agedCounters += 1
             // In case PostgreSQL does not answer.
-            if cache.stale(sealed.counter.item) == nil { cache.storeStale(sealed.counter, now: now) }
+            if cache.stale(sealed.counter.item) == nil { cache.storeStale(sealed.counter, now: turn.now) }
             return nil
         case .forged:
-            noteForged(.counter, now: now, into: &actions)
+            noteForged(.counter, &turn)
             return nil
         }
     }
 
     /// For each item, in order; an item without a row has count 0 and version 0.
     package mutating func countersSelected(
-        _ call: CallID, _ counters: [CounterState], now: Instant, into actions: inout [Action]
+        _ call: CallID, _ counters: [CounterState], _ turn: inout Turn
     ) {
         guard case .selectCounters(let select)? = calls.end(call) else { return }
         guard counters.count == select.count else {
-            return disbelieve(.selectCounters(select), .otherNumber(of: "counters"), now: now, into: &actions)
+            return disbelieve(.selectCounters(select), .otherNumber(of: "counters"), &turn)
         }
         reader.proved()
         switch select {
         case .fetches(_, let permit):
-            if !isReaderStandby { holdAgainstKnown(counters, permit, now: now, into: &actions) }
+            if !isReaderStandby { holdAgainstKnown(counters, permit, &turn) }
             var fills: [CounterState] = []
             for counter in counters {
                 statistics.databaseReads += 1
-                fills.append(finishFetch(counter, permit, now: now, into: &actions))
+                fills.append(finishFetch(counter, permit, &turn))
             }
-            fill(fills, permit, now: now, into: &actions)
+            fill(fills, permit, &turn)
         case .repairs(let page, _, let permit):
             // Other hosts may have had no way to tell this one.
-            noteRead(counters, permit, isOffered: { _ in false }, now: now, into: &actions)
+            noteRead(counters, permit, isOffered: { _ in false }, &turn)
             repairs.read(page, counters)
-        case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, now: now, into: &actions)
+        case .doubts(let claims, let era): settleDoubts(claims, era: era, counters, &turn)
         case .changes(let owing, let permit):
-            noteRead(counters, permit, isOffered: { _ in true }, now: now, into: &actions)
+            noteRead(counters, permit, isOffered: { _ in true }, &turn)
             for (index, counter) in zip(owing, counters) {
                 guard case .counting(let changed) = changes[index].stage else {
                     preconditionFailure("a count that is not owed")
                 }
-                finish(index, .change(changed: changed, count: counter.count), now: now, into: &actions)
+                finish(index, .change(changed: changed, count: counter.count), &turn)
             }
         }
     }
@@ -201,27 +203,25 @@ extension Core {
     /// What came with a change and is news to this host, `isOffered` says so by place, is offered to Redis: it says so
     /// if it has something newer, which PostgreSQL is then asked about. So a reply of LIKE and the next COUNT agree.
     private mutating func noteRead(
-        _ counters: [CounterState], _ permit: WritePermit, isOffered: (Int) -> Bool, now: Instant,
-        into actions: inout [Action]
+        _ counters: [CounterState], _ permit: WritePermit, isOffered: (Int) -> Bool, _ turn: inout Turn
     ) {
-        holdAgainstKnown(counters, permit, now: now, into: &actions)
+        holdAgainstKnown(counters, permit, &turn)
         guard permit.era == past.era else { return }
         var news: [Item: CounterState] = [:]
         for (place, counter) in counters.enumerated() {
             if isOffered(place), newestKnown(counter.item)?.0 != counter { news[counter.item] = counter }
-            if cache.update(counter) { recent.know(counter, now: now) }
+            if cache.update(counter) { recent.know(counter, now: turn.now) }
             noteNewer(counter)
         }
         guard safeguards.contradictions, !news.isEmpty else { return }
         fill(
-            news.values.sorted { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }, permit, now: now,
-            into: &actions)
+            news.values.sorted { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }, permit, &turn)
     }
 
     /// Redis can't be asked, or has them not.
-    private mutating func askDatabase(_ items: [Item], now: Instant, into actions: inout [Action]) {
+    private mutating func askDatabase(_ items: [Item], _ turn: inout Turn) {
         for item in items { moveToDatabase(item) }
-        serveStale(items, now: now, into: &actions)
+        serveStale(items, &turn)
     }
 
     mutating func moveToDatabase(_ item: Item) {
@@ -242,20 +242,20 @@ extension Core {
 
     /// For each pair, in order.
     package mutating func pairsSelected(
-        _ call: CallID, _ states: [PairState], now: Instant, into actions: inout [Action]
+        _ call: CallID, _ states: [PairState], _ turn: inout Turn
     ) {
         guard case .selectPairs(let reads, let permit)? = calls.end(call) else { return }
         guard reads.count == states.count else {
-            return disbelieve(.selectPairs(reads, permit), .otherNumber(of: "pairs"), now: now, into: &actions)
+            return disbelieve(.selectPairs(reads, permit), .otherNumber(of: "pairs"), &turn)
         }
         reader.proved()
         let isOffered: (Int) -> Bool = { if case .change = reads[$0].asker { true } else { false } }
-        noteRead(states.map(\.counter), permit, isOffered: isOffered, now: now, into: &actions)
+        noteRead(states.map(\.counter), permit, isOffered: isOffered, &turn)
         for (read, state) in zip(reads, states) {
             switch read.asker {
-            case .part(let part): resolve(part, state.liked ? 1 : 0, now: now, into: &actions)
+            case .part(let part): resolve(part, state.liked ? 1 : 0, &turn)
             case .change(let index):
-                verified(index, isLiked: state.liked, count: state.counter.count, now: now, into: &actions)
+                verified(index, isLiked: state.liked, count: state.counter.count, &turn)
             }
         }
     }
@@ -264,32 +264,31 @@ extension Core {
     /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one. `secondsMax`:
     /// how long it is fresh in the cache at most; nil: the TTL.
     private mutating func finishFetch(
-        _ fetched: CounterState, secondsMax: Int? = nil, _ permit: WritePermit, now: Instant,
-        into actions: inout [Action]
+        _ fetched: CounterState, secondsMax: Int? = nil, _ permit: WritePermit, _ turn: inout Turn
     ) -> CounterState {
-        let isFresh = permit.isFresh(writePermit(now: now))
+        let isFresh = permit.isFresh(writePermit(now: turn.now))
         var standing = fetched
         if isFresh {
-            standing = cache.store(fetched, secondsMax: secondsMax, now: now)
+            standing = cache.store(fetched, secondsMax: secondsMax, now: turn.now)
         } else if permit.era == past.era {
-            if cache.update(fetched) { recent.know(fetched, now: now) }
+            if cache.update(fetched) { recent.know(fetched, now: turn.now) }
             if let held = cache.stale(fetched.item), held.version > fetched.version { standing = held }
         }
         let (waiting, committed) = endFetch(fetched.item)
         if let committed, committed.version > standing.version {
-            standing = isFresh ? cache.store(committed, secondsMax: secondsMax, now: now) : committed
+            standing = isFresh ? cache.store(committed, secondsMax: secondsMax, now: turn.now) : committed
         }
-        for part in waiting { resolve(part, standing.count, now: now, into: &actions) }
+        for part in waiting { resolve(part, standing.count, &turn) }
         return standing
     }
 
     /// With PostgreSQL away, an expired count is better than none.
-    mutating func serveStale(_ items: [Item], now: Instant, into actions: inout [Action]) {
+    mutating func serveStale(_ items: [Item], _ turn: inout Turn) {
         guard !reader.isUp else { return }
         for item in items {
             guard let stale = cache.stale(item) else { continue }
             statistics.staleServed += 1
-            for part in fetches.drop(item) { resolve(part, stale.count, now: now, into: &actions) }
+            for part in fetches.drop(item) { resolve(part, stale.count, &turn) }
         }
     }
 }

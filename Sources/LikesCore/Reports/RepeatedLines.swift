@@ -49,61 +49,60 @@ struct RepeatedLines {
     var wakeAt: Instant? { windows.values.lazy.filter { $0.held != nil }.map(\.end).min() }
 
     mutating func add(
-        _ kind: Kind, _ level: LogLevel, _ text: String, now: Instant, into actions: inout [Action]
+        _ kind: Kind, _ level: LogLevel, _ text: String, _ turn: inout Turn
     ) {
-        close(kind, by: now, into: &actions)
-        var window = windows[kind] ?? Window(end: now.adding(ms: Limits.logWindowMs))
+        close(kind, &turn)
+        var window = windows[kind] ?? Window(end: turn.now.adding(ms: Limits.logWindowMs))
         if window.said < kind.linesMax {
             window.said += 1
-            actions.append(.log(level, text))
+            turn.append(.log(level, text))
         } else {
             window.held = (level, text, (window.held?.count ?? 0) + 1)
         }
         windows[kind] = window
     }
 
-    mutating func tick(now: Instant, into actions: inout [Action]) {
-        guard let wakeAt, wakeAt <= now else { return }
-        for kind in windows.keys { close(kind, by: now, into: &actions) }
+    mutating func tick(_ turn: inout Turn) {
+        guard let wakeAt, wakeAt <= turn.now else { return }
+        for kind in windows.keys { close(kind, &turn) }
     }
 
     /// Nothing comes any more.
-    mutating func flush(into actions: inout [Action]) {
-        for window in windows.values { say(window, into: &actions) }
+    mutating func flush(_ turn: inout Turn) {
+        for window in windows.values { say(window, &turn) }
         windows = [:]
     }
 
     /// What is said at the end of a window counts in the next one.
-    private mutating func close(_ kind: Kind, by now: Instant, into actions: inout [Action]) {
-        guard let window = windows[kind], window.end <= now else { return }
-        say(window, into: &actions)
-        windows[kind] = window.held.map { _ in Window(end: now.adding(ms: Limits.logWindowMs), said: 1) }
+    private mutating func close(_ kind: Kind, _ turn: inout Turn) {
+        guard let window = windows[kind], window.end <= turn.now else { return }
+        say(window, &turn)
+        windows[kind] = window.held.map { _ in Window(end: turn.now.adding(ms: Limits.logWindowMs), said: 1) }
     }
 
-    private func say(_ window: Window, into actions: inout [Action]) {
+    private func say(_ window: Window, _ turn: inout Turn) {
         guard let held = window.held else { return }
         let more = held.count > 1 ? " … and \(held.count - 1) more like it" : ""
-        actions.append(.log(held.level, held.text + more))
+        turn.append(.log(held.level, held.text + more))
     }
 }
 
 extension Core {
     /// A line that may come again and again.
     mutating func say(
-        _ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: @autoclosure () -> String, now: Instant,
-        into actions: inout [Action]
+        _ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: @autoclosure () -> String, _ turn: inout Turn
     ) {
         guard level <= configuration.logLevel else { return }
-        lines.add(kind, level, text(), now: now, into: &actions)
+        lines.add(kind, level, text(), &turn)
     }
 
     /// Clients that connect can't be accepted, for want of descriptors or memory.
-    package mutating func acceptingFailed(_ reason: String, now: Instant, into actions: inout [Action]) {
-        say(.accepting, .error, reason, now: now, into: &actions)
+    package mutating func acceptingFailed(_ reason: String, _ turn: inout Turn) {
+        say(.accepting, .error, reason, &turn)
     }
 
     /// PostgreSQL said something beside its answers.
-    package mutating func noticed(_ notice: String, now: Instant, into actions: inout [Action]) {
-        say(.notice, .debug, "PostgreSQL: \(notice)", now: now, into: &actions)
+    package mutating func noticed(_ notice: String, _ turn: inout Turn) {
+        say(.notice, .debug, "PostgreSQL: \(notice)", &turn)
     }
 }

@@ -40,8 +40,8 @@ extension Core {
 
     /// The client that is to be closed at once, since all together hold too much: `ClientMemory.largest`. nil: they do
     /// not. What it sent and what it did not read is lost; `closed` has to follow.
-    package mutating func clientToAbandon(now: Instant, into actions: inout [Action]) -> ConnectionID? {
-        guard sessions.memory.isOver, let slot = sessions.memory.largest(now: now) else { return nil }
+    package mutating func clientToAbandon(_ turn: inout Turn) -> ConnectionID? {
+        guard sessions.memory.isOver, let slot = sessions.memory.largest(now: turn.now) else { return nil }
         statistics.connectionsAbandoned += 1
         let client = sessions.table[slot].client
         let name = client.name.isEmpty ? "" : ", name \(client.name),"
@@ -49,7 +49,7 @@ extension Core {
             "closed client \(client.id)\(name) which held \(sessions.memory[slot]) bytes: together clients held more "
             + "than CLIENT_MEMORY_MAX_BYTES, \(sessions.memory.limitBytes); those that hold most go first, and what is "
             + "not read for a second counts \(Limits.unreadWeight) times"
-        say(.clientMemory, .warning, text, now: now, into: &actions)
+        say(.clientMemory, .warning, text, &turn)
         return ConnectionID(slot: UInt32(slot), generation: sessions.table[slot].generation)
     }
 
@@ -78,10 +78,10 @@ extension Core {
     }
 
     /// A request was begun and not finished in time; `.close` follows.
-    package mutating func unfinished(on connection: ConnectionID, now: Instant, into actions: inout [Action]) {
+    package mutating func unfinished(on connection: ConnectionID, _ turn: inout Turn) {
         statistics.requestsUnfinished += 1
         let error = ErrorReply(
             .err, "Protocol error: a request was begun and not finished within \(requestFinishMs) ms")
-        broken(error, on: connection, now: now, into: &actions)
+        broken(error, on: connection, &turn)
     }
 }

@@ -165,9 +165,9 @@ struct Sessions {
     }
 
     /// Replies when nothing is before it, else keeps the reply for its turn.
-    mutating func reply(_ reply: Reply, on id: ConnectionID, into actions: inout [Action]) {
+    mutating func reply(_ reply: Reply, on id: ConnectionID, _ turn: inout Turn) {
         if table[Int(id.slot)].slots.isEmpty {
-            actions.append(.reply(id, reply))
+            turn.append(.reply(id, reply))
         } else {
             let slot = Slot.ready(reply)
             table[Int(id.slot)].slots.append(slot)
@@ -220,7 +220,7 @@ struct Sessions {
     }
 
     /// Puts the answer into its slot and lets out every reply that is due. False: nobody waits for it any more.
-    mutating func finish(_ ticket: Ticket, _ reply: Reply, into actions: inout [Action]) -> Bool {
+    mutating func finish(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) -> Bool {
         guard let what = waiting(ticket) else { return false }
         let id = ticket.connection
         let place = Int(id.slot)
@@ -233,17 +233,17 @@ struct Sessions {
         if offset == 0 {
             table[place].slots.popFirst()
             table[place].firstSequence &+= 1
-            actions.append(.reply(id, reply))
+            turn.append(.reply(id, reply))
             while case .ready(let next)? = table[place].slots.first {
                 table[place].slots.popFirst()
                 table[place].firstSequence &+= 1
                 freed += Slot.ready(next).heldBytes
-                actions.append(.reply(id, next))
+                turn.append(.reply(id, next))
             }
             if table[place].slots.isEmpty, table[place].slots.capacity > Limits.slotsKept {
                 table[place].slots = Ring()
             }
-            closeIfDone(id, into: &actions)
+            closeIfDone(id, &turn)
         } else {
             let slot = Slot.ready(reply)
             table[place].slots[offset] = slot
@@ -253,15 +253,15 @@ struct Sessions {
         let half = requestsInFlightMax / 2
         if table[place].isFull, table[place].weightInFlight <= half, table[place].slots.count <= half {
             table[place].isFull = false
-            if !table[place].isClosing { actions.append(.resume(id)) }
+            if !table[place].isClosing { turn.append(.resume(id)) }
         }
         return true
     }
 
     /// The connection takes nothing more and closes after its last reply.
-    mutating func finishClosing(_ id: ConnectionID, into actions: inout [Action]) {
+    mutating func finishClosing(_ id: ConnectionID, _ turn: inout Turn) {
         table[Int(id.slot)].isClosing = true
-        closeIfDone(id, into: &actions)
+        closeIfDone(id, &turn)
     }
 
     /// Replies that wait for their turn count as well: a client must not pile them up behind one slow request.
@@ -270,7 +270,7 @@ struct Sessions {
         if table[place].weightInFlight >= max || table[place].slots.count >= max { table[place].isFull = true }
     }
 
-    private func closeIfDone(_ id: ConnectionID, into actions: inout [Action]) {
-        if table[Int(id.slot)].isClosing, table[Int(id.slot)].slots.isEmpty { actions.append(.close(id)) }
+    private func closeIfDone(_ id: ConnectionID, _ turn: inout Turn) {
+        if table[Int(id.slot)].isClosing, table[Int(id.slot)].slots.isEmpty { turn.append(.close(id)) }
     }
 }

@@ -3,22 +3,22 @@ import LikesProtocol
 // The path of a change: admission, verifying, lane, write-through.
 extension Core {
     mutating func change(
-        _ pair: Pair, _ kind: ChangeKind, on connection: ConnectionID, now: Instant, into actions: inout [Action]
+        _ pair: Pair, _ kind: ChangeKind, on connection: ConnectionID, _ turn: inout Turn
     ) {
         let waitingMax = laneRate.waitingMax(requestTimeoutMs: configuration.requestTimeoutMs)
         guard changes.count < waitingMax else {
             statistics.busy += 1
             let error = ErrorReply(
                 .busy, "\(changes.count) changes are waiting, more would not be stored in time: try again later")
-            sessions.reply(.error(error), on: connection, into: &actions)
+            sessions.reply(.error(error), on: connection, &turn)
             return
         }
         let place = changes.nextIndex
         let ticket = Ticket(
             connection: connection,
             sequence: sessions[connection].firstSequence &+ UInt32(sessions[connection].slots.count))
-        changes.insert(Change(ticket: ticket, pair: pair, kind: kind, stage: .following, acceptedAt: now))
-        let waiting = wait(.change(place), on: connection, now: now)
+        changes.insert(Change(ticket: ticket, pair: pair, kind: kind, stage: .following, acceptedAt: turn.now))
+        let waiting = wait(.change(place), on: connection, now: turn.now)
         precondition(waiting == ticket, "a slot is the next of its connection")
         admit(place)
     }
@@ -64,7 +64,7 @@ extension Core {
 
     // MARK: Sending
 
-    mutating func sendWrites(now: Instant, into actions: inout [Action]) {
+    mutating func sendWrites(_ turn: inout Turn) {
         if writableGeneration != nil {
             while !admissionQueue.isEmpty, calls[.admission] < limits.callsInFlightMax {
                 var admitted: [ChangeIndex] = []
@@ -73,17 +73,17 @@ extension Core {
                 }
                 if admitted.isEmpty { continue }
                 let entries = admitted.map { AdmissionEntry(pair: changes[$0].pair, kind: changes[$0].kind) }
-                actions.append(.admit(calls.begin(.admission(admitted), now: now), entries))
+                turn.append(.admit(calls.begin(.admission(admitted), now: turn.now), entries))
             }
-            writeRepairs(now: now, into: &actions)
+            writeRepairs(&turn)
         } else if calls[.admission] == 0 {
             // Redis is away, or does nothing yet. Nothing overtakes what it was asked before.
-            while let index = admissionQueue.popFirst() { admitLocally(index, now: now, into: &actions) }
+            while let index = admissionQueue.popFirst() { admitLocally(index, &turn) }
         }
-        sendLane(now: now, into: &actions)
+        sendLane(&turn)
     }
 
-    mutating func sendBatch(_ fence: LaneFence, now: Instant, into actions: inout [Action]) {
+    mutating func sendBatch(_ fence: LaneFence, _ turn: inout Turn) {
         guard calls[.writeThrough] < limits.writeThroughsInFlightMax else { return }
         var batch = Batch()
         var batched: [ChangeIndex] = []
@@ -99,8 +99,8 @@ extension Core {
             fence: fence, batch: number, rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
             isCutOff: isCutOff, server: writableGeneration?.server ?? "")
         let sent = SentBatch(
-            batch: batch, changes: batched, request: request, permit: writePermit(now: now), isSuspect: isSuspect)
-        actions.append(.commit(calls.begin(.commit(sent), now: now), request))
+            batch: batch, changes: batched, request: request, permit: writePermit(now: turn.now), isSuspect: isSuspect)
+        turn.append(.commit(calls.begin(.commit(sent), now: turn.now), request))
     }
 
     /// A part of a batch that was refused for its rows goes alone, so that the row in question takes no other with it.
@@ -152,45 +152,45 @@ extension Core {
 
     /// A verdict for each entry, in order.
     package mutating func admitted(
-        _ call: CallID, _ verdicts: [AdmissionVerdict], now: Instant, into actions: inout [Action]
+        _ call: CallID, _ verdicts: [AdmissionVerdict], _ turn: inout Turn
     ) {
         guard case .admission(let admitted)? = calls.end(call) else { return }
         guard admitted.count == verdicts.count else {
-            return disbelieve(.admission(admitted), .otherNumber(of: "verdicts"), now: now, into: &actions)
+            return disbelieve(.admission(admitted), .otherNumber(of: "verdicts"), &turn)
         }
         redisRefusals[.admission] = nil
-        localRate.notNeeded(now: now)
+        localRate.notNeeded(now: turn.now)
         for (index, verdict) in zip(admitted, verdicts) {
             switch verdict {
-            case .limited(let seconds): refuseRate(index, seconds, now: now, into: &actions)
+            case .limited(let seconds): refuseRate(index, seconds, &turn)
             case .admitted(let isRecent):
-                enqueue(index, isRecent: isRecent && canAskPrimary, now: now, into: &actions)
+                enqueue(index, isRecent: isRecent && canAskPrimary, &turn)
             }
         }
     }
 
-    mutating func admitLocally(_ index: ChangeIndex, now: Instant, into actions: inout [Action]) {
+    mutating func admitLocally(_ index: ChangeIndex, _ turn: inout Turn) {
         if changes[index].isAnswered {
             changes.release(index)
-        } else if let seconds = localRate.count(user: changes[index].pair.user, now: now) {
-            refuseRate(index, seconds, now: now, into: &actions)
+        } else if let seconds = localRate.count(user: changes[index].pair.user, now: turn.now) {
+            refuseRate(index, seconds, &turn)
         } else {
-            enqueue(index, isRecent: false, now: now, into: &actions)
+            enqueue(index, isRecent: false, &turn)
         }
     }
 
     private mutating func refuseRate(
-        _ index: ChangeIndex, _ seconds: Int64, now: Instant, into actions: inout [Action]
+        _ index: ChangeIndex, _ seconds: Int64, _ turn: inout Turn
     ) {
         statistics.rateLimited += 1
         let limit = configuration.rateLimitRequests
         let window = configuration.rateLimitWindowSeconds
         let text = "over \(limit) likes and unlikes in \(window) s: try again in \(seconds) s"
-        finish(index, .error(ErrorReply(.rateLimited, text)), now: now, into: &actions)
+        finish(index, .error(ErrorReply(.rateLimited, text)), &turn)
     }
 
     mutating func enqueue(
-        _ index: ChangeIndex, isRecent: Bool, now: Instant, into actions: inout [Action]
+        _ index: ChangeIndex, isRecent: Bool, _ turn: inout Turn
     ) {
         if changes[index].isAnswered {
             changes.release(index)
@@ -245,13 +245,13 @@ extension Core {
 
     /// PostgreSQL's word on what the hint called a duplicate.
     mutating func verified(
-        _ index: ChangeIndex, isLiked: Bool, count: Int64, now: Instant, into actions: inout [Action]
+        _ index: ChangeIndex, isLiked: Bool, count: Int64, _ turn: inout Turn
     ) {
         verifyingCount -= 1
         let behind = held.removeValue(forKey: index) ?? []
         if isLiked { statistics.hintedDuplicates += 1 }
         if isLiked || changes[index].isAnswered {
-            finish(index, .change(changed: false, count: count), now: now, into: &actions)
+            finish(index, .change(changed: false, count: count), &turn)
         } else {
             queue(index)
         }
@@ -262,26 +262,26 @@ extension Core {
 
     /// The batch is durable.
     package mutating func committed(
-        _ call: CallID, _ outcome: BatchOutcome, now: Instant, into actions: inout [Action]
+        _ call: CallID, _ outcome: BatchOutcome, _ turn: inout Turn
     ) {
         guard case .commit(let sent)? = calls.end(call) else { return }
         guard outcome.changed.count == sent.request.rows.count else {
-            return disbelieve(.commit(sent), .otherNumber(of: "rows"), now: now, into: &actions)
+            return disbelieve(.commit(sent), .otherNumber(of: "rows"), &turn)
         }
         let replay = sent.batch.replay(outcome)
-        settle(sent, outcome, replay.results, now: now, into: &actions)
-        if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, now: now, into: &actions) }
+        settle(sent, outcome, replay.results, &turn)
+        if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, &turn) }
     }
 
     private mutating func settle(
-        _ sent: SentBatch, _ outcome: BatchOutcome, _ results: [ChangeResult], now: Instant,
-        into actions: inout [Action]
+        _ sent: SentBatch, _ outcome: BatchOutcome, _ results: [ChangeResult], _ turn: inout Turn
     ) {
-        noteLaneWritten(journal: sent.request.journal, now: now)
+        noteLaneWritten(journal: sent.request.journal, now: turn.now)
         laneRow.committed(sent.request.batch)
-        laneRate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
-        holdAgainstKnown(outcome.counters, sent.permit, now: now, into: &actions)
-        let newer = noteCommitted(outcome.counters, sent.permit, now: now)
+        laneRate.note(
+            changes: sent.changes.count, microseconds: turn.now.microseconds - sent.permit.askedAt.microseconds)
+        holdAgainstKnown(outcome.counters, sent.permit, &turn)
+        let newer = noteCommitted(outcome.counters, sent.permit, now: turn.now)
         var written: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, results) {
             if changes[index].isAnswered {
@@ -296,10 +296,10 @@ extension Core {
         }
         let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
         if outcome.counters.isEmpty, recentLikes.isEmpty { return }
-        if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, now: now, into: &actions) { return }
+        if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, &turn) { return }
         // Without Redis the batch has noted what it changed for all hosts.
-        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: now) }
-        finishWritten(written, now: now, into: &actions)
+        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: turn.now) }
+        finishWritten(written, &turn)
     }
 
     /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT that came after
@@ -340,27 +340,27 @@ extension Core {
     /// instead, so that nothing old is left of them.
     /// `kept`: what Redis had, and kept, because it looks newer.
     package mutating func wroteThrough(
-        _ call: CallID, refusal: String?, kept: [KeptCounter] = [], now: Instant, into actions: inout [Action]
+        _ call: CallID, refusal: String?, kept: [KeptCounter] = [], _ turn: inout Turn
     ) {
         guard let ended = calls.end(call) else { return }
-        noteRefusal(refusal, of: .writing, now: now, into: &actions)
+        noteRefusal(refusal, of: .writing, &turn)
         switch ended {
         case .writeThrough(let written, let counters, let permit):
             repairs.wroteThrough(counters)
-            judge(kept, permit, now: now, into: &actions)
-            finishWritten(written, now: now, into: &actions)
+            judge(kept, permit, &turn)
+            finishWritten(written, &turn)
         case .repair(let page, let counters, let permit):
-            repairs.wrote(page, counters, now: now)
-            judge(kept, permit, now: now, into: &actions)
+            repairs.wrote(page, counters, now: turn.now)
+            judge(kept, permit, &turn)
         default: return
         }
-        if mayStrikeOff { laneRow.tend(by: now.adding(ms: Limits.mendedWaitMs)) }
+        if mayStrikeOff { laneRow.tend(by: turn.now.adding(ms: Limits.mendedWaitMs)) }
     }
 
-    mutating func finishWritten(_ written: [ChangeIndex], now: Instant, into actions: inout [Action]) {
+    mutating func finishWritten(_ written: [ChangeIndex], _ turn: inout Turn) {
         for index in written {
             guard case .writingThrough(let reply) = changes[index].stage else { continue }
-            finish(index, reply, now: now, into: &actions)
+            finish(index, reply, &turn)
         }
     }
 
@@ -373,12 +373,12 @@ extension Core {
     }
 
     /// Answers a change that no queue or call holds any more, and frees its place.
-    mutating func finish(_ index: ChangeIndex, _ reply: Reply, now: Instant, into actions: inout [Action]) {
+    mutating func finish(_ index: ChangeIndex, _ reply: Reply, _ turn: inout Turn) {
         let change = changes[index]
         noteCounted(index)
         changes.release(index)
         guard !change.isAnswered else { return }
-        statistics.note(reply, latencyMicroseconds: now.microseconds - change.acceptedAt.microseconds)
-        answer(change.ticket, reply, now: now, into: &actions)
+        statistics.note(reply, latencyMicroseconds: turn.now.microseconds - change.acceptedAt.microseconds)
+        answer(change.ticket, reply, &turn)
     }
 }

@@ -13,7 +13,7 @@ extension ClientTable {
         client.weighed = weight
         // What came of it is looked at before anybody else is served.
         hasGiven = true
-        host.deliver { core, now, _ in core.holds(more, for: client.id, isUnread: client.isWriteBlocked, now: now) }
+        host.deliver { core, turn in core.holds(more, for: client.id, isUnread: client.isWriteBlocked, now: turn.now) }
     }
 
     /// Closes those that hold most (`Core.clientToAbandon`), one after the other, until all together hold no more than
@@ -23,7 +23,7 @@ extension ClientTable {
         while isOverMemory, isFirst || spent < EdgeLimits.turnCostMax {
             isFirst = false
             var largest: ConnectionID?
-            host.deliver { core, now, actions in largest = core.clientToAbandon(now: now, into: &actions) }
+            host.deliver { core, turn in largest = core.clientToAbandon(&turn) }
             guard let largest, let client = client(largest) else { return }
             // In the middle of a reply, or of those that are due before it, it would be read as something else.
             if client.outputCount == 0 && client.unanswered == 0 { tell(Core.abandonment, to: client.descriptor) }
@@ -65,7 +65,7 @@ extension ClientTable {
             client.isBroken = true
             client.input = []
             weigh(client)
-            host.deliver { core, now, actions in core.unfinished(on: client.id, now: now, into: &actions) }
+            host.deliver { core, turn in core.unfinished(on: client.id, &turn) }
         }
         sweepAt = isAnyLeft ? now.adding(ms: EdgeLimits.sweepMs) : nil
     }

@@ -31,8 +31,8 @@ extension ClientTable {
     func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
         let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?
-        host.deliver { core, now, _ in
-            id = core.tookOver(by: rights, now: now) { client in
+        host.deliver { core, turn in
+            id = core.tookOver(by: rights, now: turn.now) { client in
                 client.version = kept.version
                 client.name = kept.name
                 client.libraryName = kept.libraryName

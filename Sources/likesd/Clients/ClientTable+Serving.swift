@@ -271,17 +271,17 @@ extension ClientTable {
                 client.unanswered += 1
                 if request.isMeasured {
                     let facts = ProcessFacts.measured()
-                    host.deliver { core, _, _ in core.observe(facts) }
+                    host.deliver { core, _ in core.observe(facts) }
                 }
-                host.deliver { core, now, actions in
-                    core.received(request, on: client.id, now: now, into: &actions)
+                host.deliver { core, turn in
+                    core.received(request, on: client.id, &turn)
                 }
             case .broken(let error):
                 taken = bytes.count
                 client.unanswered += 1
                 client.isBroken = true
                 hasGiven = true
-                host.deliver { core, now, actions in core.broken(error, on: client.id, now: now, into: &actions) }
+                host.deliver { core, turn in core.broken(error, on: client.id, &turn) }
             }
             if host.actions.count > before { takeReplies(from: before) }
         }

@@ -64,7 +64,7 @@ final class ClientTable {
     func add(_ descriptor: Int32) {
         let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?
-        host.deliver { core, now, _ in id = core.opened(by: rights, now: now) }
+        host.deliver { core, turn in id = core.opened(by: rights, now: turn.now) }
         guard let id else {
             refuse(descriptor, host.ask { $0.refusal(of: rights) })
             return
@@ -109,7 +109,7 @@ final class ClientTable {
         let cost = host.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
         spent += cost
         queue.closed(client.account, cost: cost, now: host.now)
-        host.deliver { core, now, actions in core.closed(client.id, now: now, into: &actions) }
+        host.deliver { core, turn in core.closed(client.id, &turn) }
     }
 
     func isPresent(_ client: ClientConnection) -> Bool { clients[Int(client.id.slot)] === client }

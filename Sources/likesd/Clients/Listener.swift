@@ -120,7 +120,7 @@ final class Listener {
     }
 
     private func note(_ text: String) {
-        host.deliver { core, now, actions in core.acceptingFailed(text, now: now, into: &actions) }
+        host.deliver { core, turn in core.acceptingFailed(text, &turn) }
     }
 
     private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }

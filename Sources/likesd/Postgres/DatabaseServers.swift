@@ -105,7 +105,7 @@ final class DatabaseServers {
             asked, configuration: configuration, loop: loop,
             onNews: { [unowned self] in self.news(of: $0) },
             onUnexpected: { [unowned self] text in
-                self.host.deliver { core, now, actions in core.serverMisspoke(text, now: now, into: &actions) }
+                self.host.deliver { core, turn in core.serverMisspoke(text, &turn) }
             })
         self.look = look
         do { try look.begin() } catch { fail(.unreachable(error.message)) }
@@ -220,7 +220,7 @@ final class DatabaseServers {
         }
         guard advices != self.advices else { return }
         self.advices = advices
-        host.deliver { core, _, actions in core.serversPassedOver(advices, into: &actions) }
+        host.deliver { core, turn in core.serversPassedOver(advices, &turn) }
     }
 
     private var setting: String { configuration.places.text(of: .databaseURL) }

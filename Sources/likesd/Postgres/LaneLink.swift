@@ -58,7 +58,7 @@ final class LaneLink: PostgresLink {
 
     override func noticed(_ notice: ServerNotice) {
         guard isReady, notice.isCancelledStandbyWait else { return }
-        host.deliver { core, now, actions in core.standbyWaitCancelled(now: now, into: &actions) }
+        host.deliver { core, turn in core.standbyWaitCancelled(&turn) }
     }
 
     override var rowsAwaited: Int? { underWay?.call.rowsMax }
@@ -91,28 +91,28 @@ final class LaneLink: PostgresLink {
     private func finish(_ done: UnderWay) {
         let call = done.call.call
         if let failure = done.failure {
-            host.deliver { core, now, actions in core.statementFailed(call, failure, now: now, into: &actions) }
+            host.deliver { core, turn in core.statementFailed(call, failure, &turn) }
             return
         }
         switch done.answer ?? .failure(Misfit("no result")) {
         case .success(let answer): deliver(answer, to: call)
         case .failure(let misfit):
-            host.deliver { core, now, actions in core.answerMisfits(call, misfit, now: now, into: &actions) }
+            host.deliver { core, turn in core.answerMisfits(call, misfit, &turn) }
         }
     }
 
     private func deliver(_ answer: LaneAnswer, to call: CallID) {
-        host.deliver { core, now, actions in
+        host.deliver { core, turn in
             switch answer {
-            case .fenced(let state): core.fenced(call, state, now: now, into: &actions)
-            case .committed(let outcome): core.committed(call, outcome, now: now, into: &actions)
-            case .fencedOff: core.fencedOff(call, now: now, into: &actions)
+            case .fenced(let state): core.fenced(call, state, &turn)
+            case .committed(let outcome): core.committed(call, outcome, &turn)
+            case .fencedOff: core.fencedOff(call, &turn)
             case .tended(let settledUpTo):
-                core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions)
-            case .surveyed(let survey): core.surveyed(call, survey, now: now, into: &actions)
+                core.tended(call, settledUpTo: settledUpTo, &turn)
+            case .surveyed(let survey): core.surveyed(call, survey, &turn)
             case .misfits(let misfits):
                 let failure = misfits.failure(advice, target)
-                core.schemaChecked(call, failure, now: now, into: &actions)
+                core.schemaChecked(call, failure, &turn)
             }
         }
     }

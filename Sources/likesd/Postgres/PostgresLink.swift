@@ -108,7 +108,7 @@ class PostgresLink {
             failure = .unexpected(text, next: next)
         }
         close()
-        host.deliver { core, now, actions in core.lost(backend, failure, now: now, into: &actions) }
+        host.deliver { core, turn in core.lost(backend, failure, &turn) }
     }
 
     // MARK: Coming and going
@@ -135,7 +135,7 @@ class PostgresLink {
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
                 link.intake.handOut(notice: result)
                 let notice = ServerNotice(result)
-                link.host.deliver { core, now, actions in core.noticed(notice.text, now: now, into: &actions) }
+                link.host.deliver { core, turn in core.noticed(notice.text, &turn) }
                 link.noticed(notice)
             }, Unmanaged.passUnretained(self).toOpaque())
         if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
@@ -298,8 +298,8 @@ class PostgresLink {
                 hadTables = true
                 guard settled(types, facts) else { return lose() }
                 if backend == .lane, let chosen { servers.laneConnected(to: chosen) }
-                host.deliver { core, now, actions in
-                    core.databaseConnected(backend, facts, now: now, into: &actions)
+                host.deliver { core, turn in
+                    core.databaseConnected(backend, facts, &turn)
                 }
             }
         }

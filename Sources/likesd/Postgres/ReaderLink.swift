@@ -70,20 +70,20 @@ final class ReaderLink: PostgresLink {
                 guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
                 if result.endsSession { return lose(.unreachable(result.message)) }
                 let failure = StatementFailure(result, permission: advice.permission(target))
-                host.deliver { core, now, actions in
-                    core.statementFailed(call.call, failure, now: now, into: &actions)
+                host.deliver { core, turn in
+                    core.statementFailed(call.call, failure, &turn)
                 }
             }
         }
     }
 
     private func deliver(_ answer: Result<ReaderAnswer, Misfit>, to call: CallID) {
-        host.deliver { core, now, actions in
+        host.deliver { core, turn in
             switch answer {
-            case .success(.counters(let counters)): core.countersSelected(call, counters, now: now, into: &actions)
-            case .success(.pairs(let states)): core.pairsSelected(call, states, now: now, into: &actions)
-            case .success(.repairs(let page)): core.repairsSelected(call, page, now: now, into: &actions)
-            case .failure(let misfit): core.answerMisfits(call, misfit, now: now, into: &actions)
+            case .success(.counters(let counters)): core.countersSelected(call, counters, &turn)
+            case .success(.pairs(let states)): core.pairsSelected(call, states, &turn)
+            case .success(.repairs(let page)): core.repairsSelected(call, page, &turn)
+            case .failure(let misfit): core.answerMisfits(call, misfit, &turn)
             }
         }
     }

@@ -61,7 +61,7 @@ final class RedisLink: RedisConnectionOwner {
 
     func closed(_ failure: BackendFailure) {
         forget()
-        host.deliver { core, now, actions in core.lost(.redis, failure, now: now, into: &actions) }
+        host.deliver { core, turn in core.lost(.redis, failure, &turn) }
     }
 
     private func forget() {
@@ -135,7 +135,7 @@ final class RedisLink: RedisConnectionOwner {
             return sendTime()
         }
         state = .ready
-        host.deliver { core, now, actions in core.redisConnected(now: now, into: &actions) }
+        host.deliver { core, turn in core.redisConnected(&turn) }
     }
 
     // MARK: Calls
@@ -230,22 +230,22 @@ final class RedisLink: RedisConnectionOwner {
     private func finish(_ call: CallID, _ job: RedisJob?, _ answer: RedisAnswer) {
         // Where one of the clocks was set, every call would be late.
         if answer.failure == .late { sendTime() }
-        host.deliver { core, now, actions in
+        host.deliver { core, turn in
             if let failure = answer.failure {
-                core.redisCallFailed(call, failure, now: now, into: &actions)
+                core.redisCallFailed(call, failure, &turn)
                 return
             }
             switch job {
             case .verify(_, let server, _):
                 let none = FoundMarker(text: "", server: server)
-                core.verified(call, answer.marker ?? none, now: now, into: &actions)
-            case .admit: core.admitted(call, answer.verdicts, now: now, into: &actions)
-            case .readCounters: core.countersRead(call, answer.counters, now: now, into: &actions)
+                core.verified(call, answer.marker ?? none, &turn)
+            case .admit: core.admitted(call, answer.verdicts, &turn)
+            case .readCounters: core.countersRead(call, answer.counters, &turn)
             case .setCounters(_, _, _, isTold: false):
-                core.filled(call, kept: answer.kept, now: now, into: &actions)
-            case .drop: core.dropped(call, now: now, into: &actions)
+                core.filled(call, kept: answer.kept, &turn)
+            case .drop: core.dropped(call, &turn)
             case .setCounters, .keepRecent, .beat, nil:
-                core.wroteThrough(call, refusal: answer.refusal, kept: answer.kept, now: now, into: &actions)
+                core.wroteThrough(call, refusal: answer.refusal, kept: answer.kept, &turn)
             }
         }
     }

@@ -40,7 +40,7 @@ final class SubscriberLink: RedisConnectionOwner {
 
     func closed(_ failure: BackendFailure) {
         state = .idle
-        host.deliver { core, now, actions in core.lost(.subscriber, failure, now: now, into: &actions) }
+        host.deliver { core, turn in core.lost(.subscriber, failure, &turn) }
     }
 
     func opened() {
@@ -63,7 +63,7 @@ final class SubscriberLink: RedisConnectionOwner {
         case .subscribing(let left) where kind.elementsEqual("subscribe".utf8) && last.integer != nil:
             state = left > 1 ? .subscribing(left - 1) : .ready
             if left == 1 {
-                host.deliver { core, now, actions in core.subscriberConnected(now: now, into: &actions) }
+                host.deliver { core, turn in core.subscriberConnected(&turn) }
             }
         // Of the channel that was subscribed to first, while the other is not confirmed.
         case .subscribing, .ready:
@@ -80,13 +80,13 @@ final class SubscriberLink: RedisConnectionOwner {
         if channel.elementsEqual(channels.counters) {
             // Anybody may say anything there.
             guard let message = CounterMessage(payload, types: configuration.itemTypes) else { return }
-            host.deliver { core, now, actions in
-                core.heard(token: message.token, message.counters, now: now, into: &actions)
+            host.deliver { core, turn in
+                core.heard(token: message.token, message.counters, &turn)
             }
         } else if channel.elementsEqual(channels.host) {
             guard let number = payload.withUnsafeBytes({ Decimal.parse($0) }) else { return }
-            host.deliver { core, now, actions in
-                core.heardBeat(UInt64(number), now: now, into: &actions)
+            host.deliver { core, turn in
+                core.heardBeat(UInt64(number), &turn)
             }
         } else {
             connection.giveUp(unexpected: RedisConnection.unasked)

@@ -94,8 +94,7 @@ extension Simulation {
         case .hostStopped:
             guard hosts[host].isUp else { return }
             hosts[host].isStopping = true
-            let instant = hosts[host].instant(now)
-            hosts[host].process?.core.stop(now: instant, into: &actions)
+            tell(host) { core, turn in core.stop(&turn) }
             wake(host)
             scheduler.at(until, .hostStarts, Int32(host))
         }

@@ -30,8 +30,8 @@ package final class Simulation {
     /// For each operation, found before the checks: it may see what came behind it on its connection.
     var isDisowned: [Bool] = []
 
-    /// The core's actions, to be performed, and those that are.
-    var actions: [Action] = []
+    /// The turn of the host whose core was given an event last: its actions are to be performed.
+    var pending = Turn(now: Instant(microseconds: 0))
     var running: [Action] = []
 
     package private(set) var violation: Violation?

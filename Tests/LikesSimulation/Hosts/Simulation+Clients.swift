@@ -123,7 +123,7 @@ extension Simulation {
             clients[client].waiting.append(first)
             let request = request(place)
             note(.asked(place))
-            hosts[host].process?.core.received(request, on: connection, now: instant, into: &actions)
+            tell(host) { core, turn in core.received(request, on: connection, &turn) }
         }
     }
 

@@ -14,7 +14,7 @@ extension Simulation {
             configuration: plan.configuration, versions: Simulation.versions, seed: scheduler.chance.next(),
             now: instant, limits: plan.limits, safeguards: safeguards)
         hosts[host].process = Process(core)
-        hosts[host].process?.core.start(now: instant, into: &actions)
+        tell(host) { core, turn in core.start(&turn) }
         endTurn(host)
     }
 
@@ -71,13 +71,13 @@ extension Simulation {
     private func endTurn(_ host: Int) {
         let instant = hosts[host].instant(now)
         if let due = hosts[host].process?.core.nextTick, due <= instant {
-            hosts[host].process?.core.tick(now: instant, into: &actions)
+            tell(host) { core, turn in core.tick(&turn) }
         }
         var rounds = 0
         var resumed: [Int] = []
         repeat {
             performActions(host)
-            hosts[host].process?.core.turnEnded(now: instant, into: &actions)
+            tell(host) { core, turn in core.turnEnded(&turn) }
             performActions(host)
             resumed = hosts[host].resumed
             hosts[host].resumed = []
@@ -85,7 +85,7 @@ extension Simulation {
             rounds += 1
             if rounds > 10_000 { return fail(Violation(.interface, "a turn that does not end")) }
             // As the daemon does: what was read is to be sent for, though nothing else is to be done.
-        } while hosts[host].isUp && (!actions.isEmpty || !resumed.isEmpty)
+        } while hosts[host].isUp && (!pending.actions.isEmpty || !resumed.isEmpty)
         guard let next = hosts[host].process?.core.nextTick else { return }
         let due = max(next.microseconds - hosts[host].origin, now + 1)
         if due < hosts[host].tickAt {
@@ -94,9 +94,16 @@ extension Simulation {
         }
     }
 
+    /// Gives the host's core an event, where there is one.
+    func tell(_ host: Int, _ event: (inout Core, inout Turn) -> Void) {
+        guard let process = hosts[host].process else { return }
+        pending.now = hosts[host].instant(now)
+        event(&process.core, &pending)
+    }
+
     private func performActions(_ host: Int) {
-        while !actions.isEmpty {
-            swap(&actions, &running)
+        while !pending.actions.isEmpty {
+            swap(&pending.actions, &running)
             for action in running { perform(action, host) }
             running.removeAll(keepingCapacity: true)
         }
@@ -172,8 +179,7 @@ extension Simulation {
         switch inbound {
         case .readable(let client): read(client, host)
         case .closed(let connection):
-            let instant = hosts[host].instant(now)
-            hosts[host].process?.core.closed(connection, now: instant, into: &actions)
+            tell(host) { core, turn in core.closed(connection, &turn) }
         case .wire(let connection, let message):
             let backend = wires[Int(connection)].backend
             guard hosts[host].links[backend.place] == connection else { return }
@@ -184,21 +190,20 @@ extension Simulation {
     }
 
     private func deliver(_ message: ToHost, _ backend: Backend, _ host: Int) {
-        let instant = hosts[host].instant(now)
         switch message {
         case .redisReady(let time):
             hosts[host].redisTimeOffset = time - now
-            hosts[host].process?.core.redisConnected(now: instant, into: &actions)
+            tell(host) { core, turn in core.redisConnected(&turn) }
         case .time(let time, let askedAt):
             // What was known stays as long as it can be true: an answer that was long under way says little.
             let known = hosts[host].redisTimeOffset
             if known < time - now || known > time - askedAt { hosts[host].redisTimeOffset = time - now }
-        case .subscribed: hosts[host].process?.core.subscriberConnected(now: instant, into: &actions)
+        case .subscribed: tell(host) { core, turn in core.subscriberConnected(&turn) }
         case .databaseReady(let facts):
-            hosts[host].process?.core.databaseConnected(backend, facts, now: instant, into: &actions)
+            tell(host) { core, turn in core.databaseConnected(backend, facts, &turn) }
         case .answer(let answer):
             guard let whole = joined(answer, host) else { return }
-            deliver(whole, host, instant)
+            deliver(whole, host)
         case .noScript(let action, let deadline):
             let connection = hosts[host].links[backend.place]
             guard !safeguards.scriptOrder else {
@@ -211,49 +216,49 @@ extension Simulation {
             hosts[host].links[backend.place] = -1
             abandon(connection)
             if backend == .redis { forgetSliced(host) }
-            hosts[host].process?.core.lost(backend, failure, now: instant, into: &actions)
+            tell(host) { core, turn in core.lost(backend, failure, &turn) }
         }
     }
 
-    private func deliver(_ answer: Answer, _ host: Int, _ now: Instant) {
+    private func deliver(_ answer: Answer, _ host: Int) {
         switch answer {
         case .verified(let call, let marker):
-            hosts[host].process?.core.verified(call, marker, now: now, into: &actions)
+            tell(host) { core, turn in core.verified(call, marker, &turn) }
         case .admitted(let call, let verdicts):
-            hosts[host].process?.core.admitted(call, verdicts, now: now, into: &actions)
+            tell(host) { core, turn in core.admitted(call, verdicts, &turn) }
         case .countersRead(let call, let counters):
-            hosts[host].process?.core.countersRead(call, counters, now: now, into: &actions)
+            tell(host) { core, turn in core.countersRead(call, counters, &turn) }
         case .wroteThrough(let call, let refusal, let kept):
-            hosts[host].process?.core.wroteThrough(call, refusal: refusal, kept: kept, now: now, into: &actions)
+            tell(host) { core, turn in core.wroteThrough(call, refusal: refusal, kept: kept, &turn) }
         case .filled(let call, let kept):
-            hosts[host].process?.core.filled(call, kept: kept, now: now, into: &actions)
-        case .dropped(let call): hosts[host].process?.core.dropped(call, now: now, into: &actions)
+            tell(host) { core, turn in core.filled(call, kept: kept, &turn) }
+        case .dropped(let call): tell(host) { core, turn in core.dropped(call, &turn) }
         case .redisCallFailed(let call, let failure):
-            hosts[host].process?.core.redisCallFailed(call, failure, now: now, into: &actions)
+            tell(host) { core, turn in core.redisCallFailed(call, failure, &turn) }
             // Where one of the clocks is not what the host thinks, every call would be late.
             let connection = hosts[host].links[Backend.redis.place]
-            if failure == .late, connection >= 0 { send(.askTime(askedAt: self.now), to: connection) }
+            if failure == .late, connection >= 0 { send(.askTime(askedAt: now), to: connection) }
         case .heard(let token, let counters):
-            hosts[host].process?.core.heard(token: token, counters, now: now, into: &actions)
-        case .heardBeat(let number): hosts[host].process?.core.heardBeat(number, now: now, into: &actions)
-        case .fenced(let call, let state): hosts[host].process?.core.fenced(call, state, now: now, into: &actions)
+            tell(host) { core, turn in core.heard(token: token, counters, &turn) }
+        case .heardBeat(let number): tell(host) { core, turn in core.heardBeat(number, &turn) }
+        case .fenced(let call, let state): tell(host) { core, turn in core.fenced(call, state, &turn) }
         case .committed(let call, let outcome):
             postgres(of: host).noteTold(outcome)
-            hosts[host].process?.core.committed(call, outcome, now: now, into: &actions)
-        case .fencedOff(let call): hosts[host].process?.core.fencedOff(call, now: now, into: &actions)
+            tell(host) { core, turn in core.committed(call, outcome, &turn) }
+        case .fencedOff(let call): tell(host) { core, turn in core.fencedOff(call, &turn) }
         case .tended(let call, let settledUpTo):
-            hosts[host].process?.core.tended(call, settledUpTo: settledUpTo, now: now, into: &actions)
+            tell(host) { core, turn in core.tended(call, settledUpTo: settledUpTo, &turn) }
         case .surveyed(let call, let survey):
-            hosts[host].process?.core.surveyed(call, survey, now: now, into: &actions)
-        case .schemaChecked(let call): hosts[host].process?.core.schemaChecked(call, nil, now: now, into: &actions)
+            tell(host) { core, turn in core.surveyed(call, survey, &turn) }
+        case .schemaChecked(let call): tell(host) { core, turn in core.schemaChecked(call, nil, &turn) }
         case .countersSelected(let call, let counters):
-            hosts[host].process?.core.countersSelected(call, counters, now: now, into: &actions)
+            tell(host) { core, turn in core.countersSelected(call, counters, &turn) }
         case .pairsSelected(let call, let states):
-            hosts[host].process?.core.pairsSelected(call, states, now: now, into: &actions)
+            tell(host) { core, turn in core.pairsSelected(call, states, &turn) }
         case .repairsSelected(let call, let page):
-            hosts[host].process?.core.repairsSelected(call, page, now: now, into: &actions)
+            tell(host) { core, turn in core.repairsSelected(call, page, &turn) }
         case .statementFailed(let call, let failure):
-            hosts[host].process?.core.statementFailed(call, failure, now: now, into: &actions)
+            tell(host) { core, turn in core.statementFailed(call, failure, &turn) }
         }
     }
 }
