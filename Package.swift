@@ -19,8 +19,14 @@ let package = Package(
     targets: [
         // The wire: requests, replies, framing. Imports nothing.
         .target(name: "LikesProtocol", swiftSettings: strict),
-        // Every decision, without I/O. Imports LikesProtocol alone.
-        .target(name: "LikesCore", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        // The settings: what they may be, and how a configuration is read. Imports LikesProtocol alone.
+        .target(name: "LikesSettings", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        // PostgreSQL and Redis as likesd and likesctl both know them: tables, servers, keys, seals, advice.
+        .target(name: "LikesStorage", dependencies: ["LikesProtocol", "LikesSettings"], swiftSettings: strict),
+        // Every decision, without I/O.
+        .target(
+            name: "LikesCore", dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage"],
+            swiftSettings: strict),
         // The system libraries, from Debian's -dev packages.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -34,37 +40,50 @@ let package = Package(
         .executableTarget(
             name: "likesd",
             dependencies: [
-                "LikesCore", "LikesProtocol", "CCrash", "CHiredis", "CLinux", "CPostgres", "CReceive", "CSystemd",
+                "LikesCore", "LikesProtocol", "LikesSettings", "LikesStorage", "CCrash", "CHiredis", "CLinux",
+                "CPostgres", "CReceive", "CSystemd",
             ],
             swiftSettings: strict, linkerSettings: hardened + [ownReceive]),
         // The companion command.
         .executableTarget(
             name: "likesctl",
-            dependencies: ["LikesCore", "LikesProtocol", "CHiredis", "CLinux", "CPostgres"],
+            dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage", "CHiredis", "CLinux", "CPostgres"],
             swiftSettings: strict, linkerSettings: hardened),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
-            name: "LikesCoreTests", dependencies: ["LikesCore", "LikesProtocol", "TestSupport"],
+            name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: strict),
+        .testTarget(
+            name: "LikesStorageTests", dependencies: ["LikesStorage", "LikesSettings", "LikesProtocol"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LikesCoreTests",
+            dependencies: ["LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol", "TestSupport"],
             swiftSettings: strict),
         // Many hosts and every failure in virtual time; a library, so that `simulate` is built without the tests.
         .target(
-            name: "LikesSimulation", dependencies: ["LikesCore", "LikesProtocol"], path: "Tests/LikesSimulation",
-            swiftSettings: strict),
+            name: "LikesSimulation", dependencies: ["LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol"],
+            path: "Tests/LikesSimulation", swiftSettings: strict),
         .executableTarget(
             name: "simulate", dependencies: ["LikesCore", "LikesSimulation"], path: "Tests/Simulate",
             swiftSettings: strict),
         .testTarget(
             name: "LikesSimulationTests",
-            dependencies: ["likesd", "LikesCore", "LikesProtocol", "LikesSimulation", "TestSupport"],
+            dependencies: [
+                "likesd", "LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol", "LikesSimulation",
+                "TestSupport",
+            ],
             swiftSettings: strict),
         // What the daemon says to Redis and PostgreSQL, held against real ones.
         .testTarget(
             name: "LikesdTests",
-            dependencies: ["likesd", "LikesCore", "LikesProtocol", "CPostgres", "CReceive", "TestSupport"],
+            dependencies: [
+                "likesd", "LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol", "CPostgres", "CReceive",
+                "TestSupport",
+            ],
             swiftSettings: strict, linkerSettings: [ownReceive]),
         // What the companion command decides without a daemon.
         .testTarget(
-            name: "LikesctlTests", dependencies: ["likesctl", "LikesCore", "TestSupport"], swiftSettings: strict),
+            name: "LikesctlTests", dependencies: ["likesctl", "TestSupport"], swiftSettings: strict),
         // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
         // the daemon in every kind of build.
         .testTarget(

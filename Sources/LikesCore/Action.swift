@@ -1,4 +1,6 @@
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// What the core wants done. Plain data: the daemon performs it, the tests compare it.
 package enum Action: Equatable, Sendable {

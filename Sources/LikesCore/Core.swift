@@ -1,4 +1,6 @@
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// All of likesd's decisions: events in, actions out. No clock, no socket, no C.
 ///

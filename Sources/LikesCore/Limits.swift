@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// The bounds of everything that queues, gathers or waits in the core. Those that are the core's own to hold are
 /// variables, so that the simulation can draw them small, and they are reached; no configuration does.
 package struct Limits: Sendable {
@@ -13,8 +15,6 @@ package struct Limits: Sendable {
     /// … and of the unit's limit, where there is one: the rest is for the local cache, the core's tables, and what the
     /// kernel has on its way to clients (`EdgeLimits.socketBufferBytes` each).
     package static let clientMemoryShare = 2
-    /// One user has no more than so many quarters of MAX_CONNECTIONS, unless told.
-    package static let connectionShareQuarters = 3
     /// Memory goes back to the system once so many bytes of what clients held were freed: less is soon used again …
     package static let givenBackBytesMin = 32 * 1024 * 1024
     /// … and no more often than this, since it takes some 20 ms for each 100 MB.
@@ -147,8 +147,7 @@ package struct Limits: Sendable {
     package static let disputeConfirmMs: Int64 = 4_000
     /// … and who has said nothing by `surveyMs` and this much later is dead.
     package static let lateSignMs: Int64 = 1_000
-    /// No more eras are counted: so many take a hundred years, and a marker that claims more is no host's.
-    package static let eraMax: Int64 = 999_999_999
+    package static let eraMax = Generation.eraMax
     /// How long it is said that Redis refused something after it last did.
     static let refusalShownMs: Int64 = 60_000
     /// How long an entry of the local cache is fresh at most while this host hears nothing of what others change: with
@@ -159,12 +158,8 @@ package struct Limits: Sendable {
     package static let straySilentMs: Int64 = surveyMs + lateSignMs
     /// So many transactions that were to be written to another Redis are told of: one is enough for an era.
     package static let straysPerSurvey = 64
-    /// A marker tells of so many transactions that were running; of more it says less.
-    package static let runningTransactionsMax = 32
     /// Numbers that PostgreSQL or a host gives one after the other: transactions, epochs, batches, signs of life.
     package static let sequenceMax: Int64 = 1 << 62
-    /// PostgreSQL counts timelines in 32 bits.
-    package static let timelineMax: Int64 = 4_294_967_295
     /// A Redis database in which another database's counts were found again, after it was taken over, is left alone
     /// this long at a time …
     package static let foreignHoldMs: Int64 = 30_000
@@ -177,8 +172,7 @@ package struct Limits: Sendable {
     package static let sealedCacheMsMax: Int64 = 29_000
     /// … and where it is of a moment further ahead than this, clocks were set.
     package static let sealAheadMsMax: Int64 = 5_000
-    /// Versions that Redis may hold: a million changes of one item in each second for 285 years.
-    package static let versionMax: Int64 = 1 << 53 - 1
+    package static let versionMax = CounterState.versionMax
     /// Versions that PostgreSQL may contradict, to be held against it; what comes beyond comes again.
     package var doubtsMax = 64
     /// PostgreSQL is asked about them no more often.

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// Counts this host has seen. One flat table: entries in one array, found through a hash index of 32-bit places, so
 /// that a hit costs two memory reads and a full cache never allocates. 38 bytes per entry at `entriesMax`, index

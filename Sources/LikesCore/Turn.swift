@@ -1,3 +1,5 @@
+import LikesSettings
+
 /// One turn of the event loop: the moment at which its events happen, and what the core wants done about them.
 package struct Turn {
     package var now: Instant

@@ -1,4 +1,3 @@
-import LikesCore
 import LikesProtocol
 
 /// What the daemon's reply means for the terminal and for the exit status.
@@ -36,8 +35,8 @@ struct Answer {
         switch ErrorCode(rawValue: String(code)) {
         case .err:
             let text = String(message.dropFirst(code.count + 1))
-            if text.hasPrefix(Core.reloadRefusal) { return Failure(.configuration, text) }
-            if text == Core.administratorsOnly { return Failure(.permissionDenied, text) }
+            if text.hasPrefix("reload refused, nothing changed: ") { return Failure(.configuration, text) }
+            if text.hasPrefix("RELOAD is for root ") { return Failure(.permissionDenied, text) }
             return Failure(.refused, text)
         case .rateLimited: return Failure(.rateLimited, message)
         case .busy: return Failure(.busy, message)

@@ -1,4 +1,4 @@
-import LikesCore
+import LikesStorage
 
 /// What likesctl can be told to do.
 enum Command: String, CaseIterable {

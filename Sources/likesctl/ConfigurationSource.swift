@@ -1,5 +1,5 @@
 import Glibc
-import LikesCore
+import LikesSettings
 
 /// Where settings come from on this host: a file, credentials, the environment.
 enum ConfigurationSource {

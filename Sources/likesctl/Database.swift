@@ -1,7 +1,8 @@
 import CPostgres
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// One connection to PostgreSQL, used for one statement after the other.
 struct Database: ~Copyable {

@@ -1,7 +1,8 @@
 import CPostgres
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// Which server is used where DATABASE_URL names several: the one that likesd would use.
 enum DatabaseChoice {

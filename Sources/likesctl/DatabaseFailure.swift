@@ -1,5 +1,6 @@
 import Glibc
-import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// What to do when PostgreSQL refuses.
 enum DatabaseFailure {

@@ -1,9 +1,9 @@
-import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// The words of `--help` and `--version`.
 enum Help {
-    static let version = "likesctl \(VersionFacts.likesd)"
+    static let version = "likesctl \(Release.version)"
 
     /// What the whole command can do.
     static var overall: String {

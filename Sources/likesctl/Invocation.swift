@@ -1,4 +1,4 @@
-import LikesCore
+import LikesStorage
 
 /// What the command line asks for.
 struct Invocation: Equatable {

@@ -1,5 +1,6 @@
-import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// Brings the schema to the version this code needs, and says what it did.
 struct Migration {

@@ -1,6 +1,6 @@
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// One connection to the daemon, for one request.
 struct SocketClient: ~Copyable {

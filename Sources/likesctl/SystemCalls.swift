@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import LikesCore
+import LikesSettings
 
 /// The little of the operating system that likesctl needs, without Foundation: that is 50 MB in a static binary.
 enum SystemCalls {

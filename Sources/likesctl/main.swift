@@ -1,6 +1,6 @@
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// Does what the command line asks for, and returns what to print and the exit status.
 func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status: ExitStatus) {

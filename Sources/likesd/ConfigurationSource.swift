@@ -1,5 +1,5 @@
 import Glibc
-import LikesCore
+import LikesSettings
 
 /// Where the settings come from on this host: a file, the service manager's credentials, the environment. Read anew
 /// with every `load`.

@@ -1,6 +1,7 @@
 import Glibc
 import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// The daemon: runs the core's actions, and turns the loop that brings its events.
 final class Daemon {

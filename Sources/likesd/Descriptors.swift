@@ -1,5 +1,4 @@
 import Glibc
-import LikesCore
 
 /// Descriptors, whatever is behind them, and how many there may be.
 enum Descriptors {

@@ -1,8 +1,6 @@
 import CLinux
 import LikesProtocol
 
-import LikesCore
-
 /// The bounds of everything that queues, gathers or waits at the edge. The core's are in `Limits`.
 enum EdgeLimits {
     /// Events of clients taken per wake-up; the rest waits for the next, behind Redis and PostgreSQL. Many, since most

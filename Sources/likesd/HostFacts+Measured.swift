@@ -1,5 +1,5 @@
 import Glibc
-import LikesCore
+import LikesSettings
 
 extension HostFacts {
     /// As it is now: an operator may have installed what was missing a moment ago.

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// From the command line to a running daemon.
 enum Launch {

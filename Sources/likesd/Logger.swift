@@ -1,6 +1,6 @@
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// Writes the log to standard error, one line an event.
 struct Logger {

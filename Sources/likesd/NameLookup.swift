@@ -1,7 +1,7 @@
 import CLinux
 import CSystemd
 import Glibc
-import LikesCore
+import LikesStorage
 
 /// Finds the addresses of hosts in threads of their own, since getaddrinfo(3) waits for the network.
 ///

@@ -1,5 +1,5 @@
-import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// The file that the next process reads clients from.
 func fuzzHandover(_ data: UnsafeRawBufferPointer) {

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 private let limits = ReplyLimits(
     lineBytesMax: 64, bulkBytesMax: 256, elementsMax: 64, depthMax: 2, replyBytesMax: 1_024)

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 import Testing
 
 @testable import LikesCore

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 import TestSupport
 import Testing
 
@@ -222,7 +223,7 @@ private struct ModelCache {
 
 @Test("The cache does what a dictionary and a list do, over any sequence of operations")
 func cacheFollowsModel() {
-    let seed = SplitMix64.runSeed()
+    let seed = runSeed()
     var random = SplitMix64(seed: seed)
     for round in 0..<60 {
         let entriesMax = Int.random(in: 0...40, using: &random)

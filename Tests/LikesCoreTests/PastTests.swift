@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 import Testing
 
 @testable import LikesCore
@@ -206,15 +207,15 @@ import Testing
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
         script.connect(.redis)
         let last = Generation(
-            server: "run:repl", database: Script.history, era: Limits.eraMax, token: "bbbbbbbbbbbb"
+            server: "run:repl", database: Script.history, era: Generation.eraMax, token: "bbbbbbbbbbbb"
         ).sealed(by: Script.secret)
         script.verify(try #require(lastVerify(script.take())), last)
         #expect(script.core.trust.generation == last)
         script.step { core, turn in core.goBack("test", &turn) }
-        #expect(script.core.past.era == Limits.eraMax)
+        #expect(script.core.past.era == Generation.eraMax)
         script.verify(try #require(lastVerify(script.take())), last)
         let made = verifies(&script).compactMap(\.new).last
-        #expect(made?.era == Limits.eraMax && made?.instead == last.marker)
+        #expect(made?.era == Generation.eraMax && made?.instead == last.marker)
     }
 
     @Test("In the last era other data is a later one: what was cached is dropped")
@@ -224,7 +225,7 @@ import Testing
             script.lose(.redis)
             script.pass(ms: 1_000)
             script.connect(.redis)
-            let last = Generation(server: "run:repl", database: Script.history, era: Limits.eraMax, token: token)
+            let last = Generation(server: "run:repl", database: Script.history, era: Generation.eraMax, token: token)
             script.verify(try #require(lastVerify(script.take())), last)
         }
         try verify("bbbbbbbbbbbb")

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesSettings
 import Testing
 
 @testable import LikesCore

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 @testable import LikesCore
 

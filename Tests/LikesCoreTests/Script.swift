@@ -1,4 +1,6 @@
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 import Testing
 
 @testable import LikesCore

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 import Testing
 
 @testable import LikesCore
@@ -192,7 +193,7 @@ import Testing
     @Test(
         "A marker that no host has made is replaced, whatever it claims",
         arguments: [
-            { $0.era = 5 }, { $0.era = Limits.eraMax }, { $0.database.timeline += 1 },
+            { $0.era = 5 }, { $0.era = Generation.eraMax }, { $0.database.timeline += 1 },
             { $0 = $0.sealed(by: Script.secret(9)) },
         ] as [@Sendable (inout Generation) -> Void])
     func markers(change: @Sendable (inout Generation) -> Void) throws {

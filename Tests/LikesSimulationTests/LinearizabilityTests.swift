@@ -1,4 +1,3 @@
-import LikesCore
 import LikesSimulation
 import Testing
 

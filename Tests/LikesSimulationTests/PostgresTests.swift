@@ -1,6 +1,7 @@
 import LikesCore
 import LikesProtocol
 import LikesSimulation
+import LikesStorage
 import Testing
 
 /// The simulated PostgreSQL by itself: a test sends statements and lets them go on one by one.

@@ -1,4 +1,3 @@
-import LikesCore
 import LikesSimulation
 import Testing
 
@@ -12,7 +11,7 @@ import Testing
 
     @Test("The simulated Redis answers, keeps and tells what the real one does with the daemon's scripts")
     func theSimulatedRedisDoesWhatTheRealOneDoes() throws {
-        let seed = SplitMix64.runSeed()
+        let seed = runSeed()
         var chance = Chance(seed: seed)
         let server = try RedisServer()
         var sights: Set<RedisTrial.Sight> = []

@@ -1,6 +1,7 @@
 import LikesCore
 import LikesProtocol
 import LikesSimulation
+import LikesStorage
 import Testing
 
 /// The simulated Redis by itself.

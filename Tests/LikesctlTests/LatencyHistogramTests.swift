@@ -1,4 +1,3 @@
-import LikesCore
 import TestSupport
 import Testing
 
@@ -8,7 +7,7 @@ import Testing
 @Suite struct LatencyHistogramTests {
     @Test("A quantile is never below the sorted array's, and above it by 1/64 at most.")
     func quantiles() {
-        var random = SplitMix64(seed: SplitMix64.runSeed())
+        var random = SplitMix64(seed: runSeed())
         for magnitude in [6, 10, 20, 39] {
             var histogram = LatencyHistogram()
             var values: [Int64] = []

@@ -1,5 +1,5 @@
 import Glibc
-import LikesCore
+import LikesStorage
 import Testing
 
 @testable import likesd

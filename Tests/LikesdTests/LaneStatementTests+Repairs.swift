@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesSettings
 import Testing
 
 @testable import TestSupport

@@ -1,5 +1,7 @@
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 import Testing
 
 @testable import TestSupport

@@ -2,6 +2,8 @@ import CPostgres
 import Foundation
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 @testable import TestSupport
 @testable import likesd

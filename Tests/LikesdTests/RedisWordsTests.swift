@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 import Testing
 
 @testable import likesd

@@ -1,7 +1,9 @@
+import LikesCore
 import LikesProtocol
+import LikesSettings
 import Testing
 
-@testable import LikesCore
+@testable import LikesStorage
 @testable import TestSupport
 @testable import likesd
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import LikesCore
+@testable import LikesStorage
 @testable import TestSupport
 @testable import likesd
 

@@ -1,5 +1,6 @@
 import Foundation
-import LikesCore
+import LikesSettings
+import LikesStorage
 import Testing
 
 @testable import likesd

@@ -1,4 +1,3 @@
-import LikesCore
 import Testing
 
 @testable import likesd

@@ -1,6 +1,6 @@
 import Foundation
-import LikesCore
 import LikesProtocol
+import LikesSettings
 
 @testable import likesd
 

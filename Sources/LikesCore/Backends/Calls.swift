@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// What a call to a backend carries, until it is answered or its connection is lost.
 enum Call {

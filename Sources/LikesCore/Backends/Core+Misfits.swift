@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // Answers that do not fit what was asked. Whatever a server says, it ends no more than its connection.
 extension Core {

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // What this host knows to be in Redis, and what others tell it.
 extension Core {

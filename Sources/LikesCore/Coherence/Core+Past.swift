@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // Which database this is, at which of its pasts; and which of Redis' data is its.
 extension Core {

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // What a stranger in Redis may have put there, or said: told from what hosts of this database's have.
 extension Core {

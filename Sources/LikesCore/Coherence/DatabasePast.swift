@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// Which database this host is at, and at which of its pasts.
 struct DatabasePast {
     /// nil: no server that takes writes was seen yet.

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// Versions that PostgreSQL seems to have gone behind: Redis kept a newer one than was to be written there, or an
 /// answer was so long under way that nobody remembers what was known before. Most are only seen in another order than

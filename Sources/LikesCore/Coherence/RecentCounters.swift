@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// What has to hold from before PostgreSQL is asked until its answer is put into Redis.
 struct WritePermit: Equatable {

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // Pages on their way: read from PostgreSQL, set in Redis, struck off.
 extension Repairs {

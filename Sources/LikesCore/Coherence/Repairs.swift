@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Until each is set
 /// there again, confirmed, Redis is not asked for it.

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// Seals what this host puts into Redis, and tells what a host of likesd's has put there from what a stranger has.
 ///

@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// How far the counters in Redis are believed: not before its data was verified to be of this server's life and this
 /// past of the database (then they may be written), and not before all that other hosts could not write there was
 /// looked up in `cache_repairs`, and whether they use the same data (then they may be read).

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesSettings
 
 // RELOAD: settings change as a whole or not at all.
 extension Core {

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // The write lane: fencing it, tending its row, and finding out what became of a batch.
 extension Core {

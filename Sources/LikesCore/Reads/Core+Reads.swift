@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
 extension Core {

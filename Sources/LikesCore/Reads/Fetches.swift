@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 /// The counts being fetched: of each item at most one fetch is on the wire. A request joins a fetch that is not yet
 /// sent; behind one that is it waits for the next, since the answer on its way may be older than the request.

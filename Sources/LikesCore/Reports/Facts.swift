@@ -1,7 +1,9 @@
+import LikesSettings
+
 /// What does not change while the daemon runs.
 package struct VersionFacts: Equatable, Sendable {
     /// likesd's own version.
-    package static let likesd = "0.2.0"
+    package static let likesd = Release.version
     package var processID: Int32
     package var swift: String
     package var libpq: String

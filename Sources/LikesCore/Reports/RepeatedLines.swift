@@ -1,3 +1,5 @@
+import LikesSettings
+
 /// Lines of the log that a server, or a client, can bring about again and again. Of each kind so many are said in a
 /// while; of those beyond it the last one is said at its end, with how many more there were.
 struct RepeatedLines {

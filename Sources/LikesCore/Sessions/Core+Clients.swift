@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesSettings
 
 // What clients may take of what all share: places, memory, and time to finish what they began.
 extension Core {

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 
 // The path of a change: admission, verifying, lane, write-through.
 extension Core {

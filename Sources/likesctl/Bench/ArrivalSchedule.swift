@@ -1,5 +1,4 @@
 import Glibc
-import LikesCore
 
 /// When the requests of an open loop are due: a Poisson process, as independent users make it.
 struct ArrivalSchedule {

@@ -1,5 +1,3 @@
-import LikesCore
-
 /// The random numbers of one request, which follow from the seed and the request's place alone.
 struct SeededDraws {
     private var generator: SplitMix64

@@ -1,4 +1,5 @@
-import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// What all parts of the audit share.
 final class AuditContext {

@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// One thing that is not as it has to be.
 struct Difference {
     enum Finding {

@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// The items that one pass over the likes counts: a range of them, or a set.
 ///
 /// Holds at most `itemsMax` items with a counter, and as many without.

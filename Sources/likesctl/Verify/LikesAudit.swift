@@ -1,4 +1,4 @@
-import LikesCore
+import LikesStorage
 
 /// Compares `counters` with the likes themselves.
 ///

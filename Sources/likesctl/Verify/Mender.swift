@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// Takes differences as they are found, mends them where that is asked for, and has them reported.
 ///
 /// A counter is mended by adding what it lacks, as a batch of likes adds to it: the difference between a counter and

@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// Compares the counters that likesd believes in Redis with `counters`.
 ///
 /// A counter in Redis may be behind while its new value is under way. So what looks wrong is a *suspect*, and is looked

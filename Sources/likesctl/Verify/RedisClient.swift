@@ -1,7 +1,7 @@
 import CHiredis
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// What Redis answered.
 enum RedisValue: Equatable {

@@ -1,5 +1,5 @@
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// A counter in Redis that likesd believes.
 struct RedisCounter: Equatable {

@@ -1,5 +1,5 @@
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// An item as the tables name it. The order is that of the primary key of `counters`.
 struct StoredItem: Hashable, Comparable {

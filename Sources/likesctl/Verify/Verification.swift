@@ -1,5 +1,6 @@
 import Glibc
-import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// `likesctl verify`: the whole audit.
 enum Verification {

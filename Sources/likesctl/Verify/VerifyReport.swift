@@ -1,6 +1,6 @@
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// Prints what the audit finds, and keeps its sums.
 final class VerifyReport {

@@ -2,6 +2,7 @@ import CLinux
 import CSystemd
 import Glibc
 import LikesCore
+import LikesSettings
 
 /// Accepts clients, on the socket made for them or on those that systemd hands over.
 final class Listener {

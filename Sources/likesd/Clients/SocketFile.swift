@@ -1,6 +1,5 @@
 import CSystemd
 import Glibc
-import LikesCore
 
 /// The socket at `LIKESD_SOCKET`, and the lock beside it that keeps a second daemon from taking it over.
 final class SocketFile {

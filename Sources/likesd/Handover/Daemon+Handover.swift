@@ -1,5 +1,3 @@
-import LikesCore
-
 // Clients go on over a restart.
 extension Daemon {
     /// At the start: the clients of the process before.

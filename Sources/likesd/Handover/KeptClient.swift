@@ -1,4 +1,3 @@
-import LikesCore
 import LikesProtocol
 
 /// A client between two processes: all that the next one has to know to go on with it. Nothing of it is under way.

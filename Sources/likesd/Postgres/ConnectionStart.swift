@@ -1,7 +1,8 @@
 import CPostgres
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// The settings of libpq that a connection begins with.
 enum ConnectionStart {

@@ -1,4 +1,6 @@
 import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// Finds the server that each connection is to use, where DATABASE_URL names several, or a name has several addresses.
 ///

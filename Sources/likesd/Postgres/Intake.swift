@@ -2,7 +2,6 @@ import CLinux
 import CPostgres
 import CReceive
 import Glibc
-import LikesCore
 
 /// Counts and bounds what libpq reads from one connection. libpq itself keeps all that it is sent, and reads for as
 /// long as something comes.

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// A call of the lane's: its parameters, and its answer from the rows.
 enum LaneCall {
@@ -106,7 +107,7 @@ enum LaneCall {
             lanesRetired: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
             history: try DatabaseHistory(
                 system: String(try result.integer(0, 1, as: Int64.self)),
-                timeline: try result.integer(0, 2, in: 0...Limits.timelineMax), tables: try result.text(0, 3)
+                timeline: try result.integer(0, 2, in: 0...DatabaseHistory.timelineMax), tables: try result.text(0, 3)
             ).checked(),
             snapshot: snapshot, generations: words(try result.text(0, 5)),
             freshGenerations: words(try result.text(0, 6)),

@@ -1,5 +1,7 @@
 import CPostgres
 import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// The connection that writes: one transaction after the other.
 ///
@@ -111,7 +113,7 @@ final class LaneLink: PostgresLink {
                 core.tended(call, settledUpTo: settledUpTo, &turn)
             case .surveyed(let survey): core.surveyed(call, survey, &turn)
             case .misfits(let misfits):
-                let failure = misfits.failure(advice, target)
+                let failure = misfits.failure(advice, target).map(BackendFailure.init)
                 core.schemaChecked(call, failure, &turn)
             }
         }

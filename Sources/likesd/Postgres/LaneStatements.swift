@@ -1,4 +1,5 @@
 import LikesCore
+import LikesStorage
 
 /// The statements of the connection that writes: each one transaction, in READ COMMITTED.
 ///

@@ -1,5 +1,3 @@
-import LikesCore
-
 /// What tells a database, and its pasts, from any other: asked of a primary, when it connects and now and then.
 enum PostgresIdentity {
     /// Four columns: system identifier and timeline (bigint), database and tables (text), and the snapshot (text):

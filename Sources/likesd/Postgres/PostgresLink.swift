@@ -3,6 +3,8 @@ import CPostgres
 import CSystemd
 import Glibc
 import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// A connection to PostgreSQL: made and settled without ever waiting. What it is used for is its subclasses' business.
 class PostgresLink {

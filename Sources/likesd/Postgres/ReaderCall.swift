@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// A call of the reader's: its parameters, and its answer from the rows.
 enum ReaderCall {

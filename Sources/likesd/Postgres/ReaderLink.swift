@@ -1,6 +1,8 @@
 import CPostgres
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// The connection that reads counts and pairs: several calls on the wire, answered in order.
 final class ReaderLink: PostgresLink {

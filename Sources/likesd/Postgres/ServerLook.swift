@@ -1,4 +1,5 @@
-import LikesCore
+import LikesSettings
+import LikesStorage
 
 /// One look at several servers, side by side: asks each of them who it is, for as long as somebody can gain from it.
 ///

@@ -1,8 +1,9 @@
 import CLinux
 import CPostgres
 import CSystemd
-import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// Asks one server who it is, over a connection of its own that ends with the answer, without ever waiting.
 final class ServerProbe {

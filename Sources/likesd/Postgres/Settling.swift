@@ -1,6 +1,8 @@
 import CPostgres
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// What has to be said and learnt on a new connection before it can be used, step by step.
 struct Settling {
@@ -134,7 +136,7 @@ struct Settling {
         case .session: try takeSession(result)
         case .identity: try takeIdentity(result)
         case .version: try takeVersion(result)
-        case .fitness: failure = try result.misfits().failure(advice, target)
+        case .fitness: failure = try result.misfits().failure(advice, target).map(BackendFailure.init)
         case .seals: try takeSeals(result)
         case .types, .typesAgain:
             guard result.rowCount > 0 else {
@@ -172,7 +174,7 @@ struct Settling {
         } else if try result.text(0, 2) == "t" {
             return
         } else if !result.isNull(0, 4) {
-            failure = advice.barred(from: ForeignText.shown(try result.text(0, 4)), target)
+            failure = BackendFailure(advice.barred(from: ForeignText.shown(try result.text(0, 4)), target))
         } else if try result.text(0, 3) == "t" {
             failure = .schema(
                 "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)
@@ -188,7 +190,7 @@ struct Settling {
 
     private mutating func takeIdentity(_ result: borrowing StatementResult) throws(Misfit) {
         guard result.rowCount == 1, let timeline = Int64(try result.text(0, 1)),
-            (0...Limits.timelineMax).contains(timeline)
+            (0...DatabaseHistory.timelineMax).contains(timeline)
         else { throw Misfit("a timeline that is none") }
         facts.history = try DatabaseHistory(
             system: try result.text(0, 0), timeline: timeline, tables: try result.text(0, 2)
@@ -209,7 +211,7 @@ struct Settling {
     }
 
     private mutating func takeVersion(_ result: borrowing StatementResult) throws(Misfit) {
-        failure = advice.version(result.rowCount == 1 ? Int(try result.text(0, 0)) : nil)
+        failure = advice.version(result.rowCount == 1 ? Int(try result.text(0, 0)) : nil).map(BackendFailure.init)
     }
 
     /// All of the step's results were taken: what comes next.

@@ -1,6 +1,7 @@
 import CPostgres
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// A result of libpq's, freed with the value.
 struct StatementResult: ~Copyable {

@@ -1,4 +1,4 @@
-import LikesCore
+import LikesStorage
 
 /// The statements likesd prepares on its connections. Their texts stand in `LaneStatements` and `ReaderStatements`.
 enum PreparedStatement: String, CaseIterable {

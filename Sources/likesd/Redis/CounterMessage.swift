@@ -1,6 +1,6 @@
 import Glibc
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// What a host wrote through, as all hosts are told: `TOKEN item count version:seal item count version:seal …`.
 struct CounterMessage {

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// A call under way: what came in of it, and how many slices are still out. A call in several slices has one outcome,
 /// the worst of theirs.

@@ -1,5 +1,3 @@
-import LikesCore
-
 /// The channels over which hosts tell each other what changed. Redis' channels know no databases: the number is in the
 /// name.
 struct RedisChannels {

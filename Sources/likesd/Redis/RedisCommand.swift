@@ -1,5 +1,5 @@
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// One command in RESP, in a buffer used again for the next.
 struct RedisCommand {

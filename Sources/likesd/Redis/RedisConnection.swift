@@ -1,6 +1,8 @@
 import CHiredis
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// Who a connection belongs to, and what it tells.
 protocol RedisConnectionOwner: AnyObject {

@@ -1,5 +1,7 @@
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// One thing asked of Redis, whole; it goes out in slices of what one command may hold.
 enum RedisJob {

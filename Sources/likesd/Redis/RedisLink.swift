@@ -1,5 +1,7 @@
 import LikesCore
 import LikesProtocol
+import LikesSettings
+import LikesStorage
 
 /// The connection to Redis that asks: performs the core's calls, and reports their answers, its coming and its going.
 ///

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// The connection to Redis that listens: what any host wrote through, and this host's own beats.
 ///

@@ -1,5 +1,5 @@
 import Glibc
-import LikesCore
+import LikesSettings
 
 /// What the unit, or the container, may take in memory.
 enum UnitMemory {

@@ -1,4 +1,5 @@
 import LikesCore
+import LikesStorage
 
 extension Simulation {
     /// When all has been quiet for long: nothing waits, nothing is left to be repaired, all say the same.

@@ -1,4 +1,4 @@
-import LikesCore
+import LikesSettings
 
 /// How old the answer to COUNT may be: docs/simulation.md says why.
 extension Simulation {

@@ -1,3 +1,5 @@
+import LikesCore
+
 /// The changes of a pair by number: after how many of them an operation may have taken effect, so that its answer, its
 /// time and the order of its connection are right. A change that was done is itself the one with that number.
 struct Span {

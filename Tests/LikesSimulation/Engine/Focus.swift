@@ -1,5 +1,3 @@
-import LikesCore
-
 /// A seed that is not to be anything, but what brings one mechanism into play: the same draws, narrowed.
 package struct Focus: Sendable {
     package var faults: [FaultKind]

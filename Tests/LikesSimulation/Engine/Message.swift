@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// From a host to a server.
 package enum ToServer: Sendable {

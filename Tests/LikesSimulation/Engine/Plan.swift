@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesSettings
 
 /// What a seed is to be: how many of everything, which faults, and when.
 package struct Plan: Sendable {

@@ -1,4 +1,5 @@
 import LikesCore
+import LikesStorage
 
 /// A call to Redis that went out in several slices, each executed at a moment of its own: what came in of it. Its
 /// outcome is the worst of theirs.

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 // The batch statement: fence, likes, unlikes, counters, repairs, the lane's row; then the commit.
 extension Postgres {

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// PostgreSQL as far as likesd asks it: READ COMMITTED transactions of one statement each, row locks, waits, deadlocks,
 /// commits that take effect at one moment, backends that go on when their client is gone.

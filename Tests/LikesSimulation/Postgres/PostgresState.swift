@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// What PostgreSQL has committed.
 package struct PostgresState: Sendable {

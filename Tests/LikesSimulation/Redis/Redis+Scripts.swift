@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 // What the scripts do, each at one moment.
 extension Redis {

@@ -1,4 +1,4 @@
-import LikesCore
+import LikesStorage
 
 /// What somebody has seen in Redis, and may put back.
 struct Overheard {
@@ -90,7 +90,7 @@ extension Redis {
         let isLast = scheduler.chance.hits(percent: 30)
         let claim = Generation(
             server: scheduler.chance.hits(percent: 80) ? serverWord : old.server, database: database,
-            era: isLast ? Limits.eraMax : old.era + Int64(scheduler.chance.below(3)), snapshot: old.snapshot,
+            era: isLast ? Generation.eraMax : old.era + Int64(scheduler.chance.below(3)), snapshot: old.snapshot,
             token: scheduler.chance.hits(percent: 50) ? old.token : "ffffffffffff")
         // With the proof of another, or none that holds.
         let seal = old.marker.split(separator: " ").last.map(String.init) ?? "0000000000000000"

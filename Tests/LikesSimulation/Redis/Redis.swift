@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// Redis as far as likesd asks it: what its scripts do, TTLs, Pub/Sub, and a server that hangs, dies, forgets,
 /// and comes

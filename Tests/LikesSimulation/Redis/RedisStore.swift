@@ -1,5 +1,5 @@
-import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// A value with the moment it expires at, by Redis' clock.
 struct Expiring<Value: Sendable>: Sendable {

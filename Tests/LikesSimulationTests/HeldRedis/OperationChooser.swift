@@ -1,6 +1,7 @@
 import LikesCore
 import LikesProtocol
 import LikesSimulation
+import LikesStorage
 
 /// Draws operations as hosts, operators and bad luck might bring them about, most of them close to each other: the same
 /// few items, users, versions and markers.

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// What is done to the simulated Redis and to the real one.
 enum RedisOperation {

@@ -1,6 +1,7 @@
 import LikesCore
 import LikesProtocol
 import LikesSimulation
+import LikesStorage
 
 @testable import TestSupport
 @testable import likesd

@@ -1,0 +1,14 @@
+/// The connections the daemon keeps to its backends.
+package enum Backend: Hashable, Sendable, CaseIterable {
+    /// Redis: admission, counters, write-through.
+    case redis
+    /// Redis: what other hosts changed.
+    case subscriber
+    /// PostgreSQL, writing: one batch after the other.
+    case lane
+    /// PostgreSQL, reading: counts and pairs, pipelined.
+    case reader
+}
+
+/// A call to Redis or PostgreSQL under way; unique while the daemon runs.
+package typealias CallID = UInt64

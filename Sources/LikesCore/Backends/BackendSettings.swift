@@ -1,0 +1,13 @@
+import LikesSettings
+
+extension Configuration {
+    /// After an attempt to connect that nobody answered: packets get lost on the way to the server, or in it.
+    package func unanswered(_ backend: Backend) -> String {
+        let setting: Setting =
+            switch backend {
+            case .redis, .subscriber: .redisURL
+            case .lane, .reader: .databaseURL
+            }
+        return "check host and port of \(places.text(of: setting)), and IPAddressAllow= of \(places.unit).service"
+    }
+}

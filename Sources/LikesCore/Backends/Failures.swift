@@ -1,0 +1,44 @@
+import LikesStorage
+
+/// Why Redis did not do what was asked.
+package enum RedisFailure: Equatable, Sendable {
+    /// Nobody knows what it did.
+    case misfit(Misfit)
+    /// It answered with an error.
+    case refused(String)
+    /// It came to it after the deadline, and did nothing.
+    case late
+    /// It holds other data than the call was meant for, and did nothing.
+    case otherGeneration
+}
+
+/// Why a call failed that PostgreSQL answered: proven to have changed nothing.
+package enum StatementFailure: Equatable, Sendable {
+    /// Deadlock, serialization failure, lock timeout: the same again may succeed.
+    case retryable(String)
+    /// The server takes no writes: read-only, standby.
+    case readOnly(String)
+    /// The tables are not as this version needs them.
+    case schema(String)
+    /// Something in the rows themselves is refused: a constraint, a trigger, a number out of range.
+    case rows(String)
+    /// The role has no right to do it: what to run.
+    case permission(String, next: String)
+    /// Anything else: disk full, timeout.
+    case other(String)
+}
+
+/// Why a connection is not there, in words for HEALTH and the log, and what to do next where that is known.
+package enum BackendFailure: Equatable, Sendable {
+    case unreachable(String, next: String? = nil)
+    /// It said what nobody asked for, what is no answer, or more than an answer may have.
+    case unexpected(String, next: String? = nil)
+    /// Connected, but the schema has to be created or upgraded.
+    case schema(String, next: String? = nil)
+    /// Connected, but the server takes no writes (lane only).
+    case readOnly(String, next: String? = nil)
+}
+
+extension BackendFailure {
+    package init(_ failure: SchemaFailure) { self = .schema(failure.reason, next: failure.next) }
+}

@@ -1,0 +1,9 @@
+/// A server that should not be there: what is the matter, and what to do.
+package struct ServerAdvice: Hashable, Sendable {
+    package var reason: String
+    package var next: String
+    package init(reason: String, next: String) {
+        self.reason = reason
+        self.next = next
+    }
+}

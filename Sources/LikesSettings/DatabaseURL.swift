@@ -1,0 +1,321 @@
+import LikesProtocol
+
+/// A checked connection string for libpq: a URI or `name=value` pairs.
+///
+/// libpq has the last word on what it means. What is checked here is what libpq would misread in silence (a
+/// password with a raw `@`), and where the secrets stand, so that they can be masked.
+package struct DatabaseURL: Equatable, Sendable {
+    /// As libpq takes it.
+    package let text: String
+
+    private static let form = """
+        a libpq URI as in postgresql://user:password@host:5432/likes, \
+        or pairs as in host=/run/postgresql dbname=likes
+        """
+    /// What may be shown: no word of libpq's for a secret, and none that may hold one, as `options` may. A word that is
+    /// misspelt, or that a later libpq has, is not among them.
+    private static let harmlessNames: Set<String> = [
+        "host", "hostaddr", "port", "dbname", "user", "connect_timeout", "application_name",
+        "fallback_application_name", "client_encoding", "keepalives", "keepalives_idle", "keepalives_interval",
+        "keepalives_count", "tcp_user_timeout", "target_session_attrs", "load_balance_hosts", "sslmode",
+        "sslnegotiation", "sslcompression", "ssl", "requiressl", "sslcertmode", "sslkeylogfile", "sslcert", "sslkey",
+        "sslrootcert", "sslcrl", "sslcrldir", "sslsni",
+        "ssl_min_protocol_version", "ssl_max_protocol_version", "requirepeer", "require_auth", "channel_binding",
+        "gssencmode", "gssdelegation", "krbsrvname", "gsslib", "passfile", "service", "replication",
+        "min_protocol_version", "max_protocol_version", "oauth_issuer", "oauth_client_id", "oauth_scope",
+    ]
+
+    private static let secretNames: Set<String> = ["password", "sslpassword", "options"]
+
+    /// Checks a connection string. SQLAlchemy's `postgresql+asyncpg://` becomes `postgresql://`: the part behind the
+    /// plus names a Python driver. No rule repeats a part of the value, which may hold a password.
+    init(_ value: String) throws(RefusedValue) {
+        guard !value.utf8.contains(0) else { throw RefusedValue(rule: Self.form) }
+        if let scheme = Self.scheme(of: value) {
+            guard let known = Self.libpqScheme(scheme) else { throw RefusedValue(rule: Self.form) }
+            text = known + value[scheme.endIndex...]
+            try Self.checkURI(text)
+        } else {
+            text = value
+            guard let pairs = Self.conninfoPairs(value), !pairs.isEmpty else { throw RefusedValue(rule: Self.form) }
+        }
+    }
+
+    /// The connection string with `***` for each value that may be a secret, and for each name that libpq does not
+    /// know, which may be what stands behind a blank or an & in a password.
+    package static func masked(_ text: String) -> String {
+        var shown = ""
+        var place = text.startIndex
+        for secret in secretRanges(in: text, withNames: true) {
+            shown += text[place..<secret.lowerBound] + "***"
+            place = secret.upperBound
+        }
+        return shown + text[place...]
+    }
+
+    /// `message`, a library's words about the connection string `text`, with `***` for each such value it repeats.
+    package static func redacted(_ message: String, about text: String) -> String {
+        var shown = message
+        for range in secretRanges(in: text) {
+            let secret = text[range]
+            for form in [String(secret), ConfigurationText.percentDecoded(secret) ?? "", unescaped(secret)]
+            where !form.isEmpty {
+                shown = shown.split(separator: form, omittingEmptySubsequences: false).joined(separator: "***")
+            }
+        }
+        return shown
+    }
+
+    /// libpq's words about a connection string that it can't read, without what it quotes of it, which may be a part of
+    /// a password. Names of its own are shown, and single marks.
+    package static func unquoted(_ message: String, about text: String) -> String {
+        let words = redacted(message, about: text).split(whereSeparator: \.isNewline).joined(separator: "; ")
+        let parts = words.split(separator: "\"", omittingEmptySubsequences: false)
+        // Where a quotation has such marks itself, nobody knows where it ends.
+        let isClear = parts.count % 2 == 1 && !(ConfigurationText.percentDecoded(text) ?? text).contains("\"")
+        guard parts.count > 1, isClear else {
+            return parts.count < 3 ? String(parts[0]) : "\(parts[0])\"***\"\(parts[parts.count - 1])"
+        }
+        var isHidden = false
+        let shown = parts.enumerated().map { place, part in
+            let isMark = part.utf8.count == 1 && !(part.first.map { $0.isLetter || $0.isNumber } ?? false)
+            if place % 2 == 0 || isMark || isKnown(String(part)) { return String(part) }
+            isHidden = true
+            return "***"
+        }.joined(separator: "\"")
+        return isHidden ? "\(shown) (in a value, a blank is written in '…' or as %20, an & as %26)" : shown
+    }
+
+    /// Of require_auth "password" is one of the right words.
+    private static func isShown(_ name: String, _ value: Substring) -> Bool {
+        guard harmlessNames.contains(name) else { return false }
+        guard name == "require_auth" else { return !SecretWords.mayStand(in: value) }
+        return value.split(separator: ",").allSatisfy { authMethods.contains($0.drop { $0 == "!" }) }
+    }
+
+    /// Of libpq up to 18.
+    private static let authMethods: Set<Substring> = [
+        "password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none",
+    ]
+
+    private static func isKnown(_ name: String) -> Bool { harmlessNames.contains(name) || secretNames.contains(name) }
+
+    /// A list of URIs parted by commas. A comma within a URI, as between several hosts, parts nothing.
+    static func split(list: String) -> [String] {
+        var urls: [String] = []
+        for part in list.split(separator: ",", omittingEmptySubsequences: list.isEmpty) {
+            let trimmed = ConfigurationText.trimmed(part)
+            if let last = urls.last, scheme(of: String(trimmed)) == nil {
+                urls[urls.count - 1] = last + "," + trimmed
+            } else {
+                urls.append(String(trimmed))
+            }
+        }
+        return urls
+    }
+
+    // MARK: Schemes
+
+    private static func scheme(of text: String) -> Substring? {
+        guard let end = text.firstRange(of: "://") else { return nil }
+        let scheme = text[..<end.lowerBound]
+        let isScheme = scheme.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        return isScheme ? scheme : nil
+    }
+
+    private static func libpqScheme(_ scheme: Substring) -> String? {
+        let name = scheme.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)[0]
+        return name == "postgresql" || name == "postgres" ? String(name) : nil
+    }
+
+    // MARK: URIs
+
+    /// A URI's parts, cut as libpq cuts them.
+    private struct URIParts {
+        var user: Substring
+        var password: Substring?
+        var hosts: Substring
+        var path: Substring
+        var query: Substring
+    }
+
+    /// By scalars, as libpq goes by bytes: a colon and a combining mark behind it are one character.
+    private static func uriParts(_ text: String) -> URIParts {
+        var rest = text[(text.firstRange(of: "://")?.upperBound ?? text.startIndex)...].unicodeScalars
+        var user = rest.prefix(0)
+        var password: Substring.UnicodeScalarView?
+        if let stop = rest.firstIndex(where: { $0 == "@" || $0 == "/" }), rest[stop] == "@" {
+            user = rest[..<stop]
+            if let colon = user.firstIndex(of: ":") {
+                password = user[user.index(after: colon)...]
+                user = user[..<colon]
+            }
+            rest = rest[rest.index(after: stop)...]
+        }
+        let hostsEnd = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) ?? rest.endIndex
+        let pathEnd = rest[hostsEnd...].firstIndex(of: "?") ?? rest.endIndex
+        return URIParts(
+            user: Substring(user), password: password.map { Substring($0) }, hosts: Substring(rest[..<hostsEnd]),
+            path: Substring(rest[hostsEnd..<pathEnd]), query: Substring(rest[pathEnd...].dropFirst()))
+    }
+
+    private static func checkURI(_ text: String) throws(RefusedValue) {
+        let parts = uriParts(text)
+        guard ConfigurationText.percentDecodedBytes(text) != nil else {
+            throw RefusedValue(rule: "a % has to be followed by two hex digits (a % in the password is written %25)")
+        }
+        // Else an @ in the query's password would make a user of all before it, which is not masked.
+        guard !parts.user.unicodeScalars.contains("?") else {
+            throw RefusedValue(rule: "an @ in the password behind the '?' is written %40, a ? in the user %3F")
+        }
+        guard !parts.hosts.contains("@"), !parts.path.contains("@") else {
+            throw RefusedValue(rule: "an @ or / in the user or password is written %40 or %2F")
+        }
+        for host in parts.hosts.split(separator: ",", omittingEmptySubsequences: false) {
+            let behindAddress = host.hasPrefix("[") ? host.firstIndex(of: "]").map { host[$0...] } ?? "" : host
+            guard let colon = behindAddress.firstIndex(of: ":") else { continue }
+            let port = behindAddress[behindAddress.index(after: colon)...]
+            guard port.isEmpty || ConfigurationText.number(port, in: ConfigurationLimits.port) != nil else {
+                throw RefusedValue(
+                    rule: "a port has to be a number from 1 to 65535 (a / in the password is written %2F)")
+            }
+        }
+        for pair in parts.query.split(separator: "&", omittingEmptySubsequences: parts.query.isEmpty) {
+            guard pair.contains("=") else { throw RefusedValue(rule: "behind the '?' stand name=value pairs") }
+        }
+    }
+
+    // MARK: Secrets
+
+    /// What libpq takes a URL for, but must not: a server, a database or a role by the name of what was meant for
+    /// further words or a URL. Messages would name them. nil: `value` may stand for `keyword`.
+    package static func misreading(of keyword: String, _ value: String) -> String? {
+        guard harmlessNames.contains(keyword) else { return nil }
+        let isName = ["host", "hostaddr", "port", "dbname", "user", "service"].contains(keyword)
+        // A client's own name may hold anything but a secret.
+        let isKeyword = keyword == "application_name" ? { secretNames.contains($0) } : isKnown
+        let parts = value.split(separator: ",")
+        // A socket in the abstract namespace begins with @, the hosts beside it may hold a colon.
+        let isStanding =
+            parts.contains { $0.hasPrefix("@") }
+            ? parts.contains { SecretWords.stand(in: $0) } : SecretWords.stand(in: value[...])
+        let isMisread =
+            SecretWords.haveKeyword(value, isKeyword) || isName && isStanding
+            || keyword == "user" && value.contains(":")
+        guard isMisread else { return nil }
+        return "the value of \(keyword) looks like words or a URL of its own, which may hold a password "
+            + "(blanks between words are ASCII's)"
+    }
+
+    /// Where values stand that may be secrets, in order; in what is no connection string, all of it. `withNames`: and
+    /// their names, where libpq does not know them.
+    private static func secretRanges(in text: String, withNames: Bool = false) -> [Range<String.Index>] {
+        func begin(_ name: Substring, _ value: Substring.Index) -> Substring.Index {
+            withNames && !isKnown(ConfigurationText.percentDecoded(name) ?? "") ? name.startIndex : value
+        }
+        guard scheme(of: text) != nil else {
+            guard let pairs = conninfoPairs(text) else { return [text.startIndex..<text.endIndex] }
+            return pairs.filter { !isShown(String($0.name), $0.value) }
+                .map { begin($0.name, $0.value.startIndex)..<$0.value.endIndex }
+        }
+        let parts = uriParts(text)
+        var ranges: [Range<String.Index>] = []
+        func hide(_ part: Substring) {
+            if SecretWords.mayStand(in: part) { ranges.append(part.startIndex..<part.endIndex) }
+        }
+        if ConfigurationText.percentDecoded(parts.user)?.contains(":") ?? true {
+            ranges.append(parts.user.startIndex..<parts.user.endIndex)
+        } else {
+            hide(parts.user)
+        }
+        if let password = parts.password { ranges.append(password.startIndex..<password.endIndex) }
+        hide(parts.hosts)
+        hide(parts.path.dropFirst())
+        for pair in parts.query.unicodeScalars.split(separator: "&") {
+            guard let equals = pair.firstIndex(of: "=") else {
+                ranges.append(pair.startIndex..<pair.endIndex)
+                continue
+            }
+            let value = Substring(pair[pair.index(after: equals)...])
+            if let name = ConfigurationText.percentDecoded(Substring(pair[..<equals])), harmlessNames.contains(name) {
+                if !isShown(name, value) { ranges.append(value.startIndex..<value.endIndex) }
+                continue
+            }
+            ranges.append(begin(Substring(pair[..<equals]), pair.index(after: equals))..<pair.endIndex)
+        }
+        return ranges
+    }
+
+    // MARK: Pairs
+
+    /// libpq's isspace(3), in the C locale that likesd never leaves. Other blanks, as web pages have, part nothing.
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == " " || (0x09...0x0D).contains(scalar.value)
+    }
+
+    /// One `name = value`; the value as it stands there, quotes and backslashes included.
+    private struct Pair {
+        var name: Substring
+        var value: Substring
+    }
+
+    /// A value as libpq takes it: without the quotes around it and the backslashes in it.
+    private static func unescaped(_ value: Substring) -> String {
+        var rest = value.unicodeScalars
+        if rest.first == "'", rest.last == "'" { rest = rest.dropFirst().dropLast() }
+        var text = String.UnicodeScalarView()
+        while let scalar = rest.popFirst() {
+            if let taken = scalar == "\\" ? rest.popFirst() : scalar { text.append(taken) }
+        }
+        return String(text)
+    }
+
+    /// The pairs of a conninfo string, nil when it isn't one.
+    private static func conninfoPairs(_ text: String) -> [Pair]? {
+        let scalars = text.unicodeScalars
+        var pairs: [Pair] = []
+        var place = scalars.startIndex
+        func skipBlanks() {
+            while place < scalars.endIndex, isBlank(scalars[place]) {
+                place = scalars.index(after: place)
+            }
+        }
+        while true {
+            skipBlanks()
+            guard place < scalars.endIndex else { return pairs }
+            let nameStart = place
+            while place < scalars.endIndex, scalars[place] != "=", !isBlank(scalars[place]) {
+                place = scalars.index(after: place)
+            }
+            let name = text[nameStart..<place]
+            skipBlanks()
+            guard !name.isEmpty, place < scalars.endIndex, scalars[place] == "=" else { return nil }
+            place = scalars.index(after: place)
+            skipBlanks()
+            let valueStart = place
+            let isQuoted = place < scalars.endIndex && scalars[place] == "'"
+            if isQuoted { place = scalars.index(after: place) }
+            var isClosed = !isQuoted
+            while place < scalars.endIndex {
+                let scalar = scalars[place]
+                if !isQuoted, isBlank(scalar) { break }
+                place = scalars.index(after: place)
+                if scalar == "\\" {
+                    if place < scalars.endIndex { place = scalars.index(after: place) }
+                } else if isQuoted, scalar == "'" {
+                    isClosed = true
+                    break
+                }
+            }
+            guard isClosed else { return nil }
+            pairs.append(Pair(name: name, value: text[valueStart..<place]))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+import LikesSettings
+
+/// The next thing to do: a command to be copied where there is one, else which setting to correct, and where.
+///
+/// The commands are Debian's. What they name comes from the settings and from the host, never a secret.
+package struct Advice: Sendable {
+    private let configuration: Configuration
+    private let host: HostFacts
+
+    package init(_ configuration: Configuration, on host: HostFacts) {
+        self.configuration = configuration
+        self.host = host
+    }
+
+    /// A host's name has no address.
+    package func name(_ name: String, of setting: Setting) -> String {
+        "getent hosts \(name.shellWord) has to find it: else correct \(configuration.places.text(of: setting))"
+    }
+
+    // MARK: PostgreSQL
+
+    /// How to make the tables.
+    package var migrate: String { likesctl("migrate") }
+
+    /// One of likesctl's commands that use the settings, as the daemon's own user.
+    package func likesctl(_ command: String) -> String {
+        var words: [String] = []
+        if host.userName != "root" { words += ["sudo", "-u", host.userName.shellWord] }
+        switch configuration.places.origin(of: .databaseURL) {
+        case .credential: words += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
+        case .environment: words += ["DATABASE_URL=\(DatabaseURL.masked(configuration.databaseURL).shellWord)"]
+        case .file: break
+        }
+        words += ["likesctl", command]
+        if let file = configuration.places.file, file != SettingPlaces.defaultFile {
+            words += ["--config", file.shellWord]
+        }
+        return words.joined(separator: " ")
+    }
+
+    /// After an attempt to connect that failed; `hadTables`: this process has used likesd's tables before.
+    package func connecting(
+        _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, hadTables: Bool = false
+    ) -> String? {
+        let setting = configuration.places.text(of: .databaseURL)
+        switch reason {
+        case .noServer: return serverMissing(target)
+        case .serverStarting: return nil
+        case .tooManyConnections: return "close connections to PostgreSQL, or raise its max_connections"
+        case .noRole: return administer("createuser", target, target.role.shellWord)
+        case .roleMayNotLogIn: return statement("ALTER ROLE \(target.role.sqlName) LOGIN", target)
+        case .wrongPassword:
+            let command = statement("\\password \(target.role.sqlName)", target)
+            return "correct the password in \(setting), or set it: \(command)"
+        case .noPassword: return "put the password of \(target.role) into \(setting)"
+        case .otherIdentity where target.isUnixSocket && target.role != host.userName:
+            return "name the role \(host.userName) in \(setting), or connect over TCP with a password"
+        case .otherIdentity, .notLetIn:
+            let reload = statement("SELECT pg_reload_conf()", target)
+            return "add the line '\(hostLine(target))' to PostgreSQL's pg_hba.conf, then: \(reload)"
+        case .noDatabase:
+            let make = administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
+            guard hadTables else { return make }
+            return "the database was dropped or renamed: \(Schema.restoreFirst); if it was renamed, give it its name "
+                + "back (ALTER DATABASE … RENAME); else \(make), then restore a backup into it (\(Schema.handbook))"
+        case .noPermission:
+            return statement("GRANT CONNECT ON DATABASE \(target.database.sqlName) TO \(target.role.sqlName)", target)
+        case .unclear: return "check \(setting)"
+        }
+    }
+
+    /// The tables are there, and the role may not use them.
+    package func permission(_ target: DatabaseTarget) -> String {
+        let role = target.role.sqlName
+        return statement(
+            "GRANT USAGE ON SCHEMA public TO \(role); "
+                + "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \(role)",
+            target, in: target.database)
+    }
+
+    /// Why tables of this version are refused, nil: of the right one; `found`: nil: no row says which they are of.
+    package func version(_ found: Int?) -> SchemaFailure? {
+        guard found != Schema.version else { return nil }
+        let isOlder = found.map { $0 < Schema.version } ?? false
+        return SchemaFailure(
+            Schema.versionMisfit(found) + (isOlder ? " \(Schema.notWhileRestoring)" : ""),
+            next: Schema.whenOfOtherVersion(found, migrate: migrate))
+    }
+
+    /// The role may not use the schema that the tables are in; `schema`: as SQL names it.
+    package func barred(from schema: String, _ target: DatabaseTarget) -> SchemaFailure {
+        SchemaFailure(
+            "the role \(target.role) may not use the schema \(schema) of the database \(target.database)",
+            next: statement("GRANT USAGE ON SCHEMA \(schema) TO \(target.role.sqlName)", target, in: target.database))
+    }
+
+    /// The tables are not as they have to be: what mends them.
+    package func schema(_ remedy: String, _ target: DatabaseTarget) -> String {
+        statement(remedy, target, in: target.database)
+    }
+
+    /// The server takes no writes.
+    package var primary: String {
+        "point \(configuration.places.text(of: .databaseURL)) at the primary, or let the server take writes again"
+    }
+
+    private func serverMissing(_ target: DatabaseTarget) -> String {
+        let setting = configuration.places.text(of: .databaseURL)
+        if target.isDefaultServer {
+            return host.isPostgresInstalled ? "sudo systemctl start postgresql" : "sudo apt install postgresql"
+        }
+        var options = target.host.isEmpty ? "" : " -h \(target.host.shellWord)"
+        if !target.port.isEmpty { options += " -p \(target.port.shellWord)" }
+        return "pg_isready\(options) has to find it: start PostgreSQL there, or correct \(setting)"
+    }
+
+    /// A program of PostgreSQL's, as the server's administrator.
+    private func administer(_ program: String, _ target: DatabaseTarget, _ words: String) -> String {
+        (target.isLocal ? "sudo -u postgres " : "") + "\(program)\(target.administratorOptions) \(words)"
+    }
+
+    private func statement(_ text: String, _ target: DatabaseTarget, in database: String? = nil) -> String {
+        let place = database.map { "-d \($0.shellWord) " } ?? ""
+        return administer("psql", target, "\(place)-c \(text.shellWord)")
+    }
+
+    private func hostLine(_ target: DatabaseTarget) -> String {
+        let names = "\(target.database.sqlName) \(target.role.sqlName)"
+        if target.isUnixSocket {
+            return "local \(names) \(target.role == host.userName ? "peer" : "scram-sha-256")"
+        }
+        return "host \(names) \(target.isLoopback ? "127.0.0.1/32" : "ADDRESS-OF-THIS-HOST/32") scram-sha-256"
+    }
+
+    // MARK: Redis
+
+    /// After a connection to Redis that failed or was refused; `reason` in the words of hiredis or of Redis.
+    package func redis(_ reason: String) -> String? {
+        let setting = configuration.places.text(of: .redisURL)
+        func says(_ words: String...) -> Bool { words.contains { reason.contains($0) } }
+        if says("no password is set", "without any password configured") {
+            return "take the password out of \(setting)"
+        }
+        if says("NOAUTH") { return "put the password into \(setting), as in redis://:PASSWORD@host:6379/0" }
+        if says("WRONGPASS", "invalid password") { return "correct the password in \(setting)" }
+        if says("NOPERM") { return "let the user of \(setting) do it: ACL SETUSER" }
+        if says("DB index is out of range") { return "name a lower database in \(setting)" }
+        switch configuration.redis.address {
+        case .unix(let path):
+            if says("Permission denied") {
+                let user = host.userName.shellWord
+                let unit = configuration.places.unit.shellWord
+                return "sudo usermod -aG redis \(user) && sudo systemctl restart \(unit)"
+            }
+            guard says("No such file or directory", "Connection refused") else { return nil }
+            return redisMissing(path)
+        case .tcp(let name, let port):
+            if says("Connection refused"), name.isLoopback, port == 6_379 { return startRedis }
+            guard says("Connection refused", "timed out", "No route to host", "unreachable") else { return nil }
+            let check = "redis-cli -h \(name.shellWord) -p \(port) ping"
+            return "\(check) has to find it: start Redis there, or correct \(setting)"
+        }
+    }
+
+    private var startRedis: String {
+        host.isRedisInstalled ? "sudo systemctl start redis-server" : "sudo apt install redis-server"
+    }
+
+    private static let redisSockets: Set<String> = [
+        "/run/redis/redis-server.sock", "/var/run/redis/redis-server.sock",
+    ]
+
+    private func redisMissing(_ path: String) -> String {
+        guard Self.redisSockets.contains(path) else {
+            let setting = configuration.places.text(of: .redisURL)
+            return "start Redis with 'unixsocket \(path)', or correct \(setting)"
+        }
+        // Debian's redis.conf has the line, commented out.
+        return "\(startRedis), with 'unixsocket \(path)' in /etc/redis/redis.conf"
+    }
+}

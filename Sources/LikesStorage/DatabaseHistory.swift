@@ -1,0 +1,34 @@
+/// Which database this is, and which of its pasts: a server promoted in place of another begins a timeline of its own,
+/// and tables that were restored are others than before.
+package struct DatabaseHistory: Hashable, Sendable {
+    /// PostgreSQL's system identifier, digits.
+    package var system: String
+    package var timeline: Int64
+    /// The database, its tables, and the file in which the counters are: numbers and dots, no spaces, no colons.
+    package var tables: String
+
+    /// PostgreSQL counts timelines in 32 bits.
+    package static let timelineMax: Int64 = 4_294_967_295
+
+    package init(system: String, timeline: Int64, tables: String = "0") {
+        self.system = system
+        self.timeline = timeline
+        self.tables = tables
+    }
+
+    /// Bytes of a word that a server says of itself.
+    private static let wordBytesMax = 128
+
+    /// The same, where its words can stand in Redis' marker.
+    package func checked() throws(Misfit) -> DatabaseHistory {
+        let isSound = [system, tables].allSatisfy { word in
+            (1...Self.wordBytesMax).contains(word.utf8.count)
+                && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        }
+        guard isSound else { throw Misfit("a database's identity that is none") }
+        return self
+    }
+
+    /// Whether the two are of one database, whichever its timeline.
+    package func isSameDatabase(_ other: DatabaseHistory) -> Bool { system == other.system && tables == other.tables }
+}

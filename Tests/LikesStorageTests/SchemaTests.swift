@@ -1,0 +1,85 @@
+import LikesProtocol
+import Testing
+
+@testable import LikesStorage
+
+@Suite struct SchemaTests {
+    @Test("The steps lead from an empty database to the version the code needs, one by one.")
+    func steps() {
+        #expect(Schema.migrations.map(\.version) == Array(1...Schema.version))
+    }
+
+    @Test("The reference's item types have the reference's numbers.")
+    func standardTypes() throws {
+        let statements = Schema.migrations[0].statements
+        let insert = try #require(statements.first { $0.hasPrefix("INSERT INTO item_types") })
+        for (index, name) in ItemTypes.standard.names.enumerated() {
+            #expect(insert.contains("(\(index + 1), '\(name)')"))
+        }
+    }
+
+    @Test(
+        "Nobody is told to make anew, and leave empty, what held likes or counts.",
+        arguments: [
+            ["no-table", "user_likes", "user_likes", "", ""], ["no-table", "counters", "counters", "", ""],
+            ["no-column", "user_likes", "public.user_likes", "user_id", "bigint"],
+            ["no-column", "user_likes", "public.user_likes", "created_at", "timestamptz"],
+            ["no-column", "counters", "public.counters", "like_count", "bigint"],
+            ["no-column", "counters", "public.counters", "version", "bigint"],
+        ])
+    func lossOfWorth(row: [String]) throws {
+        let remedy = try #require(SchemaMisfit(row)).remedy
+        let text = remedy.text { "psql -c '\($0)'" }
+        #expect(text.hasPrefix("a restore may be running: wait for it; if "))
+        #expect(text.contains("put it back; else restore it from a backup"))
+        #expect(remedy.sql == nil || text.hasSuffix("', then run likesctl verify --repair"))
+        #expect(row[1] != "user_likes" || !text.contains("CREATE"))
+    }
+
+    @Test("Tables without likes or counts are made anew.", arguments: ["lanes", "cache_repairs", "likesd_hosts"])
+    func lossOfNothing(table: String) throws {
+        let remedy = try #require(SchemaMisfit(["no-table", table, table, "", ""])).remedy
+        #expect(
+            remedy.text { $0 } == "a restore may be running: wait for it; else \(Schema.statements(making: table))")
+    }
+
+    @Test("A table is made anew in the schema of the others, with their owner.")
+    func placing() throws {
+        let made = Schema.statements(making: "lanes")
+        let plain = try #require(SchemaMisfit(["no-table", "lanes", "public.lanes", "", "app"]))
+        #expect(plain.remedy.sql == "\(made); ALTER TABLE lanes OWNER TO app")
+        let elsewhere = try #require(SchemaMisfit(["no-table", "lanes", "\"a b\".lanes", "", "\"The App\""]))
+        #expect(
+            elsewhere.remedy.sql == "SET search_path = \"a b\"; \(made); ALTER TABLE lanes OWNER TO \"The App\"")
+        let view = try #require(SchemaMisfit(["no-plain-table", "lanes", "public.lanes", "app", "a view"]))
+        #expect(view.remedy.sql?.contains("; ALTER TABLE lanes OWNER TO app; INSERT INTO lanes (") == true)
+    }
+
+    @Test("What a restore makes one by one is not to be made at once.", arguments: Schema.tables.map(\.name))
+    func restores(table: String) throws {
+        for row in [
+            ["no-key", table, "public.\(table)", "lane", "ADD PRIMARY KEY"], ["no-table", table, table, "", ""],
+        ] {
+            let text = try #require(SchemaMisfit(row)).remedy.text { "psql -c '\($0)'" }
+            #expect(text.hasPrefix("a restore may be running: wait for it; "))
+        }
+    }
+
+    @Test("What stands in a table's place is copied by the names of its columns.", arguments: Schema.tables.map(\.name))
+    func copying(table: String) throws {
+        let misfit = try #require(SchemaMisfit(["no-plain-table", table, table, "", "a view"]))
+        let sql = try #require(misfit.remedy.sql)
+        #expect(!sql.contains("*"))
+        #expect(!sql.contains("VALUES"))
+    }
+
+    @Test("Partitions have bounds, and all remainders.")
+    func partitions() throws {
+        #expect(Partitions(1) == nil)
+        #expect(Partitions(257) == nil)
+        let statements = Schema.migrations(partitions: Partitions(3))[0].statements
+        #expect(statements.filter { $0.contains("PARTITION BY HASH (user_id)") }.count == 1)
+        #expect(statements.filter { $0.contains("(MODULUS 3, REMAINDER") }.count == 3)
+        #expect(Schema.migrations(partitions: nil) == Schema.migrations)
+    }
+}
