@@ -2,6 +2,7 @@ import Glibc
 import LikesCore
 import LikesProtocol
 import LikesSettings
+import LikesStorage
 
 /// The daemon: runs the core's actions, and turns the loop that brings its events.
 final class Daemon {

@@ -1,6 +1,7 @@
 import Foundation
 import LikesProtocol
 import LikesSettings
+import LikesStorage
 
 @testable import likesd
 

@@ -92,7 +92,8 @@ extension SchemaMisfit {
             let saysWhatRedisLacks = name != "likesd_hosts"
             return Remedy(
                 sql: "TRUNCATE \(place); \(addition)",
-                then: saysWhatRedisLacks ? "delete likesd:generation in Redis, of which rows said what it lacks" : nil)
+                then: saysWhatRedisLacks ? "delete \(RedisKeys.marker) in Redis, of which rows said what it lacks" : nil
+            )
         }
         let first = Schema.whenLost("it")
         // Of what a row is about there is no value that it could begin with.

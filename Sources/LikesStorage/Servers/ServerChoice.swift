@@ -139,7 +139,7 @@ package enum ServerConflict: Hashable, Sendable {
             "end \(server.name), or take it out of \(setting), or restart likesd to go there all the same"
         case .behind(let server, _, _, nil):
             "start the promoted primary and end \(server.name); or, where the promoted one is lost for good, delete "
-                + "likesd:generation in Redis and restart likesd on all hosts"
+                + "\(RedisKeys.marker) in Redis and restart likesd on all hosts"
         case .behind(let server, _, _, _?): "start the promoted primary, and end \(server.name)"
         case .oldPrimary(let server, _, _, _): "end \(server.name), or make it a standby"
         }

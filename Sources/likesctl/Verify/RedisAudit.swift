@@ -53,7 +53,7 @@ struct RedisAudit {
             { (keys: [String]) throws(Stop) in
                 var items: [StoredItem] = []
                 for key in keys {
-                    if let item = context.types.item(of: key.dropFirst(RedisCounters.prefix.count)) {
+                    if let item = context.types.item(of: RedisKeys.counter.name(in: key)) {
                         if context.types.isWanted(item) { items.append(item) }
                     } else {
                         try reporting { () throws(Failure) in
@@ -106,7 +106,7 @@ struct RedisAudit {
                 guard counting else { break }
                 let isOld = if case .oldGeneration = reading { true } else { false }
                 try reporting { () throws(Failure) in
-                    try context.report.notBelieved(RedisCounters.prefix + texts[place], isOfOldGeneration: isOld)
+                    try context.report.notBelieved(RedisKeys.counter.of(texts[place]), isOfOldGeneration: isOld)
                 }
             case .counter(let counter): cached.append((items[place], counter))
             }

@@ -19,11 +19,6 @@ struct RedisCounters {
         case counter(RedisCounter)
     }
 
-    /// `Generation.marker`: its token begins every version that likesd believes.
-    private static let generationKey = "likesd:generation"
-    /// What stands in front of an item in a counter's key.
-    static let prefix = "counter:"
-
     private let client: RedisClient
     private let secret: Secret
 
@@ -32,13 +27,15 @@ struct RedisCounters {
         self.secret = secret
     }
 
-    private static func keys(of item: String) -> [String] { [prefix + item, "{\(prefix)\(item)}:version"] }
+    private static func keys(of item: String) -> [String] {
+        [RedisKeys.counter.of(item), RedisKeys.version.of(item)]
+    }
 
     /// Reads counters of items, by their texts; all of one command are of one moment.
     func read(_ items: [String]) throws(RedisTrouble) -> [Reading] {
         var readings: [Reading] = []
         for slice in items.slices(of: RedisClient.itemsMax) {
-            let answer = try client.value(["MGET", Self.generationKey] + slice.flatMap { Self.keys(of: $0) })
+            let answer = try client.value(["MGET", "\(RedisKeys.marker)"] + slice.flatMap { Self.keys(of: $0) })
             guard case .array(let values) = answer, values.count == 1 + 2 * slice.count else {
                 throw RedisTrouble(reason: "MGET was answered by something else: is it Redis?")
             }
@@ -94,7 +91,7 @@ struct RedisCounters {
 
     private func page(_ cursor: String) throws(RedisTrouble) -> (cursor: String, keys: [String]) {
         let answer = try client.value(
-            ["SCAN", cursor, "MATCH", Self.prefix + "*", "COUNT", String(RedisClient.itemsMax)])
+            ["SCAN", cursor, "MATCH", RedisKeys.counter.of("*"), "COUNT", String(RedisClient.itemsMax)])
         guard case .array(let parts) = answer, parts.count == 2, case .text(let next) = parts[0],
             case .array(let elements) = parts[1]
         else { throw RedisTrouble(reason: "SCAN was answered by something else: is it Redis?") }

@@ -29,8 +29,15 @@ struct RedisCommand {
 
     mutating func word(_ number: Int64) { word("", number, "") }
 
-    /// A number between two texts, as in `rate:123:likes`.
-    mutating func word(_ prefix: StaticString, _ number: Int64, _ suffix: StaticString) {
+    /// A user's key, as in `rate:123:likes`.
+    mutating func word(_ key: RedisKey, _ user: Int64) { word(key.prefix, user, key.suffix) }
+
+    mutating func word(_ item: Item) { word("", item, "") }
+
+    /// An item's key, as in `{counter:post:456}:version`.
+    mutating func word(_ key: RedisKey, _ item: Item) { word(key.prefix, item, key.suffix) }
+
+    private mutating func word(_ prefix: StaticString, _ number: Int64, _ suffix: StaticString) {
         let width = RedisCommand.width(number)
         header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + width + suffix.utf8CodeUnitCount)
         raw(prefix)
@@ -39,8 +46,7 @@ struct RedisCommand {
         lineEnd()
     }
 
-    /// An item between two texts, as in `{counter:post:456}:version`.
-    mutating func word(_ prefix: StaticString, _ item: Item, _ suffix: StaticString) {
+    private mutating func word(_ prefix: StaticString, _ item: Item, _ suffix: StaticString) {
         let name = typeNames[Int(item.type)]
         let width = RedisCommand.width(item.id)
         header(UInt8(ascii: "$"), prefix.utf8CodeUnitCount + name.count + 1 + width + suffix.utf8CodeUnitCount)

@@ -80,18 +80,18 @@ struct RedisSlice {
         switch job {
         case .verify(_, let server, let request):
             command.beginScript(hash, keys: 1, arguments: 2)
-            command.word(RedisSlice.markerKey)
+            command.word(RedisKeys.marker)
             command.word((request.new?.generation(on: server).marker ?? "").utf8)
             command.word((request.new?.instead ?? "").utf8)
         case .admit(_, let entries): write(entries[range], to: &command, hash, configuration)
         case .readCounters(_, _, let items):
             command.begin(words: 2 + 2 * range.count)
             command.word("MGET")
-            command.word(RedisSlice.markerKey)
+            command.word(RedisKeys.marker)
             for item in items[range] { command.keys(of: item) }
         case .setCounters(_, let generation, let counters, let isTold):
             command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 5 + 2 * range.count)
-            command.word(RedisSlice.markerKey)
+            command.word(RedisKeys.marker)
             for sealed in counters[range] { command.keys(of: sealed.counter.item) }
             command.word(generation.marker.utf8)
             command.word(generation.token.utf8)
@@ -115,23 +115,20 @@ struct RedisSlice {
         }
     }
 
-    /// Where `Generation.marker` stands.
-    static let markerKey: StaticString = "likesd:generation"
-
     private func write(
         _ entries: ArraySlice<AdmissionEntry>, to command: inout RedisCommand, _ hash: [UInt8],
         _ configuration: Configuration
     ) {
         command.beginScript(hash, keys: 2 * entries.count, arguments: 2 + entries.count)
         for entry in entries {
-            command.word("rate:", entry.pair.user, ":likes")
-            command.word("recent_likes:", entry.pair.user, "")
+            command.word(RedisKeys.rate, entry.pair.user)
+            command.word(RedisKeys.recentLikes, entry.pair.user)
         }
         command.word(configuration.rateLimitRequests)
         command.word(configuration.rateLimitWindowSeconds)
         for entry in entries {
             switch entry.kind {
-            case .like: command.word("", entry.pair.item, "")
+            case .like: command.word(entry.pair.item)
             case .unlike: command.word("")
             }
         }
@@ -144,13 +141,13 @@ struct RedisSlice {
         let adds = changes.filter(\.add)
         let removals = changes.filter { !$0.add }
         command.beginScript(hash, keys: changes.count, arguments: 3 + changes.count)
-        for change in adds { command.word("recent_likes:", change.pair.user, "") }
-        for change in removals { command.word("recent_likes:", change.pair.user, "") }
+        for change in adds { command.word(RedisKeys.recentLikes, change.pair.user) }
+        for change in removals { command.word(RedisKeys.recentLikes, change.pair.user) }
         command.word(configuration.recentLikesTTLSeconds)
         command.word(configuration.recentLikesMax)
         command.word(Int64(adds.count))
-        for change in adds { command.word("", change.pair.item, "") }
-        for change in removals { command.word("", change.pair.item, "") }
+        for change in adds { command.word(change.pair.item) }
+        for change in removals { command.word(change.pair.item) }
     }
 }
 
@@ -164,7 +161,7 @@ extension RedisCommand {
 
     /// A counter's key and its version's.
     fileprivate mutating func keys(of item: Item) {
-        word("counter:", item, "")
-        word("{counter:", item, "}:version")
+        word(RedisKeys.counter, item)
+        word(RedisKeys.version, item)
     }
 }

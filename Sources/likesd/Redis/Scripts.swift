@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
 enum Script: Int, CaseIterable {
@@ -148,7 +150,8 @@ enum Script: Int, CaseIterable {
                 end
             else
                 if refusal then call('UNLINK', counter, kept) else call('SET', counter, count, 'EX', ttl) end
-                told[last + 1], told[last + 2], told[last + 3] = sub(counter, 9), count, version
+                local item = sub(counter, \(RedisKeys.counter.prefix.utf8CodeUnitCount + 1))
+                told[last + 1], told[last + 2], told[last + 3] = item, count, version
                 last = last + 3
             end
         end

@@ -1,6 +1,7 @@
 import LikesCore
 import LikesProtocol
 import LikesSettings
+import LikesStorage
 
 /// The connection to Redis that listens: what any host wrote through, and this host's own beats.
 ///

@@ -172,11 +172,11 @@ extension Plan {
     /// As it stands in Redis.
     func name(_ key: RedisKey) -> String {
         switch key {
-        case .counter(let place): "counter:\(name(items[place]))"
-        case .version(let place): "{counter:\(name(items[place]))}:version"
-        case .recent(let place): "recent_likes:\(place + 1)"
-        case .rate(let place): "rate:\(place + 1):likes"
-        case .marker: "likesd:generation"
+        case .counter(let place): RedisKeys.counter.of(name(items[place]))
+        case .version(let place): RedisKeys.version.of(name(items[place]))
+        case .recent(let place): RedisKeys.recentLikes.of(String(place + 1))
+        case .rate(let place): RedisKeys.rate.of(String(place + 1))
+        case .marker: "\(RedisKeys.marker)"
         }
     }
 
