@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test package-test simulate chaos bench fuzz deb lint install-deps clean
+.PHONY: help build run test package-test simulate chaos bench fuzz deb generate lint install-deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,10 @@ fuzz: ## give random bytes to all that reads bytes of others; SECONDS=600 for ea
 deb: ## build the Debian package, into .build/deb
 	@scripts/deb
 
-lint: ## check format, warnings, imports and scripts
+generate: ## write the parts of manuals and documents that come from tables in Swift
+	@scripts/generate
+
+lint: ## check format, warnings, imports, scripts, and that what is generated is up to date
 	@scripts/lint
 
 clean: ## remove all that was built; .run/ and .venv/ stay

@@ -49,6 +49,8 @@ let package = Package(
             name: "likesctl",
             dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage", "CHiredis", "CLinux", "CPostgres"],
             swiftSettings: strict, linkerSettings: hardened),
+        // Writes the parts of manuals and documents that come from tables; not installed.
+        .executableTarget(name: "likes-docs", dependencies: ["LikesSettings"], swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
             name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: strict),

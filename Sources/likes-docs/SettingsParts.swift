@@ -1,0 +1,2 @@
+/// The parts that come from the table of settings.
+func settingsParts() -> [GeneratedPart] { [] }
