@@ -23,6 +23,10 @@ let package = Package(
         .target(name: "LikesSettings", dependencies: ["LikesProtocol"], swiftSettings: strict),
         // PostgreSQL and Redis as likesd and likesctl both know them: tables, servers, keys, seals, advice.
         .target(name: "LikesStorage", dependencies: ["LikesProtocol", "LikesSettings"], swiftSettings: strict),
+        // The host as both programs ask it: files, the environment, who runs them; and libpq about URLs.
+        .target(
+            name: "LikesHost", dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage", "CLinux", "CPostgres"],
+            swiftSettings: strict),
         // Every decision, without I/O.
         .target(
             name: "LikesCore", dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage"],
@@ -40,14 +44,17 @@ let package = Package(
         .executableTarget(
             name: "likesd",
             dependencies: [
-                "LikesCore", "LikesProtocol", "LikesSettings", "LikesStorage", "CCrash", "CHiredis", "CLinux",
+                "LikesCore", "LikesHost", "LikesProtocol", "LikesSettings", "LikesStorage", "CCrash", "CHiredis",
+                "CLinux",
                 "CPostgres", "CReceive", "CSystemd",
             ],
             swiftSettings: strict, linkerSettings: hardened + [ownReceive]),
         // The companion command.
         .executableTarget(
             name: "likesctl",
-            dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage", "CHiredis", "CLinux", "CPostgres"],
+            dependencies: [
+                "LikesHost", "LikesProtocol", "LikesSettings", "LikesStorage", "CHiredis", "CLinux", "CPostgres",
+            ],
             swiftSettings: strict, linkerSettings: hardened),
         // Writes the parts of manuals and documents that come from tables; not installed.
         .executableTarget(name: "likes-docs", dependencies: ["LikesSettings"], swiftSettings: strict),

@@ -23,10 +23,13 @@ package struct ConfigurationProblem: Equatable, Sendable {
     package var origin: Origin
     /// What is wrong and what is allowed; one line, and never a secret.
     package var message: String
+    /// A file that is there, and closed to the user who reads.
+    package var closedFile: String?
 
-    package init(_ origin: Origin, _ message: String) {
+    package init(_ origin: Origin, _ message: String, closedFile: String? = nil) {
         self.origin = origin
         self.message = message
+        self.closedFile = closedFile
     }
 
     /// `/etc/likesd/likesd.conf:12: RATE_LIMIT_REQUESTS: 'abc' is not allowed: …`
@@ -49,12 +52,12 @@ extension ConfigurationProblem {
 
     /// A credential is there and can't be read.
     package static func unreadableCredential(
-        _ setting: Setting, in folder: String, _ reason: String
+        _ setting: Setting, at path: String, _ reason: String, closedFile: String?
     ) -> ConfigurationProblem {
         ConfigurationProblem(
             .credential,
-            "\(setting.rawValue): \(folder)/\(setting.rawValue) can't be read: \(reason): correct this file, or "
-                + Setting.credentialsFolderVariable)
+            "\(setting.rawValue): \(path) can't be read: \(reason): correct this file, or "
+                + Setting.credentialsFolderVariable, closedFile: closedFile)
     }
 }
 

@@ -1,4 +1,6 @@
 import Glibc
+import LikesHost
+import LikesSettings
 
 /// What to do when the daemon's socket can't be connected to.
 enum ConnectFailure {
@@ -39,7 +41,7 @@ enum ConnectFailure {
     }
 
     private static func permissionDenied(_ path: String) -> Failure {
-        let user = SystemCalls.userName()
+        let user = HostFacts.userName
         guard let status = status(of: path) else {
             return Failure(
                 .permissionDenied, "permission denied: \(path) is in a directory that is closed to \(user)")

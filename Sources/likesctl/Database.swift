@@ -24,7 +24,6 @@ struct Database: ~Copyable {
 
     /// Connects to the database of the settings, on behalf of `command`.
     static func connected(_ configuration: Configuration, for command: Command) throws(Failure) -> Database {
-        try check(configuration.databaseURL)
         let server = try DatabaseChoice.settings(configuration, for: command)
         return try open(server, configuration, for: command)
     }
@@ -48,30 +47,6 @@ struct Database: ~Copyable {
             throw DatabaseFailure.connecting(database.message, database.target, configuration, command)
         }
         return database
-    }
-
-    /// What libpq can't read is told apart from what it can't reach.
-    private static func check(_ url: String) throws(Failure) {
-        var message: UnsafeMutablePointer<CChar>?
-        let options = PQconninfoParse(url, &message)
-        defer {
-            PQconninfoFree(options)
-            PQfreemem(message)
-        }
-        var option = options
-        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
-            option = current + 1
-            guard let value = current.pointee.val.map({ String(cString: $0) }) else { continue }
-            if let problem = DatabaseURL.misreading(of: keyword, value) {
-                throw Failure(.configuration, "DATABASE_URL: \(problem)")
-            }
-        }
-        guard options == nil else { return }
-        let text = message.map { String(cString: $0) } ?? "out of memory"
-        throw Failure(
-            .configuration,
-            "DATABASE_URL: \(DatabaseURL.unquoted(text, about: url))\n"
-                + "It has to be a libpq URI, as in postgresql://user:password@host:5432/likes")
     }
 
     private init(connection: OpaquePointer, url: String, command: Command) {

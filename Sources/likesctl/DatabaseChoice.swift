@@ -1,5 +1,6 @@
 import CPostgres
 import Glibc
+import LikesHost
 import LikesProtocol
 import LikesSettings
 import LikesStorage
@@ -71,7 +72,7 @@ enum DatabaseChoice {
             let first = failures.first { $0.status != .unreachable } ?? failures.first
             return first ?? Failure(.unreachable, "no server answers")
         }
-        let advice = Advice(configuration, on: SystemCalls.hostFacts())
+        let advice = Advice(configuration, on: HostFacts.measured())
         let all = standbys + failures.map(\.message)
         return Failure(.unreachable, "\(all.joined(separator: "\n"))\nNext: \(advice.primary)")
     }

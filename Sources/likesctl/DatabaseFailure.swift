@@ -1,4 +1,5 @@
 import Glibc
+import LikesHost
 import LikesSettings
 import LikesStorage
 
@@ -29,7 +30,7 @@ enum DatabaseFailure {
     private static func next(
         _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, _ configuration: Configuration, _ command: Command
     ) -> String? {
-        var host = SystemCalls.hostFacts()
+        var host = HostFacts.measured()
         switch reason {
         // A role by the name of whoever runs this was hardly meant.
         case .noRole, .otherIdentity:

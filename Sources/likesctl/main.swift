@@ -1,4 +1,5 @@
 import Glibc
+import LikesHost
 import LikesProtocol
 import LikesStorage
 

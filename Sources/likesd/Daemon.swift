@@ -1,5 +1,6 @@
 import Glibc
 import LikesCore
+import LikesHost
 import LikesProtocol
 import LikesSettings
 import LikesStorage

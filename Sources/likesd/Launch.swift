@@ -2,6 +2,7 @@ import CCrash
 import CLinux
 import Glibc
 import LikesCore
+import LikesHost
 import LikesProtocol
 import LikesSettings
 
@@ -45,17 +46,21 @@ enum Launch {
         // The C library raises its bound with each large block that is freed, up to 32 MiB, and then keeps such blocks.
         mallopt(M_MMAP_THRESHOLD, EdgeLimits.keptBlockBytesMax)
         let daemon = try Daemon(
-            source: ConfigurationSource(file: file), configuration: configuration, after: before)
+            source: source(file), configuration: configuration, after: before)
         return try daemon.run()
     }
 
     /// The settings in force, checked.
     private static func configuration(file: String?) throws(DaemonError) -> Configuration {
         do {
-            return try ConfigurationSource(file: file).load()
+            return try source(file).loadNoted()
         } catch {
             throw DaemonError("the configuration is wrong:\n\(error.text)", .configuration)
         }
+    }
+
+    private static func source(_ file: String?) -> ConfigurationSource {
+        ConfigurationSource(file.map { .named($0) } ?? .none)
     }
 
     private static var versionText: String {

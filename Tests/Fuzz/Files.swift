@@ -14,7 +14,7 @@ func fuzzConfiguration(_ data: UnsafeRawBufferPointer) {
         let configuration = try Configuration.load(file: ("likesd.conf", Array(data)), environment: [:])
         let shown = configuration.effectiveText
         precondition(!shown.isEmpty, "nothing is shown")
-        _ = ConnectionStart.problem(of: configuration.databaseURL)
+        _ = DatabaseURL.libpqProblem(with: configuration.databaseURL)
         _ = DatabaseURL.redacted(configuration.databaseURL, about: configuration.databaseURL)
     } catch {
         precondition(!error.text.isEmpty, "refused without a reason")

@@ -1,3 +1,4 @@
+import LikesHost
 import LikesProtocol
 
 /// `likesctl bench`: measures the daemon under a load.

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import LikesCore
+import LikesHost
 
 /// Who is at the other end of a client's socket.
 enum Peer {

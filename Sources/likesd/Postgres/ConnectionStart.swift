@@ -1,7 +1,6 @@
 import CPostgres
 import Glibc
 import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// The settings of libpq that a connection begins with.
@@ -20,26 +19,6 @@ enum ConnectionStart {
         // With the server's codes, and its places: what it refuses is told apart by them.
         PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         return connection
-    }
-
-    /// Why libpq does not take a connection string, or takes it for what nobody meant, without its secrets; nil: it is
-    /// right.
-    static func problem(of url: String) -> String? {
-        var message: UnsafeMutablePointer<CChar>?
-        let options = PQconninfoParse(url, &message)
-        defer {
-            PQconninfoFree(options)
-            PQfreemem(message)
-        }
-        var option = options
-        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
-            option = current + 1
-            guard let value = current.pointee.val.map({ String(cString: $0) }) else { continue }
-            if let problem = DatabaseURL.misreading(of: keyword, value) { return problem }
-        }
-        guard options == nil else { return nil }
-        let words = message.map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) } ?? "out of memory"
-        return ForeignText.shown(DatabaseURL.unquoted(words, about: url))
     }
 
     /// What libpq takes these keywords for, from the URL, the environment or a service file; nothing where it cannot

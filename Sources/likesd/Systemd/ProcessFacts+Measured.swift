@@ -1,5 +1,6 @@
 import Glibc
 import LikesCore
+import LikesHost
 
 extension ProcessFacts {
     /// What the operating system says of this process now.

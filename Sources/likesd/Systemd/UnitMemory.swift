@@ -1,4 +1,5 @@
 import Glibc
+import LikesHost
 import LikesSettings
 
 /// What the unit, or the container, may take in memory.

@@ -2,6 +2,7 @@ import CHiredis
 import CPostgres
 import Glibc
 import LikesCore
+import LikesHost
 
 extension VersionFacts {
     /// The versions of this process and of what it was built with and runs on.

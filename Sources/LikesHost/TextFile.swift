@@ -2,30 +2,32 @@ import CLinux
 import Glibc
 
 /// Small files, read whole.
-enum TextFile {
-    /// Why one can't be read.
-    struct Unreadable: Error {
-        /// An errno; 0: what is there is no file.
-        var code: Int32
-        /// What is there is a symbolic link, and what it leads to is not there.
-        static let danglingLink = Unreadable(code: -1)
-        var text: String {
+package enum TextFile {
+    /// Why a file can't be read.
+    package struct Unreadable: Error {
+        /// An errno; 0: it is no regular file.
+        package var code: Int32
+        /// A symbolic link that leads nowhere.
+        fileprivate static let danglingLink = Unreadable(code: -1)
+
+        package var text: String {
             switch code {
             case 0: "it is no regular file"
             case Self.danglingLink.code: "it is a symbolic link to what is not there"
-            default: DaemonError.text(code)
+            default: strerror(code).map { String(cString: $0) } ?? "error \(code)"
             }
         }
     }
 
     /// At most `bytesMax` bytes and one more, so that the reader can tell that there are more. Of a pipe, or a device
-    /// other than /dev/null, nothing is read: who waits for it would not come back.
-    static func read(_ path: String, bytesMax: Int) throws(Unreadable) -> [UInt8] {
+    /// other than /dev/null, nothing is read: whoever waits for it might not come back.
+    package static func read(_ path: String, bytesMax: Int) throws(Unreadable) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {
             let code = errno
-            // Somebody put the link there, so that what it leads to is meant to be read.
-            if code == ENOENT, FileIdentity(path: path) != nil { throw Unreadable.danglingLink }
+            var facts = stat()
+            // Somebody put the link there, so what it leads to is meant to be read.
+            if code == ENOENT, lstat(path, &facts) == 0 { throw Unreadable.danglingLink }
             throw Unreadable(code: code)
         }
         defer { close(descriptor) }

@@ -1,0 +1,91 @@
+import Glibc
+import LikesSettings
+
+/// Where the settings come from on this host: a file, the service manager's credentials, the environment. Each `load`
+/// reads them anew.
+package struct ConfigurationSource: Sendable {
+    package enum File: Equatable, Sendable {
+        /// None was named: a setting has its default where nothing else gives it.
+        case none
+        case named(String)
+        /// The package's, which need not be there.
+        case packaged
+    }
+
+    package let file: File
+
+    package init(_ file: File) { self.file = file }
+
+    /// The file's path; nil: there is none to read.
+    package var path: String? {
+        switch file {
+        case .none: nil
+        case .named(let path): path
+        case .packaged: SettingPlaces.defaultFile
+        }
+    }
+
+    /// All settings, checked; `willRead`: as for `Configuration.load`.
+    package func load(willRead: (Int) -> Void = { _ in }) throws(ConfigurationError) -> Configuration {
+        var problems: [ConfigurationProblem] = []
+        let text = text(noting: &problems)
+        let credentials = credentials(noting: &problems)
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+        let configuration = try Configuration.load(
+            file: text, credentials: credentials, environment: Environment.values(Setting.allCases.map(\.rawValue)),
+            willRead: willRead)
+        try check(configuration)
+        return configuration
+    }
+
+    private func text(noting problems: inout [ConfigurationProblem]) -> (name: String, text: [UInt8])? {
+        guard let path else { return nil }
+        do {
+            return (path, try TextFile.read(path, bytesMax: ConfigurationLimits.fileBytesMax))
+        } catch {
+            if file == .packaged, error.code == ENOENT { return nil }
+            let hint = file == .packaged ? "" : ": check the path given to --config"
+            problems.append(
+                ConfigurationProblem(
+                    .file(name: path), "can't be read: \(error.text)\(hint)", closedFile: error.closedFile(path)))
+            return nil
+        }
+    }
+
+    private func credentials(noting problems: inout [ConfigurationProblem]) -> [Setting: [UInt8]] {
+        guard let folder = Environment.value(Setting.credentialsFolderVariable), !folder.isEmpty else { return [:] }
+        var found: [Setting: [UInt8]] = [:]
+        for setting in Setting.allCases where setting.isSecret {
+            let path = "\(folder)/\(setting.rawValue)"
+            do {
+                found[setting] = try TextFile.read(path, bytesMax: ConfigurationLimits.credentialBytesMax)
+            } catch  where error.code == ENOENT {
+                // Not given, unless the whole folder is missing: then what is read is not what was meant.
+                if access(folder, F_OK) != 0 {
+                    problems.append(.noCredentials(in: folder, error.text))
+                    return [:]
+                }
+            } catch {
+                problems.append(
+                    .unreadableCredential(setting, at: path, error.text, closedFile: error.closedFile(path)))
+            }
+        }
+        return found
+    }
+
+    /// What libpq would not take, said now and not with every attempt to connect.
+    private func check(_ configuration: Configuration) throws(ConfigurationError) {
+        let urls =
+            [(Setting.databaseURL, configuration.databaseURL)]
+            + configuration.databaseReplicaURLs.map { (Setting.databaseReplicaURLs, $0) }
+        let problems = urls.compactMap { setting, url in
+            DatabaseURL.libpqProblem(with: url).map { configuration.places.problem(with: setting, "libpq: \($0)") }
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+    }
+}
+
+extension TextFile.Unreadable {
+    /// The path where it is closed to this user, nil where something else is wrong.
+    fileprivate func closedFile(_ path: String) -> String? { code == EACCES ? path : nil }
+}

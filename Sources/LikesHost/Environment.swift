@@ -1,0 +1,14 @@
+import Glibc
+
+/// The variables that the process was started with.
+package enum Environment {
+    /// nil: it is not set.
+    package static func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    /// Those of `names` that are set.
+    package static func values(_ names: [String]) -> [String: String] {
+        var values: [String: String] = [:]
+        for name in names { values[name] = value(name) }
+        return values
+    }
+}

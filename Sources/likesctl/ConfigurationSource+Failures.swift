@@ -1,0 +1,43 @@
+import LikesHost
+import LikesSettings
+
+extension ConfigurationSource {
+    /// All settings, from `file` or the default one, from credentials, and from the environment.
+    static func load(file: String?) throws(Failure) -> Configuration {
+        do {
+            return try ConfigurationSource(file.map { .named($0) } ?? .packaged).load()
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// The daemon's socket by the environment, else the default.
+    static func socketPath() -> String {
+        Environment.value(Setting.socket.rawValue).flatMap { $0.isEmpty ? nil : $0 } ?? Configuration().socketPath
+    }
+
+    /// How long the daemon may take for a request, by the environment, else the default. A daemon with another
+    /// setting in its file alone is not known here: a shorter one answers sooner, a longer one is rare.
+    static func requestTimeoutMs() throws(Failure) -> Int64 {
+        do {
+            let environment = Environment.values([Setting.requestTimeoutMs.rawValue])
+            return try Configuration.load(file: nil, environment: environment).requestTimeoutMs
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// A file that is closed to this user comes first: whoever may read it will learn of the rest.
+    private static func failure(_ error: ConfigurationError) -> Failure {
+        guard let closed = error.problems.first(where: { $0.closedFile != nil }), let path = closed.closedFile else {
+            return Failure(.configuration, error.text)
+        }
+        let folder = path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        let next =
+            closed.origin == .credential
+            ? "Run this as a user who may: sudo \(Setting.credentialsFolderVariable)=\(folder) likesctl …"
+            : "Run this as a user who may (sudo), or name another file: --config FILE (/dev/null for none)."
+        return Failure(
+            .permissionDenied, "permission denied: \(path) can't be read by \(HostFacts.userName)\n\(next)")
+    }
+}
