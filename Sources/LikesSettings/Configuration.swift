@@ -1,6 +1,6 @@
 import LikesProtocol
 
-/// Every setting, checked. Names, defaults and ranges are those of docs/configuration.md.
+/// Every setting, checked; without a file, each has its default. `Setting.allCases` has names and ranges.
 package struct Configuration: Equatable, Sendable {
     /// Where the daemon listens, 1 … 107 bytes; ignored under socket activation.
     package var socketPath = "/run/likesd/likesd.sock"

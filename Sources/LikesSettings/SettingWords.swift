@@ -1,0 +1,38 @@
+/// What documents say of a setting. Backquotes stand around what is written exactly so.
+package struct SettingWords: Sendable {
+    /// The parts of likesd.conf(5).
+    package enum Section: String, CaseIterable, Sendable {
+        case clients = "Where clients connect"
+        case backends = "Backends"
+        case kept = "What is kept, and for how long"
+        case limits = "Limits on users and on time"
+        case log = "Log"
+    }
+
+    package var section: Section
+    /// Stands for the value: what it is, or its unit. One that ends in `,...` is a list.
+    package var argument: String
+    /// What the setting does, for whoever edits the file.
+    package var summary: String
+    /// What else there is to know.
+    package var details: String
+    /// Values that are not the default.
+    package var examples: [String]
+    /// The section of likesd.conf(5) that says more.
+    package var manualSection: String?
+    /// The section of docs/configuration.md that says more.
+    package var documentSection: String?
+
+    init(
+        _ section: Section, _ argument: String, _ summary: String, details: String = "", examples: [String] = [],
+        manualSection: String? = nil, documentSection: String? = nil
+    ) {
+        self.section = section
+        self.argument = argument
+        self.summary = summary
+        self.details = details
+        self.examples = examples
+        self.manualSection = manualSection
+        self.documentSection = documentSection
+    }
+}
