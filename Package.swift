@@ -86,8 +86,8 @@ let package = Package(
         .testTarget(
             name: "LikesdTests",
             dependencies: [
-                "likesd", "LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol", "CPostgres", "CReceive",
-                "TestSupport",
+                "likesd", "LikesCore", "LikesHost", "LikesStorage", "LikesSettings", "LikesProtocol", "CPostgres",
+                "CReceive", "TestSupport",
             ],
             swiftSettings: strict, linkerSettings: [ownReceive]),
         // What the companion command decides without a daemon.

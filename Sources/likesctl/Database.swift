@@ -1,5 +1,6 @@
 import CPostgres
 import Glibc
+import LikesHost
 import LikesProtocol
 import LikesSettings
 import LikesStorage
@@ -163,21 +164,5 @@ struct Database: ~Copyable {
         return DatabaseFailure.statement(
             sqlState: ForeignText.shown(code), message, user: String(cString: PQuser(connection)), database: name,
             command)
-    }
-}
-
-/// Lists of C strings.
-enum CStrings {
-    /// Calls `body` with an array of the texts, ended by NULL.
-    static func with<Result>(
-        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
-    ) -> Result {
-        let copies = texts.map { strdup($0) }
-        defer { copies.forEach { free($0) } }
-        let pointers = copies.map { $0.map { UnsafePointer<CChar>($0) } } + [nil]
-        return pointers.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { preconditionFailure("an array of at least one element") }
-            return body(base)
-        }
     }
 }

@@ -1,4 +1,3 @@
-import CPostgres
 import Glibc
 import LikesHost
 import LikesProtocol
@@ -16,7 +15,7 @@ enum DatabaseChoice {
     static func settings(
         _ configuration: Configuration, for command: Command
     ) throws(Failure) -> DatabaseHosts.Settings {
-        let hosts = DatabaseHosts(values(of: DatabaseHosts.keywords, url: configuration.databaseURL))
+        let hosts = DatabaseHosts(of: configuration.databaseURL)
         let servers = hosts.servers([:])
         guard hosts.isChoice(servers) else { return [] }
         var view = ServerView(seen: [], known: nil)
@@ -80,24 +79,5 @@ enum DatabaseChoice {
     /// All goes on without; whoever can't be told here finds it in HEALTH as well.
     private static func note(_ text: String) {
         _ = SystemCalls.write("likesctl: \(ForeignText.escaped(text))\n", to: STDERR_FILENO)
-    }
-
-    /// What libpq takes these keywords for, from the URL, the environment or a service file.
-    private static func values(of keywords: Set<String>, url: String) -> [String: String] {
-        // libpq fills in all settings, finds that this one has no such value, and goes no further.
-        let connection = CStrings.with(["dbname", "sslmode"]) { names in
-            CStrings.with([url, "?"]) { values in PQconnectStartParams(names, values, 1) }
-        }
-        defer { PQfinish(connection) }
-        let options = PQconninfo(connection)
-        defer { PQconninfoFree(options) }
-        var found: [String: String] = [:]
-        var option = options
-        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
-            option = current + 1
-            guard keywords.contains(keyword), let value = current.pointee.val else { continue }
-            found[keyword] = String(cString: value)
-        }
-        return found
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import LikesHost
 import LikesSettings
 import LikesStorage
 import Testing

@@ -1,5 +1,6 @@
 import CHiredis
 import Glibc
+import LikesHost
 import LikesProtocol
 import LikesSettings
 

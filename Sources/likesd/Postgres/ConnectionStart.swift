@@ -1,6 +1,5 @@
 import CPostgres
-import Glibc
-import LikesProtocol
+import LikesHost
 import LikesStorage
 
 /// The settings of libpq that a connection begins with.
@@ -21,24 +20,6 @@ enum ConnectionStart {
         return connection
     }
 
-    /// What libpq takes these keywords for, from the URL, the environment or a service file; nothing where it cannot
-    /// read the URL.
-    static func values(of keywords: Set<String>, url: String) -> [String: String] {
-        // libpq fills in all settings, finds that this one has no such value, and goes no further.
-        let connection = start([("dbname", url), ("sslmode", "?")])
-        defer { PQfinish(connection) }
-        let options = PQconninfo(connection)
-        defer { PQconninfoFree(options) }
-        var values: [String: String] = [:]
-        var option = options
-        while let current = option, let keyword = current.pointee.keyword.map({ String(cString: $0) }) {
-            option = current + 1
-            guard keywords.contains(keyword), let value = current.pointee.val else { continue }
-            values[keyword] = String(cString: value)
-        }
-        return values
-    }
-
     private static func start(_ settings: Settings) -> OpaquePointer? {
         CStrings.with(settings.map(\.keyword)) { keywords in
             CStrings.with(settings.map(\.value)) { values in PQconnectStartParams(keywords, values, 1) }
@@ -47,20 +28,6 @@ enum ConnectionStart {
 }
 
 extension DatabaseHosts {
-    /// The servers that DATABASE_URL names, or the environment, or a service file.
-    init(of url: String) { self.init(ConnectionStart.values(of: Self.keywords, url: url)) }
-
     /// Those that libpq would wait for the network to look up.
     var names: [String] { hosts.filter(NameLookup.isName) }
-}
-
-/// Arrays of C strings, ended by a null.
-private enum CStrings {
-    static func with<Result>(
-        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
-    ) -> Result {
-        let copies = strings.map { strdup($0) }
-        defer { for copy in copies { free(copy) } }
-        return body(copies.map { UnsafePointer($0) } + [nil])
-    }
 }

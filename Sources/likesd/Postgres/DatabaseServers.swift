@@ -1,4 +1,5 @@
 import LikesCore
+import LikesHost
 import LikesSettings
 import LikesStorage
 
