@@ -28,33 +28,3 @@ public enum ProtocolVersion: UInt8, Sendable {
     case resp2 = 2
     case resp3 = 3
 }
-
-/// An error as the caller sees it: the code says what it may assume, the message what to do.
-public struct ErrorReply: Error, Equatable, Sendable {
-    /// What the caller may assume.
-    public var code: ErrorCode
-    /// One line of text without CR and LF.
-    public var message: String
-
-    /// Joins a code and a message.
-    public init(_ code: ErrorCode, _ message: String) {
-        self.code = code
-        self.message = message
-    }
-}
-
-/// The first word of an error reply.
-public enum ErrorCode: String, Sendable, CaseIterable {
-    /// The request is wrong. Nothing was stored.
-    case err = "ERR"
-    /// Over the rate limit. Nothing was stored.
-    case rateLimited = "RATELIMITED"
-    /// likesd is at a limit of its own. Nothing was stored.
-    case busy = "BUSY"
-    /// PostgreSQL can't be reached or takes no writes. Nothing was stored.
-    case unavailable = "UNAVAILABLE"
-    /// Sent to PostgreSQL, no outcome known: repeat, or ask LIKED.
-    case uncertain = "UNCERTAIN"
-    /// HELLO with a protocol version that does not exist.
-    case noProto = "NOPROTO"
-}

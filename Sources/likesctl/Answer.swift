@@ -7,7 +7,7 @@ struct Answer {
 
     /// Reads the reply to `command` with these arguments; refusals are failures.
     init(_ reply: ReceivedReply, to command: Command, _ arguments: [String], json: Bool) throws(Failure) {
-        if case .error(let bytes) = reply { throw Self.refusal(String(decoding: bytes, as: UTF8.self)) }
+        if case .error(let bytes) = reply { throw Self.refusal(ReceivedError(bytes)) }
         let value: JSON
         switch command {
         case .like, .unlike: (text, value) = try Self.change(reply, arguments)
@@ -30,19 +30,16 @@ struct Answer {
         if !text.hasSuffix("\n") { text += "\n" }
     }
 
-    private static func refusal(_ message: String) -> Failure {
-        let code = message.prefix { $0 != " " }
-        switch ErrorCode(rawValue: String(code)) {
-        case .err:
-            let text = String(message.dropFirst(code.count + 1))
-            if text.hasPrefix("reload refused, nothing changed: ") { return Failure(.configuration, text) }
-            if text.hasPrefix("RELOAD is for root ") { return Failure(.permissionDenied, text) }
-            return Failure(.refused, text)
-        case .rateLimited: return Failure(.rateLimited, message)
-        case .busy: return Failure(.busy, message)
-        case .unavailable: return Failure(.unavailable, message)
-        case .uncertain: return Failure(.uncertain, message)
-        case .noProto, nil: return Failure(.refused, message)
+    private static func refusal(_ error: ReceivedError) -> Failure {
+        switch error.code {
+        case .err: Failure(.refused, error.message)
+        case .noPermission: Failure(.permissionDenied, error.message)
+        case .configuration: Failure(.configuration, error.message)
+        case .rateLimited: Failure(.rateLimited, error.text)
+        case .busy: Failure(.busy, error.text)
+        case .unavailable: Failure(.unavailable, error.text)
+        case .uncertain: Failure(.uncertain, error.text)
+        case .noProto, nil: Failure(.refused, error.text)
         }
     }
 

@@ -128,6 +128,13 @@ def test_the_socket_is_taken_from_the_option_then_the_environment(daemon, path):
         (b"-BUSY later\r\n", 5),
         (b"-UNAVAILABLE no database\r\n", 6),
         (b"-UNCERTAIN ask\r\n", 7),
+        (b"-NOPERM ask root\r\n", 77),
+        (b"-CONFIG f:1: wrong\r\n", 78),
+        (b"-NOPROTO 2 or 3\r\n", 1),
+        (b"-NEW of a later version\r\n", 1),
+        # What a message says is not looked at.
+        (b"-ERR reload refused, nothing changed: f:1: wrong\r\n", 1),
+        (b"-ERR RELOAD is for root and the user likesd runs as: sudo likesctl reload\r\n", 1),
         (b"+OK\r\n", 76),
         (b"HTTP/1.1 400\r\n", 76),
     ],

@@ -209,7 +209,7 @@ def test_arguments_are_those_that_the_daemon_documents(daemon):
 
 
 def test_every_error_code_is_described():
-    codes = re.findall(r'case \w+ = "([A-Z]+)"', (ROOT / "Sources/LikesProtocol/Reply.swift").read_text())
+    codes = re.findall(r'case \w+ = "([A-Z]+)"', (ROOT / "Sources/LikesProtocol/ErrorReply.swift").read_text())
     assert "ERR" in codes
     assert list(items(section(page("likesd-protocol.7"), "ERROR REPLIES"))) == codes
 

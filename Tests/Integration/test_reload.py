@@ -79,7 +79,7 @@ def test_what_needs_a_restart_is_named_and_stays(configured, item, user):
 def test_a_wrong_file_changes_nothing_and_is_said_with_its_lines(configured, number):
     configured.rewrite("RATE_LIMIT_REQUESTS=1\nLOG_LEVEL=loud\nNONSENSE=1\n")
     reply = configured.call("RELOAD")
-    assert reply.code == "ERR"
+    assert reply.code == "CONFIG"
     for line in (5, 6):
         assert f"{configured.file}:{line}: " in reply
         assert f"{configured.file}:{line}: " in configured.log()
@@ -91,7 +91,7 @@ def test_a_wrong_file_changes_nothing_and_is_said_with_its_lines(configured, num
 def test_a_missing_file_is_said(configured):
     configured.file.unlink()
     reply = configured.call("RELOAD")
-    assert reply.code == "ERR"
+    assert reply.code == "CONFIG"
     assert str(configured.file) in reply
     assert configured.call("PING") == "PONG"
     configured.rewrite("RATE_LIMIT_REQUESTS=0\n")
@@ -138,7 +138,7 @@ def test_likesctl_reload_tells_the_caller(configured):
 
 def test_without_a_file_there_is_nothing_to_reload(daemon):
     reply = daemon.call("RELOAD")
-    assert reply.code == "ERR"
+    assert reply.code == "CONFIG"
     assert "--config" in reply
 
 

@@ -3,14 +3,14 @@ import LikesSettings
 
 // RELOAD: settings change as a whole or not at all.
 extension Core {
-    /// What the reply to a RELOAD that was refused for its file begins with.
-    package static let reloadRefusal = "reload refused, nothing changed: "
+    /// What the log lines and the reply of a refused RELOAD begin with.
+    private static let reloadRefusal = "reload refused, nothing changed: "
     /// The reply to who may not.
     package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
 
     mutating func reload(on connection: ConnectionID, _ turn: inout Turn) {
         guard sessions[connection].mayReload else {
-            sessions.reply(.error(ErrorReply(.err, Self.administratorsOnly)), on: connection, &turn)
+            sessions.reply(.error(ErrorReply(.noPermission, Self.administratorsOnly)), on: connection, &turn)
             return
         }
         turn.append(.reload(sessions.wait(.reload, on: connection)))
@@ -74,6 +74,6 @@ extension Core {
         let more = error.problems.count - lines.count
         if more > 0 { lines.append("and \(more) more") }
         for line in lines { say(.reload, .error, Self.reloadRefusal + line, &turn) }
-        return .error(ErrorReply(.err, Self.reloadRefusal + lines.joined(separator: "; ")))
+        return .error(ErrorReply(.configuration, Self.reloadRefusal + lines.joined(separator: "; ")))
     }
 }

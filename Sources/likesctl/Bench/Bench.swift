@@ -24,8 +24,7 @@ enum Bench {
     ) throws(Failure) {
         let client = try SocketClient.connected(to: socketPath, timeoutMs: timeoutMs)
         guard case .error(let bytes) = try client.reply(to: ["COUNT", "\(options.type):1"], .bench) else { return }
-        let message = String(decoding: bytes, as: UTF8.self)
-        let wrong = ErrorCode.err.rawValue + " "
-        if message.hasPrefix(wrong) { throw Failure(.refused, String(message.dropFirst(wrong.count))) }
+        let error = ReceivedError(bytes)
+        if error.code == .err { throw Failure(.refused, error.message) }
     }
 }
