@@ -53,7 +53,9 @@ private func helloReply(_ arguments: ArraySlice<[UInt8]>, client: inout ClientFa
             rest = values.dropFirst()
         default:
             throw ErrorReply(
-                .err, "Syntax error in HELLO option \(ErrorReply.quoting(rest.first ?? [])): \(Verb.hello.parameters)")
+                .err,
+                "Syntax error in HELLO option \(ErrorReply.quoting(rest.first ?? [])): "
+                    + Verb.hello.description.parameters)
         }
     }
     client = changed

@@ -30,6 +30,38 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case uncertain = "UNCERTAIN"
     /// HELLO with a protocol version that does not exist.
     case noProto = "NOPROTO"
+
+    /// What happened. In this text and the next, backquotes stand around what is written exactly so.
+    package var meaning: String {
+        switch self {
+        case .err: "the request is wrong; the message names what was wrong and what is allowed"
+        case .rateLimited:
+            "the user has made more LIKE and UNLIKE requests than `RATE_LIMIT_REQUESTS` in the window; the message "
+                + "says the seconds to wait"
+        case .busy: "the daemon is at a limit of its own: requests waiting, connections, or memory for clients"
+        case .unavailable: "PostgreSQL cannot be reached or takes no writes"
+        case .noPermission: "the caller may not do this; RELOAD is for root and the user likesd runs as"
+        case .configuration: "RELOAD found the configuration wrong; the message names file and line of each problem"
+        case .uncertain: "LIKE and UNLIKE only: the change went to PostgreSQL, and no outcome came in time"
+        case .noProto: "HELLO asked for a protocol version other than 2 and 3"
+        }
+    }
+
+    /// What to do about it.
+    package var remedy: String {
+        switch self {
+        case .err: "correct the request; repeating it is useless"
+        case .rateLimited: "repeat after that time"
+        case .busy, .unavailable: "repeat a little later"
+        case .noPermission: "do it as one of these users"
+        case .configuration: "correct the file and reload again"
+        case .uncertain: "repeat the request, or ask LIKED"
+        case .noProto: "use `HELLO 2` or `HELLO 3`"
+        }
+    }
+
+    /// Whether the request may have stored something; only where the outcome is not known.
+    package var mayHaveStored: Bool { self == .uncertain }
 }
 
 /// An error reply as a client received it: the code may be one that this version does not know.

@@ -149,11 +149,17 @@ struct RequestDecoder: Sendable {
 
     /// In Redis' words up to the comma, by which client libraries tell a missing command from a failing one.
     private static func unknownCommand(_ name: UnsafeRawBufferPointer) -> ErrorReply {
-        ErrorReply(
-            .err,
-            "unknown command \(Quoting.quoted(name)), "
-                + "try LIKE, UNLIKE, COUNT, MCOUNT, LIKED, MLIKED, HEALTH, INFO or METRICS")
+        ErrorReply(.err, "unknown command \(Quoting.quoted(name)), try \(suggestions)")
     }
+
+    /// What everybody may ask likesd alone, not Redis.
+    private static let suggestions = {
+        let names = Verb.allCases.filter { verb in
+            let command = verb.description
+            return [.likes, .daemon].contains(command.section) && !command.flags.contains(.admin)
+        }.map(\.name)
+        return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+    }()
 }
 
 extension ErrorReply {
@@ -165,7 +171,8 @@ extension ErrorReply {
 
     /// In Redis' words up to the colon, then how the command is written.
     package static func wrongArguments(_ verb: Verb) -> ErrorReply {
-        let usage = verb.parameters.isEmpty ? verb.name : verb.name + " " + verb.parameters
+        let parameters = verb.description.parameters
+        let usage = parameters.isEmpty ? verb.name : verb.name + " " + parameters
         return ErrorReply(.err, "wrong number of arguments for '\(verb.name.lowercased())' command: \(usage)")
     }
 }

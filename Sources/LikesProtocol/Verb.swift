@@ -44,35 +44,4 @@ package enum Verb: UInt64, CaseIterable, Sendable {
             String(decoding: bytes.drop { $0 == 0 }, as: UTF8.self)
         }
     }
-
-    /// What follows the verb, as error messages and COMMAND DOCS show it.
-    package var parameters: String {
-        switch self {
-        case .like, .unlike, .liked: "user item"
-        case .count: "item"
-        case .mcount: "item [item ...]"
-        case .mliked: "user item [item ...]"
-        case .info: "[section]"
-        case .ping: "[text]"
-        case .echo: "text"
-        case .hello: "[2|3 [AUTH username password] [SETNAME name]]"
-        case .client: "subcommand [argument ...]"
-        case .command: "[COUNT|LIST|INFO|DOCS [name ...]]"
-        case .select: "0"
-        case .config: "GET pattern [pattern ...]"
-        case .health, .metrics, .reload, .quit, .reset: ""
-        }
-    }
-
-    /// How many arguments COMMAND says it takes, the verb included; negative: at least so many.
-    package var arity: Int64 {
-        switch self {
-        case .count, .echo, .select: 2
-        case .like, .unlike, .liked: 3
-        case .mcount, .client, .config: -2
-        case .mliked: -3
-        case .info, .ping, .quit, .hello, .command: -1
-        case .health, .metrics, .reload, .reset: 1
-        }
-    }
 }

@@ -4,17 +4,17 @@ import LikesProtocol
 extension Core {
     /// Laid out like Redis' INFO; an unknown section gives an empty text, as there.
     func infoText(section: String, now: Instant) -> String {
-        let all = section.isEmpty || section == "all" || section == "default" || section == "everything"
-        return infoSections(now: now).filter { all || $0.0.lowercased() == section }
-            .map { name, fields in "# \(name)\r\n" + fields.map { "\($0):\($1)\r\n" }.joined() }
+        let all = section.isEmpty || InfoSection.namesOfAll.contains(section)
+        return infoSections(now: now).filter { all || $0.0.rawValue == section }
+            .map { name, fields in "# \(name.title)\r\n" + fields.map { "\($0):\($1)\r\n" }.joined() }
             .joined(separator: "\r\n")
     }
 
-    private func infoSections(now: Instant) -> [(String, [(String, String)])] {
+    private func infoSections(now: Instant) -> [(InfoSection, [(String, String)])] {
         let s = statistics
         return [
             (
-                "Server",
+                .server,
                 [
                     ("likesd_version", VersionFacts.likesd), ("swift_version", versions.swift),
                     ("libpq_version", versions.libpq), ("hiredis_version", versions.hiredis),
@@ -24,7 +24,7 @@ extension Core {
                 ]
             ),
             (
-                "Clients",
+                .clients,
                 [
                     ("connected_clients", String(sessions.openCount)),
                     ("maxclients", String(configuration.connectionsMax)),
@@ -33,7 +33,7 @@ extension Core {
                 ]
             ),
             (
-                "Memory",
+                .memory,
                 [
                     ("used_memory_rss", String(process.residentBytes)),
                     ("client_memory", String(sessions.memory.heldBytes)),
@@ -43,10 +43,10 @@ extension Core {
                 ]
             ),
             // What clients look at before they send anything: ready, and a master.
-            ("Persistence", [("loading", "0")]),
-            ("Replication", [("role", "master")]),
+            (.persistence, [("loading", "0")]),
+            (.replication, [("role", "master")]),
             (
-                "Stats",
+                .stats,
                 [
                     ("total_connections_received", String(sessions.openedTotal)),
                     ("rejected_connections", String(s.connectionsRefused)),
@@ -64,7 +64,7 @@ extension Core {
                 ]
             ),
             (
-                "Cache",
+                .cache,
                 [
                     ("local_entries", String(cache.count)), ("local_hits", String(s.localHits)),
                     ("local_misses", String(s.localMisses)), ("local_evictions", String(cache.evictions)),
@@ -74,7 +74,7 @@ extension Core {
                 ]
             ),
             (
-                "Backends",
+                .backends,
                 [
                     ("redis", isRedisHealthy ? "healthy" : "unhealthy"),
                     ("database", isDatabaseHealthy ? "healthy" : "unhealthy"),
@@ -91,7 +91,7 @@ extension Core {
                 ]
             ),
             (
-                "Coherence",
+                .coherence,
                 [
                     ("redis_generation", trust.generation?.token ?? ""),
                     ("redis_counters", readableGeneration == nil ? "unread" : "read"),
@@ -109,7 +109,7 @@ extension Core {
                 ]
             ),
             (
-                "CPU",
+                .cpu,
                 [
                     ("used_cpu_sys", Self.seconds(process.systemCPUMicroseconds)),
                     ("used_cpu_user", Self.seconds(process.userCPUMicroseconds)),

@@ -1,0 +1,16 @@
+/// The sections of INFO, in the order in which the daemon gives them.
+package enum InfoSection: String, CaseIterable, Sendable {
+    case server, clients, memory, persistence, replication, stats, cache, backends, coherence, cpu
+
+    /// Names by which Redis' clients ask for all of them.
+    package static let namesOfAll: Set<String> = ["all", "default", "everything"]
+
+    /// As the line `# Title` above the section's fields says it.
+    package var title: String {
+        switch self {
+        case .cpu: "CPU"
+        case .server, .clients, .memory, .persistence, .replication, .stats, .cache, .backends, .coherence:
+            rawValue.prefix(1).uppercased() + rawValue.dropFirst()
+        }
+    }
+}

@@ -1,0 +1,90 @@
+/// What one command takes, answers and means. COMMAND's replies, the words of errors, likesd-protocol(7) and
+/// docs/protocol.md all come from it.
+package struct VerbDescription: Sendable {
+    /// Where the documents list a command.
+    package enum Section: String, CaseIterable, Sendable {
+        case likes, daemon, connection, handshake
+    }
+
+    /// Redis' own groups: redis-cli sorts its help by them and knows no other.
+    package enum Group: String, Sendable {
+        case generic, server, connection
+    }
+
+    /// Redis' flags, as COMMAND gives them.
+    package enum Flag: String, Sendable {
+        case admin, fast, loading, noscript, readonly, stale, write
+    }
+
+    /// One argument.
+    package struct Argument: Equatable, Sendable {
+        /// The types of arguments that COMMAND DOCS knows.
+        package enum Kind: String, Sendable {
+            case integer, string
+        }
+        package let name: String
+        package let kind: Kind
+        package let isOptional: Bool
+        package let isRepeated: Bool
+
+        init(_ name: String, _ kind: Kind = .string, isOptional: Bool = false, isRepeated: Bool = false) {
+            self.name = name
+            self.kind = kind
+            self.isOptional = isOptional
+            self.isRepeated = isRepeated
+        }
+
+        /// As the usage shows it.
+        fileprivate var usage: String {
+            switch (isOptional, isRepeated) {
+            case (false, false): name
+            case (false, true): "\(name) [\(name) ...]"
+            case (true, false): "[\(name)]"
+            case (true, true): "[\(name) ...]"
+            }
+        }
+    }
+
+    /// One way to write the command, and its reply. In a reply, backquotes stand around what is written exactly so,
+    /// asterisks around names of values; `␍␊` is CR LF.
+    package struct Form: Equatable, Sendable {
+        package let request: String
+        package let reply: String
+
+        init(_ request: String, _ reply: String) {
+            self.request = request
+            self.reply = reply
+        }
+    }
+
+    package let section: Section
+    package let group: Group
+    /// One sentence for COMMAND DOCS.
+    package let summary: String
+    package let flags: [Flag]
+    package let arguments: [Argument]
+    /// What follows the verb, as error messages and documents show it.
+    package let parameters: String
+    /// How many words COMMAND says it takes, the verb included; negative: at least so many.
+    package let arity: Int64
+    package let forms: [Form]
+
+    /// - Parameters:
+    ///   - parameters: where the arguments alone do not say it.
+    ///   - ignoresArguments: any number of them may follow.
+    init(
+        _ section: Section, _ group: Group, _ summary: String, flags: [Flag], arguments: [Argument] = [],
+        parameters: String? = nil, ignoresArguments: Bool = false, forms: [Form]
+    ) {
+        self.section = section
+        self.group = group
+        self.summary = summary
+        self.flags = flags
+        self.arguments = arguments
+        self.parameters = parameters ?? arguments.map(\.usage).joined(separator: " ")
+        let wordsMin = Int64(1 + arguments.count { !$0.isOptional })
+        let isExact = !ignoresArguments && arguments.allSatisfy { !$0.isOptional && !$0.isRepeated }
+        arity = isExact ? wordsMin : -wordsMin
+        self.forms = forms
+    }
+}
