@@ -49,15 +49,22 @@ let package = Package(
                 "CPostgres", "CReceive", "CSystemd",
             ],
             swiftSettings: strict, linkerSettings: hardened + [ownReceive]),
+        // What likesctl can be told, in one table: parser, help, completions and manual come from it.
+        .target(
+            name: "LikesctlCommands", dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage"],
+            swiftSettings: strict),
         // The companion command.
         .executableTarget(
             name: "likesctl",
             dependencies: [
-                "LikesHost", "LikesProtocol", "LikesSettings", "LikesStorage", "CHiredis", "CLinux", "CPostgres",
+                "LikesHost", "LikesProtocol", "LikesSettings", "LikesStorage", "LikesctlCommands", "CHiredis", "CLinux",
+                "CPostgres",
             ],
             swiftSettings: strict, linkerSettings: hardened),
-        // Writes the parts of manuals and documents that come from tables; not installed.
-        .executableTarget(name: "likes-docs", dependencies: ["LikesSettings"], swiftSettings: strict),
+        // Writes the parts of manuals, documents and completions that come from tables; not installed.
+        .executableTarget(
+            name: "likes-docs", dependencies: ["LikesProtocol", "LikesSettings", "LikesctlCommands"],
+            swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
         .testTarget(
             name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: strict),
@@ -92,7 +99,8 @@ let package = Package(
             swiftSettings: strict, linkerSettings: [ownReceive]),
         // What the companion command decides without a daemon.
         .testTarget(
-            name: "LikesctlTests", dependencies: ["likesctl", "TestSupport"], swiftSettings: strict),
+            name: "LikesctlTests", dependencies: ["likesctl", "LikesctlCommands", "LikesProtocol", "TestSupport"],
+            swiftSettings: strict),
         // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
         // the daemon in every kind of build.
         .testTarget(

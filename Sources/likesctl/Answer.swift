@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesctlCommands
 
 /// What the daemon's reply means for the terminal and for the exit status.
 struct Answer {
@@ -7,17 +8,14 @@ struct Answer {
 
     /// Reads the reply to `command` with these arguments; refusals are failures.
     init(_ reply: ReceivedReply, to command: Command, _ arguments: [String], json: Bool) throws(Failure) {
-        if case .error(let bytes) = reply { throw Self.refusal(ReceivedError(bytes)) }
+        if case .error(let bytes) = reply { throw Failure(ReceivedError(bytes)) }
         let value: JSON
         switch command {
         case .like, .unlike: (text, value) = try Self.change(reply, arguments)
         case .count: (text, value) = try Self.counts(reply, arguments)
         case .liked: (text, value) = try Self.likes(reply, arguments)
         case .health: (text, value, status) = try Self.health(reply)
-        case .info:
-            text = try Self.string(reply).split(separator: "\r\n", omittingEmptySubsequences: false)
-                .joined(separator: "\n")
-            value = Self.sections(text)
+        case .info: (text, value) = try Self.info(reply, section: arguments.first)
         case .reload: (text, value) = try Self.reload(reply)
         case .metrics, .bench, .migrate, .verify:
             text = try Self.string(reply)
@@ -28,19 +26,6 @@ struct Answer {
         }
         if json { text = value.text }
         if !text.hasSuffix("\n") { text += "\n" }
-    }
-
-    private static func refusal(_ error: ReceivedError) -> Failure {
-        switch error.code {
-        case .err: Failure(.refused, error.message)
-        case .noPermission: Failure(.permissionDenied, error.message)
-        case .configuration: Failure(.configuration, error.message)
-        case .rateLimited: Failure(.rateLimited, error.text)
-        case .busy: Failure(.busy, error.text)
-        case .unavailable: Failure(.unavailable, error.text)
-        case .uncertain: Failure(.uncertain, error.text)
-        case .noProto, nil: Failure(.refused, error.text)
-        }
     }
 
     private static func change(_ reply: ReceivedReply, _ arguments: [String]) throws(Failure) -> (String, JSON) {
@@ -54,29 +39,36 @@ struct Answer {
         )
     }
 
+    /// One item or many: the JSON has the same shape.
     private static func counts(_ reply: ReceivedReply, _ items: [String]) throws(Failure) -> (String, JSON) {
-        guard items.count > 1 else {
-            let count = try integer(reply)
-            return (String(count), .object([("item", .string(items[0])), ("count", .integer(count))]))
-        }
-        let rows = Array(zip(items, try integers(reply, count: items.count)))
+        let counts = try forItems(items, reply)
         return (
-            rows.map { "\($0) \($1)" }.joined(separator: "\n"),
-            .array(rows.map { .object([("item", .string($0)), ("count", .integer($1))]) })
+            lines(items, counts),
+            .array(zip(items, counts).map { .object([("item", .string($0)), ("count", .integer($1))]) })
         )
     }
 
     private static func likes(_ reply: ReceivedReply, _ arguments: [String]) throws(Failure) -> (String, JSON) {
         let items = Array(arguments.dropFirst())
-        func object(_ item: String, _ liked: Int64) -> JSON {
-            .object([("user", .string(arguments[0])), ("item", .string(item)), ("liked", .bool(liked == 1))])
-        }
-        guard items.count > 1 else {
-            let liked = try integer(reply)
-            return (String(liked), object(items[0], liked))
-        }
-        let rows = Array(zip(items, try integers(reply, count: items.count)))
-        return (rows.map { "\($0) \($1)" }.joined(separator: "\n"), .array(rows.map { object($0, $1) }))
+        let liked = try forItems(items, reply)
+        return (
+            lines(items, liked),
+            .array(
+                zip(items, liked).map {
+                    .object([("user", .string(arguments[0])), ("item", .string($0)), ("liked", .bool($1 == 1))])
+                })
+        )
+    }
+
+    /// A number for each item: one alone is asked for by a command that answers with a number.
+    private static func forItems(_ items: [String], _ reply: ReceivedReply) throws(Failure) -> [Int64] {
+        items.count == 1 ? [try integer(reply)] : try integers(reply, count: items.count)
+    }
+
+    /// One item's number stands alone, so that a script can take it as it is.
+    private static func lines(_ items: [String], _ numbers: [Int64]) -> String {
+        guard items.count > 1 else { return numbers.map { String($0) }.joined() }
+        return zip(items, numbers).map { "\($0) \($1)" }.joined(separator: "\n")
     }
 
     private static func health(_ reply: ReceivedReply) throws(Failure) -> (String, JSON, ExitStatus) {
@@ -108,13 +100,21 @@ struct Answer {
         else { throw notUnderstood }
         let (applied, restart) = (try strings(fields[1]), try strings(fields[3]))
         var lines = [applied.isEmpty ? "nothing changed" : "applied \(applied.joined(separator: ", "))"]
-        if !restart.isEmpty { lines.append("not applied, restart likesd for them: \(restart.joined(separator: ", "))") }
+        if !restart.isEmpty { lines.append("restart required for \(restart.joined(separator: ", "))") }
         return (
             lines.joined(separator: "\n"),
             .object([
                 ("applied", .array(applied.map { .string($0) })), ("restart", .array(restart.map { .string($0) })),
             ])
         )
+    }
+
+    private static func info(_ reply: ReceivedReply, section: String?) throws(Failure) -> (String, JSON) {
+        let text = try string(reply).split(separator: "\r\n", omittingEmptySubsequences: false).joined(separator: "\n")
+        guard !text.isEmpty else {
+            throw Failure(.notUnderstood, "the daemon has no section '\(section ?? "")': is it of this version?")
+        }
+        return (text, sections(text))
     }
 
     /// INFO's `# Section` and `name:value` lines as one object for each section.

@@ -1,5 +1,6 @@
 import LikesHost
 import LikesSettings
+import LikesctlCommands
 
 extension ConfigurationSource {
     /// All settings, from `file` or the default one, from credentials, and from the environment.
@@ -35,9 +36,9 @@ extension ConfigurationSource {
         let folder = path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
         let next =
             closed.origin == .credential
-            ? "Run this as a user who may: sudo \(Setting.credentialsFolderVariable)=\(folder) likesctl …"
-            : "Run this as a user who may (sudo), or name another file: --config FILE (/dev/null for none)."
+            ? "run this as a user who may: sudo \(Setting.credentialsFolderVariable)=\(folder) likesctl …"
+            : "run this as a user who may (sudo), or name another file: --config FILE (/dev/null for none)"
         return Failure(
-            .permissionDenied, "permission denied: \(path) can't be read by \(HostFacts.userName)\n\(next)")
+            .permissionDenied, "permission denied: \(path) can't be read by \(HostFacts.userName)", next: next)
     }
 }

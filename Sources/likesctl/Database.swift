@@ -4,6 +4,7 @@ import LikesHost
 import LikesProtocol
 import LikesSettings
 import LikesStorage
+import LikesctlCommands
 
 /// One connection to PostgreSQL, used for one statement after the other.
 struct Database: ~Copyable {
@@ -154,8 +155,7 @@ struct Database: ~Copyable {
     private func lost() -> Failure {
         Failure(
             .unreachable,
-            "the connection to PostgreSQL was lost; running this again is safe\n"
-                + message)
+            "the connection to PostgreSQL was lost\n\(message)", next: "run this again, which is safe")
     }
 
     private func explain(_ result: OpaquePointer) -> Failure {

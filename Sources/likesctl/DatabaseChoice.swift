@@ -3,6 +3,7 @@ import LikesHost
 import LikesProtocol
 import LikesSettings
 import LikesStorage
+import LikesctlCommands
 
 /// Which server is used where DATABASE_URL names several: the one that likesd would use.
 enum DatabaseChoice {
@@ -34,13 +35,13 @@ enum DatabaseChoice {
         switch choice {
         case .server(let chosen):
             for (server, failure) in failures {
-                note("\(server.name) could not be asked who it is: \(failure.message)")
+                note("\(server.name) could not be asked who it is: \(failure.text)")
             }
             for conflict in view.passedOver(for: chosen) { note(conflict.reason) }
             return settings(of: chosen.server)
         case .conflict(let conflict):
             let next = conflict.next(configuration.places.text(of: .databaseURL))
-            throw Failure(.unreachable, "\(conflict.reason)\nNext: \(next)")
+            throw Failure(.unreachable, conflict.reason, next: next)
         case .missing: throw missing(view, failures.map(\.failure), configuration)
         }
     }
@@ -72,8 +73,8 @@ enum DatabaseChoice {
             return first ?? Failure(.unreachable, "no server answers")
         }
         let advice = Advice(configuration, on: HostFacts.measured())
-        let all = standbys + failures.map(\.message)
-        return Failure(.unreachable, "\(all.joined(separator: "\n"))\nNext: \(advice.primary)")
+        let all = standbys + failures.map(\.text)
+        return Failure(.unreachable, all.joined(separator: "\n"), next: advice.primary)
     }
 
     /// All goes on without; whoever can't be told here finds it in HEALTH as well.

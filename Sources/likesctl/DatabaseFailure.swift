@@ -2,6 +2,7 @@ import Glibc
 import LikesHost
 import LikesSettings
 import LikesStorage
+import LikesctlCommands
 
 /// What to do when PostgreSQL refuses.
 enum DatabaseFailure {
@@ -20,8 +21,7 @@ enum DatabaseFailure {
         let next = next(refusal.reason, target, configuration, command)
         return Failure(
             status,
-            "no connection to \(DatabaseURL.masked(configuration.databaseURL))\n\(message)"
-                + (next.map { "\nNext: \($0)" } ?? ""))
+            "no connection to \(DatabaseURL.masked(configuration.databaseURL))\n\(message)", next: next)
     }
 
     /// The package's system user, whose name the role usually has.
@@ -62,28 +62,27 @@ enum DatabaseFailure {
         case "42P07", "42710":
             return Failure(
                 .refused,
-                "\(said)\nThe database \(database) has a table of this name that no migration of likesd made: a "
-                    + "restore may be running, wait for it. Else name another database in DATABASE_URL, or rename "
-                    + "that table where it is not likesd's.")
+                "\(said)\nThe database \(database) has a table of this name that no migration of likesd made.",
+                next: "a restore may be running: wait for it; else name another database in DATABASE_URL, or rename "
+                    + "that table where it is not likesd's")
         case "42501" where command == .verify:
             return Failure(
-                .permissionDenied,
-                "\(said)\nLet \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"; for --repair "
+                .permissionDenied, said,
+                next: "let \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"; for --repair "
                     + "also GRANT INSERT, UPDATE ON counters, cache_repairs TO \"\(user)\"")
         case "42501":
             return Failure(
-                .permissionDenied,
-                "\(said)\nThe user \(user) may not create or fill the tables. Run this as their owner, or let "
-                    + "\(user) in: GRANT CREATE ON SCHEMA public TO \"\(user)\"")
+                .permissionDenied, "\(said)\nThe user \(user) may not create or fill the tables.",
+                next: "run this as their owner, or let \(user) in: GRANT CREATE ON SCHEMA public TO \"\(user)\"")
         case "25006":
             return Failure(
-                .unreachable,
-                "\(said)\nThis server takes no writes: it is a standby or read-only. Name the primary in DATABASE_URL.")
+                .unreachable, "\(said)\nThis server takes no writes: it is a standby or read-only.",
+                next: "name the primary in DATABASE_URL")
         case "55P03", "57014":
             return Failure(
-                .timedOut,
-                "\(said)\nSomething held the tables for long, perhaps a migration. Running this again is safe.")
-        default: return Failure(.refused, "\(said)\nNothing was changed. Running this again is safe.")
+                .timedOut, "\(said)\nSomething held the tables for long, perhaps a migration.",
+                next: "run this again, which is safe")
+        default: return Failure(.refused, "\(said)\nNothing was changed.", next: "run this again, which is safe")
         }
     }
 }

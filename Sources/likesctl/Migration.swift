@@ -1,6 +1,7 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
+import LikesctlCommands
 
 /// Brings the schema to the version this code needs, and says what it did.
 struct Migration {
@@ -33,15 +34,15 @@ struct Migration {
         guard version <= Schema.version else {
             throw Failure(
                 .newerSchema,
-                "the schema has version \(version), this likesctl knows \(Schema.version)\n"
-                    + "Upgrade likesd on this host; nothing was changed.")
+                "the schema has version \(version), this likesctl knows \(Schema.version): nothing was changed",
+                next: "upgrade likesd on this host")
         }
         if partitions != nil, version > 0, let misfit = try missingPartition(connection) {
             throw Failure(
-                .refused, "\(misfit.text)\nNothing was changed. Next: \(misfit.remedy.text { "run: \($0)" })")
+                .refused, "\(misfit.text)\nNothing was changed.", next: misfit.remedy.text { "run: \($0)" })
         }
         if let partitions, version > 0, try connection.execute(partitions.isLaidOut).first?.first != "t" {
-            throw Failure(.refused, "\(partitions.refusal)\nNothing was changed: \(Partitions.remedy).")
+            throw Failure(.refused, "\(partitions.refusal)\nNothing was changed.", next: Partitions.remedy)
         }
         for migration in Schema.migrations(partitions: partitions) where migration.version > version {
             for statement in migration.statements { try connection.execute(statement) }
@@ -61,9 +62,8 @@ struct Migration {
         guard try connection.execute(Schema.hasVersion).first?.first == "t" else { return 0 }
         guard let version = try connection.execute(Schema.selectVersion).first?.first??.asNumber else {
             throw Failure(
-                .refused,
-                "the table likesd_schema has no row: the schema's version is unknown\n"
-                    + "Restore it, or begin with an empty database.")
+                .refused, "the table likesd_schema has no row: the schema's version is unknown",
+                next: "restore it, or begin with an empty database")
         }
         return version
     }
@@ -73,7 +73,7 @@ struct Migration {
     ) throws(Failure) -> [String] {
         let known = Set(try connection.execute(Schema.selectItemTypes).compactMap { $0.last ?? nil })
         guard !known.isEmpty else {
-            throw Failure(.refused, "the table item_types is empty\nNext: \(Schema.whenLost("it"))")
+            throw Failure(.refused, "the table item_types is empty", next: Schema.whenLost("it"))
         }
         // A server that takes no writes is no hindrance where nothing is to be written.
         if types.names.allSatisfy({ known.contains($0) }) { return [] }

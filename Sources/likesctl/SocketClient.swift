@@ -1,6 +1,7 @@
 import Glibc
 import LikesProtocol
 import LikesSettings
+import LikesctlCommands
 
 /// One connection to the daemon, for one request.
 struct SocketClient: ~Copyable {
@@ -97,7 +98,8 @@ struct SocketClient: ~Copyable {
             do {
                 if let reply = try reader.next() { return reply.value }
             } catch {
-                throw Failure(.notUnderstood, "the answer is not that of likesd (\(error.text)): is this its socket?")
+                throw Failure(
+                    .notUnderstood, "the answer does not come from likesd (\(error.text)): is this its socket?")
             }
             guard SystemCalls.wait(for: Int16(POLLIN), on: descriptor, deadlineMs: deadlineMs) else {
                 throw timedOut(command)
@@ -125,8 +127,9 @@ struct SocketClient: ~Copyable {
     private func unanswered(_ what: String, _ command: Command, otherwise status: ExitStatus) -> Failure {
         if command.isChange {
             return Failure(
-                .uncertain, "\(what): whether it was stored is unknown\nIt is safe to repeat; or ask 'likesctl liked'.")
+                .uncertain, "\(what): whether it was stored is unknown",
+                next: "repeat it, which is safe, or ask 'likesctl liked'")
         }
-        return Failure(status, "\(what)\nIts log tells more: journalctl -u likesd")
+        return Failure(status, what, next: "read its log: journalctl -u likesd")
     }
 }

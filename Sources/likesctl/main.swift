@@ -2,34 +2,36 @@ import Glibc
 import LikesHost
 import LikesProtocol
 import LikesStorage
+import LikesctlCommands
 
 /// Does what the command line asks for, and returns what to print and the exit status.
 func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status: ExitStatus) {
+    let options = invocation.options
     switch invocation.task {
     case .help(nil): return (Help.overall, .ok)
     case .help(let command?): return (Help.of(command), .ok)
     case .version: return (Help.version + "\n", .ok)
     case .run(.migrate, arguments: _):
-        let configuration = try ConfigurationSource.load(file: invocation.configFile)
-        if invocation.printsSQL {
-            return (Schema.script(itemTypes: configuration.itemTypes, partitions: invocation.partitions), .ok)
+        let configuration = try ConfigurationSource.load(file: options.configFile)
+        if options.printsSQL {
+            return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.partitions), .ok)
         }
-        let migration = try Migration(configuration, partitions: invocation.partitions)
-        return (invocation.json ? migration.json.text + "\n" : migration.text, .ok)
+        let migration = try Migration(configuration, partitions: options.partitions)
+        return (options.json ? migration.json.text + "\n" : migration.text, .ok)
     case .run(.verify, arguments: _):
-        let configuration = try ConfigurationSource.load(file: invocation.configFile)
+        let configuration = try ConfigurationSource.load(file: options.configFile)
         // It prints as it goes: what it finds may not fit into memory.
-        return ("", try Verification.run(configuration, invocation.verify, json: invocation.json))
+        return ("", try Verification.run(configuration, options.verify, json: options.json))
     case .run(.bench, arguments: _):
         return try Bench.run(
-            invocation.bench, socketPath: invocation.socketPath ?? ConfigurationSource.socketPath(),
-            json: invocation.json)
+            options.bench, socketPath: options.socketPath ?? ConfigurationSource.socketPath(),
+            json: options.json)
     case .run(let command, let arguments):
         let timeoutMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
         let client = try SocketClient.connected(
-            to: invocation.socketPath ?? ConfigurationSource.socketPath(), timeoutMs: timeoutMs)
+            to: options.socketPath ?? ConfigurationSource.socketPath(), timeoutMs: timeoutMs)
         let reply = try client.reply(to: [verb(command, arguments)] + arguments, command)
-        let answer = try Answer(reply, to: command, arguments, json: invocation.json)
+        let answer = try Answer(reply, to: command, arguments, json: options.json)
         return (answer.text, answer.status)
     }
 }
@@ -46,17 +48,36 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
 
 /// Does it, prints the outcome, and returns the exit status.
 func run(_ words: [String]) -> ExitStatus {
+    do throws(Invocation.Refusal) {
+        return run(try Invocation(words))
+    } catch {
+        return told(error.failure, json: error.json)
+    }
+}
+
+private func run(_ invocation: Invocation) -> ExitStatus {
     do throws(Failure) {
-        let outcome = try perform(try Invocation(words))
-        guard SystemCalls.write(ForeignText.escaped(outcome.text, lines: true), to: STDOUT_FILENO) else {
+        let outcome = try perform(invocation)
+        guard print(outcome.text, to: STDOUT_FILENO) else {
             throw Failure(.output, "the output could not be written: \(SystemCalls.text(of: errno))")
         }
         return outcome.status
     } catch {
-        // Nothing is left to tell it to when even this can't be written; the status still says it.
-        _ = SystemCalls.write("likesctl: \(ForeignText.escaped(error.message, lines: true))\n", to: STDERR_FILENO)
-        return error.status
+        return told(error, json: invocation.options.json)
     }
+}
+
+/// Prints a failure: JSON where the answer would have been, words for people beside it.
+private func told(_ failure: Failure, json: Bool) -> ExitStatus {
+    if !json || !print(failure.json.text + "\n", to: STDOUT_FILENO) {
+        // Nothing is left to tell it to when even this can't be written; the status still says it.
+        _ = print("likesctl: \(failure.text)\n", to: STDERR_FILENO)
+    }
+    return failure.status
+}
+
+private func print(_ text: String, to descriptor: Int32) -> Bool {
+    SystemCalls.write(ForeignText.escaped(text, lines: true), to: descriptor)
 }
 
 exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)

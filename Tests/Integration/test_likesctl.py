@@ -86,12 +86,58 @@ def test_json_is_json(daemon, user, item):
 
     who = {"user": str(user), "item": item}
     assert read("like", user, item) == {**who, "changed": True, "count": 1}
-    assert read("count", item) == {"item": item, "count": 1}
+    assert read("count", item) == [{"item": item, "count": 1}]
     assert read("count", item, "post:0") == [{"item": item, "count": 1}, {"item": "post:0", "count": 0}]
-    assert read("liked", user, item) == {**who, "liked": True}
+    assert read("liked", user, item) == [{**who, "liked": True}]
+    other = {"user": str(user), "item": "post:0", "liked": False}
+    assert read("liked", user, item, "post:0") == [{**who, "liked": True}, other]
     assert read("health")["status"] == "ok"
     assert read("ping") == {"reply": "PONG"}
     assert all(isinstance(section, dict) for section in read("info").values())
+
+
+def test_an_error_is_json_where_the_answer_would_have_been(daemon, user, path):
+    def error(done, status):
+        assert (done.returncode, done.stderr) == (status, "")
+        [member] = json.loads(done.stdout).items()
+        assert member[0] == "error"
+        assert set(member[1]) == {"code", "message", "next"}
+        return member[1]
+
+    refused = error(daemon.run_ctl("like", user, "story:1", "--json"), 1)
+    assert refused["code"] == "ERR"
+    assert refused["message"].startswith("unknown item type 'story'")
+    assert error(daemon.run_ctl("--json", "count"), 64)["next"].startswith("usage: likesctl count ")
+    assert error(run("likesctl", "count", "--json", "--nothing"), 64)["code"] == "USAGE"
+    missing = error(ctl(path, "count", "post:1", "--json"), 69)
+    assert missing["code"] == "UNREACHABLE"
+    assert "systemctl start likesd" in missing["next"]
+    wrong = error(run("likesctl", "migrate", "--json", "--config", "/nonexistent"), 78)
+    assert (wrong["code"], wrong["next"]) == ("CONFIG", None)
+    with FakeDaemon(path, b"-BUSY later\r\n"):
+        assert error(ctl(path, "count", "post:1", "--json"), 5) == {
+            "code": "BUSY",
+            "message": "later",
+            "next": "repeat a little later",
+        }
+
+
+def test_an_unknown_section_of_info_is_wrong_usage_and_the_sections_are_listed(daemon):
+    sections = [line[2:].lower() for line in daemon.run_ctl("info").stdout.splitlines() if line.startswith("# ")]
+    done = daemon.run_ctl("info", "nosuch")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "'nosuch'" in done.stderr
+    assert ", ".join(sections) in done.stderr
+    for section in sections:
+        assert list(json.loads(daemon.run_ctl("info", section.upper(), "--json").stdout)) == [section]
+    assert set(json.loads(daemon.run_ctl("info", "all", "--json").stdout)) == set(sections)
+    # Redis answers so, too; client libraries ask for sections of their own.
+    assert daemon.call("INFO", "nosuch") == b""
+
+
+def test_a_section_that_the_daemon_does_not_have_is_not_taken_for_an_empty_one(path):
+    with FakeDaemon(path, b"$0\r\n\r\n"):
+        assert ctl(path, "info", "coherence").returncode == 76
 
 
 def test_ping_health_info_and_metrics_answer(daemon):

@@ -86,7 +86,7 @@ def test_a_newer_schema_is_left_alone(postgres, database):
     done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
     assert done.returncode == 8
     assert "99" in done.stderr
-    assert "Upgrade likesd" in done.stderr
+    assert "upgrade likesd" in done.stderr
 
 
 def test_tables_it_did_not_make_are_left_alone(postgres, database):

@@ -127,7 +127,7 @@ def test_likesctl_reload_tells_the_caller(configured):
     configured.rewrite("RATE_LIMIT_REQUESTS=7\nITEM_TYPES=post\n")
     done = configured.run_ctl("reload")
     assert done.returncode == 0
-    assert done.stdout == "applied RATE_LIMIT_REQUESTS\nnot applied, restart likesd for them: ITEM_TYPES\n"
+    assert done.stdout == "applied RATE_LIMIT_REQUESTS\nrestart required for ITEM_TYPES\n"
     done = configured.run_ctl("reload", "--json")
     assert done.stdout == '{"applied":[],"restart":["ITEM_TYPES"]}\n'
     configured.rewrite("RATE_LIMIT_REQUESTS=x\n")

@@ -1,4 +1,5 @@
 import Testing
+import LikesctlCommands
 
 @testable import likesctl
 
@@ -84,7 +85,7 @@ import Testing
 
     @Test("A run fails when nothing was answered, or the daemon did not come back.")
     func statuses() {
-        func status(_ tally: BenchTally, _ ending: BenchRun.Ending) -> likesctl.ExitStatus {
+        func status(_ tally: BenchTally, _ ending: BenchRun.Ending) -> LikesctlCommands.ExitStatus {
             report(BenchOptions(), tally, ending).status
         }
         var failed = BenchTally()

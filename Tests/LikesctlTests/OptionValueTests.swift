@@ -1,4 +1,5 @@
 import Testing
+import LikesctlCommands
 
 @testable import likesctl
 

@@ -1,13 +1,14 @@
 import Testing
+import LikesctlCommands
 
 @testable import likesctl
 
 /// What is sent, and when it is due.
 @Suite struct RequestSequenceTests {
     private func options(_ settings: [String: String]) throws(Failure) -> BenchOptions {
-        var options = BenchOptions()
-        for (name, value) in settings { try options.set(name, to: value) }
-        return options
+        var options = CommandOptions()
+        for (name, value) in settings { try options.set(name, to: value, of: .bench) }
+        return options.bench
     }
 
     /// The words of the request at `place`; nil when it is no array of bulk strings with lengths that hold.
@@ -54,7 +55,7 @@ import Testing
 
     @Test("Every request fits the announced size and is well-formed, with the longest names and numbers.")
     func extremes() throws {
-        let largest = String(BenchLimits.populationMax)
+        let largest = String(BenchOptions.populationMax)
         for batch in ["1", "9", "10", "1000"] {
             let sequence = RequestSequence(
                 try options([

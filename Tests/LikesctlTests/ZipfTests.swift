@@ -1,5 +1,6 @@
 import Glibc
 import Testing
+import LikesctlCommands
 
 @testable import likesctl
 
@@ -29,7 +30,7 @@ import Testing
     @Test(
         "All that is drawn lies in 1 … count, for one item and for 2^53 as well.",
         arguments: [
-            1, 2, 3, 1_000_000, BenchLimits.populationMax,
+            1, 2, 3, 1_000_000, BenchOptions.populationMax,
         ])
     func range(count: Int64) {
         for exponent in [0.000_001, 0.99, 1, 10] {

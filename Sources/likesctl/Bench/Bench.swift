@@ -1,5 +1,6 @@
 import LikesHost
 import LikesProtocol
+import LikesctlCommands
 
 /// `likesctl bench`: measures the daemon under a load.
 enum Bench {
@@ -25,6 +26,6 @@ enum Bench {
         let client = try SocketClient.connected(to: socketPath, timeoutMs: timeoutMs)
         guard case .error(let bytes) = try client.reply(to: ["COUNT", "\(options.type):1"], .bench) else { return }
         let error = ReceivedError(bytes)
-        if error.code == .err { throw Failure(.refused, error.message) }
+        if error.code == .err { throw Failure(error) }
     }
 }

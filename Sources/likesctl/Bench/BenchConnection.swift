@@ -1,4 +1,5 @@
 import Glibc
+import LikesctlCommands
 
 /// One connection of the load: what is under way on it, and what its socket has not taken yet. Its memory is laid out
 /// once, so that no request allocates.

@@ -1,11 +1,5 @@
-import LikesProtocol
-
 /// The bounds of the load generator.
 enum BenchLimits {
-    /// Connections; the daemon takes MAX_CONNECTIONS of them, 4,096 unless told.
-    static let connectionsMax: Int64 = 10_000
-    /// Requests one connection holds under way in a closed loop: the daemon takes in no more at once.
-    static let pipelineMax: Int64 = 1_024
     /// Requests under way of all connections in an open loop, 24 bytes each, parted evenly among them. With more, the
     /// next ones wait until there is room; their latency runs all the same.
     static let underWayMax = 1 << 20
@@ -39,14 +33,6 @@ enum BenchLimits {
     static let unsentDrawnMax: Int64 = 1 << 26
     /// Different error codes counted by name; more are counted together.
     static let errorCodesMax = 16
-    /// Users and items: numbers up to here are exact in a Double, with which Zipf's law is computed.
-    static let populationMax: Int64 = 1 << 53
-    /// Items of one MCOUNT or MLIKED.
-    static let batchMax = Int64(WireLimits.itemsPerRequestMax)
-    /// Seconds measured, at least.
-    static let durationMin = 0.001
-    /// Seconds of a run, and of its warm-up.
-    static let secondsMax = 604_800.0
     /// Descriptors beside those of the connections.
     static let descriptorsReserved: UInt = 32
 }

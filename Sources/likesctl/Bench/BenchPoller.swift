@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LikesctlCommands
 
 /// epoll over the connections and the signals that end a run.
 struct BenchPoller: ~Copyable {

@@ -1,3 +1,5 @@
+import LikesctlCommands
+
 /// What a run found, as text and as JSON.
 struct BenchReport {
     let options: BenchOptions

@@ -1,4 +1,5 @@
 import Glibc
+import LikesctlCommands
 
 /// One run of the load: one thread, one epoll, and nothing allocated for a request.
 struct BenchRun: ~Copyable {

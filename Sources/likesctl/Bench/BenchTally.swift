@@ -1,3 +1,5 @@
+import LikesctlCommands
+
 /// What came of the requests that count.
 struct BenchTally {
     /// By the verb's number.

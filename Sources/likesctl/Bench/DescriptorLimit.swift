@@ -1,4 +1,5 @@
 import Glibc
+import LikesctlCommands
 
 /// How many descriptors this process may have.
 enum DescriptorLimit {
@@ -13,7 +14,8 @@ enum DescriptorLimit {
             throw Failure(
                 .usage,
                 "\(connections) connections take \(wanted) descriptors, and this process may have "
-                    + "\(limit.rlim_max): ask for fewer, or raise the limit (ulimit -n)")
+                    + "\(limit.rlim_max)",
+                next: "ask for fewer, or raise the limit (ulimit -n)")
         }
     }
 }

@@ -1,3 +1,5 @@
+import LikesctlCommands
+
 /// The requests of a run: the k-th follows from the seed, the options and k alone, whichever connection sends it.
 struct RequestSequence {
     private let seed: UInt64

@@ -1,4 +1,5 @@
 import Glibc
+import LikesctlCommands
 
 /// Draws 1 … count, n in proportion to n to the power of minus `exponent`, in constant time and memory.
 ///
@@ -15,7 +16,7 @@ struct Zipf {
 
     /// `count` is 1 … 2^53, `exponent` above 0 and at most 10.
     init(count: Int64, exponent: Double) {
-        precondition(count >= 1 && count <= BenchLimits.populationMax && exponent > 0)
+        precondition(count >= 1 && count <= BenchOptions.populationMax && exponent > 0)
         self.count = count
         self.exponent = exponent
         integralOfFirst = Self.integral(1.5, exponent) - 1

@@ -1,5 +1,6 @@
 import LikesSettings
 import LikesStorage
+import LikesctlCommands
 
 /// What all parts of the audit share.
 final class AuditContext {
@@ -40,9 +41,8 @@ final class AuditContext {
         try database.execute(AuditStatements.commitDurably)
         guard try database.execute(AuditStatements.lock).first?.first == "t" else {
             throw Failure(
-                .refused,
-                "another 'likesctl verify --repair' is at work on the database \(database.name)\n"
-                    + "Wait for its end: two would mend the same difference twice.")
+                .refused, "another 'likesctl verify --repair' is at work on the database \(database.name)",
+                next: "wait for its end: two would mend the same difference twice")
         }
     }
 
@@ -52,32 +52,32 @@ final class AuditContext {
         {
             throw Failure(
                 .permissionDenied,
-                "the role \(database.user) may not use the schema \(schema) of the database \(database.name)\n"
-                    + "Next: as its owner, GRANT USAGE ON SCHEMA \(schema) TO \(database.user.sqlName)")
+                "the role \(database.user) may not use the schema \(schema) of the database \(database.name)",
+                next: "as its owner, GRANT USAGE ON SCHEMA \(schema) TO \(database.user.sqlName)")
         }
         var version = 0
         if try database.execute(Schema.hasVersion).first?.first == "t" {
             guard let found = try database.execute(Schema.selectVersion).first?.first?.flatMap({ Int($0) }) else {
-                throw Failure(.refused, "the table likesd_schema has no row\nNext: \(Schema.whenLost("it"))")
+                throw Failure(.refused, "the table likesd_schema has no row", next: Schema.whenLost("it"))
             }
             version = found
         } else if try database.execute(Schema.hasTables).first?.first == "t" {
             throw Failure(
-                .refused,
-                "the table likesd_schema is missing in the database \(database.name)\nNext: \(Schema.whenVersionLost)")
+                .refused, "the table likesd_schema is missing in the database \(database.name)",
+                next: Schema.whenVersionLost)
         }
         guard version <= Schema.version else {
             throw Failure(
                 .newerSchema,
-                "the schema has version \(version), this likesctl knows \(Schema.version)\n"
-                    + "Upgrade likesd on this host; nothing was checked.")
+                "the schema has version \(version), this likesctl knows \(Schema.version): nothing was checked",
+                next: "upgrade likesd on this host")
         }
         guard version == Schema.version else {
             throw Failure(
                 .refused,
                 "the schema of the database \(database.name) "
-                    + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed")
-                    + "\nRun 'likesctl migrate' first.")
+                    + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed"),
+                next: "run 'likesctl migrate' first")
         }
     }
 

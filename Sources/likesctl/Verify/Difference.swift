@@ -1,4 +1,5 @@
 import LikesStorage
+import LikesctlCommands
 
 /// One thing that is not as it has to be.
 struct Difference {

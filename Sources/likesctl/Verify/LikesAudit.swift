@@ -1,4 +1,5 @@
 import LikesStorage
+import LikesctlCommands
 
 /// Compares `counters` with the likes themselves.
 ///
@@ -103,8 +104,8 @@ struct LikesAudit {
             guard rewrites < Self.rewritesMax else {
                 throw Failure(
                     .timedOut,
-                    "user_likes is rewritten or gets other partitions again and again (VACUUM FULL, CLUSTER, ATTACH): "
-                        + "run this when that is done")
+                    "user_likes is rewritten or gets other partitions again and again (VACUUM FULL, CLUSTER, ATTACH)",
+                    next: "run this when that is done")
             }
             window.restart()
         }
@@ -274,7 +275,7 @@ struct TableFacts {
     init(_ database: borrowing Database) throws(Failure) {
         let rows = try database.numbers(AuditStatements.facts)
         guard rows.rowCount == 1 else {
-            throw Failure(.refused, "a table is missing\nNext: \(Schema.whenLost("it"))")
+            throw Failure(.refused, "a table is missing", next: Schema.whenLost("it"))
         }
         layout = rows.number(0, 0) ?? 0
         tables = rows.number(0, 1) ?? 0

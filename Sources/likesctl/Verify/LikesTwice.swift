@@ -1,3 +1,4 @@
+import LikesctlCommands
 /// Likes that stand more than once in `user_likes`, as they can only where its key is missing.
 struct LikesTwice {
     /// Likes that one statement sorts: users are taken in so many parts.

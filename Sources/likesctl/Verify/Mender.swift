@@ -1,4 +1,5 @@
 import LikesStorage
+import LikesctlCommands
 
 /// Takes differences as they are found, mends them where that is asked for, and has them reported.
 ///

@@ -1,4 +1,5 @@
 import LikesStorage
+import LikesctlCommands
 
 /// Compares the counters that likesd believes in Redis with `counters`.
 ///

@@ -1,3 +1,5 @@
+import LikesctlCommands
+
 /// Lets a statement that locks counters give way to whoever holds one.
 ///
 /// While it waits for one row it holds those that it locked before, and every batch that changes these waits with it.

@@ -1,3 +1,5 @@
+import LikesctlCommands
+
 /// Draws the items of a sample.
 enum Sample {
     /// One in so many comes from the likes, so that items whose counter is missing can be found as well.

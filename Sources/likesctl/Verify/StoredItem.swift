@@ -1,5 +1,6 @@
 import LikesProtocol
 import LikesStorage
+import LikesctlCommands
 
 /// An item as the tables name it. The order is that of the primary key of `counters`.
 struct StoredItem: Hashable, Comparable {

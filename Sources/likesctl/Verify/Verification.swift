@@ -1,6 +1,7 @@
 import Glibc
 import LikesSettings
 import LikesStorage
+import LikesctlCommands
 
 /// `likesctl verify`: the whole audit.
 enum Verification {

@@ -1,6 +1,7 @@
 import Glibc
 import LikesProtocol
 import LikesStorage
+import LikesctlCommands
 
 /// Prints what the audit finds, and keeps its sums.
 final class VerifyReport {

@@ -1,7 +1,7 @@
 import LikesProtocol
 
 /// A value to print as JSON.
-indirect enum JSON {
+package indirect enum JSON: Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -13,7 +13,7 @@ indirect enum JSON {
     case object([(name: String, value: JSON)])
 
     /// On one line.
-    var text: String {
+    package var text: String {
         switch self {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"

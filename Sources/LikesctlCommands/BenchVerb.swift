@@ -1,9 +1,9 @@
 /// What a request of the load may be. The raw values number them densely.
-enum BenchVerb: Int, CaseIterable {
+package enum BenchVerb: Int, CaseIterable, Sendable {
     case like, unlike, count, mcount, liked, mliked
 
     /// As on the wire.
-    var name: String {
+    package var name: String {
         switch self {
         case .like: "LIKE"
         case .unlike: "UNLIKE"
@@ -15,7 +15,7 @@ enum BenchVerb: Int, CaseIterable {
     }
 
     /// Whether it names a user before its items.
-    var hasUser: Bool {
+    package var hasUser: Bool {
         switch self {
         case .like, .unlike, .liked, .mliked: true
         case .count, .mcount: false
@@ -23,7 +23,7 @@ enum BenchVerb: Int, CaseIterable {
     }
 
     /// Whether it takes a batch of items.
-    var hasBatch: Bool {
+    package var hasBatch: Bool {
         switch self {
         case .mcount, .mliked: true
         case .like, .unlike, .count, .liked: false
@@ -31,7 +31,7 @@ enum BenchVerb: Int, CaseIterable {
     }
 
     /// Whether it changes what is stored.
-    var isChange: Bool {
+    package var isChange: Bool {
         switch self {
         case .like, .unlike: true
         case .count, .mcount, .liked, .mliked: false

@@ -1,0 +1,24 @@
+/// What likesctl can be told to do.
+package enum Command: String, CaseIterable, Sendable {
+    case like, unlike, count, liked, health, info, metrics, ping, reload, bench, migrate, verify
+
+    /// Whether it talks to the backends of the configuration instead of the daemon.
+    package var readsConfiguration: Bool { takes(.config) }
+
+    /// Whether it has such an option.
+    package func takes(_ option: CommandOption) -> Bool { description.options.contains { $0.name == option.name } }
+
+    /// Whether an answer that does not come leaves open what was stored.
+    package var isChange: Bool {
+        switch self {
+        case .like, .unlike: true
+        case .count, .liked, .health, .info, .metrics, .ping, .reload, .bench, .migrate, .verify: false
+        }
+    }
+
+    /// `likesctl like [--socket PATH] [--json] USER ITEM`
+    package var usage: String {
+        let options = description.options.map { "[\($0.usage)]" + ($0.mayBeRepeated ? "…" : "") }
+        return (["likesctl", rawValue] + options + description.arguments.map(\.usage)).joined(separator: " ")
+    }
+}

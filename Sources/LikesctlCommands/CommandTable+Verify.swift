@@ -1,0 +1,70 @@
+extension CommandDescription {
+    static let verify = CommandDescription(
+        "compare counters, likes and Redis; with `--repair`, mend them",
+        options: [.config, .json] + CommandOption.ofVerify, manualSection: "VERIFYING",
+        explanation: [
+            .text(
+                "Compares each counter with the count of its likes, and the counters in Redis with those in PostgreSQL. It "
+                    + "is exact while traffic runs, and works in short statements. Settings are read as by `migrate`. "
+                    + "Prints a line for each difference:"),
+            .lines("post:456 counter-high counters=12 likes=10 version=17"),
+            .terms([
+                ("counter-high, counter-low", "The counter is not the count of the likes."),
+                ("counter-missing", "There are likes, but no counter."),
+                ("redis-wrong", "Redis has another count at the same version."),
+                ("redis-stale", "Redis has been behind for more than 2 seconds."),
+                ("redis-newer", "Redis has a version that PostgreSQL never had."),
+                (
+                    "like-twice",
+                    "One user's like is stored more than once, which is possible only where the key of user_likes is "
+                        + "missing."
+                ),
+                (
+                    "unnamed-type",
+                    "Items have a type that item_types does not name. Name it again by hand, before a new type gets its "
+                        + "number."
+                ),
+            ]),
+            .text(
+                "What is wrong with the tables themselves comes first, each with the SQL that mends it, which is run by "
+                    + "hand:"),
+            .lines("lanes unlogged: ...; run: ALTER TABLE public.lanes SET LOGGED"),
+            .text(
+                "Where that hides likes or counters, or is in the way of `--repair`, nothing else is compared until then. "
+                    + "With `--repair` the line of a difference ends in `mended` or, where it was left alone, "
+                    + "`not-mended`. Counters in Redis that likesd does not believe are no differences."),
+            .text(
+                "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, and 10 "
+                    + "when there are none but not everything could be checked."),
+            .options,
+        ])
+}
+
+extension CommandOption {
+    fileprivate static let ofVerify: [CommandOption] = [
+        flag(
+            "--repair", "mend what is found, in short transactions",
+            details: "Counters get what they lack, Redis forgets what is wrong, and of a like that is stored more than "
+                + "once the oldest stays. Every host is told. Tables are mended by hand.", \.verify.repairs),
+        CommandOption(
+            "--sample", taking: "n|percent%", "that many items drawn at random, or a part of them, instead of all",
+            range: text(of: 1...Int64(VerifyOptions.sampleMax)) + ", or as in `2%`"
+        ) { (value, options) throws(Failure) in options.verify.extent = try VerifyOptions.extent(value) },
+        CommandOption(
+            "--type", taking: "type", "items of this type alone", details: "May be repeated.", mayBeRepeated: true,
+            completion: .itemType
+        ) { (value, options) throws(Failure) in options.verify.types.append(value) },
+        flag("--quiet", "the differences alone: no progress, no summary", excluding: ["--progress"], \.verify.isQuiet),
+        flag("--verbose", "also counters in Redis that likesd does not believe", \.verify.isVerbose),
+        flag(
+            "--progress", "progress on standard error, even when that is no terminal", excluding: ["--quiet"],
+            \.verify.showsProgress),
+        whole("--slice", taking: "n", "rows that one statement reads", 1...1_000_000, \.verify.sliceRows),
+        whole(
+            "--items-per-pass", taking: "n", "items counted in one reading of all likes", 1...100_000_000,
+            details: "Each takes about 50 bytes of memory.", \.verify.itemsPerPass),
+        whole(
+            "--snapshot-seconds", taking: "n", "seconds that one statement may take for items that change all the time",
+            0...86_400, details: "With 0 they are left undecided.", \.verify.snapshotSeconds),
+    ]
+}

@@ -1,0 +1,82 @@
+import LikesProtocol
+
+/// What scripts learn from likesctl's exit status. The numbers from 64 on are those of sysexits.h.
+package enum ExitStatus: Int32, CaseIterable, Sendable {
+    case ok = 0
+    case refused = 1
+    case degraded = 2
+    case down = 3
+    case rateLimited = 4
+    case busy = 5
+    case unavailable = 6
+    case uncertain = 7
+    case newerSchema = 8
+    case differences = 9
+    case incomplete = 10
+    case usage = 64
+    case unreachable = 69
+    case output = 74
+    case timedOut = 75
+    case notUnderstood = 76
+    case permissionDenied = 77
+    case configuration = 78
+
+    /// The status for a code of the daemon; nil stands for a code that this version does not know.
+    package init(_ code: ErrorCode?) {
+        switch code {
+        case .err, .noProto, nil: self = .refused
+        case .rateLimited: self = .rateLimited
+        case .busy: self = .busy
+        case .unavailable: self = .unavailable
+        case .uncertain: self = .uncertain
+        case .noPermission: self = .permissionDenied
+        case .configuration: self = .configuration
+        }
+    }
+
+    /// The code of an error in JSON; nil: no error ends with this status. The daemon's own codes where one says it.
+    package var code: String? {
+        switch self {
+        case .ok, .degraded, .down, .differences, .incomplete: nil
+        case .refused: ErrorCode.err.rawValue
+        case .rateLimited: ErrorCode.rateLimited.rawValue
+        case .busy: ErrorCode.busy.rawValue
+        case .unavailable: ErrorCode.unavailable.rawValue
+        case .uncertain: ErrorCode.uncertain.rawValue
+        case .permissionDenied: ErrorCode.noPermission.rawValue
+        case .configuration: ErrorCode.configuration.rawValue
+        case .newerSchema: "NEWERSCHEMA"
+        case .usage: "USAGE"
+        case .unreachable: "UNREACHABLE"
+        case .output: "OUTPUT"
+        case .timedOut: "TIMEOUT"
+        case .notUnderstood: "NOTUNDERSTOOD"
+        }
+    }
+
+    /// For help and manual, in the form of `Markup`.
+    package var meaning: String {
+        switch self {
+        case .ok: "done; for `health`: all is well"
+        case .refused:
+            "the request is wrong, or PostgreSQL refused it; `bench`: all requests failed, or the daemon "
+                + "went away"
+        case .degraded: "`health`: degraded, it works without one of its backends"
+        case .down: "`health`: down"
+        case .rateLimited: "over the rate limit: nothing was stored, wait"
+        case .busy: "likesd is at a limit of its own: nothing was stored"
+        case .unavailable: "PostgreSQL is unavailable: nothing was stored"
+        case .uncertain: "whether the change was stored is unknown: repeat it, or ask `liked`"
+        case .newerSchema: "`migrate`, `verify`: the schema is newer than this likesctl"
+        case .differences: "`verify`: there are differences that were not mended"
+        case .incomplete: "`verify`: no differences left, but not everything could be checked"
+        case .usage: "wrong usage"
+        case .unreachable: "the daemon is not reachable; for `migrate` and `verify`: PostgreSQL"
+        case .output: "the output could not be written"
+        case .timedOut: "no answer in time"
+        case .notUnderstood: "the answer was not understood"
+        case .permissionDenied: "permission denied"
+        case .configuration: "the configuration is wrong; `reload`: nothing was changed"
+        }
+    }
+}

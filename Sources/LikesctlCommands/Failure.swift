@@ -1,0 +1,54 @@
+import LikesProtocol
+
+/// Why the command ends without having done its work.
+package struct Failure: Error, Equatable {
+    package var status: ExitStatus
+    /// Says what went wrong in one word: a code of the daemon, or the status' own.
+    package var code: String
+    /// What happened; may have several lines.
+    package var message: String
+    /// What to do about it.
+    package var next: String?
+    /// PostgreSQL gave the statement up for the sake of others: the same again may well succeed.
+    package var isWorthRepeating = false
+    /// Somebody held a lock for longer than the statement was to wait for it.
+    package var isLocked = false
+    /// The lines for the terminal, where they are not message and next step.
+    private var terminalText: String?
+
+    package init(_ status: ExitStatus, _ message: String, next: String? = nil) {
+        self.status = status
+        code = status.code ?? ErrorCode.err.rawValue
+        self.message = message
+        self.next = next
+    }
+
+    /// The daemon answered with an error: its code alone says which status that is.
+    package init(_ error: ReceivedError) {
+        self.init(ExitStatus(error.code), error.message, next: error.code.map { Markup.plain($0.remedy) })
+        code = error.word
+        // A wrong request is explained by the message alone; the other codes are what to look up.
+        terminalText = error.code == .err ? error.message : error.text
+    }
+
+    /// The command line is wrong; `usage` is what is right.
+    package init(_ message: String, usage: String) {
+        self.init(.usage, message, next: "usage: " + usage)
+        terminalText = message + "\nusage: " + usage
+    }
+
+    /// What to print for people.
+    package var text: String { terminalText ?? message + (next.map { "\nNext: \($0)" } ?? "") }
+
+    /// What to print for programs: every error has this shape.
+    package var json: JSON {
+        .object([
+            (
+                "error",
+                .object([
+                    ("code", .string(code)), ("message", .string(message)), ("next", next.map { .string($0) } ?? .null),
+                ])
+            )
+        ])
+    }
+}
