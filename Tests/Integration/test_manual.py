@@ -149,15 +149,15 @@ def test_every_option_of_a_command_is_described():
 
 
 @pytest.mark.parametrize(("command", "title"), [("verify", "VERIFYING"), ("bench", "MEASURING")])
-def test_what_holds_unless_told_is_what_the_help_says(command, title):
+def test_defaults_are_those_that_the_help_names(command, title):
     text = run("likesctl", command, "--help").stdout
     described = items(section(page("likesctl.1"), title))
     said = re.findall(r"^  (--[a-z-]+)(.*\n(?:   .*\n)*)", text, re.M)
     checked = 0
     for option, words in said:
-        for value in re.findall(r"(\S+) \(?unless told", words):
+        for value in re.findall(r"default (\S+)\)", re.sub(r"\s+", " ", words)):
             body = next(body for tag, body in described.items() if option in tag.split())
-            assert re.search(rf"\b{re.escape(value)}\W+unless told", body), option
+            assert re.search(rf"\bdefault {re.escape(value)}\)", body), option
             checked += 1
     assert checked >= 3
 

@@ -49,24 +49,94 @@ _likesctl_offer_types() {
     if [[ -n $suffix ]]; then compopt -o nospace 2>/dev/null || true; fi
 }
 
-# The verbs of --mix that its value does not name yet, each with the '=' of its weight.
-_likesctl_offer_mix() {
-    local named=,${value%"${value##*,}"} verb
-    for verb in like unlike count mcount liked mliked; do
-        if [[ $named != *",$verb="* && $named != *",$verb,"* ]]; then _likesctl_offer "${named#,}$verb="; fi
+# The words that the value does not name yet, each with the '=' of its weight.
+_likesctl_offer_weights() {
+    local named=,${value%"${value##*,}"} word
+    for word in "$@"; do
+        if [[ $named != *",$word="* && $named != *",$word,"* ]]; then _likesctl_offer "${named#,}$word="; fi
     done
     compopt -o nospace 2>/dev/null || true
 }
 
+# BEGIN generated: commands
+# shellcheck disable=SC2034 # the caller's
+_likesctl_table() {
+    commands="like unlike count liked health info metrics ping reload bench migrate verify"
+    everywhere="--help --version"
+    takes_value="--socket --rate --connections --pipeline --duration --requests --warmup --mix --users --items
+        --type --keys --batch --seed --config --partitions --sample --slice --items-per-pass --snapshot-seconds"
+    case $1 in
+        like)
+            own="--socket --json"
+            ;;
+        unlike)
+            own="--socket --json"
+            ;;
+        count)
+            own="--socket --json"
+            ;;
+        liked)
+            own="--socket --json"
+            ;;
+        health)
+            own="--socket --json"
+            ;;
+        info)
+            own="--socket --json"
+            ;;
+        metrics)
+            own="--socket"
+            ;;
+        ping)
+            own="--socket --json"
+            ;;
+        reload)
+            own="--socket --json"
+            ;;
+        bench)
+            own="--socket --json --rate --connections --pipeline --duration --requests --warmup --mix --users --items
+                --type --keys --batch --seed --write"
+            ;;
+        migrate)
+            own="--config --json --partitions --sql"
+            ;;
+        verify)
+            own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass
+                --snapshot-seconds"
+            ;;
+        *) own="--socket" ;;
+    esac
+}
+
+_likesctl_offer_value() {
+    case $1 in
+        --socket) _likesctl_offer_files ;;
+        --mix) _likesctl_offer_weights like unlike count mcount liked mliked ;;
+        --type) _likesctl_offer_types "" ;;
+        --keys) _likesctl_offer uniform zipf zipf: hot ;;
+        --config) _likesctl_offer_files ;;
+    esac
+}
+
+# $1: the command, $2: how many of its arguments are typed.
+_likesctl_offer_argument() {
+    case $1:$2 in
+        like:1) _likesctl_offer_types : ;;
+        unlike:1) _likesctl_offer_types : ;;
+        count:*) _likesctl_offer_types : ;;
+        liked:[1-9]*) _likesctl_offer_types : ;;
+        info:0) _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu ;;
+    esac
+}
+# END generated
+
 _likesctl() {
     local words=() value word command="" positions=0 option="" ended="" i
-    local commands="like unlike count liked health info metrics ping reload bench migrate verify"
-    local everywhere="--help --version" own="" taking=""
+    local commands everywhere takes_value own taking=""
     COMPREPLY=()
     _likesctl_words
+    _likesctl_table ""
 
-    local takes_value="--socket --config --rate --connections --pipeline --duration --requests --warmup --mix --users
-        --items --type --keys --batch --seed --sample --slice --items-per-pass --snapshot-seconds --partitions"
     takes_value=" ${takes_value//[[:space:]]/ } "
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         word=${words[i]}
@@ -92,43 +162,20 @@ _likesctl() {
         value=${value#*=}
     fi
 
-    case $command in
-        migrate) own="--config --json --partitions --sql" ;;
-        verify)
-            own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass
-                --snapshot-seconds"
-            ;;
-        bench)
-            own="--socket --json --rate --connections --pipeline --duration --requests --warmup --mix --users --items
-                --type --keys --batch --seed --write"
-            ;;
-        metrics) own="--socket" ;;
-        "" | help) own="--socket" ;;
-        *) own="--socket --json" ;;
-    esac
-
-    case $option in
-        --socket | --config) _likesctl_offer_files ;;
-        --type) _likesctl_offer_types "" ;;
-        --mix) _likesctl_offer_mix ;;
-        --keys) _likesctl_offer uniform zipf zipf: hot ;;
-        ?*) ;;
-        *)
-            # shellcheck disable=SC2086 # lists of words without blanks
-            if [[ -z $ended && $value == -* ]]; then
-                _likesctl_offer $own $everywhere
-            else
-                case $command:$positions in
-                    :*) _likesctl_offer $commands help ;;
-                    help:0) _likesctl_offer $commands ;;
-                    like:1 | unlike:1 | count:* | liked:[1-9]*) _likesctl_offer_types : ;;
-                    info:0)
-                        _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu
-                        ;;
-                esac
-            fi
-            ;;
-    esac
+    _likesctl_table "$command"
+    if [[ -n $option ]]; then
+        _likesctl_offer_value "$option"
+    elif [[ -z $ended && $value == -* ]]; then
+        # shellcheck disable=SC2086 # lists of words without blanks
+        _likesctl_offer $own $everywhere
+    else
+        # shellcheck disable=SC2086
+        case $command:$positions in
+            :*) _likesctl_offer $commands help ;;
+            help:0) _likesctl_offer $commands ;;
+            *) _likesctl_offer_argument "$command" "$positions" ;;
+        esac
+    fi
 
     # Readline replaces only what stands behind the last '=' or ':' where it parts words there.
     local breaks="" kept
