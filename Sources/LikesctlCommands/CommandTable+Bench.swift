@@ -5,19 +5,20 @@ extension CommandDescription {
         check: { (options) throws(Failure) in try options.bench.check() },
         explanation: [
             .text(
-                "Sends requests over many connections and prints requests per second and latencies by verb. With `--rate` "
-                    + "it is an open loop: the moments at which requests leave are fixed beforehand, and latency counts "
-                    + "from there, so a daemon that stalls cannot hide it. Without it, the loop is closed: each connection "
-                    + "sends its next request when an answer comes. `--json` prints one object, with the histograms."),
+                "Sends requests over many connections and prints requests per second and latencies by verb. With "
+                    + "`--rate` it is an open loop: the moments at which requests leave are fixed beforehand, and "
+                    + "latency counts from there, so a daemon that stalls cannot hide it. Without it, the loop is "
+                    + "closed: each connection sends its next request when an answer comes. `--json` prints one "
+                    + "object, with the histograms."),
             .options,
             .text(
                 "The same seed and options give the same requests in the same order: `like=1` again finds all liked "
-                    + "already, `unlike=1` takes them back. Give `--rate`, or `--requests` without `--warmup`: how far a "
-                    + "closed loop gets in a time differs from run to run."),
+                    + "already, `unlike=1` takes them back. Give `--rate`, or `--requests` without `--warmup`: how "
+                    + "far a closed loop gets in a time differs from run to run."),
             .text(
-                "Requests that failed are counted by their code, and in no other figure. Ctrl-C ends the run and prints "
-                    + "what was measured; a second one does not wait for answers under way. The exit status is 1 when all "
-                    + "failed, or the daemon did not come back. The daemon's rate limit applies: "
+                "Requests that failed are counted by their code, and in no other figure. Ctrl-C ends the run and "
+                    + "prints what was measured; a second one does not wait for answers under way. The exit status is "
+                    + "1 when all failed, or the daemon did not come back. The daemon's rate limit applies: "
                     + "`RATE_LIMIT_REQUESTS=0` turns it off."),
         ])
 }

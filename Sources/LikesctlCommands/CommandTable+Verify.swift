@@ -4,9 +4,9 @@ extension CommandDescription {
         options: [.config, .json] + CommandOption.ofVerify, manualSection: "VERIFYING",
         explanation: [
             .text(
-                "Compares each counter with the count of its likes, and the counters in Redis with those in PostgreSQL. It "
-                    + "is exact while traffic runs, and works in short statements. Settings are read as by `migrate`. "
-                    + "Prints a line for each difference:"),
+                "Compares each counter with the count of its likes, and the counters in Redis with those in "
+                    + "PostgreSQL. It is exact while traffic runs, and works in short statements. Settings are read "
+                    + "as by `migrate`. Prints a line for each difference:"),
             .lines("post:456 counter-high counters=12 likes=10 version=17"),
             .terms([
                 ("counter-high, counter-low", "The counter is not the count of the likes."),
@@ -21,21 +21,21 @@ extension CommandDescription {
                 ),
                 (
                     "unnamed-type",
-                    "Items have a type that item_types does not name. Name it again by hand, before a new type gets its "
-                        + "number."
+                    "Items have a type that item_types does not name. Name it again by hand, before a new type gets "
+                        + "its number."
                 ),
             ]),
             .text(
-                "What is wrong with the tables themselves comes first, each with the SQL that mends it, which is run by "
-                    + "hand:"),
+                "What is wrong with the tables themselves comes first, each with the SQL that mends it, which is run "
+                    + "by hand:"),
             .lines("lanes unlogged: ...; run: ALTER TABLE public.lanes SET LOGGED"),
             .text(
-                "Where that hides likes or counters, or is in the way of `--repair`, nothing else is compared until then. "
-                    + "With `--repair` the line of a difference ends in `mended` or, where it was left alone, "
+                "Where that hides likes or counters, or is in the way of `--repair`, nothing else is compared until "
+                    + "then. With `--repair` the line of a difference ends in `mended` or, where it was left alone, "
                     + "`not-mended`. Counters in Redis that likesd does not believe are no differences."),
             .text(
-                "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, and 10 "
-                    + "when there are none but not everything could be checked."),
+                "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, "
+                    + "and 10 when there are none but not everything could be checked."),
             .options,
         ])
 }

@@ -70,8 +70,8 @@ extension CommandDescription {
 
     private static let outcomeOfChange: [Block] = [
         .text(
-            "Prints `changed=1 count=42`. `changed` is 0 where there was nothing to change; `count` is the item's count. "
-                + "The answer comes once the change is durable in PostgreSQL. It is safe to repeat.")
+            "Prints `changed=1 count=42`. `changed` is 0 where there was nothing to change; `count` is the item's "
+                + "count. The answer comes once the change is durable in PostgreSQL. It is safe to repeat.")
     ]
 
     fileprivate static let like = CommandDescription(
@@ -86,19 +86,19 @@ extension CommandDescription {
         "print how many users like each *item*", arguments: [items], options: CommandOption.ofRequests,
         explanation: [
             .text(
-                "For one item it prints the count, for several, up to \(itemsMax), a line `ITEM COUNT` for each. An item "
-                    + "never liked has count 0. With `--json` it prints an array with one object per item, also for one "
-                    + "item: `[{\"item\":\"post:456\",\"count\":42}]`.")
+                "For one item it prints the count, for several, up to \(itemsMax), a line `ITEM COUNT` for each. An "
+                    + "item never liked has count 0. With `--json` it prints an array with one object per item, also "
+                    + "for one item: `[{\"item\":\"post:456\",\"count\":42}]`.")
         ])
 
     fileprivate static let liked = CommandDescription(
         "print whether *user* likes each *item*", arguments: [user, items], options: CommandOption.ofRequests,
         explanation: [
             .text(
-                "For one item it prints 1 or 0, for several, up to \(itemsMax), a line `ITEM 1` or `ITEM 0` for each. With "
-                    + "`--json` it prints an array with one object per item, also for one item: "
-                    + "`[{\"user\":\"123\",\"item\":\"post:456\",\"liked\":true}]`. The exit status is 0 either way; in a "
-                    + "script:"),
+                "For one item it prints 1 or 0, for several, up to \(itemsMax), a line `ITEM 1` or `ITEM 0` for each. "
+                    + "With `--json` it prints an array with one object per item, also for one item: "
+                    + "`[{\"user\":\"123\",\"item\":\"post:456\",\"liked\":true}]`. The exit status is 0 either way; "
+                    + "in a script:"),
             .lines("if [ \"$(likesctl liked 123 post:456)\" = 1 ]; then …"),
         ])
 
@@ -107,8 +107,8 @@ extension CommandDescription {
         explanation: [
             .text(
                 "Prints a line `NAME VALUE` for `status` (`ok`, `degraded` or `down`), `database`, `redis` and, when "
-                    + "something is to be done, `message`, which says what. The exit status is 0 when the status is ok, "
-                    + "2 when degraded, 3 when down.")
+                    + "something is to be done, `message`, which says what. The exit status is 0 when the status is "
+                    + "ok, 2 when degraded, 3 when down.")
         ])
 
     fileprivate static let info = CommandDescription(
@@ -141,11 +141,11 @@ extension CommandDescription {
         "have the daemon read its configuration file again", options: CommandOption.ofRequests,
         explanation: [
             .text(
-                "Only root and the user likesd runs as may do this; for others the exit status is 77. The daemon checks "
-                    + "the whole file and applies it as a whole or, if anything in it is wrong, not at all. Then the exit "
-                    + "status is 78, and the message names file and line of what is wrong. Prints the settings that changed, and those that need a restart to "
-                    + "change (`systemctl restart likesd` loses no client and no like). `systemctl reload likesd` runs "
-                    + "this command.")
+                "Only root and the user likesd runs as may do this; for others the exit status is 77. The daemon "
+                    + "checks the whole file and applies it as a whole or, if anything in it is wrong, not at all. "
+                    + "Then the exit status is 78, and the message names file and line of what is wrong. Prints the "
+                    + "settings that changed, and those that need a restart to change (`systemctl restart likesd` "
+                    + "loses no client and no like). `systemctl reload likesd` runs this command.")
         ])
 
     fileprivate static let migrate = CommandDescription(
@@ -154,9 +154,9 @@ extension CommandDescription {
             .text(
                 "Reads the configuration file, credentials (`$CREDENTIALS_DIRECTORY`) and the environment; the later "
                     + "wins. Needs a database user who may create tables. Adds the configured `ITEM_TYPES` that are "
-                    + "missing. It is safe to run again, and to run from several hosts at once. The daemon need not run, "
-                    + "and need not be restarted. Of several hosts in `DATABASE_URL` it takes the one that likesd would "
-                    + "use."),
+                    + "missing. It is safe to run again, and to run from several hosts at once. The daemon need not "
+                    + "run, and need not be restarted. Of several hosts in `DATABASE_URL` it takes the one that "
+                    + "likesd would use; so does `verify`."),
             .options,
         ])
 }
@@ -173,8 +173,8 @@ extension CommandOption {
             "--partitions", taking: "n", "divide user_likes by the user into that many tables where it is created",
             range: text(of: range),
             details: "This costs each batch a little and pays where one table has become too large to look after: see "
-                + "`/usr/share/doc/likesd/performance.md`. Tables in another layout are left alone, and the exit status "
-                + "is 1."
+                + "`/usr/share/doc/likesd/performance.md`. Tables in another layout are left alone, and the exit "
+                + "status is 1."
         ) { (value, options) throws(Failure) in
             options.partitions = Partitions(Int(try OptionValue.whole("--partitions", value, range)))
         }

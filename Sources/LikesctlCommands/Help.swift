@@ -33,7 +33,7 @@ package enum Help {
             text += entry(
                 [option.shortName, option.usage].compactMap { $0 }.joined(separator: ", "), option.explanation)
         }
-        text += entry("--", "What follows is no option.")
+        text += entry("--", "Everything after this is an argument.")
         text += """
 
             'likesctl COMMAND --help' tells more about a command.

@@ -94,7 +94,8 @@ def test_a_client_starts_what_was_stopped(tree):
 def test_an_application_may_not_reload(tree, group):
     with connect_as_application(tree, group) as connection:
         reply = connection.call("RELOAD")
-    assert isinstance(reply, WireError) and reply.code == "NOPERM", reply
+    assert isinstance(reply, WireError), reply
+    assert reply.code == "NOPERM"
 
 
 @pytest.mark.parametrize("command", ["likesd", "likesctl"])
