@@ -1,11 +1,11 @@
 import LikesProtocol
 
-/// What the one who connected may do beyond what everybody may.
+/// What the process that connected may do beyond what everyone may.
 package struct PeerRights: Sendable {
     package var mayReload: Bool
-    /// Over MAX_CONNECTIONS, too, by `Limits.administratorConnectionsMax` connections in all.
+    /// It may connect even when MAX_CONNECTIONS is reached, within `Limits.administratorConnectionsMax` in all.
     package var getsInWhenFull: Bool
-    /// Whose share of the connections it takes; nil: it is bound by none.
+    /// Whose share of the connections it counts towards; nil: no share limits it.
     package var sharer: Sharer?
 
     package static let none = PeerRights(mayReload: false, getsInWhenFull: false)
@@ -17,9 +17,9 @@ package struct PeerRights: Sendable {
     }
 }
 
-/// What a client told about itself during its handshake, and what it is told back.
+/// What a client said about itself in its handshake, and what it is told in return.
 package struct ClientFacts: Equatable, Sendable {
-    /// Bytes of a name, library name or library version: it is kept for every connection.
+    /// Bytes of a name, library name or library version: each connection keeps them.
     package static let nameBytesMax = 256
 
     /// 1 or more, unique while the daemon runs.
@@ -30,26 +30,26 @@ package struct ClientFacts: Equatable, Sendable {
     package var libraryName = ""
     /// From CLIENT SETINFO LIB-VER.
     package var libraryVersion = ""
-    /// The version in force once the replies before have gone out.
+    /// The version in force once earlier replies have gone out.
     package var version = ProtocolVersion.resp2
 
     /// A new connection, which speaks RESP2 and has no name.
     package init(id: Int64) { self.id = id }
 
-    /// RESET: the connection is as new, but for what its library is, as in Redis.
+    /// RESET: everything is as for a new connection except the library's name and version, as in Redis.
     package mutating func reset() {
         name = ""
         version = .resp2
     }
 
-    /// The line of CLIENT LIST and CLIENT INFO, in Redis' fields as far as they mean something here.
+    /// The line of CLIENT LIST and CLIENT INFO, with those of Redis' fields that apply to likesd.
     var line: String {
         "id=\(id) addr=unix:0 name=\(name) flags=N db=0 user=default resp=\(version.rawValue)"
             + " lib-name=\(libraryName) lib-ver=\(libraryVersion)\n"
     }
 
-    /// The text of a name, nil when it holds blanks, control bytes or what is not ASCII (it would break `line`), or is
-    /// over `nameBytesMax`.
+    /// The text of a name; nil when it holds blanks, control bytes or anything but ASCII, which would break `line`, or
+    /// is longer than `nameBytesMax`.
     static func nameText(_ bytes: [UInt8]) -> String? {
         guard bytes.count <= nameBytesMax, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         return String(decoding: bytes, as: UTF8.self)

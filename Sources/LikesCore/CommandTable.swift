@@ -1,6 +1,6 @@
 import LikesProtocol
 
-/// COMMAND: describes likesd's verbs, so that redis-cli can complete and hint them.
+/// COMMAND: describes likesd's verbs, so that redis-cli can complete them and show hints.
 func commandReply(_ arguments: ArraySlice<[UInt8]>) throws(ErrorReply) -> Reply {
     guard let subcommand = arguments.keyword else { return .array(Verb.allCases.map(commandEntry)) }
     let names = arguments.dropFirst()

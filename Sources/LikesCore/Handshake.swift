@@ -1,9 +1,9 @@
 import LikesProtocol
 
-/// Answers what clients send on their own when they connect, as Redis would, as far as it means something here. What
-/// has no meaning for likesd is an error that says so; client libraries bear that for everything they do not need.
+/// Answers what clients send on their own when they connect, as Redis would, as far as it applies to likesd. The rest
+/// is an error that says so; client libraries tolerate this for everything that they do not need.
 ///
-/// `connectionsMax` is what CONFIG GET maxclients answers.
+/// `connectionsMax` is the answer to CONFIG GET maxclients.
 package func handshakeReply(
     _ verb: HandshakeVerb, _ arguments: [[UInt8]], client: inout ClientFacts, connectionsMax: Int
 ) -> Reply {
@@ -27,7 +27,7 @@ extension ArraySlice<[UInt8]> {
 
 // MARK: HELLO
 
-/// Either the whole HELLO takes effect or nothing of it.
+/// A HELLO takes effect as a whole or not at all.
 private func helloReply(_ arguments: ArraySlice<[UInt8]>, client: inout ClientFacts) throws(ErrorReply) -> Reply {
     var changed = client
     var rest = arguments
@@ -42,7 +42,7 @@ private func helloReply(_ arguments: ArraySlice<[UInt8]>, client: inout ClientFa
         let values = rest.dropFirst()
         switch option {
         case "AUTH" where values.count >= 2:
-            // As Redis without a password: the default user gets in with any, and there is no other user.
+            // Like a Redis without a password: the default user may give any password, and there is no other user.
             guard let user = values.first, user == Array("default".utf8) else {
                 throw ErrorReply(
                     .err, "there is no such user: leave AUTH out, or use 'default'; access is by the socket's mode")
@@ -130,7 +130,7 @@ private func clientReply(_ arguments: ArraySlice<[UInt8]>, client: inout ClientF
     }
 }
 
-/// In Redis' words up to the end of the first sentence.
+/// The first sentence is worded as in Redis.
 func unknownSubcommand(_ command: String, _ word: [UInt8]) -> ErrorReply {
     ErrorReply(
         .err,
@@ -149,7 +149,7 @@ private func selectReply(_ arguments: [[UInt8]]) throws(ErrorReply) -> Reply {
 
 // MARK: CONFIG
 
-/// Bytes of one pattern; longer than any name asked for, and short enough to match in no time.
+/// Bytes of one pattern: longer than any setting's name, and short enough to match quickly.
 private let patternBytesMax = 128
 
 private let configHelp = [
@@ -180,7 +180,7 @@ private func configReply(_ arguments: ArraySlice<[UInt8]>, connectionsMax: Int) 
     }
 }
 
-/// The settings that client libraries and Redis' own tools ask for, as a Redis like likesd would have them.
+/// The settings that client libraries and Redis' own tools ask for, with values that fit likesd.
 private func redisSettings(connectionsMax: Int) -> [(name: String, value: String)] {
     [
         ("appendonly", "no"),
