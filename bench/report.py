@@ -17,8 +17,8 @@ HEADINGS = (
     "against",
     "(min–max)",
     "ratio",
-    "to reach",
-    "to dream of",
+    "target",
+    "stretch goal",
     "reached",
 )
 # For metrics: how they stand in the table.
@@ -44,7 +44,7 @@ def line(result):
         cell(result.reference),
         "" if result.ratio is None else f"{result.ratio.median:.2f}×",
         target.text(target.reach, result.unit),
-        target.text(target.dream, result.unit),
+        target.text(target.stretch, result.unit),
         result.verdict + (" (noisy)" if result.noise else ""),
     )
 

@@ -1,4 +1,4 @@
-"""What a row found, and what it was to reach."""
+"""What a row measured, and its target."""
 
 import dataclasses
 
@@ -7,16 +7,16 @@ from bench.measure import Summary, noise, ratios, values
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A bound to reach and one to dream of. `at_least`: more is better."""
+    """A bound to reach, and one that need not be reached. `at_least`: more is better."""
 
     reach: float | None = None
-    dream: float | None = None
+    stretch: float | None = None
     at_least: bool = True
 
     def verdict(self, value):
-        """ "dream", "yes", "no", or "" where nothing is asked for."""
-        if self.dream is not None and self._holds(value, self.dream):
-            return "dream"
+        """ "stretch", "yes", "no", or "" where nothing is asked for."""
+        if self.stretch is not None and self._holds(value, self.stretch):
+            return "stretch"
         if self.reach is None:
             return ""
         return "yes" if self._holds(value, self.reach) else "no"

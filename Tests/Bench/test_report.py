@@ -11,14 +11,14 @@ OTHER = [{"per_second": 1000.0, "foreign": 0.0}, {"per_second": 1000.0, "foreign
 
 
 def test_more_is_better_until_it_is_not():
-    assert [Target(1.0, 1.3).verdict(value) for value in (0.99, 1.0, 1.29, 1.3)] == ["no", "yes", "yes", "dream"]
+    assert [Target(1.0, 1.3).verdict(value) for value in (0.99, 1.0, 1.29, 1.3)] == ["no", "yes", "yes", "stretch"]
     at_most = Target(1.0, 0.6, at_least=False)
-    assert [at_most.verdict(value) for value in (1.01, 1.0, 0.61, 0.6)] == ["no", "yes", "yes", "dream"]
+    assert [at_most.verdict(value) for value in (1.01, 1.0, 0.61, 0.6)] == ["no", "yes", "yes", "stretch"]
 
 
 def test_where_nothing_is_asked_nothing_is_reached():
     assert Target().verdict(5) == ""
-    assert Target(reach=None, dream=3).verdict(2) == ""
+    assert Target(reach=None, stretch=3).verdict(2) == ""
 
 
 def test_a_comparison_is_judged_by_its_ratio():

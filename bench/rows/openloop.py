@@ -82,6 +82,6 @@ def run(bench, wanted):
     ]
 
 
-def promise(title, metric, samples, reach, dream, promised):
-    target = Target(reach, dream, at_least=False)
+def promise(title, metric, samples, reach, stretch, promised):
+    target = Target(reach, stretch, at_least=False)
     return absolute("open", title, metric, samples, target, " ms", PROMISE + promised)
