@@ -1,11 +1,11 @@
-# What the scripts share; sourced, never run.
+# Shared by the scripts; sourced, never run.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-# The build that lint and tests share: optimised as what is installed, and for the simulation's sake; warnings are
-# errors in it. It stays apart from `swift build`, because other flags in the same folder would rebuild everything
-# each time.
+# The build that lint and tests share. It is optimised like the installed programs, since the simulation needs the
+# speed, and warnings are errors. It has a folder of its own: other flags in the folder of `swift build` would rebuild
+# everything each time.
 # shellcheck disable=SC2034 # used by those who source this
 checks_build=("-c" "release" "-Xswiftc" "-enable-testing" "--scratch-path" "$root/.build/checks"
     "-Xswiftc" "-warnings-as-errors")
@@ -17,7 +17,7 @@ die() {
     exit 1
 }
 
-# The folder of PostgreSQL's server programs; Debian keeps them off the PATH.
+# Prints the folder of PostgreSQL's server programs, which Debian keeps off the PATH.
 postgres_programs() {
     local folder found=""
     for folder in /usr/lib/postgresql/*/bin; do

@@ -28,24 +28,24 @@ func Open(path string) *Likes {
 	return &Likes{redis.NewClient(&redis.Options{
 		Network: "unix",
 		Addr:    path,
-		// likesd answers within 5 s; who waits a little longer gets that answer.
+		// likesd answers within 5 s. A slightly longer timeout gets that answer.
 		ReadTimeout: 7 * time.Second,
-		// Repeated below instead, where it is known which errors are temporary.
+		// The code below repeats requests instead: it knows which errors are temporary.
 		MaxRetries: -1,
 	})}
 }
 
-// Like tells whether that was new, and the item's count.
+// Like returns whether the like is new, and the item's count.
 func (l *Likes) Like(ctx context.Context, user int64, item string) (bool, int64, error) {
 	return l.change(ctx, "LIKE", user, item)
 }
 
-// Unlike tells whether there was a like to take back, and the item's count.
+// Unlike returns whether there was a like to remove, and the item's count.
 func (l *Likes) Unlike(ctx context.Context, user int64, item string) (bool, int64, error) {
 	return l.change(ctx, "UNLIKE", user, item)
 }
 
-// Count is how many like the item.
+// Count returns how many users like the item.
 func (l *Likes) Count(ctx context.Context, item string) (int64, error) {
 	command, err := l.call(ctx, "COUNT", item)
 	if err != nil {
@@ -54,7 +54,7 @@ func (l *Likes) Count(ctx context.Context, item string) (int64, error) {
 	return command.Int64()
 }
 
-// Counts are those of up to 1,000 items, in their order.
+// Counts returns the counts of up to 1,000 items, in their order.
 func (l *Likes) Counts(ctx context.Context, items ...string) ([]int64, error) {
 	request := []any{"MCOUNT"}
 	for _, item := range items {
@@ -79,8 +79,8 @@ func (l *Likes) change(ctx context.Context, verb string, user int64, item string
 	return reply[0] == 1, reply[1], nil
 }
 
-// call repeats what is temporary. A LIKE whose outcome is unknown may be repeated: only one of equal requests changes
-// something.
+// call repeats a request after a temporary error. A LIKE whose outcome is unknown may be repeated: only one of equal
+// requests changes something.
 func (l *Likes) call(ctx context.Context, request ...any) (*redis.Cmd, error) {
 	for attempt := 1; ; attempt++ {
 		command := l.client.Do(ctx, request...)

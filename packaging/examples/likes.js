@@ -13,17 +13,17 @@ class RateLimitedError extends Error {}
 class Likes {
   constructor(path = "/run/likesd/likesd.sock") {
     this.client = new Redis(path, {
-      // likesd answers within 5 s; who waits a little longer gets that answer.
+      // likesd answers within 5 s. A slightly longer timeout gets that answer.
       commandTimeout: 7000,
       enableAutoPipelining: false,
       maxRetriesPerRequest: 1,
       retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 1000),
     });
-    // Without a listener ioredis prints each failed attempt to connect.
+    // Without a listener ioredis prints every failed attempt to connect.
     this.client.on("error", () => {});
   }
 
-  /** { changed: whether that was new, count: the item's count } */
+  /** { changed: whether the like is new, count: the item's count } */
   async like(user, item) {
     const [changed, count] = await this.call("LIKE", user, item);
     return { changed: changed === 1, count };
@@ -58,8 +58,8 @@ class Likes {
       } catch (error) {
         const code = error.message.split(" ", 1)[0];
         if (code === "RATELIMITED") throw new RateLimitedError(error.message);
-        // A ReplyError is likesd's own word. Anything else is the connection's: whether it was stored is unknown, and
-        // all requests may be repeated.
+        // A ReplyError comes from likesd. Anything else comes from the connection: it is unknown whether the change was
+        // stored, and all requests may be repeated.
         const isFinal = error.name === "ReplyError" && !TEMPORARY.has(code);
         if (isFinal || attempt === ATTEMPTS_MAX) throw error;
         await sleep(50 * 2 ** attempt * (0.5 + Math.random() / 2));

@@ -19,16 +19,16 @@ class Likes:
     """The likes daemon of this host. Safe to share between threads: redis-py pools its connections."""
 
     def __init__(self, path="/run/likesd/likesd.sock"):
-        # likesd answers within 5 s; who waits a little longer gets that answer.
+        # likesd answers within 5 s. A slightly longer timeout gets that answer.
         self.client = redis.Redis(unix_socket_path=path, protocol=3, socket_timeout=7, decode_responses=True)
 
     def like(self, user, item):
-        """(whether that was new, the item's count)"""
+        """(whether the like is new, the item's count)"""
         changed, count = self._call("LIKE", user, item)
         return changed == 1, count
 
     def unlike(self, user, item):
-        """(whether there was a like to take back, the item's count)"""
+        """(whether there was a like to remove, the item's count)"""
         changed, count = self._call("UNLIKE", user, item)
         return changed == 1, count
 
@@ -40,11 +40,11 @@ class Likes:
         return self._call("MCOUNT", *items)
 
     def liked(self, user, items):
-        """For each of up to 1,000 items whether the user likes it."""
+        """Whether the user likes each of up to 1,000 items."""
         return [answer == 1 for answer in self._call("MLIKED", user, *items)]
 
     def like_all(self, pairs):
-        """Many likes in one go; for each its (changed, count), or the error it got."""
+        """Many likes in one go: for each its (changed, count), or its error."""
         with self.client.pipeline(transaction=False) as pipeline:
             for user, item in pairs:
                 pipeline.execute_command("LIKE", user, item)
@@ -61,7 +61,7 @@ class Likes:
                 if code not in TEMPORARY or attempt == ATTEMPTS_MAX:
                     raise
             except (redis.ConnectionError, redis.TimeoutError):
-                # Whether it was stored is unknown; all requests may be repeated.
+                # It is unknown whether the change was stored. All requests may be repeated.
                 if attempt == ATTEMPTS_MAX:
                     raise
             time.sleep(0.05 * 2**attempt * random.uniform(0.5, 1))

@@ -8,7 +8,8 @@ user=123
 item=post:456
 attempts_max=5
 
-# Repeats what is temporary: BUSY (5), UNAVAILABLE (6), UNCERTAIN (7), no answer (69, 75). All requests may be repeated.
+# Repeats after temporary errors: BUSY (5), UNAVAILABLE (6), UNCERTAIN (7), no answer (69, 75). All requests may be
+# repeated.
 likes() {
     attempt=1
     while :; do
@@ -31,7 +32,7 @@ if [ "$(likes liked "$user" "$item")" = 1 ]; then
 fi
 likes count "$item" reel:7 --json
 
-# Without it: lines in, RESP out. One connection, the replies in the order of the requests.
+# Without likesctl: lines in, RESP out. One connection, replies in the order of the requests.
 printf '%s\r\n' "COUNT $item" "LIKED $user $item" | nc -N -U "$LIKESD_SOCKET"
 
 likes unlike "$user" "$item"
