@@ -1,25 +1,25 @@
 /// The replies to COUNT and MCOUNT, which look the same in every version of the protocol, written straight into memory
 /// that is used again and again.
 public struct CountReplies {
-    /// Bytes that a number may take, with what goes before and behind it.
+    /// The most bytes that a number takes, with the byte before it and CR LF behind it.
     public static let numberBytesMax = Decimal.lineBytesMax
 
     private let bytes: UnsafeMutableRawBufferPointer
     /// The bytes written so far.
     public private(set) var count = 0
 
-    /// `bytes` must outlive this; it starts empty.
+    /// Writes into `bytes`, which must outlive this value. Nothing is written yet.
     public init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
 
-    /// Whether so many numbers fit whatever they are, the length of their array included.
+    /// Whether so many numbers fit, whatever they are, with the length of their array.
     public func hasRoom(for numbers: Int) -> Bool {
         bytes.count - count >= (numbers + 1) * CountReplies.numberBytesMax
     }
 
-    /// Writes `Reply.integer`, or an element of an array. There is room for it.
+    /// Writes an integer reply, or an element of an array. It traps where `hasRoom` would have said no.
     public mutating func append(_ number: Int64) { append(UInt8(ascii: ":"), number) }
 
-    /// Writes the start of an array. There is room for it.
+    /// Writes the start of an array of `count` elements. It traps where `hasRoom` would have said no.
     public mutating func append(arrayOf count: Int) { append(UInt8(ascii: "*"), Int64(count)) }
 
     private mutating func append(_ marker: UInt8, _ number: Int64) {
@@ -27,7 +27,7 @@ public struct CountReplies {
         count = Decimal.writeLine(marker, number, to: bytes, at: count)
     }
 
-    /// Takes back what is behind the first `count` bytes.
+    /// Drops all but the first `count` bytes.
     public mutating func cut(to count: Int) { self.count = min(self.count, count) }
 
     /// What was written.

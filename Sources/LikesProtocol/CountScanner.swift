@@ -8,7 +8,9 @@
 public struct CountScanner {
     /// The requests recognised: so many items, as one count or as an array of them.
     public enum Kind: Equatable, Sendable {
+        /// COUNT: one item, answered with one number.
         case count
+        /// MCOUNT of so many items, 1 … `WireLimits.itemsPerRequestMax`, answered with an array.
         case counts(Int)
     }
 
@@ -33,7 +35,7 @@ public struct CountScanner {
     private static let mcount: UInt64 = 0x4D_43_4F_55_4E_54_0D_0A  // MCOUNT CRLF
     private static let mcountMask: UInt64 = 0xDF_DF_DF_DF_DF_DF_FF_FF
 
-    /// The request at `taken`, nil when it is not one to be recognised here.
+    /// The request at `taken`; nil: leave it to `RequestParser`.
     public mutating func next() -> Kind? {
         position = taken
         guard bytes.count - position >= 16 else { return nil }
@@ -54,7 +56,7 @@ public struct CountScanner {
         return .counts(words - 1)
     }
 
-    /// The request's next item, as many as it has.
+    /// The request's next item, to be called once for each item; nil: leave the request to `RequestParser`.
     public mutating func nextItem() -> Item? {
         guard position < bytes.count, bytes[position] == UInt8(ascii: "$") else { return nil }
         position += 1
@@ -70,7 +72,7 @@ public struct CountScanner {
         return Item(type: type, id: id)
     }
 
-    /// The request whose items were all read is done with.
+    /// Counts the request as taken, once all of its items were read.
     public mutating func take() { taken = position }
 
     /// Digits and CRLF at `position`.

@@ -20,8 +20,9 @@ public struct ItemTypes: Equatable, Sendable {
         let nameLength: Int
     }
 
-    /// Checks and takes the names: 1 … `countMax` of them, each 1 … 32 of `a-z 0-9 _ -` and starting with a letter,
-    /// none twice.
+    /// Checks and takes the names: 1 … `countMax` of them, each 1 … `nameLengthMax` of `a-z 0-9 _ -` and starting with
+    /// a letter, none twice.
+    /// - Throws: the first rule that is broken.
     public init(_ names: [String]) throws(ItemTypesError) {
         guard !names.isEmpty else { throw .none }
         guard names.count <= ItemTypes.countMax else { throw .tooMany(names.count) }
@@ -95,14 +96,18 @@ public struct ItemTypes: Equatable, Sendable {
         return nil
     }
 
-    /// `post:456`, the canonical text of an item.
+    /// `post:456`, the canonical text of an item. Its type has to be one of these.
     public func text(of item: Item) -> String { names[Int(item.type)] + ":" + String(item.id) }
 }
 
 /// Why a list of item types was refused.
 public enum ItemTypesError: Error, Equatable, Sendable {
+    /// The list is empty.
     case none
+    /// More names than `ItemTypes.countMax`; how many there are.
     case tooMany(Int)
+    /// A name that is empty, too long, or not made of the characters allowed; the name.
     case badName(String)
+    /// The same name twice; the name.
     case repeated(String)
 }

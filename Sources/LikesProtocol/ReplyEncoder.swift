@@ -6,7 +6,8 @@ public struct ReplyEncoder: Sendable {
     /// A new connection speaks RESP2.
     public init(version: ProtocolVersion = .resp2) { self.version = version }
 
-    /// Appends the encoded reply to `out`.
+    /// Appends the encoded reply to `out`. Control bytes in the text of a line become blanks; a map of an odd number of
+    /// fields traps.
     public mutating func append(_ reply: Reply, to out: inout [UInt8]) {
         switch reply {
         case .integer(let number):

@@ -19,10 +19,10 @@ public struct ReplyReader: Sendable {
     /// A reader that holds nothing yet.
     public init(limits: ReplyLimits) { self.limits = limits }
 
-    /// Bytes are held that were not read yet as part of a reply.
+    /// Whether bytes are held that were not returned as part of a reply.
     public var hasMore: Bool { start < bytes.count }
 
-    /// How many.
+    /// How many bytes are held that were not returned as part of a reply.
     public var heldCount: Int { bytes.count - start }
 
     /// Adds bytes behind those that are there.
@@ -39,7 +39,8 @@ public struct ReplyReader: Sendable {
         bytes.append(contentsOf: more)
     }
 
-    /// The next reply; nil: it is not whole yet. After a fault there is none any more.
+    /// The next reply; nil: it is not whole yet.
+    /// - Throws: why the bytes are no reply, or one over a limit; from then on every call throws the same.
     public mutating func next() throws(ReplyFault) -> ReplyView? {
         if let fault { throw fault }
         do {
@@ -169,13 +170,16 @@ public enum ReplyFault: Error, Equatable, Sendable {
     case foreignByte(UInt8)
     /// No CR LF where a line or a string ends.
     case noEnd
+    /// A line that has to be a number is none of 64 bits.
     case noNumber
-    /// What, and its limit in bytes.
+    /// What is too long, and its limit in bytes.
     case tooLong(String, Int)
+    /// More elements than this limit.
     case tooMany(Int)
+    /// More arrays within each other than this limit.
     case tooDeep(Int)
 
-    /// In words.
+    /// The fault in words, for a log.
     public var text: String {
         switch self {
         case .foreignByte(let byte): "a reply can't start with byte \(byte)"

@@ -43,22 +43,22 @@ public struct ReplyView: Sendable {
     private var node: Node { nodes[index] }
     private var slice: ArraySlice<UInt8> { bytes[node.start..<node.end] }
 
-    /// `+text`.
+    /// The text of `+text`; nil for any other reply.
     public var status: ArraySlice<UInt8>? { node.kind == .status ? slice : nil }
-    /// `-CODE message`, without the dash.
+    /// The text of `-CODE message`, without the dash; nil for any other reply.
     public var error: ArraySlice<UInt8>? { node.kind == .error ? slice : nil }
-    /// `:number`.
+    /// The number of `:number`; nil for any other reply.
     public var integer: Int64? { node.kind == .integer ? node.value : nil }
-    /// A bulk string's bytes.
+    /// A bulk string's bytes; nil for any other reply, and for a string that was not kept.
     public var string: ArraySlice<UInt8>? { node.kind == .bulk ? slice : nil }
-    /// The text of a status or a string, bytes that are not UTF-8 replaced.
+    /// The text of a status or a string, bytes that are not UTF-8 replaced; nil for any other reply.
     public var text: String? { (status ?? string).map { String(decoding: $0, as: UTF8.self) } }
-    /// A string that was too long to be kept.
+    /// Whether it is a string that was too long to be kept.
     public var isPassedOver: Bool { node.kind == .passedOver }
-    /// Elements of an array; nil: it is none.
+    /// How many elements the array has; nil for any other reply.
     public var elementCount: Int? { node.kind == .array ? Int(node.value) : nil }
 
-    /// The array's element at a place from 0; nil: there is none.
+    /// The array's element at a place, counted from 0; nil when there is none. It passes over the elements before it.
     public func element(_ place: Int) -> ReplyView? {
         guard let count = elementCount, (0..<count).contains(place) else { return nil }
         var index = index + 1
@@ -71,7 +71,8 @@ public struct ReplyView: Sendable {
         return ReplyView(bytes: bytes, nodes: nodes, index: index)
     }
 
-    /// All elements of an array, in order; where they are arrays themselves, sooner found than each by its place.
+    /// All elements of an array, in order; empty for any other reply. Faster than `element` where the elements are
+    /// arrays themselves.
     public var elements: [ReplyView] {
         var next = index + 1
         return (0..<(elementCount ?? 0)).map { _ in
@@ -80,7 +81,7 @@ public struct ReplyView: Sendable {
         }
     }
 
-    /// The reply as a value of its own.
+    /// The reply as a value of its own. A string that was not kept becomes `null`.
     public var value: ReceivedReply {
         switch node.kind {
         case .status: .simple(Array(slice))

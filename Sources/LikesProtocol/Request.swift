@@ -1,22 +1,32 @@
 /// A request that was understood, whichever of the two forms it came in.
 public enum Request: Equatable, Sendable {
+    /// LIKE: the user likes the item from now on.
     case like(Pair)
+    /// UNLIKE: the user no longer likes the item.
     case unlike(Pair)
+    /// COUNT: how many users like the item.
     case count(Item)
     /// MCOUNT: 1 … `WireLimits.itemsPerRequestMax` items.
     case counts([Item])
+    /// LIKED: whether the user likes the item.
     case liked(Pair)
     /// MLIKED: 1 … `WireLimits.itemsPerRequestMax` items.
     case likedMany(user: Int64, items: [Item])
+    /// HEALTH: whether likesd and its backends are well.
     case health
     /// INFO with the section asked for, lower case; empty for all.
     case info(section: String)
+    /// METRICS: all figures in Prometheus' text format.
     case metrics
-    /// Read the configuration file again and apply it.
+    /// RELOAD: read the configuration file again and apply it.
     case reload
+    /// PING, with the text to answer in place of PONG.
     case ping([UInt8]?)
+    /// ECHO: answer these bytes.
     case echo([UInt8])
+    /// QUIT: answer `+OK`, then close.
     case quit
+    /// RESET: the connection is as if it were new.
     case reset
     /// What clients send on their own when they connect: HELLO, CLIENT, COMMAND, SELECT, CONFIG; the arguments without
     /// the verb.
@@ -27,5 +37,14 @@ public enum Request: Equatable, Sendable {
 
 /// The verbs of `Request.handshake`.
 public enum HandshakeVerb: Sendable {
-    case hello, client, command, select, config
+    /// HELLO: which version of RESP to speak.
+    case hello
+    /// CLIENT: names of the connection and of its library.
+    case client
+    /// COMMAND: which commands there are.
+    case command
+    /// SELECT: the database, of which there is one.
+    case select
+    /// CONFIG: settings, as clients of Redis ask for them.
+    case config
 }

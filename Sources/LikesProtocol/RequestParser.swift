@@ -30,15 +30,15 @@ public struct RequestParser: Sendable {
     private let decoder: RequestDecoder
     private var progress = Progress.line(scanned: 0)
 
-    /// A parser for one connection.
+    /// A parser for one connection, for items of these types.
     public init(types: ItemTypes) { decoder = RequestDecoder(types: types) }
 
-    /// Nothing of the next request was looked at yet, as far as that matters: `CountScanner` may read it.
+    /// Whether the parser stands between two requests, so that `CountScanner` may read the next one.
     public var isAtStart: Bool {
         if case .line(scanned: 0) = progress { true } else { false }
     }
 
-    /// Parses the request at the start of `bytes`.
+    /// Parses the request at the start of `bytes`, which is read during the call alone.
     public mutating func next(in bytes: UnsafeRawBufferPointer) -> Step {
         let step =
             switch progress {

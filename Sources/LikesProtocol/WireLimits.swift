@@ -4,7 +4,7 @@ public enum WireLimits {
     public static let lineBytesMax = 64 * 1024
     /// Bytes of a whole RESP array: MCOUNT of 1,000 items with the longest names takes 60 KiB.
     public static let requestBytesMax = 256 * 1024
-    /// Arguments of a RESP array, the verb included. Over it the framing counts as broken.
+    /// Arguments of a RESP array, the verb included. Beyond this the framing counts as broken.
     public static let argumentsMax = 64 * 1024
     /// Items of one MCOUNT or MLIKED.
     public static let itemsPerRequestMax = 1_000
