@@ -134,7 +134,7 @@ def higher_deb(deb, work):
 
 @pytest.fixture(scope="session")
 def former_deb(deb, work):
-    """A package as those before 0.2.0 were: the socket for the group likesd, which was the only one."""
+    """A package as those before 0.1.0 were: the socket for the group likesd, which was the only one."""
 
     def before_clients(content):
         for name in ("likesd", "likesd@"):
@@ -143,7 +143,7 @@ def former_deb(deb, work):
             replace(service, "FileDescriptorStoreMax=2", "FileDescriptorStoreMax=1")
         replace(content / "usr/lib/sysusers.d/likesd.conf", "g      likesd-clients -", "")
 
-    return repack(deb, work / "former", version="0.1.0", edit=before_clients)
+    return repack(deb, work / "former", version="0.0.1", edit=before_clients)
 
 
 def replace(path, old, new):

@@ -22,7 +22,7 @@ ExecStart=/usr/bin/likesctl --socket {SOCKET} ping
 
 @pytest.fixture(scope="module")
 def tree(base_with_packages, work, names):
-    """A host with 0.1.0 on it, and those who use its socket."""
+    """A host with a package from before 0.1.0 on it, and those who use its socket."""
     name = names()
     container = Container(base_with_packages, work / name, name)
     try:
