@@ -18,9 +18,9 @@ run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C st
 	@$(MAKE) build
 	@scripts/run
 
-test: ## build and run all tests, with a real PostgreSQL and Redis
+test: ## build and run all tests, with a real PostgreSQL and Redis; FILTER='name|other' runs some of them
 	@scripts/install-deps
-	@scripts/test
+	@scripts/test $(if $(FILTER),'$(FILTER)')
 
 package-test: ## build the Debian package, boot a Debian and try all of it there, under load; root; ARGS=--keep
 	@scripts/install-deps --package-test
