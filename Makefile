@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run test package-test simulate chaos bench fuzz deb generate lint install-deps clean
+.PHONY: help build run check test package-test simulate chaos bench fuzz deb lint install-deps clean generate
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C st
 	@scripts/install-deps
 	@$(MAKE) build
 	@scripts/run
+
+check: ## the inner loop: format, build (debug), test the core and the protocol
+	@scripts/check
 
 test: ## build and run all tests, with a real PostgreSQL and Redis; FILTER='name|other' runs some of them
 	@scripts/install-deps

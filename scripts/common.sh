@@ -17,6 +17,23 @@ die() {
     exit 1
 }
 
+# A pattern for `swift test --skip`: tests of the core with tens of thousands of rounds, which take long where nothing
+# is optimised.
+slow_tests() {
+    local test pattern="" tests=(
+        deadlinesDoNotPileUp
+        eachRepairIsReadAndSetOnce
+        noMoreRepairsAreKeptThanTheLimit
+        aPipelineIsAnsweredAsIfExecutedInOrder
+    )
+    for test in "${tests[@]}"; do
+        grep -rq "func $test(" "$root/Tests/LikesCoreTests" \
+            || die "no test is called $test any more: correct the list in scripts/common.sh"
+        pattern+="${pattern:+|}$test"
+    done
+    printf '/(%s)\\(' "$pattern"
+}
+
 # Prints the folder of PostgreSQL's server programs, which Debian keeps off the PATH.
 postgres_programs() {
     local folder found=""
