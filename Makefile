@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run check test package-test simulate chaos bench fuzz deb lint install-deps clean generate
+.PHONY: help build run check test package-test simulate chaos bench sanitize fuzz deb lint install-deps clean generate
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ bench: ## measure likesd beside Redis and PostgreSQL, about 10 minutes; ROWS=cou
 	@scripts/install-deps
 	@$(MAKE) build
 	@scripts/bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+
+sanitize: ## run the Swift tests under the address and the thread sanitizer; ARGS='--filter REGEX'
+	@scripts/install-deps
+	@scripts/sanitize $(ARGS)
 
 fuzz: ## give random bytes to all that reads bytes of others; SECONDS=600 for each
 	@scripts/install-deps
