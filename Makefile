@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run check test package-test simulate chaos bench sanitize fuzz deb lint install-deps clean generate
+.PHONY: help build run check test package-test simulate chaos bench sanitize fuzz coverage deb lint install-deps clean generate
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ sanitize: ## run the Swift tests under the address and the thread sanitizer; ARG
 fuzz: ## give random bytes to all that reads bytes of others; SECONDS=600 for each
 	@scripts/install-deps
 	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS))
+
+coverage: ## line coverage of Sources by the Swift tests; ARGS=--integration adds the integration suite
+	@scripts/install-deps
+	@scripts/coverage $(ARGS)
 
 deb: ## build the Debian package, into .build/deb
 	@scripts/deb

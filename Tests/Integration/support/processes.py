@@ -21,7 +21,8 @@ def die_with_parent():
 
 def clean_environment(**settings):
     """Only what a program needs from the tester's environment, plus the given settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "TZ") if name in os.environ}
+    names = ("PATH", "HOME", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "TZ")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "LANG": "C.UTF-8", **{name: str(value) for name, value in settings.items()}}
 
 
