@@ -21,9 +21,9 @@ die() {
 # is optimised.
 slow_tests() {
     local test pattern="" tests=(
-        deadlinesDoNotPileUp
+        deadlinesOfWhatWasAnsweredDoNotPileUp
         eachRepairIsReadAndSetOnce
-        noMoreRepairsAreKeptThanTheLimit
+        whileRedisRefusesWritesNoMoreRepairsAreKeptThanTheLimit
         aPipelineIsAnsweredAsIfExecutedInOrder
     )
     for test in "${tests[@]}"; do

@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test("The opposite of a change that is in the batch is not taken")
-    func theOppositeIsNotTaken() {
+    func theOppositeOfAChangeInTheBatchIsNotTaken() {
         var batch = Batch()
         let taken = [ChangeKind.unlike, .like].map { batch.add(ann, $0) }
         let rows = batch.seal()
@@ -26,7 +26,7 @@ import Testing
 
     /// Random changes against a set of pairs executed one by one.
     @Test("Replay gives every change what executing them one by one would have given", arguments: 0..<500)
-    func replayGivesEveryChangeWhatExecutingThem(seed: UInt64) {
+    func replayGivesWhatExecutingTheChangesOneByOneWouldHaveGiven(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var liked: Set<Pair> = []
         func count(_ item: Item) -> Int64 { Int64(liked.count { $0.item == item }) }
@@ -57,7 +57,7 @@ import Testing
 
 @Suite struct LocalRateTests {
     @Test("A window is fixed from its first request and then starts anew")
-    func aWindowIsFixedFromItsFirst() {
+    func aWindowIsFixedFromItsFirstRequestAndThenStartsAnew() {
         var rate = LocalRate(requestsMax: 2, windowSeconds: 10)
         #expect(rate.count(user: 1, now: .ms(0)) == nil)
         #expect(rate.count(user: 1, now: .ms(4_000)) == nil)
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test("Users over the limit of the table never make it grow")
-    func usersOverTheLimitOfTheTable() {
+    func usersOverTheLimitOfTheTableNeverMakeItGrow() {
         var rate = LocalRate(requestsMax: 2, windowSeconds: 10, usersMax: 100)
         for user in 0..<1_000 { _ = rate.count(user: Int64(user), now: .ms(Int64(user))) }
         #expect(rate.usersCount <= 100)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct ChangeTests {
     @Test("A LIKE is admitted, committed, written through, then answered")
-    func aLikeIsAdmittedCommittedWrittenThrough() throws {
+    func aLikeIsAdmittedCommittedWrittenThroughThenAnswered() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test("A pipeline of COUNT, LIKE, COUNT sees each effect in its order")
-    func aPipelineOfCountLikeCountSees() throws {
+    func aPipelineOfCountLikeCountSeesEachEffectInItsOrder() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), .like(ann), .count(post), on: client)
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test("A LIKED behind a LIKE not yet sent takes its answer from it")
-    func aLikedBehindALikeNotYet() throws {
+    func aLikedBehindALikeNotYetSentTakesItsAnswerFromIt() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), .liked(ann), .unlike(ann), .liked(ann), on: client)
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test("A like and an unlike of one pair never share a batch, and hold nobody else up")
-    func aLikeAndAnUnlikeOfOnePair() throws {
+    func aLikeAndAnUnlikeOfOnePairNeverShareABatch() throws {
         var script = Script()
         let client = try script.open()
         let second = try script.open()
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test("A hint is only a hint: PostgreSQL confirms a duplicate, or the LIKE goes on to the lane")
-    func aHintIsOnlyAHintPostgresql() throws {
+    func aHintIsOnlyAHintAndPostgreSQLConfirmsIt() throws {
         var script = Script()
         let client = try script.open()
         let second = try script.open()
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test("While a batch is on the wire the next one gathers")
-    func whileABatchIsOnTheWire() throws {
+    func whileABatchIsOnTheWireTheNextOneGathers() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test("Over the rate limit a LIKE is refused with the seconds to wait")
-    func overTheRateLimitALikeIs() throws {
+    func overTheRateLimitALikeIsRefusedWithTheSecondsToWait() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test("Without Redis the rate goes on being limited in the process")
-    func withoutRedisTheRateGoesOnBeing() throws {
+    func withoutRedisTheProcessGoesOnLimitingTheRate() throws {
         var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader])
         let client = try script.open()
         script.send(.like(ann), .unlike(ann), on: client)
@@ -138,7 +138,7 @@ import Testing
     }
 
     @Test("Before Redis' data is verified the process counts, however often Redis comes and goes")
-    func beforeRedisDataIsVerified() throws {
+    func beforeRedisDataIsVerifiedTheProcessCounts() throws {
         var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader], byHand: [.verify])
         let client = try script.open()
         var replies: [Reply] = []
@@ -161,7 +161,7 @@ import Testing
     }
 
     @Test("What the process counted holds over a Redis that counted for less than a window, and is then forgotten")
-    func whatTheProcessCountedHolds() throws {
+    func whatTheProcessCountedHoldsForAWindowOverARedisThatCountedForLess() throws {
         var script = Script(
             { ($0.rateLimitRequests, $0.rateLimitWindowSeconds) = (1, 60) }, up: [.lane, .reader, .subscriber])
         let client = try script.open()
@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test("A change that the process counts does not overtake one that Redis was asked about")
-    func aChangeThatTheProcessCounts() throws {
+    func aChangeThatTheProcessCountsDoesNotOvertakeOneThatRedisWasAskedAbout() throws {
         var script = Script({ $0.rateLimitRequests = 9 }, byHand: [.verify])
         script.verify(1)
         let client = try script.open()
@@ -209,7 +209,7 @@ import Testing
     }
 
     @Test("A deadlock is tried again with the same changes")
-    func aDeadlockIsTriedAgainWithThe() throws {
+    func aDeadlockIsTriedAgainWithTheSameChanges() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -220,7 +220,7 @@ import Testing
     }
 
     @Test("Before it is sent a LIKE is UNAVAILABLE at its deadline, after that UNCERTAIN")
-    func beforeItIsSentALikeIs() throws {
+    func aLikeIsUnavailableAtItsDeadlineBeforeItIsSentAndUncertainAfter() throws {
         for (backends, code) in [([Backend.reader], ErrorCode.unavailable), ([.lane, .reader], .uncertain)] {
             var script = Script(up: backends)
             let client = try script.open()
@@ -235,7 +235,7 @@ import Testing
     }
 
     @Test("A hung Redis is given up after its timeout and everything goes on without it")
-    func aHungRedisIsGivenUpAfter() throws {
+    func aHungRedisIsGivenUpAfterItsTimeout() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), .count(other), on: client)

@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test("Over the budget the largest goes first, then the next, until it is kept; small ones stay")
-    func largestFirst() throws {
+    func overTheBudgetTheLargestGoFirstUntilItIsKept() throws {
         var script = memory(2_000_000)
         let clients = try (0..<4).map { _ in try script.open() }
         for (client, bytes) in zip(clients, [100, 900_000, 1_000_000, 99_000]) {
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test("What has not been read for a second counts four times")
-    func unreadFirst() throws {
+    func whatHasNotBeenReadForASecondCountsFourTimes() throws {
         var script = memory(2_000_000)
         let clients = try (0..<4).map { _ in try script.open() }
         script.core.holds(300_000, for: clients[0], isUnread: true, now: script.now)
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test("Who takes some of its replies is no client that does not read, though never all are taken")
-    func progress() throws {
+    func whoTakesSomeOfItsRepliesIsNoClientThatDoesNotRead() throws {
         var script = memory(1_000_000)
         let clients = try (0..<2).map { _ in try script.open() }
         script.core.holds(600_000, for: clients[0], isUnread: true, now: script.now)
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test("It is logged once in a while, with what the client held")
-    func logged() throws {
+    func itIsLoggedOnceInAWhileWithWhatTheClientHeld() throws {
         var script = memory(2_000_000)
         for _ in 0..<5 { script.core.holds(3_000_000, for: try script.open(), now: script.now) }
         #expect(abandoned(&script).count == 5)
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test("Requests that wait and replies behind them count, and no more once they have left")
-    func requests() throws {
+    func waitingRequestsAndRepliesBehindThemCountUntilTheyHaveLeft() throws {
         var script = memory(1 << 30)
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test("Who leaves holds nothing any more")
-    func leaving() throws {
+    func whoLeavesHoldsNothingAnyMore() throws {
         var script = memory(1 << 30)
         let client = try script.open()
         script.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test("The limit is what is set, else half of what the unit may take, else a fixed one; a reload changes it")
-    func limits() throws {
+    func theLimitIsWhatIsSetElseHalfOfTheUnitsElseAFixedOne() throws {
         var configuration = Configuration()
         #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: nil) == Limits.clientMemoryBytes)
         #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: 1 << 30) == 1 << 29)
@@ -137,7 +137,7 @@ import Testing
     private func isTaken(_ memory: inout ClientMemory, _ now: Instant) -> Bool { memory.takesGiveBack(now: now) }
 
     @Test("Memory is given back once much was freed, and not at once again")
-    func givenBack() {
+    func memoryIsGivenBackOnceMuchWasFreed() {
         let start = Instant.ms(0)
         var memory = ClientMemory(limitBytes: 1 << 30, now: start)
         memory.add(Limits.givenBackBytesMin, slot: 3)
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test("A queue of many places gives them back when it is empty")
-    func places() throws {
+    func aQueueOfManyPlacesGivesThemBackWhenItIsEmpty() throws {
         var script = Script()
         let client = try script.open()
         for _ in 0..<500 { script.send(.count(post), on: client) }
@@ -167,7 +167,7 @@ import Testing
 
 @Suite struct CgroupMemoryTests {
     @Test("The limit is found in the process' cgroup and those around it")
-    func files() {
+    func theLimitIsFoundInTheCgroupAndThoseAroundIt() {
         #expect(
             CgroupMemory.path(in: "4:memory:/a\n0::/system.slice/likesd.service\n") == "/system.slice/likesd.service")
         #expect(CgroupMemory.path(in: "4:memory:/a\n") == nil)
@@ -185,7 +185,7 @@ import Testing
     }
 
     @Test("One user, or one process, has three quarters of the connections, unless told; the rest is for others")
-    func threeQuarters() {
+    func oneUserOrProcessHasThreeQuartersOfTheConnections() {
         for (one, other) in [(Sharer.user(7), Sharer.user(8)), (.process(7), .process(8)), (.user(7), .process(7))] {
             var script = Script { $0.connectionsMax = 8 }
             for _ in 0..<6 { #expect(open(&script, one) != nil) }
@@ -202,7 +202,7 @@ import Testing
     }
 
     @Test("A place that is left is free again, and who is bound by no share takes any")
-    func places() throws {
+    func aPlaceThatIsLeftIsFreeAgain() throws {
         var script = Script {
             $0.connectionsMax = 8
             $0.connectionsPerUserMax = 2
@@ -220,7 +220,7 @@ import Testing
 
 @Suite struct UnfinishedTests {
     @Test("A request that is not finished in time is a protocol error behind the replies that are due, and the end")
-    func order() throws {
+    func aRequestNotFinishedInTimeIsAProtocolErrorBehindTheRepliesDue() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -245,7 +245,7 @@ import Testing
     }
 
     @Test("The time is 30 s, or six times REQUEST_TIMEOUT_MS where that is less")
-    func time() {
+    func theTimeIsThirtySecondsOrSixTimesTheRequestTimeout() {
         #expect(Script().core.requestFinishMs == 30_000)
         #expect(Script { $0.requestTimeoutMs = 100 }.core.requestFinishMs == 600)
         #expect(Script { $0.requestTimeoutMs = 600_000 }.core.requestFinishMs == 30_000)
@@ -254,7 +254,7 @@ import Testing
 
 @Suite struct ExpiryTests {
     @Test("Requests whose time is over are answered some in each turn, and all in the end")
-    func bounded() throws {
+    func someRequestsWhoseTimeIsOverAreAnsweredInEachTurnAndAllInTheEnd() throws {
         var script = Script(up: [])
         var clients: [ConnectionID] = []
         let items = (2..<1_002).map { Item(type: 1, id: $0) }

@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test("Without PostgreSQL a verified Redis is read at once")
-    func withoutPostgreSQLAVerifiedRedisIsRead() throws {
+    func withoutPostgreSQLAVerifiedRedisIsReadAtOnce() throws {
         var script = Script(up: [.redis])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test("A Redis whose data was replaced is given up and verified anew")
-    func aRedisWhoseDataWasReplaced() throws {
+    func aRedisWhoseDataWasReplacedIsGivenUpAndVerifiedAnew() throws {
         var script = Script(byHand: [.verify])
         script.verify(1)
         let client = try script.open()
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test("Another host's change is seen in the local cache, if it is newer and of this generation")
-    func anotherHostsChangeIsSeen() throws {
+    func anotherHostsNewerChangeIsSeenInTheLocalCache() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test("A subscription that goes silent is given up")
-    func aSubscriptionThatGoesSilent() {
+    func aSubscriptionThatGoesSilentIsGivenUp() {
         var script = Script(byHand: [.beat])
         script.pass(ms: Limits.beatMs)
         // On a host that stood still the number may only not have been read yet.
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test("A silence is found while what was written is remembered, and what was written is read again")
-    func aSilenceIsFoundWhileWhatWasWrittenIsRemembered() throws {
+    func aSilenceIsFoundWhileWhatWasWrittenIsRememberedAndThatIsReadAgain() throws {
         var script = Script()
         let client = try script.open()
         script.pass(ms: Limits.beatMs / 2)
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test("What was written is not forgotten before a later message was heard")
-    func whatWasWrittenIsNotForgotten() throws {
+    func whatWasWrittenIsNotForgottenBeforeALaterMessageWasHeard() throws {
         var script = Script(byHand: [.beat])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -149,7 +149,7 @@ import Testing
     }
 
     @Test("A count that Redis has is held against what this host changed, cached or not")
-    func aCountThatRedisHas() throws {
+    func aCountThatRedisHasIsHeldAgainstWhatThisHostChanged() throws {
         var script = Script({ $0.localCacheEntries = 0 })
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -163,7 +163,7 @@ import Testing
     }
 
     @Test("A newer count heard of after a fill is set in Redis again")
-    func aNewerCountHeardOfAfterAFill() throws {
+    func aNewerCountHeardOfAfterAFillIsSetInRedisAgain() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -178,7 +178,7 @@ import Testing
     }
 
     @Test("An older count that Redis took after a newer one is repaired; newer ones in their order are not")
-    func anOlderCountThatRedisTook() throws {
+    func anOlderCountThatRedisTookAfterANewerOneIsRepaired() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test("A batch's counters are not written over what was heard of since it was sent")
-    func aBatchsCountersAreNotWrittenOver() throws {
+    func aBatchsCountersAreNotWrittenOverWhatWasHeardOfSinceItWasSent() throws {
         var script = Script { $0.localCacheEntries = 0 }
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -204,7 +204,7 @@ import Testing
     }
 
     @Test("An answer of PostgreSQL's that took too long is not put into Redis, but read again")
-    func anAnswerThatTookTooLong() throws {
+    func anAnswerThatTookTooLongIsNotPutIntoRedisButReadAgain() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -217,7 +217,7 @@ import Testing
     }
 
     @Test("A count that comes with a pair enters the cache only where an older one is held")
-    func aCountThatComesWithAPair() throws {
+    func aCountThatComesWithAPairReplacesOnlyAnOlderCachedOne() throws {
         var script = Script()
         let client = try script.open()
         script.send(.liked(ann), on: client)
@@ -232,7 +232,7 @@ import Testing
     }
 
     @Test("PostgreSQL's answer is not put into a Redis that became another meanwhile, nor past a lost subscription")
-    func anAnswerIsNotPutIntoAnotherRedis() throws {
+    func anAnswerIsNotPutIntoARedisThatBecameAnotherMeanwhile() throws {
         for lost in [Backend.redis, .subscriber] {
             var script = Script(byHand: [.fill])
             let client = try script.open()
@@ -254,7 +254,7 @@ import Testing
     }
 
     @Test("Counts of a database's past that is over are dropped, here and in Redis")
-    func countsOfAPastThatIsOver() throws {
+    func countsOfAPastThatIsOverAreDroppedHereAndInRedis() throws {
         var script = Script(byHand: [.verify])
         script.verify(1)
         let client = try script.open()
@@ -277,7 +277,7 @@ import Testing
     }
 
     @Test("A server that another was promoted over is not used")
-    func aServerThatAnotherWasPromotedOver() {
+    func aServerThatAnotherWasPromotedOverIsNotUsed() {
         var script = Script(up: [.redis, .reader])
         script.connect(.lane, Self.promoted)
         script.connect(.reader)
@@ -285,7 +285,7 @@ import Testing
     }
 
     @Test("LIKED is not asked of a standby, COUNT is")
-    func likedIsNotAskedOfAStandby() throws {
+    func likedIsNotAskedOfAStandbyButCountIs() throws {
         var script = Script(up: [])
         script.connect(.reader, nil)
         let client = try script.open()
@@ -294,7 +294,7 @@ import Testing
     }
 
     @Test("A standby's counts are answers, but neither enter Redis nor answer for a change")
-    func aStandbysCountsAreAnswersOnly() throws {
+    func aStandbysCountsAreAnswersButNeitherEnterRedisNorAnswerForAChange() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.redis, .subscriber, .lane], byHand: [.fill, .repairs])
         script.connect(.reader, nil)
         let client = try script.open()
@@ -312,7 +312,7 @@ import Testing
     }
 
     @Test("A pass that began before Redis was verified is followed at once by one that counts")
-    func aPassThatBeganTooEarly() {
+    func aPassThatBeganBeforeRedisWasVerifiedIsFollowedByOneThatCounts() {
         var script = Script(byHand: [.repairs])
         guard case .selectRepairs(let early, _)? = script.take().last else {
             Issue.record("no pass")
@@ -332,7 +332,7 @@ import Testing
     }
 
     @Test("An attempt to subscribe that fails leaves the cache alone")
-    func anAttemptThatFailsLeavesTheCacheAlone() throws {
+    func anAttemptToSubscribeThatFailsLeavesTheCacheAlone() throws {
         var script = Script()
         let client = try script.open()
         script.lose(.subscriber)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct CountTests {
     @Test("A miss asks Redis, then PostgreSQL, fills Redis, and the next COUNT is a hit")
-    func aMissAsksRedisThenPostgresqlFills() throws {
+    func aMissAsksRedisThenPostgreSQLFillsRedisAndTheNextCountIsAHit() throws {
         var script = Script(byHand: [.fill])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test("Requests join a fetch that is not yet sent, and wait for the next behind one that is")
-    func requestsJoinAFetchThatIsNot() throws {
+    func requestsJoinAFetchNotYetSentAndWaitBehindOneThatIs() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), .count(post), on: client)
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test("MCOUNT is one reply from hits and misses, in the order asked")
-    func mcountIsOneReplyFromHitsAnd() throws {
+    func mcountIsOneReplyFromHitsAndMissesInTheOrderAsked() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test("An answer older than this host's own commit never replaces it")
-    func anAnswerOlderThanThisHostsOwn() throws {
+    func anAnswerOlderThanThisHostsOwnCommitNeverReplacesIt() throws {
         var script = Script { $0.localCacheEntries = 0 }
         let client = try script.open()
         let liker = try script.open()
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test("With PostgreSQL away an expired count is served at once")
-    func withPostgresqlAwayAnExpiredCountIs() throws {
+    func withPostgreSQLAwayAnExpiredCountIsServedAtOnce() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test("A COUNT nobody can answer is UNAVAILABLE at its deadline")
-    func aCountNobodyCanAnswerIsUnavailable() throws {
+    func aCountNobodyCanAnswerIsUnavailableAtItsDeadline() throws {
         var script = Script(up: [])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test("A COUNT behind a change whose count was read before it came does not take that")
-    func aCountBehindAChangeWhoseCountWasReadBefore() throws {
+    func aCountBehindAChangeDoesNotTakeACountReadBeforeItCame() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let (first, second) = (try script.open(), try script.open())
         script.send(.like(ann), on: first)

@@ -36,14 +36,14 @@ import Testing
     }
 
     @Test("Those who cost the same take turns, in the order in which they came")
-    func turns() {
+    func thoseWhoCostTheSameTakeTurnsInTheOrderInWhichTheyCame() {
         var queue = FairQueue()
         var clients = (0..<4).map { Client($0, cost: 100, &queue) }
         #expect(serve(&clients, &queue, services: 12) == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3])
     }
 
     @Test("Shares are alike by cost, not by count: all make progress", arguments: [true, false])
-    func cost(isOneSharer: Bool) {
+    func sharesAreAlikeByCostNotByCount(isOneSharer: Bool) {
         var queue = FairQueue()
         var clients = [10_000, 1_000, 100].enumerated().map { number, cost in
             Client(number, cost: cost, &queue, .user(isOneSharer ? 1 : UInt32(number)))
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test("Sharers have the same, however many connections each has")
-    func sharers() {
+    func sharersHaveTheSameHoweverManyConnectionsEachHas() {
         var queue = FairQueue()
         var clients = (0..<100).map { Client($0, cost: 1_000, &queue, .user(7)) }
         clients.append(Client(100, cost: 1_000, &queue, .process(8)))
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test("Who was away has no claim to what others used meanwhile", arguments: [Sharer.user(1), .user(2)])
-    func away(sharer: Sharer) {
+    func whoWasAwayHasNoClaimToWhatOthersUsedMeanwhile(sharer: Sharer) {
         var queue = FairQueue()
         var clients = [Client(0, cost: 1_000, &queue), Client(1, cost: 1_000, &queue, sharer)]
         queue.add(clients[0].id, &clients[0].account)
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test("Who asks for little again and again never waits for those who ask for much")
-    func little() {
+    func whoAsksForLittleNeverWaitsForThoseWhoAskForMuch() {
         var queue = FairQueue()
         var now = Self.start
         var clients = (0..<1_000).map { Client($0, cost: 20_000, &queue) }
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test("Who was served by its claim for long, and then has to wait, waits for one step of each of the others")
-    func afterAClaim() {
+    func whoWasServedByItsClaimForLongThenWaitsForOneStepOfEachOther() {
         var queue = FairQueue()
         var now = Self.start
         var clients = (0..<250).map { Client($0, cost: 4_000, &queue) }
@@ -126,7 +126,7 @@ import Testing
     }
 
     @Test("Who waits is served beside whatever others of its sharer get by their claims")
-    func besideClaims() {
+    func whoWaitsIsServedBesideTheClaimsOfOthersOfItsSharer() {
         var queue = FairQueue()
         var now = Self.start
         var waiting = [Client(0, cost: 4_000, &queue, .user(1)), Client(1, cost: 4_000, &queue, .user(2))]
@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test("Who waits is served while others of its sharer come and go", arguments: [2, 5, 50])
-    func besideComingAndGoing(others: Int) {
+    func whoWaitsIsServedWhileOthersOfItsSharerComeAndGo(others: Int) {
         var queue = FairQueue()
         var now = Self.start
         var waiting = (0...others).map { Client($0, cost: 4_000, &queue, .user(UInt32($0))) }
@@ -171,7 +171,7 @@ import Testing
     }
 
     @Test("Claims of one sharer's connections come to half of the processor at most, and end within a second")
-    func claimsOfASharer() {
+    func claimsOfOneSharerComeToHalfOfTheProcessorAtMost() {
         var queue = FairQueue()
         var now = Self.start
         var clients = (0..<200).map { Client($0, cost: 1_000, &queue, .user(1)) }
@@ -193,7 +193,7 @@ import Testing
     }
 
     @Test("In a stream of new connections, who waits is passed by few of them, and who costs little by none")
-    func stream() {
+    func inAStreamOfNewConnectionsWhoWaitsIsPassedByFew() {
         var queue = FairQueue()
         var now = Self.start
         var little = Client(0, cost: 60, &queue)
@@ -236,7 +236,7 @@ import Testing
     }
 
     @Test("A new connection is no fresh start: those of one sharer use up one claim, and another's have their own")
-    func newcomers() {
+    func aNewConnectionIsNoFreshStart() {
         var queue = FairQueue()
         var now = Self.start
         for number in 0..<100 {
@@ -258,7 +258,7 @@ import Testing
     }
 
     @Test("New connections that cost little keep their claim, a thousand a second")
-    func cheapNewcomers() {
+    func newConnectionsThatCostLittleKeepTheirClaim() {
         var queue = FairQueue()
         var now = Self.start
         for _ in 0..<2_000 {
@@ -271,7 +271,7 @@ import Testing
     }
 
     @Test("Sharers without connections are forgotten, unless they owe something")
-    func forgotten() {
+    func sharersWithoutConnectionsAreForgottenUnlessTheyOweSomething() {
         var queue = FairQueue()
         var now = Self.start
         for number in 0..<10_000 {
@@ -283,7 +283,7 @@ import Testing
     }
 
     @Test("Any order of coming gives the order of starts", arguments: 0..<20)
-    func heap(seed: UInt64) {
+    func anyOrderOfComingGivesTheOrderOfStarts(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var queue = FairQueue()
         var starts: [UInt32: Int64] = [:]

@@ -12,7 +12,7 @@ import Testing
     private func item(_ number: Int) -> Item { Item(type: 1, id: Int64(number)) }
 
     @Test("Who asks for few counts does not wait behind those who ask for many, and both get on")
-    func small() {
+    func whoAsksForFewCountsDoesNotWaitBehindThoseWhoAskForMany() {
         var fetches = Fetches()
         for number in 0..<100 { fetches.join(item(number), part(1), isSmall: false) }
         for number in 100..<110 { fetches.join(item(number), part(number), isSmall: true) }
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test("A connection asks for few while it has few under way")
-    func few() throws {
+    func aConnectionAsksForFewWhileItHasFewUnderWay() throws {
         var script = Script()
         // Four calls are on the wire, the rest is queued.
         for number in 0..<8 {
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test("Memory of many fetches is given back when they are over")
-    func places() {
+    func memoryOfManyFetchesIsGivenBackWhenTheyAreOver() {
         var fetches = Fetches()
         for number in 0..<100_000 { fetches.join(item(number), part(1), isSmall: false) }
         #expect(fetches.places > 100_000)

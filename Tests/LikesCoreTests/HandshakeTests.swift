@@ -53,13 +53,13 @@ private func error(_ reply: Reply) -> ErrorReply? {
         ["CONFIG GET save", "CONFIG GET appendonly"],
         ["HELLO", "CLIENT GETNAME", "CLIENT INFO", "CLIENT LIST", "COMMAND COUNT", "COMMAND INFO like nope"],
     ])
-func handshakesSucceed(lines: [String]) {
+func whatClientLibrariesSendOnConnectingIsAnsweredWithoutAnError(lines: [String]) {
     var client = ClientFacts(id: 7)
     for line in lines { #expect(error(ask(line, &client)) == nil, "\(line)") }
 }
 
 @Test("HELLO answers Redis' fields in the version it chose, and without a version keeps the one in force")
-func helloAnswers() {
+func helloAnswersRedisFieldsInTheVersionItChose() {
     var client = ClientFacts(id: 7)
     for (line, version) in [("HELLO", 2), ("HELLO 3", 3), ("HELLO", 3), ("HELLO 2", 2)] as [(String, UInt8)] {
         let reply = ask(line, &client)
@@ -85,7 +85,7 @@ func helloAnswers() {
         ("HELLO 3 SETNAME", .err), ("HELLO 3 AUTH default", .err), ("HELLO 3 AUTH root x", .err),
         ("HELLO 3 SETNAME a NONSENSE", .err), ("HELLO 3 SETNAME \u{e9}", .err),
     ])
-func refusedHelloChangesNothing(line: String, code: ErrorCode) {
+func aRefusedHelloChangesNothing(line: String, code: ErrorCode) {
     var client = ClientFacts(id: 7)
     client.name = "before"
     let before = client
@@ -94,12 +94,12 @@ func refusedHelloChangesNothing(line: String, code: ErrorCode) {
 }
 
 @Test("The message for a version that does not exist is the one clients know")
-func noProtoMessage() {
+func theMessageForAVersionThatDoesNotExistIsTheOneClientsKnow() {
     #expect(error(ask("HELLO 9"))?.message.hasPrefix("unsupported protocol version") == true)
 }
 
 @Test("CLIENT keeps name and library, and tells them again")
-func clientKeepsFacts() {
+func clientKeepsNameAndLibraryAndTellsThemAgain() {
     var client = ClientFacts(id: 7)
     #expect(ask("CLIENT GETNAME", &client) == .null)
     #expect(ask("CLIENT SETNAME web-1", &client) == ok)
@@ -116,7 +116,7 @@ func clientKeepsFacts() {
 }
 
 @Test("An empty name takes the name away")
-func emptyNameClears() {
+func anEmptyNameTakesTheNameAway() {
     var client = ClientFacts(id: 7)
     _ = ask("CLIENT SETNAME a", &client)
     #expect(handshakeReply(.client, [Array("SETNAME".utf8), []], client: &client, connectionsMax: 1) == ok)
@@ -124,7 +124,7 @@ func emptyNameClears() {
 }
 
 @Test("Names hold printable ASCII without blanks, up to 256 bytes")
-func namesAreChecked() {
+func namesHoldPrintableASCIIWithoutBlanks() {
     var client = ClientFacts(id: 7)
     for bad in [Array("a b".utf8), Array("a\n".utf8), [0], [0xC3, 0xA9], [UInt8](repeating: 0x61, count: 257)] {
         for words in [[Array("SETNAME".utf8)], [Array("SETINFO".utf8), Array("LIB-NAME".utf8)]] {
@@ -156,14 +156,14 @@ func namesAreChecked() {
         ("SELECT -1", "DB index is out of range"),
         ("SELECT x", "DB index is out of range"),
     ])
-func meaninglessIsNamed(line: String, part: String) {
+func whatHasNoMeaningHereIsAnErrorThatNamesIt(line: String, part: String) {
     let error = error(ask(line))
     #expect(error?.code == .err)
     #expect(error?.message.contains(part) == true, "\(error?.message ?? "no error")")
 }
 
 @Test("COMMAND describes every verb in Redis' ten fields")
-func commandDescribesVerbs() {
+func commandDescribesEveryVerbInRedisTenFields() {
     guard case .array(let entries) = ask("COMMAND") else {
         Issue.record("not an array")
         return
@@ -182,7 +182,7 @@ func commandDescribesVerbs() {
 }
 
 @Test("COMMAND DOCS tells each verb's arguments, and leaves out names that do not exist")
-func commandDocs() {
+func commandDocsTellsEachVerbsArguments() {
     let docs = ask("COMMAND DOCS like nope")
     guard case .map(let entries) = docs, let like = field("like", of: docs) else {
         Issue.record("no map with LIKE")
@@ -197,7 +197,7 @@ func commandDocs() {
 }
 
 @Test("CONFIG GET answers by Redis' patterns, in either case")
-func configByPattern() {
+func configGetAnswersByRedisPatternsInEitherCase() {
     #expect(ask("CONFIG GET save") == .map([.text("save"), .text("")]))
     #expect(ask("CONFIG GET SAVE") == .map([.text("save"), .text("")]))
     #expect(ask("CONFIG GET maxclients") == .map([.text("maxclients"), .text("4096")]))
@@ -219,7 +219,7 @@ func configByPattern() {
 }
 
 @Test("A pattern has a limit, and the worst one within it is matched in no time")
-func patternsHaveALimit() {
+func aPatternHasALimitAndIsMatchedInNoTime() {
     let worst = String(repeating: "*a", count: 64)
     #expect(ask("CONFIG GET \(worst)") == .map([]))
     #expect(error(ask("CONFIG GET \(worst)*"))?.message.contains("128 bytes") == true)

@@ -26,7 +26,7 @@ import Testing
     private func rows(_ pairs: Pair...) -> [BatchRow] { pairs.map { BatchRow(pair: $0, wanted: true) } }
 
     @Test("A batch found committed is answered with what it changed, and a count read after it")
-    func aBatchFoundCommitted() throws {
+    func aBatchFoundCommittedIsAnsweredWithWhatItChanged() throws {
         var (script, client) = try lost(.like(ann), .like(bob))
         #expect(script.take() == [.fence(3, fence(of: script, rows(ann, bob)))])
         script.fence(3, LaneState(epoch: 2, batch: 1, changed: [true, false]))
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test("A batch found not committed is sent again, before what came later")
-    func aBatchFoundNotCommitted() throws {
+    func aBatchFoundNotCommittedIsSentAgainBeforeWhatCameLater() throws {
         var (script, client) = try lost(.like(ann))
         script.send(.like(bob), on: client)
         script.admit(4, [.admitted(recent: false)])
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test("A batch of which PostgreSQL has no record is UNCERTAIN")
-    func aBatchOfWhichPostgreSQLHasNoRecord() throws {
+    func aBatchOfWhichPostgreSQLHasNoRecordIsUncertain() throws {
         var (script, client) = try lost(.like(ann))
         script.fence(3, nil)
         #expect(script.replies(client).map(\.code) == [.uncertain])
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test("A batch whose lane stays away is UNCERTAIN at the deadline, and what it did is found out later")
-    func aBatchWhoseLaneStaysAway() throws {
+    func aBatchWhoseLaneStaysAwayIsUncertainAtTheDeadline() throws {
         var (script, client) = try lost(.like(ann))
         script.pass(ms: 4_999)
         #expect(script.replies(client) == [])
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test("A commit whose wait for its standby was cancelled is answered once a fence has committed after it")
-    func aCommitWhoseWaitForItsStandbyWasCancelled() throws {
+    func aCommitWhoseWaitForItsStandbyWasCancelledIsAnsweredAfterAFence() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader, .lane], byHand: [.fence])
         script.fence(1, nil)
         let client = try script.open()
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test("A lane that was taken for dead is opened again, and its batch sent again")
-    func aLaneThatWasTakenForDead() throws {
+    func aLaneThatWasTakenForDeadIsOpenedAgainAndItsBatchSentAgain() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader, .lane])
         script.byHand.insert(.fence)
         let client = try script.open()
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test("The journal holds what the batch changes and what is on its way to Redis")
-    func theJournalHoldsWhatIsOnItsWay() throws {
+    func theJournalHoldsTheBatchAndWhatIsOnItsWayToRedis() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test("What comes to be missing while a batch is on the wire is in the lane's row soon")
-    func whatComesToBeMissingMeanwhile() throws {
+    func whatComesToBeMissingWhileABatchIsOnTheWireIsSoonInTheLanesRow() throws {
         var script = Script({ ($0.rateLimitRequests, $0.redisTimeoutMs) = (0, 1_000) }, byHand: [.tend])
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test("A lane that rests empties its journal, and then writes nothing more")
-    func aLaneThatRestsEmptiesItsJournal() throws {
+    func aLaneThatRestsEmptiesItsJournalAndThenWritesNothing() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -177,7 +177,7 @@ import Testing
     }
 
     @Test("A row that is refused takes no other of its batch with it")
-    func aRowThatIsRefused() throws {
+    func aRowThatIsRefusedTakesNoOtherOfItsBatchWithIt() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let clients = try (0..<8).map { _ in try script.open() }
         script.step { core, turn in

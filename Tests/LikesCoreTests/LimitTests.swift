@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test("With too many changes waiting the next is BUSY, and reads go on")
-    func withTooManyChangesWaiting() throws {
+    func withTooManyChangesWaitingTheNextIsBusyAndReadsGoOn() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.reader])
         try fill(&script, waiting: Limits.standard.changesWaitingMax) { .like(Pair(user: $0, item: post)) }
         let client = try script.open()
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test("No more changes are accepted than a slow PostgreSQL takes in half of a request's time")
-    func noMoreChangesThanASlowPostgreSQLTakes() throws {
+    func noMoreChangesAreAcceptedThanASlowPostgreSQLTakesInTime() throws {
         var rate = LaneRate()
         #expect(rate.waitingMax(requestTimeoutMs: 5_000) == Limits.standard.changesWaitingMax)
         rate.note(changes: Limits.standard.batchChangesMax, microseconds: 204_800)
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test("With too many reads waiting the next is BUSY, and changes go on")
-    func withTooManyReadsWaiting() throws {
+    func withTooManyReadsWaitingTheNextIsBusyAndChangesGoOn() throws {
         var script = Script(up: [.lane])
         try fill(&script, waiting: Limits.standard.readsWaitingMax / 512) { n in
             .counts((0..<512).map { Item(type: 0, id: n * 512 + $0) })
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test("A batch that is rolled back again and again ends as UNAVAILABLE")
-    func aBatchThatIsRolledBackAgainAndAgain() throws {
+    func aBatchThatIsRolledBackAgainAndAgainEndsAsUnavailable() throws {
         var script = Script(up: [.lane])
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test("With too many write-throughs on the way the lane waits for Redis")
-    func withTooManyWriteThroughsOnTheWay() throws {
+    func withTooManyWriteThroughsOnTheWayTheLaneWaitsForRedis() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         for n in 0...Limits.standard.writeThroughsInFlightMax {
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test("A connection that is made but refuses what it is asked is made less and less often")
-    func aConnectionThatRefusesWhatItIsAsked() {
+    func aConnectionThatRefusesWhatItIsAskedIsMadeLessAndLessOften() {
         for (backend, byHand) in [(Backend.redis, Script.Housekeeping.verify), (.lane, .fence)] {
             var script = Script(up: [], byHand: [byHand])
             var attempts = 0
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test("Deadlines of what was answered do not pile up behind one that waits")
-    func deadlinesDoNotPileUp() throws {
+    func deadlinesOfWhatWasAnsweredDoNotPileUp() throws {
         var script = Script { $0.localCacheEntries = 0 }
         let (client, slow) = (try script.open(), try script.open())
         script.send(.liked(ann), on: slow)
@@ -151,7 +151,7 @@ import Testing
     }
 
     @Test("Changes that have to stand back hold nobody else up")
-    func changesThatHaveToStandBack() throws {
+    func changesThatHaveToStandBackHoldNobodyElseUp() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane])
         let clients = try (0..<3).map { _ in try script.open() }
         for client in clients { script.send(.unlike(ann), on: client) }
@@ -169,7 +169,7 @@ import Testing
     }
 
     @Test("What an answer sets free is sent in the same turn")
-    func whatAnAnswerSetsFreeIsSent() throws {
+    func whatAnAnswerSetsFreeIsSentInTheSameTurn() throws {
         var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader])
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -217,7 +217,7 @@ import Testing
     }
 
     @Test("Of many that wait for one item, all are answered at their deadline and the fetch is forgotten")
-    func ofManyThatWaitForOneItem() throws {
+    func ofManyThatWaitForOneItemAllAreAnsweredAtTheirDeadline() throws {
         var script = Script(up: [])
         let clients = try (0..<4).map { _ in try script.open() }
         for client in clients { for _ in 0..<500 { script.send(.count(post), on: client) } }
@@ -227,7 +227,7 @@ import Testing
     }
 
     @Test("A connection with too much under way is not read until half of it is answered")
-    func aConnectionWithTooMuchUnderWay() throws {
+    func aConnectionWithTooMuchUnderWayIsNotReadUntilHalfIsAnswered() throws {
         var script = Script(up: [])
         let client = try script.open()
         for _ in 0..<Limits.standard.requestsInFlightMax {
@@ -241,7 +241,7 @@ import Testing
     }
 
     @Test("Replies that wait for their turn count as under way")
-    func repliesThatWaitForTheirTurnCount() throws {
+    func repliesThatWaitForTheirTurnCountAsUnderWay() throws {
         var script = Script(up: [])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -253,7 +253,7 @@ import Testing
     }
 
     @Test("A backend that stays away lets no table grow")
-    func aBackendThatStaysAwayLetsNo() throws {
+    func aBackendThatStaysAwayLetsNoTableGrow() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         script.lose(.redis)
         script.lose(.lane)
@@ -276,7 +276,7 @@ import Testing
     }
 
     @Test("A client that leaves takes along all that followed its reads")
-    func aClientThatLeavesTakesAlongAll() throws {
+    func aClientThatLeavesTakesAlongAllThatFollowedItsReads() throws {
         var script = Script(up: [.reader])
         let client = try script.open()
         script.send(.liked(ann), .like(ann), .unlike(ann), .count(post), on: client)
@@ -286,7 +286,7 @@ import Testing
     }
 
     @Test("A full table of connections refuses the next")
-    func aFullTableOfConnectionsRefusesThe() throws {
+    func aFullTableOfConnectionsRefusesTheNext() throws {
         var script = Script { $0.connectionsMax = 1 }
         let client = try script.open()
         #expect(script.core.opened(now: script.now) == nil)
@@ -295,7 +295,7 @@ import Testing
     }
 
     @Test("Stopping takes nothing more, answers what was accepted, then stops")
-    func stoppingTakesNothingMoreAnswersWhatWas() throws {
+    func stoppingTakesNothingMoreAnswersWhatWasAcceptedThenStops() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -309,7 +309,7 @@ import Testing
     }
 
     @Test("A client that leaves with a LIKE under way gets no reply, and its place is free after the commit")
-    func aClientThatLeavesWithALike() throws {
+    func aClientThatLeavesWithALikeUnderWayGetsNoReply() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)

@@ -14,7 +14,7 @@ private func cache(_ entriesMax: Int, ttlMs: Int64 = 1_000) -> LocalCache {
 }
 
 @Test("A stored count is fresh until the TTL has passed, and can be had as stale for ever")
-func freshUntilTTL() {
+func aStoredCountIsFreshUntilTheTTLHasPassed() {
     var cache = cache(10)
     _ = cache.store(counter(1, 5, 1), now: .ms(100))
     #expect(cache.fresh(item(1), now: .ms(100)) == 5)
@@ -26,7 +26,7 @@ func freshUntilTTL() {
 }
 
 @Test("A hit does not make a count fresh for longer")
-func hitsDoNotRenew() {
+func aHitDoesNotMakeACountFreshForLonger() {
     var cache = cache(10)
     _ = cache.store(counter(1, 5, 1), now: .ms(0))
     #expect(cache.fresh(item(1), now: .ms(900)) == 5)
@@ -34,7 +34,7 @@ func hitsDoNotRenew() {
 }
 
 @Test("An entry is stale, and not known since any moment, once a later version is told of")
-func expiryBelowAVersion() {
+func anEntryIsStaleOnceALaterVersionIsToldOf() {
     var cache = cache(10)
     let now = Instant(microseconds: 5)
     _ = cache.store(counter(1, 3, 4), now: now)
@@ -49,7 +49,7 @@ func expiryBelowAVersion() {
 }
 
 @Test("A newer version replaces, the same version is fresh again, an older one changes nothing")
-func versionsDecide() {
+func aNewerVersionReplacesAndAnOlderOneChangesNothing() {
     var cache = cache(10)
     _ = cache.store(counter(1, 5, 7), now: .ms(0))
     #expect(cache.store(counter(1, 4, 6), now: .ms(500)) == counter(1, 5, 7))
@@ -62,7 +62,7 @@ func versionsDecide() {
 }
 
 @Test("Items of the same id and another type are others")
-func typesAreApart() {
+func itemsOfTheSameIdAndAnotherTypeAreOthers() {
     var cache = cache(10)
     for type in [0, 1, 63] as [UInt8] {
         _ = cache.store(CounterState(item: item(1, type: type), count: Int64(type), version: 1), now: .ms(0))
@@ -72,7 +72,7 @@ func typesAreApart() {
 }
 
 @Test("An entry that was used since the hand passed it stays; asking for it stale, or storing an older one, is no use")
-func unusedEntryGoes() {
+func anEntryThatWasUsedSinceTheHandPassedItStays() {
     var cache = cache(3)
     for id in 1...3 as ClosedRange<Int64> { _ = cache.store(counter(id, id, 1), now: .ms(0)) }
     // The hand starts behind the first place, as if that had been given away last.
@@ -91,7 +91,7 @@ func unusedEntryGoes() {
 }
 
 @Test("What is used again and again survives any number of others that are asked for once")
-func usedEntriesSurviveScans() {
+func whatIsUsedAgainAndAgainSurvivesScans() {
     var cache = cache(1_000)
     let hot = 0..<100 as Range<Int64>
     for id in hot { _ = cache.store(counter(id, id, 1), now: .ms(0)) }
@@ -104,7 +104,7 @@ func usedEntriesSurviveScans() {
 }
 
 @Test("Where all entries were used, one goes after a bounded search")
-func searchForRoomIsBounded() {
+func whereAllEntriesWereUsedOneGoesAfterABoundedSearch() {
     let entries = Int64(Limits.standard.cacheHandStepsMax) * 3
     var cache = cache(Int(entries))
     for id in 0..<entries {
@@ -118,7 +118,7 @@ func searchForRoomIsBounded() {
 }
 
 @Test("expireAll makes everything stale at once, and what is stored after it is fresh, in the same microsecond too")
-func expireAllIsExact() {
+func expireAllMakesEverythingStaleAndWhatIsStoredAfterItIsFresh() {
     var cache = cache(10)
     let now = Instant.ms(7)
     for _ in 0..<3 {
@@ -135,7 +135,7 @@ func expireAllIsExact() {
 }
 
 @Test("A cache of no entries keeps nothing")
-func noEntries() {
+func aCacheOfNoEntriesKeepsNothing() {
     var cache = cache(0)
     #expect(cache.store(counter(1, 5, 1), now: .ms(0)) == counter(1, 5, 1))
     #expect(cache.fresh(item(1), now: .ms(0)) == nil)
@@ -145,7 +145,7 @@ func noEntries() {
 }
 
 @Test("With a TTL of 0 nothing is ever fresh")
-func noTTL() {
+func withATTLOfZeroNothingIsEverFresh() {
     var cache = cache(10, ttlMs: 0)
     _ = cache.store(counter(1, 5, 1), now: .ms(3))
     #expect(cache.fresh(item(1), now: .ms(3)) == nil)
@@ -156,7 +156,7 @@ func noTTL() {
 }
 
 @Test("Items, counts and versions may have the largest values, and the TTL too")
-func extremes() {
+func itemsCountsVersionsAndTheTTLMayHaveTheLargestValues() {
     var cache = cache(10, ttlMs: .max)
     let largest = CounterState(item: item(.max, type: 63), count: .max, version: .max)
     _ = cache.store(largest, now: .ms(0))
@@ -165,7 +165,7 @@ func extremes() {
 }
 
 @Test("A copy of the cache goes its own way, and both stay whole")
-func copiesAreApart() {
+func aCopyOfTheCacheGoesItsOwnWay() {
     var cache = cache(5_000)
     for id in 0..<1_024 as Range<Int64> { _ = cache.store(counter(id, id, 1), now: .ms(0)) }
     var copy = cache
@@ -222,7 +222,7 @@ private struct ModelCache {
 }
 
 @Test("The cache does what a dictionary and a list do, over any sequence of operations")
-func cacheFollowsModel() {
+func theCacheDoesWhatADictionaryAndAListDo() {
     let seed = runSeed()
     var random = SplitMix64(seed: seed)
     for round in 0..<60 {
@@ -261,7 +261,7 @@ func cacheFollowsModel() {
 }
 
 @Test("A full cache of entries used once keeps exactly the last ones while it grows and turns over many times")
-func fullCacheTurnsOver() {
+func aFullCacheOfEntriesUsedOnceKeepsExactlyTheLastOnes() {
     var cache = cache(5_000)
     for id in 0..<50_000 as Range<Int64> { _ = cache.store(counter(id &* 4_096, id, 1), now: .ms(0)) }
     #expect(cache.count == 5_000)
@@ -272,7 +272,7 @@ func fullCacheTurnsOver() {
 }
 
 @Test("What others changed is taken in where the item is held and older, and makes it no fresher")
-func whatOthersChangedIsTakenIn() {
+func whatOthersChangedIsTakenInWhereTheItemIsHeldAndOlder() {
     var cache = cache(10, ttlMs: 100)
     _ = cache.store(counter(1, 5, 5), now: .ms(0))
     cache.update(counter(1, 4, 4))
@@ -285,7 +285,7 @@ func whatOthersChangedIsTakenIn() {
 }
 
 @Test("Emptied, it holds nothing, not even a newer version, and fills again")
-func emptiedItHoldsNothing() {
+func anEmptiedCacheHoldsNothingAndFillsAgain() {
     var cache = cache(4)
     for id in 0..<9 as Range<Int64> { _ = cache.store(counter(id, 9, 9), now: .ms(0)) }
     cache.removeAll()

@@ -12,7 +12,7 @@ import Testing
     private func code(_ reply: Reply?) -> ErrorCode? { if case .error(let error)? = reply { error.code } else { nil } }
 
     @Test("A batch whose answer is of another size is found out on the next connection")
-    func aBatchWhoseAnswerIsOfAnotherSize() throws {
+    func aBatchWhoseAnswerIsOfAnotherSizeIsFoundOutOnTheNextConnection() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.fence])
         script.fence(1, nil)
         let client = try script.open()
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test("A batch that changed something and came without its counter is stored, and its count is read")
-    func aBatchWithoutItsCounter() throws {
+    func aBatchThatCameWithoutItsCounterIsStoredAndTheCountIsRead() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try script.open()
         script.send(.like(ann), .like(Pair(user: 1, item: other)), on: client)
@@ -48,7 +48,7 @@ import Testing
     @Test(
         "A count that has no room for what it was before is read after the batch",
         arguments: [Int64.max, .max - 1, .min, .min + 1])
-    func aCountWithoutRoom(count: Int64) throws {
+    func aCountThatHasNoRoomForWhatItWasBeforeIsReadAfterTheBatch(count: Int64) throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try script.open()
         script.send(.like(ann), .unlike(bob), on: client)
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test("A batch's number that the lane never sent proves nothing")
-    func aBatchsNumberThatTheLaneNeverSent() throws {
+    func aBatchsNumberThatTheLaneNeverSentProvesNothing() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.fence])
         script.fence(1, nil)
         let client = try script.open()
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test("Counts of another number than was asked for are told nobody, and the reader is given up")
-    func countsOfAnotherNumber() throws {
+    func anotherNumberOfCountsThanAskedForIsToldNobody() throws {
         var script = Script(up: [.lane, .reader])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test("Pairs of another number than was asked for leave no change behind")
-    func pairsOfAnotherNumber() throws {
+    func anotherNumberOfPairsThanAskedForLeavesNoChangeBehind() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test("Verdicts of another number than was asked for: Redis is given up, and the process counts")
-    func verdictsOfAnotherNumber() throws {
+    func atAnotherNumberOfVerdictsRedisIsGivenUpAndTheProcessCounts() throws {
         var script = Script { $0.rateLimitRequests = 1 }
         let client = try script.open()
         script.send(.like(ann), .unlike(ann), on: client)
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test("Counters of another number than Redis was asked for are read from PostgreSQL")
-    func countersOfAnotherNumber() throws {
+    func atAnotherNumberOfRedisCountersPostgreSQLIsRead() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -126,7 +126,7 @@ import Testing
     }
 
     @Test("An answer that the edge could not read is none")
-    func anAnswerThatTheEdgeCouldNotRead() throws {
+    func anAnswerThatTheEdgeCouldNotReadIsNone() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try script.open()
         script.send(.like(ann), .count(other), on: client)
@@ -139,7 +139,7 @@ import Testing
     }
 
     @Test("Each connection that ended for what a server said is counted, and said once")
-    func countedAndSaidOnce() {
+    func eachConnectionThatEndedForWhatAServerSaidIsCountedAndSaidOnce() {
         var script = Script()
         func count(_ name: String) -> String? {
             script.core.infoText(section: "backends", now: script.now).split(separator: "\r\n")

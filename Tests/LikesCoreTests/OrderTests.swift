@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test("However a batch fails to be committed, what stands back stays behind it", arguments: 0..<4)
-    func whatStandsBackStaysBehind(way: Int) throws {
+    func whatStandsBackStaysBehindABatchThatFails(way: Int) throws {
         var (script, call) = try opposite()
         switch way {
         case 0: script.fail(call, .retryable("deadlock"))
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test("A COUNT that came before the batch left takes its change's count, not what came of later changes")
-    func aCountThatCameBeforeTheBatchLeft() throws {
+    func aCountThatCameBeforeTheBatchLeftTakesItsChangesCount() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         script.send(.like(ann), .count(post), .like(bob), on: client)
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test("A change waits behind a batch that was taken apart, for an earlier one of its connection and item")
-    func aChangeWaitsBehindABatchThatWasTakenApart() throws {
+    func aChangeWaitsBehindABatchTakenApartForAnEarlierOneOfItsItem() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try script.open()
         let (annOther, bobOther) = (Pair(user: ann.user, item: other), Pair(user: bob.user, item: other))
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test("A change that was admitted and waits behind another is not overtaken by one that is admitted later")
-    func aChangeThatWaitsAdmittedIsNotOvertaken() throws {
+    func anAdmittedChangeThatWaitsIsNotOvertakenByOneAdmittedLater() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         let other = Pair(user: 30, item: post)
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test("What stands behind a hinted duplicate that is given up goes ahead of what its connection asks later")
-    func whatStandsBehindADuplicateThatIsGivenUp() throws {
+    func whatStandsBehindADuplicateThatIsGivenUpGoesAheadOfLaterRequests() throws {
         var script = Script { ($0.rateLimitRequests, $0.requestTimeoutMs) = (0, 1_000) }
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -138,7 +138,7 @@ import Testing
     }
 
     @Test("A part of a refused batch that has to wait for a count is sent after it")
-    func aPartThatHasToWaitForACount() throws {
+    func aPartOfARefusedBatchThatHasToWaitForACountIsSentAfterIt() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try script.open()
         script.step { core, turn in
@@ -168,7 +168,7 @@ import Testing
     }
 
     @Test("A COUNT behind a change does not go back behind what was heard of meanwhile", arguments: [0, 1_000])
-    func whatWasHeardOfMeanwhile(localCacheEntries: Int) throws {
+    func aCountBehindAChangeDoesNotGoBackBehindWhatWasHeardOf(localCacheEntries: Int) throws {
         var (script, client) = try sent(localCacheEntries: localCacheEntries)
         script.hear(counter(post, 2, 2))
         script.send(.count(post), .counts([post]), on: client)
@@ -178,7 +178,7 @@ import Testing
     }
 
     @Test("A COUNT behind a change does not go back behind what another connection was told", arguments: [0, 60_000])
-    func whatAnotherConnectionWasTold(slowMs: Int64) throws {
+    func aCountBehindAChangeDoesNotGoBackBehindWhatAnotherConnectionWasTold(slowMs: Int64) throws {
         var (script, client) = try sent()
         let second = try script.open()
         script.send(.count(post), on: second)
@@ -193,7 +193,7 @@ import Testing
     }
 
     @Test("A COUNT behind a change does not see what comes after it in its pipeline, whatever else is known")
-    func whatComesAfterIt() throws {
+    func aCountBehindAChangeDoesNotSeeWhatComesAfterItInItsPipeline() throws {
         var (script, client) = try sent()
         script.hear(counter(post, 2, 2))
         script.send(.count(post), .unlike(ann), on: client)

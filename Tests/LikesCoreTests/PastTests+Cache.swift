@@ -6,7 +6,7 @@ import Testing
 // How long what is cached is fresh where other hosts are not heard.
 extension PastTests {
     @Test("What is cached is not fresh under other data of Redis', of which no message was heard so far")
-    func otherDataExpiresTheCache() throws {
+    func whatIsCachedIsNotFreshUnderOtherDataOfRedis() throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -24,7 +24,7 @@ extension PastTests {
     @Test(
         "Without messages an entry is fresh for 10 s at most, whatever the TTL",
         arguments: [Backend.subscriber, .redis])
-    func unheard(backend: Backend) throws {
+    func withoutMessagesAnEntryIsFreshForTenSecondsAtMost(backend: Backend) throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.count(post), on: client)
         script.redisHas(1, [nil])
@@ -52,7 +52,7 @@ extension PastTests {
     }
 
     @Test("An answer that is no fresh one, and older than what this host knows, is not told")
-    func anOlderAnswer() throws {
+    func anAnswerThatIsNotFreshAndOlderThanWhatIsKnownIsNotTold() throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.lose(.redis)
         let user = Pair(user: 1, item: post)
@@ -72,7 +72,7 @@ extension PastTests {
     }
 
     @Test("A commit that was under way while Redis' data was verified is stale at once")
-    func aCommitAcrossAVerification() throws {
+    func aCommitUnderWayWhileRedisWasVerifiedIsStaleAtOnce() throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.like(Pair(user: 1, item: post)), on: client)
         let admit = try #require(call(script.take()) { if case .admit(let call, _) = $0 { call } else { nil } })

@@ -8,7 +8,7 @@ extension PastTests {
     // MARK: One Redis, two databases; one database, two Redis
 
     @Test("Another database's marker is replaced once; where it is back, Redis is left to the other")
-    func twoDatabasesOnOneRedis() throws {
+    func anotherDatabasesMarkerIsReplacedOnceThenRedisIsLeftToIt() throws {
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
         let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
         for round in 0...1 {
@@ -43,7 +43,7 @@ extension PastTests {
     }
 
     @Test("Another database's marker is back only where this host made its own, and was never at that database")
-    func aMarkerThatIsBack() {
+    func anotherDatabasesMarkerIsBackOnlyWhereThisHostMadeItsOwn() {
         func marker(_ server: String, _ tables: String) -> Generation {
             let database = DatabaseHistory(system: "7", timeline: 1, tables: tables)
             return Generation(server: server, database: database, token: "\(server)-\(tables)")
@@ -66,7 +66,7 @@ extension PastTests {
     }
 
     @Test("Another database's marker that is back is taken over once nothing has spoken for its hosts for a while")
-    func aMarkerLeftBehind() {
+    func anotherDatabasesMarkerIsTakenOverOnceItsHostsAreSilent() {
         let own = Generation(server: "run:repl", database: Script.history, token: "aaaaaaaaaaaa")
         var foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
         var trust = Trust(now: .ms(0))
@@ -85,7 +85,7 @@ extension PastTests {
     }
 
     @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
-    func twoRedis() throws {
+    func whereOtherHostsKeepToOtherDataRedisIsBelievedByNobody() throws {
         var (script, client) = try script()
         script.generations = ["bbbbbbbbbbbb"]
         script.pass(ms: Limits.surveyMs)
@@ -104,7 +104,7 @@ extension PastTests {
     }
 
     @Test("A host that made data elsewhere and came back has missed changes, though no survey has told of it")
-    func backBeforeASurvey() throws {
+    func aHostThatMadeDataElsewhereAndCameBackHasMissedChanges() throws {
         var script = try script().0
         script.byHand.formUnion([.verify, .survey])
         func takeSurvey() throws -> (CallID, SurveyRequest) {
@@ -140,7 +140,7 @@ extension PastTests {
     }
 
     @Test("A host that starts does not read a Redis that others are in dispute about")
-    func aHostThatStartsInADispute() throws {
+    func aHostThatStartsDoesNotReadARedisInDispute() throws {
         var script = Script(up: [], byHand: [])
         script.generations = ["bbbbbbbbbbbb"]
         for backend in Backend.allCases.reversed() { script.connect(backend) }
@@ -151,7 +151,7 @@ extension PastTests {
     }
 
     @Test("A host that died before this one knew its data is in no dispute with it, whatever it used")
-    func aHostThatDiedBefore() throws {
+    func aHostThatDiedBeforeThisOneKnewItsDataIsInNoDispute() throws {
         var script = Script(up: [], byHand: [])
         (script.generations, script.freshGenerations) = (["bbbbbbbbbbbb"], [])
         for backend in Backend.allCases.reversed() { script.connect(backend) }
@@ -164,7 +164,7 @@ extension PastTests {
     }
 
     @Test("A host that named other data once, and not again, had not heard of the new one, or died")
-    func aHostThatNamedOtherDataOnce() throws {
+    func aHostThatNamedOtherDataOnceIsInNoDispute() throws {
         var (script, _) = try script()
         script.generations = ["bbbbbbbbbbbb"]
         script.pass(ms: Limits.surveyMs)
@@ -178,7 +178,7 @@ extension PastTests {
     }
 
     @Test("Two tokens that were each named once are no dispute: it is one that is named again")
-    func twoTokensNamedOnce() throws {
+    func twoTokensThatWereEachNamedOnceAreNoDispute() throws {
         var (script, _) = try script()
         script.generations = ["bbbbbbbbbbbb"]
         script.pass(ms: Limits.surveyMs)
@@ -194,7 +194,7 @@ extension PastTests {
     }
 
     @Test("Another host's sign of life counts from when this host knew its own data, or was asked for a second one")
-    func howOldASignOfLifeMayBe() throws {
+    func anotherHostsSignOfLifeCountsFromWhenThisHostKnewItsData() throws {
         var script = try script().0
         script.byHand.insert(.survey)
         func asked() throws -> (CallID, Int64) {
@@ -221,7 +221,7 @@ extension PastTests {
     }
 
     @Test("What was written to another Redis since this one was filled costs one era, and no more")
-    func whatHasStrayed() throws {
+    func whatWasWrittenToAnotherRedisCostsOneEraAndNoMore() throws {
         var (script, _) = try script()
         script.since = 900
         script.strayed = [800]
@@ -232,7 +232,7 @@ extension PastTests {
     }
 
     @Test("Where hosts go on writing to another Redis, eras do not follow each other at once, and a dispute ends them")
-    func whoGoesOnStraying() throws {
+    func whereHostsGoOnStrayingErasDoNotFollowAtOnce() throws {
         var (script, _) = try script()
         script.since = 700
         script.strayed = [800]
@@ -251,7 +251,7 @@ extension PastTests {
     }
 
     @Test("Data that another host made when what strayed had ended needs no other era; made before, it does")
-    func anEraOfAnotherHost() throws {
+    func dataThatAnotherHostMadeAfterStrayingEndedNeedsNoOtherEra() throws {
         func eras(_ snapshot: DatabaseSnapshot) throws -> Int64 {
             var script = try script().0
             script.since = 700
@@ -289,7 +289,7 @@ extension PastTests {
     }
 
     @Test("Where more transactions run than a marker tells of, a batch that strayed costs one era all the same")
-    func moreTransactionsThanAMarkerTellsOf() throws {
+    func withMoreTransactionsThanAMarkerTellsOfStrayingCostsOneEra() throws {
         var script = try script().0
         script.since = 700
         script.strayed = [800]
@@ -300,7 +300,7 @@ extension PastTests {
     }
 
     @Test("Item types that a survey does not find as they were learnt are learnt on new connections")
-    func otherNumbersOfTypes() throws {
+    func itemTypesNotFoundAsLearntAreLearntOnNewConnections() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -316,7 +316,7 @@ extension PastTests {
     }
 
     @Test("Other numbers of item types, whenever a connection learns them, drop what is cached")
-    func renumberedTypes() throws {
+    func otherNumbersOfItemTypesDropWhatIsCached() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -330,7 +330,7 @@ extension PastTests {
     }
 
     @Test("Data made later is told from data made before also while the least transaction goes on")
-    func cameBackUnderALongTransaction() throws {
+    func dataMadeLaterIsToldFromEarlierDataUnderALongTransaction() throws {
         func eras(next: Int64) throws -> Int64 {
             var script = try script().0
             script.latest = 700
@@ -351,7 +351,7 @@ extension PastTests {
     }
 
     @Test("What was said of transactions that are still to come says nothing of Redis' data")
-    func transactionsThatWentBack() throws {
+    func whatWasSaidOfFutureTransactionsSaysNothingOfRedisData() throws {
         var (script, _) = try script()
         script.latest = 700
         script.since = 600
@@ -360,7 +360,7 @@ extension PastTests {
     }
 
     @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
-    func aRedisThatHostsCameBackTo() throws {
+    func dataFromBeforeHostsUsedAnotherRedisIsDropped() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])

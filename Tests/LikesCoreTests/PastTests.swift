@@ -39,7 +39,7 @@ import Testing
     // MARK: The first version that contradicts
 
     @Test("A commit below a version that was known before it drops what is cached, and the next COUNT asks PostgreSQL")
-    func aCommitBelowAKnownVersion() throws {
+    func aCommitBelowAKnownVersionDropsWhatIsCached() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test("Where it is too soon for another era, Redis is not read until that has begun")
-    func anOwedEra() throws {
+    func whereItIsTooSoonForAnotherEraRedisIsNotReadUntilItBegins() throws {
         var (script, client) = try script()
         let other = Item(type: 1, id: 77)
         func contradict(version: Int64) throws {
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test("A version that was heard of while the batch was on the wire contradicts nothing")
-    func aVersionHeardOfMeanwhile() throws {
+    func aVersionHeardOfWhileTheBatchWasOnTheWireContradictsNothing() throws {
         var (script, client) = try script()
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test("A count that PostgreSQL gives at a known version stands in place of the one that was cached")
-    func anotherCountOfTheSameVersion() throws {
+    func anotherCountAtTheSameVersionReplacesTheCachedOne() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test("What Redis kept because it was newer is held against PostgreSQL, and proves a past that is over")
-    func whatRedisKeptIsHeldAgainstPostgreSQL() throws {
+    func whatRedisKeptAsNewerIsHeldAgainstPostgreSQL() throws {
         for (version, era) in [(9, 0), (4, 1)] as [(Int64, Int64)] {
             var (script, client) = try script()
             script.send(.like(ann), on: client)
@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test("A count that came with a duplicate like is held against what was known, and against Redis")
-    func aCountThatCameWithADuplicate() throws {
+    func aCountThatCameWithADuplicateIsHeldAgainstWhatWasKnown() throws {
         for isKnown in [true, false] {
             var (script, client) = try script()
             if isKnown { script.hear(counter(post, 5, 5)) }
@@ -176,7 +176,7 @@ import Testing
     }
 
     @Test("A count that came with a duplicate like and is known already is not put into Redis again")
-    func aKnownCountThatCameWithADuplicate() throws {
+    func aKnownCountThatCameWithADuplicateIsNotPutIntoRedisAgain() throws {
         var (script, client) = try script()
         script.hear(counter(post, 5, 5))
         script.send(.like(ann), on: client)
@@ -188,7 +188,7 @@ import Testing
     }
 
     @Test("A database whose transactions are behind those of Redis' data has gone back")
-    func transactionsBehindRedisData() throws {
+    func aDatabaseWhoseTransactionsAreBehindRedisDataHasGoneBack() throws {
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
         script.connect(.redis)
         let look = try #require(lastVerify(script.take()))
@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test("A marker of the last era is no end: what it was made for is not believed, and another is made")
-    func theLastEra() throws {
+    func aMarkerOfTheLastEraIsNoEnd() throws {
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
         script.connect(.redis)
         let last = Generation(
@@ -219,7 +219,7 @@ import Testing
     }
 
     @Test("In the last era other data is a later one: what was cached is dropped")
-    func otherDataOfTheLastEra() throws {
+    func inTheLastEraOtherDataIsALaterOne() throws {
         var (script, client) = try script(byHand: [.verify])
         func verify(_ token: String) throws {
             script.lose(.redis)
@@ -239,7 +239,7 @@ import Testing
     }
 
     @Test("A marker is made only once the database was looked at again: it may be this host that is behind")
-    func aMarkerIsMadeOnlyAfterASurvey() throws {
+    func aMarkerIsMadeOnlyAfterTheDatabaseWasLookedAtAgain() throws {
         var script = Script(byHand: [.verify, .survey])
         let actions = script.take()
         guard let look = lastVerify(actions), let survey = lastSurvey(actions) else {
@@ -258,7 +258,7 @@ import Testing
     }
 
     @Test("A database that lacks a sign of life of this host's has gone back")
-    func aSignOfLifeThatIsGone() throws {
+    func aDatabaseThatLacksASignOfLifeOfThisHostHasGoneBack() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -278,7 +278,7 @@ import Testing
     }
 
     @Test("Tables that were made anew are another database: what is cached is dropped, and connections are made anew")
-    func tablesMadeAnew() throws {
+    func tablesThatWereMadeAnewAreAnotherDatabase() throws {
         var (script, client) = try script()
         script.byHand.insert(.survey)
         script.send(.count(post), on: client)
@@ -298,7 +298,7 @@ import Testing
     }
 
     @Test("Who finds its lane closed may be at restored tables: what the connections learnt of them is learnt anew")
-    func aLaneThatWasClosed() throws {
+    func aHostThatFindsItsLaneClosedLearnsTheTablesAnew() throws {
         var (script, client) = try script()
         script.send(.like(ann), on: client)
         script.admit(1, [.admitted(recent: false)])
@@ -310,7 +310,7 @@ import Testing
     // MARK: Another host knows more
 
     @Test("A marker of a later era is taken over, and what is cached is dropped")
-    func aMarkerOfALaterEra() throws {
+    func aMarkerOfALaterEraIsTakenOverAndWhatIsCachedIsDropped() throws {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
@@ -328,7 +328,7 @@ import Testing
     }
 
     @Test("A server that hosts saw another promoted over is left, and not taken again")
-    func anOldPrimaryThatTheMarkerKnows() throws {
+    func aServerThatHostsSawAnotherPromotedOverIsLeft() throws {
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
         script.connect(.redis)
         guard let look = lastVerify(script.take()) else {
@@ -349,7 +349,7 @@ import Testing
     }
 
     @Test("A lane's row that lacks a committed batch proves that the database went back")
-    func aBatchThatIsGone() throws {
+    func aLanesRowThatLacksACommittedBatchProvesThatTheDatabaseWentBack() throws {
         for (batch, era) in [(1, 0), (0, 1)] as [(Int64, Int64)] {
             var (script, client) = try script()
             script.send(.like(ann), on: client)
@@ -367,7 +367,7 @@ import Testing
     // MARK: The lane's row
 
     @Test("After so many batches the lane gets another number, and its row goes with the former one")
-    func aWornLaneIsRenewed() throws {
+    func afterSoManyBatchesTheLaneGetsAnotherNumber() throws {
         var (script, client) = try script()
         let former = script.core.laneRow.lane
         for batch in 1...Int64(Limits.standard.batchesPerLane) {

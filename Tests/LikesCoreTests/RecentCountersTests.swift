@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test("What is still remembered survives that the memory of a burst is given back")
-    func whatIsRememberedSurvives() {
+    func whatIsRememberedSurvivesThatMemoryIsGivenBack() {
         var recent = RecentCounters(redisCallMs: 100, now: .ms(0))
         let burst = 10 * Limits.standard.recentCountersKept
         for id in 0..<burst { recent.write(counter(id, 5), isFill: true, now: .ms(0)) }
@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test("A ring keeps its order over shrinking")
-    func aRingKeepsItsOrder() {
+    func aRingKeepsItsOrderOverShrinking() {
         var ring = Ring<Int>()
         for number in 0..<1_000 { ring.append(number) }
         for _ in 0..<995 { ring.popFirst() }

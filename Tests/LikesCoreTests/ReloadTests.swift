@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test("Only root and the daemon's own user may")
-    func others() throws {
+    func onlyRootAndTheDaemonsOwnUserMay() throws {
         var script = Script()
         let client = try script.open()
         script.send(.reload, on: client)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test("What can change while it runs is applied together; what can't is named and stays")
-    func appliedAndNamed() throws {
+    func whatCanChangeIsAppliedTogetherAndTheRestIsNamed() throws {
         var script = Script { $0.rateLimitRequests = 5 }
         let client = try administrator(&script)
         var expected = script.core.configuration
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test("A file that says what is in force changes nothing")
-    func nothing() throws {
+    func aFileThatSaysWhatIsInForceChangesNothing() throws {
         var script = Script()
         let client = try administrator(&script)
         let actions = try reload(&script, on: client) { _ in }
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test("A wrong file changes nothing, and each problem is logged on its own")
-    func wrongFile() throws {
+    func aWrongFileChangesNothingAndEachProblemIsLogged() throws {
         var script = Script()
         let client = try administrator(&script)
         let before = script.core.configuration
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test("The reply keeps its place behind what is under way")
-    func order() throws {
+    func theReplyKeepsItsPlaceBehindWhatIsUnderWay() throws {
         var script = Script()
         let client = try administrator(&script)
         script.send(.like(ann), on: client)
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test("A new limit of the rate and a new lifetime in the local cache hold at once")
-    func effects() throws {
+    func newLimitsAndLifetimesHoldAtOnce() throws {
         var script = Script(
             {
                 $0.rateLimitRequests = 2
@@ -135,7 +135,7 @@ import Testing
     }
 
     @Test("Over the limit of connections there is room for who may reload, and for few of them")
-    func administratorsGetIn() throws {
+    func overTheLimitThereIsRoomForAFewWhoMayReload() throws {
         var script = Script { $0.connectionsMax = 1 }
         _ = try script.open()
         #expect(script.core.opened(now: script.now) == nil)
@@ -146,7 +146,7 @@ import Testing
     }
 
     @Test("Whoever may reload gets in also where the limit was lowered below the connections that are there")
-    func limitLowered() throws {
+    func whoeverMayReloadGetsInWhereTheLimitWasLowered() throws {
         var script = Script { $0.connectionsMax = 50 }
         let client = try administrator(&script)
         for _ in 0..<50 { _ = try script.open() }
@@ -156,7 +156,7 @@ import Testing
     }
 
     @Test("Administrators take no place of others: as many come back after a restart, in whatever order")
-    func administratorsFirst() throws {
+    func administratorsTakeNoPlaceOfOthers() throws {
         var script = Script { $0.connectionsMax = 2 }
         for _ in 0..<Limits.administratorConnectionsMax { _ = try administrator(&script) }
         _ = try script.open()
@@ -167,7 +167,7 @@ import Testing
     }
 
     @Test("What is pipelined behind a RELOAD is not taken before the new settings are in force")
-    func pipelined() throws {
+    func whatIsPipelinedBehindAReloadWaitsForTheNewSettings() throws {
         var script = Script()
         let client = try administrator(&script)
         script.send(.reload, on: client)
@@ -183,7 +183,7 @@ import Testing
     }
 
     @Test("A signal reloads; once likesd stops it does not")
-    func signal() {
+    func aSignalReloadsUntilLikesdStops() {
         var script = Script()
         script.step { core, turn in core.reloadAsked(&turn) }
         #expect(script.take() == [.reload(nil)])
@@ -195,7 +195,7 @@ import Testing
     }
 
     @Test("A client that leaves while the file is read is answered nothing")
-    func leaves() throws {
+    func aClientThatLeavesWhileTheFileIsReadIsAnsweredNothing() throws {
         var script = Script()
         let client = try administrator(&script)
         script.send(.reload, on: client)
@@ -213,7 +213,7 @@ import Testing
     }
 
     @Test("A client is handed over when nothing of it is under way, and is itself in the next process")
-    func takenOver() throws {
+    func aClientIsHandedOverWhenNothingOfItIsUnderWay() throws {
         var script = Script()
         let client = try script.open()
         script.send(.handshake(.client, [Array("SETNAME".utf8), Array("web".utf8)]), on: client)

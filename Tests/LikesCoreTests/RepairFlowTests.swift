@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test("Repairs that may not be struck off, since another host may use another Redis, are made all the same")
-    func repairsGoOn() {
+    func repairsThatMayNotBeStruckOffAreMadeAllTheSame() {
         var world = World(rows: 60_000)
         world.script.generations = ["bbbbbbbbbbbb"]
         world.script.freshGenerations = []

@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test("After one at the whole table each look is at what is new, after ten and each thirty seconds at all again")
-    func whereLooksBegin() {
+    func afterALookAtTheWholeTableTheNextAreAtWhatIsNew() {
         var script = Script(byHand: [.repairs])
         let began = looks(&script, ms: 80_000)
         let isFull = began.map { $0 == 0 }
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test("Redis that was away for a moment needs no look at the whole table; away for long or replaced, it does")
-    func anewAfterVerifying() {
+    func redisAwayForAMomentNeedsNoLookAtTheWholeTable() {
         var script = Script(byHand: [.repairs])
         _ = looks(&script, ms: 20_000)
         script.lose(.redis)
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test("A look that was under way when Redis was lost goes on, and is followed at once by one that counts")
-    func aLookThatWasUnderWay() {
+    func aLookUnderWayWhenRedisWasLostIsFollowedByOneThatCounts() {
         var script = Script(byHand: [.repairs])
         guard case .selectRepairs(let call, _)? = script.take().last else { return }
         script.lose(.redis)
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test("A row of what Redis was heard to take is left to who has set it, but not for longer than ten seconds")
-    func whatWasHeardIsLeftToOthers() {
+    func whatRedisWasHeardToTakeIsLeftToItsHostForTenSeconds() {
         var script = Script(byHand: [.repairs])
         let row = RepairRow(item: post, version: 5, notedBy: 2)
         _ = looks(&script, ms: 100)
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test("What was heard of under another marker says nothing of Redis' present data")
-    func underAnotherMarker() {
+    func whatWasHeardUnderAnotherMarkerSaysNothingOfRedisPresentData() {
         var script = Script(byHand: [.repairs, .verify])
         for action in script.take() {
             if case .verify(let call, _) = action { script.verify(call) }
@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test("Rows noted before the marker was made are not read, and struck off some at a time until none are left")
-    func rowsNotedBeforeTheMarker() {
+    func rowsNotedBeforeTheMarkerAreStruckOffUnread() {
         var script = Script(byHand: [.repairs, .verify, .tend])
         script.since = 50
         for action in script.take() {
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test("Redis that is not read for long, since the table can't be looked at, degrades HEALTH")
-    func aTableThatCantBeLookedAt() {
+    func aTableThatCannotBeLookedAtForLongDegradesHealth() {
         var script = Script(byHand: [.repairs])
         #expect(script.core.status(now: script.now) == "ok")
         script.pass(ms: Limits.repairsShownMs)
@@ -172,7 +172,7 @@ import Testing
     }
 
     @Test("A batch has its turn between two tends that only strike off")
-    func aBatchHasItsTurn() throws {
+    func aBatchHasItsTurnBetweenTwoTends() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend, .repairs])
         guard case .selectRepairs(let call, _)? = script.take().last else { return }
         script.repairs(call, (1...9_000).map { Item(type: 0, id: $0) })

@@ -28,7 +28,7 @@ extension RepairTests {
     }
 
     @Test("A mended row stays while another host may use another Redis, and goes once all name one")
-    func mendedRowsStayWhileOthersUseAnotherRedis() throws {
+    func aMendedRowStaysWhileAnotherHostMayUseAnotherRedis() throws {
         var script = Script(up: [], byHand: [.tend, .repairs])
         // By the rows of those that have said so before this one knew its data.
         (script.generations, script.freshGenerations) = (["bbbbbbbbbbbb"], [])
@@ -94,7 +94,7 @@ extension RepairTests {
     }
 
     @Test("Without the lane, mended rows wait for it within a limit")
-    func mendedRowsWaitWithinALimit() throws {
+    func mendedRowsWaitForTheLaneWithinALimit() throws {
         var repairs = Repairs()
         let items = (0..<Limits.standard.repairsMendedMax + 10).map { Item(type: 0, id: Int64($0)) }
         repairs.learn(items.map { RepairRow(item: $0, version: 1) })
@@ -127,7 +127,7 @@ extension RepairTests {
     }
 
     @Test("While Redis refuses writes, no more repairs are kept than the limit, and Redis is not read past it")
-    func noMoreRepairsAreKeptThanTheLimit() throws {
+    func whileRedisRefusesWritesNoMoreRepairsAreKeptThanTheLimit() throws {
         var script = Script(
             {
                 $0.rateLimitRequests = 0
@@ -160,7 +160,7 @@ extension RepairTests {
     }
 
     @Test("What is set in Redis while it is told has its row struck off all the same", arguments: [true, false])
-    func setWhileTold(isTold: Bool) {
+    func whatIsSetInRedisWhileItIsToldIsStruckOffAllTheSame(isTold: Bool) {
         var repairs = Repairs()
         repairs.note([counter(post, 5, 5)])
         let told = repairs.takeToTell(max: 10)
@@ -196,7 +196,7 @@ extension RepairTests {
     }
 
     @Test("The pool's places do not grow while nothing can be read or written")
-    func placesDoNotGrow() throws {
+    func thePoolsPlacesDoNotGrowWhileNothingCanBeReadOrWritten() throws {
         var repairs = Repairs()
         for version in 1...10_000 as ClosedRange<Int64> {
             if let (page, _) = repairs.takePage(Self.permit(at: 0)) {

@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test("What Redis missed on the wire is told to all hosts, and looked up again before Redis is read")
-    func whatRedisMissedOnTheWire() throws {
+    func whatRedisMissedOnTheWireIsToldToAllHostsAndLookedUpAgain() throws {
         var script = Script({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
         script.repairs(1, [])
         let client = try script.open()
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test("Counters that Redis had no room for are gone from it, and nothing is left to repair")
-    func countersThatRedisHadNoRoomFor() throws {
+    func countersThatRedisHadNoRoomForLeaveNothingToRepair() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test("With too many untold the lane tells them before it goes on")
-    func withTooManyUntold() throws {
+    func withTooManyUntoldTheLaneTellsThemBeforeItGoesOn() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])
         script.core.repairs.note((0..<Limits.standard.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
         let client = try script.open()
@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test("More repairs of other hosts than can be remembered: Redis is not read before some are mended")
-    func moreRepairsThanCanBeRemembered() {
+    func withMoreRepairsThanCanBeRememberedRedisIsNotRead() {
         var script = Script(up: [.redis, .lane, .reader], byHand: [.repairs])
         var id: Int64 = 0
         var reads: [Action] = []
@@ -183,7 +183,7 @@ import Testing
     }
 
     @Test("A counter that changes while its repair is on the way is repaired again, and told again")
-    func aCounterThatChangesWhileItsRepairIsOnTheWay() throws {
+    func aCounterThatChangesWhileItsRepairIsOnTheWayIsRepairedAgain() throws {
         var repairs = Repairs()
         repairs.learn(Self.rows(post))
         Self.read(&repairs, counter(post, 1, 1))
@@ -214,7 +214,7 @@ import Testing
     }
 
     @Test("A row that is newer than an answer on its way is read again; an old one is not")
-    func aRowThatIsNewerThanAnAnswerOnItsWay() throws {
+    func aRowNewerThanAnAnswerOnItsWayIsReadAgain() throws {
         var repairs = Repairs()
         repairs.learn(Self.rows(post, version: 2))
         let first = try Self.page(&repairs, at: 0)
@@ -299,7 +299,7 @@ import Testing
     }
 
     @Test("Of an item of which no version is known, what is heard proves nothing")
-    func ofAnItemOfWhichNoVersionIsKnown() {
+    func whatIsHeardOfAnItemWithoutAKnownVersionProvesNothing() {
         var repairs = Repairs()
         repairs.note([post])
         repairs.note([counter(other, 5, 5)])
@@ -311,7 +311,7 @@ import Testing
     }
 
     @Test("A row with a version that PostgreSQL has not reached is struck off as it was seen")
-    func aRowWithAVersionThatPostgresHasNotReached() throws {
+    func aRowWithAVersionThatPostgreSQLHasNotReachedIsStruckOff() throws {
         var repairs = Repairs()
         let row = RepairRow(item: post, version: 9, notedBy: 70)
         repairs.learn([row])
@@ -330,7 +330,7 @@ import Testing
     }
 
     @Test("A row that is deleted but was seen before is not repaired again")
-    func aRowThatIsDeletedButWasSeenBefore() throws {
+    func aRowThatIsDeletedButWasSeenBeforeIsNotRepairedAgain() throws {
         var repairs = Repairs()
         repairs.learn(Self.rows(post))
         Self.read(&repairs, counter(post, 1, 1))
@@ -369,7 +369,7 @@ import Testing
     }
 
     @Test("Redis made anew by this host needs none of the repairs known before")
-    func redisMadeAnewByThisHost() throws {
+    func redisMadeAnewByThisHostNeedsNoneOfTheRepairsKnownBefore() throws {
         var script = Script(byHand: [.verify, .tend])
         _ = script.take()
         script.lose(.redis)

@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test("The first is said at once, the others are counted and the last of them said at the end.")
-    func counted() {
+    func theFirstIsSaidAtOnceAndTheOthersAreCounted() {
         let log = Log()
         for number in 1...700 { log.add(.refusedRows, "row \(number)") }
         #expect(log.take() == ["row 1"])
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test("A line that comes late finds the one held before it said.")
-    func late() {
+    func aLineThatComesLateFindsTheOneHeldBeforeItSaid() {
         let log = Log()
         for text in ["a", "b", "c"] { log.add(.refusedRows, text) }
         log.now = log.now.adding(ms: Limits.logWindowMs)
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test("Each kind is counted for itself, and steps of a connection are told apart.")
-    func kinds() {
+    func eachKindIsCountedForItself() {
         let log = Log()
         log.add(.refusedRows, "a row")
         log.add(.refusedStatement, "a statement")
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test("However many rows PostgreSQL refuses, the log gets a line in a while.")
-    func refusedRows() throws {
+    func howeverManyRowsPostgreSQLRefusesTheLogGetsALineInAWhile() throws {
         var (script, lines) = try Self.refusing(300)
         #expect(lines == ["PostgreSQL refused what a statement holds: value 1"])
         _ = script.take()
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test("A Redis that refuses and takes in turns does not fill the log.")
-    func redisInTurns() throws {
+    func aRedisThatRefusesAndTakesInTurnsDoesNotFillTheLog() throws {
         var script = Script()
         for number in 1...50 {
             script.step { core, turn in

@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test("A message that is repeated without end makes a repair a second, and is told others once")
-    func messages() throws {
+    func aMessageRepeatedWithoutEndMakesARepairASecond() throws {
         var script = Script(byHand: [.tend])
         let old = script.sealed(counter(post, 5, 5))
         script.hear([script.sealed(counter(post, 6, 6))])
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test("A repair under way is not begun anew by what is heard meanwhile, and followed by another")
-    func pages() throws {
+    func aRepairUnderWayIsNotBegunAnewByWhatIsHeard() throws {
         var script = Script()
         let old = script.sealed(counter(post, 5, 5))
         script.hear([script.sealed(counter(post, 6, 6))])
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test("Batches and surveys take turns with what is to be told, however much of it comes")
-    func turns() throws {
+    func batchesAndSurveysTakeTurnsWithWhatIsToBeTold() throws {
         var script = Script(byHand: [.tend, .survey])
         let client = try script.open()
         var work = Work()
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test("An old counter that is put back again and again is set anew once in a while, not at each read")
-    func putBack() throws {
+    func anOldCounterPutBackAgainAndAgainIsSetAnewOnceInAWhile() throws {
         var script = Script({ $0.localCacheTTLMs = 0 })
         let client = try script.open()
         script.send(.count(post), on: client)

@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test("The lane looks at the tables now and then, and goes on where they fit.")
-    func fits() {
+    func theLaneLooksAtTheTablesNowAndThenAndGoesOnWhereTheyFit() {
         var script = checking()
         #expect(script.take().contains(.checkSchema(1)))
         script.schemaIs(1, nil)
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test("Tables that do not fit any more take both connections away, and changes are told what to run.")
-    func fitsNoMore() throws {
+    func tablesThatDoNotFitAnyMoreTakeBothConnectionsAway() throws {
         var script = checking()
         let client = try script.open()
         script.schemaIs(1, misfit)
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test("Where PostgreSQL refuses a row the tables are looked at at once, and no more than once in a second.")
-    func refusedRow() throws {
+    func whereARowIsRefusedTheTablesAreLookedAtOnceInASecond() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         script.pass(ms: Limits.schemaCheckMsMin)
         _ = script.take()
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test("Where PostgreSQL denies a statement the tables are looked at at once: a right may be missing.")
-    func deniedStatement() throws {
+    func whereAStatementIsDeniedTheTablesAreLookedAtAtOnce() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         script.pass(ms: Limits.schemaCheckMsMin)
         _ = script.take()
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test("Where a new connection of the reader finds tables that do not fit, the lane looks at them at once.")
-    func readerRefused() {
+    func whereTheReaderFindsTablesThatDoNotFitTheLaneLooksAtOnce() {
         var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         script.pass(ms: Limits.schemaCheckMsMin)
         _ = script.take()
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test("A look that is denied itself ends the connection, and HEALTH says what to grant.")
-    func deniedLook() {
+    func aLookThatIsDeniedEndsTheConnectionAndHealthSaysWhatToGrant() {
         var script = checking()
         script.fail(1, .permission("denied", next: "psql -c 'GRANT …'"))
         #expect(script.take().contains(.disconnect(.lane)))
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test("A look that fails is done again later.")
-    func failed() {
+    func aLookThatFailsIsDoneAgainLater() {
         var script = checking()
         script.fail(1, .other("out of memory"))
         #expect(script.core.lane.isUp)

@@ -15,7 +15,7 @@ import Testing
     // MARK: Messages
 
     @Test("A message that no host has sealed changes nothing, and is counted")
-    func messages() throws {
+    func aMessageThatNoHostHasSealedChangesNothing() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test("A message for other data of Redis' is not one for this")
-    func otherToken() throws {
+    func aMessageForOtherDataOfRedisIsNotOneForThis() throws {
         var script = Script()
         let sealed = script.sealed(counter(post, 6, 6), token: "bbbbbbbbbbbb")
         script.hear([sealed])
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test("What a host said long ago, and a stranger repeats, makes no work")
-    func repeated() throws {
+    func whatAHostSaidLongAgoAndAStrangerRepeatsMakesNoWork() throws {
         var script = Script()
         let old = script.sealed(counter(post, 5, 5))
         let newer = script.sealed(counter(post, 6, 6))
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test("It still makes an older count here newer: a host may have stood still for long")
-    func heardLate() throws {
+    func aMessageHeardLateStillMakesAnOlderCountHereNewer() throws {
         var script = Script({ $0.localCacheTTLMs = 600_000 })
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test("Before PostgreSQL was there nobody is heard, and nobody is called a stranger")
-    func heardTooEarly() throws {
+    func beforePostgreSQLWasThereNobodyIsHeardOrCalledAStranger() throws {
         var script = Script(up: [.redis, .subscriber])
         script.hear(counter(post, 5, 5))
         #expect(script.core.statistics.countersHeard == 0 && script.core.statistics.forgedMessages == 0)
@@ -77,7 +77,7 @@ import Testing
     // MARK: Counters in Redis
 
     @Test("A counter that no host has sealed is none")
-    func counters() throws {
+    func aCounterThatNoHostHasSealedIsNone() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test("A counter that a host has sealed long ago is asked for anew, and told where PostgreSQL does not answer")
-    func aged() throws {
+    func aCounterSealedLongAgoIsAskedForAnew() throws {
         var script = Script()
         let client = try script.open()
         let old = script.sealed(counter(post, 4, 4))
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test("In the local cache a counter from Redis is fresh for 29 s after PostgreSQL was asked, whatever the TTL")
-    func cached() throws {
+    func aCachedCounterFromRedisIsFreshFor29SecondsAfterPostgreSQLWasAsked() throws {
         var script = Script({ $0.localCacheTTLMs = 600_000 })
         let client = try script.open()
         let old = script.sealed(counter(post, 4, 4))
@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test("What looks newer than PostgreSQL's, and is a stranger's, is taken away, and the right one set again")
-    func kept() throws {
+    func whatLooksNewerAndIsAStrangersIsTakenAway() throws {
         var script = Script()
         let client = try script.open()
         script.send(.like(ann), on: client)
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test("What Redis can't be asked for in time is set there anew: one value may be too large to be read")
-    func tooLarge() throws {
+    func whatRedisCannotBeAskedForInTimeIsSetAnew() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -176,7 +176,7 @@ import Testing
     }
 
     @Test("A connection to Redis that ends over a read has what was read first set anew; what came later has its turn")
-    func endedOverARead() throws {
+    func aConnectionThatEndsOverAReadHasWhatWasReadFirstSetAnew() throws {
         var script = Script()
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -196,7 +196,7 @@ import Testing
             { $0.era = 5 }, { $0.era = Generation.eraMax }, { $0.database.timeline += 1 },
             { $0 = $0.sealed(by: Script.secret(9)) },
         ] as [@Sendable (inout Generation) -> Void])
-    func markers(change: @Sendable (inout Generation) -> Void) throws {
+    func aMarkerThatNoHostHasMadeIsReplaced(change: @Sendable (inout Generation) -> Void) throws {
         var script = Script(byHand: [.verify])
         var claim = Script.generation
         claim.token = "bbbbbbbbbbbb"
@@ -215,7 +215,7 @@ import Testing
     }
 
     @Test("A marker that was taken before PostgreSQL was there is looked at again, and decides nothing before")
-    func markersTooEarly() throws {
+    func aMarkerTakenBeforePostgreSQLWasThereIsLookedAtAgain() throws {
         var script = Script(up: [.redis, .subscriber], byHand: [.verify])
         var claim = Script.generation
         claim.era = 7
@@ -238,7 +238,7 @@ import Testing
     @Test(
         "Where PostgreSQL's clock was set back, what was sealed before is of no use when its time comes again",
         arguments: [true, false])
-    func clockSetBack(isRedisThere: Bool) throws {
+    func whereTheClockWasSetBackWhatWasSealedBeforeIsOfNoUse(isRedisThere: Bool) throws {
         var script = Script(byHand: [.survey])
         if !isRedisThere { script.lose(.redis) }
         script.pass(ms: Limits.surveyMs)
@@ -258,7 +258,7 @@ import Testing
     // MARK: The secret
 
     @Test("With another secret nothing that was cached is believed, and Redis is verified anew")
-    func rotation() throws {
+    func withAnotherSecretNothingThatWasCachedIsBelieved() throws {
         var script = Script(byHand: [.survey])
         let client = try script.open()
         script.send(.count(post), on: client)
@@ -279,7 +279,7 @@ import Testing
     }
 
     @Test("Where the secret is gone, new connections say what to do")
-    func noSecret() throws {
+    func whereTheSecretIsGoneNewConnectionsSayWhatToDo() throws {
         var script = Script(byHand: [.survey])
         script.pass(ms: Limits.surveyMs)
         let call = try #require(

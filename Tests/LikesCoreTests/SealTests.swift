@@ -7,7 +7,7 @@ import Testing
 /// Seals by themselves.
 @Suite struct SealTests {
     @Test("A secret is not told.")
-    func secretsAreNotTold() {
+    func aSecretIsNotTold() {
         #expect("\(SealFacts(secret: Script.secret(5), seconds: 1))".contains("05") == false)
         #expect(String(reflecting: Script.secret(5)).contains("05") == false)
     }
@@ -29,7 +29,7 @@ import Testing
     private static let counter = CounterState(item: Item(type: 0, id: 456), count: 5, version: 9)
 
     @Test("A seal holds for what it was made for, and for nothing else.")
-    func whatIsSealed() {
+    func aSealHoldsForWhatItWasMadeForAndForNothingElse() {
         var sealer = Self.sealer()
         let sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(2_500))
         #expect(sealed.seal.seconds == 1_002)
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test("A type is sealed by its name: hosts may number them otherwise.")
-    func typesByName() throws {
+    func aTypeIsSealedByItsName() throws {
         var sealer = Self.sealer()
         var other = Sealer(try ItemTypes(["comment", "post"]))
         _ = other.learn(Script.secret(1))
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test("A version that no history reaches is nobody's.")
-    func versionsMax() {
+    func aVersionThatNoHistoryReachesIsNobodys() {
         var sealer = Self.sealer()
         var counter = Self.counter
         for (version, isGenuine) in [(CounterState.versionMax, true), (Limits.versionMax + 1, false)] {
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test("Only who has the secret makes a marker.")
-    func markers() throws {
+    func onlyWhoHasTheSecretMakesAMarker() throws {
         let unsealed = Generation(server: "a:b", database: Script.history, token: "aaaaaaaaaaaa")
         let sealed = unsealed.sealed(by: Script.secret(1))
         #expect(Generation(marker: sealed.marker) == sealed)
@@ -86,7 +86,7 @@ import Testing
     // MARK: The clock
 
     @Test("A seal is recent for 25 s of PostgreSQL's clock, whatever the answer to the question took.")
-    func ages() {
+    func aSealIsRecentFor25SecondsOfPostgreSQLsClock() {
         var sealer = Self.sealer()
         let sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(0))
         #expect(sealed.seal.seconds == 1_000)
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test("A seal from the future is another clock's.")
-    func future() {
+    func aSealFromTheFutureIsAnotherClocks() {
         var sealer = Self.sealer(1, at: 2_000)
         let sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(0))
         #expect(Self.sealer(1, at: 1_995).isRecent(sealed, now: .ms(0)))
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test("What was known of the clock stays as long as it can be true, or gives way.")
-    func clock() {
+    func whatWasKnownOfTheClockStaysAsLongAsItCanBeTrue() {
         var clock = DatabaseClock()
         _ = clock.learn(seconds: 10_000, askedAt: .ms(0), heardAt: .ms(100))
         // Says less, and nothing else.

@@ -30,7 +30,7 @@ extension Script {
 
 @Suite struct StatusLineTests {
     @Test("The rates are those since the line before, and go back to 0 at rest.")
-    func rates() throws {
+    func theRatesAreThoseSinceTheLineBefore() throws {
         var script = Script()
         _ = try script.open()
         #expect(script.statusLine() == StatusLine(text: "ok: 1 client, 0 likes/s, 0 counts/s; \(well)", isAtRest: true))
@@ -47,7 +47,7 @@ extension Script {
     }
 
     @Test("One request in a long time is no rate, and no time at all shows none.")
-    func rounding() throws {
+    func oneRequestInALongTimeIsNoRate() throws {
         var rates = StatusRates(now: .ms(0))
         #expect(rates.take(likes: 5, counts: 5, now: .ms(0)) == (0, 0))
         #expect(rates.take(likes: 5, counts: 15, now: .ms(10_000)) == (1, 2))
@@ -56,12 +56,12 @@ extension Script {
     }
 
     @Test("Numbers are grouped.")
-    func grouping() {
+    func numbersAreGrouped() {
         #expect([0, 999, 1_000, 40_112, 1_234_567].map(Core.grouped) == ["0", "999", "1,000", "40,112", "1,234,567"])
     }
 
     @Test("What is to be done comes first, PostgreSQL before Redis; HEALTH says the same.")
-    func trouble() {
+    func whatIsToBeDoneComesFirstPostgreSQLBeforeRedis() {
         var script = Script()
         script.lose(.lane, .schema("no tables", next: "sudo -u likesd likesctl migrate"))
         let first = "next: sudo -u likesd likesctl migrate (PostgreSQL: no tables)"
@@ -74,7 +74,7 @@ extension Script {
     }
 
     @Test("Status and HEALTH's message are one line, whatever names hold: systemd takes each line for a message.")
-    func oneLine() {
+    func statusAndHealthsMessageAreOneLineWhateverNamesHold() {
         var script = Script()
         script.lose(.lane, .unreachable("no\r\ndatabase \"a\nMAINPID=1\"", next: "createdb 'a\nMAINPID=1'"))
         let text = script.statusLine().text
@@ -84,7 +84,7 @@ extension Script {
     }
 
     @Test("A server that is passed over is said while it is there, though all is well, and logged once.")
-    func passedOver() {
+    func aServerThatIsPassedOverIsSaidWhileItIsThere() {
         var script = Script()
         let old = ServerAdvice(reason: "a is an old primary", next: "end a")
         #expect(script.passOver([old]) == [.log(.warning, "PostgreSQL: a is an old primary; next: end a")])
@@ -99,7 +99,7 @@ extension Script {
     }
 
     @Test("Where nothing is known to do, the reason alone is said.")
-    func reasonAlone() {
+    func whereNothingIsKnownToDoTheReasonAloneIsSaid() {
         var script = Script(up: [])
         #expect(script.message() == "PostgreSQL: connecting; Redis: connecting")
         script.lose(.lane, .unreachable("starting up"))
@@ -107,7 +107,7 @@ extension Script {
     }
 
     @Test("An attempt that nobody answers leads to the setting.")
-    func unanswered() {
+    func anAttemptThatNobodyAnswersLeadsToTheSetting() {
         var script = Script(up: [])
         script.pass(ms: Limits.postgresConnectMsMax)
         #expect(
@@ -117,7 +117,7 @@ extension Script {
     }
 
     @Test("A role without rights on the lane's table gives it up, and HEALTH says what to run.")
-    func permission() {
+    func aRoleWithoutRightsOnTheLanesTableGivesItUp() {
         var script = Script(up: [.redis, .subscriber, .reader], byHand: [.fence])
         script.connect(.lane)
         let fence = script.take().compactMap { if case .fence(let call, _) = $0 { call } else { nil } }
@@ -127,7 +127,7 @@ extension Script {
     }
 
     @Test("What Redis refused is said for a minute after it last did: a host at rest asks for nothing")
-    func oldRefusals() throws {
+    func whatRedisRefusedIsSaidForAMinuteAfterItLastDid() throws {
         var script = Script { $0.rateLimitRequests = 0 }
         let client = try script.open()
         func isSaid() -> Bool { script.core.healthMessage(now: script.now).contains("admission is refused: NOPERM") }
@@ -148,7 +148,7 @@ extension Script {
     }
 
     @Test("A change that the role has no right to make is refused with what to run.")
-    func permissionOfAChange() throws {
+    func aChangeThatTheRoleMayNotMakeIsRefusedWithWhatToRun() throws {
         var script = Script(up: [.lane, .reader])
         let connection = try script.open()
         script.send(.like(ann), on: connection)

@@ -35,13 +35,13 @@ private let broken: [(String, String)] = [
 ]
 
 @Test("Broken framing ends the connection with the reason, however it is split", arguments: broken)
-func brokenFramingIsExplained(stream: String, message: String) throws {
+func brokenFramingEndsTheConnectionWithTheReason(stream: String, message: String) throws {
     let parsed = try parseEveryWay(Array(("PING\r\n" + stream + "PING\r\n").utf8))
     #expect(parsed.outcomes == [.request(.ping(nil)), .broken(message)])
 }
 
 @Test("A line may have 64 KiB before its LF, and no more")
-func linesHaveALimit() throws {
+func aLineMayHave64KiBBeforeItsLF() throws {
     let longest = Array("PING ".utf8) + Array(repeating: UInt8(ascii: "x"), count: WireLimits.lineBytesMax - 5)
     let text = Array(longest.dropFirst(5))
     for cuts in [[], Array(longest.indices), [1, WireLimits.lineBytesMax]] {
@@ -51,14 +51,14 @@ func linesHaveALimit() throws {
 }
 
 @Test("A line that is too long is refused with its first byte over the limit, not when it ends")
-func tooLongIsSeenEarly() throws {
+func aLineThatIsTooLongIsRefusedWithItsFirstByteOverTheLimit() throws {
     let endless = Array(repeating: UInt8(ascii: " "), count: WireLimits.lineBytesMax + 1)
     #expect(try parse(Array(endless.dropLast()), cuts: []).outcomes == [])
     #expect(try parse(endless, cuts: []).breakage == tooLong)
 }
 
 @Test("A bulk string may have 64 KiB, and no more")
-func bulksHaveALimit() throws {
+func aBulkStringMayHave64KiB() throws {
     let text = String(repeating: "x", count: WireLimits.lineBytesMax)
     let stream = array(["ECHO", text])
     #expect(try parse(stream, cuts: []).requests == [.echo(Array(text.utf8))])
@@ -67,7 +67,7 @@ func bulksHaveALimit() throws {
 }
 
 @Test("A whole array may have 256 KiB, and no more")
-func requestsHaveALimit() throws {
+func aWholeArrayMayHave256KiB() throws {
     let text = String(repeating: "x", count: 60_000)
     let words = ["CONFIG", text, text, text, text]
     let rest = WireLimits.requestBytesMax - array(words).count - "$10000\r\n\r\n".utf8.count
@@ -81,7 +81,7 @@ func requestsHaveALimit() throws {
 }
 
 @Test("An array that would pass the limit by its length lines alone is refused at the limit")
-func manyEmptyBulksAreRefused() throws {
+func anArrayThatWouldPassTheLimitByItsLengthLinesAloneIsRefused() throws {
     let bulks = Array(repeating: Array("$0\r\n\r\n".utf8), count: 60_000).joined()
     let stream = Array("*60000\r\n".utf8) + bulks
     #expect(try parse(stream, cuts: []).breakage == tooBig)
@@ -104,7 +104,7 @@ private func parseSpoilt(_ stream: [UInt8], lookedAt: (Int) -> Int) -> [RequestP
 }
 
 @Test("What was looked at is not looked at again: a request that comes byte by byte costs no more than a whole one")
-func nothingIsLookedAtTwice() throws {
+func whatWasLookedAtIsNotLookedAtAgain() throws {
     let words = ["MCOUNT"] + (0..<400).map { "post:\($0)" }
     let request = Request.counts((0..<400).map { Item(type: 0, id: $0) })
 

@@ -54,7 +54,7 @@ private func scan(_ text: String) -> (requests: [Request], taken: Int) { Array(t
         "MCOUNT post:1", "mCount post:1 pos:1 a:1 comment_of_a_comment:12 comments:9007199254740993",
         "MCOUNT" + String(repeating: " post:77", count: 1_000),
     ])
-func usualShapes(line: String) throws {
+func countAndMcountAsClientsSendThemAreRecognised(line: String) throws {
     let words = line.split(separator: " ").map(String.init)
     // Something follows: the last eight bytes are read as eight.
     let text = resp(words) + resp(["PING"])
@@ -64,7 +64,7 @@ func usualShapes(line: String) throws {
 }
 
 @Test("A request that is not there to its end is left alone, wherever it is cut")
-func cutRequests() {
+func aRequestThatIsNotThereToItsEndIsLeftAlone() {
     let first = resp(["COUNT", "comment_of_a_comment:7"])
     for second in [resp(["COUNT", "post:123456789"]), resp(["MCOUNT", "post:1", "a:2", "comment:3"])] {
         let bytes = Array((first + second).utf8)
@@ -84,13 +84,13 @@ func cutRequests() {
         "COUNT post:12345/78", "COUNT post:1234:678", "COUNT POST:1", "COUNT comment_of_a_commenT:1",
         "COUNT post:00000000000000000001", "MCOUNT" + String(repeating: " post:7", count: 1_001),
     ])
-func leftToTheParser(line: String) {
+func whatIsWrongOrUnusualIsLeftToTheParser(line: String) {
     let (requests, taken) = scan(resp(line.split(separator: " ").map(String.init)) + resp(["COUNT", "post:1"]))
     #expect(requests.isEmpty && taken == 0)
 }
 
 @Test("What the scanner recognises, the parser reads in the same way, however it is damaged")
-func scannerFollowsParser() {
+func whatTheScannerRecognisesTheParserReadsInTheSameWay() {
     let seed = SeededRandom.runSeed()
     var random = SeededRandom(seed: seed)
     let names = types.names + ["story", "", "POST"]
@@ -128,7 +128,7 @@ func scannerFollowsParser() {
 }
 
 @Test("Eight digits at a time are the number that one digit at a time is")
-func digitsFollowDecimal() {
+func eightDigitsAtATimeAreTheNumberThatOneDigitAtATimeIs() {
     let seed = SeededRandom.runSeed()
     var random = SeededRandom(seed: seed)
     for _ in 0..<50_000 {
@@ -144,7 +144,7 @@ func digitsFollowDecimal() {
 }
 
 @Test("Replies written straight into memory are those that the encoder makes")
-func repliesFollowEncoder() {
+func repliesWrittenIntoMemoryAreThoseThatTheEncoderMakes() {
     let numbers: [Int64] = [0, 9, 10, 99, 100, 12_345_678_901, .max, -1, .min]
     var encoder = ReplyEncoder()
     var wanted: [UInt8] = []
@@ -164,7 +164,7 @@ func repliesFollowEncoder() {
 }
 
 @Test("There is room for as many numbers as fit when all are the longest")
-func roomForReplies() {
+func thereIsRoomForAsManyNumbersAsFitWhenAllAreTheLongest() {
     withUnsafeTemporaryAllocation(byteCount: 3 * CountReplies.numberBytesMax, alignment: 1) { memory in
         var replies = CountReplies(memory)
         #expect(replies.hasRoom(for: 2) && !replies.hasRoom(for: 3))

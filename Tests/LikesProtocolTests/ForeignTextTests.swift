@@ -14,15 +14,15 @@ import Testing
             ("\u{ad}\u{2060}\u{200d}\u{2029}\u{e0041}", "\\u{ad}\\u{2060}\\u{200d}\\u{2029}\\u{e0041}"),
             ("no-break\u{a0}and e\u{301}", "no-break\u{a0}and e\u{301}"),
         ])
-    func escapes(text: String, shown: String) { #expect(ForeignText.shown(text) == shown) }
+    func whatCouldSteerATerminalIsEscaped(text: String, shown: String) { #expect(ForeignText.shown(text) == shown) }
 
     @Test("No byte that is not UTF-8 comes through.")
-    func invalid() { #expect(ForeignText.shown([0x61, 0x9B, 0xFF, 0x62]) == "a\u{fffd}\u{fffd}b") }
+    func noByteButUTF8ComesThrough() { #expect(ForeignText.shown([0x61, 0x9B, 0xFF, 0x62]) == "a\u{fffd}\u{fffd}b") }
 
     @Test(
         "However long it is, it is cut to 512 bytes, between characters.",
         arguments: ["a", "ü", "心", "\u{1b}", "👍"])
-    func cuts(character: String) {
+    func howeverLongItIsItIsCutTo512BytesBetweenCharacters(character: String) {
         for count in [100, 511, 512, 513, 3_000_000] {
             let shown = ForeignText.shown(String(repeating: character, count: count))
             #expect(shown.utf8.count <= ForeignText.bytesMax)

@@ -12,7 +12,7 @@ private func refusal(_ names: [String]) -> ItemTypesError? {
 }
 
 @Test("A list of item types is refused for its first fault")
-func faultyTypesAreRefused() {
+func aListOfItemTypesIsRefusedForItsFirstFault() {
     #expect(refusal([]) == ItemTypesError.none)
     #expect(refusal(["post", "reel", "post"]) == .repeated("post"))
     for name in ["", "Post", "1a", "-a", "_a", "a b", "a:b", "\u{e9}", "a\n", String(repeating: "a", count: 33)] {
@@ -22,13 +22,13 @@ func faultyTypesAreRefused() {
 }
 
 @Test("Names of 1 to 32 letters, digits, _ and -, up to 64 of them, are taken")
-func namesAreTaken() {
+func namesOf1To32CharactersUpTo64OfThemAreTaken() {
     #expect(refusal(["a", "z9_-", String(repeating: "a", count: 32)]) == nil)
     #expect(refusal((0..<64).map { "t\($0)" }) == nil)
 }
 
 @Test("A type is found by its whole name, at its place")
-func typesAreFound() throws {
+func aTypeIsFoundByItsWholeNameAtItsPlace() throws {
     let types = try ItemTypes(["post", "pos", "posts", "reel"])
     func index(_ name: String) -> UInt8? { Array(name.utf8).withUnsafeBytes { types.index(of: $0) } }
     #expect(["post", "pos", "posts", "reel"].map(index) == [0, 1, 2, 3])
@@ -36,13 +36,13 @@ func typesAreFound() throws {
 }
 
 @Test("The standard types are the reference's, and give the canonical text")
-func standardTypes() {
+func theStandardTypesAreTheReferences() {
     #expect(ItemTypes.standard == (try? ItemTypes(["post", "reel", "comment"])))
     #expect(ItemTypes.standard.text(of: Item(type: 2, id: 9)) == "comment:9")
 }
 
 @Test("Every verb is found by its name in either case, and by nothing else")
-func verbsAreFound() {
+func everyVerbIsFoundByItsNameInEitherCaseAndByNothingElse() {
     let names = [
         "LIKE", "UNLIKE", "COUNT", "MCOUNT", "LIKED", "MLIKED", "HEALTH", "INFO", "METRICS", "RELOAD", "PING", "ECHO",
         "QUIT", "RESET", "HELLO", "CLIENT", "COMMAND", "SELECT", "CONFIG",

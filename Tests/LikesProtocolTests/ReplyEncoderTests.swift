@@ -47,13 +47,13 @@ private let table: [(Reply, String, String?)] = [
 ]
 
 @Test("A reply has these bytes in RESP2 and RESP3", arguments: table)
-func repliesAreEncoded(reply: Reply, resp2: String, resp3: String?) {
+func aReplyHasTheseBytesInRESP2AndRESP3(reply: Reply, resp2: String, resp3: String?) {
     #expect(encode([reply]) == resp2)
     #expect(encode([toRESP3, reply]) == "%0\r\n" + (resp3 ?? resp2))
 }
 
 @Test("HELLO's answer is already in the version it switches to")
-func helloSwitchesFirst() {
+func hellosAnswerIsAlreadyInTheVersionItSwitchesTo() {
     let fields: [Reply] = [.text("proto"), .integer(3)]
     #expect(encode([.hello(version: .resp3, fields: fields), .null]) == "%1\r\n$5\r\nproto\r\n:3\r\n_\r\n")
     #expect(
@@ -62,12 +62,12 @@ func helloSwitchesFirst() {
 }
 
 @Test("RESET goes back to RESP2")
-func resetGoesBack() {
+func resetGoesBackToRESP2() {
     #expect(encode([toRESP3, .reset, .null]) == "%0\r\n+RESET\r\n$-1\r\n")
 }
 
 @Test("Every power of ten and its neighbours are written in full")
-func integersAreWrittenInFull() {
+func everyPowerOfTenAndItsNeighboursAreWrittenInFull() {
     var power: Int64 = 1
     for _ in 0..<19 {
         for number in [power - 1, power, power + 1, -power] {

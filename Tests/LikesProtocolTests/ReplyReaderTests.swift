@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test("A reply is read whole, and not before its last byte.", arguments: whole)
-    func splits(text: String, reply: ReceivedReply) throws {
+    func aReplyIsReadWholeAndNotBeforeItsLastByte(text: String, reply: ReceivedReply) throws {
         for first in 0..<text.utf8.count {
             var reader = Self.reader("")
             reader.append(text.utf8.prefix(first))
@@ -55,7 +55,7 @@ import Testing
             "$-2\r\n", "$x\r\n", "$2\r\nabc", "$2\r\nab\rx", "$16777217\r\n", "*-2\r\n", "*65537\r\n", "*1\r\nx",
             String(repeating: "*1\r\n", count: 10),
         ])
-    func broken(text: String) {
+    func whatIsNotRESP2IsRefusedNotWaitedFor(text: String) {
         var reader = Self.reader(text)
         #expect(throws: ReplyFault.self) { try reader.next() }
         reader.append("+OK\r\n".utf8)
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test("A line that does not end is refused at its limit.")
-    func endlessLine() throws {
+    func aLineThatDoesNotEndIsRefusedAtItsLimit() throws {
         let line = "+" + String(repeating: "a", count: ReplyLimits.ofLikesd.lineBytesMax)
         var short = Self.reader(line)
         #expect(try short.next() == nil)
@@ -83,13 +83,13 @@ import Testing
             ("*3\r\n*3\r\n:1\r\n:2\r\n:3\r\n:4\r\n", .tooMany(4)), ("*1\r\n*1\r\n*1\r\n", .tooDeep(2)),
             ("*4\r\n$9\r\naaaaaaaaa\r\n$9\r\naaaaaaaaa\r\n$9\r\naaa", .tooLong("a reply", 40)),
         ])
-    func limits(text: String, fault: ReplyFault) {
+    func overALimitAReplyIsRefusedAsSoonAsItSaysSo(text: String, fault: ReplyFault) {
         var reader = Self.reader(text, limits: Self.small)
         #expect(throws: fault) { try reader.next() }
     }
 
     @Test("A string that is too long, or too much with the others, is passed over, and what is behind it is read.")
-    func passedOver() throws {
+    func aStringThatIsTooLongIsPassedOverAndWhatIsBehindItIsRead() throws {
         var limits = Self.small
         (limits.bulkBytesMax, limits.passedOverBytesMax, limits.replyBytesMax) = (10, 1_000, 60)
         let long = String(repeating: "\r\n", count: 100)
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test("Elements are found by their place, behind arrays as well.")
-    func elements() throws {
+    func elementsAreFoundByTheirPlaceBehindArraysAsWell() throws {
         var reader = Self.reader("*3\r\n*2\r\n:1\r\n:2\r\n$1\r\na\r\n:3\r\n")
         let reply = try #require(try reader.next())
         #expect(reply.elementCount == 3)

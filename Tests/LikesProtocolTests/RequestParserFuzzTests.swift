@@ -65,7 +65,7 @@ private struct StreamGenerator {
 }
 
 @Test("Whatever the bytes are, the parser goes on within what it was given, and splitting changes nothing")
-func anyBytesAreSafe() throws {
+func whateverTheBytesAreTheParserGoesOnWithinWhatItWasGiven() throws {
     let seed = SeededRandom.runSeed()
     var generator = StreamGenerator(random: SeededRandom(seed: seed))
     for round in 0..<3_000 {

@@ -38,7 +38,7 @@ private let understood: [([String], Request)] = [
 ]
 
 @Test("A request means the same as a line and as an array, however it is split", arguments: understood)
-func bothFormsMeanTheSame(words: [String], request: Request) throws {
+func aRequestMeansTheSameAsALineAndAsAnArray(words: [String], request: Request) throws {
     let line = words.joined(separator: " ")
     for stream in [Array((line + "\n").utf8), Array((line + "\r\n").utf8), array(words)] {
         let parsed = try parseEveryWay(stream)
@@ -50,21 +50,21 @@ func bothFormsMeanTheSame(words: [String], request: Request) throws {
 @Test(
     "Spaces and tabs part the words of a line, in any number",
     arguments: ["  LIKE 123 post:456\n", "LIKE   123\t post:456 \t\r\n", "\tlike\t123\tpost:456\n"])
-func blanksPartWords(line: String) throws {
+func spacesAndTabsPartTheWordsOfALine(line: String) throws {
     #expect(try parseEveryWay(Array(line.utf8)).outcomes == [.request(.like(pair))])
 }
 
 @Test(
     "Blank lines and empty arrays are passed over, as Redis does",
     arguments: ["\n", "\r\n", "   \t\r\n", "*0\r\n", "*-1\r\n", "*-2147483648\r\n"])
-func emptinessIsIgnored(stream: String) throws {
+func blankLinesAndEmptyArraysArePassedOver(stream: String) throws {
     #expect(try parseEveryWay(Array(stream.utf8)).outcomes == [.nothing])
     let between = Array(("PING\n" + stream + "QUIT\n").utf8)
     #expect(try parseEveryWay(between).requests == [.ping(nil), .quit])
 }
 
 @Test("Both forms may follow each other on one connection, pipelined")
-func formsMix() throws {
+func bothFormsMayFollowEachOtherOnOneConnection() throws {
     let stream =
         Array("COUNT post:456\r\n".utf8) + array(["LIKE", "123", "post:456"]) + Array("\nliked 123 post:456\n".utf8)
         + array(["PING"]) + Array("QUIT\n".utf8)
@@ -74,7 +74,7 @@ func formsMix() throws {
 }
 
 @Test("What is not ended yet is not a request")
-func unendedIsIncomplete() throws {
+func whatIsNotEndedYetIsNotARequest() throws {
     for stream in ["", "LIKE 1 post:2", "LIKE 1 post:2\r", "*", "*1\r", "*1\r\n$4\r\nPING", "*1\r\n$4\r\nPING\r"] {
         let parsed = try parseEveryWay(Array(stream.utf8))
         #expect(parsed.outcomes == [], "\(stream.debugDescription)")
@@ -82,14 +82,14 @@ func unendedIsIncomplete() throws {
 }
 
 @Test("Bulk strings may hold any byte, CR and LF and NUL included, and be empty")
-func bulksAreBinary() throws {
+func bulkStringsMayHoldAnyByteAndBeEmpty() throws {
     let text = "\r\n\0*1\r\n"
     #expect(try parseEveryWay(array(["ECHO", text])).requests == [.echo(Array(text.utf8))])
     #expect(try parseEveryWay(array(["PING", ""])).requests == [.ping([])])
 }
 
 @Test("Types are those configured, in their order")
-func typesAreConfigured() throws {
+func typesAreThoseConfiguredInTheirOrder() throws {
     let types = try ItemTypes(["story", "post", "a-b_9"])
     let parsed = try parseEveryWay(Array("MCOUNT post:1 story:2 a-b_9:3\n".utf8), types: types)
     #expect(parsed.requests == [.counts([Item(type: 1, id: 1), Item(type: 0, id: 2), Item(type: 2, id: 3)])])

@@ -60,14 +60,14 @@ private let refused: [([String], String)] = [
 ]
 
 @Test("A wrong request is refused in words that say what is wrong and what is allowed", arguments: refused)
-func wrongRequestsAreExplained(words: [String], message: String) throws {
+func aWrongRequestIsRefusedWithWhatIsWrongAndWhatIsAllowed(words: [String], message: String) throws {
     for stream in [Array((words.joined(separator: " ") + "\n").utf8), array(words)] {
         #expect(try parseEveryWay(stream).outcomes == [.request(.invalid(ErrorReply(.err, message)))])
     }
 }
 
 @Test("A wrong request does not disturb the ones behind it")
-func theConnectionStays() throws {
+func aWrongRequestDoesNotDisturbTheOnesBehindIt() throws {
     let stream = Array("FOO\nPING\nLIKE a b\n".utf8) + array(["COUNT", "nope"]) + array(["QUIT"])
     let requests = try parseEveryWay(stream).requests
     #expect(requests.count == 5)
@@ -76,7 +76,7 @@ func theConnectionStays() throws {
 }
 
 @Test("A number is decimal digits only: blanks and line ends inside a bulk string make it wrong")
-func numbersAreDigitsOnly() throws {
+func aNumberIsDecimalDigitsOnly() throws {
     for (user, shown) in [(" 1", " 1"), ("1 ", "1 "), ("1\r\n", "1\\x0d\\x0a"), ("", "")] {
         let requests = try parseEveryWay(array(["LIKE", user, "post:1"])).requests
         #expect(requests == [.invalid(ErrorReply(.err, badUser(shown)))])
@@ -84,7 +84,7 @@ func numbersAreDigitsOnly() throws {
 }
 
 @Test("A number may have 64 digits with its leading zeros, and no more")
-func leadingZerosHaveALimit() throws {
+func aNumberMayHave64DigitsWithItsLeadingZeros() throws {
     let zeros = String(repeating: "0", count: WireLimits.numberBytesMax)
     #expect(try parseEveryWay(array(["COUNT", "post:" + zeros])).requests == [.count(Item(type: 0, id: 0))])
     #expect(
@@ -93,7 +93,7 @@ func leadingZerosHaveALimit() throws {
 }
 
 @Test("A long word is repeated up to 128 bytes")
-func longWordsAreCut() throws {
+func aLongWordIsRepeatedUpTo128Bytes() throws {
     let word = String(repeating: "x", count: 5_000)
     let shown = String(repeating: "x", count: 128) + "..."
     let parsed = try parse(array([word]), cuts: [])
@@ -101,7 +101,7 @@ func longWordsAreCut() throws {
 }
 
 @Test("MCOUNT and MLIKED take 1,000 items and refuse 1,001", arguments: [["MCOUNT"], ["MLIKED", "7"]])
-func itemsHaveALimit(head: [String]) throws {
+func mcountAndMlikedTake1000ItemsAndRefuse1001(head: [String]) throws {
     let thousand = (0..<1_000).map { "comment:\($0)" }
     let items = (0..<1_000).map { Item(type: 2, id: $0) }
     let expected: Request = head.count == 1 ? .counts(items) : .likedMany(user: 7, items: items)
@@ -117,7 +117,7 @@ func itemsHaveALimit(head: [String]) throws {
 }
 
 @Test("The largest request allowed, 1,000 items of the longest names and ids, fits the limits")
-func longestItemsFit() throws {
+func theLargestRequestAllowedFitsTheLimits() throws {
     let name = "t" + String(repeating: "y", count: 31)
     let words = ["MLIKED", String(Int64.max)] + (0..<1_000).map { _ in "\(name):\(Int64.max)" }
     let types = try ItemTypes([name])
@@ -130,7 +130,7 @@ func longestItemsFit() throws {
 }
 
 @Test("A handshake takes 64 arguments and refuses 65")
-func handshakeArgumentsHaveALimit() throws {
+func aHandshakeTakes64ArgumentsAndRefuses65() throws {
     let words = ["COMMAND", "DOCS"] + (0..<63).map { "c\($0)" }
     guard case .handshake(.command, let arguments) = try parse(array(words), cuts: []).requests.first else {
         Issue.record("not understood")

@@ -20,7 +20,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
 
 @Suite struct ConfigurationFileTests {
     @Test("Without a file and variables every setting has its default.")
-    func defaults() throws {
+    func withoutAFileAndVariablesEverySettingHasItsDefault() throws {
         let configuration = try Configuration.load(file: nil, environment: [:])
         #expect(configuration == Configuration())
         #expect(
@@ -49,7 +49,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("Comments, blank lines, CRLF, blanks around names and values, and quotes are no part of a value.")
-    func lines() throws {
+    func commentsBlankLinesBlanksAndQuotesAreNoPartOfAValue() throws {
         let configuration = try load(
             "# a comment\r\n\r\n \t # another\n  RATE_LIMIT_REQUESTS =\t7 \r\n"
                 + "DATABASE_URL = \" host=/a dbname=b#c \"\nLOG_LEVEL='DEBUG'"
@@ -60,7 +60,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("Every problem of a file is reported, with its line.")
-    func problems() {
+    func everyProblemOfAFileIsReportedWithItsLine() {
         let found = refusals(
             """
             RATE_LIMIT_REQUESTS=abc
@@ -80,7 +80,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("An unknown name is refused, and the message names those there are.")
-    func unknownName() {
+    func anUnknownNameIsRefusedWithTheNamesThereAre() {
         let found = refusals("RATE_LIMIT=5\nlog_level=info\n=3")
         #expect(found.count == 3)
         #expect(found[0].hasPrefix("conf:1: unknown setting 'RATE_LIMIT': there are LIKESD_SOCKET, "))
@@ -89,14 +89,14 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("A message shows control characters escaped, and long values cut.")
-    func shownValues() {
+    func aMessageEscapesControlCharactersAndCutsLongValues() {
         #expect(refusals("LOG_LEVEL=a\u{1b}[2J\u{85}")[0].contains(#"'a\u{1B}[2J\u{0085}'"#))
         let long = refusals("LOG_LEVEL=" + String(repeating: "x", count: 10_000))[0]
         #expect(long.utf8.count < 300)
     }
 
     @Test("Bytes that are not UTF-8 are refused with their line.")
-    func badText() throws {
+    func bytesThatAreNotUTF8AreRefusedWithTheirLine() throws {
         let bytes: [UInt8] = Array("LOG_LEVEL=info\nLIKESD_SOCKET=/".utf8) + [0xff, 0x0a] + Array("A\0=b".utf8)
         #expect(
             throws: ConfigurationError([
@@ -107,7 +107,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("A file over the limit is refused as a whole.")
-    func hugeFile() {
+    func aFileOverTheLimitIsRefusedAsAWhole() {
         let text = String(repeating: "#", count: ConfigurationLimits.fileBytesMax + 1)
         #expect(refusals(text) == ["conf: more than 1048576 bytes: is it the right file?"])
     }
@@ -115,7 +115,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
 
 @Suite struct ConfigurationEnvironmentTests {
     @Test("A variable wins over the file; an empty one counts as not set; unknown ones are not looked at.")
-    func precedence() throws {
+    func aVariableWinsOverTheFile() throws {
         let configuration = try load(
             "RATE_LIMIT_REQUESTS=5\nRECENT_LIKES_MAX=6",
             environment: ["RATE_LIMIT_REQUESTS": "9", "RECENT_LIKES_MAX": "", "PATH": "/bin", "LIKESD_FOO": "x"])
@@ -124,14 +124,14 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("A bad variable is reported by its name.")
-    func badVariable() {
+    func aBadVariableIsReportedByItsName() {
         #expect(
             refusals("", environment: ["REDIS_TIMEOUT_MS": "-1"])
                 == ["environment: REDIS_TIMEOUT_MS: '-1' is not allowed: a whole number from 1 to 60000"])
     }
 
     @Test("The file is checked even where the environment overrides it.")
-    func overriddenIsChecked() {
+    func theFileIsCheckedEvenWhereTheEnvironmentOverridesIt() {
         #expect(refusals("REDIS_TIMEOUT_MS=x", environment: ["REDIS_TIMEOUT_MS": "5"]).count == 1)
     }
 }
@@ -155,7 +155,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("A credential wins over the file, and the environment over both; each place is remembered.")
-    func precedence() throws {
+    func aCredentialWinsOverTheFileAndTheEnvironmentOverBoth() throws {
         let all = try load(
             [.databaseURL: "host=credential", .redisURL: "redis://credential"],
             file: "DATABASE_URL=host=file\nREDIS_URL=redis://file\nLOG_LEVEL=debug",
@@ -167,12 +167,12 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("One end of line is no part of the value; blanks are.", arguments: ["", "\n", "\r\n"])
-    func lineEnd(end: String) throws {
+    func oneEndOfLineIsNoPartOfACredentialsValue(end: String) throws {
         #expect(try load([.databaseURL: "postgresql:///likes " + end]).databaseURL == "postgresql:///likes ")
     }
 
     @Test("The file and the credential are checked even where the environment overrides them.")
-    func overriddenIsChecked() {
+    func fileAndCredentialAreCheckedEvenWhereTheEnvironmentOverridesThem() {
         let error = #expect(throws: ConfigurationError.self) {
             try load(
                 [.redisURL: "nonsense"], file: "REDIS_URL=rubbish", environment: ["REDIS_URL": "redis://localhost"])
@@ -181,7 +181,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("What is wrong with a credential is said by its name, and never repeated.")
-    func refused() {
+    func aWrongCredentialIsReportedByItsNameAndNeverRepeated() {
         let empty = "credential DATABASE_URL: it is empty: write the value into it, or remove it"
         for text in ["", "\n", "\r\n"] { #expect(refusals(.databaseURL, Array(text.utf8)) == [empty]) }
         let lines = ["credential REDIS_URL: it has to be one line of UTF-8 text"]
@@ -196,7 +196,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("A credential over the limit is refused.")
-    func huge() {
+    func aCredentialOverTheLimitIsRefused() {
         let text = [UInt8](repeating: UInt8(ascii: "x"), count: ConfigurationLimits.credentialBytesMax + 1)
         #expect(
             refusals(.databaseURL, text) == ["credential DATABASE_URL: more than 65536 bytes: is it the right file?"])
@@ -214,7 +214,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
             ("REDIS_TIMEOUT_MS", 1, 60_000), ("MAX_CONNECTIONS", 1, 100_000),
             ("MAX_CONNECTIONS_PER_USER", 0, 100_000),
         ])
-    func numbers(name: String, lowest: Int, highest: Int) throws {
+    func eachNumberHasItsRangeEndsIncluded(name: String, lowest: Int, highest: Int) throws {
         for number in [lowest, highest] {
             #expect(try load("\(name)=\(number)").effectiveText.contains("\n\(name)=\(number)\n"))
         }
@@ -226,7 +226,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("What clients may hold in memory is some MiB, or is found by itself.")
-    func clientMemory() throws {
+    func clientMemoryIsSomeMiBOrFoundByItself() throws {
         for number in [0, 1_048_576, 1_099_511_627_776] {
             #expect(try load("CLIENT_MEMORY_MAX_BYTES=\(number)").clientMemoryBytesMax == Int64(number))
         }
@@ -238,7 +238,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("The socket's mode is octal.")
-    func socketMode() throws {
+    func theSocketsModeIsOctal() throws {
         #expect(try load("LIKESD_SOCKET_MODE=0600").socketMode == 0o600)
         #expect(try load("LIKESD_SOCKET_MODE=777").socketMode == 0o777)
         #expect(try load("LIKESD_SOCKET_MODE=0o640").socketMode == 0o640)
@@ -248,7 +248,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("A socket's path has 1 to 107 bytes.")
-    func socketPath() throws {
+    func aSocketsPathHasOneTo107Bytes() throws {
         let longest = "/" + String(repeating: "s", count: 106)
         #expect(try load("LIKESD_SOCKET=\(longest)").socketPath == longest)
         #expect(refusals("LIKESD_SOCKET=\(longest)s").count == 1)
@@ -258,12 +258,12 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("Item types are a list parted by commas, blanks around them ignored.")
-    func itemTypes() throws {
+    func itemTypesAreAListPartedByCommas() throws {
         #expect(try load("ITEM_TYPES=post, story ,a-1_b").itemTypes.names == ["post", "story", "a-1_b"])
     }
 
     @Test("A bad list of item types is refused, and the message says why.")
-    func badItemTypes() {
+    func aBadListOfItemTypesIsRefusedWithTheReason() {
         #expect(refusals("ITEM_TYPES=").first?.contains("at least one type is needed") == true)
         #expect(refusals("ITEM_TYPES=post,,reel").first?.contains("'' is no type's name") == true)
         #expect(refusals("ITEM_TYPES=post,Reel").first?.contains("'Reel' is no type's name") == true)
@@ -273,7 +273,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("The level of the log is one of five words.")
-    func logLevel() throws {
+    func theLogLevelIsOneOfFiveWords() throws {
         for level in LogLevel.allCases { #expect(try load("LOG_LEVEL=\(level)").logLevel == level) }
         #expect(
             refusals("LOG_LEVEL=loud") == [
@@ -282,7 +282,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("The effective text is a file that says the same, where there are no secrets.")
-    func roundTrip() throws {
+    func theEffectiveTextIsAFileThatSaysTheSame() throws {
         let configuration = try load(
             """
             LIKESD_SOCKET="/ spaced 'quoted' "
@@ -305,7 +305,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("The packaged file shows every setting once, commented out, with its default.")
-    func packagedFile() throws {
+    func thePackagedFileShowsEverySettingOnceWithItsDefault() throws {
         let packaged = try Self.text(of: "packaging/likesd.conf")
         #expect(try load(packaged).effectiveText == Configuration().effectiveText)
         let settings = packaged.split(separator: "\n").filter { $0.hasPrefix("#") && !$0.hasPrefix("# ") && $0 != "#" }
@@ -313,7 +313,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     }
 
     @Test("The documentation lists every setting with its default, in the same order.")
-    func documentation() throws {
+    func theDocumentationListsEverySettingWithItsDefault() throws {
         let rows = try Self.text(of: "docs/configuration.md").split(separator: "\n").filter { $0.hasPrefix("| `") }
         let shown = rows.map { row in
             row.split(separator: "|").prefix(2)

@@ -30,7 +30,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("redis://h?db=4", "h", 6379, 4),
             ("REDIS://h", "h", 6379, 0),
         ])
-    func tcp(url: String, host: String, port: Int, database: Int) throws {
+    func aRedisURLNamesHostPortAndDatabaseWithDefaults(url: String, host: String, port: Int, database: Int) throws {
         let endpoint = try redis(url)
         #expect(
             endpoint
@@ -51,7 +51,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("unix://bob:secret@/run/r.sock", "bob", "secret"),
             ("unix://bob@/run/r.sock?password=x", "bob", "x"),
         ] as [(String, String?, String?)])
-    func credentials(url: String, username: String?, password: String?) throws {
+    func usersAndPasswordsAreDecodedAndTheLastAtEndsThem(url: String, username: String?, password: String?) throws {
         let endpoint = try redis(url)
         #expect(endpoint.username == username)
         #expect(endpoint.password == password)
@@ -64,7 +64,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("unix:///run/a%20b@/r.sock?db=2", "/run/a b@/r.sock", 2),
             ("unix://:p@/r.sock?db=9", "/r.sock", 9),
         ])
-    func unix(url: String, path: String, database: Int) throws {
+    func aUnixURLNamesASocketsPath(url: String, path: String, database: Int) throws {
         let endpoint = try redis(url)
         #expect(endpoint.address == .unix(path: path))
         #expect(endpoint.database == database)
@@ -80,14 +80,14 @@ private func refusal(_ name: String, _ url: String) -> String? {
             "unix:///" + String(repeating: "s", count: 107), "redis://h,password=hush", "redis://h\u{a0}hush:1",
             "redis://h%20password%3Dhush", "unix:///r.sock,password=hush", "redis://redis:%2F%2F:hush%40h/0",
         ])
-    func refused(url: String) throws {
+    func aRedisURLThatCannotBeMeantIsRefusedWithoutItsPassword(url: String) throws {
         let message = try #require(refusal("REDIS_URL", url))
         #expect(message.hasPrefix("environment: REDIS_URL: this value is not allowed: "))
         #expect(!message.contains("hush"))
     }
 
     @Test("TLS is refused with what to do instead.")
-    func tls() {
+    func tlsIsRefusedWithWhatToDoInstead() {
         #expect(refusal("REDIS_URL", "rediss://h")?.contains("stunnel") == true)
     }
 
@@ -98,7 +98,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("redis://b%40b:p@[::1]", "redis://b%40b:***@[::1]:6379/0"),
             ("unix://u:p@/run/a%20b.sock?db=1", "unix://u:***@/run/a%20b.sock?db=1"),
         ])
-    func masked(url: String, shown: String) throws {
+    func theMaskedURLSaysAllButThePassword(url: String, shown: String) throws {
         #expect(try redis(url).maskedURL == shown)
     }
 
@@ -110,7 +110,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("ERR what is hush-hush?", "ERR what is ***?"),
             ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
         ])
-    func redacted(said: String, shown: String) throws {
+    func whatRedisSaysToAUTHIsShownWithoutThePassword(said: String, shown: String) throws {
         #expect(try redis("redis://bob:hush-hush@h").redacted(said) == shown)
     }
 }
@@ -134,7 +134,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("password=a://b", "password=a://b"), ("password=x\u{a0}y", "password=x\u{a0}y"),
             ("password=x\u{85}y\u{2003}host=z", "password=x\u{85}y\u{2003}host=z"),
         ])
-    func accepted(value: String, text: String) throws {
+    func aLibpqURIOrConninfoIsTakenAsItIs(value: String, text: String) throws {
         #expect(try Configuration.load(file: nil, environment: ["DATABASE_URL": value]).databaseURL == text)
     }
 
@@ -147,7 +147,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             "password='hush", "host=h hush", "=hush", "postgresql://h:70000/d",
             "   ",
         ])
-    func refused(value: String) throws {
+    func aDatabaseURLThatLibpqWouldMisreadIsRefusedWithoutItsPassword(value: String) throws {
         let message = try #require(refusal("DATABASE_URL", value))
         #expect(message.hasPrefix("environment: DATABASE_URL: this value is not allowed: "))
         #expect(!message.contains("hush"))
@@ -192,12 +192,12 @@ private func refusal(_ name: String, _ url: String) -> String? {
                 "postgresql://u:***@\u{301}h/d?port=1&password=***"
             ),
         ])
-    func masked(value: String, shown: String) {
+    func aMaskedDatabaseURLShowsNoPassword(value: String, shown: String) {
         #expect(DatabaseURL.masked(value) == shown)
     }
 
     @Test("What a library says about a connection string is shown without its passwords.")
-    func redacted() {
+    func whatALibrarySaysAboutAConnectionStringIsShownWithoutItsPasswords() {
         let url = "postgresql://u:p%40q@h/d?password=two"
         #expect(DatabaseURL.redacted("bad \"\(url)\"", about: url) == "bad \"postgresql://u:***@h/d?password=***\"")
         #expect(DatabaseURL.redacted("p@q, two", about: url) == "***, ***")
@@ -218,7 +218,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("oauth_issuer", "https://x/?tenant=b", false),
             ("application_name", "likesd host=web1", false), ("host", "likes:se,cret@db", true),
         ])
-    func misreading(keyword: String, value: String, isMisread: Bool) {
+    func aNameThatLooksLikeWordsOrAURLIsRefused(keyword: String, value: String, isMisread: Bool) {
         #expect((DatabaseURL.misreading(of: keyword, value) != nil) == isMisread)
     }
 
@@ -232,13 +232,13 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("postgresql://h?a%22b=c", "bad option \"a\" b \"\"", "bad option \"***\""),
             ("dbname='d", "unterminated", "unterminated"),
         ])
-    func unquoted(value: String, said: String, shown: String) {
+    func ofAConnectionStringThatLibpqCannotReadOnlyLibpqsOwnWordsAreShown(value: String, said: String, shown: String) {
         #expect(DatabaseURL.unquoted(said, about: value).hasPrefix(shown))
         #expect(!DatabaseURL.unquoted(said, about: value).contains("hush"))
     }
 
     @Test("Replicas are a list of URIs; a comma between hosts parts nothing.")
-    func replicas() throws {
+    func replicasAreAListOfURIsAndACommaBetweenHostsPartsNothing() throws {
         let list = "postgresql://a:1,b:2/d , postgresql+asyncpg://u:p@c/d"
         let configuration = try Configuration.load(file: nil, environment: ["DATABASE_REPLICA_URLS": list])
         #expect(configuration.databaseReplicaURLs == ["postgresql://a:1,b:2/d", "postgresql://u:p@c/d"])

@@ -5,7 +5,7 @@ private typealias Entry = Linearizability.Entry
 
 @Suite struct LinearizabilityTests {
     @Test("A read between two others of the same answer, with another, is found")
-    func aReadThatFitsNowhereIsFound() {
+    func aReadThatFitsNoOrderIsFound() {
         let entries = [
             Entry(.like, calledAt: 0, repliedAt: 10, result: true),
             Entry(.liked, calledAt: 20, repliedAt: 30, result: false),
@@ -37,7 +37,7 @@ private typealias Entry = Linearizability.Entry
     }
 
     @Test("Of one connection the later takes effect later: UNLIKE before LIKE is found")
-    func theOrderOfAConnectionCounts() {
+    func ofOneConnectionTheLaterRequestTakesEffectLater() {
         var entries = [
             Entry(.like, calledAt: 0, repliedAt: 10, result: true),
             Entry(.unlike, calledAt: 0, repliedAt: 10, result: false),

@@ -75,7 +75,7 @@ private struct Database {
     }
 
     @Test("A fence waits for the zombie's transaction, and tells what it changed; a later zombie does nothing")
-    func aFenceWaitsForTheZombie() throws {
+    func aFenceWaitsForTheZombiesTransactionAndTellsWhatItChanged() throws {
         let database = Database()
         database.connect(1)
         database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
@@ -98,7 +98,7 @@ private struct Database {
     }
 
     @Test("A delete does not see what was inserted after its statement began; an insert does")
-    func aDeleteSeesItsSnapshot() {
+    func aDeleteDoesNotSeeWhatWasInsertedAfterItBegan() {
         let database = Database()
         for connection: Int32 in [1, 2] {
             database.connect(connection)
@@ -143,7 +143,7 @@ private struct Database {
     }
 
     @Test("A lane that fell silent is retired: closed, its journal told")
-    func aSilentLaneIsRetired() {
+    func aLaneThatFellSilentIsRetired() {
         let database = Database()
         database.connect(1)
         database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)

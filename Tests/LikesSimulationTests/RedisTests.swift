@@ -68,7 +68,7 @@ private struct Server {
     }
 
     @Test("What Redis comes to after its deadline does nothing, though its client is gone")
-    func whatIsLateDoesNothing() throws {
+    func whatRedisReachesAfterItsDeadlineDoesNothing() throws {
         let server = try Server()
         let generation = try #require(server.verify("aaaaaaaaaaaa"))
         server.redis.hang(until: server.scheduler.now + .seconds(2))

@@ -38,7 +38,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
     ]
 
     @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)
-    private func withoutAMechanismSomethingIsFound(bite: Bite) throws {
+    private func withoutAMechanismTheSimulationFindsWhatItIsForAndWithItNothing(bite: Bite) throws {
         let path = try #require(Safeguards.named(bite.safeguard))
         let focus = try #require(Focus.on(bite.safeguard))
         var with = Safeguards()
@@ -56,7 +56,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
     }
 
     @Test("Every mechanism has a name, a focus and a switch")
-    func everyMechanismHasAName() throws {
+    func everyMechanismHasANameAFocusAndASwitch() throws {
         for name in Safeguards.names {
             let path = try #require(Safeguards.named(name))
             #expect(Safeguards()[keyPath: path], "\(name) is on")

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct SeedTests {
     @Test("Whatever fails, no guarantee is broken", arguments: 0..<80)
-    func noGuaranteeIsBroken(chunk: UInt64) {
+    func whateverFailsNoGuaranteeIsBroken(chunk: UInt64) {
         for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed) }
     }
 

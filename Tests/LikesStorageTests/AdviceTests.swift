@@ -35,7 +35,7 @@ private func advice(
             ("53300: voll", "InitProcess", .tooManyConnections), ("57P03: gleich", "ProcessStartup", .serverStarting),
             ("XX000: kaputt", "InitPostgres", .unclear),
         ])
-    func codes(said: String, function: String, reason: ConnectRefusal.Reason) {
+    func codesTellWhyInWhateverLanguageTheServerSpeaks(said: String, function: String, reason: ConnectRefusal.Reason) {
         let message = "connection to server failed: FATAL:  \(said)\nLOCATION:  \(function), file.c:334\n"
         let refusal = ConnectRefusal(message)
         #expect(refusal.reason == reason)
@@ -60,12 +60,12 @@ private func advice(
             ("connection to server on socket \"/s\" failed: Permission denied", .unclear),
             ("FATAL:  28P0: it is no code", .unclear),
         ])
-    func words(message: String, reason: ConnectRefusal.Reason) {
+    func withoutCodesTheWordsTellWhy(message: String, reason: ConnectRefusal.Reason) {
         #expect(ConnectRefusal(message).reason == reason)
     }
 
     @Test("Of several servers the first that answered counts; all are told, without guesses and places in the source.")
-    func servers() {
+    func ofSeveralServersTheFirstThatAnsweredCountsAndAllAreTold() {
         let refusal = ConnectRefusal(
             """
             connection to server at "a" failed: Connection refused
@@ -86,19 +86,19 @@ private func advice(
     }
 
     @Test("A code in a name that the message repeats is none.")
-    func codeInAName() {
+    func aCodeInANameThatTheMessageRepeatsIsNone() {
         #expect(ConnectRefusal("FATAL:  3D000: database \":  28P01: \" fehlt").reason == .noDatabase)
     }
 
     @Test("A message of nothing is a closed connection.")
-    func empty() {
+    func anEmptyMessageIsAClosedConnection() {
         #expect(ConnectRefusal("\n").text == "the connection was closed")
     }
 }
 
 @Suite struct DatabaseAdviceTests {
     @Test("A fresh Debian is led from nothing to the tables, command by command.")
-    func firstRun() throws {
+    func aFreshDebianIsLedFromNothingToTheTables() throws {
         let fresh = try advice(isInstalled: false)
         #expect(fresh.connecting(.noServer, target()) == "sudo apt install postgresql")
         let installed = try advice()
@@ -109,7 +109,7 @@ private func advice(
     }
 
     @Test("Commands name the server, and what a shell would take apart is quoted.")
-    func names() throws {
+    func commandsNameTheServerAndQuoteWhatAShellWouldTakeApart() throws {
         let installed = try advice()
         let elsewhere = target(host: "/my pg", port: "5433", database: "it's", role: "a b")
         #expect(
@@ -134,7 +134,7 @@ private func advice(
     }
 
     @Test("A database that is gone is not made anew before its name and a restore were thought of.")
-    func goneDatabase() throws {
+    func aDatabaseThatIsGoneIsNotMadeAnewBeforeARestoreWasConsidered() throws {
         #expect(
             try advice().connecting(.noDatabase, target(), hadTables: true)
                 == "the database was dropped or renamed: a restore may be running: wait for it; if it was renamed, "
@@ -143,7 +143,7 @@ private func advice(
     }
 
     @Test("Tables of another version lead to migrate, unless a restore runs, or to an upgrade.")
-    func versions() throws {
+    func tablesOfAnotherVersionLeadToMigrateOrToAnUpgrade() throws {
         let advice = try advice()
         #expect(advice.version(Schema.version) == nil)
         #expect(
@@ -160,7 +160,7 @@ private func advice(
     }
 
     @Test("A server elsewhere is not installed here.")
-    func remote() throws {
+    func aServerElsewhereIsNotInstalledHere() throws {
         #expect(
             try advice(isInstalled: false).connecting(.noServer, target(host: "db.example"))
                 == "pg_isready -h db.example -p 5432 has to find it: start PostgreSQL there, or correct DATABASE_URL "
@@ -168,7 +168,7 @@ private func advice(
     }
 
     @Test("The setting to correct is named with its place.")
-    func places() throws {
+    func theSettingToCorrectIsNamedWithItsPlace() throws {
         let url = "postgresql://app:s3cret@localhost/likes"
         let inFile = try advice("DATABASE_URL=\(url)", name: "/x/y.conf")
         let password = "the password in DATABASE_URL in"
@@ -182,7 +182,7 @@ private func advice(
     }
 
     @Test("migrate is run with the daemon's settings, and no secret is repeated.")
-    func migrate() throws {
+    func migrateIsRunWithTheDaemonsSettingsAndRepeatsNoSecret() throws {
         let url = "postgresql://app:s3cret@localhost/likes"
         #expect(
             try advice(name: "/etc/likesd/likesd@b.conf").migrate
@@ -196,7 +196,7 @@ private func advice(
     }
 
     @Test("Where the system user is another than the role, the role is to be named; else pg_hba.conf needs a line.")
-    func identity() throws {
+    func whereUserAndRoleDifferTheRoleIsNamedElseAnHBALineIsAdvised() throws {
         let installed = try advice()
         #expect(
             installed.connecting(.otherIdentity, target(role: "app"))
@@ -213,7 +213,7 @@ private func advice(
     }
 
     @Test("No advice has more than one line, and only a starting server is left alone.")
-    func oneLine() throws {
+    func noAdviceHasMoreThanOneLineAndOnlyAStartingServerIsLeftAlone() throws {
         for reason in ConnectRefusal.Reason.allCases {
             let next = try advice().connecting(reason, target())
             #expect((next == nil) == (reason == .serverStarting))
@@ -249,7 +249,7 @@ private func advice(
             ),
             ("unix:///r.sock", "Permission denied", "sudo usermod -aG redis likesd && sudo systemctl restart likesd"),
         ])
-    func next(url: String, reason: String, next: String) throws {
+    func whatRedisOrHiredisSaysLeadsToTheNextCommandOrSetting(url: String, reason: String, next: String) throws {
         #expect(try advice("REDIS_URL=\(url)").redis(reason)?.hasPrefix(next) == true)
     }
 
@@ -260,20 +260,20 @@ private func advice(
             ("/etc/likesd/likesd@two;x.conf", "'likesd@two;x'"), ("/etc/likesd/likesd@a/b.conf", "likesd"),
             ("/home/ann/likesd@two.conf", "likesd"), ("/etc/likesd/other.conf", "likesd"),
         ])
-    func unit(file: String, unit: String) throws {
+    func theServiceToRestartIsTheOneWhoseFileItIs(file: String, unit: String) throws {
         let advised = try advice("REDIS_URL=unix:///r.sock", name: file).redis("Permission denied")
         #expect(advised == "sudo usermod -aG redis likesd && sudo systemctl restart \(unit)")
     }
 
     @Test("A Redis that is not installed is to be installed, and what is no matter of an operator has no advice.")
-    func others() throws {
+    func aMissingRedisIsToBeInstalledAndOtherFailuresHaveNoAdvice() throws {
         #expect(try advice(isInstalled: false).redis("Connection refused") == "sudo apt install redis-server")
         #expect(try advice().redis("it is a replica") == nil)
         #expect(try advice("REDIS_URL=redis://h").redis("Server closed the connection") == nil)
     }
 
     @Test("The reason is found in all that libpq said, of which only the beginning is shown.")
-    func longRefusals() {
+    func theReasonIsFoundInAllThatLibpqSaid() {
         let filler = String(repeating: "connection to server at \"a\" failed: Something\n", count: 40)
         let refusal = ConnectRefusal(filler + "FATAL:  password authentication failed for user \"u\"\n")
         #expect(refusal.reason == .wrongPassword)

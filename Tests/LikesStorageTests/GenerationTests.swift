@@ -10,7 +10,7 @@ import Testing
     private static let words = ["run:repl", "7000000000000000001:3:5.6.7", "2", "700:720:700,705", "aaaaaaaaaaaa", "-"]
 
     @Test("A marker is read as it was written")
-    func marker() {
+    func aMarkerIsReadAsItWasWritten() {
         #expect(Self.generation.marker == Self.words.joined(separator: " "))
         #expect(Generation(marker: Self.generation.marker) == Self.generation)
     }
@@ -25,14 +25,14 @@ import Testing
             (1, "7:3:5:6"),
             (1, "7::5"), (1, "7:-3:5"), (1, ":3:5"), (4, ""), (4, "a b"), (0, ""), (5, ""), (5, "- -"),
         ])
-    func strange(place: Int, word: String) {
+    func whatNoHostWritesIsNoMarker(place: Int, word: String) {
         var words = Self.words
         words[place] = word
         #expect(Generation(marker: words.joined(separator: " ")) == nil)
     }
 
     @Test("A marker of the last era that can be counted is one")
-    func lastEra() {
+    func aMarkerOfTheLastEraThatCanBeCountedIsOne() {
         var last = Self.generation
         last.era = Generation.eraMax
         #expect(Generation(marker: last.marker) == last)
@@ -47,7 +47,7 @@ import Testing
             (DatabaseHistory(system: "7000000000000000001", timeline: 3, tables: "5.6.8"), 0, false),
             (DatabaseHistory(system: "7", timeline: 1, tables: "5.6.7"), 0, false),
         ] as [(DatabaseHistory?, Int64, Bool)])
-    func fits(known: DatabaseHistory?, era: Int64, fits: Bool) {
+    func aMarkerFitsWhatIsKnownOfTheDatabaseOrIsOfAnOlderPast(known: DatabaseHistory?, era: Int64, fits: Bool) {
         #expect(Self.generation.fits(known, era: era) == fits)
     }
 }

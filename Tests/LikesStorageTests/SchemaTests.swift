@@ -5,12 +5,12 @@ import Testing
 
 @Suite struct SchemaTests {
     @Test("The steps lead from an empty database to the version the code needs, one by one.")
-    func steps() {
+    func theStepsLeadFromAnEmptyDatabaseToTheVersionNeeded() {
         #expect(Schema.migrations.map(\.version) == Array(1...Schema.version))
     }
 
     @Test("The reference's item types have the reference's numbers.")
-    func standardTypes() throws {
+    func theReferencesItemTypesHaveTheReferencesNumbers() throws {
         let statements = Schema.migrations[0].statements
         let insert = try #require(statements.first { $0.hasPrefix("INSERT INTO item_types") })
         for (index, name) in ItemTypes.standard.names.enumerated() {
@@ -27,7 +27,7 @@ import Testing
             ["no-column", "counters", "public.counters", "like_count", "bigint"],
             ["no-column", "counters", "public.counters", "version", "bigint"],
         ])
-    func lossOfWorth(row: [String]) throws {
+    func nobodyIsToldToMakeAnewWhatHeldLikesOrCounts(row: [String]) throws {
         let remedy = try #require(SchemaMisfit(row)).remedy
         let text = remedy.text { "psql -c '\($0)'" }
         #expect(text.hasPrefix("a restore may be running: wait for it; if "))
@@ -37,14 +37,14 @@ import Testing
     }
 
     @Test("Tables without likes or counts are made anew.", arguments: ["lanes", "cache_repairs", "likesd_hosts"])
-    func lossOfNothing(table: String) throws {
+    func tablesWithoutLikesOrCountsAreMadeAnew(table: String) throws {
         let remedy = try #require(SchemaMisfit(["no-table", table, table, "", ""])).remedy
         #expect(
             remedy.text { $0 } == "a restore may be running: wait for it; else \(Schema.statements(making: table))")
     }
 
     @Test("A table is made anew in the schema of the others, with their owner.")
-    func placing() throws {
+    func aTableIsMadeAnewInTheSchemaOfTheOthersWithTheirOwner() throws {
         let made = Schema.statements(making: "lanes")
         let plain = try #require(SchemaMisfit(["no-table", "lanes", "public.lanes", "", "app"]))
         #expect(plain.remedy.sql == "\(made); ALTER TABLE lanes OWNER TO app")
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test("What a restore makes one by one is not to be made at once.", arguments: Schema.tables.map(\.name))
-    func restores(table: String) throws {
+    func whatARestoreMakesOneByOneIsNotToBeMadeAtOnce(table: String) throws {
         for row in [
             ["no-key", table, "public.\(table)", "lane", "ADD PRIMARY KEY"], ["no-table", table, table, "", ""],
         ] {
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test("What stands in a table's place is copied by the names of its columns.", arguments: Schema.tables.map(\.name))
-    func copying(table: String) throws {
+    func whatStandsInATablesPlaceIsCopiedByColumnNames(table: String) throws {
         let misfit = try #require(SchemaMisfit(["no-plain-table", table, table, "", "a view"]))
         let sql = try #require(misfit.remedy.sql)
         #expect(!sql.contains("*"))
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test("Partitions have bounds, and all remainders.")
-    func partitions() throws {
+    func partitionsHaveBoundsAndAllRemainders() throws {
         #expect(Partitions(1) == nil)
         #expect(Partitions(257) == nil)
         let statements = Schema.migrations(partitions: Partitions(3))[0].statements

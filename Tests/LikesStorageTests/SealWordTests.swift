@@ -11,13 +11,13 @@ import Testing
             (0, 0x726f_db47_dd0e_0e31), (1, 0x74f8_39c5_93dc_67fd), (7, 0xab02_00f5_8b01_d137),
             (8, 0x93f5_f579_9a93_2462), (15, 0xa129_ca61_49be_45e5), (63, 0x958a_324c_eb06_4572),
         ] as [(UInt8, UInt64)])
-    func sipHash(count: UInt8, hash: UInt64) throws {
+    func sipHashGivesWhatItsAuthorsSay(count: UInt8, hash: UInt64) throws {
         let secret = try #require(Secret(hex: "000102030405060708090a0b0c0d0e0f"))
         #expect(SipHash.hash(Array(0..<count), key: secret.key) == hash)
     }
 
     @Test("Four words hash as their 32 bytes do.")
-    func words() throws {
+    func fourWordsHashAsTheir32BytesDo() throws {
         let key = SipHash.Key(low: 0x0706_0504_0302_0100, high: 0x0f0e_0d0c_0b0a_0908)
         let bytes = (0..<UInt8(32)).map { $0 }
         let words = (0..<4).map { place in
@@ -32,7 +32,7 @@ import Testing
             "", "000102030405060708090a0b0c0d0e0", "000102030405060708090a0b0c0d0e0f0",
             "000102030405060708090A0b0c0d0e0f", "000102030405060708090g0b0c0d0e0f", "0001020304050607 8090a0b0c0d0e0f",
         ])
-    func noSecrets(text: String) {
+    func aSecretIs32LowerCaseHexDigits(text: String) {
         #expect(Secret(hex: text) == nil)
     }
 
@@ -42,7 +42,7 @@ import Testing
             Seal(seconds: 0, digest: 0), Seal(seconds: Seal.secondsMax, digest: .max),
             Seal(seconds: 1_790_000_000, digest: 0x0123_4567_89AB_CDEF),
         ])
-    func texts(seal: Seal) {
+    func aSealReadsAsItWasWritten(seal: Seal) {
         #expect(seal.text.utf8.count == Seal.textBytes)
         #expect(Array(seal.text.utf8).withUnsafeBytes { Seal($0) } == seal)
     }

@@ -88,7 +88,7 @@ import Testing
     @Test(
         "The lane takes the primary at the latest timeline or none, the reader the same or a standby.",
         arguments: rows)
-    func choice(row: Row) {
+    func theLaneTakesThePrimaryAtTheLatestTimelineOrNone(row: Row) {
         let view = ServerView(seen: row.seen.map(Self.seen), known: row.known.map(Self.seen))
         #expect(Self.shown(view.primary) == row.lane)
         #expect(Self.shown(view.reader(allowsStandby: true)) == row.reader ?? row.lane)
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test("What is passed over is said, with what to do about it.")
-    func passedOver() {
+    func whatIsPassedOverIsSaidWithWhatToDoAboutIt() {
         let view = ServerView(
             seen: ["a 1", "b 2", "c 1 standby", "d 2 as=b", "e 2 readonly", "f 1 system=8"].map(Self.seen),
             known: Self.seen("b 2"))

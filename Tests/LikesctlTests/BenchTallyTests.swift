@@ -6,7 +6,7 @@ import LikesctlCommands
 /// What is counted, and how it is printed.
 @Suite struct BenchTallyTests {
     @Test("Codes are counted one by one, and those beyond the limit together.")
-    func codes() {
+    func codesAreCountedOneByOneUpToTheLimit() {
         var tally = BenchTally()
         for _ in 0..<3 {
             for number in 0..<BenchLimits.errorCodesMax + 5 { tally.failed(ReplyCode("E\(number)")) }
@@ -18,7 +18,7 @@ import LikesctlCommands
     }
 
     @Test("Only requests later than the limit are late.")
-    func lateness() {
+    func onlyRequestsLaterThanTheLimitAreLate() {
         var tally = BenchTally()
         tally.sent(lagNs: BenchLimits.lateNs)
         tally.sent(lagNs: BenchLimits.lateNs + 1)
@@ -27,7 +27,7 @@ import LikesctlCommands
     }
 
     @Test("A schedule is kept as long as no more than the limit of a thousand requests are late.")
-    func schedule() {
+    func aScheduleIsKeptAsLongAsFewRequestsAreLate() {
         var tally = BenchTally()
         #expect(tally.isScheduleKept)
         for _ in 0..<BenchLimits.latePerMilleMax { tally.sent(lagNs: BenchLimits.lateNs + 1) }
@@ -39,7 +39,7 @@ import LikesctlCommands
     }
 
     @Test("A schedule that was not kept is said in the text, and in the JSON.")
-    func scheduleReported() {
+    func aScheduleThatWasNotKeptIsReportedInTextAndJSON() {
         var options = BenchOptions()
         options.rate = 10
         var tally = BenchTally()
@@ -52,7 +52,7 @@ import LikesctlCommands
     }
 
     @Test("Requests that queued up are said in the text; a last answer a little later than the rest is not.")
-    func behind() {
+    func requestsThatQueuedUpAreSaidInTheText() {
         var options = BenchOptions()
         options.rate = 10
         let words = "requests queued up"
@@ -75,7 +75,7 @@ import LikesctlCommands
     }
 
     @Test("Decimals are rounded and filled with zeros.")
-    func decimals() {
+    func decimalsAreRoundedAndFilledWithZeros() {
         #expect(Decimals.text(0, places: 3) == "0.000")
         #expect(Decimals.text(1.0004, places: 3) == "1.000")
         #expect(Decimals.text(1.0605, places: 2) == "1.06")
@@ -84,7 +84,7 @@ import LikesctlCommands
     }
 
     @Test("A run fails when nothing was answered, or the daemon did not come back.")
-    func statuses() {
+    func aRunFailsWhenNothingWasAnsweredOrTheDaemonDidNotComeBack() {
         func status(_ tally: BenchTally, _ ending: BenchRun.Ending) -> LikesctlCommands.ExitStatus {
             report(BenchOptions(), tally, ending).status
         }

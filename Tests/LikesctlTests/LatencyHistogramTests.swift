@@ -6,7 +6,7 @@ import Testing
 /// The histogram against the sorted values themselves.
 @Suite struct LatencyHistogramTests {
     @Test("A quantile is never below the sorted array's, and above it by 1/64 at most.")
-    func quantiles() {
+    func aQuantileIsAboveTheSortedArraysByOne64thAtMost() {
         var random = SplitMix64(seed: runSeed())
         for magnitude in [6, 10, 20, 39] {
             var histogram = LatencyHistogram()
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test("Each value falls into the bucket that ends at it or less than 1/64 above, and buckets do not overlap.")
-    func buckets() {
+    func eachValueFallsIntoTheBucketThatEndsAtItOrLittleAbove() {
         var boundsBefore: Int64 = -1
         for value in (0...2_000).map(Int64.init) + [4_095, 4_096, 4_097, 1 << 30, LatencyHistogram.microsecondsMax] {
             var histogram = LatencyHistogram()
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test("Values beyond the last bucket count as the longest, negative ones as 0.")
-    func outside() {
+    func valuesBeyondTheLastBucketCountAsTheLongest() {
         var histogram = LatencyHistogram()
         histogram.record(Int64.max)
         histogram.record(-5)
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test("Two histograms added are the histogram of both.")
-    func adding() {
+    func twoHistogramsAddedAreTheHistogramOfBoth() {
         var one = LatencyHistogram()
         var other = LatencyHistogram()
         var both = LatencyHistogram()

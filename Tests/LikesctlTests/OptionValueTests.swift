@@ -6,7 +6,7 @@ import LikesctlCommands
 /// The forms of numbers that options take.
 @Suite struct OptionValueTests {
     @Test("A whole number is taken as it would be printed, within its range.")
-    func whole() throws {
+    func aWholeNumberIsTakenAsItWouldBePrinted() throws {
         #expect(try OptionValue.whole("--n", "0", 0...9) == 0)
         #expect(try OptionValue.whole("--n", "9223372036854775807", 0...Int64.max) == Int64.max)
         for wrong in ["", "+1", "01", "-0", "1 ", "1.0", "1e3", "x", "10", "-1", "9223372036854775808"] {
@@ -15,7 +15,7 @@ import LikesctlCommands
     }
 
     @Test("What is wrong with a whole number names the option, its range and the value.")
-    func words() {
+    func whatIsWrongWithAWholeNumberNamesOptionRangeAndValue() {
         #expect {
             try OptionValue.whole("--n", "12", 1...9)
         } throws: { error in
@@ -24,7 +24,7 @@ import LikesctlCommands
     }
 
     @Test("A decimal is digits with at most one point.")
-    func decimal() {
+    func aDecimalIsDigitsWithAtMostOnePoint() {
         #expect(OptionValue.decimal("0") == 0)
         #expect(OptionValue.decimal("12.5") == 12.5)
         for wrong in ["", ".", "1.2.3", "-1", "+1", "1e3", "inf", "nan", "0x1p3", "1,5", "1 "] {

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test("Replies are the same whole, cut in two at every place, and byte by byte.")
-    func cuts() {
+    func repliesAreTheSameWholeCutInTwoAndByteByByte() {
         let bytes = Array(Self.stream.utf8)
         #expect(steps([bytes]) == Self.steps)
         for cut in bytes.indices { #expect(steps([Array(bytes[..<cut]), Array(bytes[cut...])]) == Self.steps) }
@@ -39,12 +39,12 @@ import Testing
     }
 
     @Test("What is not RESP2 breaks the connection.", arguments: ["HTTP/1.1 400\r\n", ":1x\r\n", "*99999999\r\n"])
-    func broken(text: String) {
+    func whatIsNotRESP2BreaksTheConnection(text: String) {
         #expect(steps([Array(text.utf8)]) == [.broken])
     }
 
     @Test("A code is kept up to its 16th byte.")
-    func codes() {
+    func aCodeIsKeptUpToIts16thByte() {
         for text in ["", "B", "BUSY", "EIGHTYES", "UNAVAILABLE", "SIXTEENLETTERSIT"] {
             #expect(ReplyCode(text).text == text)
         }

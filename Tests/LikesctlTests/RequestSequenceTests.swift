@@ -27,7 +27,7 @@ import LikesctlCommands
     }
 
     @Test("The same seed and options give the same requests, in whatever order they are asked for.")
-    func determinism() throws {
+    func theSameSeedAndOptionsGiveTheSameRequests() throws {
         let settings = ["--mix": "like=3,count=5,mliked=2", "--keys": "zipf", "--seed": "42", "--batch": "3"]
         let one = RequestSequence(try options(settings))
         let other = RequestSequence(try options(settings))
@@ -40,7 +40,7 @@ import LikesctlCommands
     }
 
     @Test("UNLIKE draws the pairs that LIKE drew.")
-    func takingBack() throws {
+    func unlikeDrawsThePairsThatLikeDrew() throws {
         for keys in ["uniform", "zipf:1.2", "hot"] {
             let like = RequestSequence(try options(["--mix": "like", "--keys": keys]))
             let unlike = RequestSequence(try options(["--mix": "unlike", "--keys": keys]))
@@ -54,7 +54,7 @@ import LikesctlCommands
     }
 
     @Test("Every request fits the announced size and is well-formed, with the longest names and numbers.")
-    func extremes() throws {
+    func everyRequestFitsTheAnnouncedSizeAndIsWellFormed() throws {
         let largest = String(BenchOptions.populationMax)
         for batch in ["1", "9", "10", "1000"] {
             let sequence = RequestSequence(
@@ -67,7 +67,7 @@ import LikesctlCommands
     }
 
     @Test("Verbs come as often as their weights say, users and items from 1 to their count.")
-    func weights() throws {
+    func verbsComeAsOftenAsTheirWeightsSay() throws {
         let sequence = RequestSequence(
             try options(["--mix": "liked=1,count=3,mcount=0", "--users": "3", "--items": "4"]))
         var liked = 0
@@ -88,7 +88,7 @@ import LikesctlCommands
     }
 
     @Test("What is passed over is as many as are drawn, and beyond the limit as many as the rate says.")
-    func skipping() {
+    func whatIsPassedOverIsAsManyAsAreDrawnAndBeyondTheLimitAsTheRateSays() {
         var drawn = ArrivalSchedule(rate: 1_000, seed: 5)
         var skipped = ArrivalSchedule(rate: 1_000, seed: 5)
         let endNs: Int64 = 10_000_000_000
@@ -110,7 +110,7 @@ import LikesctlCommands
     }
 
     @Test("Arrivals keep the rate on average, with exponential gaps, and follow from the seed.")
-    func schedule() {
+    func arrivalsKeepTheRateOnAverageAndFollowFromTheSeed() {
         var schedule = ArrivalSchedule(rate: 1_000, seed: 5)
         var again = ArrivalSchedule(rate: 1_000, seed: 5)
         let count = 100_000

@@ -11,7 +11,7 @@ import LikesctlCommands
         arguments: [
             0.01, 0.5, 0.99, 1, 1.000_000_001, 1.5, 3, 10,
         ])
-    func frequencies(exponent: Double) {
+    func frequenciesAreThoseOfZipfsLaw(exponent: Double) {
         let count: Int64 = 50
         let zipf = Zipf(count: count, exponent: exponent)
         let draws = 200_000
@@ -32,7 +32,7 @@ import LikesctlCommands
         arguments: [
             1, 2, 3, 1_000_000, BenchOptions.populationMax,
         ])
-    func range(count: Int64) {
+    func allThatIsDrawnLiesBetweenOneAndTheCount(count: Int64) {
         for exponent in [0.000_001, 0.99, 1, 10] {
             let zipf = Zipf(count: count, exponent: exponent)
             for place in 0..<5_000 as Range<UInt64> {

@@ -18,19 +18,19 @@ import Testing
     @Test(
         "Where there is one server nothing is to be chosen.",
         arguments: ["postgresql:///likes", "host=one", "no url"])
-    func noChoice(url: String) {
+    func whereThereIsOneServerNothingIsToBeChosen(url: String) {
         let hosts = DatabaseHosts(of: url)
         #expect(!hosts.isChoice(hosts.servers([:])))
     }
 
     @Test("Lists that do not fit each other are left to libpq, which refuses them.")
-    func misfits() {
+    func listsThatDoNotFitEachOtherAreLeftToLibpq() {
         #expect(shown("host=a,b port=1,2,3").isEmpty)
         #expect(shown("host=a,b hostaddr=10.0.0.1").isEmpty)
     }
 
     @Test("Servers are named as people would, with the port where it is not PostgreSQL's own.")
-    func serverNames() {
+    func serversAreNamedAsPeopleWould() {
         #expect(shown(Self.several) == ["one:5433", "two", "three:5434"])
         #expect(shown("host=/run/a,::1,/run/b port=5432,5433,5434") == ["/run/a", "[::1]:5433", "/run/b:5434"])
         #expect(shown("hostaddr=10.0.0.1,10.0.0.2 port=5433") == ["10.0.0.1:5433", "10.0.0.2:5433"])
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test("Of a name with several addresses each is a server; those of this machine are one.")
-    func severalAddresses() throws {
+    func ofANameWithSeveralAddressesEachIsAServer() throws {
         let answer: NameLookup.Answer = [
             "one": .success(["10.0.0.1", "10.0.0.2"]), "localhost": .success(["127.0.0.1", "::1"]),
         ]
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test("Of several servers one whose name has no address is left out, and the other is still looked at.")
-    func lostName() {
+    func ofSeveralServersOneWithoutAnAddressIsLeftOut() {
         let answer: NameLookup.Answer = [
             "one": .failure(LookupFailure(text: "unknown")), "two": .success(["10.0.0.2"]),
         ]
@@ -68,14 +68,14 @@ import Testing
             ("any", true), ("standby", true), ("prefer-standby", true), ("read-only", true), ("primary", false),
             ("read-write", false),
         ])
-    func wish(attributes: String, allowsStandby: Bool) {
+    func withoutAPrimaryTheReaderTakesAStandbyUnlessTheURLWantsNone(attributes: String, allowsStandby: Bool) {
         #expect(DatabaseHosts(of: Self.several).allowsStandby)
         #expect(
             DatabaseHosts(of: Self.several + "?target_session_attrs=" + attributes).allowsStandby == allowsStandby)
     }
 
     @Test("Each address of a name is tried, with the name kept; paths and addresses need no lookup.")
-    func addresses() {
+    func eachAddressOfANameIsTriedWithTheNameKept() {
         let url = "host=one,/run/postgresql,10.0.0.1,::1,two,named port=5433 hostaddr=,,,,,10.0.0.9"
         let hosts = DatabaseHosts(of: url)
         #expect(hosts.names == ["one", "two"])
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test("A name that takes long keeps nobody from the others, answers as it did before, and is found in the end.")
-    func slowLookup() throws {
+    func aNameThatTakesLongKeepsNobodyFromTheOthers() throws {
         let loop = try EventLoop()
         var ends: [Int32] = [-1, -1]
         try #require(pipe(&ends) == 0)
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test("A name is looked up beside the loop, a name that is none says why, and a second asker gets the answer.")
-    func lookup() throws {
+    func aNameIsLookedUpBesideTheLoop() throws {
         let loop = try EventLoop()
         let lookup = NameLookup(["localhost", "no-such-name.invalid"], loop: loop)
         var answers: [NameLookup.Answer] = []

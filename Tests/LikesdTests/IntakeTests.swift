@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test("Within a limit recv(2) gives so many bytes and then says that there are none; without one, all.")
-    func receive() throws {
+    func withinALimitRecvGivesSoManyBytesAndThenNone() throws {
         let (near, far) = try pair()
         defer { for end in [near, far] { close(end) } }
         try #require(send(far, [UInt8](repeating: 7, count: 100), 100, 0) == 100)
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test("Who looks for recv(2) by its name, as libpq does, finds likesd's.")
-    func isFound() throws {
+    func whoLooksForRecvByItsNameFindsLikesds() throws {
         typealias Receive = @convention(c) (Int32, UnsafeMutableRawPointer?, Int, Int32) -> Int
         let (near, far) = try pair()
         defer { for end in [near, far] { close(end) } }
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test("One byte more than is allowed shows that there are more, and no more than that is read.")
-    func excess() throws {
+    func oneByteMoreThanIsAllowedShowsThatThereAreMore() throws {
         let (near, far) = try pair()
         defer { for end in [near, far] { close(end) } }
         let bytesMax = Intake.bytesMax()
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test("What failed answers lack is let pass as long as the process holds no more, and never adds up to a flood.")
-    func dropped() throws {
+    func whatFailedAnswersLackNeverAddsUpToAFlood() throws {
         let (near, far) = try pair()
         defer { for end in [near, far] { close(end) } }
         var held = 0
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test("Beside answers that did not fail little may come.")
-    func surplus() throws {
+    func besideAnswersThatDidNotFailLittleMayCome() throws {
         let (near, far) = try pair()
         defer { for end in [near, far] { close(end) } }
         let intake = Intake()

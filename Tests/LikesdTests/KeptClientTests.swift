@@ -12,19 +12,19 @@ import Testing
         input: Array("*3\r\n$4\r\nLI\0\u{ff}".utf8), output: Array(":1\r\n$5\r\n".utf8) + [0, 255, 13, 10])
 
     @Test("What is kept of clients is what the next process reads", arguments: [[], [plain], [plain, busy, plain]])
-    func roundTrip(clients: [KeptClient]) {
+    func whatIsKeptOfClientsIsWhatTheNextProcessReads(clients: [KeptClient]) {
         #expect(KeptClientsFormat.decoded(KeptClientsFormat.encoded(clients)) == clients)
     }
 
     @Test("Bytes cut anywhere, or with more behind them, are of no form")
-    func cut() {
+    func bytesCutAnywhereOrWithMoreBehindThemAreOfNoForm() {
         let bytes = KeptClientsFormat.encoded([Self.plain, Self.busy])
         for count in bytes.indices { #expect(KeptClientsFormat.decoded(Array(bytes[..<count])) == nil) }
         #expect(KeptClientsFormat.decoded(bytes + [0]) == nil)
     }
 
     @Test("A byte changed anywhere makes another client or none, and never ends the process")
-    func changed() {
+    func aByteChangedAnywhereNeverEndsTheProcess() {
         let bytes = KeptClientsFormat.encoded([Self.busy])
         for place in bytes.indices {
             for byte in [0, UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "*"), 255] {
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test("A client with more bytes than the next process reads, or than there is room for, takes no other with it")
-    func limits() {
+    func aClientThatIsTooLargeToBeKeptTakesNoOtherWithIt() {
         let most = EdgeLimits.keptBytesPerClientMax
         let bytes = [most + 1, 0, most, most, most, most - 1, 7, 1, 0]
         let kept = DescriptorStore.withinLimits(bytes.map(Self.client)).map { Int($0.client.inode) }
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test("Any number of descriptors goes into one, and comes out in their order", arguments: [1, 253, 254, 600])
-    func parcel(count: Int) throws {
+    func anyNumberOfDescriptorsGoesIntoOneAndComesOutInOrder(count: Int) throws {
         let descriptors = (0..<count).map { _ in
             var ends: [Int32] = [-1, -1]
             #expect(pipe(&ends) == 0)
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test("What has another heading, or fields of another kind, is not read")
-    func otherForms() {
+    func anotherHeadingOrFieldsOfAnotherKindAreNotRead() {
         for text in [
             "*1\r\n$16\r\nlikesd-clients-2\r\n", "*0\r\n", ":1\r\n", "*2\r\n$16\r\nlikesd-clients-1\r\n:1\r\n",
             "*2\r\n$16\r\nlikesd-clients-1\r\n*1\r\n:1\r\n",

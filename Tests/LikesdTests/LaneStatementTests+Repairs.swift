@@ -9,7 +9,7 @@ import Testing
 // Repairs: read in pages, noted again, settled and struck off.
 extension LaneStatementTests {
     @Test("Repairs are read in pages, with the counters as they are now; types of other hosts are passed over.")
-    func pages() throws {
+    func repairsAreReadInPagesWithTheCountersAsTheyAreNow() throws {
         try control.run(
             """
             INSERT INTO counters (item_id, item_type, like_count, version)
@@ -41,7 +41,7 @@ extension LaneStatementTests {
     }
 
     @Test("A row noted again is found again from the horizon on; one of a transaction that was running then as well.")
-    func notedAgain() throws {
+    func aRowNotedAgainIsFoundAgainFromTheHorizonOn() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let rows = (1...3).map { like(1, Int64($0)) }
         _ = try lane.commit(request(rows, isCutOff: true))
@@ -62,7 +62,7 @@ extension LaneStatementTests {
     }
 
     @Test("Repairs noted before Redis' data began are struck off, some at a time; those noted later or just now stay.")
-    func settled() throws {
+    func repairsNotedBeforeRedisDataBeganAreStruckOff() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let count = Limits.standard.tendItemsMax + 100
         try control.run(
@@ -104,7 +104,7 @@ extension LaneStatementTests {
     }
 
     @Test("While a snapshot keeps the dead rows of thousands of repairs, a pass and a tend visit no more pages.")
-    func flat() throws {
+    func whileASnapshotKeepsDeadRowsAPassVisitsNoMorePages() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         try control.run(
             """

@@ -11,7 +11,7 @@ import Testing
 
 extension LaneStatementTests {
     @Test("A survey tells what database this is, what was said last, and what other living hosts use.")
-    func survey() throws {
+    func aSurveyTellsTheDatabaseTheLastSignAndWhatOtherHostsUse() throws {
         let first = try lane.survey(1, generation: "aaaaaaaaaaaa", since: DatabaseSnapshot(least: 700))
         #expect(first.generations == [])
         try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
@@ -34,7 +34,7 @@ extension LaneStatementTests {
     }
 
     @Test("A sign of life that comes late, from a connection that was given up, changes nothing.")
-    func lateSurvey() throws {
+    func aSignOfLifeThatComesLateChangesNothing() throws {
         _ = try lane.survey(1, generation: "bbbbbbbbbbbb", beat: 3)
         _ = try lane.survey(1, generation: "aaaaaaaaaaaa", beat: 2)
         #expect(try lane.survey(2).generations == ["bbbbbbbbbbbb"])
@@ -42,7 +42,7 @@ extension LaneStatementTests {
     }
 
     @Test("A survey tells which signs of life are fresh; those to come are none.")
-    func freshSurvey() throws {
+    func aSurveyTellsWhichSignsOfLifeAreFresh() throws {
         _ = try lane.survey(1, generation: "aaaaaaaaaaaa")
         _ = try lane.survey(2, generation: "bbbbbbbbbbbb")
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '5 s' WHERE lane = 1")
@@ -55,7 +55,7 @@ extension LaneStatementTests {
 
     @Test(
         "A survey tells of batches that were to be written to another Redis, and had not ended when the data was made.")
-    func strayed() throws {
+    func aSurveyTellsOfBatchesThatWereToBeWrittenToAnotherRedis() throws {
         func strayed(server: String = "two:two", since: DatabaseSnapshot) throws -> [Int64] {
             try lane.survey(9, generation: "bbbbbbbbbbbb", server: server, since: since).strayed
         }
@@ -99,7 +99,7 @@ extension LaneStatementTests {
     @Test(
         "While a snapshot keeps the dead rows of all hosts' batches, a survey visits few of them.",
         arguments: [false, true])
-    func flatSurveys(isSilent: Bool) throws {
+    func whileASnapshotKeepsDeadRowsASurveyVisitsFewOfThem(isSilent: Bool) throws {
         let holder = try database.connect()
         try holder.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
         try holder.run("SELECT count(*) FROM counters")
@@ -124,7 +124,7 @@ extension LaneStatementTests {
     }
 
     @Test("A lane is forgotten after a day without a word, unless it has a journal.")
-    func forget() throws {
+    func aLaneIsForgottenAfterADayUnlessItHasAJournal() throws {
         for number in 1...3 as ClosedRange<Int64> { _ = try lane.fence(number) }
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '25 hours' WHERE lane < 3")
         try control.run("UPDATE lanes SET item_ids = '{1}', item_types = '{1}' WHERE lane = 2")

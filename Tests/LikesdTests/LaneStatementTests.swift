@@ -52,7 +52,7 @@ import Testing
     // MARK: Fencing
 
     @Test("A lane that was not there begins at epoch 1, and goes up with each fence.")
-    func epochs() throws {
+    func aNewLaneBeginsAtEpoch1AndGoesUpWithEachFence() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         #expect(try lane.fence(7) == .fenced(LaneState(epoch: 2, batch: 0, changed: [])))
         #expect(try lane.fence(7) == .fenced(LaneState(epoch: 3, batch: 0, changed: [])))
@@ -62,7 +62,7 @@ import Testing
     @Test(
         "A fence waits for the transaction of a dead connection, and says what became of its batch.",
         arguments: [true, false])
-    func zombies(isCommitted: Bool) throws {
+    func aFenceWaitsForADeadConnectionAndSaysWhatBecameOfItsBatch(isCommitted: Bool) throws {
         let zombie = try database.lane()
         #expect(try zombie.fence(7) == .fenced(nil))
         #expect(
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test("Behind somebody else's fence a commit and a tend do nothing at all.")
-    func fencedOff() throws {
+    func behindSomebodyElsesFenceACommitAndATendDoNothing() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let other = try database.lane()
         #expect(try other.fence(7) == .fenced(LaneState(epoch: 2, batch: 0, changed: [])))
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test("A commit that comes while the lane is being fenced waits, and then does nothing.")
-    func fencedMeanwhile() throws {
+    func aCommitThatComesWhileTheLaneIsBeingFencedDoesNothing() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let other = try database.lane()
         try other.connection.run("BEGIN")
@@ -115,7 +115,7 @@ import Testing
     // MARK: Batches
 
     @Test("Random batches change what a model says, and their fence tells the same afterwards.")
-    func model() throws {
+    func randomBatchesChangeWhatAModelSays() throws {
         // The types' places are not their numbers' order.
         let types = try ItemTypes(["comment", "story", "post"])
         let writer = try database.lane(types)
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test("Hosts that write the same items at once neither deadlock nor miscount, cut off from Redis or not.")
-    func together() async throws {
+    func hostsThatWriteTheSameItemsNeitherDeadlockNorMiscount() async throws {
         let database = database
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 1...4 as ClosedRange<Int64> {
@@ -204,7 +204,7 @@ import Testing
     }
 
     @Test("What a constraint of the database's owner refuses is said to be the rows' fault, and nothing is kept.")
-    func refusedRows() throws {
+    func whatAConstraintRefusesIsSaidToBeTheRowsFault() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         try control.run("ALTER TABLE user_likes ADD CHECK (user_id <> 13)")
         let error = #expect(throws: Failure.self) { try lane.commit(request([like(1, 5), like(13, 5)])) }
@@ -215,7 +215,7 @@ import Testing
     // MARK: The journal and the repairs
 
     @Test("The journal is kept with the batch; what a host that is cut off changed becomes repairs.")
-    func journal() throws {
+    func theJournalIsKeptWithTheBatch() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let journal = [Item(type: 0, id: 5), Item(type: 2, id: 9)]
         _ = try lane.commit(request([like(1, 5)], journal: journal))
@@ -232,7 +232,7 @@ import Testing
     }
 
     @Test("Tending notes repairs with the version the database has, and removes those that are done up to a version.")
-    func tend() throws {
+    func tendingNotesRepairsAndRemovesThoseThatAreDone() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         for batch in 1...3 as ClosedRange<Int64> {
             _ = try lane.commit(
@@ -250,7 +250,7 @@ import Testing
     }
 
     @Test("A repair that was seen goes whatever its version, unless it was noted again since.")
-    func seenRepair() throws {
+    func aRepairThatWasSeenGoesUnlessItWasNotedAgain() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let items = (1...2).map { Item(type: 0, id: $0) }
         let fence = LaneFence(lane: 7, epoch: 1)
@@ -268,7 +268,7 @@ import Testing
     }
 
     @Test("A lane that fell silent with a journal is fenced, and its journal becomes repairs.")
-    func retire() throws {
+    func aLaneThatFellSilentIsFencedAndItsJournalBecomesRepairs() throws {
         for number in 1...4 as ClosedRange<Int64> {
             let other = try database.lane()
             #expect(try other.fence(number) == .fenced(nil))
@@ -293,7 +293,7 @@ import Testing
     }
 
     @Test("However many lanes fell silent, so many are retired at a time as the statement has time for.")
-    func retireMany() throws {
+    func onlySoManySilentLanesAreRetiredAtATime() throws {
         let silent = Limits.standard.lanesPerSurvey * 2 + 1
         try control.run(
             """
@@ -315,7 +315,7 @@ import Testing
     }
 
     @Test("A lane gets a new number with its journal; what runs under the old one does nothing.")
-    func renew() throws {
+    func aLaneGetsANewNumberWithItsJournal() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         _ = try lane.commit(request([like(1, 5)], journal: [Item(type: 0, id: 5)]))
         #expect(try lane.fence(8, former: 7) == .fenced(nil))

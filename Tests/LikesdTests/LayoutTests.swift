@@ -23,7 +23,7 @@ import Testing
     // MARK: Effects
 
     @Test("An unlike takes away its own like alone, wherever others stand.", arguments: layouts)
-    func unlike(partitions: Int) throws {
+    func anUnlikeTakesAwayItsOwnLikeAlone(partitions: Int) throws {
         let database = try PostgresServer.shared.get().database(partitions: partitions)
         let control = try database.connect()
         let lane = try database.lane()
@@ -40,7 +40,7 @@ import Testing
     @Test(
         "Sessions that like and unlike the same pairs in opposite orders neither deadlock nor miscount.",
         arguments: layouts)
-    func opposite(partitions: Int) async throws {
+    func sessionsInOppositeOrdersNeitherDeadlockNorMiscount(partitions: Int) async throws {
         let database = try PostgresServer.shared.get().database(partitions: partitions)
         let control = try database.connect()
         let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test("Without the key a like is an error that speaks of the schema, and no second row.", arguments: layouts)
-    func withoutKey(partitions: Int) throws {
+    func withoutTheKeyALikeIsAnErrorThatSpeaksOfTheSchema(partitions: Int) throws {
         let database = try PostgresServer.shared.get().database(partitions: partitions)
         let control = try database.connect()
         let lane = try database.lane()
@@ -132,7 +132,7 @@ import Testing
     @Test(
         "Unlikes loop over what is wanted, and look each up by its key, whatever the planner knows.",
         arguments: layouts)
-    func plan(partitions: Int) throws {
+    func unlikesLookEachWantedRowUpByItsKey(partitions: Int) throws {
         for state in Self.states {
             let database = try PostgresServer.shared.get().database(partitions: partitions)
             let control = try database.connect()
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test("A plan made while the table was empty is as good when it is full.", arguments: layouts)
-    func earlyPlan(partitions: Int) throws {
+    func aPlanMadeWhileTheTableWasEmptyIsAsGoodWhenItIsFull(partitions: Int) throws {
         let database = try PostgresServer.shared.get().database(partitions: partitions)
         let control = try database.connect()
         try control.run("ANALYZE user_likes")

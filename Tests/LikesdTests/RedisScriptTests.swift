@@ -56,7 +56,7 @@ import Testing
     // MARK: The marker
 
     @Test("Hosts that verify at once end with the marker of the first.")
-    func verifyTwice() throws {
+    func hostsThatVerifyAtOnceEndWithTheMarkerOfTheFirst() throws {
         #expect(
             generation
                 == Generation(
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test("A marker gives way to one that is made instead of it, and to no other.")
-    func insteadOfWhatWasFound() throws {
+    func aMarkerGivesWayToOneMadeInsteadOfItAndToNoOther() throws {
         let second = try redis.perform(Self.verify("bbbbbbbbbbbb", era: 1, insteadOf: generation.marker))
         #expect(second.marker?.generation?.token == "bbbbbbbbbbbb" && second.marker?.generation?.era == 1)
         let behind = try redis.perform(Self.verify("cccccccccccc", era: 2, insteadOf: generation.marker))
@@ -78,14 +78,14 @@ import Testing
     }
 
     @Test("A look makes no marker.")
-    func looks() throws {
+    func aLookMakesNoMarker() throws {
         try redis.run("FLUSHALL")
         #expect(try redis.perform(Self.look).marker == FoundMarker(text: "", server: Self.server))
         #expect(try redis.run("EXISTS", "likesd:generation") == "0")
     }
 
     @Test("A marker of another life is told from this one's.")
-    func lives() throws {
+    func aMarkerOfAnotherLifeIsToldFromThisOnes() throws {
         let later = RedisJob.verify(1, server: "run2:replid1", VerifyRequest(new: nil))
         #expect(try redis.perform(Self.look).marker?.isOfThisLife == true)
         let found = try #require(try redis.perform(later).marker)
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test("What Redis kept because it was newer is told.")
-    func newer() throws {
+    func whatRedisKeptBecauseItWasNewerIsTold() throws {
         _ = try set((1...120).map { counter($0, 1, 5) })
         let answer = try set((1...120).map { counter($0, 2, $0 % 60 == 0 ? 4 : 6) })
         #expect(answer.failure == nil && answer.kept.map(\.counter) == [counter(60, 1, 5), counter(120, 1, 5)])
@@ -109,7 +109,7 @@ import Testing
             ["SET", "run1:replid1 \u{301}7000000000000000001:3:0 0 5:5: aaaaaaaaaaaa -"],
             ["SET", String(repeating: "x", count: 100_000)],
         ])
-    func foreignMarkers(_ words: [String]) throws {
+    func whatIsNoMarkerIsToldAsItStandsAndGivesWay(_ words: [String]) throws {
         try redis.run("DEL", "likesd:generation")
         try redis.run(words[0], "likesd:generation", words[1])
         let found = try #require(try redis.perform(Self.look).marker)
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test("A marker is made even where memory is short.")
-    func markerWithoutRoom() throws {
+    func aMarkerIsMadeEvenWhereMemoryIsShort() throws {
         try redis.run("FLUSHALL")
         try redis.run("CONFIG", "SET", "maxmemory", "1")
         let made = try redis.perform(Self.verify("bbbbbbbbbbbb", insteadOf: ""))
@@ -134,7 +134,7 @@ import Testing
             ("8:\(seal.text)", "x", false), ("8:\(seal.text)", "", false), ("8:\(seal.text)", "5", true),
             ("9223372036854775807:\(seal.text)", "-5", true), ("9223372036854775808:\(seal.text)", "5", false),
         ])
-    func whatLooksNewer(word: String, count: String, isCounter: Bool) throws {
+    func whatLooksNewerStaysAndIsToldAsItIs(word: String, count: String, isCounter: Bool) throws {
         try redis.run("SET", "counter:post:1", count)
         try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)")
         let answer = try set([counter(2, 1, 1), counter(1, 3, 7)], isTold: true)
@@ -153,7 +153,7 @@ import Testing
     }
 
     @Test("What is far longer than any version gives way.")
-    func longVersions() throws {
+    func whatIsFarLongerThanAnyVersionGivesWay() throws {
         try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:9" + String(repeating: "9", count: 1_000_000))
         let answer = try set([counter(1, 3, 7)])
         #expect(answer.failure == nil && answer.kept.isEmpty)
@@ -163,7 +163,7 @@ import Testing
     // MARK: Counters
 
     @Test("Counters come back as they were set, over several slices, with their TTL.")
-    func roundTrip() throws {
+    func countersComeBackAsTheyWereSetWithTheirTTL() throws {
         let counters = (1...1_030).map { counter(Int64($0), Int64($0) * 3, Int64($0) * 7) }
         let answer = try set(counters)
         #expect(answer.failure == nil && answer.refusal == nil)
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test("A count below 0 is set, read and told like any other.")
-    func negative() throws {
+    func aCountBelowZeroIsSetReadAndToldLikeAnyOther() throws {
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:counters:0")
         let counters = [counter(1, -1, 3), counter(2, -.max, 4), counter(3, -10, 5)]
@@ -192,14 +192,14 @@ import Testing
             (9_007_199_254_740_993, 9_007_199_254_740_992, false),
             (Int64.max, Int64.max - 1, false), (Int64.max - 1, Int64.max, true),
         ] as [(Int64, Int64, Bool)])
-    func versions(old: Int64, new: Int64, isSet: Bool) throws {
+    func aNewerVersionStaysAndAnyOtherGivesWay(old: Int64, new: Int64, isSet: Bool) throws {
         _ = try set([counter(1, 100, old)])
         _ = try set([counter(1, 200, new)])
         #expect(try read([Item(type: 0, id: 1)]) == [isSet ? counter(1, 200, new) : counter(1, 100, old)])
     }
 
     @Test("A version of another marker, and what is no version, count as none.")
-    func foreignVersions() throws {
+    func aVersionOfAnotherMarkerCountsAsNone() throws {
         let item = Item(type: 0, id: 1)
         for version in ["bbbbbbbbbbbb:9", "9", "aaaaaaaaaaaa:", "aaaaaaaaaaaa:x", "aaaaaaaaaaaa:9"] {
             try redis.run("SET", "counter:post:1", "5")
@@ -211,7 +211,7 @@ import Testing
     }
 
     @Test("Keys of other types are no counters, and give way.")
-    func foreignTypes() throws {
+    func keysOfOtherTypesAreNoCountersAndGiveWay() throws {
         try redis.run("LPUSH", "counter:post:1", "x")
         try redis.run("SADD", "{counter:post:1}:version", "x")
         #expect(try read([Item(type: 0, id: 1)]) == [nil])
@@ -220,7 +220,7 @@ import Testing
     }
 
     @Test("What Redis comes to after the deadline is not done.")
-    func late() throws {
+    func whatRedisReachesAfterTheDeadlineIsNotDone() throws {
         let time = try redis.run("TIME").split(separator: " ").compactMap { Int64($0) }
         let nowMs = time[0] * 1_000 + time[1] / 1_000
         #expect(try set([counter(1, 6, 3)], deadlineMs: nowMs - 1).failure == .late)
@@ -229,7 +229,7 @@ import Testing
     }
 
     @Test("Under another marker, or none, nothing is set and nothing read.")
-    func otherGeneration() throws {
+    func underAnotherMarkerNothingIsSetAndNothingRead() throws {
         _ = try set([counter(1, 6, 3)])
         try redis.run("SET", "likesd:generation", "run2:replid2 - bbbbbbbbbbbb")
         #expect(try set([counter(1, 7, 4)]).failure == .otherGeneration)
@@ -241,7 +241,7 @@ import Testing
     }
 
     @Test("Without room for new counters the old ones are dropped, and nothing else is let in.")
-    func outOfMemory() throws {
+    func withoutRoomForNewCountersTheOldOnesAreDropped() throws {
         _ = try set([counter(1, 6, 3), counter(2, 6, 9)])
         try redis.run("CONFIG", "SET", "maxmemory", "1")
         let answer = try set([counter(1, 7, 4), counter(2, 5, 8), counter(3, 1, 1)])
@@ -253,7 +253,7 @@ import Testing
     }
 
     @Test("Recent likes that find no room are no failure of the write-through.")
-    func recentWithoutRoom() throws {
+    func recentLikesThatFindNoRoomAreNoFailureOfTheWriteThrough() throws {
         try redis.run("CONFIG", "SET", "maxmemory", "1")
         let like = RecentLike(pair: Pair(user: 5, item: Item(type: 1, id: 9)), add: true)
         let answer = try redis.perform(.keepRecent(4, [like]))
@@ -265,7 +265,7 @@ import Testing
     // MARK: Telling
 
     @Test("What Redis took of a write-through is told to all hosts, one message for each slice; a fill to none.")
-    func told() throws {
+    func whatRedisTookOfAWriteThroughIsToldToAllHosts() throws {
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:counters:0")
         _ = try set([counter(9, 9, 9)], isTold: false)
@@ -284,7 +284,7 @@ import Testing
     }
 
     @Test("A beat is heard on the host's own channel.")
-    func beat() throws {
+    func aBeatIsHeardOnTheHostsOwnChannel() throws {
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:host:abc")
         _ = try redis.perform(.beat(41))
@@ -294,7 +294,7 @@ import Testing
     // MARK: Admission and recent likes
 
     @Test("The rate has a window that is never extended, and says how long to wait.")
-    func admission() throws {
+    func theRateHasAWindowThatIsNeverExtended() throws {
         let pair = Pair(user: 5, item: Item(type: 1, id: 9))
         let entries = Array(repeating: AdmissionEntry(pair: pair, kind: .like), count: 101)
         let answer = try redis.perform(.admit(5, entries))
@@ -310,7 +310,7 @@ import Testing
     }
 
     @Test("A recent like is hinted at until it is taken back.")
-    func recent() throws {
+    func aRecentLikeIsHintedAtUntilItIsTakenBack() throws {
         let pair = Pair(user: 5, item: Item(type: 1, id: 9))
         let like = AdmissionEntry(pair: pair, kind: .like)
         _ = try redis.perform(.keepRecent(4, [RecentLike(pair: pair, add: true)]))

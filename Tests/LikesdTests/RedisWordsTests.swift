@@ -14,7 +14,7 @@ import Testing
     private static let seal = Seal(seconds: 1_790_000_000, digest: 0xFEDC_BA98_7654_3210)
 
     @Test("Entries that are none, or of types not configured here, are passed over; the others hold.")
-    func entries() {
+    func entriesThatAreNoneArePassedOverAndTheOthersHold() {
         let seal = Self.seal.text
         let good = SealedCounter(
             counter: CounterState(item: Item(type: 1, id: 7), count: 3, version: 9), seal: Self.seal)
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test("Of a message without end only so many entries are taken.")
-    func entriesMax() {
+    func ofAMessageWithoutEndOnlySoManyEntriesAreTaken() {
         let many = (1...EdgeLimits.countersPerMessage + 9).map { "post:\($0) 1 1:\(Self.seal.text)" }
             .joined(separator: " ")
         #expect(message("abc \(many)")?.counters.count == EdgeLimits.countersPerMessage)
@@ -45,7 +45,7 @@ import Testing
 
     @Test(
         "A verdict that no script gives is a misfit.", arguments: [(-Int64.max, true), (1, true)])
-    func verdicts(number: Int64, isTaken: Bool) throws {
+    func aVerdictThatNoScriptGivesIsAMisfit(number: Int64, isTaken: Bool) throws {
         let entry = AdmissionEntry(pair: Pair(user: 1, item: Item(type: 0, id: 1)), kind: .like)
         let slice = RedisJob.admit(1, [entry]).slices(deadlineMs: 0)[0]
         var answer = RedisAnswer(slicesLeft: 1)
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test("A refusal that a script tells of reads the same wherever in the script it came up.")
-    func refusals() throws {
+    func aRefusalReadsTheSameWhereverInTheScriptItCameUp() throws {
         let counter = SealedCounter(
             counter: CounterState(item: Item(type: 0, id: 1), count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
         let generation = Generation(
@@ -78,12 +78,12 @@ import Testing
             (1_700_000_000, 999_999, 1_700_000_000_999_999), (.max, 0, nil), (9_223_372_036_855, 0, nil),
             (1, .max, nil), (1, 1_000_000, nil), (-1, 0, nil),
         ] as [(Int64, Int64, Int64?)])
-    func times(seconds: Int64, rest: Int64, time: Int64?) {
+    func whatIsNoTimeIsNotTakenForOne(seconds: Int64, rest: Int64, time: Int64?) {
         #expect(RedisClock.time(seconds: seconds, microseconds: rest) == time)
     }
 
     @Test("A server's life is told apart, and a replica known, by what INFO says.")
-    func facts() {
+    func aServersLifeIsToldApartAndAReplicaIsKnown() {
         var facts = RedisServerFacts()
         #expect(facts.name == nil)
         facts.take("# Server\r\nredis_version:7.0.15\r\nrun_id:aa\r\n")
@@ -100,7 +100,7 @@ import Testing
         arguments: [
             ("6.0.16", true), ("5.0.7", true), ("6.2.0", false), ("7.0.15", false), ("8.0", false), ("6", true),
         ])
-    func versions(version: String, isTooOld: Bool) {
+    func aServerOlderThanTheCommandsOfTheScriptsIsKnownByItsVersion(version: String, isTooOld: Bool) {
         var facts = RedisServerFacts()
         #expect(!facts.isTooOld)
         facts.take("# Server\r\nredis_version:\(version)\r\n")
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test("Redis' time is never taken for later than it is, and follows a clock that was set.")
-    func clock() {
+    func redisTimeIsNeverTakenForLaterThanItIs() {
         var clock = RedisClock()
         let second: Int64 = 1_000_000
         // Redis is 100 s ahead; it looked at its clock at 10.2 s.

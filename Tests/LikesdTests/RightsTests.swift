@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test("A right that is missing is named, with what grants it.", arguments: Schema.tables.map(\.name))
-    func missingRight(table: String) throws {
+    func aRightThatIsMissingIsNamedWithWhatGrantsIt(table: String) throws {
         let rights = try #require(Schema.tables.first { $0.name == table }).rights
         try withRole(Self.leastRights) { control, lane, role in
             for right in rights {
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test("All rights that are missing are granted at once.")
-    func allRights() throws {
+    func allRightsThatAreMissingAreGrantedAtOnce() throws {
         try withRole([Self.leastRights[0]]) { control, lane, role in
             let host = HostFacts(
                 userName: "likesd", credentialsFolder: nil, isPostgresInstalled: true, isRedisInstalled: true)
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test("Rights to the columns are as good as those to the table.")
-    func columns() throws {
+    func rightsToTheColumnsAreAsGoodAsThoseToTheTable() throws {
         let rights = [
             Self.leastRights[0], Self.leastRights[1], Self.leastRights[3],
             "GRANT SELECT, INSERT (item_id, item_type, like_count, version), "

@@ -67,7 +67,7 @@ extension SchemaFitnessTests {
     ]
 
     @Test("What is missing is named, and no empty partition is made in its place.")
-    func naming() throws {
+    func aMissingPartitionIsNamedAndNoEmptyOneIsMadeInItsPlace() throws {
         let database = try PostgresServer.shared.get().database(partitions: 4)
         let control = try database.connect()
         let lane = try database.lane()
@@ -87,7 +87,7 @@ extension SchemaFitnessTests {
     }
 
     @Test("Of a layout with very many remainders not all are gone through, and it is found all the same.")
-    func manyRemainders() throws {
+    func ofVeryManyRemaindersNotAllAreGoneThrough() throws {
         let database = try PostgresServer.shared.get().database()
         let control = try database.connect()
         for statement in Self.inUnequalParts { try control.run(statement) }
@@ -102,7 +102,7 @@ extension SchemaFitnessTests {
     }
 
     @Test("A host sees a partition of counters that was emptied, or taken away and put back with another file.")
-    func identity() throws {
+    func aHostSeesAPartitionThatWasEmptiedOrPutBack() throws {
         let database = try PostgresServer.shared.get().database()
         let control = try database.connect()
         for statement in Self.hashedCounters { try control.run(statement) }

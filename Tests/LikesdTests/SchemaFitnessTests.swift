@@ -146,7 +146,7 @@ import Testing
     ]
 
     @Test("What breaks a guarantee is found, and mended by what is said to run.", arguments: broken + incomplete)
-    func isFound(trial: Trial) throws {
+    func whatBreaksAGuaranteeIsFoundAndMendedByWhatIsSaidToRun(trial: Trial) throws {
         let database = try PostgresServer.shared.get().database(partitions: trial.partitions)
         let control = try database.connect()
         let lane = try database.lane()
@@ -213,7 +213,7 @@ import Testing
     ]
 
     @Test("What breaks no guarantee is left alone.", arguments: sound)
-    func isLeftAlone(trial: Trial) throws {
+    func whatBreaksNoGuaranteeIsLeftAlone(trial: Trial) throws {
         let database = try PostgresServer.shared.get().database()
         let control = try database.connect()
         for statement in trial.statements { try control.run(statement) }
@@ -221,7 +221,7 @@ import Testing
     }
 
     @Test("Row security is found where it applies to the role.")
-    func rowSecurity() throws {
+    func rowSecurityIsFoundWhereItAppliesToTheRole() throws {
         let database = try PostgresServer.shared.get().database()
         let control = try database.connect()
         let role = "role_\(control.processID)"
@@ -242,7 +242,7 @@ import Testing
     }
 
     @Test("All that migrate makes is known, so that no table or column is left out.")
-    func complete() throws {
+    func allThatMigrateMakesIsKnown() throws {
         let control = try PostgresServer.shared.get().database().connect()
         let made = try control.run(
             """
@@ -254,7 +254,7 @@ import Testing
     }
 
     @Test("There is something to find of every kind but foreign partitions, for which a server lacks the wrapper.")
-    func kinds() {
+    func thereIsSomethingToFindOfEveryKindButForeignPartitions() {
         let tried = Set((Self.broken + Self.incomplete).flatMap(\.kinds) + [.rowSecurity, .noRight, .foreign])
         #expect(tried == Set(SchemaMisfit.Kind.allCases))
     }

@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test("A server that hangs keeps nobody from one that answers, and is let go with the look.")
-    func hung() throws {
+    func aServerThatHangsKeepsNobodyFromOneThatAnswers() throws {
         let (hung, loop) = (try HungServer(), try EventLoop())
         let url = try PostgresServer.shared.get().database().url
         let real = try #require(DatabaseHosts(of: url).servers([:]).first)
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test("One server has the same face by every name, and another server another.")
-    func faces() throws {
+    func oneServerHasTheSameFaceByEveryName() throws {
         let loop = try EventLoop()
         let url = try PostgresServer.shared.get().database().url
         let real = try #require(DatabaseHosts(of: url).servers([:]).first)
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test("Of many servers no more than the limit are asked at once.")
-    func many() throws {
+    func ofManyServersNoMoreThanTheLimitAreAskedAtOnce() throws {
         let (hung, loop) = (try HungServer(), try EventLoop())
         let servers = (0..<3 * EdgeLimits.serversAskedMax).map { _ in DatabaseServer(host: hung.folder, port: "5432") }
         let look = look(servers, url: "postgresql://u@/likes", loop)
@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test("Who refuses connections is asked again while others are waited for; where nobody is, the look is over.")
-    func refused() throws {
+    func whoRefusesConnectionsIsAskedAgainWhileOthersAreWaitedFor() throws {
         let (hung, loop) = (try HungServer(), try EventLoop())
         let nobody = DatabaseServer(host: "/nobody/here", port: "5432")
         let alone = look([nobody], url: "postgresql://u@/likes", loop)
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test("What libpq says of a setting that it refuses repeats no password.")
-    func secrets() throws {
+    func whatLibpqSaysOfARefusedSettingRepeatsNoPassword() throws {
         let loop = try EventLoop()
         let url = "postgresql://u:s3cret@/likes?connect_timeout=s3cret"
         let look = look([DatabaseServer(host: "/nobody/here", port: "5432")], url: url, loop)

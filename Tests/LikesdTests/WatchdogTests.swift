@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test("A sign is given three times as often as systemd wants one, at rest as well")
-    mutating func threeSigns() {
+    mutating func aSignIsGivenThreeTimesAsOftenAsSystemdWantsOne() {
         var signs = 0
         for ms in stride(from: Int64(0), to: Self.timeoutMs, by: 10) {
             let progress = Progress(overdueMs: 0, isClientWaiting: false, servedTotal: 0)
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test("A loop that turns while clients wait and none is served gets no sign")
-    mutating func stuckClients() {
+    mutating func aLoopThatTurnsWhileClientsWaitUnservedGetsNoSign() {
         #expect(sign(isClientWaiting: true))
         #expect(!sign(isClientWaiting: true))
         #expect(!sign(isClientWaiting: true))
@@ -38,19 +38,19 @@ import Testing
     }
 
     @Test("Under load, where some client always waits, signs are given as long as clients are served")
-    mutating func load() {
+    mutating func underLoadSignsAreGivenAsLongAsClientsAreServed() {
         for _ in 0..<20 { #expect(sign(isClientWaiting: true, serving: 100)) }
     }
 
     @Test("A core that is not told the time gets no sign")
-    mutating func overdue() {
+    mutating func aCoreThatIsNotToldTheTimeGetsNoSign() {
         #expect(sign(overdueMs: Watchdog.overdueMsMax - 1))
         #expect(!sign(overdueMs: Watchdog.overdueMsMax))
         #expect(sign(overdueMs: -500))
     }
 
     @Test("Nobody asked for it: never a sign, and no wake-up for one", arguments: [nil, 0] as [Int64?])
-    func unasked(timeoutMs: Int64?) {
+    func withoutSystemdAskingThereIsNeverASign(timeoutMs: Int64?) {
         var watchdog = Watchdog(timeoutMs: timeoutMs, now: .ms(0))
         #expect(watchdog.dueAt == nil)
         let progress = Progress(overdueMs: 0, isClientWaiting: false, servedTotal: 0)
