@@ -1,3 +1,6 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
 /// A moment on the monotonic clock, in microseconds. The core is told the time, it never asks.
 package struct Instant: Comparable, Hashable, Sendable {
     package var microseconds: Int64

@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesSettings
 import LikesStorage
 
 /// The bounds of everything that queues, gathers or waits in the core. Those that are the core's own to hold are
@@ -21,6 +23,10 @@ package struct Limits: Sendable {
     package static let giveBackMs: Int64 = 2_000
     /// Places of a connection's queue that are kept when it is empty; more are given back.
     package static let slotsKept = 64
+    /// Deadlines of requests that were answered, kept until they come; more are passed over at once.
+    static let deadlinesKept = 65_536
+    /// Places in the queue of pairs whose askers have left, kept likewise.
+    static let pairPlacesKept = 1_024
     /// A request that was begun is whole within so many times REQUEST_TIMEOUT_MS …
     package static let requestTimeoutsToFinish: Int64 = 6
     /// … and within this. A client writes it in one go; one that does not takes memory and a place from others.

@@ -172,25 +172,10 @@ final class Daemon {
         case .reply(let id, let reply): clients.reply(reply, to: id)
         case .close(let id): clients.close(id)
         case .resume(let id): clients.resume(id)
-        case .verify(let call, let request): redis.verify(call, request)
-        case .admit(let call, let entries): redis.perform(call, [.admit(call, entries)])
-        case .readCounters(let call, let generation, let items):
-            redis.perform(call, [.readCounters(call, generation, items)])
-        case .writeThrough(let call, let generation, let counters, let recent):
-            redis.perform(
-                call, [.setCounters(call, generation, counters, isTold: true), .keepRecent(call, recent)])
-        case .fill(let call, let generation, let counters):
-            redis.perform(call, [.setCounters(call, generation, counters, isTold: false)])
-        case .drop(let call, let generation, let kept): redis.perform(call, [.drop(call, generation, kept)])
+        case .redis(let call, let request): redis.perform(call, request)
+        case .lane(let call, let request): lane.perform(call, request)
+        case .reader(let call, let request): reader.perform(call, request)
         case .beat(let number): redis.beat(number)
-        case .fence(let call, let request): lane.fence(call, request)
-        case .commit(let call, let request): lane.commit(call, request)
-        case .tend(let call, let request): lane.perform(.tend(call, request))
-        case .survey(let call, let request): lane.perform(.survey(call, request))
-        case .checkSchema(let call): lane.perform(.misfits(call))
-        case .selectCounters(let call, let items): reader.perform(.counters(call, items))
-        case .selectPairs(let call, let pairs): reader.perform(.pairs(call, pairs))
-        case .selectRepairs(let call, let select): reader.perform(.repairs(call, select))
         case .connect(let backend): connect(backend)
         case .disconnect(let backend): disconnect(backend)
         case .reload(let ticket): reload(for: ticket)

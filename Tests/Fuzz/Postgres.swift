@@ -9,17 +9,18 @@ private let rows = [
 ]
 private let types = TypeNumbers(types: .standard, rows: [(1, "post"), (2, "reel"), (3, "comment")])
 private let laneCalls: [LaneCall] = {
-    let batch = LaneBatch(rows, types: types)
     let fence = LaneFence(lane: 1, epoch: 1)
-    return [
-        .fence(1, FenceRequest(lane: 1, former: nil, rows: rows), batch),
-        .commit(1, batch, CommitRequest(fence: fence, batch: 1, rows: rows, journal: items, isCutOff: false)),
-        .tend(1, TendRequest(fence: fence, repairs: [], mended: [], journal: [])),
-        .survey(1, SurveyRequest(lane: 1, generation: "", beat: 1, freshMs: 1)), .misfits(1),
+    let requests: [LaneRequest] = [
+        .fence(FenceRequest(lane: 1, former: nil, rows: rows)),
+        .commit(CommitRequest(fence: fence, batch: 1, rows: rows, journal: items, isCutOff: false)),
+        .tend(TendRequest(fence: fence, repairs: [], mended: [], journal: [])),
+        .survey(SurveyRequest(lane: 1, generation: "", beat: 1, freshMs: 1)), .checkSchema,
     ]
+    return requests.map { LaneCall(1, $0, types: types) }
 }()
-private let readerCalls: [ReaderCall] = [
-    .counters(1, items), .pairs(1, rows.map(\.pair)), .repairs(1, RepairSelect(after: RepairCursor(begin: 0))),
+private let readerRequests: [ReaderRequest] = [
+    .selectCounters(items), .selectPairs(rows.map(\.pair)),
+    .selectRepairs(RepairSelect(after: RepairCursor(begin: 0))),
 ]
 
 /// Bytes, one after the other; zeros behind the last.
@@ -70,11 +71,12 @@ func fuzzRows(_ data: UnsafeRawBufferPointer) {
     guard let made = result(&source) else { return }
     let result = StatementResult(made)
     for call in laneCalls {
-        guard case .committed(let outcome)? = try? call.answer(result, types: types) else { continue }
+        let answer = try? call.answer(result, types: types) { $0.isEmpty ? nil : .schema("misfits") }
+        guard case .committed(let outcome)? = answer else { continue }
         precondition(outcome.changed.count == rows.count, "an outcome of another batch")
     }
-    for call in readerCalls {
-        guard case .counters(let counters)? = try? call.answer(result, types: types) else { continue }
+    for request in readerRequests {
+        guard case .countersSelected(let counters)? = try? request.answer(result, types: types) else { continue }
         precondition(counters.count == items.count, "another number of counters than was asked for")
     }
     for statement in PreparedStatement.ofLane + PreparedStatement.ofReader { _ = result.misfit(statement.columns) }

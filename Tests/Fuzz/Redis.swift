@@ -41,10 +41,10 @@ private let jobs: [RedisJob] = {
     }
     let kept = items.map { KeptCounter(item: $0, counter: nil, word: Array("1:x".utf8)) }
     return [
-        .verify(1, server: "a:b", VerifyRequest(new: nil)),
-        .admit(1, [AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
-        .readCounters(1, generation, items), .setCounters(1, generation, counters, isTold: true),
-        .drop(1, generation, kept), .keepRecent(1, [RecentLike(pair: pair, add: true)]), .beat(1),
+        .identify(server: "a:b", VerifyRequest(new: nil)),
+        .admit([AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
+        .readCounters(generation, items), .setCounters(generation, counters, isTold: true),
+        .drop(generation, kept), .keepRecent([RecentLike(pair: pair, add: true)]),
     ]
 }()
 
@@ -55,10 +55,10 @@ func fuzzAnswers(_ data: UnsafeRawBufferPointer) {
     guard let reply = try? reader.next() else { return }
     for job in jobs {
         for slice in job.slices(deadlineMs: 0) {
-            var answer = RedisAnswer(slicesLeft: 1)
-            answer.take(reply, of: slice)
-            precondition(answer.counters.count <= items.count, "more counters than were asked for")
-            _ = answer.marker?.generation
+            var replies = RedisReplies(slicesLeft: 1)
+            replies.take(reply, of: slice)
+            precondition(replies.counters.count <= items.count, "more counters than were asked for")
+            _ = replies.marker?.generation
         }
     }
     if let text = reply.text {

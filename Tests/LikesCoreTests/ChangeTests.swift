@@ -139,7 +139,7 @@ import Testing
 
     @Test("Before Redis' data is verified the process counts, however often Redis comes and goes")
     func beforeRedisDataIsVerifiedTheProcessCounts() throws {
-        var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader], byHand: [.verify])
+        var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader], byHand: [.identify])
         let client = try script.open()
         var replies: [Reply] = []
         for _ in 0..<4 {
@@ -148,8 +148,8 @@ import Testing
             for action in script.take() {
                 switch action {
                 case .reply(_, let reply): replies.append(reply)
-                case .commit(let call, _): script.commit(call, changed: [true], [counter(post, 1, 1)])
-                case .admit: Issue.record("asked to count before its data is verified")
+                case .lane(let call, .commit(_)): script.commit(call, changed: [true], [counter(post, 1, 1)])
+                case .redis(_, .admit): Issue.record("asked to count before its data is verified")
                 default: continue
                 }
             }
@@ -170,7 +170,7 @@ import Testing
         script.connect(.redis)
         _ = script.take()
         script.send(.unlike(ann), on: client)
-        guard case .admit(let call, _)? = script.take().last else {
+        guard case .redis(let call, .admit(_))? = script.take().last else {
             Issue.record("Redis does not count")
             return
         }
@@ -182,19 +182,19 @@ import Testing
         script.connect(.redis)
         script.now = script.now.adding(ms: 60_000)
         script.send(.unlike(ann), on: client)
-        #expect(script.core.localRate.usersCount == 1)
-        guard case .admit(let next, _)? = script.take().last else {
+        #expect(script.core.writes.localRate.usersCount == 1)
+        guard case .redis(let next, .admit(_))? = script.take().last else {
             Issue.record("Redis does not count")
             return
         }
         script.admit(next, [.limited(retrySeconds: 9)])
-        #expect(script.core.localRate.usersCount == 0)
+        #expect(script.core.writes.localRate.usersCount == 0)
     }
 
     @Test("A change that the process counts does not overtake one that Redis was asked about")
     func aChangeThatTheProcessCountsDoesNotOvertakeOneThatRedisWasAskedAbout() throws {
-        var script = Script({ $0.rateLimitRequests = 9 }, byHand: [.verify])
-        script.verify(1)
+        var script = Script({ $0.rateLimitRequests = 9 }, byHand: [.identify])
+        script.identify(1)
         let client = try script.open()
         script.send(.like(ann), on: client)
         _ = script.take()
@@ -202,9 +202,11 @@ import Testing
         script.connect(.lane, DatabaseHistory(system: "7", timeline: 2))
         _ = script.take()
         script.send(.unlike(ann), on: client)
-        #expect(!script.take().contains { if case .commit = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })
         script.admit(2, [.admitted(recent: false)])
-        let commits = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
+        let commits = script.take().compactMap {
+            if case .lane(_, .commit(let request)) = $0 { request.rows } else { nil }
+        }
         #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
     }
 

@@ -37,8 +37,8 @@ import Testing
         #expect(abandoned(&script) == [clients[3]])
         script.core.holds(2_500_000, for: clients[0], now: script.now)
         #expect(abandoned(&script) == [clients[0]])
-        #expect(script.core.statistics.connectionsAbandoned == 2)
-        #expect(script.core.sessions.memory.heldBytes == 1_900_000)
+        #expect(script.core.reports.statistics.connectionsAbandoned == 2)
+        #expect(script.core.clients.sessions.memory.heldBytes == 1_900_000)
     }
 
     @Test("What has not been read for a second counts four times")
@@ -64,7 +64,7 @@ import Testing
         script.core.holds(600_000, for: clients[0], isUnread: true, now: script.now)
         script.core.holds(300_000, for: clients[1], isUnread: true, now: script.now)
         script.pass(ms: Limits.unreadMs)
-        script.core.reads(clients[0], now: script.now)
+        script.core.tookReplies(clients[0], now: script.now)
         script.core.holds(300_000, for: clients[1], isUnread: true, now: script.now)
         #expect(abandoned(&script) == [clients[1]])
         // What it took before does not count for ever.
@@ -94,16 +94,16 @@ import Testing
         var script = memory(1 << 30)
         let client = try script.open()
         script.send(.count(post), on: client)
-        let one = script.core.sessions.memory.heldBytes
+        let one = script.core.clients.sessions.memory.heldBytes
         #expect(one > 0)
         script.send(.echo([UInt8](repeating: 1, count: 50_000)), on: client)
-        #expect(script.core.sessions.memory.heldBytes >= one + 50_000)
+        #expect(script.core.clients.sessions.memory.heldBytes >= one + 50_000)
         let items = (2..<1_002).map { Item(type: 1, id: $0) }
         script.send(.counts(items), on: client)
-        #expect(script.core.sessions.memory.heldBytes >= one + 150_000)
+        #expect(script.core.clients.sessions.memory.heldBytes >= one + 150_000)
         script.pass(ms: 6_000)
-        #expect(script.core.sessions.isIdle(client))
-        #expect(script.core.sessions.memory.heldBytes == 0)
+        #expect(script.core.clients.sessions.isIdle(client))
+        #expect(script.core.clients.sessions.memory.heldBytes == 0)
     }
 
     @Test("Who leaves holds nothing any more")
@@ -113,16 +113,22 @@ import Testing
         script.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
         script.core.holds(70_000, for: client, now: script.now)
         script.step { core, turn in core.closed(client, &turn) }
-        #expect(script.core.sessions.memory.heldBytes == 0)
+        #expect(script.core.clients.sessions.memory.heldBytes == 0)
     }
 
     @Test("The limit is what is set, else half of what the unit may take, else a fixed one; a reload changes it")
     func theLimitIsWhatIsSetElseHalfOfTheUnitsElseAFixedOne() throws {
+        func limit(_ configuration: Configuration, unitMemoryBytes: Int64?) -> Int {
+            CoreSettings(
+                configuration: configuration, unitMemoryBytes: unitMemoryBytes, limits: .standard,
+                safeguards: Safeguards()
+            ).clientMemoryBytesMax
+        }
         var configuration = Configuration()
-        #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: nil) == Limits.clientMemoryBytes)
-        #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: 1 << 30) == 1 << 29)
+        #expect(limit(configuration, unitMemoryBytes: nil) == Limits.clientMemoryBytes)
+        #expect(limit(configuration, unitMemoryBytes: 1 << 30) == 1 << 29)
         configuration.clientMemoryBytesMax = 5_000_000
-        #expect(Core.clientMemoryMax(configuration, unitMemoryBytes: 1 << 30) == 5_000_000)
+        #expect(limit(configuration, unitMemoryBytes: 1 << 30) == 5_000_000)
         var script = memory(5_000_000)
         script.core.holds(4_000_000, for: try script.open(), now: script.now)
         #expect(!script.core.isOverClientMemory)
@@ -159,9 +165,9 @@ import Testing
         var script = Script()
         let client = try script.open()
         for _ in 0..<500 { script.send(.count(post), on: client) }
-        #expect(script.core.sessions[client].slots.capacity >= 500)
+        #expect(script.core.clients.sessions[client].slots.capacity >= 500)
         script.pass(ms: 6_000)
-        #expect(script.core.sessions[client].slots.capacity == 0)
+        #expect(script.core.clients.sessions[client].slots.capacity == 0)
     }
 }
 
@@ -196,8 +202,8 @@ import Testing
             #expect(open(&script, other) == nil)
             let second = PeerRights(mayReload: false, getsInWhenFull: false, sharer: other)
             #expect(script.core.refusal(of: second) == Core.refusal)
-            #expect(script.core.statistics.connectionsRefused == 2)
-            #expect(script.core.statistics.connectionsOverShare == 1)
+            #expect(script.core.reports.statistics.connectionsRefused == 2)
+            #expect(script.core.reports.statistics.connectionsOverShare == 1)
         }
     }
 
@@ -241,7 +247,7 @@ import Testing
         }
         #expect(error.code == .err && error.message.hasPrefix("Protocol error: "))
         #expect(replies[2] == .close(client))
-        #expect(script.core.statistics.requestsUnfinished == 1)
+        #expect(script.core.reports.statistics.requestsUnfinished == 1)
     }
 
     @Test("The time is 30 s, or six times REQUEST_TIMEOUT_MS where that is less")
@@ -266,7 +272,7 @@ import Testing
         _ = script.take()
         script.now = script.now.adding(ms: 6_000)
         var turns = 0
-        while script.core.sessions.waitingCount > 0, turns < 100 {
+        while script.core.clients.sessions.waitingCount > 0, turns < 100 {
             #expect(script.core.nextTick.map { $0 <= script.now } == true)
             script.step { core, turn in core.tick(&turn) }
             let replies = script.take().filter { if case .reply = $0 { true } else { false } }
@@ -274,6 +280,6 @@ import Testing
             turns += 1
         }
         #expect(turns >= 4)
-        #expect(script.core.sessions.waitingCount == 0)
+        #expect(script.core.clients.sessions.waitingCount == 0)
     }
 }

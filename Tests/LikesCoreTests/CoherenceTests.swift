@@ -10,13 +10,13 @@ import Testing
 
     @Test("Redis is read only after it was verified and all that others could not write was looked up")
     func redisIsReadOnlyAfterItWasVerified() throws {
-        var script = Script(up: [.reader], byHand: [.verify, .repairs])
+        var script = Script(up: [.reader], byHand: [.identify, .repairs])
         let client = try script.open()
         script.connect(.redis)
-        #expect(script.take().last == .verify(1, VerifyRequest(new: nil)))
+        #expect(script.take().last == .identify(1, VerifyRequest(new: nil)))
         script.send(.count(post), on: client)
         #expect(script.take() == [.selectCounters(2, [post])])
-        script.verify(1)
+        script.identify(1)
         #expect(script.take() == [.selectRepairs(3, allRepairs)])
         script.send(.count(other), on: client)
         #expect(script.take() == [.selectCounters(4, [other])])
@@ -35,26 +35,26 @@ import Testing
 
     @Test("A Redis whose data was replaced is given up and verified anew")
     func aRedisWhoseDataWasReplacedIsGivenUpAndVerifiedAnew() throws {
-        var script = Script(byHand: [.verify])
-        script.verify(1)
+        var script = Script(byHand: [.identify])
+        script.identify(1)
         let client = try script.open()
         script.send(.count(post), on: client)
-        guard case .readCounters(let call, _, _)? = script.take().last else {
+        guard case .redis(let call, .readCounters(_, _))? = script.take().last else {
             Issue.record("Redis was not read")
             return
         }
         script.redisFails(call, .otherGeneration)
         #expect(script.take() == [.disconnect(.redis), .selectCounters(3, [post])])
         script.connect(.redis)
-        #expect(script.take().contains { if case .verify = $0 { true } else { false } })
+        #expect(script.take().contains { if case .redis(_, .identify) = $0 { true } else { false } })
     }
 
     @Test("A host at rest learns that Redis' data was replaced")
     func aHostAtRestLearnsThatRedisWasReplaced() throws {
         var script = Script()
-        script.byHand.formUnion([.look, .verify])
+        script.byHand.formUnion([.look, .identify])
         script.pass(ms: Limits.beatMs)
-        guard case .readCounters(let call, _, [])? = script.take().last else {
+        guard case .redis(let call, .readCounters(_, []))? = script.take().last else {
             Issue.record("the marker was not looked at")
             return
         }
@@ -75,7 +75,7 @@ import Testing
         script.send(.count(post), on: client)
         #expect(script.replies(client) == [.integer(5), .integer(5), .integer(6)])
         // What is not held is not taken in.
-        #expect(script.core.cache.count == 1)
+        #expect(script.core.known.cache.count == 1)
     }
 
     @Test("A fetch gives way to what was heard while it was on its way")
@@ -105,7 +105,7 @@ import Testing
         var script = Script(byHand: [.beat])
         script.pass(ms: Limits.beatMs)
         // On a host that stood still the number may only not have been read yet.
-        #expect(script.take() == [.beat(script.core.heartbeat.number)])
+        #expect(script.take() == [.beat(script.core.coherence.heartbeat.number)])
         script.pass(ms: Limits.beatGraceMs)
         #expect(script.take() == [.disconnect(.subscriber)])
         script = Script()
@@ -125,9 +125,9 @@ import Testing
         script.databaseHas(2, [counter(post, 5, 5)])
         script.byHand.insert(.beat)
         _ = script.take()
-        for _ in 0..<2 { script.pass(ms: script.core.heartbeat.writingBeatMs) }
+        for _ in 0..<2 { script.pass(ms: script.core.coherence.heartbeat.writingBeatMs) }
         script.pass(ms: Limits.beatGraceMs)
-        #expect(!script.core.subscriber.isUp)
+        #expect(!script.core.redis.subscriber.isUp)
         #expect(script.take().contains(.selectCounters(3, [post])))
     }
 
@@ -145,7 +145,7 @@ import Testing
         script.connect(.redis)
         for _ in 0..<2 { script.pass(ms: Limits.beatMs) }
         script.pass(ms: Limits.beatGraceMs)
-        #expect(script.take().contains { if case .selectCounters(_, [post]) = $0 { true } else { false } })
+        #expect(script.take().contains { if case .reader(_, .selectCounters([post])) = $0 { true } else { false } })
     }
 
     @Test("A count that Redis has is held against what this host changed, cached or not")
@@ -213,7 +213,7 @@ import Testing
         script.now = script.now.adding(ms: Limits.answerAgeMsMax + 1)
         script.commit(2, changed: [true], [counter(post, 8, 8)])
         #expect(script.take() == [.reply(client, .change(changed: true, count: 8)), .selectCounters(3, [post])])
-        #expect(script.core.cache.count == 0)
+        #expect(script.core.known.cache.count == 0)
     }
 
     @Test("A count that comes with a pair enters the cache only where an older one is held")
@@ -222,7 +222,7 @@ import Testing
         let client = try script.open()
         script.send(.liked(ann), on: client)
         script.pairs(1, [PairState(liked: true, counter: counter(post, 5, 5))])
-        #expect(script.core.cache.count == 0)
+        #expect(script.core.known.cache.count == 0)
         script.send(.count(post), on: client)
         script.redisHas(2, [counter(post, 6, 6)])
         script.send(.liked(ann), on: client)
@@ -242,9 +242,9 @@ import Testing
             script.connect(lost)
             if lost == .redis {
                 script.step { core, turn in
-                    core.trust.verified(
+                    core.coherence.trust.verified(
                         Generation(server: "other:repl", database: Script.history, token: "cccccccccccc"),
-                        knowsMore: false, now: turn.now)
+                        now: turn.now)
                 }
             }
             _ = script.take()
@@ -255,8 +255,8 @@ import Testing
 
     @Test("Counts of a database's past that is over are dropped, here and in Redis")
     func countsOfAPastThatIsOverAreDroppedHereAndInRedis() throws {
-        var script = Script(byHand: [.verify])
-        script.verify(1)
+        var script = Script(byHand: [.identify])
+        script.identify(1)
         let client = try script.open()
         script.send(.count(post), on: client)
         script.redisHas(2, [counter(post, 7, 7)])
@@ -264,11 +264,11 @@ import Testing
         _ = script.take()
         script.connect(.lane, Self.promoted)
         #expect(script.take().contains(.disconnect(.reader)))
-        #expect(script.core.cache.count == 0)
+        #expect(script.core.known.cache.count == 0)
         #expect(script.core.readableGeneration == nil)
         script.connect(.reader, Self.promoted)
         script.send(.count(post), on: client)
-        guard case .selectCounters(let call, [post])? = script.take().last else {
+        guard case .reader(let call, .selectCounters([post]))? = script.take().last else {
             Issue.record("PostgreSQL was not asked")
             return
         }
@@ -305,7 +305,7 @@ import Testing
         script.send(.like(ann), on: client)
         script.admit(3, [.admitted(recent: false)])
         script.commit(4, changed: [false], [])
-        #expect(!script.take().contains { if case .selectCounters = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
         // It looks for the primary, which the lane has found.
         script.pass(ms: Limits.standbyMsMax)
         #expect(script.take().contains(.disconnect(.reader)))
@@ -314,7 +314,7 @@ import Testing
     @Test("A pass that began before Redis was verified is followed at once by one that counts")
     func aPassThatBeganBeforeRedisWasVerifiedIsFollowedByOneThatCounts() {
         var script = Script(byHand: [.repairs])
-        guard case .selectRepairs(let early, _)? = script.take().last else {
+        guard case .reader(let early, .selectRepairs(_))? = script.take().last else {
             Issue.record("no pass")
             return
         }
@@ -323,7 +323,7 @@ import Testing
         _ = script.take()
         script.repairs(early, [])
         #expect(script.core.readableGeneration == nil)
-        guard case .selectRepairs(let pass, _)? = script.take().last else {
+        guard case .reader(let pass, .selectRepairs(_))? = script.take().last else {
             Issue.record("no second pass")
             return
         }
@@ -355,6 +355,6 @@ import Testing
             script.hear(counter(post, version, version))
             script.pass(ms: 10)
         }
-        #expect(!script.take().contains { if case .selectCounters = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
     }
 }

@@ -27,7 +27,7 @@ import Testing
             script.send(.count(item), on: client)
             script.redisHas(read, [nil])
             script.databaseHas(read + 1, [counter(item, 5, 9)])
-            return script.take().filter { if case .fill = $0 { true } else { false } }
+            return script.take().filter { if case .redis(_, .fill) = $0 { true } else { false } }
         }
         #expect(miss(post, 1) == [.fill(3, counters: [counter(post, 5, 9)])])
         #expect(miss(other, 4) == [])

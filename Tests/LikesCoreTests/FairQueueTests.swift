@@ -10,7 +10,7 @@ import Testing
         var served = 0
 
         init(_ number: Int, cost: Int, _ queue: inout FairQueue, _ sharer: Sharer? = .user(1), isNew: Bool = false) {
-            id = ConnectionID(slot: UInt32(number), generation: 0)
+            id = ConnectionID(slot: UInt32(number), incarnation: 0)
             self.cost = cost
             account = queue.opened(by: sharer, isNew: isNew, now: FairQueueTests.start)
         }
@@ -289,13 +289,13 @@ import Testing
         var starts: [UInt32: Int64] = [:]
         // The first keeps the line from being empty: then what was used counts.
         var first = queue.opened(by: nil, isNew: false, now: .ms(0))
-        queue.add(ConnectionID(slot: 1_000, generation: 0), &first)
+        queue.add(ConnectionID(slot: 1_000, incarnation: 0), &first)
         for slot in UInt32(0)..<200 {
             var account = queue.opened(by: nil, isNew: false, now: .ms(0))
             let cost = Int(random.next() % 50)
             queue.charge(cost, to: &account, now: .ms(0))
             starts[slot] = Int64(cost)
-            queue.add(ConnectionID(slot: slot, generation: 0), &account)
+            queue.add(ConnectionID(slot: slot, incarnation: 0), &account)
         }
         var taken: [UInt32] = []
         while let id = queue.next() { taken.append(id.slot) }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct FetchTests {
     private func part(_ number: Int) -> Part {
-        let connection = ConnectionID(slot: UInt32(number), generation: 0)
+        let connection = ConnectionID(slot: UInt32(number), incarnation: 0)
         return Part(ticket: Ticket(connection: connection, sequence: 0), place: Part.whole)
     }
 
@@ -35,7 +35,7 @@ import Testing
             script.send(.counts((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
         }
         script.send(.count(item(7)), on: try script.open())
-        let next = script.core.fetches.takeForRedis(max: 4)
+        let next = script.core.reads.takeForRedis(max: 4)
         #expect(next.first == item(7))
     }
 

@@ -20,7 +20,7 @@ import Testing
     }
 
     private func fence(of script: Script, _ rows: [BatchRow]) -> FenceRequest {
-        FenceRequest(lane: script.core.laneRow.lane, former: nil, rows: rows)
+        FenceRequest(lane: script.core.lane.row.lane, former: nil, rows: rows)
     }
 
     private func rows(_ pairs: Pair...) -> [BatchRow] { pairs.map { BatchRow(pair: $0, wanted: true) } }
@@ -54,7 +54,7 @@ import Testing
         var (script, client) = try lost(.like(ann))
         script.fence(3, nil)
         #expect(script.replies(client).map(\.code) == [.uncertain])
-        #expect(script.core.changes.count == 0)
+        #expect(script.core.writes.count == 0)
     }
 
     @Test("A batch whose lane stays away is UNCERTAIN at the deadline, and what it did is found out later")
@@ -70,7 +70,7 @@ import Testing
         #expect(script.take() == [.fence(4, fence(of: script, rows(ann)))])
         script.fence(4, LaneState(epoch: 3, batch: 1, changed: [true]))
         #expect(script.core.repairs.contains(post))
-        #expect(script.core.changes.count == 0)
+        #expect(script.core.writes.count == 0)
     }
 
     @Test("A commit whose wait for its standby was cancelled is answered once a fence has committed after it")
@@ -151,7 +151,7 @@ import Testing
         #expect(script.commits.map(\.journal) == [[post]])
         _ = script.take()
         script.pass(ms: Limits.mendedWaitMs)
-        guard case .tend(_, let request)? = script.take().last else {
+        guard case .lane(_, .tend(let request))? = script.take().last else {
             Issue.record("the lane's row is not written")
             return
         }
@@ -168,12 +168,12 @@ import Testing
         script.wroteThrough(3)
         _ = script.take()
         script.pass(ms: Limits.laneTendMs - 1)
-        #expect(!script.take().contains { if case .tend = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .lane(_, .tend) = $0 { true } else { false } })
         script.pass(ms: 1)
-        let fence = LaneFence(lane: script.core.laneRow.lane, epoch: 1)
+        let fence = LaneFence(lane: script.core.lane.row.lane, epoch: 1)
         #expect(script.take() == [.tend(4, TendRequest(fence: fence, repairs: [], mended: [], journal: []))])
         script.tend(4)
-        #expect(script.core.laneRow.tendAt == nil)
+        #expect(script.core.lane.upkeep.tendAt == nil)
     }
 
     @Test("A row that is refused takes no other of its batch with it")
@@ -191,7 +191,7 @@ import Testing
             for action in script.take() {
                 switch action {
                 case .reply(let client, let reply): replies[client] = reply
-                case .commit(let call, let request):
+                case .lane(let call, .commit(let request)):
                     if request.rows.contains(where: { $0.pair.user == 5 }) {
                         script.fail(call, .rows("22003"))
                     } else {
@@ -218,7 +218,7 @@ import Testing
         script.wroteThrough(3)
         _ = script.take()
         script.step { core, turn in core.stop(&turn) }
-        guard case .tend(let call, let request)? = script.take().last else {
+        guard case .lane(let call, .tend(let request))? = script.take().last else {
             Issue.record("the journal was left")
             return
         }

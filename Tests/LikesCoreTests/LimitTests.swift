@@ -28,9 +28,9 @@ import Testing
         script.send(.like(ann), on: client)
         #expect(code(script.replies(client).first) == .busy)
         script.send(.count(other), on: client)
-        #expect(script.take().contains { if case .selectCounters(_, [other]) = $0 { true } else { false } })
+        #expect(script.take().contains { if case .reader(_, .selectCounters([other])) = $0 { true } else { false } })
         script.pass(ms: 5_000)
-        #expect(script.core.changes.count == 0)
+        #expect(script.core.writes.count == 0)
     }
 
     @Test("No more changes are accepted than a slow PostgreSQL takes in half of a request's time")
@@ -58,7 +58,7 @@ import Testing
         script.send(.count(post), on: client)
         #expect(code(script.replies(client).first) == .busy)
         script.send(.like(ann), on: client)
-        #expect(script.take().contains { if case .commit = $0 { true } else { false } })
+        #expect(script.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })
     }
 
     @Test("A batch holds no more than its limit; the rest follows in the next")
@@ -68,13 +68,15 @@ import Testing
         _ = script.take()
         script.connect(.lane)
         let commits = script.take().compactMap {
-            if case .commit(let call, let request) = $0 { (call, request.rows) } else { nil }
+            if case .lane(let call, .commit(let request)) = $0 { (call, request.rows) } else { nil }
         }
         let (call, rows) = try #require(commits.first)
         #expect(commits.count == 1)
         #expect(rows.count == Limits.standard.batchChangesMax)
         script.commit(call, changed: rows.map { _ in true }, [counter(post, Int64(rows.count), 1)])
-        let next = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows.count } else { nil } }
+        let next = script.take().compactMap {
+            if case .lane(_, .commit(let request)) = $0 { request.rows.count } else { nil }
+        }
         #expect(next == [10])
     }
 
@@ -97,9 +99,9 @@ import Testing
         for n in 0...Limits.standard.writeThroughsInFlightMax {
             script.send(.like(Pair(user: Int64(n), item: post)), on: client)
             for action in script.take() {
-                if case .admit(let call, _) = action { script.admit(call, [.admitted(recent: false)]) }
+                if case .redis(let call, .admit(_)) = action { script.admit(call, [.admitted(recent: false)]) }
             }
-            let commits = script.take().compactMap { if case .commit(let call, _) = $0 { call } else { nil } }
+            let commits = script.take().compactMap { if case .lane(let call, .commit(_)) = $0 { call } else { nil } }
             #expect(commits.count == (n < Limits.standard.writeThroughsInFlightMax ? 1 : 0))
             for call in commits { script.commit(call, changed: [true], [counter(post, Int64(n), Int64(n))]) }
         }
@@ -107,7 +109,7 @@ import Testing
 
     @Test("A connection that is made but refuses what it is asked is made less and less often")
     func aConnectionThatRefusesWhatItIsAskedIsMadeLessAndLessOften() {
-        for (backend, byHand) in [(Backend.redis, Script.Housekeeping.verify), (.lane, .fence)] {
+        for (backend, byHand) in [(Backend.redis, Script.Housekeeping.identify), (.lane, .fence)] {
             var script = Script(up: [], byHand: [byHand])
             var attempts = 0
             for _ in 0..<200 {
@@ -116,8 +118,8 @@ import Testing
                     script.connect(backend)
                 }
                 for action in script.take() {
-                    if case .verify(let call, _) = action { script.redisFails(call) }
-                    if case .fence(let call, _) = action { script.fail(call, .other("53100")) }
+                    if case .redis(let call, .identify(_)) = action { script.redisFails(call) }
+                    if case .lane(let call, .fence(_)) = action { script.fail(call, .other("53100")) }
                 }
                 script.pass(ms: 50)
             }
@@ -135,7 +137,7 @@ import Testing
             script.send(.count(post), on: client)
             script.redisHas(round + 2, [counter(post, 3, 3)])
         }
-        #expect(script.core.deadlines.count < 66_000)
+        #expect(script.core.clients.deadlinesCount < 66_000)
     }
 
     @Test("Stopping ends at its limit, whatever is under way")
@@ -164,7 +166,9 @@ import Testing
         }
         let victim = try script.open()
         script.send(.like(Pair(user: 1, item: other)), on: victim)
-        let commits = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
+        let commits = script.take().compactMap {
+            if case .lane(_, .commit(let request)) = $0 { request.rows } else { nil }
+        }
         #expect(commits.joined().contains(BatchRow(pair: Pair(user: 1, item: other), wanted: true)))
     }
 
@@ -186,7 +190,7 @@ import Testing
         script.send(.like(ann), on: client)
         _ = script.take()
         script.pass(ms: 2_500)
-        #expect(script.take().contains { if case .commit = $0 { true } else { false } })
+        #expect(script.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })
     }
 
     @Test("Fetches that nobody waits for any more are forgotten")
@@ -197,7 +201,7 @@ import Testing
             script.send(.counts((0..<200).map { Item(type: 0, id: Int64(round * 200 + $0)) }), on: client)
             script.step { core, turn in core.closed(client, &turn) }
         }
-        #expect(script.core.fetches.count == 0)
+        #expect(script.core.reads.fetchesCount == 0)
         script = Script(up: [])
         let living = try script.open()
         script.send(.liked(ann), on: living)
@@ -207,13 +211,13 @@ import Testing
             script.send(.likedMany(user: 1, items: items), on: client)
             script.step { core, turn in core.closed(client, &turn) }
         }
-        #expect(script.core.pairQueue.count < 2_000)
+        #expect(script.core.reads.pairsCount < 2_000)
         script = Script(up: [.redis])
         let client = try script.open()
         script.send(.count(post), on: client)
         script.step { core, turn in core.closed(client, &turn) }
         script.redisHas(1, [nil])
-        #expect(script.core.fetches.count == 0)
+        #expect(script.core.reads.fetchesCount == 0)
     }
 
     @Test("Of many that wait for one item, all are answered at their deadline and the fetch is forgotten")
@@ -223,7 +227,7 @@ import Testing
         for client in clients { for _ in 0..<500 { script.send(.count(post), on: client) } }
         script.pass(ms: 5_000)
         #expect(script.take().count { if case .reply = $0 { true } else { false } } == 2_000)
-        #expect(script.core.fetches.count == 0)
+        #expect(script.core.reads.fetchesCount == 0)
     }
 
     @Test("A connection with too much under way is not read until half of it is answered")
@@ -267,12 +271,12 @@ import Testing
             }
             script.pass(ms: 5_000)
         }
-        #expect(script.core.fetches.count == 0)
-        #expect(script.core.changes.count == 0)
-        #expect(script.core.pairQueue.isEmpty)
-        #expect(script.core.deadlines.isEmpty)
-        #expect(script.core.followers.isEmpty)
-        #expect(script.core.sessions.waitingCount == 0)
+        #expect(script.core.reads.fetchesCount == 0)
+        #expect(script.core.writes.count == 0)
+        #expect(script.core.reads.pairsCount == 0)
+        #expect(script.core.clients.deadlinesCount == 0)
+        #expect(script.core.clients.followers.isEmpty)
+        #expect(script.core.clients.sessions.waitingCount == 0)
     }
 
     @Test("A client that leaves takes along all that followed its reads")
@@ -281,8 +285,8 @@ import Testing
         let client = try script.open()
         script.send(.liked(ann), .like(ann), .unlike(ann), .count(post), on: client)
         script.step { core, turn in core.closed(client, &turn) }
-        #expect(script.core.changes.count == 0)
-        #expect(script.core.followers.isEmpty)
+        #expect(script.core.writes.count == 0)
+        #expect(script.core.clients.followers.isEmpty)
     }
 
     @Test("A full table of connections refuses the next")
@@ -318,6 +322,6 @@ import Testing
         script.commit(2, changed: [true], [counter(post, 1, 1)])
         script.wroteThrough(3)
         #expect(script.replies(client) == [])
-        #expect(script.core.changes.count == 0)
+        #expect(script.core.writes.count == 0)
     }
 }

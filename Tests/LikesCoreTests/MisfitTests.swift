@@ -34,14 +34,14 @@ import Testing
         script.commit(1, changed: [true, true], [counter(other, 4, 4)])
         let actions = script.take()
         #expect(actions.contains(.disconnect(.lane)))
-        guard case .selectCounters(let call, [post])? = actions.last else {
+        guard case .reader(let call, .selectCounters([post]))? = actions.last else {
             Issue.record("the count is not read: \(actions)")
             return
         }
         script.databaseHas(call, [counter(post, 9, 9)])
         #expect(
             script.replies(client) == [.change(changed: true, count: 9), .change(changed: true, count: 4)])
-        #expect(script.core.changes.count == 0)
+        #expect(script.core.writes.count == 0)
         #expect(script.core.repairs.contains(post))
     }
 
@@ -99,8 +99,8 @@ import Testing
         script.admit(1, [.admitted(recent: true)])
         script.pairs(2, [])
         #expect(code(script.replies(client).first) == .unavailable)
-        #expect(script.core.changes.count == 0)
-        #expect(script.core.verifyingCount == 0)
+        #expect(script.core.writes.count == 0)
+        #expect(script.core.writes.confirmations.count == 0)
     }
 
     @Test("Verdicts of another number than was asked for: Redis is given up, and the process counts")

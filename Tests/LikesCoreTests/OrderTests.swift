@@ -30,7 +30,9 @@ import Testing
             script.lose(.lane)
             script.connect(.lane)
         }
-        let commits = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
+        let commits = script.take().compactMap {
+            if case .lane(_, .commit(let request)) = $0 { request.rows } else { nil }
+        }
         #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
     }
 
@@ -78,7 +80,7 @@ import Testing
         script.commit(4, changed: [true], [counter(post, 4, 4)])
         _ = script.take()
         script.wroteThrough(5)
-        let admitted = script.take().compactMap { if case .admit(_, let entries) = $0 { entries } else { nil } }
+        let admitted = script.take().compactMap { if case .redis(_, .admit(let entries)) = $0 { entries } else { nil } }
         #expect(admitted == [[AdmissionEntry(pair: bob, kind: .unlike)]])
     }
 
@@ -89,7 +91,7 @@ import Testing
         let other = Pair(user: 30, item: post)
         func admit(_ pair: Pair) throws -> CallID {
             script.send(.like(pair), on: client)
-            let calls = script.take().compactMap { if case .admit(let call, _) = $0 { call } else { nil } }
+            let calls = script.take().compactMap { if case .redis(let call, .admit(_)) = $0 { call } else { nil } }
             return try #require(calls.last)
         }
         script.send(.like(ann), .count(post), on: client)
@@ -98,7 +100,8 @@ import Testing
         // The COUNT behind it now looks for itself, and what came after it waits.
         script.fail(2, .rows("trigger"))
         let read = try #require(
-            script.take().compactMap { if case .readCounters(let call, _, [post]) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .redis(let call, .readCounters(_, [post])) = $0 { call } else { nil } }
+                .last)
         script.admit(first, [.admitted(recent: false)])
         script.admit(second, [.admitted(recent: false)])
         script.redisHas(read, [counter(post, 3, 3)])
@@ -106,16 +109,16 @@ import Testing
         var rows: [[Pair]] = []
         for count in 4...6 as ClosedRange<Int64> {
             for action in script.take() {
-                guard case .commit(let call, let request) = action else { continue }
+                guard case .lane(let call, .commit(let request)) = action else { continue }
                 rows.append(request.rows.map(\.pair))
                 script.commit(call, changed: [true], [counter(post, count, count)])
             }
             for action in script.take() {
-                if case .writeThrough(let call, _, _, _) = action { script.wroteThrough(call) }
+                if case .redis(let call, .writeThrough(_, _, _)) = action { script.wroteThrough(call) }
             }
         }
         #expect(rows == [[bob], [other], [ann]])
-        #expect(script.core.admittedFollowing == 0)
+        #expect(script.core.clients.followers.admittedCount == 0)
     }
 
     @Test("What stands behind a hinted duplicate that is given up goes ahead of what its connection asks later")
@@ -127,14 +130,16 @@ import Testing
         script.pass(ms: 500)
         script.send(.unlike(bob), on: client)
         script.admit(3, [.admitted(recent: false)])
-        #expect(!script.take().contains { if case .commit = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })
         // PostgreSQL does not say whether ann likes it already.
         script.pass(ms: 500)
-        let first = script.take().compactMap { if case .commit(_, let request) = $0 { request.rows } else { nil } }
+        let first = script.take().compactMap {
+            if case .lane(_, .commit(let request)) = $0 { request.rows } else { nil }
+        }
         #expect(first == [[BatchRow(pair: bob, wanted: false)]])
         script.send(.like(bob), on: client)
         script.admit(5, [.admitted(recent: true)])
-        #expect(script.core.held.isEmpty)
+        #expect(script.core.writes.confirmations.heldCount == 0)
     }
 
     @Test("A part of a refused batch that has to wait for a count is sent after it")
@@ -152,7 +157,7 @@ import Testing
         script.databaseHas(3, [counter(post, 3, 3)])
         #expect(script.take().last == .commit(4, [BatchRow(pair: bob, wanted: true)]))
         script.commit(4, changed: [true], [counter(post, 4, 4)])
-        #expect(script.core.changes.count == 0)
+        #expect(script.core.writes.count == 0)
     }
 
     // MARK: A COUNT behind a change that was sent

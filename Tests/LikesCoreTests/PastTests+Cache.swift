@@ -10,13 +10,13 @@ extension PastTests {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
-        script.byHand.insert(.verify)
+        script.byHand.insert(.identify)
         script.lose(.redis)
         script.pass(ms: 1_000)
         script.connect(.redis)
         var other = Script.generation
         other.token = "bbbbbbbbbbbb"
-        script.verify(try #require(lastVerify(script.take())), other)
+        script.identify(try #require(lastVerify(script.take())), other)
         script.send(.count(post), on: client)
         #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
     }
@@ -57,14 +57,15 @@ extension PastTests {
         script.lose(.redis)
         let user = Pair(user: 1, item: post)
         script.send(.like(user), on: client)
-        let commit = try #require(call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } })
+        let commit = try #require(
+            call(script.take()) { if case .lane(let call, .commit(_)) = $0 { call } else { nil } })
         script.commit(commit, changed: [true], [counter(post, 6, 6)])
         script.lose(.reader)
         script.connect(.redis)
         _ = script.take()
         script.send(.count(post), on: client)
         let asked = script.take()
-        #expect(asked.contains { if case .readCounters(_, _, [post]) = $0 { true } else { false } })
+        #expect(asked.contains { if case .redis(_, .readCounters(_, [post])) = $0 { true } else { false } })
         script.lose(.subscriber)
         script.connect(.subscriber)
         script.answer(asked, [counter(post, 5, 5)])
@@ -75,9 +76,10 @@ extension PastTests {
     func aCommitUnderWayWhileRedisWasVerifiedIsStaleAtOnce() throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.like(Pair(user: 1, item: post)), on: client)
-        let admit = try #require(call(script.take()) { if case .admit(let call, _) = $0 { call } else { nil } })
+        let admit = try #require(call(script.take()) { if case .redis(let call, .admit(_)) = $0 { call } else { nil } })
         script.admit(admit, [.admitted(recent: false)])
-        let commit = try #require(call(script.take()) { if case .commit(let call, _) = $0 { call } else { nil } })
+        let commit = try #require(
+            call(script.take()) { if case .lane(let call, .commit(_)) = $0 { call } else { nil } })
         script.lose(.redis)
         script.pass(ms: 1)
         script.connect(.redis)
@@ -85,6 +87,6 @@ extension PastTests {
         _ = script.take()
         script.send(.count(post), on: client)
         #expect(script.replies(client) == [])
-        #expect(script.core.cache.stale(post) == counter(post, 6, 6))
+        #expect(script.core.known.cache.stale(post) == counter(post, 6, 6))
     }
 }

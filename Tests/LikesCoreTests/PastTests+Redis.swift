@@ -9,7 +9,7 @@ extension PastTests {
 
     @Test("Another database's marker is replaced once; where it is back, Redis is left to the other")
     func anotherDatabasesMarkerIsReplacedOnceThenRedisIsLeftToIt() throws {
-        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.verify])
+        var script = Script(up: [.subscriber, .lane, .reader], byHand: [.identify])
         let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
         for round in 0...1 {
             script.connect(.redis)
@@ -17,7 +17,7 @@ extension PastTests {
                 Issue.record("no look at the marker")
                 return
             }
-            script.verify(look, foreign)
+            script.identify(look, foreign)
             let actions = script.take()
             if round == 1 {
                 #expect(actions.contains(.disconnect(.redis)))
@@ -27,12 +27,12 @@ extension PastTests {
                 Issue.record("no marker is made")
                 return
             }
-            guard case .verify(_, let request)? = actions.last, let token = request.new?.token else {
+            guard case .redis(_, .identify(let request))? = actions.last, let token = request.new?.token else {
                 Issue.record("no marker is made")
                 return
             }
-            script.verify(make, Generation(server: "run:repl", database: Script.history, token: token))
-            #expect(script.core.trust.generation?.token == token)
+            script.identify(make, Generation(server: "run:repl", database: Script.history, token: token))
+            #expect(script.core.coherence.trust.generation?.token == token)
             script.lose(.redis)
             script.pass(ms: 1_000)
         }
@@ -49,7 +49,7 @@ extension PastTests {
             return Generation(server: server, database: database, token: "\(server)-\(tables)")
         }
         func verify(_ trust: inout Trust, _ found: Generation, isMade: Bool) {
-            trust.verified(found, isMade: isMade, knowsMore: false, now: .ms(0))
+            trust.verified(found, isMade: isMade, now: .ms(0))
         }
         func isBack(_ trust: inout Trust, _ found: Generation) -> Bool { trust.isBack(found, now: .ms(0)) }
         var trust = Trust(now: .ms(0))
@@ -72,7 +72,7 @@ extension PastTests {
         var trust = Trust(now: .ms(0))
         func isBack(at moment: Int64) -> Bool { trust.isBack(foreign, now: .ms(moment)) }
         #expect(!isBack(at: 0))
-        trust.verified(own, isMade: true, knowsMore: false, now: .ms(0))
+        trust.verified(own, isMade: true, now: .ms(0))
         foreign.token = "cccccccccccc"
         #expect(isBack(at: 1_000))
         #expect(isBack(at: Limits.foreignMemoryMs))
@@ -95,21 +95,21 @@ extension PastTests {
         #expect(script.core.writableGeneration == nil)
         #expect(script.core.status(now: script.now) == "degraded")
         script.send(.count(post), on: client)
-        #expect(script.take().contains { if case .selectCounters = $0 { true } else { false } })
+        #expect(script.take().contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
         script.generations = [Script.generation.token]
-        script.byHand.insert(.verify)
+        script.byHand.insert(.identify)
         script.pass(ms: Limits.disputeConfirmMs)
-        #expect(script.core.trust.disputedIn == nil)
-        #expect(script.core.past.era == 1)
+        #expect(script.core.coherence.trust.disputedIn == nil)
+        #expect(script.core.coherence.past.era == 1)
     }
 
     @Test("A host that made data elsewhere and came back has missed changes, though no survey has told of it")
     func aHostThatMadeDataElsewhereAndCameBackHasMissedChanges() throws {
         var script = try script().0
-        script.byHand.formUnion([.verify, .survey])
+        script.byHand.formUnion([.identify, .survey])
         func takeSurvey() throws -> (CallID, SurveyRequest) {
             let surveys = script.take().compactMap {
-                if case .survey(let call, let request) = $0 { (call, request) } else { nil }
+                if case .lane(let call, .survey(let request)) = $0 { (call, request) } else { nil }
             }
             return try #require(surveys.last)
         }
@@ -120,23 +120,23 @@ extension PastTests {
             script.lose(.redis)
             script.pass(ms: 1_000)
             script.connect(.redis)
-            script.verify(try #require(lastVerify(script.take())), generation)
+            script.identify(try #require(lastVerify(script.take())), generation)
         }
         script.since = 50
         try move(to: nil)
         answer(try takeSurvey())
-        guard case .verify(let make, let request)? = script.take().last, let new = request.new else {
+        guard case .redis(let make, .identify(let request))? = script.take().last, let new = request.new else {
             Issue.record("no marker is made")
             return
         }
-        script.verify(make, new.generation(on: "another:life"))
-        #expect(script.core.trust.generation?.snapshot.least == 50)
+        script.identify(make, new.generation(on: "another:life"))
+        #expect(script.core.coherence.trust.generation?.snapshot.least == 50)
         let overtaken = try takeSurvey()
         try move(to: Script.generation)
         answer(overtaken)
-        #expect(script.core.past.era == 0)
+        #expect(script.core.coherence.past.era == 0)
         answer(try takeSurvey())
-        #expect(script.core.past.era == 1)
+        #expect(script.core.coherence.past.era == 1)
     }
 
     @Test("A host that starts does not read a Redis that others are in dispute about")
@@ -160,7 +160,7 @@ extension PastTests {
             script.pass(ms: Limits.surveyMs)
             #expect(script.core.readableGeneration != nil)
         }
-        #expect(script.core.statistics.redisDisputes == 0)
+        #expect(script.core.reports.statistics.redisDisputes == 0)
     }
 
     @Test("A host that named other data once, and not again, had not heard of the new one, or died")
@@ -172,9 +172,9 @@ extension PastTests {
         script.pass(ms: Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs + Limits.disputeAskMs)
         script.freshGenerations = nil
         script.pass(ms: Limits.surveyMs)
-        #expect(script.core.statistics.redisDisputes == 0, "it has to be named twice, with time between")
+        #expect(script.core.reports.statistics.redisDisputes == 0, "it has to be named twice, with time between")
         script.pass(ms: Limits.disputeConfirmMs + Limits.disputeAskMs)
-        #expect(script.core.statistics.redisDisputes == 1)
+        #expect(script.core.reports.statistics.redisDisputes == 1)
     }
 
     @Test("Two tokens that were each named once are no dispute: it is one that is named again")
@@ -188,9 +188,9 @@ extension PastTests {
         script.generations = ["bbbbbbbbbbbb", "cccccccccccc"]
         script.freshGenerations = ["cccccccccccc"]
         script.pass(ms: Limits.disputeAskMs)
-        #expect(script.core.statistics.redisDisputes == 0)
+        #expect(script.core.reports.statistics.redisDisputes == 0)
         script.pass(ms: Limits.disputeConfirmMs)
-        #expect(script.core.statistics.redisDisputes == 1)
+        #expect(script.core.reports.statistics.redisDisputes == 1)
     }
 
     @Test("Another host's sign of life counts from when this host knew its own data, or was asked for a second one")
@@ -199,7 +199,7 @@ extension PastTests {
         script.byHand.insert(.survey)
         func asked() throws -> (CallID, Int64) {
             let surveys = script.take().compactMap {
-                if case .survey(let call, let request) = $0 { (call, request.freshMs) } else { nil }
+                if case .lane(let call, .survey(let request)) = $0 { (call, request.freshMs) } else { nil }
             }
             return try #require(surveys.last)
         }
@@ -227,7 +227,7 @@ extension PastTests {
         script.strayed = [800]
         for _ in 0..<3 {
             script.pass(ms: Limits.surveyMs)
-            #expect(script.core.past.era == 1)
+            #expect(script.core.coherence.past.era == 1)
         }
     }
 
@@ -239,15 +239,15 @@ extension PastTests {
         script.pass(ms: Limits.surveyMs)
         script.strayed = [801]
         script.pass(ms: Limits.eraMsMin - 1)
-        #expect(script.core.past.era == 1)
+        #expect(script.core.coherence.past.era == 1)
         script.pass(ms: 1)
-        #expect(script.core.past.era == 2)
+        #expect(script.core.coherence.past.era == 2)
         script.strayed = [802]
         script.generations = ["bbbbbbbbbbbb"]
         script.pass(ms: Limits.surveyMs)
         script.pass(ms: Limits.disputeConfirmMs)
-        #expect(script.core.past.era == 2)
-        #expect(script.core.statistics.redisDisputes == 1)
+        #expect(script.core.coherence.past.era == 2)
+        #expect(script.core.reports.statistics.redisDisputes == 1)
     }
 
     @Test("Data that another host made when what strayed had ended needs no other era; made before, it does")
@@ -261,28 +261,28 @@ extension PastTests {
             for strayed: Int64 in [790, 800] {
                 script.strayed = [strayed]
                 var surveys: [(CallID, SurveyRequest)] = []
-                for case .survey(let call, let request) in script.take() where !request.generation.isEmpty {
+                for case .lane(let call, .survey(let request)) in script.take() where !request.generation.isEmpty {
                     surveys.append((call, request))
                 }
                 let (call, request) = try #require(surveys.last)
                 script.survey(call, script.survey(request))
                 // Between the two a marker is made, after a survey.
-                for case .survey(let call, let request) in script.actions where request.generation.isEmpty {
+                for case .lane(let call, .survey(let request)) in script.actions where request.generation.isEmpty {
                     script.survey(call, script.survey(request))
                 }
             }
-            #expect(script.core.past.era == 1)
+            #expect(script.core.coherence.past.era == 1)
             script.strayed = []
             script.byHand.remove(.survey)
-            script.byHand.insert(.verify)
+            script.byHand.insert(.identify)
             script.lose(.redis)
             script.pass(ms: 0)
             script.connect(.redis)
             let other = Generation(
                 server: "run:repl", database: Script.history, era: 2, snapshot: snapshot, token: "bbbbbbbbbbbb")
-            script.verify(try #require(lastVerify(script.take())), other)
+            script.identify(try #require(lastVerify(script.take())), other)
             script.pass(ms: 2 * Limits.eraMsMin)
-            return script.core.past.era
+            return script.core.coherence.past.era
         }
         #expect(try eras(DatabaseSnapshot(least: 700, next: 801, running: [700, 799])) == 2)
         #expect(try eras(DatabaseSnapshot(least: 700, next: 801, running: [700, 800])) == 3)
@@ -295,7 +295,7 @@ extension PastTests {
         script.strayed = [800]
         for _ in 0..<4 {
             script.pass(ms: Limits.surveyMs)
-            #expect(script.core.past.era == 1)
+            #expect(script.core.coherence.past.era == 1)
         }
     }
 
@@ -312,7 +312,7 @@ extension PastTests {
         let actions = script.take()
         #expect(actions.contains(.disconnect(.reader)) && actions.contains(.disconnect(.lane)))
         // They may have the numbers from before.
-        #expect(script.core.past.era == 0)
+        #expect(script.core.coherence.past.era == 0)
     }
 
     @Test("Other numbers of item types, whenever a connection learns them, drop what is cached")
@@ -325,8 +325,8 @@ extension PastTests {
             let facts = DatabaseFacts(history: Script.history, hasOtherTypes: true)
             core.databaseConnected(.lane, facts, &turn)
         }
-        #expect(script.core.past.era == 1)
-        #expect(script.core.cache.count == 0)
+        #expect(script.core.coherence.past.era == 1)
+        #expect(script.core.known.cache.count == 0)
     }
 
     @Test("Data made later is told from data made before also while the least transaction goes on")
@@ -337,13 +337,13 @@ extension PastTests {
             script.byHand.insert(.survey)
             for _ in 0..<2 {
                 script.pass(ms: Limits.surveyMs)
-                for case .survey(let call, let request) in script.take() {
+                for case .lane(let call, .survey(let request)) in script.take() {
                     var found = script.survey(request)
                     found.snapshot = DatabaseSnapshot(least: 0, next: next, running: [0])
                     script.survey(call, found)
                 }
             }
-            return script.core.past.era
+            return script.core.coherence.past.era
         }
         #expect(try eras(next: 700) == 1)
         // Said by a past that is over.
@@ -356,7 +356,7 @@ extension PastTests {
         script.latest = 700
         script.since = 600
         script.pass(ms: Limits.surveyMs)
-        #expect(script.core.past.era == 0)
+        #expect(script.core.coherence.past.era == 0)
     }
 
     @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
@@ -364,12 +364,12 @@ extension PastTests {
         var (script, client) = try script()
         script.send(.count(post), on: client)
         script.redisHas(1, [counter(post, 5, 5)])
-        script.byHand.insert(.verify)
+        script.byHand.insert(.identify)
         script.latest = 700
         script.since = 800
         script.pass(ms: Limits.surveyMs)
-        #expect(script.core.past.era == 1)
-        #expect(script.core.cache.count == 0)
+        #expect(script.core.coherence.past.era == 1)
+        #expect(script.core.known.cache.count == 0)
         #expect(script.core.readableGeneration == nil)
     }
 }

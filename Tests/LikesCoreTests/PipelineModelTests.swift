@@ -28,9 +28,10 @@ private struct Backends {
 
     mutating func take(_ action: Action) {
         switch action {
-        case .admit, .readCounters, .writeThrough, .fill: sent[.redis, default: []].append(action)
-        case .commit: sent[.lane, default: []].append(action)
-        case .selectCounters, .selectPairs: sent[.reader, default: []].append(action)
+        case .redis(_, .admit), .redis(_, .readCounters), .redis(_, .writeThrough), .redis(_, .fill):
+            sent[.redis, default: []].append(action)
+        case .lane(_, .commit): sent[.lane, default: []].append(action)
+        case .reader(_, .selectCounters), .reader(_, .selectPairs): sent[.reader, default: []].append(action)
         default: break
         }
     }
@@ -51,27 +52,27 @@ private struct Backends {
 
     private mutating func execute(_ action: Action, _ random: inout SplitMix64) -> Answer? {
         switch action {
-        case .admit(let call, let entries):
+        case .redis(let call, .admit(let entries)):
             return .admitted(
                 call,
                 entries.map {
                     if $0.pair.user == limitedUser { return .limited(retrySeconds: 9) }
                     return .admitted(recent: $0.kind == .like && recent.contains($0.pair))
                 })
-        case .readCounters(let call, _, let items):
+        case .redis(let call, .readCounters(_, let items)):
             // Redis may evict whatever it likes.
             for item in items where Int.random(in: 0..<4, using: &random) == 0 { cached[item] = nil }
             return .countersRead(call, items.map { cached[$0] })
-        case .writeThrough(let call, _, let counters, let changes):
+        case .redis(let call, .writeThrough(_, let counters, let changes)):
             set(counters.map(\.counter))
             for change in changes {
                 if change.add { recent.insert(change.pair) } else { recent.remove(change.pair) }
             }
             return .wroteThrough(call)
-        case .fill(let call, _, let counters):
+        case .redis(let call, .fill(_, let counters)):
             set(counters.map(\.counter))
             return .filled(call)
-        case .commit(let call, let request):
+        case .lane(let call, .commit(let request)):
             let batch = request.rows
             let changed = batch.map { likes.contains($0.pair) != $0.wanted }
             for row in batch { if row.wanted { likes.insert(row.pair) } else { likes.remove(row.pair) } }
@@ -82,8 +83,8 @@ private struct Backends {
             }
             let counters = items.map { row($0) }.sorted { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }
             return .committed(call, BatchOutcome(changed: changed, counters: counters))
-        case .selectCounters(let call, let items): return .countersSelected(call, items.map { row($0) })
-        case .selectPairs(let call, let pairs):
+        case .reader(let call, .selectCounters(let items)): return .countersSelected(call, items.map { row($0) })
+        case .reader(let call, .selectPairs(let pairs)):
             return .pairsSelected(call, pairs.map { PairState(liked: likes.contains($0), counter: row($0.item)) })
         default: return nil
         }
@@ -153,13 +154,13 @@ private let limitedUser: Int64 = 3
         #expect(replies == expected)
         while !backends.isIdle { settle(10) }
         #expect(backends.likes == model)
-        #expect(script.core.changes.count == 0)
-        #expect(script.core.followers.isEmpty)
-        #expect(script.core.gathers.isEmpty)
-        #expect(script.core.fetches.count == 0)
-        #expect(script.core.verifyingCount == 0)
-        #expect(script.core.counting.isEmpty)
-        #expect(script.core.unfollowed.isEmpty)
+        #expect(script.core.writes.count == 0)
+        #expect(script.core.clients.followers.isEmpty)
+        #expect(script.core.clients.gathersCount == 0)
+        #expect(script.core.reads.fetchesCount == 0)
+        #expect(script.core.writes.confirmations.count == 0)
+        #expect(script.core.writes.owed.countingCount == 0)
+        #expect(script.core.clients.followers.unfollowed.isEmpty)
     }
 
     private static let limited = Reply.error(ErrorReply(.rateLimited, ""))

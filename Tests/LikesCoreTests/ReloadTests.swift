@@ -122,14 +122,14 @@ import Testing
                 $0.localCacheTTLMs = 1_000
             }, up: [.lane, .reader])
         let client = try administrator(&script)
-        _ = script.core.cache.store(counter(post, 3, 1), now: script.now)
+        _ = script.core.known.committed([counter(post, 3, 1)], isYoung: true, isFresh: true, now: script.now)
         _ = try reload(&script, on: client) {
             $0.rateLimitRequests = 1
             $0.localCacheTTLMs = 10
         }
         script.send(.like(ann), on: client)
         script.send(.like(Pair(user: 1, item: other)), on: client)
-        #expect(script.core.statistics.rateLimited == 1)
+        #expect(script.core.reports.statistics.rateLimited == 1)
         script.pass(ms: 20)
         #expect(script.core.cachedCount(post, now: script.now) == nil)
     }
@@ -209,7 +209,7 @@ import Testing
             core.reloaded(.success(wanted), for: ticket, &turn)
         }
         #expect(script.take() == [])
-        #expect(script.core.sessions.waitingCount == 0)
+        #expect(script.core.clients.sessions.waitingCount == 0)
     }
 
     @Test("A client is handed over when nothing of it is under way, and is itself in the next process")

@@ -53,17 +53,17 @@ import Testing
 
         private func delay(of action: Action) -> Int64? {
             switch action {
-            case .selectRepairs, .selectCounters: readMs
-            case .writeThrough(_, _, let counters, _):
+            case .reader(_, .selectRepairs), .reader(_, .selectCounters): readMs
+            case .redis(_, .writeThrough(_, let counters, _)):
                 max(1, writeMs * Int64(counters.count) / Int64(Limits.standard.countersPerCallMax))
-            case .tend: tendMs
+            case .lane(_, .tend): tendMs
             default: nil
             }
         }
 
         private mutating func answer(_ action: Action) {
             switch action {
-            case .selectRepairs(let call, let select):
+            case .reader(let call, .selectRepairs(let select)):
                 let begin = max(0, Int(select.after.itemID))
                 let page = order[begin...].filter { rows[$0] != nil }.prefix(Limits.standard.countersPerCallMax)
                 let items = Array(page)
@@ -71,13 +71,13 @@ import Testing
                     items.count < Limits.standard.countersPerCallMax
                     ? nil : items.last.map { RepairCursor(notedBy: 7, typeNumber: 1, itemID: $0.id) }
                 script.repairs(call, items, next: next)
-            case .selectCounters(let call, let items):
+            case .reader(let call, .selectCounters(let items)):
                 for item in items { reads[item, default: 0] += 1 }
                 script.databaseHas(call, items.map { counter($0, 1, 1) })
-            case .writeThrough(let call, _, let counters, _):
+            case .redis(let call, .writeThrough(_, let counters, _)):
                 for sealed in counters { writes[sealed.counter.item, default: 0] += 1 }
                 script.wroteThrough(call)
-            case .tend(let call, let request):
+            case .lane(let call, .tend(let request)):
                 for counter in request.mended { rows[counter.item] = nil }
                 script.tend(call)
             default: return

@@ -15,7 +15,7 @@ import Testing
         let end = script.now.adding(ms: ms)
         while script.now <= end {
             for action in script.take() {
-                guard case .selectRepairs(let call, let select) = action else { continue }
+                guard case .reader(let call, .selectRepairs(let select)) = action else { continue }
                 began.append(select.after.notedBy)
                 script.repairs(call, rows: rows(select.after.notedBy), horizon: script.now.microseconds / 1_000)
             }
@@ -59,15 +59,15 @@ import Testing
     @Test("A look that was under way when Redis was lost goes on, and is followed at once by one that counts")
     func aLookUnderWayWhenRedisWasLostIsFollowedByOneThatCounts() {
         var script = Script(byHand: [.repairs])
-        guard case .selectRepairs(let call, _)? = script.take().last else { return }
+        guard case .reader(let call, .selectRepairs(_))? = script.take().last else { return }
         script.lose(.redis)
         script.repairs(call, [post], next: RepairCursor(notedBy: 5, typeNumber: 1, itemID: post.id), horizon: 9)
-        #expect(!script.take().contains { if case .selectRepairs = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .reader(_, .selectRepairs) = $0 { true } else { false } })
         script.connect(.redis)
         var began: [Int64] = []
         for _ in 0..<2 {
             for action in script.take() {
-                guard case .selectRepairs(let call, let select) = action else { continue }
+                guard case .reader(let call, .selectRepairs(let select)) = action else { continue }
                 began.append(select.after.notedBy)
                 #expect(script.core.readableGeneration == nil)
                 script.repairs(call, [], horizon: 10)
@@ -99,19 +99,19 @@ import Testing
 
     @Test("What was heard of under another marker says nothing of Redis' present data")
     func whatWasHeardUnderAnotherMarkerSaysNothingOfRedisPresentData() {
-        var script = Script(byHand: [.repairs, .verify])
+        var script = Script(byHand: [.repairs, .identify])
         for action in script.take() {
-            if case .verify(let call, _) = action { script.verify(call) }
+            if case .redis(let call, .identify(_)) = action { script.identify(call) }
         }
         _ = looks(&script, ms: 100)
         script.hear(counter(post, 5, 5))
         script.lose(.redis)
         script.connect(.redis)
         for action in script.take() {
-            guard case .verify(let call, _) = action else { continue }
-            script.verify(call, Generation(server: "run:repl", database: Script.history, token: "bbbbbbbbbbbb"))
+            guard case .redis(let call, .identify(_)) = action else { continue }
+            script.identify(call, Generation(server: "run:repl", database: Script.history, token: "bbbbbbbbbbbb"))
         }
-        guard case .selectRepairs(let call, _)? = script.take().last else {
+        guard case .reader(let call, .selectRepairs(_))? = script.take().last else {
             Issue.record("no look")
             return
         }
@@ -121,12 +121,12 @@ import Testing
 
     @Test("Rows noted before the marker was made are not read, and struck off some at a time until none are left")
     func rowsNotedBeforeTheMarkerAreStruckOffUnread() {
-        var script = Script(byHand: [.repairs, .verify, .tend])
+        var script = Script(byHand: [.repairs, .identify, .tend])
         script.since = 50
         for action in script.take() {
-            guard case .verify(let call, _) = action else { continue }
+            guard case .redis(let call, .identify(_)) = action else { continue }
             let token = Script.generation.token
-            script.verify(
+            script.identify(
                 call,
                 Generation(
                     server: "run:repl", database: Script.history, snapshot: DatabaseSnapshot(least: 50), token: token))
@@ -135,10 +135,10 @@ import Testing
         for round in 0..<4 as Range<Int64> {
             for action in script.take() {
                 switch action {
-                case .selectRepairs(let call, let select):
+                case .reader(let call, .selectRepairs(let select)):
                     #expect(select == RepairSelect(after: RepairCursor(begin: 50), settledBefore: 50))
                     script.repairs(call, [], horizon: 60, hasSettled: true)
-                case .tend(let call, let request):
+                case .lane(let call, .tend(let request)):
                     settled.append(request.settled)
                     script.tend(call, settledUpTo: round < 2 ? 20 : nil)
                 default: continue
@@ -174,7 +174,7 @@ import Testing
     @Test("A batch has its turn between two tends that only strike off")
     func aBatchHasItsTurnBetweenTwoTends() throws {
         var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend, .repairs])
-        guard case .selectRepairs(let call, _)? = script.take().last else { return }
+        guard case .reader(let call, .selectRepairs(_))? = script.take().last else { return }
         script.repairs(call, (1...9_000).map { Item(type: 0, id: $0) })
         let client = try script.open()
         var lane: [String] = []
@@ -183,15 +183,16 @@ import Testing
             script.send(.like(Pair(user: round, item: other)), on: client)
             for action in script.take() {
                 switch action {
-                case .selectCounters(let call, let items): script.databaseHas(call, items.map { counter($0, 1, 1) })
-                case .writeThrough(let call, _, _, _): script.wroteThrough(call)
-                case .admit(let call, let entries):
+                case .reader(let call, .selectCounters(let items)):
+                    script.databaseHas(call, items.map { counter($0, 1, 1) })
+                case .redis(let call, .writeThrough(_, _, _)): script.wroteThrough(call)
+                case .redis(let call, .admit(let entries)):
                     script.admit(call, entries.map { _ in .admitted(recent: false) })
-                case .commit(let call, let request):
+                case .lane(let call, .commit(let request)):
                     lane.append("batch")
                     script.commit(
                         call, changed: request.rows.map { _ in true }, [counter(other, round + 1, round + 1)])
-                case .tend(let call, let request):
+                case .lane(let call, .tend(let request)):
                     if !request.mended.isEmpty { lane.append("tend") }
                     tends.append(call)
                 default: continue

@@ -12,17 +12,19 @@ extension RepairTests {
         while !did.isEmpty {
             for action in did {
                 switch action {
-                case .selectRepairs(let call, _): script.repairs(call, rows)
-                case .selectCounters(let call, let items): script.databaseHas(call, items.map { counter($0, 1, 1) })
-                case .writeThrough(let call, _, _, _): script.wroteThrough(call)
-                case .admit(let call, let entries): script.admit(call, entries.map { _ in .admitted(recent: false) })
-                case .tend(let call, _):
+                case .reader(let call, .selectRepairs(_)): script.repairs(call, rows)
+                case .reader(let call, .selectCounters(let items)):
+                    script.databaseHas(call, items.map { counter($0, 1, 1) })
+                case .redis(let call, .writeThrough(_, _, _)): script.wroteThrough(call)
+                case .redis(let call, .admit(let entries)):
+                    script.admit(call, entries.map { _ in .admitted(recent: false) })
+                case .lane(let call, .tend(_)):
                     tends += 1
                     script.tend(call)
                 default: continue
                 }
             }
-            did = script.take().filter { if case .commit = $0 { false } else { true } }
+            did = script.take().filter { if case .lane(_, .commit) = $0 { false } else { true } }
         }
         return tends
     }
@@ -39,10 +41,10 @@ extension RepairTests {
             while !did.isEmpty {
                 for action in did {
                     switch action {
-                    case .selectRepairs(let call, _): script.repairs(call, [post])
-                    case .selectCounters(let call, _): script.databaseHas(call, [counter(post, 1, 1)])
-                    case .writeThrough(let call, _, _, _): script.wroteThrough(call)
-                    case .tend(let call, let request):
+                    case .reader(let call, .selectRepairs(_)): script.repairs(call, [post])
+                    case .reader(let call, .selectCounters(_)): script.databaseHas(call, [counter(post, 1, 1)])
+                    case .redis(let call, .writeThrough(_, _, _)): script.wroteThrough(call)
+                    case .lane(let call, .tend(let request)):
                         struck += request.mended.map(\.item)
                         script.tend(call)
                     default: continue
@@ -85,11 +87,11 @@ extension RepairTests {
     /// Admits what waits; the commit that follows.
     func admitted(_ script: inout Script) throws -> CallID {
         for action in script.take() {
-            if case .admit(let call, let entries) = action {
+            if case .redis(let call, .admit(let entries)) = action {
                 script.admit(call, entries.map { _ in .admitted(recent: false) })
             }
         }
-        let commits = script.take().compactMap { if case .commit(let call, _) = $0 { call } else { nil } }
+        let commits = script.take().compactMap { if case .lane(let call, .commit(_)) = $0 { call } else { nil } }
         return try #require(commits.first)
     }
 
@@ -116,7 +118,7 @@ extension RepairTests {
         script.commit(try admitted(&script), changed: [true], [counter(post, 8, 5)])
         _ = script.take()
         script.lose(.redis)
-        guard case .tend(let call, _)? = script.take().last else {
+        guard case .lane(let call, .tend(_))? = script.take().last else {
             Issue.record("nobody was told")
             return
         }
@@ -148,8 +150,9 @@ extension RepairTests {
             for _ in 0..<2 {
                 for action in script.take() {
                     switch action {
-                    case .writeThrough(let call, _, _, _): script.redisFails(call)
-                    case .selectCounters(let call, let items): script.databaseHas(call, items.map { counter($0, 1, 1) })
+                    case .redis(let call, .writeThrough(_, _, _)): script.redisFails(call)
+                    case .reader(let call, .selectCounters(let items)):
+                        script.databaseHas(call, items.map { counter($0, 1, 1) })
                     default: continue
                     }
                 }
@@ -186,7 +189,7 @@ extension RepairTests {
         script.hear(counter(post, 4, 4))
         _ = script.take()
         script.step { core, turn in core.stop(&turn) }
-        guard case .tend(let call, let request)? = script.take().last else {
+        guard case .lane(let call, .tend(let request))? = script.take().last else {
             Issue.record("it was forgotten")
             return
         }

@@ -30,7 +30,7 @@ import Testing
         _ = script.take()
         script.lose(.redis)
         let told = TendRequest(
-            fence: LaneFence(lane: script.core.laneRow.lane, epoch: 1), repairs: [post], mended: [], journal: [])
+            fence: LaneFence(lane: script.core.lane.row.lane, epoch: 1), repairs: [post], mended: [], journal: [])
         #expect(script.take() == [.reply(client, .change(changed: true, count: 8)), .tend(5, told)])
         script.tend(5)
         #expect(script.core.repairs.contains(post))
@@ -50,7 +50,7 @@ import Testing
         #expect(script.take() == [.readCounters(11, [Item(type: 1, id: 1)])])
         script.redisHas(11, [nil])
         script.pass(ms: Limits.mendedWaitMs)
-        guard case .tend(_, let mended)? = script.take().last else {
+        guard case .lane(_, .tend(let mended))? = script.take().last else {
             Issue.record("nothing was struck off")
             return
         }
@@ -103,7 +103,7 @@ import Testing
         let client = try script.open()
         script.send(.like(ann), on: client)
         let lane = script.take().compactMap {
-            if case .tend(_, let request) = $0 { request.repairs.count } else { nil }
+            if case .lane(_, .tend(let request)) = $0 { request.repairs.count } else { nil }
         }
         #expect(lane == [Limits.standard.repairsUntoldMax])
         #expect(script.commits.isEmpty)
@@ -116,8 +116,8 @@ import Testing
         var reads: [Action] = []
         while true {
             let actions = script.take()
-            reads += actions.filter { if case .selectCounters = $0 { true } else { false } }
-            let passes = actions.compactMap { if case .selectRepairs(let call, _) = $0 { call } else { nil } }
+            reads += actions.filter { if case .reader(_, .selectCounters) = $0 { true } else { false } }
+            let passes = actions.compactMap { if case .reader(let call, .selectRepairs(_)) = $0 { call } else { nil } }
             guard let call = passes.first else { break }
             id += 1_024
             script.repairs(
@@ -134,9 +134,10 @@ import Testing
         for _ in 0..<20 where after == nil {
             for action in did {
                 switch action {
-                case .selectCounters(let call, let items): script.databaseHas(call, items.map { counter($0, 1, 1) })
-                case .writeThrough(let call, _, _, _): script.wroteThrough(call)
-                case .selectRepairs(_, let select): after = select.after
+                case .reader(let call, .selectCounters(let items)):
+                    script.databaseHas(call, items.map { counter($0, 1, 1) })
+                case .redis(let call, .writeThrough(_, _, _)): script.wroteThrough(call)
+                case .reader(_, .selectRepairs(let select)): after = select.after
                 default: continue
                 }
             }
@@ -370,11 +371,11 @@ import Testing
 
     @Test("Redis made anew by this host needs none of the repairs known before")
     func redisMadeAnewByThisHostNeedsNoneOfTheRepairsKnownBefore() throws {
-        var script = Script(byHand: [.verify, .tend])
+        var script = Script(byHand: [.identify, .tend])
         _ = script.take()
         script.lose(.redis)
         script.step { core, turn in core.noteMissing([post], now: turn.now) }
-        for action in script.take() { if case .tend(let call, _) = action { script.tend(call) } }
+        for action in script.take() { if case .lane(let call, .tend(_)) = action { script.tend(call) } }
         script.step { core, turn in core.noteMissing([other], now: turn.now) }
         #expect(script.core.repairs.count == 2)
         script.connect(.redis)
@@ -382,17 +383,17 @@ import Testing
         for _ in 0..<4 {
             for action in script.take() {
                 switch action {
-                case .verify(let call, let request):
+                case .redis(let call, .identify(let request)):
                     let made = request.new.map {
                         Generation(server: "new:repl", database: Script.history, token: $0.token)
                     }
-                    script.verify(call, made)
-                case .tend(let call, _): script.tend(call)
+                    script.identify(call, made)
+                case .lane(let call, .tend(_)): script.tend(call)
                 default: continue
                 }
             }
         }
-        #expect(script.core.trust.generation != nil)
+        #expect(script.core.coherence.trust.generation != nil)
         #expect(script.core.repairs.count == 0)
     }
 }

@@ -17,20 +17,21 @@ import Testing
     private func answer(_ actions: [Action], on script: inout Script, _ work: inout Work) {
         for action in actions {
             switch action {
-            case .tend(let call, _):
+            case .lane(let call, .tend(_)):
                 work.tends += 1
                 script.tend(call)
-            case .survey(let call, _):
+            case .lane(let call, .survey(_)):
                 work.surveys += 1
                 script.survey(call, script.survey())
-            case .selectCounters(let call, let items):
+            case .reader(let call, .selectCounters(let items)):
                 work.reads += 1
                 script.databaseHas(call, items.map { counter($0, 6, 6) })
-            case .writeThrough(let call, _, _, _):
+            case .redis(let call, .writeThrough(_, _, _)):
                 work.writes += 1
                 script.wroteThrough(call)
-            case .admit(let call, let entries): script.admit(call, entries.map { _ in .admitted(recent: false) })
-            case .commit(let call, let request):
+            case .redis(let call, .admit(let entries)):
+                script.admit(call, entries.map { _ in .admitted(recent: false) })
+            case .lane(let call, .commit(let request)):
                 work.commits += 1
                 script.commit(
                     call, changed: request.rows.map { _ in true }, request.rows.map { counter($0.pair.item, 1, 1) })
@@ -117,7 +118,7 @@ import Testing
             let old = script.sealed(counter(post, 5, 5))
             script.send(.count(post), on: client)
             for action in script.take() {
-                guard case .readCounters(let call, _, let items) = action, !items.isEmpty else {
+                guard case .redis(let call, .readCounters(_, let items)) = action, !items.isEmpty else {
                     answer([action], on: &script, &work)
                     continue
                 }

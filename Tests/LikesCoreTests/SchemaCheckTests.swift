@@ -16,7 +16,7 @@ import Testing
         }
         var script = Script(change, byHand: [.check])
         script.pass(ms: Limits.schemaCheckMs - 1)
-        #expect(!script.take().contains { if case .checkSchema = $0 { true } else { false } })
+        #expect(!script.take().contains { if case .lane(_, .checkSchema) = $0 { true } else { false } })
         script.pass(ms: Limits.surveyMs)
         return script
     }
@@ -26,7 +26,7 @@ import Testing
         var script = checking()
         #expect(script.take().contains(.checkSchema(1)))
         script.schemaIs(1, nil)
-        #expect(script.core.lane.isUp)
+        #expect(script.core.lane.link.isUp)
         script.pass(ms: Limits.schemaCheckMs + Limits.surveyMs)
         #expect(script.take().contains(.checkSchema(2)))
     }
@@ -80,7 +80,7 @@ import Testing
         let client = try script.open()
         script.send(.like(ann), on: client)
         script.fail(1, .permission("denied", next: "psql -c 'GRANT …'"))
-        #expect(script.core.lane.isUp)
+        #expect(script.core.lane.link.isUp)
         #expect(script.take().contains(.checkSchema(2)))
     }
 
@@ -90,7 +90,7 @@ import Testing
         script.pass(ms: Limits.schemaCheckMsMin)
         _ = script.take()
         script.refuse(.reader, misfit)
-        #expect(script.core.lane.isUp)
+        #expect(script.core.lane.link.isUp)
         script.pass(ms: 1)
         #expect(script.take().contains(.checkSchema(1)))
     }
@@ -109,7 +109,7 @@ import Testing
     func aLookThatFailsIsDoneAgainLater() {
         var script = checking()
         script.fail(1, .other("out of memory"))
-        #expect(script.core.lane.isUp)
+        #expect(script.core.lane.link.isUp)
         _ = script.take()
         script.pass(ms: Limits.schemaCheckMs + Limits.surveyMs)
         #expect(script.take().contains(.checkSchema(2)))

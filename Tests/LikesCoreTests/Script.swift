@@ -11,7 +11,7 @@ import Testing
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
 struct Script {
     enum Housekeeping: CaseIterable {
-        case verify, fence, tend, survey, check, repairs, fill, beat, look
+        case identify, fence, tend, survey, check, repairs, fill, beat, look
     }
 
     static let history = DatabaseHistory(system: "7", timeline: 1)
@@ -81,6 +81,7 @@ struct Script {
         var turn = Turn(now: now)
         event(&core, &turn)
         core.turnEnded(&turn)
+        core.checkInvariants()
         while let place = turn.actions.firstIndex(where: { isHousekeeping($0) }) {
             let action = turn.actions.remove(at: place)
             answer(action, &turn)
@@ -98,69 +99,75 @@ struct Script {
             return CallID(calls.count - 1)
         }
         switch action {
-        case .verify(let call, let request): return .verify(number(call), request)
-        case .admit(let call, let entries): return .admit(number(call), entries)
-        case .readCounters(let call, let generation, let items): return .readCounters(number(call), generation, items)
-        case .writeThrough(let call, let generation, let counters, let recent):
-            return .writeThrough(number(call), generation, counters: strip(counters), recent: recent)
-        case .fill(let call, let generation, let counters):
-            return .fill(number(call), generation, strip(counters))
-        case .drop(let call, let generation, let kept): return .drop(number(call), generation, kept)
-        case .fence(let call, let request): return .fence(number(call), request)
-        case .commit(let call, let request):
-            commits.append(request)
-            return .commit(number(call), request.rows)
-        case .tend(let call, let request): return .tend(number(call), request)
-        case .survey(let call, let request): return .survey(number(call), request)
-        case .checkSchema(let call): return .checkSchema(number(call))
-        case .selectCounters(let call, let items): return .selectCounters(number(call), items)
-        case .selectPairs(let call, let pairs): return .selectPairs(number(call), pairs)
-        case .selectRepairs(let call, let select): return .selectRepairs(number(call), select)
+        case .redis(let call, let request): return .redis(number(call), stripped(request))
+        case .lane(let call, let request):
+            if case .commit(let request) = request { commits.append(request) }
+            return .lane(number(call), stripped(request))
+        case .reader(let call, let request): return .reader(number(call), request)
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return action
         }
+    }
+
+    /// Without seals.
+    private func stripped(_ request: RedisRequest) -> RedisRequest {
+        switch request {
+        case .writeThrough(let generation, let counters, let recent):
+            .writeThrough(generation, counters: strip(counters), recent: recent)
+        case .fill(let generation, let counters): .fill(generation, strip(counters))
+        case .identify, .admit, .readCounters, .drop: request
+        }
+    }
+
+    /// A batch with its rows alone.
+    private func stripped(_ request: LaneRequest) -> LaneRequest {
+        guard case .commit(let batch) = request else { return request }
+        return .commit(CommitRequest(rows: batch.rows))
     }
 
     private func strip(_ counters: [SealedCounter]) -> [SealedCounter] { counters.map { unsealed($0.counter) } }
 
     private func isHousekeeping(_ action: Action) -> Bool {
         switch action {
-        case .verify: !byHand.contains(.verify)
-        case .fence: !byHand.contains(.fence)
-        case .tend: !byHand.contains(.tend)
-        case .survey: !byHand.contains(.survey)
-        case .checkSchema: !byHand.contains(.check)
-        case .selectRepairs: !byHand.contains(.repairs)
-        case .fill: !byHand.contains(.fill)
+        case .redis(_, .identify): !byHand.contains(.identify)
+        case .redis(_, .fill): !byHand.contains(.fill)
+        case .redis(_, .readCounters(_, [])): !byHand.contains(.look)
+        case .lane(_, .fence): !byHand.contains(.fence)
+        case .lane(_, .tend): !byHand.contains(.tend)
+        case .lane(_, .survey): !byHand.contains(.survey)
+        case .lane(_, .checkSchema): !byHand.contains(.check)
+        case .reader(_, .selectRepairs): !byHand.contains(.repairs)
         case .beat: !byHand.contains(.beat)
-        case .readCounters(_, _, []): !byHand.contains(.look)
         default: false
         }
     }
 
     private mutating func answer(_ action: Action, _ turn: inout Turn) {
         switch action {
-        case .verify(let call, let request):
+        case .redis(let call, .identify(let request)):
+            let past = core.coherence.past
             let known = Generation(
-                server: "run:repl", database: core.past.history ?? Script.history, era: core.past.era,
+                server: "run:repl", database: past.history ?? Script.history, era: past.era,
                 token: Script.generation.token
             ).sealed(by: Script.secret)
             let marker = request.new?.generation(on: known.server) ?? known
-            core.verified(call, FoundMarker(text: marker.marker, server: known.server), &turn)
-        case .fence(let call, let request):
+            let found = FoundMarker(text: marker.marker, server: known.server)
+            core.answered(call, RedisAnswer.identified(found), &turn)
+        case .redis(let call, .fill): core.answered(call, RedisAnswer.filled(kept: []), &turn)
+        case .redis(let call, .readCounters): core.answered(call, RedisAnswer.countersRead([]), &turn)
+        case .lane(let call, .fence(let request)):
             // As if the last batch had never come to be committed.
             let state = LaneState(
-                epoch: epoch, batch: core.laneRow.unresolved.map { $0.request.batch - 1 } ?? core.laneRow.batch,
+                epoch: epoch, batch: core.lane.unresolved.map { $0.request.batch - 1 } ?? core.lane.row.batch,
                 changed: request.rows.map { _ in false })
-            core.fenced(call, epoch == 1 ? nil : state, &turn)
+            core.answered(call, LaneAnswer.fenced(epoch == 1 ? nil : state), &turn)
             epoch += 1
-        case .tend(let call, _): core.tended(call, &turn)
-        case .survey(let call, let request): core.surveyed(call, survey(request), &turn)
-        case .checkSchema(let call): core.schemaChecked(call, nil, &turn)
-        case .selectRepairs(let call, _):
-            core.repairsSelected(call, RepairRows(rows: [], next: nil, horizon: 1), &turn)
-        case .fill(let call, _, _): core.filled(call, &turn)
+        case .lane(let call, .tend): core.answered(call, LaneAnswer.tended(settledUpTo: nil), &turn)
+        case .lane(let call, .survey(let request)): core.answered(call, LaneAnswer.surveyed(survey(request)), &turn)
+        case .lane(let call, .checkSchema): core.answered(call, LaneAnswer.schemaChecked(nil), &turn)
+        case .reader(let call, .selectRepairs):
+            let page = RepairRows(rows: [], next: nil, horizon: 1)
+            core.answered(call, ReaderAnswer.repairsSelected(page), &turn)
         case .beat(let number): core.heardBeat(number, &turn)
-        case .readCounters(let call, _, _): core.countersRead(call, [], &turn)
         default: preconditionFailure("not housekeeping")
         }
     }
@@ -186,7 +193,7 @@ struct Script {
         // With many requests whose time is over a tick answers some.
         repeat {
             step { core, turn in core.tick(&turn) }
-        } while core.deadlines.first.map { $0.at <= now } ?? false
+        } while core.clients.nextDeadline.map { $0 <= now } ?? false
     }
 
     /// The actions since the last look, without the log's.
@@ -201,47 +208,54 @@ struct Script {
 
     // MARK: Backends that answer
 
-    mutating func admit(_ call: CallID, _ verdicts: [AdmissionVerdict]) {
+    // `call`: as the test numbers it.
+
+    private mutating func answer(_ call: CallID, _ answer: RedisAnswer) {
         let call = calls[Int(call)]
-        step { core, turn in core.admitted(call, verdicts, &turn) }
+        step { core, turn in core.answered(call, answer, &turn) }
     }
 
-    mutating func commit(_ call: CallID, changed: [Bool], _ counters: [CounterState]) {
+    private mutating func answer(_ call: CallID, _ answer: LaneAnswer) {
         let call = calls[Int(call)]
-        step { core, turn in
-            core.committed(call, BatchOutcome(changed: changed, counters: counters), &turn)
+        step { core, turn in core.answered(call, answer, &turn) }
+    }
+
+    private mutating func answer(_ call: CallID, _ answer: ReaderAnswer) {
+        let call = calls[Int(call)]
+        step { core, turn in core.answered(call, answer, &turn) }
+    }
+
+    mutating func admit(_ call: CallID, _ verdicts: [AdmissionVerdict]) { answer(call, .admitted(verdicts)) }
+
+    mutating func commit(_ call: CallID, changed: [Bool], _ counters: [CounterState]) {
+        answer(call, .committed(BatchOutcome(changed: changed, counters: counters)))
+    }
+
+    mutating func schemaIs(_ call: CallID, _ failure: BackendFailure?) { answer(call, .schemaChecked(failure)) }
+
+    /// `backend`: whose call it is.
+    mutating func fail(_ call: CallID, _ failure: StatementFailure, of backend: Backend = .lane) {
+        if backend == .lane {
+            answer(call, LaneAnswer.failed(failure))
+        } else {
+            answer(call, ReaderAnswer.failed(failure))
         }
     }
 
-    mutating func schemaIs(_ call: CallID, _ failure: BackendFailure?) {
-        let call = calls[Int(call)]
-        step { core, turn in core.schemaChecked(call, failure, &turn) }
+    mutating func misfit(_ call: CallID, of backend: Backend = .lane) {
+        let misfit = Misfit("nonsense")
+        if backend == .lane {
+            answer(call, LaneAnswer.misfit(misfit))
+        } else {
+            answer(call, ReaderAnswer.misfit(misfit))
+        }
     }
 
-    mutating func fail(_ call: CallID, _ failure: StatementFailure) {
-        let call = calls[Int(call)]
-        step { core, turn in core.statementFailed(call, failure, &turn) }
-    }
+    mutating func fence(_ call: CallID, _ state: LaneState?) { answer(call, .fenced(state)) }
 
-    mutating func misfit(_ call: CallID) {
-        let call = calls[Int(call)]
-        step { core, turn in core.answerMisfits(call, Misfit("nonsense"), &turn) }
-    }
+    mutating func fenceOff(_ call: CallID) { answer(call, LaneAnswer.fencedOff) }
 
-    mutating func fence(_ call: CallID, _ state: LaneState?) {
-        let call = calls[Int(call)]
-        step { core, turn in core.fenced(call, state, &turn) }
-    }
-
-    mutating func fenceOff(_ call: CallID) {
-        let call = calls[Int(call)]
-        step { core, turn in core.fencedOff(call, &turn) }
-    }
-
-    mutating func tend(_ call: CallID, settledUpTo: Int64? = nil) {
-        let call = calls[Int(call)]
-        step { core, turn in core.tended(call, settledUpTo: settledUpTo, &turn) }
-    }
+    mutating func tend(_ call: CallID, settledUpTo: Int64? = nil) { answer(call, .tended(settledUpTo: settledUpTo)) }
 
     /// Rows that ask for version 1.
     mutating func repairs(
@@ -255,24 +269,18 @@ struct Script {
     mutating func repairs(
         _ call: CallID, rows: [RepairRow], next: RepairCursor? = nil, horizon: Int64 = 1, hasSettled: Bool = false
     ) {
-        let page = RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
-        let call = calls[Int(call)]
-        step { core, turn in core.repairsSelected(call, page, &turn) }
+        answer(call, .repairsSelected(RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)))
     }
 
-    mutating func verify(
+    mutating func identify(
         _ call: CallID, _ generation: Generation? = Script.generation, isOfThisLife: Bool = true
     ) {
         let server = isOfThisLife ? generation?.server : nil
         let sealed = generation?.sealed(by: Script.secret)
-        verified(call, FoundMarker(text: sealed?.marker ?? "", server: server ?? "another:life"))
+        identified(call, FoundMarker(text: sealed?.marker ?? "", server: server ?? "another:life"))
     }
 
-    /// `call`: as the test numbers it.
-    mutating func verified(_ call: CallID, _ marker: FoundMarker) {
-        let call = calls[Int(call)]
-        step { core, turn in core.verified(call, marker, &turn) }
-    }
+    mutating func identified(_ call: CallID, _ marker: FoundMarker) { answer(call, .identified(marker)) }
 
     /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
     func survey(_ request: SurveyRequest? = nil) -> Survey {
@@ -282,10 +290,7 @@ struct Script {
             beat: (request?.beat ?? 1) - 1, seals: Script.seals(now))
     }
 
-    mutating func survey(_ call: CallID, _ found: Survey) {
-        let call = calls[Int(call)]
-        step { core, turn in core.surveyed(call, found, &turn) }
-    }
+    mutating func survey(_ call: CallID, _ found: Survey) { answer(call, .surveyed(found)) }
 
     /// `newer`: what Redis kept instead.
     mutating func wroteThrough(_ call: CallID, refusal: String? = nil, newer: [CounterState] = []) {
@@ -293,36 +298,22 @@ struct Script {
     }
 
     mutating func wroteThrough(_ call: CallID, refusal: String? = nil, kept: [KeptCounter]) {
-        let call = calls[Int(call)]
-        step { core, turn in
-            core.wroteThrough(call, refusal: refusal, kept: kept, &turn)
-        }
+        answer(call, .wroteThrough(refusal: refusal, kept: kept))
     }
 
-    mutating func filled(_ call: CallID, newer: [CounterState] = []) {
-        let call = calls[Int(call)]
-        let kept = kept(newer)
-        step { core, turn in core.filled(call, kept: kept, &turn) }
-    }
+    mutating func filled(_ call: CallID, newer: [CounterState] = []) { answer(call, .filled(kept: kept(newer))) }
 
-    mutating func dropped(_ call: CallID) {
-        let call = calls[Int(call)]
-        step { core, turn in core.dropped(call, &turn) }
-    }
+    mutating func dropped(_ call: CallID) { answer(call, .dropped) }
 
     mutating func redisFails(_ call: CallID, _ failure: RedisFailure = .refused("MISCONF")) {
-        let call = calls[Int(call)]
-        step { core, turn in core.redisCallFailed(call, failure, &turn) }
+        answer(call, RedisAnswer.failed(failure))
     }
 
     mutating func redisHas(_ call: CallID, _ counters: [CounterState?]) {
         redisHas(call, sealed: counters.map { $0.map { sealed($0) } })
     }
 
-    mutating func redisHas(_ call: CallID, sealed counters: [SealedCounter?]) {
-        let call = calls[Int(call)]
-        step { core, turn in core.countersRead(call, counters, &turn) }
-    }
+    mutating func redisHas(_ call: CallID, sealed counters: [SealedCounter?]) { answer(call, .countersRead(counters)) }
 
     /// Counters were asked for, of Redis or PostgreSQL: it has these.
     mutating func answer(
@@ -330,22 +321,20 @@ struct Script {
     ) {
         for action in actions {
             switch action {
-            case .readCounters(let call, _, let items) where !items.isEmpty:
+            case .redis(let call, .readCounters(_, let items)) where !items.isEmpty:
                 redisHas(call, sealed: counters.map { sealed($0, token: token) })
-            case .selectCounters(let call, _): databaseHas(call, counters)
+            case .reader(let call, .selectCounters): databaseHas(call, counters)
             default: continue
             }
         }
     }
 
     mutating func databaseHas(_ call: CallID, _ counters: [CounterState]) {
-        let call = calls[Int(call)]
-        step { core, turn in core.countersSelected(call, counters, &turn) }
+        answer(call, .countersSelected(counters))
     }
 
     mutating func pairs(_ call: CallID, _ states: [PairState]) {
-        let call = calls[Int(call)]
-        step { core, turn in core.pairsSelected(call, states, &turn) }
+        answer(call, .pairsSelected(states))
     }
 
     mutating func hear(_ counters: CounterState..., token: String = Script.generation.token) {
@@ -357,22 +346,9 @@ struct Script {
     }
 }
 
-extension Action {
-    static func commit(_ call: CallID, _ rows: [BatchRow]) -> Action {
-        let fence = LaneFence(lane: 0, epoch: 0)
-        return .commit(call, CommitRequest(fence: fence, batch: 0, rows: rows, journal: [], isCutOff: false))
-    }
-
-    static func readCounters(_ call: CallID, _ items: [Item]) -> Action {
-        .readCounters(call, Script.generation, items)
-    }
-
-    static func writeThrough(_ call: CallID, counters: [CounterState], recent: [RecentLike]) -> Action {
-        .writeThrough(call, Script.generation, counters: counters.map { unsealed($0) }, recent: recent)
-    }
-
-    static func fill(_ call: CallID, counters: [CounterState]) -> Action {
-        .fill(call, Script.generation, counters.map { unsealed($0) })
+extension CommitRequest {
+    init(rows: [BatchRow]) {
+        self.init(fence: LaneFence(lane: 0, epoch: 0), batch: 0, rows: rows, journal: [], isCutOff: false)
     }
 }
 

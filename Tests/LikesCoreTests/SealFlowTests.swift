@@ -25,8 +25,8 @@ import Testing
         #expect(script.core.repairs.count == 0)
         script.send(.count(post), on: client)
         #expect(script.replies(client) == [.integer(5), .integer(5)])
-        #expect(script.core.statistics.forgedMessages == 2)
-        #expect(script.core.statistics.countersHeard == 0)
+        #expect(script.core.reports.statistics.forgedMessages == 2)
+        #expect(script.core.reports.statistics.countersHeard == 0)
         // One of a host's still counts.
         script.hear(counter(post, 6, 6))
         script.send(.count(post), on: client)
@@ -38,7 +38,7 @@ import Testing
         var script = Script()
         let sealed = script.sealed(counter(post, 6, 6), token: "bbbbbbbbbbbb")
         script.hear([sealed])
-        #expect(script.core.statistics.forgedMessages == 1)
+        #expect(script.core.reports.statistics.forgedMessages == 1)
     }
 
     @Test("What a host said long ago, and a stranger repeats, makes no work")
@@ -50,7 +50,7 @@ import Testing
         script.hear([newer])
         script.hear([old])
         #expect(script.core.repairs.count == 0)
-        #expect(script.core.statistics.forgedMessages == 0)
+        #expect(script.core.reports.statistics.forgedMessages == 0)
     }
 
     @Test("It still makes an older count here newer: a host may have stood still for long")
@@ -71,7 +71,7 @@ import Testing
     func beforePostgreSQLWasThereNobodyIsHeardOrCalledAStranger() throws {
         var script = Script(up: [.redis, .subscriber])
         script.hear(counter(post, 5, 5))
-        #expect(script.core.statistics.countersHeard == 0 && script.core.statistics.forgedMessages == 0)
+        #expect(script.core.reports.statistics.countersHeard == 0 && script.core.reports.statistics.forgedMessages == 0)
     }
 
     // MARK: Counters in Redis
@@ -85,7 +85,7 @@ import Testing
         #expect(script.take().last == .selectCounters(2, [post]))
         script.databaseHas(2, [counter(post, 5, 5)])
         #expect(script.replies(client) == [.integer(5)])
-        #expect(script.core.statistics.forgedCounters == 1)
+        #expect(script.core.reports.statistics.forgedCounters == 1)
     }
 
     @Test("A counter that a host has sealed long ago is asked for anew, and told where PostgreSQL does not answer")
@@ -97,7 +97,7 @@ import Testing
         script.send(.count(post), on: client)
         let read = try script.read()
         script.redisHas(read, sealed: [old])
-        #expect(script.core.statistics.agedCounters == 1)
+        #expect(script.core.reports.statistics.agedCounters == 1)
         #expect(script.replies(client) == [])
         script.lose(.reader)
         #expect(script.replies(client) == [.integer(4)])
@@ -144,18 +144,21 @@ import Testing
         let actions = script.take()
         #expect(actions.contains(.reply(client, .change(changed: true, count: 6))))
         let drop = try #require(
-            actions.compactMap { if case .drop(let call, _, [stranger]) = $0 { call } else { nil } }.last)
+            actions.compactMap { if case .redis(let call, .drop(_, [stranger])) = $0 { call } else { nil } }.last)
         script.dropped(drop)
         #expect(script.core.repairs.contains(post))
         #expect(script.core.alarms.databasesGoneBack == 0)
         // Not at once: the stranger may do it again and again. Others are told through PostgreSQL meanwhile.
-        #expect(!actions.contains { if case .selectCounters = $0 { true } else { false } })
+        #expect(!actions.contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
         script.pass(ms: Limits.repairRetryMs)
         let asked = try #require(
-            script.take().compactMap { if case .selectCounters(let call, [post]) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .reader(let call, .selectCounters([post])) = $0 { call } else { nil } }
+                .last)
         script.databaseHas(asked, [counter(post, 6, 6)])
         #expect(
-            script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
+            script.take().contains {
+                if case .redis(_, .writeThrough(_, let set, _)) = $0 { set.count == 1 } else { false }
+            })
     }
 
     @Test("What Redis can't be asked for in time is set there anew: one value may be too large to be read")
@@ -165,14 +168,16 @@ import Testing
         script.send(.count(post), on: client)
         _ = try script.read()
         script.pass(ms: script.core.configuration.redisCallMsMax)
-        #expect(!script.core.redis.isUp)
+        #expect(!script.core.redis.link.isUp)
         script.answer(script.take(), [counter(post, 5, 5)])
         #expect(script.core.repairs.contains(post))
         script.pass(ms: Limits.reconnectMsMax)
         script.connect(.redis)
         script.answer(script.take(), [counter(post, 5, 5)])
         #expect(
-            script.take().contains { if case .writeThrough(_, _, let set, _) = $0 { set.count == 1 } else { false } })
+            script.take().contains {
+                if case .redis(_, .writeThrough(_, let set, _)) = $0 { set.count == 1 } else { false }
+            })
     }
 
     @Test("A connection to Redis that ends over a read has what was read first set anew; what came later has its turn")
@@ -197,40 +202,42 @@ import Testing
             { $0 = $0.sealed(by: Script.secret(9)) },
         ] as [@Sendable (inout Generation) -> Void])
     func aMarkerThatNoHostHasMadeIsReplaced(change: @Sendable (inout Generation) -> Void) throws {
-        var script = Script(byHand: [.verify])
+        var script = Script(byHand: [.identify])
         var claim = Script.generation
         claim.token = "bbbbbbbbbbbb"
         claim = claim.sealed(by: Script.secret)
         change(&claim)
         let call = try #require(
-            script.take().compactMap { if case .verify(let call, _) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .redis(let call, .identify(_)) = $0 { call } else { nil } }.last)
         script.found(call, claim.marker)
-        #expect(script.core.trust.generation == nil)
-        #expect(script.core.past.era == 0)
-        #expect(script.core.lane.isUp && script.core.reader.isUp)
-        #expect(script.core.statistics.forgedMarkers == 1)
-        let again = script.take().compactMap { if case .verify(_, let request) = $0 { request.new } else { nil } }
+        #expect(script.core.coherence.trust.generation == nil)
+        #expect(script.core.coherence.past.era == 0)
+        #expect(script.core.lane.link.isUp && script.core.reader.link.isUp)
+        #expect(script.core.reports.statistics.forgedMarkers == 1)
+        let again = script.take().compactMap {
+            if case .redis(_, .identify(let request)) = $0 { request.new } else { nil }
+        }
         #expect(again.last?.instead == claim.marker)
         #expect(again.last?.generation(on: "run:repl").isSealed(by: Script.secret) == true)
     }
 
     @Test("A marker that was taken before PostgreSQL was there is looked at again, and decides nothing before")
     func aMarkerTakenBeforePostgreSQLWasThereIsLookedAtAgain() throws {
-        var script = Script(up: [.redis, .subscriber], byHand: [.verify])
+        var script = Script(up: [.redis, .subscriber], byHand: [.identify])
         var claim = Script.generation
         claim.era = 7
         let call = try #require(
-            script.take().compactMap { if case .verify(let call, _) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .redis(let call, .identify(_)) = $0 { call } else { nil } }.last)
         script.found(call, claim.marker)
-        #expect(script.core.past.era == 0)
+        #expect(script.core.coherence.past.era == 0)
         let client = try script.open()
         script.send(.count(post), on: client)
         script.redisHas(try script.read(), sealed: [forged(counter(post, 666, 9))])
         #expect(script.replies(client) == [.integer(666)])
         script.connect(.reader)
-        #expect(script.core.trust.generation == nil)
-        #expect(script.core.cache.count == 0)
-        #expect(script.take().contains { if case .verify = $0 { true } else { false } })
+        #expect(script.core.coherence.trust.generation == nil)
+        #expect(script.core.known.cache.count == 0)
+        #expect(script.take().contains { if case .redis(_, .identify) = $0 { true } else { false } })
     }
 
     // MARK: The clock
@@ -243,16 +250,16 @@ import Testing
         if !isRedisThere { script.lose(.redis) }
         script.pass(ms: Limits.surveyMs)
         let call = try #require(
-            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .lane(let call, .survey(_)) = $0 { call } else { nil } }.last)
         var found = script.survey()
         found.beat = 0
         found.seals?.seconds = Script.seconds(script.now) - 3_600
-        if isRedisThere { script.byHand.insert(.verify) }
+        if isRedisThere { script.byHand.insert(.identify) }
         script.survey(call, found)
-        #expect(script.core.trust.generation == nil)
+        #expect(script.core.coherence.trust.generation == nil)
         if !isRedisThere { script.connect(.redis) }
-        #expect(script.core.trust.generation?.token != Script.generation.token)
-        #expect(script.core.trust.disownedToken == Script.generation.token)
+        #expect(script.core.coherence.trust.generation?.token != Script.generation.token)
+        #expect(script.core.coherence.trust.disownedToken == Script.generation.token)
     }
 
     // MARK: The secret
@@ -266,16 +273,16 @@ import Testing
         script.databaseHas(2, [counter(post, 5, 5)])
         script.pass(ms: Limits.surveyMs)
         let call = try #require(
-            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .lane(let call, .survey(_)) = $0 { call } else { nil } }.last)
         var found = script.survey()
         found.beat = 0
         found.seals?.secret = Script.secret(2)
-        script.byHand.insert(.verify)
+        script.byHand.insert(.identify)
         script.survey(call, found)
-        #expect(script.core.cache.count == 0)
-        #expect(script.core.trust.generation == nil)
-        #expect(script.take().contains { if case .verify = $0 { true } else { false } })
-        #expect(script.core.lane.isUp)
+        #expect(script.core.known.cache.count == 0)
+        #expect(script.core.coherence.trust.generation == nil)
+        #expect(script.take().contains { if case .redis(_, .identify) = $0 { true } else { false } })
+        #expect(script.core.lane.link.isUp)
     }
 
     @Test("Where the secret is gone, new connections say what to do")
@@ -283,11 +290,11 @@ import Testing
         var script = Script(byHand: [.survey])
         script.pass(ms: Limits.surveyMs)
         let call = try #require(
-            script.take().compactMap { if case .survey(let call, _) = $0 { call } else { nil } }.last)
+            script.take().compactMap { if case .lane(let call, .survey(_)) = $0 { call } else { nil } }.last)
         var found = script.survey()
         found.seals = nil
         script.survey(call, found)
-        #expect(!script.core.lane.isUp && !script.core.reader.isUp)
+        #expect(!script.core.lane.link.isUp && !script.core.reader.link.isUp)
     }
 }
 
@@ -295,7 +302,7 @@ extension Script {
     /// The call of the last read of Redis.
     fileprivate mutating func read() throws -> CallID {
         let calls = take().compactMap { action in
-            if case .readCounters(let call, _, let items) = action, !items.isEmpty { call } else { nil }
+            if case .redis(let call, .readCounters(_, let items)) = action, !items.isEmpty { call } else { nil }
         }
         return try #require(calls.last)
     }
@@ -303,6 +310,6 @@ extension Script {
     /// This stands as the marker, whoever wrote it.
     fileprivate mutating func found(_ call: CallID, _ text: String) {
         let marker = FoundMarker(text: text, server: Script.generation.server)
-        verified(call, marker)
+        identified(call, marker)
     }
 }

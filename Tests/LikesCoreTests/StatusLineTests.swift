@@ -34,10 +34,10 @@ extension Script {
         var script = Script()
         _ = try script.open()
         #expect(script.statusLine() == StatusLine(text: "ok: 1 client, 0 likes/s, 0 counts/s; \(well)", isAtRest: true))
-        script.core.statistics.likes += 4
-        script.core.statistics.unlikes += 2
-        script.core.statistics.counts += 7_000
-        script.core.statistics.multiCounts += 1_000
+        script.core.reports.statistics.likes += 4
+        script.core.reports.statistics.unlikes += 2
+        script.core.reports.statistics.counts += 7_000
+        script.core.reports.statistics.multiCounts += 1_000
         script.pass(ms: 2_000)
         #expect(
             script.statusLine() == StatusLine(text: "ok: 1 client, 3 likes/s, 4,000 counts/s; \(well)", isAtRest: false)
@@ -120,7 +120,7 @@ extension Script {
     func aRoleWithoutRightsOnTheLanesTableGivesItUp() {
         var script = Script(up: [.redis, .subscriber, .reader], byHand: [.fence])
         script.connect(.lane)
-        let fence = script.take().compactMap { if case .fence(let call, _) = $0 { call } else { nil } }
+        let fence = script.take().compactMap { if case .lane(let call, .fence(_)) = $0 { call } else { nil } }
         #expect(fence.count == 1)
         if let call = fence.first { script.fail(call, .permission("denied", next: "psql -c 'GRANT …'")) }
         #expect(script.message() == "next: psql -c 'GRANT …' (PostgreSQL: the lane can't be opened: denied)")
@@ -133,7 +133,7 @@ extension Script {
         func isSaid() -> Bool { script.core.healthMessage(now: script.now).contains("admission is refused: NOPERM") }
         func like() throws {
             script.send(.like(Pair(user: 1, item: Item(type: 0, id: 1))), on: client)
-            let admissions = script.take().compactMap { if case .admit(let call, _) = $0 { call } else { nil } }
+            let admissions = script.take().compactMap { if case .redis(let call, .admit(_)) = $0 { call } else { nil } }
             script.redisFails(try #require(admissions.last), .refused("NOPERM no right"))
         }
         try like()

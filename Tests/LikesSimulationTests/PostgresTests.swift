@@ -21,15 +21,14 @@ private struct Database {
         postgres.receive(.hello, on: connection, backend: .lane, host: Int(connection))
     }
 
-    func send(_ action: Action, _ connection: Int32) {
-        postgres.receive(.call(action, deadline: 0), on: connection, backend: .lane, host: Int(connection))
+    func send(_ request: LaneRequest, _ connection: Int32, call: CallID = 1) {
+        postgres.receive(.lane(call, request), on: connection, backend: .lane, host: Int(connection))
     }
 
     func pair(_ user: Int64, _ item: Int) -> Pair { Pair(user: user, item: plan.items[item]) }
 
-    func commit(_ call: CallID, lane: Int64, epoch: Int64 = 1, batch: Int64 = 1, _ rows: [BatchRow]) -> Action {
+    func commit(lane: Int64, epoch: Int64 = 1, batch: Int64 = 1, _ rows: [BatchRow]) -> LaneRequest {
         .commit(
-            call,
             CommitRequest(
                 fence: LaneFence(lane: lane, epoch: epoch), batch: batch, rows: rows, journal: [], isCutOff: false))
     }
@@ -46,9 +45,9 @@ private struct Database {
         }
     }
 
-    func answers(_ connection: Int32) -> [Answer] {
+    func answers(_ connection: Int32) -> [LaneAnswer] {
         postgres.outbox.compactMap {
-            if $0.connection == connection, case .answer(let answer) = $0.message { answer } else { nil }
+            if $0.connection == connection, case .lane(_, let answer) = $0.message { answer } else { nil }
         }
     }
 }
@@ -58,13 +57,13 @@ private struct Database {
     func aBatchChangesWhatIsNotSoYet() throws {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(FenceRequest(lane: 7, former: nil, rows: [])), 1)
         let rows = [
             BatchRow(pair: database.pair(1, 0), wanted: true), BatchRow(pair: database.pair(2, 0), wanted: false),
         ]
-        database.send(database.commit(2, lane: 7, rows), 1)
+        database.send(database.commit(lane: 7, rows), 1)
         database.run()
-        guard case .committed(2, let outcome)? = database.answers(1).last else {
+        guard case .committed(let outcome)? = database.answers(1).last else {
             Issue.record("not committed")
             return
         }
@@ -78,18 +77,18 @@ private struct Database {
     func aFenceWaitsForTheZombiesTransactionAndTellsWhatItChanged() throws {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(FenceRequest(lane: 7, former: nil, rows: [])), 1)
         database.run()
         let rows = [BatchRow(pair: database.pair(1, 0), wanted: true)]
-        database.send(database.commit(2, lane: 7, rows), 1)
-        database.send(database.commit(3, lane: 7, batch: 2, [BatchRow(pair: database.pair(1, 0), wanted: false)]), 1)
+        database.send(database.commit(lane: 7, rows), 1)
+        database.send(database.commit(lane: 7, batch: 2, [BatchRow(pair: database.pair(1, 0), wanted: false)]), 1)
         // Two steps in, the zombie has its lane's row; then its client goes.
         for _ in 0..<2 { if let event = database.scheduler.advance() { database.postgres.step(event.a, event.b) } }
         database.postgres.receive(.end, on: 1, backend: .lane, host: 1)
         database.connect(2)
-        database.send(.fence(4, FenceRequest(lane: 7, former: nil, rows: rows)), 2)
+        database.send(.fence(FenceRequest(lane: 7, former: nil, rows: rows)), 2)
         database.run()
-        guard case .fenced(4, let state?)? = database.answers(2).last else {
+        guard case .fenced(let state?)? = database.answers(2).last else {
             Issue.record("not fenced")
             return
         }
@@ -103,13 +102,13 @@ private struct Database {
         for connection: Int32 in [1, 2] {
             database.connect(connection)
             database.send(
-                .fence(1, FenceRequest(lane: Int64(connection), former: nil, rows: [])),
+                .fence(FenceRequest(lane: Int64(connection), former: nil, rows: [])),
                 connection)
         }
         database.run()
         let pair = database.pair(1, 0)
         database.postgres.hang(2, until: 0)
-        database.send(database.commit(3, lane: 2, [BatchRow(pair: pair, wanted: false)]), 2)
+        database.send(database.commit(lane: 2, [BatchRow(pair: pair, wanted: false)]), 2)
         // Its first step takes the snapshot; it stands still while the other commits.
         var isBegun = false
         database.run {
@@ -117,9 +116,9 @@ private struct Database {
             return isBegun
         }
         database.postgres.hang(2, until: database.scheduler.now + .seconds(1))
-        database.send(database.commit(2, lane: 1, [BatchRow(pair: pair, wanted: true)]), 1)
+        database.send(database.commit(lane: 1, [BatchRow(pair: pair, wanted: true)]), 1)
         database.run()
-        guard case .committed(3, let outcome)? = database.answers(2).last else {
+        guard case .committed(let outcome)? = database.answers(2).last else {
             Issue.record("not committed")
             return
         }
@@ -131,10 +130,10 @@ private struct Database {
     func aCrashLosesWhatIsNotCommitted() {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
-        database.send(database.commit(2, lane: 7, [BatchRow(pair: database.pair(1, 0), wanted: true)]), 1)
+        database.send(.fence(FenceRequest(lane: 7, former: nil, rows: [])), 1)
+        database.send(database.commit(lane: 7, [BatchRow(pair: database.pair(1, 0), wanted: true)]), 1)
         database.run()
-        database.send(database.commit(3, lane: 7, batch: 2, [BatchRow(pair: database.pair(2, 0), wanted: true)]), 1)
+        database.send(database.commit(lane: 7, batch: 2, [BatchRow(pair: database.pair(2, 0), wanted: true)]), 1)
         if let event = database.scheduler.advance() { database.postgres.step(event.a, event.b) }
         database.postgres.crash(until: database.scheduler.now + 1)
         database.run()
@@ -146,18 +145,18 @@ private struct Database {
     func aLaneThatFellSilentIsRetired() {
         let database = Database()
         database.connect(1)
-        database.send(.fence(1, FenceRequest(lane: 7, former: nil, rows: [])), 1)
+        database.send(.fence(FenceRequest(lane: 7, former: nil, rows: [])), 1)
         let rows = [BatchRow(pair: database.pair(1, 0), wanted: true)]
         let request = CommitRequest(
             fence: LaneFence(lane: 7, epoch: 1), batch: 1, rows: rows, journal: [database.plan.items[0]],
             isCutOff: false)
-        database.send(.commit(2, request), 1)
+        database.send(.commit(request), 1)
         database.run()
         // Nothing happens for a while.
         database.scheduler.after(.seconds(16), .clientActs, 0)
         database.run()
         database.connect(2)
-        database.send(.survey(3, SurveyRequest(lane: 9, generation: "", beat: 1, freshMs: 0)), 2)
+        database.send(.survey(SurveyRequest(lane: 9, generation: "", beat: 1, freshMs: 0)), 2)
         database.run()
         #expect(database.postgres.state.lanes.map(\.epoch) == [2])
         #expect(database.postgres.state.lanes.first?.journal == [])

@@ -23,22 +23,22 @@ private struct Server {
     var item: Item { plan.items[0] }
 
     /// What it answers at once, nil: nothing yet.
-    func ask(_ action: Action, within: Micros = .seconds(1)) -> Answer? {
+    func ask(_ request: RedisRequest, within: Micros = .seconds(1)) -> RedisAnswer? {
         let known = redis.outbox.count
         let deadline = scheduler.now + clockOffset + within
-        redis.receive(.call(action, deadline: deadline), on: 1, backend: .redis, host: 1)
-        guard redis.outbox.count > known, case .answer(let answer)? = redis.outbox.last?.message else { return nil }
+        redis.receive(.redis(1, request, deadline: deadline), on: 1, backend: .redis, host: 1)
+        guard redis.outbox.count > known, case .redis(_, let answer)? = redis.outbox.last?.message else { return nil }
         return answer
     }
 
-    func verify(_ token: String) -> Generation? {
+    func identify(_ token: String) -> Generation? {
         // Instead of whatever is there.
-        let look = ask(.verify(1, VerifyRequest(new: nil)))
-        guard case .verified(_, let found)? = look else { return nil }
+        let look = ask(.identify(VerifyRequest(new: nil)))
+        guard case .identified(let found)? = look else { return nil }
         let isKept = found.isOfThisLife
         let new = VerifyRequest.New(
             database: DatabaseHistory(system: "7", timeline: 1), token: token, snapshot: .unknown, instead: found.text)
-        guard case .verified(_, let marker)? = ask(.verify(1, VerifyRequest(new: isKept ? nil : new))) else {
+        guard case .identified(let marker)? = ask(.identify(VerifyRequest(new: isKept ? nil : new))) else {
             return nil
         }
         return marker.generation
@@ -59,9 +59,9 @@ private struct Server {
     @Test("A counter is set unless a newer version is there, and is gone after its time")
     func aCounterIsSetUnlessANewerVersionIsThere() throws {
         let server = try Server()
-        let generation = try #require(server.verify("aaaaaaaaaaaa"))
-        _ = server.ask(.fill(2, generation, [server.counter(5, 3)]))
-        _ = server.ask(.fill(3, generation, [server.counter(4, 2)]))
+        let generation = try #require(server.identify("aaaaaaaaaaaa"))
+        _ = server.ask(.fill(generation, [server.counter(5, 3)]))
+        _ = server.ask(.fill(generation, [server.counter(4, 2)]))
         #expect(server.redis.counter(0) == server.counter(5, 3))
         server.wait(.seconds(server.plan.configuration.cacheTTLSeconds + 1))
         #expect(server.redis.counter(0) == nil)
@@ -70,9 +70,9 @@ private struct Server {
     @Test("What Redis comes to after its deadline does nothing, though its client is gone")
     func whatRedisReachesAfterItsDeadlineDoesNothing() throws {
         let server = try Server()
-        let generation = try #require(server.verify("aaaaaaaaaaaa"))
+        let generation = try #require(server.identify("aaaaaaaaaaaa"))
         server.redis.hang(until: server.scheduler.now + .seconds(2))
-        #expect(server.ask(.fill(2, generation, [server.counter(5, 3)]), within: .seconds(1)) == nil)
+        #expect(server.ask(.fill(generation, [server.counter(5, 3)]), within: .seconds(1)) == nil)
         server.redis.receive(.end, on: 1, backend: .redis, host: 1)
         server.wait(.seconds(3))
         server.redis.resume()
@@ -82,15 +82,15 @@ private struct Server {
     @Test("Counters of another generation are none, and none are set under it")
     func countersOfAnotherGenerationAreNone() throws {
         let server = try Server()
-        let old = try #require(server.verify("aaaaaaaaaaaa"))
-        _ = server.ask(.fill(2, old, [server.counter(5, 3)]))
+        let old = try #require(server.identify("aaaaaaaaaaaa"))
+        _ = server.ask(.fill(old, [server.counter(5, 3)]))
         server.redis.takeSnapshot()
         server.redis.restart(.lastSnapshot, until: server.scheduler.now)
         server.redis.receive(.hello, on: 1, backend: .redis, host: 1)
-        let new = try #require(server.verify("bbbbbbbbbbbb"))
+        let new = try #require(server.identify("bbbbbbbbbbbb"))
         #expect(new.token == "bbbbbbbbbbbb", "the marker was of another life")
         #expect(server.redis.counter(0) == nil)
-        guard case .redisCallFailed(_, .otherGeneration)? = server.ask(.fill(3, old, [server.counter(5, 3)])) else {
+        guard case .failed(.otherGeneration)? = server.ask(.fill(old, [server.counter(5, 3)])) else {
             Issue.record("set under the old generation")
             return
         }

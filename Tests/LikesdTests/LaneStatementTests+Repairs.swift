@@ -54,7 +54,7 @@ extension LaneStatementTests {
         _ = try lane.commit(request([like(2, 2)], batch: 2, isCutOff: true))
         let fence = LaneFence(lane: 7, epoch: 1)
         let tend = TendRequest(fence: fence, repairs: [Item(type: 0, id: 3)], mended: [], journal: [])
-        #expect(try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil))
+        #expect(try lane.perform(.tend(tend)) == .tended(settledUpTo: nil))
         try running.connection.run("COMMIT")
         let after = try lane.repairs(RepairSelect(after: RepairCursor(begin: before.horizon)))
         #expect(after.rows.map(\.item.id) == [9, 2, 3])
@@ -86,7 +86,7 @@ extension LaneStatementTests {
         var tend = TendRequest(
             fence: LaneFence(lane: 7, epoch: 1), repairs: [Item(type: 0, id: 2)], mended: [], journal: [],
             settled: SettledRepairs(before: horizon))
-        guard case .tended(let upTo?) = try lane.perform(.tend(1, tend)) else {
+        guard case .tended(let upTo?) = try lane.perform(.tend(tend)) else {
             Issue.record("all at once")
             return
         }
@@ -94,11 +94,11 @@ extension LaneStatementTests {
         #expect(try repairs().count == 101)
         tend.repairs = []
         tend.settled = SettledRepairs(from: upTo, before: horizon)
-        #expect(try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil))
+        #expect(try lane.perform(.tend(tend)) == .tended(settledUpTo: nil))
         #expect(try repairs() == [["1", "2", "5"], ["1", "5", "5"], ["1", "900000", "1"]])
         try locker.run("ROLLBACK")
         tend.settled = SettledRepairs(before: horizon)
-        #expect(try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil))
+        #expect(try lane.perform(.tend(tend)) == .tended(settledUpTo: nil))
         #expect(try repairs() == [["1", "2", "5"], ["1", "900000", "1"]])
         #expect(!(try lane.repairs(RepairSelect(after: RepairCursor(begin: 0), settledBefore: horizon)).hasSettled))
     }
@@ -126,7 +126,7 @@ extension LaneStatementTests {
         for round in 0..<60 as Range<Int64> {
             let items = (1...1_000).map { Item(type: 0, id: round * 1_000 + $0) }
             let note = TendRequest(fence: fence, repairs: items, mended: [], journal: [])
-            #expect(try lane.perform(.tend(1, note)) == .tended(settledUpTo: nil))
+            #expect(try lane.perform(.tend(note)) == .tended(settledUpTo: nil))
             let page = try lane.repairs(RepairSelect(after: RepairCursor(begin: begin)))
             #expect(page.rows.count == 1_000)
             passes.append(
@@ -140,7 +140,7 @@ extension LaneStatementTests {
             try explainer.run("ROLLBACK")
             let mended = items.map { MendedRow(item: $0, version: 5) }
             let strike = TendRequest(fence: fence, repairs: [], mended: mended, journal: [])
-            #expect(try lane.perform(.tend(1, strike)) == .tended(settledUpTo: nil))
+            #expect(try lane.perform(.tend(strike)) == .tended(settledUpTo: nil))
         }
         #expect(try repairs().isEmpty)
         try holder.run("ROLLBACK")

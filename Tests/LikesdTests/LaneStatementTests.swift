@@ -91,7 +91,7 @@ import Testing
         #expect(try lane.commit(request([like(1, 5)], isCutOff: true)) == .fencedOff)
         let tend = TendRequest(
             fence: LaneFence(lane: 7, epoch: 1), repairs: [], mended: [], journal: [Item(type: 0, id: 1)])
-        #expect(try lane.perform(.tend(1, tend)) == .fencedOff)
+        #expect(try lane.perform(.tend(tend)) == .fencedOff)
         #expect(try lane.commit(request([like(1, 5)], lane: 99)) == .fencedOff)
         for table in ["user_likes", "counters", "cache_repairs", "lanes WHERE item_ids <> '{}'"] {
             #expect(try control.run("SELECT * FROM \(table)").isEmpty)
@@ -184,7 +184,7 @@ import Testing
                         let tend = TendRequest(
                             fence: fence, repairs: batch % 3 == 0 ? rows.keys.map(\.item) : [],
                             mended: outcome.counters.map { MendedRow(item: $0.item, version: $0.version) }, journal: [])
-                        guard try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil) else {
+                        guard try lane.perform(.tend(tend)) == .tended(settledUpTo: nil) else {
                             throw Failure(text: "not tended")
                         }
                         _ = try lane.survey(number)
@@ -243,7 +243,7 @@ import Testing
         let mended = [(1, 2), (2, 3), (3, 9), (4, 1)].map { MendedRow(item: Item(type: 0, id: $0), version: $1) }
         let items = [Item(type: 0, id: 3), Item(type: 1, id: 77)]
         let request = TendRequest(fence: fence, repairs: items, mended: mended, journal: [items[0]])
-        #expect(try lane.perform(.tend(1, request)) == .tended(settledUpTo: nil))
+        #expect(try lane.perform(.tend(request)) == .tended(settledUpTo: nil))
         // 1: mended at an older version. 3: noted again. 77: the database has no counter of it.
         #expect(try repairs() == [["1", "1", "3"], ["1", "3", "3"]])
         #expect(try control.run("SELECT item_ids, item_types, batch FROM lanes") == [["{3}", "{1}", "3"]])
@@ -263,7 +263,7 @@ import Testing
         let mended = seen.map { MendedRow(item: $0.item, version: 1, notedBy: $0.notedBy) }
         let tend = TendRequest(fence: fence, repairs: [], mended: mended, journal: [])
         #expect(seen.map(\.item) == items)
-        #expect(try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil))
+        #expect(try lane.perform(.tend(tend)) == .tended(settledUpTo: nil))
         #expect(try repairs() == [["1", "2", "9"]])
     }
 
@@ -275,7 +275,7 @@ import Testing
             _ = try other.commit(request([like(number, 5), like(number, number * 100)], lane: number))
         }
         let nothing = TendRequest(fence: LaneFence(lane: 4, epoch: 1), repairs: [], mended: [], journal: [])
-        #expect(try lane.perform(.tend(1, nothing)) == .tended(settledUpTo: nil))
+        #expect(try lane.perform(.tend(nothing)) == .tended(settledUpTo: nil))
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s' WHERE lane IN (1, 2, 4)")
         let holder = try database.connect()
         try holder.run("BEGIN")

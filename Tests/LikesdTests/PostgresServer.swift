@@ -157,8 +157,10 @@ final class LaneTester {
 
     /// Waits for the answer to `call`, the one sent last.
     func answer(_ call: LaneCall) throws -> LaneAnswer {
-        try result { try call.answer($0, types: types) }
+        try result { try call.answer($0, types: types) { $0.isEmpty ? nil : .schema("misfits") } }
     }
+
+    func perform(_ request: LaneRequest) throws -> LaneAnswer { try perform(LaneCall(1, request, types: types)) }
 
     func perform(_ call: LaneCall) throws -> LaneAnswer {
         try send(call)
@@ -166,15 +168,15 @@ final class LaneTester {
     }
 
     func repairs(_ select: RepairSelect) throws -> RepairRows {
-        let call = ReaderCall.repairs(1, select)
-        call.write(to: &parameters, types: types)
-        try send(call.statement)
-        let answer = try result { try call.answer($0, types: types) }
-        guard case .repairs(let page) = answer else { throw Failure(text: "no repairs: \(answer)") }
+        let request = ReaderRequest.selectRepairs(select)
+        request.write(to: &parameters, types: types)
+        try send(request.statement)
+        let answer = try result { try request.answer($0, types: types) }
+        guard case .repairsSelected(let page) = answer else { throw Failure(text: "no repairs: \(answer)") }
         return page
     }
 
-    private func result<Value>(_ body: (borrowing StatementResult) throws -> Value) throws -> Value {
+    func result<Value>(_ body: (borrowing StatementResult) throws -> Value) throws -> Value {
         var value: Value?
         var failure: StatementFailure?
         while let raw = PQgetResult(connection.connection) {
@@ -196,8 +198,7 @@ final class LaneTester {
     }
 
     func fenceCall(_ lane: Int64, former: Int64? = nil, rows: [BatchRow] = []) -> LaneCall {
-        let request = FenceRequest(lane: lane, former: former, rows: rows)
-        return .fence(1, request, LaneBatch(rows, types: types))
+        LaneCall(1, .fence(FenceRequest(lane: lane, former: former, rows: rows)), types: types)
     }
 
     func survey(
@@ -207,13 +208,13 @@ final class LaneTester {
     ) throws -> Survey {
         let request = SurveyRequest(
             lane: lane, generation: generation, server: server, snapshot: since, beat: beat, freshMs: freshMs)
-        guard case .surveyed(let survey) = try perform(.survey(1, request)) else { throw Failure(text: "no survey") }
+        guard case .surveyed(let survey) = try perform(.survey(request)) else { throw Failure(text: "no survey") }
         return survey
     }
 
     func commit(_ request: CommitRequest) throws -> LaneAnswer { try perform(commitCall(request)) }
 
     func commitCall(_ request: CommitRequest) -> LaneCall {
-        .commit(1, LaneBatch(request.rows, types: types), request)
+        LaneCall(1, .commit(request), types: types)
     }
 }

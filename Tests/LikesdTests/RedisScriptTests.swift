@@ -18,30 +18,30 @@ import Testing
     init() throws {
         server = try RedisServer()
         redis = try server.connect()
-        let made = try redis.perform(Self.verify("aaaaaaaaaaaa", insteadOf: ""))
+        let made = try redis.perform(Self.identify("aaaaaaaaaaaa", insteadOf: ""))
         generation = try #require(made.marker?.generation)
     }
 
     /// Makes a marker with this token in place of the one given.
-    private static func verify(
+    private static func identify(
         _ token: String, era: Int64 = 0, insteadOf found: String, server: String = server
     ) -> RedisJob {
         let new = VerifyRequest.New(
             database: history, era: era, token: token, snapshot: DatabaseSnapshot(least: 5), instead: found)
-        return .verify(1, server: server, VerifyRequest(new: new))
+        return .identify(server: server, VerifyRequest(new: new))
     }
 
-    private static let look = RedisJob.verify(1, server: server, VerifyRequest(new: nil))
+    private static let look = RedisJob.identify(server: server, VerifyRequest(new: nil))
 
     private func set(
         _ counters: [SealedCounter], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
-    ) throws -> RedisAnswer {
+    ) throws -> RedisReplies {
         try redis.perform(
-            .setCounters(2, given ?? generation, counters, isTold: isTold), deadlineMs: deadlineMs)
+            .setCounters(given ?? generation, counters, isTold: isTold), deadlineMs: deadlineMs)
     }
 
     private func read(_ items: [Item]) throws -> [SealedCounter?] {
-        let answer = try redis.perform(.readCounters(3, generation, items))
+        let answer = try redis.perform(.readCounters(generation, items))
         #expect(answer.failure == nil)
         return answer.counters
     }
@@ -63,16 +63,16 @@ import Testing
                     server: Self.server, database: Self.history, snapshot: DatabaseSnapshot(least: 5),
                     token: "aaaaaaaaaaaa"))
         let other = try server.connect()
-        let second = try other.perform(Self.verify("bbbbbbbbbbbb", insteadOf: ""))
+        let second = try other.perform(Self.identify("bbbbbbbbbbbb", insteadOf: ""))
         #expect(second.marker == FoundMarker(text: generation.marker, server: Self.server))
         #expect(try redis.run("GET", "likesd:generation") == generation.marker)
     }
 
     @Test("A marker gives way to one that is made instead of it, and to no other.")
     func aMarkerGivesWayToOneMadeInsteadOfItAndToNoOther() throws {
-        let second = try redis.perform(Self.verify("bbbbbbbbbbbb", era: 1, insteadOf: generation.marker))
+        let second = try redis.perform(Self.identify("bbbbbbbbbbbb", era: 1, insteadOf: generation.marker))
         #expect(second.marker?.generation?.token == "bbbbbbbbbbbb" && second.marker?.generation?.era == 1)
-        let behind = try redis.perform(Self.verify("cccccccccccc", era: 2, insteadOf: generation.marker))
+        let behind = try redis.perform(Self.identify("cccccccccccc", era: 2, insteadOf: generation.marker))
         #expect(behind.marker == second.marker)
         #expect(try redis.perform(Self.look).marker == second.marker)
     }
@@ -86,7 +86,7 @@ import Testing
 
     @Test("A marker of another life is told from this one's.")
     func aMarkerOfAnotherLifeIsToldFromThisOnes() throws {
-        let later = RedisJob.verify(1, server: "run2:replid1", VerifyRequest(new: nil))
+        let later = RedisJob.identify(server: "run2:replid1", VerifyRequest(new: nil))
         #expect(try redis.perform(Self.look).marker?.isOfThisLife == true)
         let found = try #require(try redis.perform(later).marker)
         #expect(found.generation == generation && !found.isOfThisLife)
@@ -114,7 +114,7 @@ import Testing
         try redis.run(words[0], "likesd:generation", words[1])
         let found = try #require(try redis.perform(Self.look).marker)
         #expect(found.generation == nil && found.text.utf8.count < 1_000)
-        let own = try redis.perform(Self.verify("bbbbbbbbbbbb", insteadOf: found.text))
+        let own = try redis.perform(Self.identify("bbbbbbbbbbbb", insteadOf: found.text))
         #expect(own.marker?.generation?.token == "bbbbbbbbbbbb")
     }
 
@@ -122,7 +122,7 @@ import Testing
     func aMarkerIsMadeEvenWhereMemoryIsShort() throws {
         try redis.run("FLUSHALL")
         try redis.run("CONFIG", "SET", "maxmemory", "1")
-        let made = try redis.perform(Self.verify("bbbbbbbbbbbb", insteadOf: ""))
+        let made = try redis.perform(Self.identify("bbbbbbbbbbbb", insteadOf: ""))
         #expect(made.marker?.generation?.token == "bbbbbbbbbbbb")
         #expect(made.failure == nil)
     }
@@ -145,10 +145,10 @@ import Testing
         #expect(try redis.run("GET", "counter:post:1") == count)
 
         try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)0")
-        #expect(try redis.perform(.drop(4, generation, [kept])).failure == nil)
+        #expect(try redis.perform(.drop(generation, [kept])).failure == nil)
         #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version") == "2")
         try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)")
-        #expect(try redis.perform(.drop(4, generation, [kept])).failure == nil)
+        #expect(try redis.perform(.drop(generation, [kept])).failure == nil)
         #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version") == "0")
     }
 
@@ -233,10 +233,10 @@ import Testing
         _ = try set([counter(1, 6, 3)])
         try redis.run("SET", "likesd:generation", "run2:replid2 - bbbbbbbbbbbb")
         #expect(try set([counter(1, 7, 4)]).failure == .otherGeneration)
-        #expect(try redis.perform(.readCounters(3, generation, [Item(type: 0, id: 1)])).failure == .otherGeneration)
+        #expect(try redis.perform(.readCounters(generation, [Item(type: 0, id: 1)])).failure == .otherGeneration)
         try redis.run("FLUSHALL")
         #expect(try set([counter(1, 7, 4)]).failure == .otherGeneration)
-        #expect(try redis.perform(.readCounters(3, generation, [Item(type: 0, id: 1)])).failure == .otherGeneration)
+        #expect(try redis.perform(.readCounters(generation, [Item(type: 0, id: 1)])).failure == .otherGeneration)
         #expect(try redis.run("EXISTS", "counter:post:1") == "0")
     }
 
@@ -256,7 +256,7 @@ import Testing
     func recentLikesThatFindNoRoomAreNoFailureOfTheWriteThrough() throws {
         try redis.run("CONFIG", "SET", "maxmemory", "1")
         let like = RecentLike(pair: Pair(user: 5, item: Item(type: 1, id: 9)), add: true)
-        let answer = try redis.perform(.keepRecent(4, [like]))
+        let answer = try redis.perform(.keepRecent([like]))
         #expect(answer.failure == nil)
         #expect(answer.refusal?.hasPrefix("OOM") == true)
         #expect(try redis.run("EXISTS", "recent_likes:5") == "0")
@@ -287,7 +287,7 @@ import Testing
     func aBeatIsHeardOnTheHostsOwnChannel() throws {
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:host:abc")
-        _ = try redis.perform(.beat(41))
+        try redis.beat(41)
         #expect(try listener.message { $1.withUnsafeBytes { Decimal.parse($0) } } == 41)
     }
 
@@ -297,15 +297,15 @@ import Testing
     func theRateHasAWindowThatIsNeverExtended() throws {
         let pair = Pair(user: 5, item: Item(type: 1, id: 9))
         let entries = Array(repeating: AdmissionEntry(pair: pair, kind: .like), count: 101)
-        let answer = try redis.perform(.admit(5, entries))
+        let answer = try redis.perform(.admit(entries))
         #expect(answer.verdicts.prefix(100).allSatisfy { $0 == .admitted(recent: false) })
         #expect(answer.verdicts.last == .limited(retrySeconds: 60))
         try redis.run("PERSIST", "rate:5:likes")
-        _ = try redis.perform(.admit(5, [entries[0]]))
+        _ = try redis.perform(.admit([entries[0]]))
         #expect(try redis.run("TTL", "rate:5:likes") == "60")
         // As of a window that was longer before.
         try redis.run("EXPIRE", "rate:5:likes", "86400")
-        #expect(try redis.perform(.admit(5, [entries[0]])).verdicts == [.limited(retrySeconds: 60)])
+        #expect(try redis.perform(.admit([entries[0]])).verdicts == [.limited(retrySeconds: 60)])
         #expect(try redis.run("TTL", "rate:5:likes") == "60")
     }
 
@@ -313,10 +313,10 @@ import Testing
     func aRecentLikeIsHintedAtUntilItIsTakenBack() throws {
         let pair = Pair(user: 5, item: Item(type: 1, id: 9))
         let like = AdmissionEntry(pair: pair, kind: .like)
-        _ = try redis.perform(.keepRecent(4, [RecentLike(pair: pair, add: true)]))
+        _ = try redis.perform(.keepRecent([RecentLike(pair: pair, add: true)]))
         #expect(try redis.run("SMEMBERS", "recent_likes:5") == "reel:9")
-        #expect(try redis.perform(.admit(5, [like])).verdicts == [.admitted(recent: true)])
-        _ = try redis.perform(.keepRecent(4, [RecentLike(pair: pair, add: false)]))
-        #expect(try redis.perform(.admit(5, [like])).verdicts == [.admitted(recent: false)])
+        #expect(try redis.perform(.admit([like])).verdicts == [.admitted(recent: true)])
+        _ = try redis.perform(.keepRecent([RecentLike(pair: pair, add: false)]))
+        #expect(try redis.perform(.admit([like])).verdicts == [.admitted(recent: false)])
     }
 }

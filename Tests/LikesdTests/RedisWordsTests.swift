@@ -47,8 +47,8 @@ import Testing
         "A verdict that no script gives is a misfit.", arguments: [(-Int64.max, true), (1, true)])
     func aVerdictThatNoScriptGivesIsAMisfit(number: Int64, isTaken: Bool) throws {
         let entry = AdmissionEntry(pair: Pair(user: 1, item: Item(type: 0, id: 1)), kind: .like)
-        let slice = RedisJob.admit(1, [entry]).slices(deadlineMs: 0)[0]
-        var answer = RedisAnswer(slicesLeft: 1)
+        let slice = RedisJob.admit([entry]).slices(deadlineMs: 0)[0]
+        var answer = RedisReplies(slicesLeft: 1)
         var reader = ReplyReader(limits: EdgeLimits.redisReply)
         reader.append("*1\r\n:\(number)\r\n".utf8)
         answer.take(try #require(try reader.next()), of: slice)
@@ -61,9 +61,9 @@ import Testing
             counter: CounterState(item: Item(type: 0, id: 1), count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
         let generation = Generation(
             server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
-        let slice = RedisJob.setCounters(1, generation, [counter], isTold: true).slices(deadlineMs: 0)[0]
+        let slice = RedisJob.setCounters(generation, [counter], isTold: true).slices(deadlineMs: 0)[0]
         for words in ["OOM no room", "OOM no room script: 1f, on @user_script:7."] {
-            var answer = RedisAnswer(slicesLeft: 1)
+            var answer = RedisReplies(slicesLeft: 1)
             var reader = ReplyReader(limits: EdgeLimits.redisReply)
             reader.append("$\(words.utf8.count)\r\n\(words)\r\n".utf8)
             answer.take(try #require(try reader.next()), of: slice)

@@ -45,7 +45,7 @@ import Testing
             let counter = CounterState(item: item, count: 1, version: 1)
             #expect(try lane.commit(request) == .committed(BatchOutcome(changed: [true], counters: [counter])))
             let tend = TendRequest(fence: fence, repairs: [item], mended: [], journal: [])
-            #expect(try lane.perform(.tend(1, tend)) == .tended(settledUpTo: nil))
+            #expect(try lane.perform(.tend(tend)) == .tended(settledUpTo: nil))
             _ = try lane.survey(7)
             #expect(try lane.fence(8, former: 7) == .fenced(nil))
         }

@@ -53,21 +53,27 @@ final class RedisTester {
         return try reply { Self.text($0) }
     }
 
-    func perform(_ job: RedisJob, deadlineMs: Int64 = .max) throws -> RedisAnswer {
+    func perform(_ job: RedisJob, deadlineMs: Int64 = .max) throws -> RedisReplies {
         try perform([job], deadlineMs: deadlineMs)
     }
 
     /// The jobs of one call as the daemon sends them: all of their slices.
-    func perform(_ jobs: [RedisJob], deadlineMs: Int64 = .max) throws -> RedisAnswer {
+    func perform(_ jobs: [RedisJob], deadlineMs: Int64 = .max) throws -> RedisReplies {
         let slices = jobs.flatMap { $0.slices(deadlineMs: deadlineMs) }
-        var answer = RedisAnswer(slicesLeft: slices.count)
-        for slice in slices {
-            slice.write(
-                to: &command, hash: slice.script.map { hashes[$0.rawValue] } ?? [], configuration: configuration,
-                channels: channels)
-            try reply { answer.take($0, of: slice) }
-        }
-        return answer
+        var replies = RedisReplies(slicesLeft: slices.count)
+        for slice in slices { try perform(slice, into: &replies) }
+        return replies
+    }
+
+    private func perform(_ slice: RedisSlice, into replies: inout RedisReplies) throws {
+        let hash = slice.script.map { hashes[$0.rawValue] } ?? []
+        slice.write(to: &command, hash: hash, configuration: configuration, channels: channels)
+        try reply { replies.take($0, of: slice) }
+    }
+
+    func beat(_ number: UInt64) throws {
+        command.beat(number, on: channels)
+        _ = try reply { $0.integer }
     }
 
     /// The next message of a subscription made with `run`: its channel and what it says.

@@ -1,3 +1,5 @@
+import LikesSettings
+import LikesStorage
 import LikesProtocol
 
 /// A change asked for: a like or an unlike.

@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesStorage
 import LikesSettings
 
 extension Configuration {

@@ -1,3 +1,4 @@
+import LikesSettings
 import LikesProtocol
 import LikesStorage
 

@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesSettings
 import LikesStorage
 
 /// What is known of a server of PostgreSQL once a connection is settled.

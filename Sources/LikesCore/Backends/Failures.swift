@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesSettings
 import LikesStorage
 
 /// Why Redis did not do what was asked.
@@ -41,4 +43,42 @@ package enum BackendFailure: Equatable, Sendable {
 
 extension BackendFailure {
     package init(_ failure: SchemaFailure) { self = .schema(failure.reason, next: failure.next) }
+}
+
+extension BackendFailure {
+    /// PostgreSQL stopped waiting for its synchronous standby.
+    static let awaitsStandby = BackendFailure.unreachable(
+        "it waits for a synchronous standby, and the wait was cancelled: "
+            + "nothing is acknowledged before a standby has it",
+        next: "start the standby, or take it out of synchronous_standby_names")
+
+    /// PostgreSQL gave an answer that does not fit what it was asked.
+    static func misfit(_ misfit: Misfit) -> BackendFailure {
+        .schema(
+            "an answer that the tables can't give: \(misfit.text)",
+            next: "look for triggers on the tables and for columns that may be NULL, then run likesctl verify --repair")
+    }
+
+    /// The reason in words.
+    var reason: String {
+        switch self {
+        case .unreachable(let reason, _), .unexpected(let reason, _), .schema(let reason, _), .readOnly(let reason, _):
+            reason
+        }
+    }
+
+    /// What to do about it.
+    var next: String? {
+        switch self {
+        case .unreachable(_, let next), .unexpected(_, let next), .schema(_, let next), .readOnly(_, let next): next
+        }
+    }
+
+    /// Both, for the log and for clients.
+    package var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
+}
+
+extension Misfit {
+    /// `what` in the plural.
+    static func otherNumber(of what: String) -> Misfit { Misfit("another number of \(what) than was asked for") }
 }

@@ -1,3 +1,6 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
 /// A lane to be made one connection's alone.
 package struct FenceRequest: Equatable, Sendable {
     package var lane: Int64

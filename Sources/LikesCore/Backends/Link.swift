@@ -1,3 +1,6 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
 /// One connection to a backend: whether it is there, and when it is tried again.
 struct Link {
     enum State: Equatable {
@@ -68,18 +71,5 @@ struct Link {
         // Half fixed, half random: hosts that lost the same server at once come back spread out.
         state = .down(retryAt: now.adding(ms: delay / 2 + Int64(random % UInt64(delay / 2 + 1))))
         return isNews
-    }
-}
-
-/// Small seeded generator for jitter (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-package struct SplitMix64: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-    package init(seed: UInt64) { state = seed }
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesSettings
 import LikesStorage
 
 /// A pair as PostgreSQL had it, with its item's counter from the same snapshot.

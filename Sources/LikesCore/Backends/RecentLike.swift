@@ -1,3 +1,5 @@
+import LikesSettings
+import LikesStorage
 import LikesProtocol
 
 /// A change of a user's recent likes.

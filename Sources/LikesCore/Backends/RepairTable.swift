@@ -1,3 +1,5 @@
+import LikesSettings
+import LikesStorage
 import LikesProtocol
 
 /// An item that Redis may not have at this version or a newer one.

@@ -1,3 +1,6 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
 /// A server that should not be there: what is the matter, and what to do.
 package struct ServerAdvice: Hashable, Sendable {
     package var reason: String

@@ -1,3 +1,5 @@
+import LikesSettings
+import LikesStorage
 import LikesProtocol
 
 /// What has to outlive this process, apart from batches.

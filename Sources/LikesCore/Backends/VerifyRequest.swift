@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesSettings
 import LikesStorage
 
 /// What is asked of Redis' marker.

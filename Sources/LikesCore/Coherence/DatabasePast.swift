@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesSettings
 import LikesStorage
 
 /// Which database this host is at, and at which of its pasts.
@@ -6,9 +8,9 @@ struct DatabasePast {
     private(set) var history: DatabaseHistory?
     /// How often what is cached was found to be of a past that is over although the server did not say so; all hosts
     /// agree upon it through Redis' marker.
-    var era: Int64 = 0
+    private(set) var era: Int64 = 0
     /// Why another one is to begin, with the next survey for which that is not too soon.
-    var owedReason: String?
+    private(set) var owedReason: String?
     /// When this host last found that out by itself.
     private var eraBegunAt: Instant?
     /// Transactions that are known to have been written to another Redis, and for which no era has begun yet.
@@ -45,6 +47,9 @@ struct DatabasePast {
         eraBegunAt.map { now.ms(since: $0) >= Limits.eraMsMin } ?? true
     }
 
+    /// It is too soon: another one begins with a later survey.
+    mutating func oweEra(_ reason: String) { owedReason = reason }
+
     mutating func beginEra(now: Instant) {
         eraBegunAt = now
         owedReason = nil
@@ -71,5 +76,20 @@ struct DatabasePast {
     /// on writing there. nil: nothing was.
     func strayEraAt(now: Instant) -> Instant? {
         strayed.isEmpty ? nil : eraBegunAt?.adding(ms: Limits.eraMsMin) ?? now
+    }
+
+    /// When an era is to begin although all hosts use one Redis; nil: nothing speaks for it.
+    func eraDueAt(_ survey: Survey, _ generation: Generation, now: Instant) -> Instant? {
+        // Hosts were at another Redis in between, and are back: this one has missed what they changed.
+        // Where the numbers of transactions went back, what was said of later ones says nothing.
+        let latest = max(survey.latest, latestUsed)
+        let cameBack = latest > generation.snapshot.next && latest <= survey.snapshot.next
+        // Or one wrote something to the Redis that it used before, after the others had begun to fill this one.
+        return cameBack ? now : strayEraAt(now: now)
+    }
+
+    func checkInvariants() {
+        precondition((0...Limits.eraMax).contains(era), "an era that no marker can name")
+        precondition(strayed.isDisjoint(with: straysDone), "an era has begun for what is still to have one")
     }
 }

@@ -1,3 +1,4 @@
+import LikesSettings
 import LikesProtocol
 import LikesStorage
 
@@ -235,4 +236,15 @@ struct Fetches {
             self[keyPath: queue] = entries
         }
     }
+
+    func checkInvariants() {
+        for (item, fetch) in table {
+            precondition(
+                !fetch.waiting.isEmpty || !fetch.next.isEmpty || isSent(fetch), "a fetch that nobody waits for")
+            precondition(fetch.committed.map { $0.item == item } ?? true, "another item's counter")
+            if !isSent(fetch) { precondition(fetch.next.isEmpty, "who comes before a fetch is sent joins it") }
+        }
+    }
+
+    private func isSent(_ fetch: Fetch) -> Bool { if case .sent = fetch.stage { true } else { false } }
 }

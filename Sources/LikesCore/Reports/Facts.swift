@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesStorage
 import LikesSettings
 
 /// What does not change while the daemon runs.

@@ -1,3 +1,5 @@
+import LikesProtocol
+import LikesStorage
 import LikesSettings
 
 /// Lines of the log that a server, or a client, can bring about again and again. Of each kind so many are said in a
@@ -18,7 +20,7 @@ struct RepeatedLines {
         /// PostgreSQL, or Redis, turned out to be at another past.
         case past
         /// Something in Redis is a stranger's.
-        case forged(Core.Forgery)
+        case forged(Forgery)
         case reload
         /// Clients can't be accepted.
         case accepting
@@ -86,25 +88,5 @@ struct RepeatedLines {
         guard let held = window.held else { return }
         let more = held.count > 1 ? " … and \(held.count - 1) more like it" : ""
         turn.append(.log(held.level, held.text + more))
-    }
-}
-
-extension Core {
-    /// A line that may come again and again.
-    mutating func say(
-        _ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: @autoclosure () -> String, _ turn: inout Turn
-    ) {
-        guard level <= configuration.logLevel else { return }
-        lines.add(kind, level, text(), &turn)
-    }
-
-    /// Clients that connect can't be accepted, for want of descriptors or memory.
-    package mutating func acceptingFailed(_ reason: String, _ turn: inout Turn) {
-        say(.accepting, .error, reason, &turn)
-    }
-
-    /// PostgreSQL said something beside its answers.
-    package mutating func noticed(_ notice: String, _ turn: inout Turn) {
-        say(.notice, .debug, "PostgreSQL: \(notice)", &turn)
     }
 }

@@ -1,3 +1,6 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
 /// One line for systemd's STATUS=.
 package struct StatusLine: Equatable, Sendable {
     package var text: String
@@ -33,9 +36,8 @@ extension Core {
     /// Where something is to be done it comes first: `systemctl status` cuts the line at the terminal's edge. Likes are
     /// LIKE and UNLIKE, counts are COUNT and MCOUNT; the rates are those since the line before this one.
     package mutating func statusLine(now: Instant) -> StatusLine {
-        let rates = statusRates.take(
-            likes: statistics.likes + statistics.unlikes, counts: statistics.counts + statistics.multiCounts, now: now)
-        let clients = sessions.openCount
+        let rates = reports.takeRates(now: now)
+        let clients = clients.sessions.openCount
         let load =
             "\(Self.grouped(Int64(clients))) client\(clients == 1 ? "" : "s"), "
             + "\(Self.grouped(rates.likes)) likes/s, \(Self.grouped(rates.counts)) counts/s"

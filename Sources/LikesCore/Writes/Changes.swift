@@ -1,3 +1,5 @@
+import LikesSettings
+import LikesStorage
 import LikesProtocol
 
 /// A place in the table of changes under way.
@@ -34,7 +36,7 @@ struct Change {
     var isAnswered = false
     var retries: UInt8 = 0
     /// Tells this use of the place from an earlier one.
-    var generation: UInt32 = 0
+    var incarnation: UInt32 = 0
 }
 
 /// An item as one connection changes it.
@@ -59,24 +61,26 @@ struct Changes {
         _modify { yield &table[Int(index)] }
     }
 
-    /// The place that the next `insert` will use.
-    var nextIndex: ChangeIndex { free.last ?? ChangeIndex(table.count) }
-
-    @discardableResult
     mutating func insert(_ change: Change) -> ChangeIndex {
         count += 1
         guard let index = free.popLast() else {
             table.append(change)
             return ChangeIndex(table.count - 1)
         }
-        let generation = table[Int(index)].generation
+        let incarnation = table[Int(index)].incarnation
         table[Int(index)] = change
-        table[Int(index)].generation = generation
+        table[Int(index)].incarnation = incarnation
         return index
     }
 
+    /// Whether the change that had the place in this incarnation still waits for its reply.
+    func isWaited(_ index: ChangeIndex, incarnation: UInt32) -> Bool {
+        table[Int(index)].incarnation == incarnation && !table[Int(index)].isAnswered
+    }
+
+    /// Frees the place: no queue, batch or call holds its index any more.
     mutating func release(_ index: ChangeIndex) {
-        table[Int(index)].generation &+= 1
+        table[Int(index)].incarnation &+= 1
         table[Int(index)].isAnswered = true
         free.append(index)
         count -= 1

@@ -1,8 +1,10 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
 /// Changes that may not join the batch at hand: the opposite of one in it, or behind one whose count is being read.
 /// Each waits in a line of its own connection and item, so that it holds nobody else up.
 ///
-/// Invariant: a change whose line is not empty stands in it behind those that came before, never in the lane's queue
-/// ahead of them.
+/// A change whose line is not empty stands in it behind those that came before, never in the queue ahead of them.
 struct Parked {
     private var lines: [OwnItem: Ring<ChangeIndex>] = [:]
     /// The lines in turn, each once, so that none waits for ever for a place in a batch.
@@ -36,5 +38,13 @@ struct Parked {
             }
         }
         return all
+    }
+
+    func checkInvariants(_ changes: Changes) {
+        precondition(turns.count == lines.count, "each line has its turn once")
+        for (own, line) in lines {
+            precondition(!line.isEmpty, "a line of nobody")
+            for place in 0..<line.count { precondition(OwnItem(changes[line[place]]) == own, "in another's line") }
+        }
     }
 }

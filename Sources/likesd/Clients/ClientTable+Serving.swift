@@ -58,8 +58,8 @@ extension ClientTable {
         for place in 0..<ready {
             let event = events[place]
             let slot = UInt32(truncatingIfNeeded: event.data.u64)
-            let generation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
-            guard let client = client(ConnectionID(slot: slot, generation: generation)) else { continue }
+            let incarnation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
+            guard let client = client(ConnectionID(slot: slot, incarnation: incarnation)) else { continue }
             if event.events & EPOLLOUT.rawValue != 0 { write(to: client) }
             // One that waits is read in its turn, also where it has gone meanwhile.
             guard isPresent(client), !client.isQueued else { continue }

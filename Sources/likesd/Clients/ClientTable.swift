@@ -120,7 +120,7 @@ final class ClientTable {
     }
 
     static func tag(_ id: ConnectionID) -> epoll_data_t {
-        epoll_data_t(u64: UInt64(id.generation) << 32 | UInt64(id.slot))
+        epoll_data_t(u64: UInt64(id.incarnation) << 32 | UInt64(id.slot))
     }
 
     // MARK: Actions
@@ -172,7 +172,7 @@ final class ClientTable {
             return
         case .blocked(let hasMoved):
             client.isWriteBlocked = true
-            if hasMoved { host.ask { $0.reads(client.id, now: host.now) } }
+            if hasMoved { host.ask { $0.tookReplies(client.id, now: host.now) } }
         case .drained: client.isWriteBlocked = false
         }
         if client.isWriteBlocked || client.weighed > 0 { weigh(client) }

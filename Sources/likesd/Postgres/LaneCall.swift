@@ -2,55 +2,51 @@ import LikesCore
 import LikesProtocol
 import LikesStorage
 
-/// A call of the lane's: its parameters, and its answer from the rows.
-enum LaneCall {
-    case fence(CallID, FenceRequest, LaneBatch)
-    case commit(CallID, LaneBatch, CommitRequest)
-    case tend(CallID, TendRequest)
-    case survey(CallID, SurveyRequest)
-    case misfits(CallID)
+/// A call of the lane's: the core's request, its parameters, and its answer from the rows.
+struct LaneCall {
+    let id: CallID
+    let request: LaneRequest
+    /// The rows of a fence or a commit, as they are sent.
+    private let batch: LaneBatch
 
-    var call: CallID {
-        switch self {
-        case .fence(let call, _, _), .commit(let call, _, _), .tend(let call, _), .survey(let call, _),
-            .misfits(let call):
-            call
+    init(_ id: CallID, _ request: LaneRequest, types: TypeNumbers) {
+        self.id = id
+        self.request = request
+        switch request {
+        case .fence(let request): batch = LaneBatch(request.rows, types: types)
+        case .commit(let request): batch = LaneBatch(request.rows, types: types)
+        case .tend, .survey, .checkSchema: batch = LaneBatch([], types: types)
         }
     }
 
     var statement: PreparedStatement {
-        switch self {
+        switch request {
         case .fence: .fence
         case .commit: .commit
         case .tend: .tend
         case .survey: .survey
-        case .misfits: .misfits
+        case .checkSchema: .misfits
         }
     }
 
     /// Rows of its answer that it may have for what it asks of; where it is always the same few, 0.
-    var rowsMax: Int {
-        switch self {
-        case .fence(_, _, let batch), .commit(_, let batch, _): batch.rowCount
-        case .tend, .survey, .misfits: 0
-        }
-    }
+    var rowsMax: Int { batch.rowCount }
 
     func write(to parameters: inout StatementParameters, types: TypeNumbers) {
         parameters.reset()
-        switch self {
-        case .fence(_, let request, _):
+        switch request {
+        case .fence(let request):
             parameters.append(bigint: request.lane)
             // No lane has this number.
             parameters.append(bigint: request.former ?? -1)
-        case .commit(_, let batch, let request):
+        case .commit(let request):
             batch.write(to: &parameters)
             parameters.append(fence: request.fence)
             parameters.append(bigint: request.batch)
             parameters.append(items: request.journal, types: types)
             parameters.append(boolean: request.isCutOff)
             parameters.append(text: request.server)
-        case .tend(_, let request):
+        case .tend(let request):
             parameters.append(fence: request.fence)
             parameters.append(items: request.repairs, types: types)
             parameters.append(items: request.mended.map(\.item), types: types)
@@ -59,7 +55,7 @@ enum LaneCall {
             parameters.append(items: request.journal, types: types)
             parameters.append(bigint: request.settled?.from ?? 0)
             parameters.append(bigint: request.settled?.before ?? 0)
-        case .survey(_, let request):
+        case .survey(let request):
             parameters.append(bigint: request.lane)
             parameters.append(text: request.generation)
             parameters.append(text: request.server)
@@ -68,14 +64,17 @@ enum LaneCall {
             parameters.append(bigint: request.freshMs)
             parameters.append(bigint: request.snapshot.next)
             parameters.append(bigints: request.snapshot.running) { $0 }
-        case .misfits: return
+        case .checkSchema: return
         }
     }
 
-    /// What the rows say, as far as a statement of likesd's gives such rows.
-    func answer(_ result: borrowing StatementResult, types: TypeNumbers) throws(Misfit) -> LaneAnswer {
-        switch self {
-        case .fence(_, _, let batch):
+    /// What the rows say, as far as a statement of likesd's gives such rows. `failure`: what misfits of the tables mean
+    /// on this server.
+    func answer(
+        _ result: borrowing StatementResult, types: TypeNumbers, failure: ([SchemaMisfit]) -> BackendFailure?
+    ) throws(Misfit) -> LaneAnswer {
+        switch request {
+        case .fence:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where a lane has one") }
             let epoch = try result.integer(0, 0, in: 1...Limits.sequenceMax)
             // A row that was there before has gone up to 2 at least.
@@ -83,7 +82,7 @@ enum LaneCall {
             let number = try result.integer(0, 1, in: 0...Limits.sequenceMax)
             let changed = batch.changed(try result.text(0, 2)) ?? []
             return .fenced(LaneState(epoch: epoch, batch: number, changed: changed))
-        case .commit(_, let batch, _):
+        case .commit:
             guard result.rowCount > 0 else { return .fencedOff }
             return .committed(try LaneCall.outcome(result, of: batch, types: types))
         case .tend:
@@ -93,7 +92,7 @@ enum LaneCall {
         case .survey:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
             return .surveyed(try LaneCall.survey(result, types: types))
-        case .misfits: return .misfits(try result.misfits())
+        case .checkSchema: return .schemaChecked(failure(try result.misfits()))
         }
     }
 
@@ -149,19 +148,6 @@ enum LaneCall {
         counters.sort { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }
         return BatchOutcome(changed: changed, counters: counters)
     }
-}
-
-/// What PostgreSQL said to a call of the lane's.
-enum LaneAnswer: Equatable {
-    /// nil: the lane was not there before.
-    case fenced(LaneState?)
-    case committed(BatchOutcome)
-    /// The lane is another's: nothing was done.
-    case fencedOff
-    /// The transaction up to which settled repairs were deleted; nil: none are left.
-    case tended(settledUpTo: Int64?)
-    case surveyed(Survey)
-    case misfits([SchemaMisfit])
 }
 
 extension StatementParameters {

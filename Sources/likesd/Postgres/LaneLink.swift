@@ -30,20 +30,11 @@ final class LaneLink: PostgresLink {
             servers: servers)
     }
 
-    func fence(_ call: CallID, _ request: FenceRequest) {
-        guard let types else { return }
-        perform(.fence(call, request, LaneBatch(request.rows, types: types)))
-    }
-
-    func commit(_ call: CallID, _ request: CommitRequest) {
-        guard let types else { return }
-        perform(.commit(call, LaneBatch(request.rows, types: types), request))
-    }
-
     /// Without a connection the core has given the call up already.
-    func perform(_ call: LaneCall) {
+    func perform(_ id: CallID, _ request: LaneRequest) {
         guard isReady, let types else { return }
         precondition(underWay == nil, "a second call on one lane")
+        let call = LaneCall(id, request, types: types)
         call.write(to: &parameters, types: types)
         guard send(call.statement, parameters) else { return }
         underWay = UnderWay(call: call)
@@ -78,7 +69,11 @@ final class LaneLink: PostgresLink {
             let result = StatementResult(raw)
             guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
             if result.status == PGRES_TUPLES_OK, let types {
-                current.answer = Result { () throws(Misfit) in try current.call.answer(result, types: types) }
+                current.answer = Result { () throws(Misfit) in
+                    try current.call.answer(result, types: types) {
+                        $0.failure(advice, target).map(BackendFailure.init)
+                    }
+                }
             } else if result.endsSession {
                 // Ended by the server or on the way: nothing is proven, not even after an answer.
                 return lose(.unreachable(result.message))
@@ -91,31 +86,15 @@ final class LaneLink: PostgresLink {
 
     /// The server is ready for the next: what it said is final.
     private func finish(_ done: UnderWay) {
-        let call = done.call.call
+        let answer: LaneAnswer
         if let failure = done.failure {
-            host.deliver { core, turn in core.statementFailed(call, failure, &turn) }
-            return
-        }
-        switch done.answer ?? .failure(Misfit("no result")) {
-        case .success(let answer): deliver(answer, to: call)
-        case .failure(let misfit):
-            host.deliver { core, turn in core.answerMisfits(call, misfit, &turn) }
-        }
-    }
-
-    private func deliver(_ answer: LaneAnswer, to call: CallID) {
-        host.deliver { core, turn in
-            switch answer {
-            case .fenced(let state): core.fenced(call, state, &turn)
-            case .committed(let outcome): core.committed(call, outcome, &turn)
-            case .fencedOff: core.fencedOff(call, &turn)
-            case .tended(let settledUpTo):
-                core.tended(call, settledUpTo: settledUpTo, &turn)
-            case .surveyed(let survey): core.surveyed(call, survey, &turn)
-            case .misfits(let misfits):
-                let failure = misfits.failure(advice, target).map(BackendFailure.init)
-                core.schemaChecked(call, failure, &turn)
+            answer = .failed(failure)
+        } else {
+            switch done.answer ?? .failure(Misfit("no result")) {
+            case .success(let whole): answer = whole
+            case .failure(let misfit): answer = .misfit(misfit)
             }
         }
+        host.deliver { core, turn in core.answered(done.call.id, answer, &turn) }
     }
 }

@@ -11,7 +11,7 @@ final class ReaderLink: PostgresLink {
     private var learnt: TypeNumbers?
     /// What it was connected to was a standby then.
     private var isOnStandby = false
-    private var calls = Ring<ReaderCall>()
+    private var calls = Ring<(id: CallID, request: ReaderRequest)>()
     private var parameters = StatementParameters()
 
     init(host: CoreHost, loop: EventLoop, configuration: Configuration, servers: DatabaseServers) {
@@ -29,13 +29,13 @@ final class ReaderLink: PostgresLink {
     }
 
     /// Without a connection the core has given the call up already.
-    func perform(_ call: ReaderCall) {
+    func perform(_ id: CallID, _ request: ReaderRequest) {
         guard isReady, let types else { return }
-        call.write(to: &parameters, types: types)
-        guard send(call.statement, parameters) else { return }
+        request.write(to: &parameters, types: types)
+        guard send(request.statement, parameters) else { return }
         // Each call is a transaction, so that one that fails takes no other with it.
         guard reading({ PQpipelineSync($0) }) == 1 else { return lose() }
-        calls.append(call)
+        calls.append((id, request))
         flush()
     }
 
@@ -47,7 +47,7 @@ final class ReaderLink: PostgresLink {
 
     override var learntTypes: TypeNumbers? { learnt }
 
-    override var rowsAwaited: Int? { calls.first?.rowsMax }
+    override var rowsAwaited: Int? { calls.first?.request.rowsMax }
 
     override func forget() { calls.removeAll() }
 
@@ -64,7 +64,7 @@ final class ReaderLink: PostgresLink {
             switch result.status {
             case PGRES_TUPLES_OK:
                 guard let types else { continue }
-                deliver(Result { () throws(Misfit) in try call.answer(result, types: types) }, to: call.call)
+                deliver(answer(call.request, result, types), to: call.id)
             case PGRES_PIPELINE_SYNC:
                 endAnswer()
                 calls.popFirst()
@@ -72,21 +72,18 @@ final class ReaderLink: PostgresLink {
                 guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
                 if result.endsSession { return lose(.unreachable(result.message)) }
                 let failure = StatementFailure(result, permission: advice.permission(target))
-                host.deliver { core, turn in
-                    core.statementFailed(call.call, failure, &turn)
-                }
+                deliver(.failed(failure), to: call.id)
             }
         }
     }
 
-    private func deliver(_ answer: Result<ReaderAnswer, Misfit>, to call: CallID) {
-        host.deliver { core, turn in
-            switch answer {
-            case .success(.counters(let counters)): core.countersSelected(call, counters, &turn)
-            case .success(.pairs(let states)): core.pairsSelected(call, states, &turn)
-            case .success(.repairs(let page)): core.repairsSelected(call, page, &turn)
-            case .failure(let misfit): core.answerMisfits(call, misfit, &turn)
-            }
-        }
+    private func answer(
+        _ request: ReaderRequest, _ result: borrowing StatementResult, _ types: TypeNumbers
+    ) -> ReaderAnswer {
+        do { return try request.answer(result, types: types) } catch { return .misfit(error) }
+    }
+
+    private func deliver(_ answer: ReaderAnswer, to call: CallID) {
+        host.deliver { core, turn in core.answered(call, answer, &turn) }
     }
 }

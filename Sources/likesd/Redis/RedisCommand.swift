@@ -68,6 +68,14 @@ struct RedisCommand {
         lineEnd()
     }
 
+    /// A number on the host's own channel, heard again by its subscriber.
+    mutating func beat(_ number: UInt64, on channels: RedisChannels) {
+        begin(words: 3)
+        word("PUBLISH")
+        word(channels.host)
+        word(String(number).utf8)
+    }
+
     private mutating func header(_ kind: UInt8, _ count: Int) {
         bytes.append(kind)
         decimal(Int64(count), width: RedisCommand.width(Int64(count)))

@@ -3,35 +3,38 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// One thing asked of Redis, whole; it goes out in slices of what one command may hold.
+/// A part of a call to Redis that one kind of command does; it goes out in slices of what one command may hold.
 enum RedisJob {
     /// `server`: `RedisServerFacts.name`.
-    case verify(CallID, server: String, VerifyRequest)
-    case admit(CallID, [AdmissionEntry])
-    case readCounters(CallID, Generation, [Item])
+    case identify(server: String, VerifyRequest)
+    case admit([AdmissionEntry])
+    case readCounters(Generation, [Item])
     /// `isTold`: to all hosts.
-    case setCounters(CallID, Generation, [SealedCounter], isTold: Bool)
-    case drop(CallID, Generation, [KeptCounter])
-    case keepRecent(CallID, [RecentLike])
-    /// Heard again by the subscriber, if at all.
-    case beat(UInt64)
+    case setCounters(Generation, [SealedCounter], isTold: Bool)
+    case drop(Generation, [KeptCounter])
+    case keepRecent([RecentLike])
 
-    var call: CallID? {
-        switch self {
-        case .admit(let call, _), .readCounters(let call, _, _), .keepRecent(let call, _): call
-        case .setCounters(let call, _, _, _), .drop(let call, _, _), .verify(let call, _, _): call
-        case .beat: nil
+    /// Those of a call, in order.
+    static func jobs(of request: RedisRequest, on server: String) -> [RedisJob] {
+        switch request {
+        case .identify(let request): [.identify(server: server, request)]
+        case .admit(let entries): [.admit(entries)]
+        case .readCounters(let generation, let items): [.readCounters(generation, items)]
+        case .writeThrough(let generation, let counters, let recent):
+            [.setCounters(generation, counters, isTold: true), .keepRecent(recent)]
+        case .fill(let generation, let counters): [.setCounters(generation, counters, isTold: false)]
+        case .drop(let generation, let kept): [.drop(generation, kept)]
         }
     }
 
     private var count: Int {
         switch self {
-        case .admit(_, let entries): entries.count
-        case .readCounters(_, _, let items): items.count
-        case .setCounters(_, _, let counters, _): counters.count
-        case .drop(_, _, let kept): kept.count
-        case .keepRecent(_, let changes): changes.count
-        case .verify, .beat: 1
+        case .admit(let entries): entries.count
+        case .readCounters(_, let items): items.count
+        case .setCounters(_, let counters, _): counters.count
+        case .drop(_, let kept): kept.count
+        case .keepRecent(let changes): changes.count
+        case .identify: 1
         }
     }
 
@@ -40,14 +43,14 @@ enum RedisJob {
         case .admit: EdgeLimits.admissionEntriesPerScript
         case .readCounters: EdgeLimits.itemsPerMGET
         case .setCounters, .drop, .keepRecent: EdgeLimits.writesPerScript
-        case .verify, .beat: 1
+        case .identify: 1
         }
     }
 
     /// Its slices, in order; none when there is nothing to do. A read of no items looks at the marker. `deadlineMs`:
     /// when Redis, by its own clock, is not to set counters any more.
     func slices(deadlineMs: Int64) -> [RedisSlice] {
-        if case .readCounters(_, _, []) = self { return [RedisSlice(job: self, range: 0..<0, deadlineMs: deadlineMs)] }
+        if case .readCounters(_, []) = self { return [RedisSlice(job: self, range: 0..<0, deadlineMs: deadlineMs)] }
         return stride(from: 0, to: count, by: sliceMax).map {
             RedisSlice(job: self, range: $0..<min($0 + sliceMax, count), deadlineMs: deadlineMs)
         }
@@ -64,12 +67,12 @@ struct RedisSlice {
     /// The script it runs, nil for a plain command.
     var script: Script? {
         switch job {
-        case .verify: .verify
+        case .identify: .identify
         case .admit: .admit
         case .setCounters: .setCounters
         case .drop: .drop
         case .keepRecent: .keepRecent
-        case .readCounters, .beat: nil
+        case .readCounters: nil
         }
     }
 
@@ -78,18 +81,18 @@ struct RedisSlice {
         to command: inout RedisCommand, hash: [UInt8], configuration: Configuration, channels: RedisChannels
     ) {
         switch job {
-        case .verify(_, let server, let request):
+        case .identify(let server, let request):
             command.beginScript(hash, keys: 1, arguments: 2)
             command.word(RedisKeys.marker)
             command.word((request.new?.generation(on: server).marker ?? "").utf8)
             command.word((request.new?.instead ?? "").utf8)
-        case .admit(_, let entries): write(entries[range], to: &command, hash, configuration)
-        case .readCounters(_, _, let items):
+        case .admit(let entries): write(entries[range], to: &command, hash, configuration)
+        case .readCounters(_, let items):
             command.begin(words: 2 + 2 * range.count)
             command.word("MGET")
             command.word(RedisKeys.marker)
             for item in items[range] { command.keys(of: item) }
-        case .setCounters(_, let generation, let counters, let isTold):
+        case .setCounters(let generation, let counters, let isTold):
             command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 5 + 2 * range.count)
             command.word(RedisKeys.marker)
             for sealed in counters[range] { command.keys(of: sealed.counter.item) }
@@ -102,16 +105,11 @@ struct RedisSlice {
                 command.word(sealed.counter.count)
                 command.word(sealed: sealed)
             }
-        case .drop(_, let generation, let kept):
+        case .drop(let generation, let kept):
             command.beginScript(hash, keys: 2 * range.count, arguments: range.count)
             for kept in kept[range] { command.keys(of: kept.item) }
             for kept in kept[range] { command.word(Array("\(generation.token):".utf8) + kept.word) }
-        case .keepRecent(_, let changes): write(changes[range], to: &command, hash, configuration)
-        case .beat(let number):
-            command.begin(words: 3)
-            command.word("PUBLISH")
-            command.word(channels.host)
-            command.word(String(number).utf8)
+        case .keepRecent(let changes): write(changes[range], to: &command, hash, configuration)
         }
     }
 

@@ -21,7 +21,9 @@ final class RedisLink: RedisConnectionOwner {
         case info(StaticString)
         case load(Script)
         case time(askedAt: Instant)
-        case slice(RedisSlice)
+        case slice(CallID, RedisSlice)
+        /// Heard again by the subscriber, if at all.
+        case beat
     }
 
     private let host: CoreHost
@@ -34,7 +36,7 @@ final class RedisLink: RedisConnectionOwner {
     private var facts = RedisServerFacts()
     private var clock = RedisClock()
     private var sent = Ring<Sent>()
-    private var answers: [CallID: RedisAnswer] = [:]
+    private var underWay: [CallID: (request: RedisRequest, replies: RedisReplies)] = [:]
     private var hashes = [[UInt8]](repeating: [], count: Script.allCases.count)
     private var command: RedisCommand
 
@@ -69,7 +71,7 @@ final class RedisLink: RedisConnectionOwner {
     private func forget() {
         state = .idle
         sent.removeAll()
-        answers.removeAll(keepingCapacity: true)
+        underWay.removeAll(keepingCapacity: true)
     }
 
     // MARK: The handshake
@@ -142,35 +144,31 @@ final class RedisLink: RedisConnectionOwner {
 
     // MARK: Calls
 
-    /// Without a connection the core has given the call up already, or will do so when it hears that it is lost.
-    func verify(_ call: CallID, _ request: VerifyRequest) {
+    /// Sends the slices of a call; its answer follows when all of them have come back. Without a connection the core has
+    /// given the call up already, or will do so when it hears that the connection is lost.
+    func perform(_ call: CallID, _ request: RedisRequest) {
         guard case .ready = state, let server = facts.name else { return }
-        perform(call, [.verify(call, server: server, request)])
-    }
-
-    /// Sends the slices of jobs; the call's answer follows when all of them have come back. Without a connection
-    /// the core has given the call up already, or will do so when it hears that the connection is lost.
-    func perform(_ call: CallID, _ jobs: [RedisJob]) {
-        guard case .ready = state else { return }
         let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisCallMsMax)
-        let slices = jobs.flatMap { $0.slices(deadlineMs: deadlineMs) }
-        guard !slices.isEmpty else { return finish(call, jobs.first, RedisAnswer(slicesLeft: 0)) }
-        answers[call] = RedisAnswer(slicesLeft: slices.count)
-        for slice in slices { send(slice) }
+        let slices = RedisJob.jobs(of: request, on: server).flatMap { $0.slices(deadlineMs: deadlineMs) }
+        let replies = RedisReplies(slicesLeft: slices.count)
+        guard !slices.isEmpty else { return finish(call, request, replies) }
+        underWay[call] = (request, replies)
+        for slice in slices { send(slice, of: call) }
     }
 
     /// Says a number on the host's own channel, and looks at Redis' clock: the two may drift apart.
     func beat(_ number: UInt64) {
         guard case .ready = state else { return }
-        for slice in RedisJob.beat(number).slices(deadlineMs: 0) { send(slice) }
+        command.beat(number, on: channels)
+        send(.beat)
         sendTime()
     }
 
-    private func send(_ slice: RedisSlice) {
+    private func send(_ slice: RedisSlice, of call: CallID) {
         slice.write(
             to: &command, hash: slice.script.map { hashes[$0.rawValue] } ?? [], configuration: configuration,
             channels: channels)
-        send(.slice(slice))
+        send(.slice(call, slice))
     }
 
     // MARK: Replies
@@ -205,50 +203,33 @@ final class RedisLink: RedisConnectionOwner {
             // The moment itself: the turn's began earlier.
             clock.learn(time, askedAt: askedAt, heardAt: .now)
             finishStep(wasTime: true)
-        case .slice(let slice): received(reply, to: slice)
-        }
-    }
-
-    private func received(_ reply: ReplyView, to slice: RedisSlice) {
-        guard let call = slice.job.call else {
-            guard reply.integer != nil || reply.error != nil else {
+        case .slice(let call, let slice): received(reply, to: slice, of: call)
+        case .beat:
+            guard reply.integer != nil || error != nil else {
                 return connection.giveUp(unexpected: "PUBLISH: \(RedisConnection.noAnswer)")
             }
             // The number will not be heard, which the core waits for.
-            if let error = reply.errorText { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }
-            return
-        }
-        guard var answer = answers.removeValue(forKey: call) else {
-            preconditionFailure("a reply from Redis to no call")
-        }
-        answer.take(reply, of: slice)
-        if answer.slicesLeft > 0 {
-            answers[call] = answer
-        } else {
-            finish(call, slice.job, answer)
+            if let error { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }
         }
     }
 
-    private func finish(_ call: CallID, _ job: RedisJob?, _ answer: RedisAnswer) {
-        // Where one of the clocks was set, every call would be late.
-        if answer.failure == .late { sendTime() }
-        host.deliver { core, turn in
-            if let failure = answer.failure {
-                core.redisCallFailed(call, failure, &turn)
-                return
-            }
-            switch job {
-            case .verify(_, let server, _):
-                let none = FoundMarker(text: "", server: server)
-                core.verified(call, answer.marker ?? none, &turn)
-            case .admit: core.admitted(call, answer.verdicts, &turn)
-            case .readCounters: core.countersRead(call, answer.counters, &turn)
-            case .setCounters(_, _, _, isTold: false):
-                core.filled(call, kept: answer.kept, &turn)
-            case .drop: core.dropped(call, &turn)
-            case .setCounters, .keepRecent, .beat, nil:
-                core.wroteThrough(call, refusal: answer.refusal, kept: answer.kept, &turn)
-            }
+    private func received(_ reply: ReplyView, to slice: RedisSlice, of call: CallID) {
+        guard let (request, before) = underWay.removeValue(forKey: call) else {
+            preconditionFailure("a reply from Redis to no call")
         }
+        var replies = before
+        replies.take(reply, of: slice)
+        if replies.slicesLeft > 0 {
+            underWay[call] = (request, replies)
+        } else {
+            finish(call, request, replies)
+        }
+    }
+
+    private func finish(_ call: CallID, _ request: RedisRequest, _ replies: RedisReplies) {
+        // Where one of the clocks was set, every call would be late.
+        if replies.failure == .late { sendTime() }
+        let answer = replies.answer(to: request, of: facts.name ?? "")
+        host.deliver { core, turn in core.answered(call, answer, &turn) }
     }
 }

@@ -3,14 +3,14 @@ import LikesStorage
 /// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
 enum Script: Int, CaseIterable {
-    case verify, admit, setCounters, drop, keepRecent
+    case identify, admit, setCounters, drop, keepRecent
 
     /// SHA-1 in hexadecimal digits.
     static let hashBytes = 40
 
     var text: String {
         switch self {
-        case .verify: Script.startOf + Script.verifyText
+        case .identify: Script.startOf + Script.verifyText
         case .admit: Script.admitText
         case .setCounters: Script.startOf + Script.setCountersText
         case .drop: Script.startOf + Script.dropText

@@ -6,8 +6,12 @@ import LikesStorage
 package enum ToServer: Sendable {
     /// Connects, with all that is said until the connection is settled.
     case hello
-    /// `deadline`: in Redis' clock; 0 for PostgreSQL.
-    case call(Action, deadline: Micros)
+    /// `deadline`: in Redis' clock.
+    case redis(CallID, RedisRequest, deadline: Micros)
+    case lane(CallID, LaneRequest)
+    case reader(CallID, ReaderRequest)
+    /// A number to be said on the host's own channel.
+    case beat(UInt64)
     /// Loads the scripts into Redis.
     case loadScripts
     /// What time it is at Redis; asked at a moment that comes back with the answer.
@@ -23,31 +27,13 @@ package enum ToHost: Sendable {
     case time(Micros, askedAt: Micros)
     case subscribed
     case databaseReady(DatabaseFacts)
-    case answer(Answer)
+    case redis(CallID, RedisAnswer)
+    case lane(CallID, LaneAnswer)
+    case reader(CallID, ReaderAnswer)
     /// Redis has lost the script that the call runs.
-    case noScript(Action, deadline: Micros)
-    case end(BackendFailure)
-}
-
-/// An event of the core's that a backend's message becomes.
-package enum Answer: Sendable {
-    case verified(CallID, FoundMarker)
-    case admitted(CallID, [AdmissionVerdict])
-    case countersRead(CallID, [SealedCounter?])
-    case wroteThrough(CallID, refusal: String?, kept: [KeptCounter])
-    case filled(CallID, kept: [KeptCounter])
-    case dropped(CallID)
-    case redisCallFailed(CallID, RedisFailure)
+    case noScript(CallID, RedisRequest, deadline: Micros)
+    /// Messages, to the subscriber.
     case heard(token: String, [SealedCounter])
     case heardBeat(UInt64)
-    case fenced(CallID, LaneState?)
-    case committed(CallID, BatchOutcome)
-    case fencedOff(CallID)
-    case tended(CallID, Int64?)
-    case surveyed(CallID, Survey)
-    case schemaChecked(CallID)
-    case countersSelected(CallID, [CounterState])
-    case pairsSelected(CallID, [PairState])
-    case repairsSelected(CallID, RepairRows)
-    case statementFailed(CallID, StatementFailure)
+    case end(BackendFailure)
 }

@@ -89,7 +89,7 @@ extension Simulation {
     private func isShown(_ action: Action, _ item: Int?) -> Bool {
         switch action {
         case .reply, .resume, .close, .beat: false
-        case .readCounters(_, _, let items), .selectCounters(_, let items):
+        case .redis(_, .readCounters(_, let items)), .reader(_, .selectCounters(let items)):
             item.map { items.contains(plan.items[$0]) } ?? true
         default: true
         }

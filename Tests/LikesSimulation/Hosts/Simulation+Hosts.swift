@@ -77,7 +77,10 @@ extension Simulation {
         var resumed: [Int] = []
         repeat {
             performActions(host)
-            tell(host) { core, turn in core.turnEnded(&turn) }
+            tell(host) { core, turn in
+                core.turnEnded(&turn)
+                core.checkInvariants()
+            }
             performActions(host)
             resumed = hosts[host].resumed
             hosts[host].resumed = []
@@ -117,9 +120,14 @@ extension Simulation {
         case .close: break
         case .resume(let connection):
             hosts[host].resumed.append(hosts[host].clientOfSlot[Int(connection.slot)])
-        case .verify, .admit, .readCounters, .writeThrough, .fill, .drop, .beat: call(action, .redis, host)
-        case .fence, .commit, .tend, .survey, .checkSchema: call(action, .lane, host)
-        case .selectCounters, .selectPairs, .selectRepairs: call(action, .reader, host)
+        case .redis(let call, let request): callRedis(call, request, host)
+        case .lane(let call, let request): send(.lane(call, request), .lane, host)
+        case .reader(let call, let request): send(.reader(call, request), .reader, host)
+        case .beat(let number):
+            guard let connection = connection(.redis, host) else { return }
+            send(.beat(number), to: connection)
+            // Looks at Redis' clock, as the daemon does with every beat.
+            send(.askTime(askedAt: now), to: connection)
         case .connect(let backend):
             noteAttempt(host, backend)
             if hosts[host].links[backend.place] >= 0 {
@@ -137,25 +145,33 @@ extension Simulation {
         }
     }
 
-    private func call(_ action: Action, _ backend: Backend, _ host: Int) {
+    /// nil: the host is not connected, or calls pile up on the wire, either of which is a violation.
+    private func connection(_ backend: Backend, _ host: Int) -> Int32? {
         let connection = hosts[host].links[backend.place]
         guard connection >= 0 else {
-            return fail(Violation(.interface, "host \(host) calls \(backend), which it is not connected to"))
+            fail(Violation(.interface, "host \(host) calls \(backend), which it is not connected to"))
+            return nil
         }
         let most = Simulation.callsOnWireMax * (plan.sliceMax < plan.items.count ? 16 : 1)
         if wires[Int(connection)].toServer.count > most {
-            return fail(Violation(.bounded, "host \(host): calls pile up on the wire to \(backend)"))
+            fail(Violation(.bounded, "host \(host): calls pile up on the wire to \(backend)"))
+            return nil
         }
-        let deadline =
-            backend == .redis
-            ? now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax) : 0
-        if backend == .redis, plan.sliceMax < plan.items.count {
-            sendSliced(action, deadline: deadline, host, to: connection)
+        return connection
+    }
+
+    private func send(_ message: ToServer, _ backend: Backend, _ host: Int) {
+        if let connection = connection(backend, host) { send(message, to: connection) }
+    }
+
+    private func callRedis(_ call: CallID, _ request: RedisRequest, _ host: Int) {
+        guard let connection = connection(.redis, host) else { return }
+        let deadline = now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax)
+        if plan.sliceMax < plan.items.count {
+            sendSliced(call, request, deadline: deadline, host, to: connection)
         } else {
-            send(.call(action, deadline: deadline), to: connection)
+            send(.redis(call, request, deadline: deadline), to: connection)
         }
-        // Looks at Redis' clock, as the daemon does with every beat.
-        if case .beat = action { send(.askTime(askedAt: now), to: connection) }
     }
 
     /// Kinds of calls times their number in flight, and what came before a hang.
@@ -201,64 +217,31 @@ extension Simulation {
         case .subscribed: tell(host) { core, turn in core.subscriberConnected(&turn) }
         case .databaseReady(let facts):
             tell(host) { core, turn in core.databaseConnected(backend, facts, &turn) }
-        case .answer(let answer):
-            guard let whole = joined(answer, host) else { return }
-            deliver(whole, host)
-        case .noScript(let action, let deadline):
+        case .redis(let call, let answer):
+            guard let whole = joined(call, answer, host) else { return }
+            tell(host) { core, turn in core.answered(call, whole, &turn) }
+            // Where one of the clocks is not what the host thinks, every call would be late.
+            let connection = hosts[host].links[Backend.redis.place]
+            if whole == .failed(.late), connection >= 0 { send(.askTime(askedAt: now), to: connection) }
+        case .lane(let call, let answer):
+            if case .committed(let outcome) = answer { postgres(of: host).noteTold(outcome) }
+            tell(host) { core, turn in core.answered(call, answer, &turn) }
+        case .reader(let call, let answer): tell(host) { core, turn in core.answered(call, answer, &turn) }
+        case .heard(let token, let counters): tell(host) { core, turn in core.heard(token: token, counters, &turn) }
+        case .heardBeat(let number): tell(host) { core, turn in core.heardBeat(number, &turn) }
+        case .noScript(let call, let request, let deadline):
             let connection = hosts[host].links[backend.place]
             guard !safeguards.scriptOrder else {
                 return deliver(.end(.unreachable("Redis lost its scripts")), backend, host)
             }
             send(.loadScripts, to: connection)
-            send(.call(action, deadline: deadline), to: connection)
+            send(.redis(call, request, deadline: deadline), to: connection)
         case .end(let failure):
             let connection = hosts[host].links[backend.place]
             hosts[host].links[backend.place] = -1
             abandon(connection)
             if backend == .redis { forgetSliced(host) }
             tell(host) { core, turn in core.lost(backend, failure, &turn) }
-        }
-    }
-
-    private func deliver(_ answer: Answer, _ host: Int) {
-        switch answer {
-        case .verified(let call, let marker):
-            tell(host) { core, turn in core.verified(call, marker, &turn) }
-        case .admitted(let call, let verdicts):
-            tell(host) { core, turn in core.admitted(call, verdicts, &turn) }
-        case .countersRead(let call, let counters):
-            tell(host) { core, turn in core.countersRead(call, counters, &turn) }
-        case .wroteThrough(let call, let refusal, let kept):
-            tell(host) { core, turn in core.wroteThrough(call, refusal: refusal, kept: kept, &turn) }
-        case .filled(let call, let kept):
-            tell(host) { core, turn in core.filled(call, kept: kept, &turn) }
-        case .dropped(let call): tell(host) { core, turn in core.dropped(call, &turn) }
-        case .redisCallFailed(let call, let failure):
-            tell(host) { core, turn in core.redisCallFailed(call, failure, &turn) }
-            // Where one of the clocks is not what the host thinks, every call would be late.
-            let connection = hosts[host].links[Backend.redis.place]
-            if failure == .late, connection >= 0 { send(.askTime(askedAt: now), to: connection) }
-        case .heard(let token, let counters):
-            tell(host) { core, turn in core.heard(token: token, counters, &turn) }
-        case .heardBeat(let number): tell(host) { core, turn in core.heardBeat(number, &turn) }
-        case .fenced(let call, let state): tell(host) { core, turn in core.fenced(call, state, &turn) }
-        case .committed(let call, let outcome):
-            postgres(of: host).noteTold(outcome)
-            tell(host) { core, turn in core.committed(call, outcome, &turn) }
-        case .fencedOff(let call): tell(host) { core, turn in core.fencedOff(call, &turn) }
-        case .tended(let call, let settledUpTo):
-            tell(host) { core, turn in core.tended(call, settledUpTo: settledUpTo, &turn) }
-        case .surveyed(let call, let survey):
-            tell(host) { core, turn in core.surveyed(call, survey, &turn) }
-        case .schemaChecked(let call): tell(host) { core, turn in core.schemaChecked(call, nil, &turn) }
-        case .countersSelected(let call, let counters):
-            tell(host) { core, turn in core.countersSelected(call, counters, &turn) }
-        case .pairsSelected(let call, let states):
-            tell(host) { core, turn in core.pairsSelected(call, states, &turn) }
-        case .repairsSelected(let call, let page):
-            tell(host) { core, turn in core.repairsSelected(call, page, &turn) }
-        case .statementFailed(let call, let failure):
-            tell(host) { core, turn in core.statementFailed(call, failure, &turn) }
         }
     }
 }

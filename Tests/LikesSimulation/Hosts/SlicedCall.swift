@@ -13,18 +13,18 @@ struct SlicedCall {
     var kept: [KeptCounter] = []
 
     /// Slices are answered in the order they were sent.
-    mutating func take(_ answer: Answer) {
+    mutating func take(_ answer: RedisAnswer) {
         slicesLeft -= 1
         done += 1
         switch answer {
-        case .admitted(_, let some): verdicts += some
-        case .countersRead(_, let some): counters += some
-        case .wroteThrough(_, let refusal, let some):
+        case .admitted(let some): verdicts += some
+        case .countersRead(let some): counters += some
+        case .wroteThrough(let refusal, let some):
             self.refusal = self.refusal ?? refusal
             kept += some
-        case .filled(_, let some): kept += some
-        case .redisCallFailed(_, let new): if weight(new) > (failure.map(weight) ?? 0) { failure = new }
-        default: return
+        case .filled(let some): kept += some
+        case .failed(let new): if weight(new) > (failure.map(weight) ?? 0) { failure = new }
+        case .identified, .dropped: return
         }
     }
 
@@ -38,70 +38,53 @@ struct SlicedCall {
     }
 
     /// `last`: the answer to the last slice, which says what was called.
-    func outcome(_ last: Answer) -> Answer {
-        guard let call = last.redisCall else { return last }
-        if let failure { return .redisCallFailed(call, failure) }
+    func outcome(_ last: RedisAnswer) -> RedisAnswer {
+        if let failure { return .failed(failure) }
         switch last {
-        case .admitted: return .admitted(call, verdicts)
-        case .countersRead: return .countersRead(call, counters)
-        case .wroteThrough: return .wroteThrough(call, refusal: refusal, kept: kept)
-        case .filled: return .filled(call, kept: kept)
-        default: return last
-        }
-    }
-}
-
-extension Answer {
-    /// The call of Redis' that may have been sliced.
-    var redisCall: CallID? {
-        switch self {
-        case .admitted(let call, _), .countersRead(let call, _), .wroteThrough(let call, _, _), .filled(let call, _),
-            .dropped(let call), .redisCallFailed(let call, _):
-            call
-        default: nil
+        case .admitted: return .admitted(verdicts)
+        case .countersRead: return .countersRead(counters)
+        case .wroteThrough: return .wroteThrough(refusal: refusal, kept: kept)
+        case .filled: return .filled(kept: kept)
+        case .identified, .dropped, .failed: return last
         }
     }
 }
 
 extension Simulation {
     /// As the daemon does it, in commands of no more than so many entries.
-    func sendSliced(_ action: Action, deadline: Micros, _ host: Int, to connection: Int32) {
-        let slices = slices(of: action)
-        guard let call = action.call, slices.count != 1 else {
-            for slice in slices { send(.call(slice, deadline: deadline), to: connection) }
-            return
-        }
+    func sendSliced(_ call: CallID, _ request: RedisRequest, deadline: Micros, _ host: Int, to connection: Int32) {
+        let slices = slices(of: request)
         if slices.isEmpty {
             // There is nothing to do.
-            hosts[host].inbox.append(.wire(connection, .answer(.wroteThrough(call, refusal: nil, kept: []))))
+            hosts[host].inbox.append(.wire(connection, .redis(call, .wroteThrough(refusal: nil, kept: []))))
             return wake(host)
         }
-        hosts[host].sliced[call] = SlicedCall(slicesLeft: slices.count)
-        for slice in slices { send(.call(slice, deadline: deadline), to: connection) }
+        if slices.count > 1 { hosts[host].sliced[call] = SlicedCall(slicesLeft: slices.count) }
+        for slice in slices { send(.redis(call, slice, deadline: deadline), to: connection) }
     }
 
-    private func slices(of action: Action) -> [Action] {
+    private func slices(of request: RedisRequest) -> [RedisRequest] {
         func parts<Element>(_ all: [Element]) -> [[Element]] {
             stride(from: 0, to: all.count, by: plan.sliceMax).map {
                 Array(all[$0..<min($0 + plan.sliceMax, all.count)])
             }
         }
-        switch action {
-        case .admit(let call, let entries): return parts(entries).map { .admit(call, $0) }
-        case .readCounters(let call, let generation, let items) where !items.isEmpty:
-            return parts(items).map { .readCounters(call, generation, $0) }
-        case .writeThrough(let call, let generation, let counters, let recent):
-            return parts(counters).map { .writeThrough(call, generation, counters: $0, recent: []) }
-                + parts(recent).map { .writeThrough(call, generation, counters: [], recent: $0) }
-        case .fill(let call, let generation, let counters): return parts(counters).map { .fill(call, generation, $0) }
-        case .drop(let call, let generation, let kept): return parts(kept).map { .drop(call, generation, $0) }
-        default: return [action]
+        switch request {
+        case .admit(let entries): return parts(entries).map { .admit($0) }
+        case .readCounters(let generation, let items) where !items.isEmpty:
+            return parts(items).map { .readCounters(generation, $0) }
+        case .writeThrough(let generation, let counters, let recent):
+            return parts(counters).map { .writeThrough(generation, counters: $0, recent: []) }
+                + parts(recent).map { .writeThrough(generation, counters: [], recent: $0) }
+        case .fill(let generation, let counters): return parts(counters).map { .fill(generation, $0) }
+        case .drop(let generation, let kept): return parts(kept).map { .drop(generation, $0) }
+        case .identify, .readCounters: return [request]
         }
     }
 
     /// The whole call's answer; nil: slices of it are still out.
-    func joined(_ answer: Answer, _ host: Int) -> Answer? {
-        guard let call = answer.redisCall, var sliced = hosts[host].sliced[call] else { return answer }
+    func joined(_ call: CallID, _ answer: RedisAnswer, _ host: Int) -> RedisAnswer? {
+        guard var sliced = hosts[host].sliced[call] else { return answer }
         sliced.take(answer)
         hosts[host].sliced[call] = sliced.slicesLeft > 0 ? sliced : nil
         return sliced.slicesLeft > 0 ? nil : sliced.outcome(answer)

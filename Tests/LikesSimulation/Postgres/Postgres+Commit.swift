@@ -4,7 +4,7 @@ import LikesStorage
 
 // The batch statement: fence, likes, unlikes, counters, repairs, the lane's row; then the commit.
 extension Postgres {
-    func commit(_ session: Session, _ call: CallID, _ request: CommitRequest) -> StepResult {
+    func commit(_ session: Session, _ request: CommitRequest) -> StepResult {
         switch session.statement?.phase {
         case .begins?: return beginCommit(session, request)
         case .fence?:
@@ -12,7 +12,7 @@ extension Postgres {
                 if let wait = lock(.lane(request.fence.lane), session) { return wait }
                 guard state.lanes.first(where: { $0.lane == request.fence.lane })?.epoch == request.fence.epoch else {
                     if session.isOrphan { scheduler.coverage.note(.zombiesFenced) }
-                    return .done(.fencedOff(call))
+                    return .done(.lane(.fencedOff))
                 }
             }
             session.statement?.phase = .likes
@@ -24,7 +24,7 @@ extension Postgres {
             if let wait = lockUpserts(session) { return wait }
             session.statement?.phase = .flush
             return .goesOn
-        case .flush?: return finishCommit(session, call, request)
+        case .flush?: return finishCommit(session, request)
         case .mended?, .answers?, nil: preconditionFailure("not a phase of a commit")
         }
     }
@@ -112,7 +112,7 @@ extension Postgres {
         }
     }
 
-    private func finishCommit(_ session: Session, _ call: CallID, _ request: CommitRequest) -> StepResult {
+    private func finishCommit(_ session: Session, _ request: CommitRequest) -> StepResult {
         guard let statement = session.statement else { return .goesOn }
         var changedCounters: [CounterState] = []
         for (place, row) in request.rows.enumerated() where statement.changed[place] {
@@ -148,7 +148,7 @@ extension Postgres {
         }
         releaseCommitted(session)
         let outcome = BatchOutcome(changed: statement.changed, counters: changedCounters)
-        session.statement?.phase = .answers(.committed(call, outcome))
+        session.statement?.phase = .answers(.lane(.committed(outcome)))
         return .goesOn
     }
 

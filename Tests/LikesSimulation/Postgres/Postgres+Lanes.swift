@@ -6,13 +6,13 @@ extension Postgres {
     private func place(ofLane lane: Int64) -> Int? { state.lanes.firstIndex { $0.lane == lane } }
 
     /// Whatever phase it is in, the statement commits now; its answer leaves a step later.
-    private func committed(_ session: Session, _ answer: Answer) -> StepResult {
+    private func committed(_ session: Session, _ answer: LaneAnswer) -> StepResult {
         releaseCommitted(session)
-        session.statement?.phase = .answers(answer)
+        session.statement?.phase = .answers(.lane(answer))
         return .goesOn
     }
 
-    func fence(_ session: Session, _ call: CallID, _ request: FenceRequest) -> StepResult {
+    func fence(_ session: Session, _ request: FenceRequest) -> StepResult {
         switch session.statement?.phase {
         case .begins?:
             // The host's row goes first; nobody holds it for longer than a step.
@@ -35,13 +35,13 @@ extension Postgres {
             let formerLane = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0) }
             guard let place = place(ofLane: request.lane) else {
                 state.lanes.append(LaneRecord(lane: request.lane, epoch: 1, former: formerLane))
-                return committed(session, .fenced(call, nil))
+                return committed(session, .fenced(nil))
             }
             state.lanes[place].epoch += 1
             let record = state.lanes[place]
             let changed = record.changed.count == request.rows.count ? record.changed : []
             return committed(
-                session, .fenced(call, LaneState(epoch: record.epoch, batch: record.batch, changed: changed)))
+                session, .fenced(LaneState(epoch: record.epoch, batch: record.batch, changed: changed)))
         }
     }
 
@@ -57,7 +57,7 @@ extension Postgres {
         if let place { state.hosts[place] = record } else { state.hosts.append(record) }
     }
 
-    func tend(_ session: Session, _ call: CallID, _ request: TendRequest) -> StepResult {
+    func tend(_ session: Session, _ request: TendRequest) -> StepResult {
         switch session.statement?.phase {
         case .begins?:
             // The versions are those of the statement's snapshot.
@@ -69,7 +69,7 @@ extension Postgres {
             if safeguards.fence {
                 if let wait = lock(.lane(request.fence.lane), session) { return wait }
                 guard let place = place(ofLane: request.fence.lane), state.lanes[place].epoch == request.fence.epoch
-                else { return .done(.fencedOff(call)) }
+                else { return .done(.lane(.fencedOff)) }
             }
             session.statement?.phase = .repairs
             return .goesOn
@@ -93,7 +93,7 @@ extension Postgres {
             if let place = place(ofLane: request.fence.lane) {
                 state.lanes[place].journal = safeguards.journal ? request.journal.map { index(of: $0) } : []
             }
-            return committed(session, .tended(call, session.statement?.settledUpTo))
+            return committed(session, .tended(settledUpTo: session.statement?.settledUpTo))
         }
     }
 
@@ -122,7 +122,7 @@ extension Postgres {
         }
     }
 
-    func survey(_ session: Session, _ call: CallID, _ request: SurveyRequest) -> StepResult {
+    func survey(_ session: Session, _ request: SurveyRequest) -> StepResult {
         switch session.statement?.phase {
         case .begins?:
             var items: Set<Int> = []
@@ -160,7 +160,7 @@ extension Postgres {
                 generations: Set(others.map(\.generation)).sorted(),
                 freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest,
                 strayed: strayed(request), beat: beat, seals: seals)
-            return committed(session, .surveyed(call, survey))
+            return committed(session, .surveyed(survey))
         }
     }
 

@@ -6,31 +6,30 @@ extension Postgres {
     func run(_ session: Session) -> StepResult {
         guard let statement = session.statement else { preconditionFailure("a step without a statement") }
         if case .answers(let answer) = statement.phase { return .done(answer) }
-        if case .begins = statement.phase, let failure = refusal(of: statement.action) { return .failed(failure) }
+        if case .begins = statement.phase, let failure = refusal(of: statement.call) { return .failed(failure) }
         if case .flush = statement.phase, let wait = waitForStandby(session) { return wait }
-        switch statement.action {
-        case .fence(let call, let request): return fence(session, call, request)
-        case .commit(let call, let request): return commit(session, call, request)
-        case .tend(let call, let request): return tend(session, call, request)
-        case .survey(let call, let request): return survey(session, call, request)
-        case .checkSchema(let call): return .done(.schemaChecked(call))
-        case .selectCounters(let call, let items):
-            return .done(.countersSelected(call, items.map { told(index(of: $0)) }))
-        case .selectPairs(let call, let pairs):
+        switch statement.call {
+        case .lane(_, .fence(let request)): return fence(session, request)
+        case .lane(_, .commit(let request)): return commit(session, request)
+        case .lane(_, .tend(let request)): return tend(session, request)
+        case .lane(_, .survey(let request)): return survey(session, request)
+        case .lane(_, .checkSchema): return .done(.lane(.schemaChecked(nil)))
+        case .reader(_, .selectCounters(let items)):
+            return .done(.reader(.countersSelected(items.map { told(index(of: $0)) })))
+        case .reader(_, .selectPairs(let pairs)):
             let states = pairs.map { pair in
                 PairState(liked: state.likes[index(of: pair)] != 0, counter: told(index(of: pair.item)))
             }
-            return .done(.pairsSelected(call, states))
-        case .selectRepairs(let call, let select): return .done(.repairsSelected(call, repairs(select)))
-        default: preconditionFailure("not a statement")
+            return .done(.reader(.pairsSelected(states)))
+        case .reader(_, .selectRepairs(let select)): return .done(.reader(.repairsSelected(repairs(select))))
         }
     }
 
     /// Why the server as it is now refuses the statement at once.
-    private func refusal(of action: Action) -> StatementFailure? {
+    private func refusal(of call: StatementCall) -> StatementFailure? {
         let now = scheduler.now
         if schemaUntil > now { return .schema("no such column") }
-        guard action.isWrite else { return nil }
+        guard call.isWrite else { return nil }
         if readOnlyUntil > now { return .readOnly("the server is read-only") }
         if fullUntil > now { return .other("disk full") }
         if retryableUntil > now, scheduler.chance.hits(percent: 20) { return .retryable("could not serialize") }
@@ -68,26 +67,4 @@ extension Postgres {
     }
 
     package func index(of pair: Pair) -> Int { Int(pair.user - 1) * plan.items.count + index(of: pair.item) }
-}
-
-extension Action {
-    /// The call it makes of a backend; nil: none.
-    var call: CallID? {
-        switch self {
-        case .verify(let call, _), .admit(let call, _), .readCounters(let call, _, _),
-            .writeThrough(let call, _, _, _), .fill(let call, _, _), .drop(let call, _, _), .fence(let call, _),
-            .commit(let call, _),
-            .tend(let call, _), .survey(let call, _), .checkSchema(let call), .selectCounters(let call, _),
-            .selectPairs(let call, _), .selectRepairs(let call, _):
-            call
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
-        }
-    }
-
-    var isWrite: Bool {
-        switch self {
-        case .fence, .commit, .tend, .survey: true
-        default: false
-        }
-    }
 }

@@ -84,16 +84,20 @@ package final class Postgres {
         }
         switch message {
         case .hello: connect(connection, backend, host)
-        case .call(let action, _):
-            guard let session = sessions[connection] else { return }
-            session.queue.append(action)
-            if session.statement == nil { begin(session) }
-        case .askTime, .loadScripts: preconditionFailure("only Redis is asked for that")
+        case .lane(let call, let request): append(.lane(call, request), connection)
+        case .reader(let call, let request): append(.reader(call, request), connection)
+        case .redis, .beat, .askTime, .loadScripts: preconditionFailure("only Redis is asked for that")
         case .end:
             guard let session = sessions[connection] else { return }
             session.isOrphan = true
             if session.statement == nil { sessions[connection] = nil }
         }
+    }
+
+    private func append(_ call: StatementCall, _ connection: Int32) {
+        guard let session = sessions[connection] else { return }
+        session.queue.append(call)
+        if session.statement == nil { begin(session) }
     }
 
     private func connect(_ connection: Int32, _ backend: Backend, _ host: Int) {
@@ -112,12 +116,12 @@ package final class Postgres {
     // MARK: Statements
 
     private func begin(_ session: Session) {
-        while let action = session.queue.popFirst() {
+        while let call = session.queue.popFirst() {
             // Statements that wait in the buffer of a connection that is gone are executed, or not.
             if session.isOrphan, scheduler.chance.hits(percent: 50) { continue }
             session.turn &+= 1
-            session.statement = Statement(action)
-            if action.isWrite {
+            session.statement = Statement(call)
+            if call.isWrite {
                 state.lastTransaction += 1
                 session.statement?.transaction = state.lastTransaction
             }
@@ -156,21 +160,22 @@ package final class Postgres {
         }
     }
 
-    private func end(_ session: Session, _ answer: Answer) {
+    private func end(_ session: Session, _ answer: StatementAnswer) {
         release(session)
+        guard let call = session.statement?.call else { return }
         let isUnproven = session.statement?.isWaitCancelled ?? false
         session.statement = nil
         if isUnproven, safeguards.standbyWait {
             outbox.append((session.connection, .end(.unreachable("a wait for the standby was cancelled"))))
         } else {
-            outbox.append((session.connection, .answer(answer)))
+            outbox.append((session.connection, call.message(answer)))
         }
         begin(session)
     }
 
     func fail(_ session: Session, _ failure: StatementFailure) {
-        guard let call = session.statement?.action.call else { return }
-        end(session, .statementFailed(call, failure))
+        guard session.statement != nil else { return }
+        end(session, .failed(failure))
     }
 
     // MARK: Locks

@@ -133,5 +133,5 @@ enum StepResult {
     /// Rolled back.
     case failed(StatementFailure)
     /// Committed, or had nothing to do: this is its answer.
-    case done(Answer)
+    case done(StatementAnswer)
 }

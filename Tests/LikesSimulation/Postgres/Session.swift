@@ -5,7 +5,7 @@ final class Session {
     let connection: Int32
     let backend: Backend
     let host: Int
-    var queue = Ring<Action>()
+    var queue = Ring<StatementCall>()
     var statement: Statement?
     /// The client is gone; noticed when a statement ends.
     var isOrphan = false
@@ -20,12 +20,42 @@ final class Session {
     }
 }
 
+/// A call to PostgreSQL, on either of a host's connections.
+enum StatementCall {
+    case lane(CallID, LaneRequest)
+    case reader(CallID, ReaderRequest)
+
+    var isWrite: Bool {
+        switch self {
+        case .lane(_, .fence), .lane(_, .commit), .lane(_, .tend), .lane(_, .survey): true
+        case .lane(_, .checkSchema), .reader: false
+        }
+    }
+
+    /// The answer as it goes to the host.
+    func message(_ answer: StatementAnswer) -> ToHost {
+        switch (self, answer) {
+        case (.lane(let call, _), .lane(let answer)): .lane(call, answer)
+        case (.reader(let call, _), .reader(let answer)): .reader(call, answer)
+        case (.lane(let call, _), .failed(let failure)): .lane(call, .failed(failure))
+        case (.reader(let call, _), .failed(let failure)): .reader(call, .failed(failure))
+        case (.lane, .reader), (.reader, .lane): preconditionFailure("an answer to another call")
+        }
+    }
+}
+
+enum StatementAnswer {
+    case lane(LaneAnswer)
+    case reader(ReaderAnswer)
+    case failed(StatementFailure)
+}
+
 /// A statement under way: its own transaction.
 struct Statement {
     enum Phase {
-        case begins, fence, likes, unlikes, counters, repairs, mended, flush, answers(Answer)
+        case begins, fence, likes, unlikes, counters, repairs, mended, flush, answers(StatementAnswer)
     }
-    var action: Action
+    var call: StatementCall
     var phase = Phase.begins
     /// Its number, as long as it is running; nil: it writes nothing, or is over.
     var transaction: Int64?
@@ -54,5 +84,5 @@ struct Statement {
     /// Places in `lanes` that are retired.
     var retired: [Int64] = []
 
-    init(_ action: Action) { self.action = action }
+    init(_ call: StatementCall) { self.call = call }
 }

@@ -4,32 +4,26 @@ import LikesStorage
 
 // What the scripts do, each at one moment.
 extension Redis {
-    /// nil: there is no answer.
-    func run(_ action: Action, deadline: Micros, host: Int) -> Answer? {
-        switch action {
-        case .verify(let call, let request): return verify(call, request)
-        case .admit(let call, let entries): return admit(call, entries)
-        case .readCounters(let call, let generation, let items): return readCounters(call, generation, items)
-        case .writeThrough(let call, let generation, let counters, let recent):
+    func run(_ request: RedisRequest, deadline: Micros) -> RedisAnswer {
+        switch request {
+        case .identify(let request): return identify(request)
+        case .admit(let entries): return admit(entries)
+        case .readCounters(let generation, let items): return readCounters(generation, items)
+        case .writeThrough(let generation, let counters, let recent):
             let set = setCounters(generation, counters, deadline: deadline, publishes: true)
             // Sent with the counters, whatever becomes of those.
             let kept = keep(recent)
             switch (set, kept) {
-            case (.failure(let failure), _), (.success, .failure(let failure)): return .redisCallFailed(call, failure)
+            case (.failure(let failure), _), (.success, .failure(let failure)): return .failed(failure)
             case (.success(let isShort, let kept), .success(let isShortOfRoom, _)):
-                return .wroteThrough(call, refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept)
+                return .wroteThrough(refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept)
             }
-        case .fill(let call, let generation, let counters):
+        case .fill(let generation, let counters):
             switch setCounters(generation, counters, deadline: deadline, publishes: false) {
-            case .failure(let failure): return .redisCallFailed(call, failure)
-            case .success(_, let kept): return .filled(call, kept: kept)
+            case .failure(let failure): return .failed(failure)
+            case .success(_, let kept): return .filled(kept: kept)
             }
-        case .drop(let call, let generation, let kept):
-            return drop(call, kept, generation)
-        case .beat(let number):
-            publish(beat: number, host: host)
-            return nil
-        default: preconditionFailure("not a call to Redis")
+        case .drop(let generation, let kept): return drop(kept, generation)
         }
     }
 
@@ -41,24 +35,23 @@ extension Redis {
         preconditionFailure("an item that is not in the plan")
     }
 
-    private func verify(_ call: CallID, _ request: VerifyRequest) -> Answer {
+    private func identify(_ request: VerifyRequest) -> RedisAnswer {
         let found = FoundMarker(text: store.marker?.marker ?? "", server: serverWord)
-        guard let new = request.new, new.instead == found.text else { return .verified(call, found) }
+        guard let new = request.new, new.instead == found.text else { return .identified(found) }
         // Short memory does not keep a script from writing once it has deleted something.
-        if isRefusing { return .redisCallFailed(call, .refused("no writes")) }
+        if isRefusing { return .failed(.refused("no writes")) }
         let made = new.generation(on: serverWord)
         store.marker = made
         overheard.keep(made, in: \.markers, &scheduler.chance)
         overheard.lastMarker = made
-        return .verified(call, FoundMarker(text: made.marker, server: serverWord))
+        return .identified(FoundMarker(text: made.marker, server: serverWord))
     }
 
-    private func readCounters(_ call: CallID, _ generation: Generation, _ items: [Item]) -> Answer {
+    private func readCounters(_ generation: Generation, _ items: [Item]) -> RedisAnswer {
         guard !safeguards.generationCheck || store.marker == generation else {
-            return .redisCallFailed(call, .otherGeneration)
+            return .failed(.otherGeneration)
         }
         return .countersRead(
-            call,
             items.map { asked -> SealedCounter? in
                 let place = item(asked)
                 guard let count = store.counter(place, at: time), let version = store.version(place, at: time),
@@ -138,16 +131,16 @@ extension Redis {
         return .success(isShort: isShort, kept: isShort ? [] : kept)
     }
 
-    private func drop(_ call: CallID, _ kept: [KeptCounter], _ generation: Generation) -> Answer {
+    private func drop(_ kept: [KeptCounter], _ generation: Generation) -> RedisAnswer {
         for kept in kept {
             let place = item(kept.item)
             guard let version = store.version(place, at: time), version.token == generation.token,
                 version.word.utf8.elementsEqual(kept.word)
             else { continue }
-            if isRefusing { return .redisCallFailed(call, .refused("MISCONF")) }
+            if isRefusing { return .failed(.refused("MISCONF")) }
             evict(item: place)
         }
-        return .dropped(call)
+        return .dropped
     }
 
     private func keep(_ recent: [RecentLike]) -> Written {
@@ -174,11 +167,10 @@ extension Redis {
         return .success(isShort: false, kept: [])
     }
 
-    private func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Answer {
+    private func admit(_ entries: [AdmissionEntry]) -> RedisAnswer {
         let limit = plan.configuration.rateLimitRequests
-        if limit > 0, isFull || isRefusing { return .redisCallFailed(call, .refused("no writes")) }
+        if limit > 0, isFull || isRefusing { return .failed(.refused("no writes")) }
         return .admitted(
-            call,
             entries.map { entry in
                 let user = Int(entry.pair.user - 1)
                 if limit > 0 {
@@ -199,12 +191,12 @@ extension Redis {
     }
 }
 
-extension Action {
+extension RedisRequest {
     /// The rest are plain commands.
     var runsScript: Bool {
         switch self {
-        case .verify, .admit, .writeThrough, .fill, .drop: true
-        default: false
+        case .identify, .admit, .writeThrough, .fill, .drop: true
+        case .readCounters: false
         }
     }
 }

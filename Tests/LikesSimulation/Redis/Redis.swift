@@ -77,24 +77,30 @@ package final class Redis {
                 scriptsLostUntil = 0
                 outbox.append((connection, .redisReady(time: time)))
             }
-        case .call(let action, let deadline):
-            guard open.contains(connection) else { return }
-            if readOnlyUntil > scheduler.now {
-                close(connection)
-                outbox.append((connection, .end(.unreachable("READONLY or LOADING"))))
-                return
-            }
-            if scriptsLostUntil > scheduler.now, action.runsScript {
+        case .redis(let call, let request, let deadline):
+            guard isServed(connection) else { return }
+            if scriptsLostUntil > scheduler.now, request.runsScript {
                 scheduler.coverage.note(.lostScripts)
-                outbox.append((connection, .noScript(action, deadline: deadline)))
-            } else if let answer = run(action, deadline: deadline, host: host) {
-                outbox.append((connection, .answer(answer)))
+                outbox.append((connection, .noScript(call, request, deadline: deadline)))
+            } else {
+                outbox.append((connection, .redis(call, run(request, deadline: deadline))))
             }
+        case .beat(let number): if isServed(connection) { publish(beat: number, host: host) }
+        case .lane, .reader: preconditionFailure("not a call to Redis")
         case .loadScripts: scriptsLostUntil = 0
         case .askTime(let askedAt):
             if open.contains(connection) { outbox.append((connection, .time(time, askedAt: askedAt))) }
         case .end: close(connection)
         }
+    }
+
+    /// False: there is no such connection, or it ends.
+    private func isServed(_ connection: Int32) -> Bool {
+        guard open.contains(connection) else { return false }
+        guard readOnlyUntil > scheduler.now else { return true }
+        close(connection)
+        outbox.append((connection, .end(.unreachable("READONLY or LOADING"))))
+        return false
     }
 
     private func close(_ connection: Int32) {
@@ -105,14 +111,14 @@ package final class Redis {
     /// Every subscriber of the channel that all hosts share.
     func publish(token: String, _ counters: [SealedCounter]) {
         for subscriber in subscribers {
-            outbox.append((subscriber.connection, .answer(.heard(token: token, counters))))
+            outbox.append((subscriber.connection, .heard(token: token, counters)))
         }
     }
 
     /// Subscribers of the host's own channel; `host` tells one life of a host from the next.
     func publish(beat: UInt64, host: Int) {
         for subscriber in subscribers where subscriber.host == host {
-            outbox.append((subscriber.connection, .answer(.heardBeat(beat))))
+            outbox.append((subscriber.connection, .heardBeat(beat)))
         }
     }
 

@@ -33,35 +33,28 @@ final class ModelSide {
 
     // MARK: Calls
 
-    func perform(_ action: Action, isLate: Bool) -> (outcome: RedisOutcome, heard: [RedisMessage]) {
+    func perform(_ request: RedisRequest, isLate: Bool) -> (outcome: RedisOutcome, heard: [RedisMessage]) {
         let shift = Micros.seconds(RedisContents.toleranceSeconds)
         let deadline = isLate ? redis.time - shift : redis.time + shift
-        redis.receive(.call(action, deadline: deadline), on: Self.calls, backend: .redis, host: Self.host)
+        return tell(.redis(1, request, deadline: deadline))
+    }
+
+    func beat(_ number: UInt64) -> [RedisMessage] { tell(.beat(number)).heard }
+
+    private func tell(_ message: ToServer) -> (outcome: RedisOutcome, heard: [RedisMessage]) {
+        redis.receive(message, on: Self.calls, backend: .redis, host: Self.host)
         defer { redis.outbox = [] }
         var outcome = RedisOutcome.nothing
         var heard: [RedisMessage] = []
-        for case (let connection, .answer(let answer)) in redis.outbox {
-            switch answer {
+        for (_, message) in redis.outbox {
+            switch message {
             case .heard(let token, let counters): heard.append(.counters(token: token, counters))
             case .heardBeat(let number): heard.append(.beat(number))
-            case _ where connection == Self.calls: outcome = Self.outcome(answer)
-            default: heard.append(.unknown("\(answer)"))
+            case .redis(_, let answer): outcome = RedisOutcome(answer)
+            default: heard.append(.unknown("\(message)"))
             }
         }
         return (outcome, heard)
-    }
-
-    private static func outcome(_ answer: Answer) -> RedisOutcome {
-        switch answer {
-        case .verified(_, let marker): RedisOutcome(marker)
-        case .admitted(_, let verdicts): .admitted(verdicts)
-        case .countersRead(_, let counters): .read(counters)
-        case .wroteThrough(_, let refusal, let kept): .wroteThrough(isShort: refusal != nil, kept: kept)
-        case .filled(_, let kept): .filled(kept: kept)
-        case .dropped: .dropped
-        case .redisCallFailed(_, let failure): RedisOutcome(failure)
-        default: .nothing
-        }
     }
 
     // MARK: What there is

@@ -10,7 +10,6 @@ struct OperationChooser {
     private var chance: Chance
     /// Markers that Redis named, the last one last.
     private var generations: [Generation]
-    private var call: CallID = 0
     private let lowestVersion: Int64
     private var kept: [KeptCounter] = []
     private var isShort = false
@@ -67,11 +66,11 @@ struct OperationChooser {
         switch chance.below(100) {
         case 0..<10: return verify()
         case 10..<38: return writeThrough(recent)
-        case 38..<50: return calling(.fill(nextCall(), generation(), counters()))
-        case 50..<62: return calling(.readCounters(nextCall(), generation(), items()))
+        case 38..<50: return calling(.fill(generation(), counters()))
+        case 50..<62: return calling(.readCounters(generation(), items()))
         case 62..<78: return admit()
-        case 78..<80: return calling(.beat(chance.next() >> 1))
-        case 80..<82: return calling(.drop(nextCall(), generation(), kept))
+        case 78..<80: return .beat(chance.next() >> 1)
+        case 80..<82: return calling(.drop(generation(), kept))
         case 82..<86: return .drop(key())
         case 86..<88: return .dropCounter(chance.below(plan.items.count))
         case 88..<89: return .flush
@@ -87,13 +86,8 @@ struct OperationChooser {
 
     // MARK: Calls
 
-    private mutating func nextCall() -> CallID {
-        call += 1
-        return call
-    }
-
-    private mutating func calling(_ action: Action) -> RedisOperation {
-        .call(action, isLate: chance.hits(percent: 8))
+    private mutating func calling(_ request: RedisRequest) -> RedisOperation {
+        .call(request, isLate: chance.hits(percent: 8))
     }
 
     private mutating func verify() -> RedisOperation {
@@ -104,13 +98,13 @@ struct OperationChooser {
             database: database(), era: found.era + (chance.hits(percent: 5) ? 1 : 0), token: token(),
             snapshot: DatabaseSnapshot(least: Int64(chance.below(1_000))),
             instead: chance.hits(percent: 20) ? "" : found.marker)
-        return calling(.verify(nextCall(), VerifyRequest(new: chance.hits(percent: 30) ? nil : new)))
+        return calling(.identify(VerifyRequest(new: chance.hits(percent: 30) ? nil : new)))
     }
 
     private mutating func writeThrough(_ recent: (Int) -> Set<Int>) -> RedisOperation {
         let counters = chance.hits(percent: 10) ? [] : counters()
         return calling(
-            .writeThrough(nextCall(), generation(), counters: counters, recent: changes(recent)))
+            .writeThrough(generation(), counters: counters, recent: changes(recent)))
     }
 
     private mutating func admit() -> RedisOperation {
@@ -119,7 +113,7 @@ struct OperationChooser {
         let entries = (0..<count).map { _ in
             AdmissionEntry(pair: pair(), kind: chance.hits(percent: 70) ? .like : .unlike)
         }
-        return calling(.admit(nextCall(), entries))
+        return calling(.admit(entries))
     }
 
     // MARK: Faults

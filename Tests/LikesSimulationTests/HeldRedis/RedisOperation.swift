@@ -5,7 +5,8 @@ import LikesStorage
 /// What is done to the simulated Redis and to the real one.
 enum RedisOperation {
     /// A call of the core's. `isLate`: Redis comes to it long after its deadline, otherwise long before.
-    case call(Action, isLate: Bool)
+    case call(RedisRequest, isLate: Bool)
+    case beat(UInt64)
     case flush
     /// A single key goes.
     case drop(RedisKey)
@@ -25,7 +26,7 @@ enum RedisOperation {
 
 /// What a call came to. An error's words are the server's, so all errors count as one.
 enum RedisOutcome: Equatable {
-    case verified(Generation, isOfThisLife: Bool)
+    case identified(Generation, isOfThisLife: Bool)
     case admitted([AdmissionVerdict])
     case read([SealedCounter?])
     case wroteThrough(isShort: Bool, kept: [KeptCounter])
@@ -46,7 +47,19 @@ enum RedisOutcome: Equatable {
     }
 
     init(_ marker: FoundMarker) {
-        self = marker.generation.map { .verified($0, isOfThisLife: marker.isOfThisLife) } ?? .nothing
+        self = marker.generation.map { .identified($0, isOfThisLife: marker.isOfThisLife) } ?? .nothing
+    }
+
+    init(_ answer: RedisAnswer) {
+        switch answer {
+        case .identified(let marker): self.init(marker)
+        case .admitted(let verdicts): self = .admitted(verdicts)
+        case .countersRead(let counters): self = .read(counters)
+        case .wroteThrough(let refusal, let kept): self = .wroteThrough(isShort: refusal != nil, kept: kept)
+        case .filled(let kept): self = .filled(kept: kept)
+        case .dropped: self = .dropped
+        case .failed(let failure): self.init(failure)
+        }
     }
 
     init(_ failure: RedisFailure) {

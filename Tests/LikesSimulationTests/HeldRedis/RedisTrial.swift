@@ -34,37 +34,43 @@ struct RedisTrial {
         history.append(operation)
         if history.count > Self.historyMax { history.removeFirst() }
         var differences: [String] = []
-        if case .call(let action, let isLate) = operation {
-            differences = try perform(action, isLate: isLate)
-        } else {
+        switch operation {
+        case .call(let request, let isLate): differences = try perform(request, isLate: isLate)
+        case .beat(let number):
+            try server.beat(number)
+            differences = try compare(hearing: model.beat(number))
+            sights.insert(.beatHeard)
+        default:
             try perform(operation)
-            differences = try server.contents().differences(from: model.contents())
-            let heard = try server.heard()
-            if !heard.isEmpty { differences.append("heard \(heard), not nothing") }
+            differences = try compare(hearing: [])
         }
         if differences.isEmpty { return nil }
         let lines = ["the server differs from the model:"] + differences + ["after"] + history.map { "\($0)" }
         return lines.joined(separator: "\n").replacing("LikesCore.", with: "").replacing("LikesProtocol.", with: "")
     }
 
-    private mutating func perform(_ action: Action, isLate: Bool) throws -> [String] {
+    private func compare(hearing expected: [RedisMessage]) throws -> [String] {
+        let differences = try server.contents().differences(from: model.contents())
+        let heard = try server.heard()
+        return heard == expected ? differences : differences + ["heard \(heard), not \(expected)"]
+    }
+
+    private mutating func perform(_ request: RedisRequest, isLate: Bool) throws -> [String] {
         let recentBefore = (0..<plan.usersCount).map(model.recent)
         let before = model.contents()
-        let outcome = try server.perform(action, isLate: isLate, serverWord: model.serverWord)
-        let expected = model.perform(action, isLate: isLate)
+        let outcome = try server.perform(request, isLate: isLate, serverWord: model.serverWord)
+        let expected = model.perform(request, isLate: isLate)
         let contents = try server.contents()
         let heard = try server.heard()
-        if case .writeThrough(_, _, _, let recent) = action { adopt(recent, recentBefore, contents) }
+        if case .writeThrough(_, _, let recent) = request { adopt(recent, recentBefore, contents) }
 
         var differences = contents.differences(from: model.contents())
         if !outcome.agrees(with: expected.outcome) { differences.append("\(outcome), not \(expected.outcome)") }
         if heard != expected.heard { differences.append("heard \(heard), not \(expected.heard)") }
         note(outcome, isNew: before[plan.name(.marker)]?.value != contents[plan.name(.marker)]?.value)
-        for message in heard {
-            if case .beat = message { sights.insert(.beatHeard) } else { sights.insert(.countersHeard) }
-        }
+        if !heard.isEmpty { sights.insert(.countersHeard) }
         if model.hasKeptNewer { sights.insert(.newerKept) }
-        if case .verified(let generation, _) = outcome { chooser.learn(generation) }
+        if case .identified(let generation, _) = outcome { chooser.learn(generation) }
         chooser.learn(outcome)
         return differences
     }
@@ -88,7 +94,7 @@ struct RedisTrial {
 
     private func perform(_ operation: RedisOperation) throws {
         switch operation {
-        case .call: preconditionFailure("a call has an outcome")
+        case .call, .beat: preconditionFailure("it has an outcome")
         case .flush:
             model.flush()
             try server.flush()
@@ -118,7 +124,7 @@ struct RedisTrial {
 
     private mutating func note(_ outcome: RedisOutcome, isNew: Bool) {
         switch outcome {
-        case .verified: sights.insert(isNew ? .newMarker : .keptMarker)
+        case .identified: sights.insert(isNew ? .newMarker : .keptMarker)
         case .admitted(let verdicts):
             if verdicts.contains(.admitted(recent: true)) { sights.insert(.hinted) }
             if verdicts.contains(where: { if case .limited = $0 { true } else { false } }) { sights.insert(.limited) }

@@ -33,39 +33,18 @@ final class ServerSide {
     // MARK: Calls
 
     /// `serverWord`: what the server calls itself.
-    func perform(_ action: Action, isLate: Bool, serverWord: String) throws -> RedisOutcome {
+    func perform(_ request: RedisRequest, isLate: Bool, serverWord: String) throws -> RedisOutcome {
         let shift = RedisContents.toleranceSeconds * 1_000
-        let answer = try redis.perform(
-            Self.jobs(action, serverWord), deadlineMs: isLate ? startMs - shift : startMs + shift)
-        if let failure = answer.failure { return RedisOutcome(failure) }
-        switch action {
-        case .verify:
-            return answer.marker.map { RedisOutcome($0) } ?? .nothing
-        case .admit: return .admitted(answer.verdicts)
-        case .readCounters: return .read(answer.counters)
-        case .writeThrough:
-            if let refusal = answer.refusal, !RedisError.isOutOfMemory(refusal) { throw Failure(text: refusal) }
-            return .wroteThrough(isShort: answer.refusal != nil, kept: answer.kept)
-        case .drop: return .dropped
-        case .fill: return .filled(kept: answer.kept)
-        default: return .nothing
+        let replies = try redis.perform(
+            RedisJob.jobs(of: request, on: serverWord), deadlineMs: isLate ? startMs - shift : startMs + shift)
+        if let refusal = replies.refusal, replies.failure == nil, !RedisError.isOutOfMemory(refusal) {
+            throw Failure(text: refusal)
         }
+        return RedisOutcome(replies.answer(to: request, of: serverWord))
     }
 
-    /// As `Daemon` and `RedisLink` have it.
-    private static func jobs(_ action: Action, _ serverWord: String) throws -> [RedisJob] {
-        switch action {
-        case .verify(let call, let request): [.verify(call, server: serverWord, request)]
-        case .admit(let call, let entries): [.admit(call, entries)]
-        case .readCounters(let call, let generation, let items): [.readCounters(call, generation, items)]
-        case .writeThrough(let call, let generation, let counters, let recent):
-            [.setCounters(call, generation, counters, isTold: true), .keepRecent(call, recent)]
-        case .drop(let call, let generation, let kept): [.drop(call, generation, kept)]
-        case .fill(let call, let generation, let counters):
-            [.setCounters(call, generation, counters, isTold: false)]
-        case .beat(let number): [.beat(number)]
-        default: throw Failure(text: "not a call to Redis: \(action)")
-        }
+    func beat(_ number: UInt64) throws {
+        try redis.beat(number)
     }
 
     // MARK: What there is

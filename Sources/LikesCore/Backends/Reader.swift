@@ -1,0 +1,82 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+/// The connection that reads from PostgreSQL, and the calls under way on it.
+struct Reader {
+    var link: Link
+    var calls = Calls<ReaderPurpose>()
+    /// What it is connected to follows another server, and may lag behind.
+    private(set) var isStandby = false
+
+    init(now: Instant) { link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now) }
+
+    /// Whether what was acknowledged last can be seen there.
+    var seesPrimary: Bool { link.isUp && !isStandby }
+
+    mutating func call(_ purpose: ReaderPurpose, _ request: ReaderRequest, _ turn: inout Turn) {
+        turn.append(.reader(calls.begin(purpose, now: turn.now), request))
+    }
+
+    mutating func connected(isStandby: Bool, now: Instant) {
+        link.connected(now: now)
+        self.isStandby = isStandby
+    }
+
+    func checkInvariants() {
+        calls.checkInvariants()
+        precondition(link.isUp || calls.isEmpty, "the reader's calls end with its connection")
+    }
+}
+
+/// What a call of the reader's is for.
+enum ReaderPurpose: CallPurpose {
+    /// Counts that the caches lack.
+    case fetches([Item], WritePermit)
+    /// Counts of committed changes that still owe theirs.
+    case owedCounts([ChangeIndex], WritePermit)
+    /// What was committed of counters to be repaired.
+    case repair(Repairs.PageNumber, count: Int, WritePermit)
+    /// Counters of which a newer version was spoken of than PostgreSQL had, in the era in which that was.
+    case doubts([Doubts.Claim], era: Int64)
+    case pairs([PairRead], WritePermit)
+    /// A page of `cache_repairs`.
+    case repairPass
+
+    enum Kind {
+        /// Counts that a client waits for.
+        case counts
+        case repair, doubts, pairs, repairPass
+    }
+
+    var kind: Kind {
+        switch self {
+        case .fetches, .owedCounts: .counts
+        case .repair: .repair
+        case .doubts: .doubts
+        case .pairs: .pairs
+        case .repairPass: .repairPass
+        }
+    }
+
+    /// An answer that is of another number of things than was asked for is none.
+    func checked(_ answer: ReaderAnswer) -> ReaderAnswer {
+        switch answer {
+        case .countersSelected(let counters) where counters.count != count: .misfit(.otherNumber(of: "counters"))
+        case .pairsSelected(let states) where states.count != count: .misfit(.otherNumber(of: "pairs"))
+        default: answer
+        }
+    }
+
+    /// How many counters or pairs were asked for.
+    private var count: Int {
+        switch self {
+        case .fetches(let items, _): items.count
+        case .owedCounts(let changes, _): changes.count
+        case .repair(_, let count, _): count
+        case .doubts(let claims, _): claims.count
+        case .pairs(let reads, _): reads.count
+        case .repairPass: 0
+        }
+    }
+}

@@ -1,0 +1,24 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+/// One call on the connection that reads from PostgreSQL. Several are under way, answered in order. Its `ReaderAnswer` is
+/// the case of the same name, or one of those that any call may have.
+package enum ReaderRequest: Equatable, Sendable {
+    case selectCounters([Item])
+    case selectPairs([Pair])
+    /// Up to `Limits.standard.countersPerCallMax` items that Redis may not have.
+    case selectRepairs(RepairSelect)
+}
+
+package enum ReaderAnswer: Equatable, Sendable {
+    /// For each item, in order; an item without a row has count 0 and version 0.
+    case countersSelected([CounterState])
+    /// For each pair, in order.
+    case pairsSelected([PairState])
+    /// A page of `cache_repairs`.
+    case repairsSelected(RepairRows)
+
+    case misfit(Misfit)
+    case failed(StatementFailure)
+}

@@ -1,0 +1,122 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+/// Redis as this host reaches it: two connections, the calls under way, and the operations that Redis rejects.
+struct RedisAccess {
+    /// For calls.
+    var link: Link
+    /// For messages from other hosts.
+    var subscriber: Link
+    var calls = Calls<RedisPurpose>()
+    /// Operations that Redis rejects while it still serves others.
+    private(set) var refusals: [RedisTask: RedisRefusal] = [:]
+
+    init(now: Instant) {
+        link = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
+        subscriber = Link(connectMsMax: Limits.redisConnectMsMax, now: now)
+    }
+
+    mutating func call(_ purpose: RedisPurpose, _ request: RedisRequest, _ turn: inout Turn) {
+        turn.append(.redis(calls.begin(purpose, now: turn.now), request))
+    }
+
+    mutating func connected(now: Instant) {
+        link.connected(now: now)
+        refusals = [:]
+    }
+
+    /// Redis rejected the task, or with nil did it. True: this is news.
+    mutating func note(_ message: String?, of task: RedisTask, now: Instant) -> Bool {
+        let isNews = message != nil && refusals[task]?.message != message
+        refusals[task] = message.map { RedisRefusal(message: $0, at: now) }
+        return isNews
+    }
+
+    /// A host at rest asks for nothing by which it would learn that Redis does it again.
+    mutating func forgetOldRefusals(now: Instant) {
+        guard !refusals.isEmpty else { return }
+        refusals = refusals.filter { now.ms(since: $0.value.at) < Limits.refusalShownMs }
+    }
+
+    /// In words for HEALTH; nil: it does all that it is asked.
+    var refusal: String? {
+        refusals.min { $0.key.rawValue < $1.key.rawValue }.map { task, refusal in
+            "\(task.rawValue) is refused: \(refusal.message)"
+        }
+    }
+
+    /// The counters on their way to Redis, oldest first.
+    var writtenThrough: [[CounterState]] {
+        guard calls[.writeThrough] > 0 else { return [] }
+        return calls.purposes.compactMap {
+            if case .writeThrough(_, let counters, _) = $0 { counters } else { nil }
+        }
+    }
+
+    func checkInvariants() {
+        calls.checkInvariants()
+        precondition(link.isUp || calls.isEmpty, "calls to Redis end with their connection")
+    }
+}
+
+/// What a call to Redis is for.
+enum RedisPurpose: CallPurpose {
+    case identify(VerifyRequest)
+    case admission([ChangeIndex])
+    case readCounters([Item], Generation, WritePermit)
+    case writeThrough([ChangeIndex], [CounterState], WritePermit)
+    /// A page of counters that Redis missed earlier.
+    case repair(Repairs.PageNumber, [CounterState], WritePermit)
+    case fill(WritePermit)
+    /// Of counters that are none of ours.
+    case drop
+
+    enum Kind {
+        case identify, admission, read, writeThrough, repair, fill, drop
+    }
+
+    var kind: Kind {
+        switch self {
+        case .identify: .identify
+        case .admission: .admission
+        case .readCounters: .read
+        case .writeThrough: .writeThrough
+        case .repair: .repair
+        case .fill: .fill
+        case .drop: .drop
+        }
+    }
+
+    var task: RedisTask {
+        switch self {
+        case .identify: .identifying
+        case .admission: .admission
+        case .readCounters: .reading
+        case .writeThrough, .repair, .fill, .drop: .writing
+        }
+    }
+
+    /// An answer that is of another number of things than was asked for is none.
+    func checked(_ answer: RedisAnswer) -> RedisAnswer {
+        switch (self, answer) {
+        case (.admission(let changes), .admitted(let verdicts)) where changes.count != verdicts.count:
+            .failed(.misfit(.otherNumber(of: "verdicts")))
+        case (.readCounters(let items, _, _), .countersRead(let counters)) where items.count != counters.count:
+            .failed(.misfit(.otherNumber(of: "counters")))
+        default: answer
+        }
+    }
+}
+
+/// An operation that Redis may reject while it still serves others.
+enum RedisTask: String {
+    case identifying = "verifying"
+    case admission, reading, writing
+}
+
+/// What Redis said to it, and when it last did.
+struct RedisRefusal {
+    var message: String
+    var at: Instant
+}

@@ -1,0 +1,237 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+/// The clients: their connections, the requests under way on each, which of them wait for an earlier one of their own
+/// connection, and when their time is over.
+struct Clients {
+    var sessions: Sessions
+    var followers = Followers()
+    private var deadlines = Deadlines()
+    /// Elements of MCOUNT and MLIKED that have come in.
+    private var gathers: [Ticket: Gather] = [:]
+
+    init(_ sessions: Sessions) { self.sessions = sessions }
+
+    // MARK: Waiting
+
+    /// Opens a place for a request that has to wait, until `deadline`.
+    mutating func wait(_ what: Waiting, on connection: ConnectionID, until deadline: Instant) -> Ticket {
+        let ticket = sessions.wait(what, on: connection)
+        deadlines.append(.read(ticket), at: deadline)
+        return ticket
+    }
+
+    /// The same for a change.
+    mutating func wait(
+        _ index: ChangeIndex, incarnation: UInt32, on connection: ConnectionID, until deadline: Instant
+    ) {
+        _ = sessions.wait(.change(index), on: connection)
+        deadlines.append(.change(index, incarnation: incarnation), at: deadline)
+    }
+
+    /// RELOAD waits for no backend, and has no deadline.
+    mutating func waitForReload(on connection: ConnectionID) -> Ticket { sessions.wait(.reload, on: connection) }
+
+    mutating func gather(
+        _ kind: Gather.Kind, count: Int, on connection: ConnectionID, until deadline: Instant
+    ) -> Ticket {
+        let ticket = wait(.gather(weight: count), on: connection, until: deadline)
+        gathers[ticket] = Gather(kind: kind, values: [Int64?](repeating: nil, count: count), missing: count)
+        return ticket
+    }
+
+    func gather(_ ticket: Ticket) -> Gather? { gathers[ticket] }
+    var gathersCount: Int { gathers.count }
+
+    func isWaited(_ part: Part) -> Bool {
+        guard part.place != Part.whole else { return sessions.waiting(part.ticket) != nil }
+        guard let gather = gathers[part.ticket] else { return false }
+        return gather.values[Int(part.place)] == nil
+    }
+
+    // MARK: Answering
+
+    /// The reply of a waiting request; what follows it is to be started.
+    mutating func answer(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) -> [Follower]? {
+        gathers[ticket] = nil
+        followers.forgetUnfollowed(ticket)
+        sessions.finish(ticket, reply, &turn)
+        return followers.beginStarting(behind: ticket)
+    }
+
+    /// One element of a reply, or the whole of it. The reply, once it is complete.
+    mutating func take(_ value: Int64, for part: Part) -> Reply? {
+        guard part.place != Part.whole else { return .integer(value) }
+        guard let place = gathers.index(forKey: part.ticket),
+            gathers.values[place].values[Int(part.place)] == nil
+        else { return nil }
+        gathers.values[place].values[Int(part.place)] = value
+        gathers.values[place].missing -= 1
+        guard gathers.values[place].missing == 0 else { return nil }
+        return .integers(gathers.values[place].values.map { $0 ?? 0 })
+    }
+
+    /// The change that the read followed failed: the read looks for itself, and what comes after it on its connection
+    /// has to wait for it after all.
+    mutating func unfollow(_ ticket: Ticket, _ what: Waiting) {
+        sessions.unfollow(ticket, what)
+        followers.unfollow(ticket)
+    }
+
+    /// What the connection leaves behind when its client goes.
+    struct Left {
+        /// Items whose counts nobody waits for in its place any more.
+        var items: [Item] = []
+        /// Changes that were never sent: they are to be forgotten.
+        var changes: [ChangeIndex] = []
+    }
+
+    /// The client is gone. `ticket`: of a change.
+    mutating func close(_ connection: ConnectionID, ticket ofChange: (ChangeIndex) -> Ticket) -> Left {
+        var left = Left()
+        var dropped: Set<Ticket> = []
+        for (ticket, waiting) in sessions.close(connection) {
+            let gather = gathers.removeValue(forKey: ticket)
+            followers.forgetUnfollowed(ticket)
+            switch waiting {
+            case .change: if !dropped.contains(ticket) { continue }
+            case .count(let item), .following(let item): left.items.append(item)
+            case .liked, .reload: break
+            case .gather: left.items += gather?.missingItems ?? []
+            }
+            // What follows a read of this connection was never sent, and what follows that neither.
+            for index in followers.drop(behind: ticket) {
+                dropped.insert(ofChange(index))
+                left.changes.append(index)
+            }
+        }
+        return left
+    }
+
+    // MARK: Deadlines
+
+    var nextDeadline: Instant? { deadlines.first }
+    var deadlinesCount: Int { deadlines.count }
+
+    mutating func popDeadline(by now: Instant) -> Deadlines.Holder? { deadlines.popFirst(by: now) }
+
+    /// What the deadline's request counts towards the limit of a turn.
+    func weight(_ holder: Deadlines.Holder) -> Int {
+        switch holder {
+        case .change: 1
+        case .read(let ticket): sessions.waiting(ticket)?.weight ?? 1
+        }
+    }
+
+    mutating func dropAnsweredDeadlines(_ changes: Changes) {
+        let sessions = sessions
+        deadlines.dropAnswered(waitingCount: sessions.waitingCount + changes.count) { holder in
+            switch holder {
+            case .read(let ticket): sessions.waiting(ticket) != nil
+            case .change(let index, let incarnation): changes.isWaited(index, incarnation: incarnation)
+            }
+        }
+    }
+
+    // MARK: Order within a connection
+
+    /// The latest earlier request of the connection that the change must not overtake: a read that would see the
+    /// change, or a change of the same item that follows something itself.
+    func blocker(of change: Change, among changes: Changes) -> Ticket? {
+        let (ticket, pair) = (change.ticket, change.pair)
+        guard sessions.isOpen(ticket.connection) else { return nil }
+        guard sessions[ticket.connection].readsWaiting > 0 || !followers.isEmpty else { return nil }
+        return sessions.latest(before: ticket) { earlier, what in
+            switch what {
+            case .change(let other):
+                if case .following = changes[other].stage { changes[other].pair.item == pair.item } else { false }
+            case .following, .reload: false
+            case .count(let item): item == pair.item
+            case .liked(let asked): asked == pair
+            case .gather: gathers[earlier]?.sees(pair) ?? false
+            }
+        }
+    }
+
+    /// The latest unanswered change that came before the request on its connection and fits.
+    func lastChange(before ticket: Ticket, among changes: Changes, where fits: (Change) -> Bool) -> ChangeIndex? {
+        guard sessions.isOpen(ticket.connection), sessions[ticket.connection].changesWaiting > 0 else { return nil }
+        var found: ChangeIndex?
+        _ = sessions.latest(before: ticket) { _, what in
+            guard case .change(let index) = what, fits(changes[index]) else { return false }
+            found = index
+            return true
+        }
+        return found
+    }
+
+    /// An unanswered change of the same item that came before this one on its connection, which must not overtake it.
+    func earlierChange(of change: Change, among changes: Changes) -> EarlierChange? {
+        guard sessions.isOpen(change.ticket.connection) else { return nil }
+        var found: EarlierChange?
+        _ = sessions.latest(before: change.ticket) { _, what in
+            guard case .change(let other) = what, changes[other].pair.item == change.pair.item else { return false }
+            if case .verifying = changes[other].stage {
+                found = .confirming(other)
+                return true
+            }
+            found = .inLane
+            return false
+        }
+        return found
+    }
+
+    enum EarlierChange {
+        /// It holds this one back.
+        case confirming(ChangeIndex)
+        /// It takes this one along, hint or not.
+        case inLane
+    }
+
+    func checkInvariants() {
+        sessions.checkInvariants()
+        followers.checkInvariants()
+        deadlines.checkInvariants()
+        for (ticket, gather) in gathers {
+            precondition(sessions.waiting(ticket) != nil, "a reply of many parts is waited for")
+            precondition(gather.missing == gather.values.count { $0 == nil }, "missing parts are counted")
+        }
+    }
+}
+
+/// The reply to MCOUNT or MLIKED while its elements come in.
+struct Gather {
+    enum Kind {
+        case counts([Item])
+        case liked(user: Int64, items: [Item])
+    }
+    var kind: Kind
+    var values: [Int64?]
+    var missing: Int
+
+    /// Whether the pair's state would show in the reply.
+    func sees(_ pair: Pair) -> Bool {
+        switch kind {
+        case .counts(let items): items.contains(pair.item)
+        case .liked(let user, let items): user == pair.user && items.contains(pair.item)
+        }
+    }
+
+    /// The counts of MCOUNT, where all that are missing are `otherwise` known; nil: they are not, or it is MLIKED.
+    func counts(otherwise: (Item) -> Int64?) -> [Int64]? {
+        guard case .counts(let items) = kind else { return nil }
+        var counts: [Int64] = []
+        for (item, value) in zip(items, values) {
+            guard let count = value ?? otherwise(item) else { return nil }
+            counts.append(count)
+        }
+        return counts
+    }
+
+    /// The items of MCOUNT whose counts are missing.
+    var missingItems: [Item] {
+        guard case .counts(let items) = kind else { return [] }
+        return items.enumerated().compactMap { values[$0.offset] == nil ? $0.element : nil }
+    }
+}

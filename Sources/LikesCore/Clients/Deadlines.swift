@@ -1,0 +1,42 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
+/// When each waiting request's time is over; in order, since every request gets the same time.
+struct Deadlines {
+    enum Holder {
+        case change(ChangeIndex, incarnation: UInt32)
+        case read(Ticket)
+    }
+
+    private var ring = Ring<(at: Instant, holder: Holder)>()
+
+    var count: Int { ring.count }
+    /// The next one.
+    var first: Instant? { ring.first?.at }
+
+    mutating func append(_ holder: Holder, at moment: Instant) { ring.append((moment, holder)) }
+
+    /// The next one that has come.
+    mutating func popFirst(by now: Instant) -> Holder? {
+        guard let next = ring.first, next.at <= now else { return nil }
+        ring.popFirst()
+        return next.holder
+    }
+
+    /// Deadlines of answered requests go: those at the head, so that the timer is not armed for them, and the others
+    /// once they outnumber the `waitingCount` that still wait.
+    mutating func dropAnswered(waitingCount: Int, isWaiting: (Holder) -> Bool) {
+        while let next = ring.first, !isWaiting(next.holder) { ring.popFirst() }
+        guard ring.count > 2 * waitingCount + Limits.deadlinesKept else { return }
+        var living = Ring<(at: Instant, holder: Holder)>()
+        while let next = ring.popFirst() { if isWaiting(next.holder) { living.append(next) } }
+        ring = living
+    }
+
+    func checkInvariants() {
+        guard ring.count > 1 else { return }
+        for place in 1..<ring.count {
+            precondition(ring[place - 1].at <= ring[place].at, "deadlines are in order")
+        }
+    }
+}

@@ -1,0 +1,278 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+// The path of a change: admission, confirming its hint, a batch, write-through, its reply.
+extension Core {
+    // MARK: Admission
+
+    /// Sends the change to admission, or lets it follow the request of its connection that it must not overtake.
+    mutating func admit(_ index: ChangeIndex) {
+        if let earlier = blocker(of: index) {
+            clients.followers.append(.change(index), behind: earlier)
+        } else {
+            writes.awaitAdmission(index)
+        }
+    }
+
+    private func blocker(of index: ChangeIndex) -> Ticket? {
+        safeguards.ownOrder ? clients.blocker(of: writes.changes[index], among: writes.changes) : nil
+    }
+
+    mutating func sendAdmissions(_ turn: inout Turn) {
+        if writableGeneration != nil {
+            while writes.awaitsAdmission, redis.calls[.admission] < limits.callsInFlightMax {
+                let taken = writes.takeForAdmission()
+                if taken.isEmpty { continue }
+                let entries = taken.map { index in
+                    AdmissionEntry(pair: writes.changes[index].pair, kind: writes.changes[index].kind)
+                }
+                redis.call(.admission(taken), .admit(entries), &turn)
+            }
+        } else if redis.calls[.admission] == 0 {
+            // Redis is away, or does nothing yet. Nothing overtakes what it was asked before.
+            while let index = writes.takeForLocalAdmission() { admitLocally(index, &turn) }
+        }
+    }
+
+    mutating func admitted(_ changes: [ChangeIndex], _ verdicts: [AdmissionVerdict], _ turn: inout Turn) {
+        noteRefusal(nil, of: .admission, &turn)
+        writes.localRate.notNeeded(now: turn.now)
+        for (index, verdict) in zip(changes, verdicts) {
+            switch verdict {
+            case .limited(let seconds): refuseRate(index, seconds, &turn)
+            case .admitted(let isRecent): admitted(index, isRecent: isRecent && canAskPrimary, &turn)
+            }
+        }
+    }
+
+    mutating func admitLocally(_ index: ChangeIndex, _ turn: inout Turn) {
+        if writes.forgetIfAnswered(index) { return }
+        if let seconds = writes.localRate.count(user: writes.changes[index].pair.user, now: turn.now) {
+            refuseRate(index, seconds, &turn)
+        } else {
+            admitted(index, isRecent: false, &turn)
+        }
+    }
+
+    private mutating func refuseRate(_ index: ChangeIndex, _ seconds: Int64, _ turn: inout Turn) {
+        reports.statistics.rateLimited += 1
+        let limit = configuration.rateLimitRequests
+        let window = configuration.rateLimitWindowSeconds
+        let text = "over \(limit) likes and unlikes in \(window) s: try again in \(seconds) s"
+        finish(index, .error(ErrorReply(.rateLimited, text)), &turn)
+    }
+
+    /// Its rate is counted. `isRecent`: the hint says that the pair is liked already.
+    mutating func admitted(_ index: ChangeIndex, isRecent: Bool, _ turn: inout Turn) {
+        if writes.forgetIfAnswered(index) { return }
+        if clients.followers.mayHoldAdmitted, let earlier = blocker(of: index) {
+            writes.follow(index)
+            return clients.followers.append(.admittedChange(index), behind: earlier)
+        }
+        if isRecent, !safeguards.hintVerification { return writes.owe(index, changed: false) }
+        switch earlierChange(of: index, isRecent: isRecent) {
+        case .confirming(let earlier): writes.hold(index, behind: earlier)
+        case nil where isRecent:
+            writes.confirm(index)
+            reads.ask(PairRead(pair: writes.changes[index].pair, asker: .change(index)))
+        case .inLane, nil: writes.queue(index)
+        }
+    }
+
+    private func earlierChange(of index: ChangeIndex, isRecent: Bool) -> Clients.EarlierChange? {
+        guard isRecent || writes.confirmations.count > 0, safeguards.ownOrder else { return nil }
+        return clients.earlierChange(of: writes.changes[index], among: writes.changes)
+    }
+
+    // MARK: Confirming hints
+
+    /// PostgreSQL's word on what the hint called a duplicate.
+    mutating func confirmed(_ index: ChangeIndex, isLiked: Bool, count: Int64, _ turn: inout Turn) {
+        if isLiked { reports.statistics.hintedDuplicates += 1 }
+        if isLiked || writes.changes[index].isAnswered {
+            endConfirmation(index, .change(changed: false, count: count), &turn)
+        } else {
+            queueUnconfirmed(index)
+        }
+    }
+
+    /// The like is answered without a batch; what was held behind it goes on.
+    mutating func endConfirmation(_ index: ChangeIndex, _ reply: Reply, _ turn: inout Turn) {
+        let behind = writes.endConfirmation(index)
+        finish(index, reply, &turn)
+        for later in behind { writes.queue(later) }
+    }
+
+    /// The hint is not right, or nobody can say: the lane finds out. It need not wait for the reader.
+    mutating func queueUnconfirmed(_ index: ChangeIndex) {
+        let behind = writes.endConfirmation(index)
+        writes.queue(index)
+        for later in behind { writes.queue(later) }
+    }
+
+    // MARK: Batches
+
+    mutating func sendBatch(_ fence: LaneFence, _ turn: inout Turn) {
+        guard redis.calls[.writeThrough] < limits.writeThroughsInFlightMax else { return }
+        var taken = writes.takeBatch()
+        guard !taken.batch.isEmpty else { return }
+        reports.statistics.batches += 1
+        reports.statistics.batchedChanges += Int64(taken.changes.count)
+        let rows = taken.batch.seal(isSorted: safeguards.rowOrder)
+        let isCutOff = safeguards.repairTable && writableGeneration == nil
+        let request = CommitRequest(
+            fence: fence, batch: lane.row.beginBatch(), rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
+            isCutOff: isCutOff, server: writableGeneration?.server ?? "")
+        let sent = SentBatch(
+            batch: taken.batch, changes: taken.changes, request: request, permit: writePermit(now: turn.now),
+            isSuspect: taken.isSuspect)
+        lane.call(.commit(sent), .commit(request), &turn)
+    }
+
+    /// The batch is proven not to be committed: it is to be sent again, perhaps with later changes of its pipelines.
+    mutating func requeue(_ sent: SentBatch) {
+        unsend(sent.changes)
+        writes.requeue(sent)
+    }
+
+    /// One row in there is refused.
+    mutating func takeApart(_ sent: SentBatch) {
+        reports.statistics.batchesTakenApart += 1
+        unsend(sent.changes)
+        writes.takeApart(sent)
+    }
+
+    private mutating func unsend(_ changes: [ChangeIndex]) {
+        guard clients.followers.count > 0 else { return }
+        for index in changes {
+            clients.followers.replaceSource(behind: writes.changes[index].ticket, with: .ofChange)
+        }
+    }
+
+    /// PostgreSQL rolled the batch back.
+    mutating func retry(_ sent: SentBatch, _ turn: inout Turn) {
+        reports.statistics.batchRetries += 1
+        let (again, over) = writes.retry(sent)
+        let text = "PostgreSQL rolled back \(Limits.batchRetriesMax) times: try again later"
+        for index in over { finish(index, .error(ErrorReply(.unavailable, text)), &turn) }
+        var sent = sent
+        sent.changes = again
+        requeue(sent)
+    }
+
+    // MARK: Commit and write-through
+
+    /// The batch is durable.
+    mutating func committed(_ sent: SentBatch, _ outcome: BatchOutcome, _ turn: inout Turn) {
+        let replay = sent.batch.replay(outcome)
+        settle(sent, outcome, replay.results, &turn)
+        if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, &turn) }
+    }
+
+    private mutating func settle(
+        _ sent: SentBatch, _ outcome: BatchOutcome, _ results: [ChangeResult], _ turn: inout Turn
+    ) {
+        noteLaneWritten(journal: sent.request.journal, now: turn.now)
+        lane.committed(sent, now: turn.now)
+        holdAgainstKnown(outcome.counters, sent.permit, &turn)
+        let newer = noteCommitted(outcome.counters, sent.permit, now: turn.now)
+        var written: [ChangeIndex] = []
+        for (index, result) in zip(sent.changes, results) {
+            guard let count = result.count else {
+                writes.owe(index, changed: result.changed)
+                continue
+            }
+            if !newer.isEmpty, let known = newer[writes.changes[index].pair.item] { overtake(index, known.count) }
+            if writes.writeThrough(index, .change(changed: result.changed, count: count)) { written.append(index) }
+        }
+        let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
+        if outcome.counters.isEmpty, recentLikes.isEmpty { return }
+        if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, &turn) { return }
+        // Without Redis the batch has noted what it changed for all hosts.
+        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: turn.now) }
+        finishWritten(written, &turn)
+    }
+
+    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT that came after
+    /// the change was sent must not go back behind it. One that came before takes the change's own count: later changes
+    /// of its pipeline may be in what is newer.
+    private mutating func overtake(_ index: ChangeIndex, _ count: Int64) {
+        guard !writes.changes[index].isAnswered else { return }
+        clients.followers.replaceSource(behind: writes.changes[index].ticket, with: .newer(count))
+    }
+
+    /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
+    /// the counters that were known to be newer.
+    private mutating func noteCommitted(
+        _ counters: [CounterState], _ permit: WritePermit, now: Instant
+    ) -> [Item: CounterState] {
+        // What was committed before the database was found to have gone back may be of the past that is over.
+        guard permit.era == coherence.past.era else { return [:] }
+        let (newest, newer) = known.committed(
+            counters, isYoung: permit.isYoung(at: now), isFresh: permit.isFresh(writePermit(now: now)), now: now)
+        for counter in newest { reads.noteNewer(counter) }
+        return newer
+    }
+
+    /// The batch is committed, and PostgreSQL gave no count of these items although something of them changed. The
+    /// counts are owed; the tables are looked at anew by the next connection.
+    private mutating func lackCounters(_ items: [Item], _ turn: inout Turn) {
+        noteMissing(items, now: turn.now)
+        guard lane.link.isUp else { return }
+        reports.noteUnexpected(.lane)
+        giveUp(.lane, .misfit(Misfit("a batch was stored without its counters")), &turn)
+    }
+
+    /// The batch was committed, its answer was lost: what changed is known, the counts are to be read.
+    mutating func settleFound(_ sent: SentBatch, changed: [Bool], _ turn: inout Turn) {
+        noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: turn.now)
+        for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
+            writes.owe(index, changed: didChange)
+        }
+        let recentLikes = sent.batch.recentLikes(changed: changed)
+        guard !recentLikes.isEmpty else { return }
+        _ = writeThrough([], recentLikes, writePermit(now: turn.now), for: [], &turn)
+    }
+
+    /// Puts a batch's counters, and its recent likes, into Redis, and tells all hosts. False: they may not be put there
+    /// any more, and are repaired.
+    private mutating func writeThrough(
+        _ counters: [CounterState], _ recentLikes: [RecentLike], _ permit: WritePermit, for waiting: [ChangeIndex],
+        _ turn: inout Turn
+    ) -> Bool {
+        let current = writePermit(now: turn.now)
+        guard let generation = permit.generation, generation == current.generation, permit.isYoung(at: turn.now) else {
+            return false
+        }
+        // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
+        if !permit.holds(current) { noteMissing(counters.map(\.item), now: turn.now) }
+        let newest = written(counters, isFill: false, now: turn.now)
+        let sealed = coherence.sealed(newest, generation, permit)
+        redis.call(
+            .writeThrough(waiting, newest, current),
+            .writeThrough(generation, counters: sealed, recent: recentLikes), &turn)
+        return true
+    }
+
+    /// What of these goes to Redis: of each counter the newest state known.
+    mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
+        coherence.heartbeat.write(now: now)
+        return known.written(counters, isFill: isFill, now: now)
+    }
+
+    mutating func finishWritten(_ written: [ChangeIndex], _ turn: inout Turn) {
+        for index in written {
+            guard let reply = writes.writtenThrough(index) else { continue }
+            finish(index, reply, &turn)
+        }
+    }
+
+    /// Answers a change that no queue or call holds any more, and frees its place.
+    mutating func finish(_ index: ChangeIndex, _ reply: Reply, _ turn: inout Turn) {
+        guard let change = writes.finish(index) else { return }
+        reports.statistics.note(
+            reply, latencyMicroseconds: turn.now.microseconds - change.acceptedAt.microseconds)
+        answer(change.ticket, reply, &turn)
+    }
+}

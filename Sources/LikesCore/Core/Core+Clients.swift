@@ -1,0 +1,131 @@
+import LikesStorage
+import LikesProtocol
+import LikesSettings
+
+// What clients may take of what all share: places, memory, and time to finish what they began.
+extension Core {
+    // MARK: Coming
+
+    /// nil: the table is full, or its share of it is; tell the client `refusal(of:)` and close.
+    package mutating func opened(by peer: PeerRights = .none, now: Instant) -> ConnectionID? {
+        let kept = peer.getsInWhenFull ? Limits.administratorConnectionsMax : 0
+        guard !shutdown.isAsked,
+            let id = clients.sessions.open(
+                max: configuration.connectionsMax, extraMax: kept, sharer: peer.sharer,
+                shareMax: configuration.connectionsPerUser)
+        else {
+            reports.statistics.connectionsRefused += 1
+            if let sharer = peer.sharer, clients.sessions.shares[sharer] >= configuration.connectionsPerUser {
+                reports.statistics.connectionsOverShare += 1
+            }
+            return nil
+        }
+        clients.sessions[id].mayReload = peer.mayReload
+        return id
+    }
+
+    /// A client of the process before this one goes on here; `restore` tells what is known of it. nil: too many.
+    package mutating func tookOver(
+        by peer: PeerRights, now: Instant, restore: (inout ClientFacts) -> Void
+    ) -> ConnectionID? {
+        guard let id = opened(by: peer, now: now) else { return nil }
+        reports.statistics.connectionsTakenOver += 1
+        restore(&clients.sessions[id].client)
+        return id
+    }
+
+    /// What is known of a client that has nothing under way and stays; nil for any other.
+    package func idleClient(_ id: ConnectionID) -> ClientFacts? {
+        let sessions = clients.sessions
+        guard sessions.isOpen(id), sessions.isIdle(id), !sessions[id].isClosing else { return nil }
+        return sessions[id].client
+    }
+
+    /// Clients that connect can't be accepted, for want of descriptors or memory.
+    package mutating func acceptingFailed(_ reason: String, _ turn: inout Turn) {
+        say(.accepting, .error, reason, &turn)
+    }
+
+    /// Told to a client that finds the table of connections full.
+    package static let refusal = ErrorReply(.busy, "too many connections: raise MAX_CONNECTIONS or use fewer clients")
+
+    /// Told to a client that is not let in, once `opened` said so.
+    package func refusal(of peer: PeerRights) -> ErrorReply {
+        guard let sharer = peer.sharer, clients.sessions.shares[sharer] >= configuration.connectionsPerUser else {
+            return Self.refusal
+        }
+        let one =
+            switch sharer {
+            case .user: "user"
+            case .process: "process"
+            }
+        return ErrorReply(
+            .busy, "too many connections of one \(one): use fewer clients or raise MAX_CONNECTIONS_PER_USER")
+    }
+
+    // MARK: Memory
+
+    /// The edge holds so many bytes more, or fewer, for an open connection. `isUnread`: its socket does not take what
+    /// there is to write.
+    package mutating func holds(_ more: Int, for connection: ConnectionID, isUnread: Bool = false, now: Instant) {
+        clients.sessions.memory.add(more, slot: Int(connection.slot))
+        clients.sessions.memory.note(isUnread: isUnread, slot: Int(connection.slot), now: now)
+    }
+
+    /// The connection's socket took some of what there is to write: its client reads, if not all at once.
+    package mutating func tookReplies(_ connection: ConnectionID, now: Instant) {
+        clients.sessions.memory.progressed(slot: Int(connection.slot), now: now)
+    }
+
+    package var isOverClientMemory: Bool { clients.sessions.memory.isOver }
+
+    /// The client that is to be closed at once, since all together hold too much: `ClientMemory.largest`. nil: they do
+    /// not. What it sent and what it did not read is lost; `closed` has to follow.
+    package mutating func clientToAbandon(_ turn: inout Turn) -> ConnectionID? {
+        let memory = clients.sessions.memory
+        guard memory.isOver, let slot = memory.largest(now: turn.now) else { return nil }
+        reports.statistics.connectionsAbandoned += 1
+        let session = clients.sessions.table[slot]
+        let client = session.client
+        let name = client.name.isEmpty ? "" : ", name \(client.name),"
+        let text =
+            "closed client \(client.id)\(name) which held \(memory[slot]) bytes: together clients held more than "
+            + "CLIENT_MEMORY_MAX_BYTES, \(memory.limitBytes); those that hold most go first, and what is not "
+            + "read for a second counts \(Limits.unreadWeight) times"
+        say(.clientMemory, .warning, text, &turn)
+        return ConnectionID(slot: UInt32(slot), incarnation: session.incarnation)
+    }
+
+    /// Told to a client that is closed for the memory it holds, where it can be.
+    package static let abandonment = ErrorReply(
+        .busy, "clients hold too much memory: read replies as you send requests, and finish those you begin")
+
+    /// Whether memory that clients held is to be given back to the system, which is then taken for done.
+    package mutating func takesGiveBack(now: Instant) -> Bool { clients.sessions.memory.takesGiveBack(now: now) }
+
+    /// When that may be next.
+    package var giveBackAt: Instant? { clients.sessions.memory.giveBackAt }
+
+    // MARK: Turns
+
+    /// What it costs to forget the connection with all that waits on it.
+    package func closingCost(_ connection: ConnectionID) -> Int {
+        let sessions = clients.sessions
+        return Cost.service + Cost.item * (sessions.isOpen(connection) ? sessions[connection].weightInFlight : 0)
+    }
+
+    // MARK: Unfinished requests
+
+    /// How long a request that was begun may take to be there whole.
+    package var requestFinishMs: Int64 {
+        min(configuration.requestTimeoutMs * Limits.requestTimeoutsToFinish, Limits.requestFinishMsMax)
+    }
+
+    /// A request was begun and not finished in time; `.close` follows.
+    package mutating func unfinished(on connection: ConnectionID, _ turn: inout Turn) {
+        reports.statistics.requestsUnfinished += 1
+        let error = ErrorReply(
+            .err, "Protocol error: a request was begun and not finished within \(requestFinishMs) ms")
+        broken(error, on: connection, &turn)
+    }
+}

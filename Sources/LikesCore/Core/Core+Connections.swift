@@ -1,0 +1,104 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+// Connections to Redis and PostgreSQL: coming and going.
+extension Core {
+    package mutating func redisConnected(_ turn: inout Turn) {
+        redis.connected(now: turn.now)
+        say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", &turn)
+        repairs.retryNow()
+        coherence.heartbeat.restart(now: turn.now)
+        verifyRedis(&turn)
+    }
+
+    /// `backend`: the lane or the reader.
+    package mutating func databaseConnected(_ backend: Backend, _ facts: DatabaseFacts, _ turn: inout Turn) {
+        switch backend {
+        case .lane: lane.connected(now: turn.now)
+        case .reader: reader.connected(isStandby: facts.history == nil, now: turn.now)
+        case .redis, .subscriber: preconditionFailure("not PostgreSQL's")
+        }
+        say(.connection(backend), .notice, "\(Self.name(backend)) connected", &turn)
+        if canAskPrimary { known.primaryIsBack() }
+        if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, &turn) }
+        guard let history = facts.history else { return }
+        // Where the tables are others, all that was cached is dropped in any case.
+        let isRenumbered = backend == .lane && facts.hasOtherTypes && coherence.past.history == history
+        learn(history, of: backend, &turn)
+        if isRenumbered { goBack("item types have other numbers", &turn) }
+    }
+
+    /// The connection could not be made or went away. Its calls under way are gone with it.
+    package mutating func lost(_ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn) {
+        let wasUp = self[backend].isUp
+        let isUnexpected = if case .unexpected = failure { true } else { false }
+        if isUnexpected { reports.noteUnexpected(backend) }
+        if self[backend].lost(failure, now: turn.now, random: random.next()) {
+            let text = "\(Self.name(backend)) lost: \(failure.text)"
+            let kind = isUnexpected ? RepeatedLines.Kind.unexpected(backend) : .connection(backend)
+            say(kind, .warning, text, &turn)
+        }
+        switch backend {
+        case .redis: redisLost(wasUp: wasUp, &turn)
+        case .subscriber: if wasUp { doubtMessages() }
+        case .lane:
+            lane.lost(failure)
+            for purpose in lane.giveUpCalls() { abandon(purpose, &turn) }
+            writes.laneLost()
+        case .reader:
+            // Its new connection has looked at the tables, and the lane's may have other rows under it than before.
+            if case .schema = failure { lane.schemaLook.checkSoon(now: turn.now) }
+            for purpose in reader.calls.giveUp() { putBack(purpose, now: turn.now) }
+            serveStale(reads.queuedForDatabase(), &turn)
+            for index in reads.takeConfirmations() { queueUnconfirmed(index) }
+        }
+    }
+
+    private mutating func redisLost(wasUp: Bool, _ turn: inout Turn) {
+        coherence.trust.lose(now: turn.now)
+        repairs.passes.lose()
+        let unanswered = redis.calls.giveUp()
+        if wasUp, case .readCounters(let items, _, _)? = unanswered.first { setWithoutReading(items) }
+        for purpose in unanswered { abandon(purpose, &turn) }
+        repairs.rereadAll()
+    }
+
+    /// Closes a connection that is of no use, and counts as lost.
+    mutating func giveUp(_ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn) {
+        turn.append(.disconnect(backend))
+        lost(backend, failure, &turn)
+    }
+
+    /// Both connections to PostgreSQL: what they have learnt of the tables does not hold.
+    mutating func giveUpDatabase(_ failure: BackendFailure, _ turn: inout Turn) {
+        giveUp(.lane, failure, &turn)
+        if !reader.link.isDown { giveUp(.reader, failure, &turn) }
+    }
+
+    // MARK: What servers say beside their answers
+
+    /// Servers of PostgreSQL that are there, and are not to be used: in place of those said before.
+    package mutating func serversPassedOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
+        reports.passOver(servers, &turn)
+    }
+
+    /// The connection to a server of PostgreSQL that was asked who it is ended for what it said.
+    package mutating func serverMisspoke(_ text: String, _ turn: inout Turn) {
+        reports.noteUnexpected(.lane)
+        say(.unexpected(.lane), .warning, "\(Self.name(.lane)): \(text)", &turn)
+    }
+
+    package mutating func noticed(_ notice: String, _ turn: inout Turn) {
+        say(.notice, .debug, "PostgreSQL: \(notice)", &turn)
+    }
+
+    static func name(_ backend: Backend) -> String {
+        switch backend {
+        case .redis: "Redis"
+        case .subscriber: "Redis (subscription)"
+        case .lane: "PostgreSQL (writing)"
+        case .reader: "PostgreSQL (reading)"
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+// What PostgreSQL answers to calls of the lane and of the reader.
+extension Core {
+    package mutating func answered(_ call: CallID, _ answer: LaneAnswer, _ turn: inout Turn) {
+        guard let purpose = lane.end(call) else { return }
+        switch (purpose, purpose.checked(answer)) {
+        case (.fence, .fenced(let state)): fenced(state, &turn)
+        case (.commit(let sent), .committed(let outcome)): committed(sent, outcome, &turn)
+        case (.tend(let request), .tended(let settledUpTo)): tended(request, settledUpTo: settledUpTo, &turn)
+        case (.survey(let request, let askedAt), .surveyed(let survey)):
+            surveyed(request, askedAt: askedAt, survey, &turn)
+        case (.checkSchema, .schemaChecked(let failure)): if let failure { giveUpDatabase(failure, &turn) }
+        case (_, .fencedOff): fencedOff(purpose, &turn)
+        case (_, .misfit(let misfit)):
+            // What became of a batch is found out on the next connection.
+            reports.noteUnexpected(.lane)
+            abandon(purpose, &turn)
+            giveUp(.lane, .misfit(misfit), &turn)
+        case (_, .failed(let failure)): failed(purpose, failure, &turn)
+        case (.fence, _), (.commit, _), (.tend, _), (.survey, _), (.checkSchema, _):
+            preconditionFailure("an answer to another call")
+        }
+    }
+
+    package mutating func answered(_ call: CallID, _ answer: ReaderAnswer, _ turn: inout Turn) {
+        guard let purpose = reader.calls.end(call) else { return }
+        let answer = purpose.checked(answer)
+        switch answer {
+        case .countersSelected, .pairsSelected, .repairsSelected: reader.link.proved()
+        case .misfit, .failed: break
+        }
+        switch (purpose, answer) {
+        case (.fetches(_, let permit), .countersSelected(let counters)): fetched(counters, permit, &turn)
+        case (.owedCounts(let owing, let permit), .countersSelected(let counters)):
+            counted(owing, counters, permit, &turn)
+        case (.repair(let page, _, let permit), .countersSelected(let counters)):
+            // Other hosts may have had no way to tell this one.
+            noteRead(counters, permit, isOffered: { _ in false }, &turn)
+            repairs.read(page, counters)
+        case (.doubts(let claims, let era), .countersSelected(let counters)):
+            settleDoubts(claims, era: era, counters, &turn)
+        case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
+        case (.repairPass, .repairsSelected(let page)): repairsSelected(page, &turn)
+        case (_, .misfit(let misfit)):
+            // Asking again would bring the same.
+            reports.noteUnexpected(.reader)
+            let failure = BackendFailure.misfit(misfit)
+            refuse(purpose, failure.text, &turn)
+            giveUp(.reader, failure, &turn)
+        case (_, .failed(let failure)): failed(purpose, failure, &turn)
+        case (.fetches, _), (.owedCounts, _), (.repair, _), (.doubts, _), (.pairs, _), (.repairPass, _):
+            preconditionFailure("an answer to another call")
+        }
+    }
+
+    // MARK: Errors
+
+    private mutating func failed(_ purpose: LanePurpose, _ failure: StatementFailure, _ turn: inout Turn) {
+        noteFailed(failure, &turn)
+        switch failure {
+        case .retryable:
+            if case .commit(let sent) = purpose { retry(sent, &turn) } else { putBack(purpose, now: turn.now) }
+        case .readOnly(let text):
+            putBack(purpose, now: turn.now)
+            giveUp(.lane, .readOnly(text), &turn)
+        case .schema(let text):
+            putBack(purpose, now: turn.now)
+            giveUp(.lane, .schema(text), &turn)
+        case .rows(let text):
+            if case .commit(let sent) = purpose, sent.batch.pairsCount > 1 { return takeApart(sent) }
+            refuse(purpose, "PostgreSQL refused: \(text)", &turn)
+        case .permission(let text, let next):
+            switch purpose {
+            case .fence: giveUp(.lane, .schema("the lane can't be opened: \(text)", next: next), &turn)
+            case .checkSchema: giveUp(.lane, .schema("the tables can't be looked at: \(text)", next: next), &turn)
+            case .commit, .tend, .survey:
+                // The look says which rights are missing, and ends the connections until they are there.
+                lane.schemaLook.checkSoon(now: turn.now)
+                refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
+            }
+        case .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
+        }
+    }
+
+    private mutating func failed(_ purpose: ReaderPurpose, _ failure: StatementFailure, _ turn: inout Turn) {
+        noteFailed(failure, &turn)
+        switch failure {
+        case .retryable: putBack(purpose, now: turn.now)
+        case .readOnly(let text):
+            putBack(purpose, now: turn.now)
+            giveUp(.reader, .readOnly(text), &turn)
+        case .schema(let text):
+            putBack(purpose, now: turn.now)
+            giveUp(.reader, .schema(text), &turn)
+        case .rows(let text), .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
+        case .permission(let text, let next):
+            lane.schemaLook.checkSoon(now: turn.now)
+            refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
+        }
+    }
+
+    private mutating func noteFailed(_ failure: StatementFailure, _ turn: inout Turn) {
+        reports.statistics.databaseErrors += 1
+        switch failure {
+        case .retryable, .readOnly, .schema: return
+        case .rows(let text):
+            say(.refusedRows, .error, "PostgreSQL refused what a statement holds: \(text)", &turn)
+            // It may be the tables: a partition or a default that is missing, a trigger.
+            lane.schemaLook.checkSoon(now: turn.now)
+        case .permission(let text, let next):
+            say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text); next: \(next)", &turn)
+        case .other(let text): say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text)", &turn)
+        }
+    }
+
+    // MARK: Calls without an answer
+
+    /// The lane is lost.
+    mutating func abandon(_ purpose: LanePurpose, _ turn: inout Turn) {
+        switch purpose {
+        case .commit(let sent): lane.resolveLater(sent)
+        case .tend(let request): tendingFailed(request, now: turn.now)
+        case .fence, .survey, .checkSchema: return
+        }
+    }
+
+    /// Proven to have changed nothing: back into its queue, in order.
+    private mutating func putBack(_ purpose: LanePurpose, now: Instant) {
+        switch purpose {
+        case .fence, .checkSchema: return
+        case .survey: lane.surveyFailed(now: now)
+        case .commit(let sent): requeue(sent)
+        case .tend(let request): tendingFailed(request, now: now)
+        }
+    }
+
+    /// The same of what was only to be read, also when the reader is lost.
+    mutating func putBack(_ purpose: ReaderPurpose, now: Instant) {
+        switch purpose {
+        case .fetches(let items, _): reads.moveToDatabase(items, clients)
+        case .owedCounts(let owing, _): writes.putBack(owing: owing)
+        case .repair(let page, _, _): repairs.readFailed(page, now: now)
+        // What is contradicted will be so again.
+        case .doubts: return
+        case .pairs(let asked, _): for index in reads.putBack(asked) { queueUnconfirmed(index) }
+        case .repairPass: endRepairPass(isWhole: false, now: now)
+        }
+    }
+
+    /// An answer that will not get better by asking again.
+    private mutating func refuse(_ purpose: LanePurpose, _ text: String, _ turn: inout Turn) {
+        switch purpose {
+        case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), &turn)
+        case .survey, .checkSchema, .tend: putBack(purpose, now: turn.now)
+        case .commit(let sent):
+            let reply = Reply.error(ErrorReply(.unavailable, text))
+            for index in sent.changes { finish(index, reply, &turn) }
+        }
+    }
+
+    private mutating func refuse(_ purpose: ReaderPurpose, _ text: String, _ turn: inout Turn) {
+        let reply = Reply.error(ErrorReply(.unavailable, text))
+        switch purpose {
+        case .repair, .doubts, .repairPass: putBack(purpose, now: turn.now)
+        case .fetches(let items, _):
+            for item in items {
+                let stale = known.cache.stale(item)
+                for part in reads.drop(item) {
+                    if let stale { give(stale.count, to: part, &turn) } else { answer(part.ticket, reply, &turn) }
+                }
+            }
+        case .owedCounts(let owing, _):
+            // Committed, only the count is missing.
+            let uncertain = Reply.error(
+                ErrorReply(.uncertain, "the change was handled, its count is not known: \(text)"))
+            for index in owing { finish(index, uncertain, &turn) }
+        case .pairs(let asked, _):
+            for read in asked {
+                switch read.asker {
+                case .part(let part): answer(part.ticket, reply, &turn)
+                case .change(let index): endConfirmation(index, reply, &turn)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+// HEALTH.
+extension Core {
+    var isDatabaseHealthy: Bool { lane.isHealthy && reader.link.isUp }
+    var isRedisHealthy: Bool {
+        redis.link.isUp && redis.subscriber.isUp && redis.refusals.isEmpty && coherence.trust.disputedIn == nil
+            && !isVerifyingRedis
+    }
+
+    /// Without a server that takes writes it is not known whether its data fits: that is no fault of Redis'.
+    private var isVerifyingRedis: Bool {
+        redis.link.isUp && coherence.trust.generation == nil && lane.link.isUp
+    }
+
+    /// What is said of repairs where they are many, or keep Redis from being read; a handful comes and goes.
+    func repairing(now: Instant) -> String? {
+        let trust = coherence.trust
+        guard redis.link.isUp, trust.generation != nil, trust.disputedIn == nil, canAskPrimary else { return nil }
+        let passes = repairs.passes
+        let isUnread = !passes.isComplete && now.ms(since: passes.isIncompleteSince) >= Limits.repairsShownMs
+        guard isUnread || repairs.count >= Limits.repairsShownMin else { return nil }
+        let known = "repairing, \(Self.grouped(Int64(repairs.count))) known counters are still to be set there again"
+        return readableGeneration == nil ? known + ", until then counts come from PostgreSQL" : known
+    }
+
+    /// `ok`: all there. `degraded`: without Redis, or while much of it is being repaired, everything works from
+    /// PostgreSQL. `down`: without PostgreSQL only cached counts are served.
+    func status(now: Instant) -> String {
+        guard isDatabaseHealthy else { return "down" }
+        return isRedisHealthy && repairing(now: now) == nil ? "ok" : "degraded"
+    }
+
+    func healthReply(now: Instant) -> Reply {
+        var fields: [Reply] = [
+            .text("status"), .text(status(now: now)),
+            .text("database"), .text(isDatabaseHealthy ? "healthy" : "unhealthy"),
+            .text("redis"), .text(isRedisHealthy ? "healthy" : "unhealthy"),
+        ]
+        let message = healthMessage(now: now)
+        if !message.isEmpty { fields += [.text("message"), .text(message)] }
+        return .map(fields)
+    }
+
+    /// What is to be done, the command first, in the order in which it has to be done; empty when all is well.
+    /// One line, whatever a server said or a setting names: behind the end of one systemd would read another message.
+    func healthMessage(now: Instant) -> String {
+        var troubles: [(backend: String, reason: String, next: String?)] = []
+        if !isDatabaseHealthy {
+            let failure = lane.failure ?? reader.link.failure
+            troubles.append(("PostgreSQL", failure?.reason ?? "connecting", failure?.next))
+        }
+        if !isRedisHealthy {
+            let failure = redis.link.failure ?? redis.subscriber.failure
+            let isDisputed = failure == nil && coherence.trust.disputedIn != nil
+            let reason = redis.refusal ?? failure?.reason ?? (isDisputed ? Self.disputeText : "connecting")
+            troubles.append(("Redis", reason, isDisputed ? Self.disputeAdvice : failure?.next))
+        }
+        if let repairing = repairing(now: now) { troubles.append(("Redis", repairing, nil)) }
+        for server in reports.serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
+        var word = "next"
+        let message = troubles.map { trouble in
+            guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }
+            defer { word = "then" }
+            return "\(word): \(next) (\(trouble.backend): \(trouble.reason))"
+        }.joined(separator: "; ")
+        return ForeignText.escaped(message)
+    }
+}

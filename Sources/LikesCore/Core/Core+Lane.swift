@@ -1,0 +1,129 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+// The write lane: fencing it, tending its row, and finding out what became of a batch.
+extension Core {
+    /// Sends what the lane is due next; one call at a time.
+    mutating func sendLane(_ turn: inout Turn) {
+        guard lane.isIdle else { return }
+        if lane.isWorn { lane.renew(random.laneNumber(), now: turn.now) }
+        let isTendDue = isTendDue(now: turn.now)
+        switch lane.due(isTendDue: isTendDue, now: turn.now) {
+        case .fence(let request): lane.call(.fence, .fence(request), &turn)
+        case .tend(let fence): sendTend(fence, &turn)
+        case .survey: sendSurvey(&turn)
+        case .checkSchema: lane.checkSchema(&turn)
+        case .batch(let fence):
+            lane.upkeep.batchHasItsTurn()
+            sendBatch(fence, &turn)
+            if isTendDue, lane.isIdle { sendTend(fence, &turn) }
+        }
+    }
+
+    // MARK: Fencing
+
+    mutating func fenced(_ state: LaneState?, _ turn: inout Turn) {
+        lane.link.proved()
+        if lane.row.lacksBatch(state) {
+            lane.row.forgetCommitted()
+            goBack("it lacks a batch of this host's", &turn)
+        }
+        lane.fenced(state, now: turn.now)
+        switch lane.resolve(state) {
+        case .nothing: return
+        case .committed(let sent, let changed):
+            reports.statistics.batchesFoundCommitted += 1
+            settleFound(sent, changed: changed, &turn)
+        case .lost(let sent):
+            reports.statistics.batchesFoundLost += 1
+            requeue(sent)
+        case .unknown(let sent):
+            let text = "the connection was lost, and PostgreSQL has no record of the batch: repeat, or ask LIKED"
+            let uncertain = Reply.error(ErrorReply(.uncertain, text))
+            noteMissing(sent.request.rows.map(\.pair.item), now: turn.now)
+            for index in sent.changes { finish(index, uncertain, &turn) }
+        }
+    }
+
+    /// The lane is another's: the call did nothing.
+    mutating func fencedOff(_ purpose: LanePurpose, _ turn: inout Turn) {
+        reports.statistics.lanesFencedOff += 1
+        let text =
+            "this host's lane was closed (it was taken for dead), or is not in the table any more (a restore, "
+            + "TRUNCATE lanes): opening it again"
+        say(.lane, .notice, text, &turn)
+        switch purpose {
+        case .commit(let sent): requeue(sent)
+        case .tend(let request): tendingFailed(request, now: turn.now)
+        case .fence, .survey, .checkSchema: preconditionFailure("only commit and tend are fenced")
+        }
+        // They may be others than those of which the connections have learnt.
+        giveUpDatabase(.unreachable("the lane is to be opened again"), &turn)
+    }
+
+    /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the
+    /// standby may take over without it. The next connection's fence commits as well, and waits for the standby, so
+    /// that what it finds is safe.
+    package mutating func standbyWaitCancelled(_ turn: inout Turn) {
+        guard lane.link.isUp else { return }
+        giveUp(.lane, .awaitsStandby, &turn)
+    }
+
+    // MARK: Tending
+
+    /// Whether the lane's row has to be written although no batch does it.
+    private func isTendDue(now: Instant) -> Bool {
+        guard lane.upkeep.tendNotBefore <= now else { return false }
+        if let tellAt, tellAt <= now { return true }
+        if shutdown.isAsked, leavesSomething, writes.count == 0, redis.calls[.writeThrough] == 0 { return true }
+        return lane.upkeep.tendAt.map { $0 <= now } ?? false
+    }
+
+    /// When others are to be told what only this process knows to be missing in Redis; nil: it is set there soon. It
+    /// can't be set at once, or is much: then without delay. Of what is held back, which may come again and again, once
+    /// in a while.
+    var tellAt: Instant? {
+        guard safeguards.repairTable, repairs.untoldCount > 0 else { return nil }
+        let upkeep = lane.upkeep
+        if writableGeneration == nil || repairs.untoldCount >= limits.repairsUntoldMax { return upkeep.tendNotBefore }
+        return repairs.wakeAt == nil ? nil : max(upkeep.tellNotBefore, upkeep.tendNotBefore)
+    }
+
+    private mutating func sendTend(_ fence: LaneFence, _ turn: inout Turn) {
+        let mustTell = tellAt.map { $0 <= turn.now } ?? false
+        let told = mustTell || shutdown.isAsked ? repairs.takeToTell(max: limits.tendItemsMax) : []
+        let request = TendRequest(
+            fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],
+            journal: takeJournal(with: []), settled: mayStrikeOff ? lane.upkeep.settled : nil)
+        lane.upkeep.tendSent(tells: !told.isEmpty, now: turn.now)
+        lane.call(.tend(request), .tend(request), &turn)
+    }
+
+    mutating func tended(_ request: TendRequest, settledUpTo: Int64?, _ turn: inout Turn) {
+        if request.settled != nil { lane.upkeep.struckOff(settledUpTo: settledUpTo) }
+        repairs.struck(request.mended, mayBeSeen: reader.calls[.repairPass] > 0)
+        // What is forgotten here is found in `cache_repairs` again.
+        let isKept = !repairs.isFull
+        repairs.told(request.repairs, isKept: isKept)
+        if !isKept, !request.repairs.isEmpty { repairs.passes.doubt(now: turn.now) }
+        noteLaneWritten(journal: request.journal, now: turn.now)
+        tendMended(now: turn.now)
+    }
+
+    mutating func tendingFailed(_ request: TendRequest, now: Instant) {
+        repairs.tellingFailed(request.repairs)
+        repairs.mendingFailed(request.mended)
+        lane.upkeep.tendingFailed(now: now)
+    }
+
+    mutating func noteLaneWritten(journal: [Item], now: Instant) {
+        lane.upkeep.written(hasJournal: !journal.isEmpty, mayStrikeOff: mayStrikeOff, now: now)
+    }
+
+    mutating func takeJournal(with rows: [BatchRow]) -> [Item] {
+        guard safeguards.journal else { return [] }
+        lane.upkeep.journalTaken()
+        return Journal.items(rows: rows, writtenThrough: redis.writtenThrough, untold: repairs.untoldItems)
+    }
+}

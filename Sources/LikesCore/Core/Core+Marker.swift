@@ -1,0 +1,103 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+// Which of Redis' data is this database's.
+extension Core {
+    /// Looks at the marker, or makes another once it was seen not to fit and the database was looked at again: it may
+    /// be this host that is behind.
+    mutating func verifyRedis(insteadOf unfit: String? = nil, _ turn: inout Turn) {
+        guard redis.link.isUp, coherence.trust.generation == nil, redis.calls[.identify] == 0 else { return }
+        var request = VerifyRequest(new: nil)
+        if let unfit, coherence.past.history != nil {
+            request.new = coherence.newMarker(instead: unfit, token: random.token())
+            repairs.beginVerifying()
+        }
+        redis.call(.identify(request), .identify(request), &turn)
+    }
+
+    mutating func identified(_ request: VerifyRequest, _ marker: FoundMarker, _ turn: inout Turn) {
+        noteRefusal(nil, of: .identifying, &turn)
+        let made = marker.generation
+        let isGenuine = made.map { coherence.isGenuine($0) } ?? false
+        // Another database's hosts have another secret.
+        let found = isGenuine || made.map(coherence.isForeign) ?? false ? made : nil
+        if isGenuine, let found, coherence.isPromoted(found.database) { leaveOldPrimary(found.database, &turn) }
+        guard let found, marker.isOfThisLife && coherence.fits(found) || !safeguards.generationCheck else {
+            repairs.verified(isNew: false)
+            if let found, marker.isOfThisLife, coherence.isShared(found, now: turn.now) { return leaveToOthers(&turn) }
+            coherence.trust.misfit(marker.text)
+            // Where another host's came first and does not fit either, the two of them are in no hurry.
+            return lane.survey(
+                at: request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs))
+        }
+        let isMade = found.token == request.new?.token
+        repairs.verified(isNew: isMade)
+        if coherence.isLaterEra(found, isMade: isMade) {
+            let text = "another host has begun era \(found.era) of what is cached: what this one had is dropped"
+            say(.past, .warning, text, &turn)
+            forgetPast(now: turn.now)
+            // What this host misses from now on was lost in what that host has found.
+            lane.row.forgetCommitted()
+        }
+        let isOutdated = coherence.trust.isOutdated(by: found, now: turn.now)
+        if isOutdated { repairs.forgetTold() }
+        if found.token != coherence.trust.token {
+            known.forgetTold()
+            lane.upkeep.settled = nil
+            say(.past, .notice, "Redis' counters are of generation \(found.token)", &turn)
+        }
+        redis.link.proved()
+        // What was changed until now may not have been told.
+        known.expireAll()
+        coherence.verified(found, isMade: isMade, now: turn.now)
+        repairs.passes.verified(knowsMore: !isOutdated, now: turn.now)
+        lane.survey(at: turn.now)
+    }
+
+    private mutating func leaveToOthers(_ turn: inout Turn) {
+        let failure = BackendFailure.unreachable(
+            "another database's likesd uses the same database of Redis",
+            next: "give each its own in REDIS_URL, as in redis://HOST/1; or, where the other one is gone, delete "
+                + "likesd:generation in Redis; where there never was one, somebody else writes to likesd's keys")
+        giveUp(.redis, failure, &turn)
+        redis.link.hold(until: turn.now.adding(ms: Limits.foreignHoldMs))
+    }
+
+    /// What is in Redis is not believed any more. Also while Redis is away: not once it is back either.
+    mutating func disownData(_ turn: inout Turn) {
+        guard safeguards.generationCheck else { return }
+        coherence.trust.disown(now: turn.now)
+        repairs.passes.lose()
+        repairs.forgetTold()
+        verifyRedis(&turn)
+    }
+
+    // MARK: The secret and the clock
+
+    /// Whether this host can tell what hosts of its database have sealed.
+    package var knowsSecret: Bool { coherence.sealer.secret != nil }
+
+    /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later. Where its clock was set back, what
+    /// was sealed before would be recent once more when its time comes again: data of another token is made.
+    mutating func learn(_ facts: SealFacts, askedAt: Instant, _ turn: inout Turn) {
+        let learnt = coherence.learn(facts, askedAt: askedAt, now: turn.now)
+        if learnt.isClockSetBack {
+            say(.past, .notice, "PostgreSQL's clock was set back: Redis' data is replaced", &turn)
+            disownData(&turn)
+        }
+        guard learnt.isNewSecret else { return }
+        if learnt.isOtherSecret {
+            let text = "the secret in likesd_secret is another than before: what is cached is dropped"
+            say(.past, .notice, text, &turn)
+        }
+        // What came in before was not to be proven, or others have not been heard since they learnt it.
+        known.forgetUnproven()
+        reads.forgetCommitted()
+        doubtMessages()
+        // The marker as well may be made with this one, or the one before.
+        coherence.trust.lose(now: turn.now)
+        repairs.passes.lose()
+        verifyRedis(&turn)
+    }
+}

@@ -1,0 +1,220 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
+
+// Which database this is, and at which of its pasts.
+extension Core {
+    // MARK: Surveys
+
+    mutating func sendSurvey(_ turn: inout Turn) {
+        lane.survey(at: turn.now.adding(ms: Limits.surveyMs))
+        let generation = coherence.trust.generation
+        let request = SurveyRequest(
+            lane: lane.row.lane, generation: generation?.token ?? "", server: generation?.server ?? "",
+            snapshot: generation?.snapshot ?? .unknown, beat: lane.row.beat(),
+            freshMs: coherence.trust.freshMs(now: turn.now))
+        lane.call(.survey(request, askedAt: turn.now), .survey(request), &turn)
+    }
+
+    mutating func surveyed(_ request: SurveyRequest, askedAt: Instant, _ survey: Survey, _ turn: inout Turn) {
+        lane.link.proved()
+        guard let seals = survey.seals else {
+            // New connections say what to do.
+            return giveUpDatabase(.unreachable("the table likesd_secret has no secret"), &turn)
+        }
+        learn(seals, askedAt: askedAt, &turn)
+        noteRetired(survey.lanesRetired, &turn)
+        coherence.past.survey(survey)
+        let isKept = lane.row.beatKept(request.beat, before: survey.beat)
+        let isSame = coherence.past.history == survey.history
+        learn(survey.history, of: .lane, &turn)
+        guard lane.link.isUp else { return }
+        guard isSame else {
+            // What the connection learnt of the tables, it learnt of others.
+            return giveUpDatabase(.unreachable("the tables are others now"), &turn)
+        }
+        guard survey.knowsTypes else {
+            // New connections learn them, and whether any has another number now.
+            return giveUpDatabase(.unreachable("item types have other numbers, or none"), &turn)
+        }
+        if !isKept {
+            goBack("it lacks what this host wrote", &turn)
+        } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {
+            // Of repairs it would be said that they are older than the data.
+            goBack("Redis' data is of later transactions", &turn)
+        } else if let reason = coherence.past.owedReason {
+            wentBack(reason, &turn)
+        }
+        if let unfit = coherence.trust.unfit {
+            if coherence.isForged(marker: unfit) { noteForged(.marker, &turn) }
+            return verifyRedis(insteadOf: unfit, &turn)
+        }
+        // One that was on its way when the data was verified does not say that it is used.
+        if let generation = coherence.trust.generation, request.generation == generation.token {
+            compare(survey, with: generation, &turn)
+        }
+    }
+
+    private mutating func noteRetired(_ lanesRetired: Int, _ turn: inout Turn) {
+        guard lanesRetired > 0 else { return }
+        reports.statistics.lanesRetired += Int64(lanesRetired)
+        if lanesRetired >= limits.lanesPerSurvey { lane.survey(at: turn.now) }
+        say(.lane, .notice, "\(lanesRetired) hosts fell silent: repairing what they left", &turn)
+    }
+
+    /// Hosts on two Redis do not hear of each other's changes.
+    private mutating func compare(_ survey: Survey, with generation: Generation, _ turn: inout Turn) {
+        guard safeguards.generationCheck else { return coherence.trust.agreeUnseen() }
+        coherence.past.noteStrays(survey.strayed, generation)
+        let askAgainAt = turn.now.adding(ms: Limits.disputeAskMs)
+        switch coherence.trust.compare(survey, era: coherence.past.era, now: turn.now) {
+        case .agreed:
+            tendMended(now: turn.now)
+            guard let moment = coherence.past.eraDueAt(survey, generation, now: turn.now) else { return }
+            guard moment <= turn.now else { return lane.survey(by: moment) }
+            say(.past, .warning, "hosts have just used another Redis: what is cached is dropped", &turn)
+            beginEra(&turn)
+        case .unclear:
+            lookAtMarker(&turn)
+            lane.survey(at: askAgainAt)
+        case .disputed:
+            lane.survey(at: askAgainAt)
+            reports.statistics.redisDisputes += 1
+            let text = "\(Self.disputeText): it is not used until all hosts name the same"
+            say(.past, .warning, text, &turn)
+        case .stillDisputed: lane.survey(at: askAgainAt)
+        case .settled(let era):
+            say(.past, .notice, "all hosts use one Redis again", &turn)
+            // What it has is from when others did not write to it, unless another host has thrown it away already.
+            let isOld = coherence.past.era == era || coherence.past.strayEraAt(now: turn.now) != nil
+            if isOld { return beginEra(&turn) }
+            // Meanwhile batches have noted in `cache_repairs` alone what they changed.
+            repairs.passes.doubt(now: turn.now)
+        }
+    }
+
+    static let disputeText = "other hosts use another Redis, or Redis has two primaries"
+    static let disputeAdvice = "let REDIS_URL name one and the same primary on all hosts"
+
+    // MARK: Another past
+
+    /// A connection says which past of the database it is at; one that is over is of no use, and given up.
+    mutating func learn(_ history: DatabaseHistory, of backend: Backend, _ turn: inout Turn) {
+        let marker = coherence.trust.generation?.database
+        if let marker, coherence.past.history == nil, marker.isAhead(of: history) {
+            return refuse(history, newest: marker, of: backend, &turn)
+        }
+        guard let known = coherence.past.history, known != history else {
+            coherence.past.adopt(history)
+            if let marker, !marker.isSameDatabase(history) { forgetPast(now: turn.now) }
+            return reverify(&turn)
+        }
+        if known.isAhead(of: history) { return refuse(history, newest: known, of: backend, &turn) }
+        let isServersPast = known.system != history.system || known.timeline != history.timeline
+        let what = isServersPast ? "PostgreSQL has another past" : "likesd's tables are others (restored or rewritten)"
+        say(.past, .warning, "\(what) than before: what was cached is dropped", &turn)
+        coherence.past.adopt(history)
+        forgetPast(now: turn.now)
+        lane.row.forgetCommitted()
+        reverify(&turn)
+        let other: Backend = backend == .lane ? .reader : .lane
+        if self[other].isUp { giveUp(other, .unreachable("the tables are others now"), &turn) }
+    }
+
+    private mutating func refuse(
+        _ history: DatabaseHistory, newest: DatabaseHistory, of backend: Backend, _ turn: inout Turn
+    ) {
+        let text = "this server is at timeline \(history.timeline), another was promoted to \(newest.timeline)"
+        giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), &turn)
+    }
+
+    /// Where this host named the other server it would have found it, or say that it does not answer.
+    private var oldPrimaryAdvice: String {
+        "name the promoted server in \(configuration.places.text(of: .databaseURL)) of this host, and end this server; "
+            + "or, where the promoted one is lost for good, delete likesd:generation in Redis "
+            + "and restart likesd on all hosts"
+    }
+
+    /// Other hosts have seen another server promoted over the one that this host is at.
+    mutating func leaveOldPrimary(_ newest: DatabaseHistory, _ turn: inout Turn) {
+        guard let known = coherence.past.history else { return }
+        coherence.past.adopt(newest)
+        forgetPast(now: turn.now)
+        if lane.link.isUp { refuse(known, newest: newest, of: .lane, &turn) }
+        if reader.seesPrimary { refuse(known, newest: newest, of: .reader, &turn) }
+    }
+
+    /// PostgreSQL is at a state from before what is known, as far as Redis and other hosts tell: so not too often.
+    private mutating func wentBack(_ reason: String, _ turn: inout Turn) {
+        guard coherence.past.mayBeginEra(now: turn.now) else { return coherence.past.oweEra(reason) }
+        goBack(reason, &turn)
+    }
+
+    mutating func goBack(_ reason: String, _ turn: inout Turn) {
+        reports.statistics.databasesGoneBack += 1
+        coherence.past.forgetStrays()
+        let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
+        say(.past, .warning, text, &turn)
+        beginEra(&turn)
+    }
+
+    private mutating func beginEra(_ turn: inout Turn) {
+        reports.statistics.erasBegun += 1
+        coherence.past.beginEra(now: turn.now)
+        forgetPast(now: turn.now)
+        if coherence.trust.generation != nil { disownData(&turn) }
+    }
+
+    /// Nothing that was cached is believed any more.
+    mutating func forgetPast(now: Instant) {
+        known.forgetPast()
+        reads.forgetCommitted()
+        repairs.rereadAll()
+        repairs.forgetRows()
+        lane.upkeep.databaseWentBack(now: now)
+        coherence.past.forgetUsed()
+    }
+
+    private mutating func reverify(_ turn: inout Turn) {
+        guard let generation = coherence.trust.generation,
+            !generation.fits(coherence.past.history, era: coherence.past.era)
+        else { return }
+        disownData(&turn)
+    }
+
+    // MARK: Contradictions
+
+    /// A primary that was asked under the permit gave these counters. One that is older than what was known by then is
+    /// proof: the database went back.
+    mutating func holdAgainstKnown(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
+        guard safeguards.contradictions, permit.era == coherence.past.era else { return }
+        let isFresh = permit.isFresh(writePermit(now: turn.now))
+        var left = counters[...]
+        while let (counter, version) = known.contradiction(in: &left, askedAt: permit.askedAt, isFresh: isFresh) {
+            wentBack(Self.contradiction(counter, version), &turn)
+            if permit.era != coherence.past.era { return }
+            known.replace(counter)
+        }
+    }
+
+    private static func contradiction(_ counter: CounterState, _ version: Int64) -> String {
+        "a counter is at version \(counter.version) and was at \(version)"
+    }
+
+    mutating func sendDoubts(_ turn: inout Turn) {
+        guard canAskPrimary, reader.calls[.doubts] == 0 else { return }
+        let claims = known.takeDoubts(now: turn.now)
+        guard !claims.isEmpty else { return }
+        reader.call(.doubts(claims, era: coherence.past.era), .selectCounters(claims.map(\.item)), &turn)
+    }
+
+    /// What the primary says to them: it was asked after each version was known.
+    mutating func settleDoubts(
+        _ claims: [Doubts.Claim], era: Int64, _ counters: [CounterState], _ turn: inout Turn
+    ) {
+        guard era == coherence.past.era else { return }
+        for (claim, counter) in zip(claims, counters) where counter.version < claim.version {
+            return wentBack(Self.contradiction(counter, claim.version), &turn)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import LikesStorage
+import LikesProtocol
+import LikesSettings
+
+// RELOAD: settings change as a whole or not at all.
+extension Core {
+    /// What the log lines and the reply of a refused RELOAD begin with.
+    private static let reloadRefusal = "reload refused, nothing changed: "
+    /// The reply to who may not.
+    package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
+
+    mutating func reload(on connection: ConnectionID, _ turn: inout Turn) {
+        guard clients.sessions[connection].mayReload else {
+            reply(.error(ErrorReply(.noPermission, Self.administratorsOnly)), on: connection, &turn)
+            return
+        }
+        turn.append(.reload(clients.waitForReload(on: connection)))
+    }
+
+    /// A signal asked for it. Once it stops, systemd is not to hear of reloading and of being ready again.
+    package func reloadAsked(_ turn: inout Turn) {
+        if !shutdown.isAsked { turn.append(.reload(nil)) }
+    }
+
+    /// What was read. The settings that a running daemon can change are applied together; those that it can't are
+    /// named, and stay as they are until a restart.
+    package mutating func reloaded(
+        _ read: Result<Configuration, ConfigurationError>, for ticket: Ticket?, _ turn: inout Turn
+    ) {
+        let reply: Reply
+        switch read {
+        case .success(let wanted): reply = apply(wanted, &turn)
+        case .failure(let error): reply = refuse(error, &turn)
+        }
+        if let ticket { answer(ticket, reply, &turn) }
+    }
+
+    private mutating func apply(
+        _ wanted: Configuration, _ turn: inout Turn
+    ) -> Reply {
+        var next = configuration
+        var applied: [Setting] = []
+        settings.restartNeeded = []
+        for setting in Setting.allCases {
+            if setting.isReloadable {
+                if setting.take(from: wanted, into: &next) { applied.append(setting) }
+            } else {
+                var ignored = configuration
+                if setting.take(from: wanted, into: &ignored) { settings.restartNeeded.append(setting) }
+            }
+        }
+        let names = (applied.map(\.rawValue), settings.restartNeeded.map(\.rawValue))
+        if !applied.isEmpty {
+            settings.configuration = next
+            boundCache()
+            clients.sessions.memory.limitBytes = settings.clientMemoryBytesMax
+            writes.localRate.set(requestsMax: next.rateLimitRequests, windowSeconds: next.rateLimitWindowSeconds)
+            turn.append(.configure(next))
+        }
+        let changed = applied.isEmpty ? "nothing changed" : "applied \(names.0.joined(separator: ", "))"
+        say(.reload, .notice, "settings reloaded: \(changed)", &turn)
+        if !settings.restartNeeded.isEmpty {
+            let text = "not applied, restart likesd for them: \(names.1.joined(separator: ", "))"
+            say(.reload, .warning, text, &turn)
+        }
+        return .map([
+            .text("applied"), .array(names.0.map { .text($0) }), .text("restart"), .array(names.1.map { .text($0) }),
+        ])
+    }
+
+    private mutating func refuse(
+        _ error: ConfigurationError, _ turn: inout Turn
+    ) -> Reply {
+        var lines = error.problems.prefix(Limits.reloadProblemsMax).map(\.text)
+        let more = error.problems.count - lines.count
+        if more > 0 { lines.append("and \(more) more") }
+        for line in lines { say(.reload, .error, Self.reloadRefusal + line, &turn) }
+        return .error(ErrorReply(.configuration, Self.reloadRefusal + lines.joined(separator: "; ")))
+    }
+}

@@ -1,0 +1,172 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
+
+// Requests: what each needs, what it has to wait for, and what its reply lets start.
+extension Core {
+    /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
+    package func accepts(_ connection: ConnectionID) -> Bool {
+        !shutdown.isAsked && clients.sessions.accepts(connection)
+    }
+
+    /// Whether counts that are cached may be answered out of hand: no earlier request of the connection waits.
+    package func answersAtOnce(_ connection: ConnectionID) -> Bool {
+        accepts(connection) && clients.sessions.isIdle(connection)
+    }
+
+    /// The count of an item, when the local cache alone can tell.
+    package mutating func cachedCount(_ item: Item, now: Instant) -> Int64? { known.fresh(item, now: now) }
+
+    /// So many COUNT, and MCOUNT of so many items in all, were answered by `cachedCount`.
+    package mutating func answeredAtOnce(counts: Int64, multiCounts: Int64, items: Int64) {
+        reports.statistics.counts += counts
+        reports.statistics.multiCounts += multiCounts
+        reports.statistics.localHits += counts + items
+    }
+
+    /// A request of an open connection that `accepts` one.
+    package mutating func received(_ request: Request, on connection: ConnectionID, _ turn: inout Turn) {
+        reports.statistics.note(request)
+        switch request {
+        case .count(let item):
+            if clients.sessions[connection].changesWaiting == 0, let count = known.fresh(item, now: turn.now) {
+                reports.statistics.localHits += 1
+                return reply(.integer(count), on: connection, &turn)
+            }
+            guard admitsReads(1, connection, &turn) else { return }
+            let ticket = clients.wait(.count(item), on: connection, until: deadline(turn.now))
+            count(item, Part(ticket: ticket, place: Part.whole), &turn)
+        case .counts(let items):
+            if clients.sessions[connection].changesWaiting == 0, let counts = known.fresh(items, now: turn.now) {
+                reports.statistics.localHits += Int64(items.count)
+                return reply(.integers(counts), on: connection, &turn)
+            }
+            guard admitsReads(items.count, connection, &turn) else { return }
+            let ticket = clients.gather(
+                .counts(items), count: items.count, on: connection, until: deadline(turn.now))
+            for (place, item) in items.enumerated() {
+                count(item, Part(ticket: ticket, place: Int32(place)), &turn)
+            }
+        case .liked(let pair):
+            guard admitsReads(1, connection, &turn) else { return }
+            let ticket = clients.wait(.liked(pair), on: connection, until: deadline(turn.now))
+            liked(pair, Part(ticket: ticket, place: Part.whole), &turn)
+        case .likedMany(let user, let items):
+            guard admitsReads(items.count, connection, &turn) else { return }
+            let ticket = clients.gather(
+                .liked(user: user, items: items), count: items.count, on: connection, until: deadline(turn.now))
+            for (place, item) in items.enumerated() {
+                liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), &turn)
+            }
+        case .reload: reload(on: connection, &turn)
+        case .like(let pair): change(pair, .like, on: connection, &turn)
+        case .unlike(let pair): change(pair, .unlike, on: connection, &turn)
+        case .health: reply(healthReply(now: turn.now), on: connection, &turn)
+        case .info(let section): reply(.text(infoText(section: section, now: turn.now)), on: connection, &turn)
+        case .metrics: reply(.text(metricsText(now: turn.now)), on: connection, &turn)
+        case .ping(let text): reply(text.map { .bulk($0) } ?? .simple("PONG"), on: connection, &turn)
+        case .echo(let text): reply(.bulk(text), on: connection, &turn)
+        case .reset:
+            clients.sessions[connection].client.reset()
+            reply(.reset, on: connection, &turn)
+        case .quit:
+            reply(.ok, on: connection, &turn)
+            clients.sessions.finishClosing(connection, &turn)
+        case .handshake(let verb, let arguments):
+            let answer = handshakeReply(
+                verb, arguments, client: &clients.sessions[connection].client,
+                connectionsMax: configuration.connectionsMax)
+            reply(answer, on: connection, &turn)
+        case .invalid(let error): reply(.error(error), on: connection, &turn)
+        }
+    }
+
+    /// The framing broke: the error is the connection's last reply, in its turn; `.close` follows.
+    package mutating func broken(_ error: ErrorReply, on connection: ConnectionID, _ turn: inout Turn) {
+        reports.statistics.protocolErrors += 1
+        reply(.error(error), on: connection, &turn)
+        clients.sessions.finishClosing(connection, &turn)
+    }
+
+    /// The client is gone. Its changes under way go on; nothing more is replied.
+    package mutating func closed(_ connection: ConnectionID, _ turn: inout Turn) {
+        let changes = writes.changes
+        let left = clients.close(connection) { changes[$0].ticket }
+        reads.leave(left.items, clients)
+        for index in left.changes { writes.forget(index) }
+    }
+
+    // MARK: Waiting and answering
+
+    private func deadline(_ now: Instant) -> Instant { now.adding(ms: configuration.requestTimeoutMs) }
+
+    /// The reply to a request that did not have to wait.
+    mutating func reply(_ reply: Reply, on connection: ConnectionID, _ turn: inout Turn) {
+        clients.sessions.reply(reply, on: connection, &turn)
+    }
+
+    private mutating func admitsReads(_ weight: Int, _ connection: ConnectionID, _ turn: inout Turn) -> Bool {
+        if clients.sessions.readWeightWaiting + weight <= limits.readsWaitingMax { return true }
+        reports.statistics.busy += 1
+        let error = ErrorReply(
+            .busy, "\(limits.readsWaitingMax) reads are waiting for Redis or PostgreSQL: try again later")
+        reply(.error(error), on: connection, &turn)
+        return false
+    }
+
+    private mutating func change(
+        _ pair: Pair, _ kind: ChangeKind, on connection: ConnectionID, _ turn: inout Turn
+    ) {
+        let waitingMax = lane.rate.waitingMax(requestTimeoutMs: configuration.requestTimeoutMs)
+        guard writes.count < waitingMax else {
+            reports.statistics.busy += 1
+            let error = ErrorReply(
+                .busy, "\(writes.count) changes are waiting, more would not be stored in time: try again later")
+            return reply(.error(error), on: connection, &turn)
+        }
+        let ticket = clients.sessions.nextTicket(on: connection)
+        let change = Change(ticket: ticket, pair: pair, kind: kind, stage: .following, acceptedAt: turn.now)
+        let (index, incarnation) = writes.accept(change)
+        clients.wait(index, incarnation: incarnation, on: connection, until: deadline(turn.now))
+        admit(index)
+    }
+
+    /// The reply of a waiting request; then starts what followed it.
+    mutating func answer(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) {
+        guard let following = clients.answer(ticket, reply, &turn) else { return }
+        for follower in following { start(follower, after: reply, &turn) }
+        clients.followers.finishStarting()
+    }
+
+    /// One element of a reply, or the whole of it.
+    mutating func give(_ value: Int64, to part: Part, _ turn: inout Turn) {
+        guard let reply = clients.take(value, for: part) else { return }
+        answer(part.ticket, reply, &turn)
+    }
+
+    private mutating func start(_ follower: Follower, after reply: Reply, _ turn: inout Turn) {
+        clients.followers.leave(follower)
+        switch follower {
+        case .change(let index): if !writes.forgetIfAnswered(index) { admit(index) }
+        case .admittedChange(let index): admitted(index, isRecent: false, &turn)
+        case .count(let part, let item, let source):
+            guard clients.isWaited(part) else { return }
+            switch (source, reply) {
+            case (.ofChange, .change(_, let count)), (.ofSentChange, .change(_, let count)),
+                (.newer(let count), .change):
+                give(count, to: part, &turn)
+            default:
+                clients.unfollow(part.ticket, .count(item))
+                count(item, part, &turn)
+            }
+        case .liked(let part, let pair, let answer):
+            guard clients.isWaited(part) else { return }
+            if case .change = reply, let answer {
+                give(answer ? 1 : 0, to: part, &turn)
+            } else {
+                clients.unfollow(part.ticket, .liked(pair))
+                liked(pair, part, &turn)
+            }
+        }
+    }
+}

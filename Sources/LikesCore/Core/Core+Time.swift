@@ -1,0 +1,206 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+// Turns, time, deadlines, and the end.
+extension Core {
+    /// Opens the backends' connections.
+    package mutating func start(_ turn: inout Turn) { tick(&turn) }
+
+    /// The end of one turn of the event loop: sends what gathered.
+    package mutating func turnEnded(_ turn: inout Turn) {
+        boundCache()
+        redis.forgetOldRefusals(now: turn.now)
+        // Answers given on the way start what followed them: until nothing more comes of it.
+        var known = -1
+        while turn.actions.count > known {
+            known = turn.actions.count
+            dropAnswered()
+            sendRepairPass(&turn)
+            sendBeat(&turn)
+            sendReads(&turn)
+            sendDoubts(&turn)
+            sendAdmissions(&turn)
+            writeRepairs(&turn)
+            sendLane(&turn)
+        }
+        let isAnswered = clients.sessions.waitingCount == 0 && (writes.count == 0 || !lane.link.isUp)
+        let isLeft = lane.link.isUp && (leavesSomething || !lane.isIdle)
+        if shutdown.ends(isDone: isAnswered && !isLeft, now: turn.now) {
+            reports.flush(&turn)
+            turn.append(.stopped)
+        }
+        #if DEBUG
+            checkInvariants()
+        #endif
+    }
+
+    /// When `tick` is next wanted; nil: not before something else happens.
+    package var nextTick: Instant? {
+        var next = clients.nextDeadline
+        func consider(_ moment: Instant?) {
+            guard let moment else { return }
+            next = next.map { min($0, moment) } ?? moment
+        }
+        for backend in Backend.allCases { consider(self[backend].wakeAt) }
+        if lane.isIdle {
+            consider(lane.upkeep.tendAt.map { max($0, lane.upkeep.tendNotBefore) })
+            consider(tellAt)
+            consider(lane.surveyAt)
+            consider(lane.schemaLook.wakeAt)
+        }
+        consider(standbyRetryAt)
+        consider(reports.wakeAt)
+        if canAskPrimary, reader.calls[.doubts] == 0 { consider(known.doubts.dueAt) }
+        if redis.link.isUp, redis.subscriber.isUp { consider(coherence.heartbeat.nextAt) }
+        if safeguards.repairTable, canAskPrimary, coherence.trust.generation != nil, repairs.passes.pass == nil {
+            consider(repairs.passes.nextAt)
+        }
+        if let repairAt = repairs.wakeAt, redis.link.isUp || reader.link.isUp { consider(repairAt) }
+        for backend in Backend.allCases { consider(hungAt(backend)) }
+        consider(shutdown.wakeAt)
+        return next
+    }
+
+    /// Time has come to `nextTick`, or past it.
+    package mutating func tick(_ turn: inout Turn) {
+        // What is left for the next turn is due at once.
+        var left = Limits.expiryWeightMax
+        while left > 0, let holder = clients.popDeadline(by: turn.now) {
+            left -= clients.weight(holder)
+            expire(holder, &turn)
+        }
+        repairs.tick(now: turn.now)
+        reports.tick(&turn)
+        for backend in Backend.allCases { tick(backend, &turn) }
+    }
+
+    /// Answer what was accepted, take nothing more, then `.stopped`.
+    package mutating func stop(_ turn: inout Turn) {
+        guard !shutdown.isAsked else { return }
+        shutdown.ask(now: turn.now)
+        turn.log(.notice, "stopping: \(clients.sessions.waitingCount) requests under way")
+    }
+
+    // MARK: Connections
+
+    /// When the reader leaves a standby to look for the primary, which the lane has found.
+    private var standbyRetryAt: Instant? {
+        guard reader.link.isUp, reader.isStandby, lane.link.isUp else { return nil }
+        return reader.link.upSince.adding(ms: Limits.standbyMsMax)
+    }
+
+    /// How long the backend may take for a call.
+    private func callMsMax(_ backend: Backend) -> Int64 {
+        switch backend {
+        case .redis, .subscriber: configuration.redisCallMsMax
+        case .lane, .reader: configuration.requestTimeoutMs + Limits.postgresHungGraceMs
+        }
+    }
+
+    /// When the backend's oldest call takes too long; nil: none is under way.
+    private func hungAt(_ backend: Backend) -> Instant? {
+        let sentAt =
+            switch backend {
+            case .redis: redis.calls.oldestSentAt
+            case .subscriber: nil as Instant?
+            case .lane: lane.calls.oldestSentAt
+            case .reader: reader.calls.oldestSentAt
+            }
+        return sentAt?.adding(ms: callMsMax(backend))
+    }
+
+    private mutating func tick(_ backend: Backend, _ turn: inout Turn) {
+        switch self[backend].state {
+        case .down(let retryAt):
+            guard retryAt <= turn.now else { return }
+            self[backend].beginAttempt(now: turn.now)
+            turn.append(.connect(backend))
+        case .connecting(let giveUpAt):
+            guard giveUpAt <= turn.now else { return }
+            let next = configuration.unanswered(backend)
+            giveUp(backend, .unreachable("no answer to the attempt to connect", next: next), &turn)
+        case .up where backend == .reader && standbyRetryAt.map { $0 <= turn.now } ?? false:
+            giveUp(backend, .unreachable("a standby, though there is a primary"), &turn)
+        case .up:
+            guard let hungAt = hungAt(backend), hungAt <= turn.now else { return }
+            // Its fence waits for the standby as well.
+            let isAwaited = backend == .lane && lane.trouble == .awaitsStandby
+            let failure =
+                isAwaited ? .awaitsStandby : BackendFailure.unreachable("no answer for \(callMsMax(backend)) ms")
+            giveUp(backend, failure, &turn)
+        }
+    }
+
+    // MARK: Deadlines
+
+    private mutating func expire(_ holder: Deadlines.Holder, _ turn: inout Turn) {
+        switch holder {
+        case .read(let ticket):
+            guard let waiting = clients.sessions.waiting(ticket) else { return }
+            expireRead(ticket, waiting, &turn)
+        case .change(let index, let incarnation):
+            guard writes.changes.isWaited(index, incarnation: incarnation) else { return }
+            expireChange(index, &turn)
+        }
+    }
+
+    private mutating func expireRead(_ ticket: Ticket, _ waiting: Waiting, _ turn: inout Turn) {
+        switch waiting {
+        case .change, .reload: return
+        case .following(let item):
+            answer(ticket, unanswered, &turn)
+            reads.leave([item], clients)
+        case .count(let item):
+            answer(ticket, known.cache.stale(item).map { .integer($0.count) } ?? unanswered, &turn)
+            reads.leave([item], clients)
+        case .liked: answer(ticket, unanswered, &turn)
+        case .gather:
+            guard let gather = clients.gather(ticket) else {
+                preconditionFailure("a reply of many parts without its parts")
+            }
+            let counts = gather.counts { known.cache.stale($0)?.count }
+            answer(ticket, counts.map { .integers($0) } ?? unanswered, &turn)
+            reads.leave(gather.missingItems, clients)
+        }
+        reports.statistics.deadlinesMissed += 1
+    }
+
+    /// Replies; the place in the table is freed by whoever still holds the change.
+    private mutating func expireChange(_ index: ChangeIndex, _ turn: inout Turn) {
+        let ticket = writes.changes[index].ticket
+        reports.statistics.deadlinesMissed += 1
+        switch writes.expire(index) {
+        case .unavailable: answer(ticket, unanswered, &turn)
+        case .uncertain:
+            let text = "sent to PostgreSQL, no outcome in time: repeat the request, or ask LIKED"
+            answer(ticket, .error(ErrorReply(.uncertain, text)), &turn)
+        case .due(let reply): answer(ticket, reply, &turn)
+        }
+    }
+
+    private var unanswered: Reply {
+        .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
+    }
+
+    /// What is to be done about PostgreSQL, in words.
+    private var databaseTrouble: String {
+        (lane.failure ?? reader.link.failure)?.text ?? "it is slow or overloaded"
+    }
+
+    /// Answered requests at the head of a queue go, so that queues do not grow while a backend stays away, and the
+    /// timer is not armed for them.
+    private mutating func dropAnswered() {
+        clients.dropAnsweredDeadlines(writes.changes)
+        writes.dropAnswered()
+        let (clients, changes) = (clients, writes.changes)
+        let askersMax = clients.sessions.readWeightWaiting + writes.confirmations.count
+        let dropped = reads.dropUnasked(askersMax: askersMax) { read in
+            switch read.asker {
+            case .part(let part): clients.isWaited(part)
+            case .change(let index): !changes[index].isAnswered
+            }
+        }
+        for index in dropped { writes.forgetConfirmation(index) }
+    }
+}

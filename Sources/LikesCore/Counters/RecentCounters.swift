@@ -1,0 +1,181 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+/// The newest state of each counter that was committed here or heard of lately, and what of it was written to Redis.
+///
+/// Redis refuses a counter only as long as it has a newer one. It may drop that at any moment, by eviction or expiry,
+/// and would then take an older one that was still on its way, and keep it for its whole TTL. So a counter is not
+/// written once a newer is known here. Those that Redis took are told in the order in which it took them: an older one
+/// after a newer says that the newer was gone, and is repaired. Fills are not told; one that a newer is heard of soon
+/// after is repaired as well.
+struct RecentCounters {
+    private struct Entry {
+        var newest: CounterState
+        /// When that version became known.
+        var newestAt: Instant
+        /// The newest version told by Redis; −1: none.
+        var told: Int64 = -1
+        /// The one told last.
+        var lastTold: Int64 = -1
+        /// The version this host filled in last; `max`: none.
+        var filled = Int64.max
+        var isWritten = false
+        /// When Redis was last seen to have an older one than it should.
+        var contestedAt: Instant?
+        var forgetAt: Instant
+    }
+
+    private var entries: [Item: Entry] = [:]
+    /// Once for each time an entry was to be remembered longer.
+    private var order = Ring<(Item, Instant)>()
+    /// The most places taken in `order` since memory was last given back.
+    private var peak = 0
+    private let rememberMs: Int64
+    private let limits: Limits
+    /// When the last counter was on its way to Redis.
+    private var writtenAt: Instant?
+    /// All messages up to then were heard; time alone proves nothing.
+    private var heardUntil: Instant
+
+    /// `redisCallMs`: how long after it was sent a counter may be written.
+    init(redisCallMs: Int64, limits: Limits = .standard, now: Instant) {
+        self.limits = limits
+        rememberMs = Limits.recentCountersMs + redisCallMs
+        heardUntil = now
+    }
+
+    var count: Int { entries.count }
+    /// Entries it has memory for.
+    var capacity: Int { entries.capacity }
+
+    /// Whether anything that was written is remembered.
+    var hasWritten: Bool { writtenAt != nil }
+
+    /// The newer of this and what is known.
+    func newest(_ counter: CounterState) -> CounterState {
+        guard let entry = entries[counter.item], entry.newest.version > counter.version else { return counter }
+        return entry.newest
+    }
+
+    /// The newest state known of the item, and since when.
+    func known(_ item: Item) -> (CounterState, since: Instant)? {
+        entries[item].map { ($0.newest, $0.newestAt) }
+    }
+
+    /// What is known of the item is of a past that is over.
+    mutating func replace(_ counter: CounterState) {
+        guard let place = entries.index(forKey: counter.item) else { return }
+        entries.values[place].newest = counter
+        entries.values[place].told = min(entries.values[place].told, counter.version)
+    }
+
+    /// It was committed here.
+    mutating func know(_ counter: CounterState, now: Instant) { touch(counter, now: now) { _ in } }
+
+    /// It is on its way to Redis.
+    mutating func write(_ counter: CounterState, isFill: Bool, now: Instant) {
+        writtenAt = now
+        touch(counter, now: now) { entry in
+            entry.isWritten = true
+            if isFill { entry.filled = min(entry.filled, counter.version) }
+        }
+    }
+
+    enum Hearing {
+        case inOrder
+        /// Redis may have an older one now than it should …
+        case contested
+        /// … and had before, while what was said then is still heard: somebody may repeat old messages.
+        case contestedAgain
+    }
+
+    /// Redis took it.
+    mutating func hear(_ counter: CounterState, now: Instant) -> Hearing {
+        var hearing = Hearing.inOrder
+        touch(counter, now: now) { entry in
+            if counter.version < entry.told || entry.filled < counter.version {
+                let isAgain = entry.contestedAt.map { now.ms(since: $0) < Limits.sealAgeMsMax } ?? false
+                hearing = isAgain ? .contestedAgain : .contested
+                entry.contestedAt = now
+            }
+            if entry.filled < counter.version { entry.filled = .max }
+            entry.told = max(entry.told, counter.version)
+            entry.lastTold = counter.version
+        }
+        return hearing
+    }
+
+    /// Whether the last that Redis was heard to take of the item is what the row asks for, or newer.
+    func hasTaken(_ row: RepairRow) -> Bool { entries[row.item].map { $0.lastTold >= row.version } ?? false }
+
+    /// Redis' data is another: what it was heard to take before is not in there.
+    mutating func forgetTold() {
+        for place in entries.values.indices { entries.values[place].lastTold = -1 }
+    }
+
+    /// All messages that were sent before this moment were heard.
+    mutating func forget(heardUntil moment: Instant) {
+        heardUntil = moment
+        if let at = writtenAt, at.adding(ms: rememberMs + rememberMs / 10) <= moment { writtenAt = nil }
+        forget()
+    }
+
+    private mutating func forget() {
+        while let (item, forgetAt) = order.first, forgetAt <= heardUntil || order.count > limits.recentCountersMax {
+            order.popFirst()
+            if entries[item]?.forgetAt == forgetAt { entries[item] = nil }
+        }
+        guard peak > limits.recentCountersKept, order.count < peak / 8 else { return }
+        // What a burst of misses or likes took is given back.
+        var smaller: [Item: Entry] = [:]
+        for (item, entry) in entries { smaller[item] = entry }
+        entries = smaller
+        order.shrink()
+        peak = order.count
+    }
+
+    /// Forgets all, and returns the items that were written, in the order they were.
+    mutating func takeWritten() -> [Item] {
+        defer { removeAll() }
+        var written: [Item] = []
+        for place in 0..<order.count {
+            let item = order[place].0
+            if entries.removeValue(forKey: item)?.isWritten == true { written.append(item) }
+        }
+        return written
+    }
+
+    mutating func removeAll() {
+        writtenAt = nil
+        entries = [:]
+        order.removeAll()
+        peak = 0
+    }
+
+    func checkInvariants() {
+        precondition(entries.count <= order.count, "every entry has its time to be forgotten")
+    }
+
+    private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
+        peak = max(peak, order.count)
+        forget()
+        // An item that is touched again and again takes one place for each tenth of the time.
+        let forgetAt = now.adding(ms: rememberMs + rememberMs / 10)
+        if let place = entries.index(forKey: counter.item) {
+            change(&entries.values[place])
+            if entries.values[place].forgetAt.ms(since: now) < rememberMs {
+                entries.values[place].forgetAt = forgetAt
+                order.append((counter.item, forgetAt))
+            }
+            // Of two that are equal the later is PostgreSQL's present word.
+            if entries.values[place].newest.version < counter.version { entries.values[place].newestAt = now }
+            if entries.values[place].newest.version <= counter.version { entries.values[place].newest = counter }
+        } else {
+            var entry = Entry(newest: counter, newestAt: now, forgetAt: forgetAt)
+            change(&entry)
+            entries[counter.item] = entry
+            order.append((counter.item, forgetAt))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+/// What Redis may not have, should this process end now, as each batch leaves it in the lane's row: its own items, those
+/// of write-throughs under way, and what this process alone knows to be missing. Each once.
+enum Journal {
+    static func items(rows: [BatchRow], writtenThrough: [[CounterState]], untold: [Item]) -> [Item] {
+        var seen: Set<Item> = []
+        var journal: [Item] = []
+        journal.reserveCapacity(rows.count + untold.count)
+        seen.reserveCapacity(rows.count + untold.count)
+        func add(_ item: Item) { if seen.insert(item).inserted { journal.append(item) } }
+        for row in rows { add(row.pair.item) }
+        for counters in writtenThrough { for counter in counters { add(counter.item) } }
+        for item in untold { add(item) }
+        return journal
+    }
+}

@@ -1,0 +1,119 @@
+import LikesSettings
+import LikesProtocol
+import LikesStorage
+
+/// What clients wait for that has to be read: fetches of counts, and pairs.
+struct Reads {
+    private var fetches = Fetches()
+    private var pairs = Ring<PairRead>()
+    private let safeguards: Safeguards
+
+    init(_ safeguards: Safeguards) { self.safeguards = safeguards }
+
+    // MARK: Counts
+
+    var hasForRedis: Bool { fetches.hasForRedis }
+    var hasForDatabase: Bool { fetches.hasForDatabase }
+    var fetchesCount: Int { fetches.count }
+    var fetchPlaces: Int { fetches.places }
+
+    /// `isSmall`: the connection asks for few counts.
+    mutating func join(_ item: Item, _ part: Part, isSmall: Bool) {
+        fetches.join(item, part, isSmall: isSmall, mayWait: safeguards.fetchJoining)
+    }
+
+    mutating func takeForRedis(max: Int) -> [Item] { fetches.takeForRedis(max: max) }
+    mutating func takeForDatabase(max: Int) -> [Item] { fetches.takeForDatabase(max: max) }
+    func queuedForDatabase() -> [Item] { fetches.queuedForDatabase() }
+
+    /// Redis can't be asked, or has them not.
+    mutating func moveToDatabase(_ items: [Item], _ clients: Clients) {
+        for item in items { fetches.moveToDatabase(item) { clients.isWaited($0) } }
+    }
+
+    /// Parts of replies stopped waiting for the items' counts.
+    mutating func leave(_ items: [Item], _ clients: Clients) {
+        for item in items { fetches.leave(item) { clients.isWaited($0) } }
+    }
+
+    /// Ends the fetch of the item: who waited for it, and the newest state committed or heard of meanwhile.
+    mutating func finish(_ item: Item, _ clients: Clients) -> (waiting: [Part], committed: CounterState?) {
+        fetches.finish(item) { clients.isWaited($0) }
+    }
+
+    /// Drops a fetch that is queued, and returns who waited for it.
+    mutating func drop(_ item: Item) -> [Part] { fetches.drop(item) }
+
+    /// A fetch of the item on its way may bring something older.
+    mutating func noteNewer(_ counter: CounterState) {
+        if safeguards.fetchOvertaking { fetches.noteCommitted(counter) }
+    }
+
+    /// Another past of the database: versions known before mean nothing.
+    mutating func forgetCommitted() { fetches.forgetCommitted() }
+
+    // MARK: Pairs
+
+    var pairsCount: Int { pairs.count }
+
+    mutating func ask(_ read: PairRead) { pairs.append(read) }
+
+    mutating func takePairs(max: Int) -> [PairRead] {
+        var taken: [PairRead] = []
+        while taken.count < max, let read = pairs.popFirst() { taken.append(read) }
+        return taken
+    }
+
+    /// PostgreSQL did not answer: those that clients wait for are asked first again. Returns the likes whose hints were
+    /// to be confirmed, which go without.
+    mutating func putBack(_ reads: [PairRead]) -> [ChangeIndex] {
+        for read in reads.reversed() { if case .part = read.asker { pairs.prepend(read) } }
+        return reads.compactMap(\.change)
+    }
+
+    /// The reader is lost: the likes whose hints were to be confirmed, which go without.
+    mutating func takeConfirmations() -> [ChangeIndex] {
+        var left = Ring<PairRead>()
+        var changes: [ChangeIndex] = []
+        while let read = pairs.popFirst() {
+            if let change = read.change { changes.append(change) } else { left.append(read) }
+        }
+        pairs = left
+        return changes
+    }
+
+    /// Reads whose askers have left go: those at the head, and all once they outnumber the `askersMax` that may wait. A
+    /// live head must not keep a long tail of them, since clients may come and go while the reader is away. Returns the
+    /// likes among them, whose hints nobody wants to be confirmed any more.
+    mutating func dropUnasked(askersMax: Int, isAsked: (PairRead) -> Bool) -> [ChangeIndex] {
+        var dropped: [ChangeIndex] = []
+        func isLeft(_ read: PairRead) -> Bool {
+            if isAsked(read) { return false }
+            if let change = read.change { dropped.append(change) }
+            return true
+        }
+        if pairs.count > 2 * askersMax + Limits.pairPlacesKept {
+            var living = Ring<PairRead>()
+            while let read = pairs.popFirst() { if !isLeft(read) { living.append(read) } }
+            pairs = living
+        }
+        while let read = pairs.first, isLeft(read) { pairs.popFirst() }
+        return dropped
+    }
+
+    func checkInvariants() { fetches.checkInvariants() }
+}
+
+/// A pair to look up, and who asked.
+struct PairRead {
+    enum Asker {
+        /// LIKED, MLIKED.
+        case part(Part)
+        /// A LIKE that the hint calls a duplicate.
+        case change(ChangeIndex)
+    }
+    var pair: Pair
+    var asker: Asker
+
+    var change: ChangeIndex? { if case .change(let index) = asker { index } else { nil } }
+}

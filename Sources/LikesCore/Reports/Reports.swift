@@ -1,0 +1,83 @@
+import LikesProtocol
+import LikesSettings
+import LikesStorage
+
+/// What the process tells of itself: counters of what it has done, lines for the log, and what only the system knows.
+struct Reports {
+    var statistics = Statistics()
+    private var lines = RepeatedLines()
+    private var statusRates: StatusRates
+    private(set) var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
+    let versions: VersionFacts
+    let startedAt: Instant
+    /// Servers of PostgreSQL that are passed over, and that somebody should see to.
+    private(set) var serversPassedOver: [ServerAdvice] = []
+
+    init(versions: VersionFacts, now: Instant) {
+        self.versions = versions
+        startedAt = now
+        statusRates = StatusRates(now: now)
+    }
+
+    mutating func observe(_ process: ProcessFacts) { self.process = process }
+
+    // MARK: Lines in the log
+
+    var wakeAt: Instant? { lines.wakeAt }
+
+    /// A line that may come again and again.
+    mutating func say(_ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: String, _ turn: inout Turn) {
+        lines.add(kind, level, text, &turn)
+    }
+
+    mutating func tick(_ turn: inout Turn) { lines.tick(&turn) }
+
+    /// Nothing comes any more.
+    mutating func flush(_ turn: inout Turn) { lines.flush(&turn) }
+
+    /// Servers that are there, and are not to be used: in place of those said before.
+    mutating func passOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
+        for server in servers where !serversPassedOver.contains(server) {
+            turn.log(.warning, "PostgreSQL: \(server.reason); next: \(server.next)")
+        }
+        serversPassedOver = servers
+    }
+
+    // MARK: Counters
+
+    /// So many of what strangers put into Redis, or said.
+    mutating func note(_ forgery: Forgery, count: Int) {
+        switch forgery {
+        case .counter: statistics.forgedCounters += Int64(count)
+        case .message: statistics.forgedMessages += Int64(count)
+        case .marker: statistics.forgedMarkers += Int64(count)
+        }
+    }
+
+    /// A connection ended for what the server said.
+    mutating func noteUnexpected(_ backend: Backend) {
+        switch backend {
+        case .redis, .subscriber: statistics.redisUnexpected += 1
+        case .lane, .reader: statistics.databaseUnexpected += 1
+        }
+    }
+
+    /// Likes and counts per second since the last call.
+    mutating func takeRates(now: Instant) -> (likes: Int64, counts: Int64) {
+        let s = statistics
+        return statusRates.take(likes: s.likes + s.unlikes, counts: s.counts + s.multiCounts, now: now)
+    }
+}
+
+/// What is not sealed by a host of this database's, by where it was found.
+enum Forgery: Hashable {
+    case counter, message, marker
+
+    var words: String {
+        switch self {
+        case .counter: "a counter"
+        case .message: "a message"
+        case .marker: "the marker"
+        }
+    }
+}

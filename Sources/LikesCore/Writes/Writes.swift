@@ -1,0 +1,217 @@
+import LikesSettings
+import LikesStorage
+import LikesProtocol
+
+/// The changes under way: a table of them, and the queues through which each passes from admission to its reply. A
+/// change is freed here, and here alone.
+struct Writes {
+    private(set) var changes = Changes()
+    private var admission = Ring<ChangeIndex>()
+    var localRate: LocalRate
+    private(set) var confirmations = Confirmations()
+    private var queue: WriteQueue
+    private(set) var owed = OwedCounts()
+    private let limits: Limits
+
+    init(_ configuration: Configuration, _ limits: Limits) {
+        self.limits = limits
+        queue = WriteQueue(limits)
+        localRate = LocalRate(
+            requestsMax: configuration.rateLimitRequests, windowSeconds: configuration.rateLimitWindowSeconds,
+            usersMax: limits.localRateUsersMax)
+    }
+
+    var count: Int { changes.count }
+
+    mutating func accept(_ change: Change) -> (ChangeIndex, incarnation: UInt32) {
+        let index = changes.insert(change)
+        return (index, changes[index].incarnation)
+    }
+
+    /// A change that was never sent, or whose reply was given by its deadline: nothing more comes of it.
+    mutating func forget(_ index: ChangeIndex) { changes.release(index) }
+
+    /// True: it was answered by its deadline, and is forgotten now.
+    mutating func forgetIfAnswered(_ index: ChangeIndex) -> Bool {
+        guard changes[index].isAnswered else { return false }
+        changes.release(index)
+        return true
+    }
+
+    /// Frees the place of a change that is done. Returns it; nil: it was answered already.
+    mutating func finish(_ index: ChangeIndex) -> Change? {
+        let change = changes[index]
+        if case .counting = change.stage { owed.end(OwnItem(change)) }
+        changes.release(index)
+        return change.isAnswered ? nil : change
+    }
+
+    // MARK: Admission
+
+    mutating func awaitAdmission(_ index: ChangeIndex) {
+        changes[index].stage = .admission
+        admission.append(index)
+    }
+
+    /// It follows an earlier request of its connection.
+    mutating func follow(_ index: ChangeIndex) { changes[index].stage = .following }
+
+    var awaitsAdmission: Bool { !admission.isEmpty }
+
+    /// The next ones to be admitted by Redis.
+    mutating func takeForAdmission() -> [ChangeIndex] {
+        var taken: [ChangeIndex] = []
+        while taken.count < limits.admissionEntriesMax, let index = admission.popFirst() {
+            if !forgetIfAnswered(index) { taken.append(index) }
+        }
+        return taken
+    }
+
+    /// The next one to be admitted without Redis.
+    mutating func takeForLocalAdmission() -> ChangeIndex? { admission.popFirst() }
+
+    // MARK: Confirming hints
+
+    /// PostgreSQL is to be asked whether the pair is liked.
+    mutating func confirm(_ index: ChangeIndex) {
+        changes[index].stage = .verifying
+        confirmations.begin()
+    }
+
+    mutating func hold(_ index: ChangeIndex, behind earlier: ChangeIndex) {
+        changes[index].stage = .held
+        confirmations.hold(index, behind: earlier)
+    }
+
+    /// It is not being confirmed any more, however that ended. Returns what was held behind it, to be queued.
+    mutating func endConfirmation(_ index: ChangeIndex) -> [ChangeIndex] { confirmations.end(index) }
+
+    /// Nobody waits for the like any more, so PostgreSQL need not be asked.
+    mutating func forgetConfirmation(_ index: ChangeIndex) {
+        let behind = confirmations.end(index)
+        changes.release(index)
+        for later in behind { queue(later) }
+    }
+
+    // MARK: The write queue
+
+    mutating func queue(_ index: ChangeIndex) {
+        changes[index].stage = .queued
+        queue.append(index)
+    }
+
+    mutating func takeBatch() -> WriteQueue.Taken {
+        let owed = owed
+        let taken = queue.takeBatch(changes) { owed.isCounting($0) }
+        for index in taken.answered { changes.release(index) }
+        for index in taken.changes { changes[index].stage = .sent }
+        return taken
+    }
+
+    /// The batch is proven not to be committed.
+    mutating func requeue(_ sent: SentBatch) {
+        for index in sent.changes { changes[index].stage = .queued }
+        queue.prepend(sent.changes, isSuspect: sent.isSuspect)
+    }
+
+    mutating func takeApart(_ sent: SentBatch) {
+        for index in sent.changes { changes[index].stage = .queued }
+        queue.takeApart(sent.changes)
+    }
+
+    /// PostgreSQL rolled the batch back. Returns the changes for which this was once too often; the others are tried
+    /// again.
+    mutating func retry(_ sent: SentBatch) -> (again: [ChangeIndex], over: [ChangeIndex]) {
+        var (again, over): ([ChangeIndex], [ChangeIndex]) = ([], [])
+        for index in sent.changes {
+            if changes[index].retries < Limits.batchRetriesMax {
+                changes[index].retries += 1
+                again.append(index)
+            } else {
+                over.append(index)
+            }
+        }
+        return (again, over)
+    }
+
+    mutating func laneLost() { queue.unpark() }
+
+    // MARK: Committed
+
+    /// Its counter is on the way to Redis, and the reply waits for that. False: it was answered already.
+    mutating func writeThrough(_ index: ChangeIndex, _ reply: Reply) -> Bool {
+        if forgetIfAnswered(index) { return false }
+        changes[index].stage = .writingThrough(reply)
+        return true
+    }
+
+    /// The reply that waited for the write-through; nil: the change is not waiting for one.
+    func writtenThrough(_ index: ChangeIndex) -> Reply? {
+        if case .writingThrough(let reply) = changes[index].stage { reply } else { nil }
+    }
+
+    /// It is durable, and its reply waits for its item's count.
+    mutating func owe(_ index: ChangeIndex, changed: Bool) {
+        if forgetIfAnswered(index) { return }
+        changes[index].stage = .counting(changed: changed)
+        owed.append(index, OwnItem(changes[index]))
+    }
+
+    var owesCounts: Bool { !owed.isEmpty }
+
+    mutating func takeOwedCounts(max: Int) -> [ChangeIndex] { owed.take(max: max) }
+
+    mutating func putBack(owing: [ChangeIndex]) { owed.putBack(owing) }
+
+    /// Whether the change that owed its count did change something.
+    func didChange(_ index: ChangeIndex) -> Bool {
+        guard case .counting(let changed) = changes[index].stage else {
+            preconditionFailure("a count that is not owed")
+        }
+        return changed
+    }
+
+    // MARK: Deadlines
+
+    /// What a change's deadline means for its reply.
+    enum Expired {
+        /// It was not sent.
+        case unavailable
+        /// It was sent, and what became of it is not known in time.
+        case uncertain
+        /// Its reply is known, only Redis has not answered.
+        case due(Reply)
+    }
+
+    /// Its place is freed by whoever still holds the change.
+    mutating func expire(_ index: ChangeIndex) -> Expired {
+        changes[index].isAnswered = true
+        switch changes[index].stage {
+        case .following, .admission, .verifying, .held, .queued:
+            for later in confirmations.release(behind: index) { queue(later) }
+            return .unavailable
+        case .sent, .counting: return .uncertain
+        case .writingThrough(let due): return .due(due)
+        }
+    }
+
+    /// Answered changes at the heads of queues go.
+    mutating func dropAnswered() {
+        for index in queue.dropAnswered(changes) { changes.release(index) }
+        for index in owed.dropAnswered(changes) {
+            owed.end(OwnItem(changes[index]))
+            changes.release(index)
+        }
+    }
+
+    func checkInvariants() {
+        confirmations.checkInvariants(changes)
+        queue.checkInvariants(changes)
+        owed.checkInvariants(changes)
+        for place in 0..<admission.count {
+            guard case .admission = changes[admission[place]].stage else {
+                preconditionFailure("awaits admission, in another stage")
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import LikesCore
+import LikesProtocol
+import LikesStorage
+
+/// The statement of each call, its parameters, and its answer from the rows.
+extension ReaderRequest {
+    var statement: PreparedStatement {
+        switch self {
+        case .selectCounters: .counters
+        case .selectPairs: .pairs
+        case .selectRepairs: .repairs
+        }
+    }
+
+    /// Rows of its answer.
+    var rowsMax: Int {
+        switch self {
+        case .selectCounters(let items): items.count
+        case .selectPairs(let pairs): pairs.count
+        case .selectRepairs: Limits.standard.countersPerCallMax
+        }
+    }
+
+    func write(to parameters: inout StatementParameters, types: TypeNumbers) {
+        parameters.reset()
+        switch self {
+        case .selectCounters(let items): parameters.append(items: items, types: types)
+        case .selectPairs(let pairs):
+            parameters.append(bigints: pairs) { $0.user }
+            parameters.append(bigints: pairs) { $0.item.id }
+            parameters.append(smallints: pairs) { types.number(of: $0.item) }
+        case .selectRepairs(let select):
+            parameters.append(bigint: select.after.notedBy)
+            parameters.append(smallint: select.after.typeNumber)
+            parameters.append(bigint: select.after.itemID)
+            parameters.append(bigint: select.settledBefore)
+        }
+    }
+
+    /// What the rows say, as far as a statement of likesd's gives such rows.
+    func answer(_ result: borrowing StatementResult, types: TypeNumbers) throws(Misfit) -> ReaderAnswer {
+        switch self {
+        case .selectCounters(let items):
+            var counters = items.map { CounterState(item: $0, count: 0, version: 0) }
+            for row in 0..<result.rowCount {
+                let place = try Self.place(result, row, of: counters.count)
+                counters[place].count = try result.integer(row, 1, as: Int64.self)
+                counters[place].version = try result.integer(row, 2, as: Int64.self)
+            }
+            return .countersSelected(counters)
+        case .selectPairs(let pairs):
+            var states = pairs.map {
+                PairState(liked: false, counter: CounterState(item: $0.item, count: 0, version: 0))
+            }
+            for row in 0..<result.rowCount {
+                let place = try Self.place(result, row, of: states.count)
+                states[place].liked = !result.isNull(row, 1)
+                // An item without a row has neither.
+                guard !result.isNull(row, 2) || !result.isNull(row, 3) else { continue }
+                states[place].counter.count = try result.integer(row, 2, as: Int64.self)
+                states[place].counter.version = try result.integer(row, 3, as: Int64.self)
+            }
+            return .pairsSelected(states)
+        case .selectRepairs(let select):
+            return .repairsSelected(try Self.repairs(result, after: select.after, types: types))
+        }
+    }
+
+    /// One page of repairs. Those of types that only other hosts are configured for are left to them.
+    static func repairs(
+        _ result: borrowing StatementResult, after cursor: RepairCursor, types: TypeNumbers
+    ) throws(Misfit) -> RepairRows {
+        var page = RepairRows(rows: [], next: nil, horizon: 0)
+        var last = cursor
+        for row in 0..<result.rowCount {
+            page.horizon = try result.integer(row, 4, as: Int64.self)
+            page.hasSettled = !result.isNull(row, 5)
+            // The one row of an empty page.
+            guard !result.isNull(row, 0) else { continue }
+            let number = try result.integer(row, 0, as: Int16.self)
+            let id = try result.integer(row, 1, as: Int64.self)
+            let notedBy = try result.integer(row, 3, as: Int64.self)
+            // Or the pages would never end.
+            if (notedBy, number, id) <= (last.notedBy, last.typeNumber, last.itemID) {
+                throw Misfit("rows of cache_repairs are out of order")
+            }
+            last = RepairCursor(notedBy: notedBy, typeNumber: number, itemID: id)
+            guard let item = types.item(number: number, id: id) else { continue }
+            let version = try result.integer(row, 2, as: Int64.self)
+            page.rows.append(RepairRow(item: item, version: version, notedBy: notedBy))
+        }
+        if result.rowCount >= Limits.standard.countersPerCallMax { page.next = last }
+        return page
+    }
+
+    /// A place from 1 among so many that were asked for, as one from 0.
+    private static func place(
+        _ result: borrowing StatementResult, _ row: Int, of count: Int
+    ) throws(Misfit) -> Int {
+        guard count > 0 else { throw Misfit("a row that was not asked for") }
+        let place = try result.integer(row, 0, in: 1...Int64(count))
+        return Int(place) - 1
+    }
+}

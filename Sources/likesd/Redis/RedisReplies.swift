@@ -1,0 +1,131 @@
+import LikesCore
+import LikesProtocol
+import LikesStorage
+
+/// A call under way: what came in of it, and how many slices are still out. A call in several slices has one outcome,
+/// the worst of theirs.
+struct RedisReplies {
+    private(set) var slicesLeft: Int
+    private(set) var verdicts: [AdmissionVerdict] = []
+    private(set) var counters: [SealedCounter?] = []
+    /// nil: it was not asked for.
+    private(set) var marker: FoundMarker?
+    /// What Redis had, and kept, because it looks newer.
+    private(set) var kept: [KeptCounter] = []
+    private(set) var failure: RedisFailure?
+    /// Redis had no room, and dropped counters instead of keeping old ones.
+    private(set) var refusal: String?
+
+    init(slicesLeft: Int) { self.slicesLeft = slicesLeft }
+
+    /// The answer to the whole call, once all slices have come back. `server`: `RedisServerFacts.name`.
+    func answer(to request: RedisRequest, of server: String) -> RedisAnswer {
+        if let failure { return .failed(failure) }
+        return switch request {
+        case .identify: .identified(marker ?? FoundMarker(text: "", server: server))
+        case .admit: .admitted(verdicts)
+        case .readCounters: .countersRead(counters)
+        case .writeThrough: .wroteThrough(refusal: refusal, kept: kept)
+        case .fill: .filled(kept: kept)
+        case .drop: .dropped
+        }
+    }
+
+    /// Takes in the reply to one slice.
+    mutating func take(_ reply: ReplyView, of slice: RedisSlice) {
+        slicesLeft -= 1
+        if let error = reply.errorText { return take(error: error, of: slice) }
+        switch slice.job {
+        case .admit(let entries): takeVerdicts(reply, of: slice, entries: entries.count)
+        case .readCounters(let expected, let items): takeCounters(reply, of: slice, expected, items)
+        case .setCounters(_, let counters, _):
+            // The script's words for it.
+            if let words = reply.string {
+                refusal = refusal ?? RedisError.text(words)
+            } else {
+                switch reply.integer {
+                case 1: return
+                case 0: fail(.late)
+                case -1: fail(.otherGeneration)
+                case nil: takeKept(reply, of: slice, counters)
+                default: misfit()
+                }
+            }
+        case .identify(let server, _):
+            guard let text = reply.string.map({ String(decoding: $0, as: UTF8.self) }) else { return misfit() }
+            marker = FoundMarker(text: text, server: server)
+        case .drop, .keepRecent: if reply.integer == nil { misfit() }
+        }
+    }
+
+    private mutating func take(error: String, of slice: RedisSlice) {
+        // Recent likes that are not kept are only a hint less.
+        if case .keepRecent = slice.job, RedisError.isOutOfMemory(error) {
+            refusal = refusal ?? error
+        } else {
+            fail(.refused(error))
+        }
+    }
+
+    private mutating func takeVerdicts(_ reply: ReplyView, of slice: RedisSlice, entries: Int) {
+        if verdicts.isEmpty { verdicts = Array(repeating: .admitted(recent: false), count: entries) }
+        guard reply.elementCount == slice.range.count else { return misfit() }
+        for (offset, place) in slice.range.enumerated() {
+            guard let verdict = reply.element(offset)?.integer, verdict >= -Int64.max else { return misfit() }
+            verdicts[place] = verdict < 0 ? .limited(retrySeconds: -verdict) : .admitted(recent: verdict == 1)
+        }
+    }
+
+    /// The marker, then each counter and its version.
+    private mutating func takeCounters(
+        _ reply: ReplyView, of slice: RedisSlice, _ expected: Generation, _ items: [Item]
+    ) {
+        if counters.isEmpty { counters = Array(repeating: nil, count: items.count) }
+        guard reply.elementCount == 1 + 2 * slice.range.count else { return misfit() }
+        guard let marker = reply.element(0)?.string, marker.elementsEqual(expected.marker.utf8) else {
+            return fail(.otherGeneration)
+        }
+        let prefix = Array("\(expected.token):".utf8)
+        for (offset, place) in slice.range.enumerated() {
+            guard let count = reply.element(1 + 2 * offset)?.count,
+                let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
+                let sealed = text.dropFirst(prefix.count).withUnsafeBytes({
+                    SealedCounter(item: items[place], count: count, word: $0)
+                })
+            else { continue }
+            counters[place] = sealed
+        }
+    }
+
+    /// The places of counters in the slice, from 1, and of each the count and the word behind the token that Redis
+    /// kept.
+    private mutating func takeKept(_ reply: ReplyView, of slice: RedisSlice, _ counters: [SealedCounter]) {
+        guard let count = reply.elementCount, count > 0, count % 3 == 0 else { return misfit() }
+        for found in 0..<(count / 3) {
+            guard let place = reply.element(3 * found)?.integer, (1...Int64(slice.range.count)).contains(place),
+                let number = reply.element(3 * found + 1), let word = reply.element(3 * found + 2)?.string
+            else { return misfit() }
+            let item = counters[slice.range.lowerBound + Int(place) - 1].counter.item
+            let sealed = number.count.flatMap { number in
+                word.withUnsafeBytes { SealedCounter(item: item, count: number, word: $0) }
+            }
+            kept.append(KeptCounter(item: item, counter: sealed, word: Array(word)))
+        }
+    }
+
+    private mutating func misfit() { fail(.misfit(Misfit("an answer that does not fit the question"))) }
+
+    private mutating func fail(_ new: RedisFailure) {
+        if let failure, Self.weight(failure) >= Self.weight(new) { return }
+        failure = new
+    }
+
+    private static func weight(_ failure: RedisFailure) -> Int {
+        switch failure {
+        case .refused: 1
+        case .late: 2
+        case .otherGeneration: 3
+        case .misfit: 4
+        }
+    }
+}
