@@ -22,7 +22,7 @@ package struct Safeguards: Sendable {
     /// All transactions take the rows of a batch in one order.
     package var rowOrder = true
     /// PostgreSQL is asked whether the hint "liked already" is right.
-    package var hintVerification = true
+    package var hintConfirmation = true
     /// A lost subscription empties the local cache.
     package var cacheExpiry = true
     /// PostgreSQL is asked again where something newer is known than it has, and believed.

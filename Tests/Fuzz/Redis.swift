@@ -41,7 +41,7 @@ private let jobs: [RedisJob] = {
     }
     let kept = items.map { KeptCounter(item: $0, counter: nil, word: Array("1:x".utf8)) }
     return [
-        .identify(server: "a:b", VerifyRequest(new: nil)),
+        .identify(server: "a:b", IdentifyRequest(new: nil)),
         .admit([AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
         .readCounters(generation, items), .setCounters(generation, counters, isTold: true),
         .drop(generation, kept), .keepRecent([RecentLike(pair: pair, add: true)]),

@@ -175,7 +175,7 @@ def test_the_rate_is_kept_per_host_without_redis(start_daemon, own_redis, number
 
 
 def test_the_rate_is_kept_by_the_process_until_redis_really_counts(start_daemon, own_postgres, own_redis, number, item):
-    """A user of Redis that may connect and listen, and none of the keys: nothing of it can be verified."""
+    """A user of Redis that may connect and listen, and none of the keys: its data can't be identified."""
     limit, user = 20, number()
     with own_redis.client() as cache:
         cache.execute_command("ACL", "SETUSER", "app", "on", ">word", "+@all", "resetkeys", "&*")
@@ -199,7 +199,7 @@ def test_the_rate_is_kept_by_the_process_until_redis_really_counts(start_daemon,
                 told += accepted()
             assert told == limit
             # Between two attempts it says that it connects.
-            eventually(lambda: "can't be verified" in daemon.health()["message"], "HEALTH to say why")
+            eventually(lambda: "can't be identified" in daemon.health()["message"], "HEALTH to say why")
             cache.execute_command("ACL", "SETUSER", "app", "~*")
             while not cache.get(f"rate:{user}:likes"):
                 told += accepted()

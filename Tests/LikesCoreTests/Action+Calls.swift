@@ -5,7 +5,7 @@ import LikesStorage
 
 // The calls of a script, each by its name.
 extension Action {
-    static func identify(_ call: CallID, _ request: VerifyRequest) -> Action { .redis(call, .identify(request)) }
+    static func identify(_ call: CallID, _ request: IdentifyRequest) -> Action { .redis(call, .identify(request)) }
 
     static func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Action { .redis(call, .admit(entries)) }
 

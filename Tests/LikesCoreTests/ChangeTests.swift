@@ -137,8 +137,8 @@ import Testing
         #expect(error.code == .rateLimited)
     }
 
-    @Test("Before Redis' data is verified the process counts, however often Redis comes and goes")
-    func beforeRedisDataIsVerifiedTheProcessCounts() throws {
+    @Test("Before Redis' data is identified the process counts, however often Redis comes and goes")
+    func beforeRedisDataIsIdentifiedTheProcessCounts() throws {
         var script = Script({ $0.rateLimitRequests = 1 }, up: [.lane, .reader], byHand: [.identify])
         let client = try script.open()
         var replies: [Reply] = []
@@ -149,7 +149,7 @@ import Testing
                 switch action {
                 case .reply(_, let reply): replies.append(reply)
                 case .lane(let call, .commit(_)): script.commit(call, changed: [true], [counter(post, 1, 1)])
-                case .redis(_, .admit): Issue.record("asked to count before its data is verified")
+                case .redis(_, .admit): Issue.record("asked to count before its data is identified")
                 default: continue
                 }
             }
@@ -198,7 +198,7 @@ import Testing
         let client = try script.open()
         script.send(.like(ann), on: client)
         _ = script.take()
-        // Another past of the database: Redis' data is to be verified anew.
+        // Another past of the database: Redis' data is to be identified anew.
         script.connect(.lane, DatabaseHistory(system: "7", timeline: 2))
         _ = script.take()
         script.send(.unlike(ann), on: client)

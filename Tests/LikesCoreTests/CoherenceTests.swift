@@ -8,12 +8,12 @@ import Testing
 @Suite struct CoherenceTests {
     private static let promoted = DatabaseHistory(system: "7", timeline: 2)
 
-    @Test("Redis is read only after it was verified and all that others could not write was looked up")
-    func redisIsReadOnlyAfterItWasVerified() throws {
+    @Test("Redis is read only after it was identified and all that others could not write was looked up")
+    func redisIsReadOnlyAfterItWasIdentified() throws {
         var script = Script(up: [.reader], byHand: [.identify, .repairs])
         let client = try script.open()
         script.connect(.redis)
-        #expect(script.take().last == .identify(1, VerifyRequest(new: nil)))
+        #expect(script.take().last == .identify(1, IdentifyRequest(new: nil)))
         script.send(.count(post), on: client)
         #expect(script.take() == [.selectCounters(2, [post])])
         script.identify(1)
@@ -25,16 +25,16 @@ import Testing
         #expect(script.take() == [.readCounters(5, [Item(type: 1, id: 1)])])
     }
 
-    @Test("Without PostgreSQL a verified Redis is read at once")
-    func withoutPostgreSQLAVerifiedRedisIsReadAtOnce() throws {
+    @Test("Without PostgreSQL an identified Redis is read at once")
+    func withoutPostgreSQLAnIdentifiedRedisIsReadAtOnce() throws {
         var script = Script(up: [.redis])
         let client = try script.open()
         script.send(.count(post), on: client)
         #expect(script.take() == [.readCounters(1, [post])])
     }
 
-    @Test("A Redis whose data was replaced is given up and verified anew")
-    func aRedisWhoseDataWasReplacedIsGivenUpAndVerifiedAnew() throws {
+    @Test("A Redis whose data was replaced is given up and identified anew")
+    func aRedisWhoseDataWasReplacedIsGivenUpAndIdentifiedAnew() throws {
         var script = Script(byHand: [.identify])
         script.identify(1)
         let client = try script.open()
@@ -242,7 +242,7 @@ import Testing
             script.connect(lost)
             if lost == .redis {
                 script.step { core, turn in
-                    core.coherence.trust.verified(
+                    core.coherence.trust.identified(
                         Generation(server: "other:repl", database: Script.history, token: "cccccccccccc"),
                         now: turn.now)
                 }
@@ -311,8 +311,8 @@ import Testing
         #expect(script.take().contains(.disconnect(.reader)))
     }
 
-    @Test("A pass that began before Redis was verified is followed at once by one that counts")
-    func aPassThatBeganBeforeRedisWasVerifiedIsFollowedByOneThatCounts() {
+    @Test("A pass that began before Redis was identified is followed at once by one that counts")
+    func aPassThatBeganBeforeRedisWasIdentifiedIsFollowedByOneThatCounts() {
         var script = Script(byHand: [.repairs])
         guard case .reader(let early, .selectRepairs(_))? = script.take().last else {
             Issue.record("no pass")

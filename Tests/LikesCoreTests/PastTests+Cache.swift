@@ -16,7 +16,7 @@ extension PastTests {
         script.connect(.redis)
         var other = Script.generation
         other.token = "bbbbbbbbbbbb"
-        script.identify(try #require(lastVerify(script.take())), other)
+        script.identify(try #require(lastIdentify(script.take())), other)
         script.send(.count(post), on: client)
         #expect(!script.take().contains { if case .reply = $0 { true } else { false } })
     }
@@ -72,8 +72,8 @@ extension PastTests {
         #expect(script.replies(client) == [.integer(6)])
     }
 
-    @Test("A commit that was under way while Redis' data was verified is stale at once")
-    func aCommitUnderWayWhileRedisWasVerifiedIsStaleAtOnce() throws {
+    @Test("A commit that was under way while Redis' data was identified is stale at once")
+    func aCommitUnderWayWhileRedisWasIdentifiedIsStaleAtOnce() throws {
         var (script, client) = try script(localCacheTTLMs: 600_000)
         script.send(.like(Pair(user: 1, item: post)), on: client)
         let admit = try #require(call(script.take()) { if case .redis(let call, .admit(_)) = $0 { call } else { nil } })

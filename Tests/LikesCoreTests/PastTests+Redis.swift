@@ -13,7 +13,7 @@ extension PastTests {
         let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
         for round in 0...1 {
             script.connect(.redis)
-            guard let look = lastVerify(script.take()) else {
+            guard let look = lastIdentify(script.take()) else {
                 Issue.record("no look at the marker")
                 return
             }
@@ -23,7 +23,7 @@ extension PastTests {
                 #expect(actions.contains(.disconnect(.redis)))
                 continue
             }
-            guard let make = lastVerify(actions) else {
+            guard let make = lastIdentify(actions) else {
                 Issue.record("no marker is made")
                 return
             }
@@ -48,20 +48,20 @@ extension PastTests {
             let database = DatabaseHistory(system: "7", timeline: 1, tables: tables)
             return Generation(server: server, database: database, token: "\(server)-\(tables)")
         }
-        func verify(_ trust: inout Trust, _ found: Generation, isMade: Bool) {
-            trust.verified(found, isMade: isMade, now: .ms(0))
+        func identify(_ trust: inout Trust, _ found: Generation, isMade: Bool) {
+            trust.identified(found, isMade: isMade, now: .ms(0))
         }
         func isBack(_ trust: inout Trust, _ found: Generation) -> Bool { trust.isBack(found, now: .ms(0)) }
         var trust = Trust(now: .ms(0))
         // This host was behind: the database was restored, as others had seen already.
         #expect(!isBack(&trust, marker("one", "2")))
-        verify(&trust, marker("one", "2"), isMade: false)
-        verify(&trust, marker("two", "2"), isMade: true)
+        identify(&trust, marker("one", "2"), isMade: false)
+        identify(&trust, marker("two", "2"), isMade: true)
         #expect(!isBack(&trust, marker("one", "2")))
         // Restored once more: markers of the past before are replaced on each server.
-        verify(&trust, marker("one", "3"), isMade: true)
+        identify(&trust, marker("one", "3"), isMade: true)
         #expect(!isBack(&trust, marker("two", "2")))
-        verify(&trust, marker("two", "3"), isMade: true)
+        identify(&trust, marker("two", "3"), isMade: true)
         #expect(isBack(&trust, marker("two", "2")))
     }
 
@@ -72,7 +72,7 @@ extension PastTests {
         var trust = Trust(now: .ms(0))
         func isBack(at moment: Int64) -> Bool { trust.isBack(foreign, now: .ms(moment)) }
         #expect(!isBack(at: 0))
-        trust.verified(own, isMade: true, now: .ms(0))
+        trust.identified(own, isMade: true, now: .ms(0))
         foreign.token = "cccccccccccc"
         #expect(isBack(at: 1_000))
         #expect(isBack(at: Limits.foreignMemoryMs))
@@ -120,7 +120,7 @@ extension PastTests {
             script.lose(.redis)
             script.pass(ms: 1_000)
             script.connect(.redis)
-            script.identify(try #require(lastVerify(script.take())), generation)
+            script.identify(try #require(lastIdentify(script.take())), generation)
         }
         script.since = 50
         try move(to: nil)
@@ -280,7 +280,7 @@ extension PastTests {
             script.connect(.redis)
             let other = Generation(
                 server: "run:repl", database: Script.history, era: 2, snapshot: snapshot, token: "bbbbbbbbbbbb")
-            script.identify(try #require(lastVerify(script.take())), other)
+            script.identify(try #require(lastIdentify(script.take())), other)
             script.pass(ms: 2 * Limits.eraMsMin)
             return script.core.coherence.past.era
         }

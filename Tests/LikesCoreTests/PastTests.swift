@@ -21,14 +21,14 @@ import Testing
         return (script, client)
     }
 
-    func verifies(_ script: inout Script) -> [VerifyRequest] {
+    func identifications(_ script: inout Script) -> [IdentifyRequest] {
         script.take().compactMap { if case .redis(_, .identify(let request)) = $0 { request } else { nil } }
     }
 
     /// The last call of its kind.
     func call(_ actions: [Action], _ pick: (Action) -> CallID?) -> CallID? { actions.compactMap(pick).last }
 
-    func lastVerify(_ actions: [Action]) -> CallID? {
+    func lastIdentify(_ actions: [Action]) -> CallID? {
         call(actions) { if case .redis(let call, .identify(_)) = $0 { call } else { nil } }
     }
 
@@ -199,7 +199,7 @@ import Testing
     func aDatabaseWhoseTransactionsAreBehindRedisDataHasGoneBack() throws {
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.identify])
         script.connect(.redis)
-        let look = try #require(lastVerify(script.take()))
+        let look = try #require(lastIdentify(script.take()))
         script.since = 600
         script.identify(
             look,
@@ -217,32 +217,32 @@ import Testing
         let last = Generation(
             server: "run:repl", database: Script.history, era: Generation.eraMax, token: "bbbbbbbbbbbb"
         ).sealed(by: Script.secret)
-        script.identify(try #require(lastVerify(script.take())), last)
+        script.identify(try #require(lastIdentify(script.take())), last)
         #expect(script.core.coherence.trust.generation == last)
         script.step { core, turn in core.goBack("test", &turn) }
         #expect(script.core.coherence.past.era == Generation.eraMax)
-        script.identify(try #require(lastVerify(script.take())), last)
-        let made = verifies(&script).compactMap(\.new).last
+        script.identify(try #require(lastIdentify(script.take())), last)
+        let made = identifications(&script).compactMap(\.new).last
         #expect(made?.era == Generation.eraMax && made?.instead == last.marker)
     }
 
     @Test("In the last era other data is a later one: what was cached is dropped")
     func inTheLastEraOtherDataIsALaterOne() throws {
         var (script, client) = try script(byHand: [.identify])
-        func verify(_ token: String) throws {
+        func identify(_ token: String) throws {
             script.lose(.redis)
             script.pass(ms: 1_000)
             script.connect(.redis)
             let last = Generation(server: "run:repl", database: Script.history, era: Generation.eraMax, token: token)
-            script.identify(try #require(lastVerify(script.take())), last)
+            script.identify(try #require(lastIdentify(script.take())), last)
         }
-        try verify("bbbbbbbbbbbb")
+        try identify("bbbbbbbbbbbb")
         script.send(.count(post), on: client)
         script.answer(script.take(), [counter(post, 5, 5)], token: "bbbbbbbbbbbb")
         #expect(script.core.known.cache.count == 1)
-        try verify("bbbbbbbbbbbb")
+        try identify("bbbbbbbbbbbb")
         #expect(script.core.known.cache.count == 1)
-        try verify("cccccccccccc")
+        try identify("cccccccccccc")
         #expect(script.core.known.cache.count == 0)
     }
 
@@ -250,17 +250,17 @@ import Testing
     func aMarkerIsMadeOnlyAfterTheDatabaseWasLookedAtAgain() throws {
         var script = Script(byHand: [.identify, .survey])
         let actions = script.take()
-        guard let look = lastVerify(actions), let survey = lastSurvey(actions) else {
+        guard let look = lastIdentify(actions), let survey = lastSurvey(actions) else {
             Issue.record("neither the marker nor the database was looked at")
             return
         }
         script.identify(look, nil)
         #expect(script.core.coherence.trust.unfit == "")
-        #expect(verifies(&script).isEmpty)
+        #expect(identifications(&script).isEmpty)
         var found = script.survey()
         found.snapshot = DatabaseSnapshot(least: 700)
         script.survey(survey, found)
-        let request = verifies(&script).last
+        let request = identifications(&script).last
         #expect(request?.new?.snapshot.least == 700)
         #expect(request?.new?.token.count == 12)
     }
@@ -325,7 +325,7 @@ import Testing
         script.byHand.insert(.identify)
         script.lose(.redis)
         script.connect(.redis)
-        guard let look = lastVerify(script.take()) else {
+        guard let look = lastIdentify(script.take()) else {
             Issue.record("no look at the marker")
             return
         }
@@ -339,7 +339,7 @@ import Testing
     func aServerThatHostsSawAnotherPromotedOverIsLeft() throws {
         var script = Script(up: [.subscriber, .lane, .reader], byHand: [.identify])
         script.connect(.redis)
-        guard let look = lastVerify(script.take()) else {
+        guard let look = lastIdentify(script.take()) else {
             Issue.record("no look at the marker")
             return
         }

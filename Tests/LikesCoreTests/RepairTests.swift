@@ -148,7 +148,7 @@ import Testing
     }
 
     static func permit(at now: Int64) -> WritePermit {
-        WritePermit(generation: Script.generation, subscription: 1, verifiedAt: .ms(0), era: 0, askedAt: .ms(now))
+        WritePermit(generation: Script.generation, subscription: 1, identifiedAt: .ms(0), era: 0, askedAt: .ms(now))
     }
 
     static func rows(_ items: Item..., version: Int64 = 1) -> [RepairRow] {
@@ -357,13 +357,13 @@ import Testing
     func aNewMarkerSettlesWhatWasKnownToBeMissing() {
         var repairs = Repairs()
         repairs.note([post])
-        repairs.beginVerifying()
+        repairs.beginIdentifying()
         repairs.note([other])
-        repairs.verified(isNew: false)
+        repairs.identified(isNew: false)
         #expect(repairs.count == 2)
-        repairs.beginVerifying()
+        repairs.beginIdentifying()
         repairs.note([post])
-        repairs.verified(isNew: true)
+        repairs.identified(isNew: true)
         #expect(repairs.untoldItems == [post])
         #expect(!repairs.contains(other))
         #expect(Self.items(&repairs, at: 0) == [post])

@@ -7,7 +7,7 @@ import Testing
 
 /// Feeds events to a core and keeps what it wants done.
 ///
-/// What no client asked for (verifying Redis, fencing and tending the lane, looking for repairs) is answered at once,
+/// What no client asked for (identifying Redis, fencing and tending the lane, looking for repairs) is answered at once,
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
 struct Script {
     enum Housekeeping: CaseIterable {

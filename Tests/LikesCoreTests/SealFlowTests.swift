@@ -264,7 +264,7 @@ import Testing
 
     // MARK: The secret
 
-    @Test("With another secret nothing that was cached is believed, and Redis is verified anew")
+    @Test("With another secret nothing that was cached is believed, and Redis is identified anew")
     func withAnotherSecretNothingThatWasCachedIsBelieved() throws {
         var script = Script(byHand: [.survey])
         let client = try script.open()

@@ -33,12 +33,12 @@ private struct Server {
 
     func identify(_ token: String) -> Generation? {
         // Instead of whatever is there.
-        let look = ask(.identify(VerifyRequest(new: nil)))
+        let look = ask(.identify(IdentifyRequest(new: nil)))
         guard case .identified(let found)? = look else { return nil }
         let isKept = found.isOfThisLife
-        let new = VerifyRequest.New(
+        let new = IdentifyRequest.New(
             database: DatabaseHistory(system: "7", timeline: 1), token: token, snapshot: .unknown, instead: found.text)
-        guard case .identified(let marker)? = ask(.identify(VerifyRequest(new: isKept ? nil : new))) else {
+        guard case .identified(let marker)? = ask(.identify(IdentifyRequest(new: isKept ? nil : new))) else {
             return nil
         }
         return marker.generation

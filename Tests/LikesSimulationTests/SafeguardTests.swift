@@ -28,7 +28,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "fetchJoining", rules: [.fresh], seedsMax: 8_000),
         Bite(safeguard: "fetchOvertaking", rules: [.fresh], seedsMax: 300),
         Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
-        Bite(safeguard: "hintVerification", rules: [.linearizable], seedsMax: 300),
+        Bite(safeguard: "hintConfirmation", rules: [.linearizable], seedsMax: 300),
         Bite(safeguard: "cacheExpiry", rules: [.fresh], seedsMax: 600),
         Bite(safeguard: "ownOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 100),
         Bite(safeguard: "scriptOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 400),

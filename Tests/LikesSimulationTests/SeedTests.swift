@@ -54,7 +54,7 @@ import Testing
     @Test("A failing seed prints its history")
     func aFailingSeedPrintsItsHistory() throws {
         var safeguards = Safeguards()
-        safeguards.hintVerification = false
+        safeguards.hintConfirmation = false
         let failing = (0..<2_000 as Range<UInt64>).lazy.map { Simulation(seed: $0, safeguards: safeguards) }
             .first { $0.run() != nil }
         let seed = try #require(failing).seed

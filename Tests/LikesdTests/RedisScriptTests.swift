@@ -26,12 +26,12 @@ import Testing
     private static func identify(
         _ token: String, era: Int64 = 0, insteadOf found: String, server: String = server
     ) -> RedisJob {
-        let new = VerifyRequest.New(
+        let new = IdentifyRequest.New(
             database: history, era: era, token: token, snapshot: DatabaseSnapshot(least: 5), instead: found)
-        return .identify(server: server, VerifyRequest(new: new))
+        return .identify(server: server, IdentifyRequest(new: new))
     }
 
-    private static let look = RedisJob.identify(server: server, VerifyRequest(new: nil))
+    private static let look = RedisJob.identify(server: server, IdentifyRequest(new: nil))
 
     private func set(
         _ counters: [SealedCounter], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
@@ -55,8 +55,8 @@ import Testing
 
     // MARK: The marker
 
-    @Test("Hosts that verify at once end with the marker of the first.")
-    func hostsThatVerifyAtOnceEndWithTheMarkerOfTheFirst() throws {
+    @Test("Hosts that identify at once end with the marker of the first.")
+    func hostsThatIdentifyAtOnceEndWithTheMarkerOfTheFirst() throws {
         #expect(
             generation
                 == Generation(
@@ -86,7 +86,7 @@ import Testing
 
     @Test("A marker of another life is told from this one's.")
     func aMarkerOfAnotherLifeIsToldFromThisOnes() throws {
-        let later = RedisJob.identify(server: "run2:replid1", VerifyRequest(new: nil))
+        let later = RedisJob.identify(server: "run2:replid1", IdentifyRequest(new: nil))
         #expect(try redis.perform(Self.look).marker?.isOfThisLife == true)
         let found = try #require(try redis.perform(later).marker)
         #expect(found.generation == generation && !found.isOfThisLife)

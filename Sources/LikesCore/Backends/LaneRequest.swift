@@ -2,8 +2,8 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// One call on the connection that writes to PostgreSQL. One is under way at a time. Its `LaneAnswer` is the case of the
-/// same name, or one of those that any call may have.
+/// One call on the connection that writes to PostgreSQL. One is under way at a time. Its `LaneAnswer` is the case of
+/// the same name, or one of those that any call may have.
 package enum LaneRequest: Equatable, Sendable {
     /// Make the lane this connection's alone.
     case fence(FenceRequest)
@@ -18,8 +18,8 @@ package enum LaneRequest: Equatable, Sendable {
 }
 
 package enum LaneAnswer: Equatable, Sendable {
-    /// The lane is this connection's own. nil: it had no row, so nothing is known of earlier batches; it has one now, at
-    /// epoch 1.
+    /// The lane is this connection's own. nil: it had no row, so nothing is known of earlier batches; it has one now,
+    /// at epoch 1.
     case fenced(LaneState?)
     /// The batch is durable.
     case committed(BatchOutcome)

@@ -2,8 +2,8 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// One call on the connection that reads from PostgreSQL. Several are under way, answered in order. Its `ReaderAnswer` is
-/// the case of the same name, or one of those that any call may have.
+/// One call on the connection that reads from PostgreSQL. Several are under way, answered in order. Its `ReaderAnswer`
+/// is the case of the same name, or one of those that any call may have.
 package enum ReaderRequest: Equatable, Sendable {
     case selectCounters([Item])
     case selectPairs([Pair])

@@ -62,7 +62,7 @@ struct RedisAccess {
 
 /// What a call to Redis is for.
 enum RedisPurpose: CallPurpose {
-    case identify(VerifyRequest)
+    case identify(IdentifyRequest)
     case admission([ChangeIndex])
     case readCounters([Item], Generation, WritePermit)
     case writeThrough([ChangeIndex], [CounterState], WritePermit)

@@ -6,7 +6,7 @@ import LikesProtocol
 package enum RedisRequest: Equatable, Sendable {
     /// Look which data Redis holds, by its marker; where a marker is given and the one there is still the one that was
     /// found not to fit, make the given one instead.
-    case identify(VerifyRequest)
+    case identify(IdentifyRequest)
     case admit([AdmissionEntry])
     /// Counts and versions of these items; of none: whether Redis' data is still of that generation.
     case readCounters(Generation, [Item])

@@ -172,7 +172,7 @@ struct Clients {
         var found: EarlierChange?
         _ = sessions.latest(before: change.ticket) { _, what in
             guard case .change(let other) = what, changes[other].pair.item == change.pair.item else { return false }
-            if case .verifying = changes[other].stage {
+            if case .confirming = changes[other].stage {
                 found = .confirming(other)
                 return true
             }

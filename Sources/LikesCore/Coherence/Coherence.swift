@@ -2,8 +2,8 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// How this host and Redis stay of one mind: which database this is and at which of its pasts, whether the data in Redis
-/// is of it, whether messages arrive, and whose word a counter in Redis is.
+/// How this host and Redis stay of one mind: which database this is and at which of its pasts, whether the data in
+/// Redis is of it, whether messages arrive, and whose word a counter in Redis is.
 struct Coherence {
     var past = DatabasePast()
     var trust: Trust
@@ -53,22 +53,22 @@ struct Coherence {
     }
 
     /// A marker to be made in place of one that was seen not to fit; nil: no server that takes writes was seen yet.
-    func newMarker(instead unfit: String, token: String) -> VerifyRequest.New? {
+    func newMarker(instead unfit: String, token: String) -> IdentifyRequest.New? {
         past.history.map {
-            VerifyRequest.New(
+            IdentifyRequest.New(
                 database: $0, era: past.era, token: token, snapshot: past.snapshot, instead: unfit,
                 secret: sealer.secret)
         }
     }
 
     /// The data in Redis is of this generation.
-    mutating func verified(_ found: Generation, isMade: Bool, now: Instant) {
+    mutating func identified(_ found: Generation, isMade: Bool, now: Instant) {
         // Before PostgreSQL was there for the first time nobody knows who made it: it is looked at again then.
         if sealer.secret != nil || !safeguards.seals {
             past.join(era: found.era)
             past.use(found)
         }
-        trust.verified(found, isMade: isMade, now: now)
+        trust.identified(found, isMade: isMade, now: now)
     }
 
     // MARK: Counters in Redis

@@ -2,7 +2,7 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// How far the data in Redis is believed: not before it was verified to be of this server's life and this past of the
+/// How far the data in Redis is believed: not before it was identified to be of this server's life and this past of the
 /// database (then it may be written), and not before other hosts were seen to use the same data (then, with
 /// `RepairPasses`, it may be read).
 struct Trust {
@@ -12,11 +12,11 @@ struct Trust {
     private(set) var unfit: String?
     /// What is under this token is of a past that is over.
     private(set) var disownedToken: String?
-    /// Other hosts were seen to use the same data since it was verified.
+    /// Other hosts were seen to use the same data since it was identified.
     private(set) var isSurveyed = false
     /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
     private(set) var disputedIn: Int64?
-    private(set) var verifiedAt: Instant
+    private(set) var identifiedAt: Instant
     /// When other hosts were first seen to name other data since, and which; they are to name it again.
     private var strangeSince: Instant?
     private var strange: Set<String> = []
@@ -30,7 +30,7 @@ struct Trust {
     private var lostAt: Instant?
 
     init(now: Instant) {
-        verifiedAt = now
+        identifiedAt = now
     }
 
     /// Rows of `cache_repairs` that earlier transactions than this noted need no repair: what they say was committed
@@ -38,7 +38,7 @@ struct Trust {
     var settledBefore: Int64 { generation?.snapshot.least ?? 0 }
 
     /// `isMade`: by this host, just now.
-    mutating func verified(_ generation: Generation, isMade: Bool = false, now: Instant) {
+    mutating func identified(_ generation: Generation, isMade: Bool = false, now: Instant) {
         if let found = foreign, found.generation.database.isSameDatabase(generation.database) {
             // It was this host that was behind.
             foreign = nil
@@ -46,7 +46,7 @@ struct Trust {
             foreign?.isReplaced = true
         }
         self.generation = generation
-        verifiedAt = now
+        identifiedAt = now
         unfit = nil
         isSurveyed = false
         isUnanimous = false
@@ -93,7 +93,7 @@ struct Trust {
     /// How old a sign of life may be, in milliseconds, to say what its host uses now: one from before this host knew
     /// its own data may be of a host that has died. One that followed soon may be of a host that had not heard of it.
     func freshMs(now: Instant) -> Int64 {
-        max(0, now.ms(since: strangeSince?.adding(ms: Limits.disputeConfirmMs) ?? verifiedAt))
+        max(0, now.ms(since: strangeSince?.adding(ms: Limits.disputeConfirmMs) ?? identifiedAt))
     }
 
     /// What other hosts use. `era`: the present one.
@@ -156,7 +156,7 @@ struct Trust {
     func checkInvariants() {
         precondition(generation == nil || token == generation?.token, "messages are told by the token of the data")
         precondition(!isSurveyed || generation != nil, "other hosts use the same data as none")
-        precondition(generation == nil || unfit == nil, "data that is verified fits")
+        precondition(generation == nil || unfit == nil, "data that is identified fits")
         precondition(disownedToken == nil || generation?.token != disownedToken, "disowned data is not believed")
     }
 }

@@ -7,8 +7,8 @@ struct WritePermit: Equatable {
     var generation: Generation?
     /// Which subscription heard of newer counts in the meantime, or the lack of one.
     var subscription: Int64
-    /// When Redis' data was last verified: what was changed before may not have been told.
-    var verifiedAt: Instant
+    /// When Redis' data was last identified: what was changed before may not have been told.
+    var identifiedAt: Instant
     /// `DatabasePast.era`.
     var era: Int64
     var askedAt: Instant
@@ -18,7 +18,8 @@ struct WritePermit: Equatable {
 
     /// Whether what was asked for then may be taken for what is.
     func isFresh(_ now: WritePermit) -> Bool {
-        subscription == now.subscription && verifiedAt == now.verifiedAt && era == now.era && isYoung(at: now.askedAt)
+        subscription == now.subscription && identifiedAt == now.identifiedAt && era == now.era
+            && isYoung(at: now.askedAt)
     }
 
     func isYoung(at now: Instant) -> Bool { now.ms(since: askedAt) <= Limits.answerAgeMsMax }

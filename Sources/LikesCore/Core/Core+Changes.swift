@@ -70,7 +70,7 @@ extension Core {
             writes.follow(index)
             return clients.followers.append(.admittedChange(index), behind: earlier)
         }
-        if isRecent, !safeguards.hintVerification { return writes.owe(index, changed: false) }
+        if isRecent, !safeguards.hintConfirmation { return writes.owe(index, changed: false) }
         switch earlierChange(of: index, isRecent: isRecent) {
         case .confirming(let earlier): writes.hold(index, behind: earlier)
         case nil where isRecent:

@@ -9,7 +9,7 @@ extension Core {
         say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", &turn)
         repairs.retryNow()
         coherence.heartbeat.restart(now: turn.now)
-        verifyRedis(&turn)
+        identifyData(&turn)
     }
 
     /// `backend`: the lane or the reader.

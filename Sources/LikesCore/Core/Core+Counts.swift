@@ -15,7 +15,7 @@ extension Core {
         case .following, .admission, .held, .queued: source = .ofChange
         // No later batch of this host is acknowledged before one on the wire is answered.
         case .sent: source = .ofSentChange
-        case .verifying, .counting, .writingThrough: source = .asked
+        case .confirming, .counting, .writingThrough: source = .asked
         }
         clients.followers.append(.count(part, item, source), behind: writes.changes[earlier].ticket)
         switch source {
@@ -42,7 +42,7 @@ extension Core {
         let answer: Bool?
         switch writes.changes[earlier].stage {
         case .following, .admission, .held, .queued: answer = writes.changes[earlier].kind == .like
-        case .verifying, .sent, .counting, .writingThrough: answer = nil
+        case .confirming, .sent, .counting, .writingThrough: answer = nil
         }
         clients.followers.append(.liked(part, pair, answer: answer), behind: writes.changes[earlier].ticket)
         if answer != nil { clients.sessions.follow(part.ticket, pair.item) }

@@ -7,11 +7,11 @@ extension Core {
     var isDatabaseHealthy: Bool { lane.isHealthy && reader.link.isUp }
     var isRedisHealthy: Bool {
         redis.link.isUp && redis.subscriber.isUp && redis.refusals.isEmpty && coherence.trust.disputedIn == nil
-            && !isVerifyingRedis
+            && !isIdentifying
     }
 
     /// Without a server that takes writes it is not known whether its data fits: that is no fault of Redis'.
-    private var isVerifyingRedis: Bool {
+    private var isIdentifying: Bool {
         redis.link.isUp && coherence.trust.generation == nil && lane.link.isUp
     }
 

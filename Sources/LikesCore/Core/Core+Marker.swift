@@ -6,17 +6,17 @@ import LikesStorage
 extension Core {
     /// Looks at the marker, or makes another once it was seen not to fit and the database was looked at again: it may
     /// be this host that is behind.
-    mutating func verifyRedis(insteadOf unfit: String? = nil, _ turn: inout Turn) {
+    mutating func identifyData(insteadOf unfit: String? = nil, _ turn: inout Turn) {
         guard redis.link.isUp, coherence.trust.generation == nil, redis.calls[.identify] == 0 else { return }
-        var request = VerifyRequest(new: nil)
+        var request = IdentifyRequest(new: nil)
         if let unfit, coherence.past.history != nil {
             request.new = coherence.newMarker(instead: unfit, token: random.token())
-            repairs.beginVerifying()
+            repairs.beginIdentifying()
         }
         redis.call(.identify(request), .identify(request), &turn)
     }
 
-    mutating func identified(_ request: VerifyRequest, _ marker: FoundMarker, _ turn: inout Turn) {
+    mutating func identified(_ request: IdentifyRequest, _ marker: FoundMarker, _ turn: inout Turn) {
         noteRefusal(nil, of: .identifying, &turn)
         let made = marker.generation
         let isGenuine = made.map { coherence.isGenuine($0) } ?? false
@@ -24,7 +24,7 @@ extension Core {
         let found = isGenuine || made.map(coherence.isForeign) ?? false ? made : nil
         if isGenuine, let found, coherence.isPromoted(found.database) { leaveOldPrimary(found.database, &turn) }
         guard let found, marker.isOfThisLife && coherence.fits(found) || !safeguards.generationCheck else {
-            repairs.verified(isNew: false)
+            repairs.identified(isNew: false)
             if let found, marker.isOfThisLife, coherence.isShared(found, now: turn.now) { return leaveToOthers(&turn) }
             coherence.trust.misfit(marker.text)
             // Where another host's came first and does not fit either, the two of them are in no hurry.
@@ -32,7 +32,7 @@ extension Core {
                 at: request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs))
         }
         let isMade = found.token == request.new?.token
-        repairs.verified(isNew: isMade)
+        repairs.identified(isNew: isMade)
         if coherence.isLaterEra(found, isMade: isMade) {
             let text = "another host has begun era \(found.era) of what is cached: what this one had is dropped"
             say(.past, .warning, text, &turn)
@@ -50,8 +50,8 @@ extension Core {
         redis.link.proved()
         // What was changed until now may not have been told.
         known.expireAll()
-        coherence.verified(found, isMade: isMade, now: turn.now)
-        repairs.passes.verified(knowsMore: !isOutdated, now: turn.now)
+        coherence.identified(found, isMade: isMade, now: turn.now)
+        repairs.passes.identified(knowsMore: !isOutdated, now: turn.now)
         lane.survey(at: turn.now)
     }
 
@@ -70,7 +70,7 @@ extension Core {
         coherence.trust.disown(now: turn.now)
         repairs.passes.lose()
         repairs.forgetTold()
-        verifyRedis(&turn)
+        identifyData(&turn)
     }
 
     // MARK: The secret and the clock
@@ -98,6 +98,6 @@ extension Core {
         // The marker as well may be made with this one, or the one before.
         coherence.trust.lose(now: turn.now)
         repairs.passes.lose()
-        verifyRedis(&turn)
+        identifyData(&turn)
     }
 }

@@ -47,9 +47,9 @@ extension Core {
         }
         if let unfit = coherence.trust.unfit {
             if coherence.isForged(marker: unfit) { noteForged(.marker, &turn) }
-            return verifyRedis(insteadOf: unfit, &turn)
+            return identifyData(insteadOf: unfit, &turn)
         }
-        // One that was on its way when the data was verified does not say that it is used.
+        // One that was on its way when the data was identified does not say that it is used.
         if let generation = coherence.trust.generation, request.generation == generation.token {
             compare(survey, with: generation, &turn)
         }
@@ -107,7 +107,7 @@ extension Core {
         guard let known = coherence.past.history, known != history else {
             coherence.past.adopt(history)
             if let marker, !marker.isSameDatabase(history) { forgetPast(now: turn.now) }
-            return reverify(&turn)
+            return identifyAnew(&turn)
         }
         if known.isAhead(of: history) { return refuse(history, newest: known, of: backend, &turn) }
         let isServersPast = known.system != history.system || known.timeline != history.timeline
@@ -116,7 +116,7 @@ extension Core {
         coherence.past.adopt(history)
         forgetPast(now: turn.now)
         lane.row.forgetCommitted()
-        reverify(&turn)
+        identifyAnew(&turn)
         let other: Backend = backend == .lane ? .reader : .lane
         if self[other].isUp { giveUp(other, .unreachable("the tables are others now"), &turn) }
     }
@@ -175,7 +175,7 @@ extension Core {
         coherence.past.forgetUsed()
     }
 
-    private mutating func reverify(_ turn: inout Turn) {
+    private mutating func identifyAnew(_ turn: inout Turn) {
         guard let generation = coherence.trust.generation,
             !generation.fits(coherence.past.history, era: coherence.past.era)
         else { return }

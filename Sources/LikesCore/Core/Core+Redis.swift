@@ -39,10 +39,10 @@ extension Core {
         case .misfit(let misfit):
             if redis.link.isUp { giveUp(.redis, .unexpected(misfit.text), &turn) }
         case .otherGeneration:
-            if redis.link.isUp { giveUp(.redis, .unreachable("its data was replaced: verifying it anew"), &turn) }
+            if redis.link.isUp { giveUp(.redis, .unreachable("its data was replaced: identifying it again"), &turn) }
         case .refused(let message):
             if purpose.task == .identifying {
-                giveUp(.redis, .unreachable("its data can't be verified: \(message)"), &turn)
+                giveUp(.redis, .unreachable("its data can't be identified: \(message)"), &turn)
             } else {
                 noteRefusal(message, of: purpose.task, &turn)
             }
@@ -52,7 +52,7 @@ extension Core {
     /// The call's connection is gone, or Redis did not do it: go on without.
     mutating func abandon(_ purpose: RedisPurpose, _ turn: inout Turn) {
         switch purpose {
-        case .identify: repairs.verified(isNew: false)
+        case .identify: repairs.identified(isNew: false)
         case .admission(let changes): for index in changes { admitLocally(index, &turn) }
         case .readCounters(let items, _, _): askDatabase(items, &turn)
         case .writeThrough(let written, let counters, _):

@@ -81,7 +81,7 @@ extension Core {
         let ms = isWhole ? Limits.repairPassMs : Limits.repairPassRetryMs
         let spread = Int64(random.next() % UInt64(ms / 4))
         repairs.passes.end(
-            isWhole: isWhole, isVerified: coherence.trust.generation != nil, now: now,
+            isWhole: isWhole, isIdentified: coherence.trust.generation != nil, now: now,
             nextAt: now.adding(ms: ms + spread))
     }
 
@@ -137,8 +137,8 @@ extension Core {
     mutating func noteForged(_ forgery: Forgery, count: Int = 1, _ turn: inout Turn) {
         reports.note(forgery, count: count)
         let text =
-            "\(forgery.words) in Redis is not sealed by a host of this database's, and not believed; next: let no other "
-            + "user of Redis write to likesd's keys or publish on its channels (security.md)"
+            "\(forgery.words) in Redis is not sealed by a host of this database's, and not believed; next: let no "
+            + "other user of Redis write to likesd's keys or publish on its channels (security.md)"
         say(.forged(forgery), .warning, text, &turn)
     }
 }

@@ -104,7 +104,7 @@ extension Core {
     /// Whether the reader is where what was acknowledged last can be seen; a standby may lag behind.
     var canAskPrimary: Bool { reader.seesPrimary }
 
-    /// The generation to write under; nil: Redis is not there, not verified, or not the one that all hosts use.
+    /// The generation to write under; nil: Redis is not there, not identified, or not the one that all hosts use.
     var writableGeneration: Generation? {
         redis.link.isUp && coherence.trust.disputedIn == nil && coherence.sealer.isReady
             ? coherence.trust.generation : nil
@@ -142,7 +142,7 @@ extension Core {
         return WritePermit(
             generation: writableGeneration,
             subscription: subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal,
-            verifiedAt: coherence.trust.verifiedAt, era: coherence.past.era, askedAt: now)
+            identifiedAt: coherence.trust.identifiedAt, era: coherence.past.era, askedAt: now)
     }
 
     /// No other host may use another Redis, which lacks what this one's has.

@@ -96,8 +96,8 @@ struct KnownCounters {
 
     // MARK: What comes in
 
-    /// Counters committed here enter the cache, unless something newer was heard of since, or may have been. Returns the
-    /// newest known of each, and those that are newer than what was committed. `isFresh`: the permit is.
+    /// Counters committed here enter the cache, unless something newer was heard of since, or may have been. Returns
+    /// the newest known of each, and those that are newer than what was committed. `isFresh`: the permit is.
     mutating func committed(
         _ counters: [CounterState], isYoung: Bool, isFresh: Bool, now: Instant
     ) -> (newest: [CounterState], newer: [Item: CounterState]) {

@@ -5,7 +5,7 @@ import LikesStorage
 /// The passes over `cache_repairs`, by which this host learns what all hosts could not write to Redis. Redis' counters
 /// are not read before one has seen every row.
 struct RepairPasses {
-    /// A whole pass was made since the data in Redis was verified.
+    /// A whole pass was made since the data in Redis was identified.
     private(set) var isComplete = false
     /// Since when Redis' counters can't be read for what may have to be repaired.
     private(set) var isIncompleteSince: Instant
@@ -18,9 +18,9 @@ struct RepairPasses {
         isIncompleteSince = now
     }
 
-    /// The data in Redis was verified. `knowsMore`: what was known to be missing before is known still, so that only
+    /// The data in Redis was identified. `knowsMore`: what was known to be missing before is known still, so that only
     /// what was noted since is new.
-    mutating func verified(knowsMore: Bool, now: Instant) {
+    mutating func identified(knowsMore: Bool, now: Instant) {
         guard knowsMore else { return doubt(now: now) }
         isIncompleteSince = now
         pass?.isEarly = true
@@ -51,15 +51,15 @@ struct RepairPasses {
 
     mutating func resume() { pass?.pausedAt = nil }
 
-    /// `isWhole`: every row there was when it began is known now. `isVerified`: and the data in Redis is.
-    mutating func end(isWhole: Bool, isVerified: Bool, now: Instant, nextAt: Instant) {
+    /// `isWhole`: every row there was when it began is known now. `isIdentified`: and the data in Redis is.
+    mutating func end(isWhole: Bool, isIdentified: Bool, now: Instant, nextAt: Instant) {
         guard let ended = pass else { return }
         pass = nil
         // One that began too early is followed by one that counts.
         self.nextAt = ended.counts && !ended.isEarly ? nextAt : now
         if isWhole, ended.counts { history.note(ended) }
         let wasComplete = isComplete
-        isComplete = isWhole && ended.counts && !ended.isEarly && isVerified
+        isComplete = isWhole && ended.counts && !ended.isEarly && isIdentified
         if wasComplete, !isComplete { isIncompleteSince = now }
     }
 
@@ -87,7 +87,7 @@ struct RepairPass {
     let leftFrom: Int64
     /// What it found is known still.
     var counts = true
-    /// It began before Redis' data was verified the last time.
+    /// It began before Redis' data was identified the last time.
     var isEarly = false
     /// The least transaction that was still running when its first page was read; nil: no page was read yet.
     var horizon: Int64?

@@ -77,7 +77,7 @@ struct Repairs {
     /// Deleted since PostgreSQL was asked for rows.
     var struckOff: [MendedRow] = []
 
-    /// What was noted since the data in Redis began to be verified; nil: it is not being verified.
+    /// What was noted since the data in Redis began to be identified; nil: it is not being identified.
     var notedMeanwhile: Set<Item>?
 
     var doneTotal: Int64 = 0
@@ -216,11 +216,11 @@ struct Repairs {
     // MARK: A new marker
 
     /// From now on it is kept apart what is noted: a marker made after this moment settles all that was before.
-    mutating func beginVerifying() { notedMeanwhile = [] }
+    mutating func beginIdentifying() { notedMeanwhile = [] }
 
-    /// `isNew`: the marker was made by the call that began at `beginVerifying`. Whatever is put into Redis under it is
-    /// read from PostgreSQL later than what was known to be missing by then.
-    mutating func verified(isNew: Bool) {
+    /// `isNew`: the marker was made by the call that began at `beginIdentifying`. Whatever is put into Redis under it
+    /// is read from PostgreSQL later than what was known to be missing by then.
+    mutating func identified(isNew: Bool) {
         defer { notedMeanwhile = nil }
         guard isNew, let noted = notedMeanwhile, entries.count > 0 else { return }
         let before = entries.count

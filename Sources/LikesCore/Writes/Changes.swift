@@ -12,8 +12,8 @@ enum ChangeStage {
     /// Gathered for admission, or in an admission on its way to Redis and back.
     case admission
     /// PostgreSQL is asked whether the hint is right.
-    case verifying
-    /// Admitted, behind a change of the same item and connection that is being verified.
+    case confirming
+    /// Admitted, behind a change of the same item and connection that is being confirmed.
     case held
     /// In the lane's queue.
     case queued

@@ -1,8 +1,8 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Likes that the hint calls duplicates, while PostgreSQL is asked whether they are; and what waits behind each of them:
-/// later changes of the same item and connection, which must not overtake it.
+/// Likes that the hint calls duplicates, while PostgreSQL is asked whether they are; and what waits behind each of
+/// them: later changes of the same item and connection, which must not overtake it.
 struct Confirmations {
     /// Likes that are being confirmed.
     private(set) var count = 0
@@ -30,7 +30,7 @@ struct Confirmations {
     func checkInvariants(_ changes: Changes) {
         precondition(count >= 0 && held.count <= count, "changes are held behind likes that are being confirmed")
         for (earlier, behind) in held {
-            guard case .verifying = changes[earlier].stage else { preconditionFailure("held behind no confirmation") }
+            guard case .confirming = changes[earlier].stage else { preconditionFailure("held behind no confirmation") }
             for index in behind {
                 guard case .held = changes[index].stage else { preconditionFailure("held, in another stage") }
                 precondition(OwnItem(changes[index]) == OwnItem(changes[earlier]), "held behind another item")

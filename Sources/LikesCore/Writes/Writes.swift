@@ -74,7 +74,7 @@ struct Writes {
 
     /// PostgreSQL is to be asked whether the pair is liked.
     mutating func confirm(_ index: ChangeIndex) {
-        changes[index].stage = .verifying
+        changes[index].stage = .confirming
         confirmations.begin()
     }
 
@@ -187,7 +187,7 @@ struct Writes {
     mutating func expire(_ index: ChangeIndex) -> Expired {
         changes[index].isAnswered = true
         switch changes[index].stage {
-        case .following, .admission, .verifying, .held, .queued:
+        case .following, .admission, .confirming, .held, .queued:
             for later in confirmations.release(behind: index) { queue(later) }
             return .unavailable
         case .sent, .counting: return .uncertain

@@ -6,7 +6,7 @@ import LikesStorage
 /// A part of a call to Redis that one kind of command does; it goes out in slices of what one command may hold.
 enum RedisJob {
     /// `server`: `RedisServerFacts.name`.
-    case identify(server: String, VerifyRequest)
+    case identify(server: String, IdentifyRequest)
     case admit([AdmissionEntry])
     case readCounters(Generation, [Item])
     /// `isTold`: to all hosts.

@@ -144,8 +144,8 @@ final class RedisLink: RedisConnectionOwner {
 
     // MARK: Calls
 
-    /// Sends the slices of a call; its answer follows when all of them have come back. Without a connection the core has
-    /// given the call up already, or will do so when it hears that the connection is lost.
+    /// Sends the slices of a call; its answer follows when all of them have come back. Without a connection the core
+    /// has given the call up already, or will do so when it hears that the connection is lost.
     func perform(_ call: CallID, _ request: RedisRequest) {
         guard case .ready = state, let server = facts.name else { return }
         let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisCallMsMax)

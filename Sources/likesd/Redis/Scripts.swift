@@ -10,7 +10,7 @@ enum Script: Int, CaseIterable {
 
     var text: String {
         switch self {
-        case .identify: Script.startOf + Script.verifyText
+        case .identify: Script.startOf + Script.identifyText
         case .admit: Script.admitText
         case .setCounters: Script.startOf + Script.setCountersText
         case .drop: Script.startOf + Script.dropText
@@ -175,7 +175,7 @@ enum Script: Int, CaseIterable {
     ///
     /// A new marker is written even where memory is short: without it nothing in Redis could be used, and after a write
     /// of its own, the DEL, a script is refused no further one.
-    private static let verifyText = """
+    private static let identifyText = """
         local new, instead = ARGV[1], ARGV[2]
         local marker = start_of(KEYS[1], 512)
         if type(marker) == 'table' and not string.find(marker.err, 'WRONGTYPE', 1, true) then return marker end

@@ -80,7 +80,7 @@ package struct Focus: Sendable {
             focus.hasSlowSteps = true
             focus.isBusy = true
             return focus
-        case "hintVerification": return Focus()
+        case "hintConfirmation": return Focus()
         // What brings it into play is to come: a database that goes back.
         case "contradictions": return Focus()
         case "seals":

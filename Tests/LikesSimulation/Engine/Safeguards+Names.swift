@@ -7,7 +7,7 @@ extension Safeguards {
         ("fence", \.fence), ("journal", \.journal), ("repairTable", \.repairTable), ("repairs", \.repairs),
         ("fetchJoining", \.fetchJoining), ("fetchOvertaking", \.fetchOvertaking), ("rowOrder", \.rowOrder),
         ("ownOrder", \.ownOrder), ("scriptOrder", \.scriptOrder), ("standbyWait", \.standbyWait),
-        ("hintVerification", \.hintVerification), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
+        ("hintConfirmation", \.hintConfirmation), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
         ("contradictions", \.contradictions), ("seals", \.seals),
     ]
 

@@ -35,7 +35,7 @@ extension Redis {
         preconditionFailure("an item that is not in the plan")
     }
 
-    private func identify(_ request: VerifyRequest) -> RedisAnswer {
+    private func identify(_ request: IdentifyRequest) -> RedisAnswer {
         let found = FoundMarker(text: store.marker?.marker ?? "", server: serverWord)
         guard let new = request.new, new.instead == found.text else { return .identified(found) }
         // Short memory does not keep a script from writing once it has deleted something.

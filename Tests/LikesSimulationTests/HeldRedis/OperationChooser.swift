@@ -64,7 +64,7 @@ struct OperationChooser {
         if isShort, chance.hits(percent: 15) { return fill(false) }
         if isRefusing, chance.hits(percent: 25) { return refuse(false) }
         switch chance.below(100) {
-        case 0..<10: return verify()
+        case 0..<10: return identify()
         case 10..<38: return writeThrough(recent)
         case 38..<50: return calling(.fill(generation(), counters()))
         case 50..<62: return calling(.readCounters(generation(), items()))
@@ -90,15 +90,15 @@ struct OperationChooser {
         .call(request, isLate: chance.hits(percent: 8))
     }
 
-    private mutating func verify() -> RedisOperation {
+    private mutating func identify() -> RedisOperation {
         // What stands there, mostly; what stood there once; nothing.
         let found = generations[
             generations.count - 1 - (chance.hits(percent: 20) ? chance.below(generations.count) : 0)]
-        let new = VerifyRequest.New(
+        let new = IdentifyRequest.New(
             database: database(), era: found.era + (chance.hits(percent: 5) ? 1 : 0), token: token(),
             snapshot: DatabaseSnapshot(least: Int64(chance.below(1_000))),
             instead: chance.hits(percent: 20) ? "" : found.marker)
-        return calling(.identify(VerifyRequest(new: chance.hits(percent: 30) ? nil : new)))
+        return calling(.identify(IdentifyRequest(new: chance.hits(percent: 30) ? nil : new)))
     }
 
     private mutating func writeThrough(_ recent: (Int) -> Set<Int>) -> RedisOperation {

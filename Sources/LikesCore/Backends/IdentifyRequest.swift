@@ -3,7 +3,7 @@ import LikesSettings
 import LikesStorage
 
 /// What is asked of Redis' marker.
-package struct VerifyRequest: Hashable, Sendable {
+package struct IdentifyRequest: Hashable, Sendable {
     /// A marker to be made in place of one that does not fit.
     package struct New: Hashable, Sendable {
         package var database: DatabaseHistory
