@@ -25,8 +25,8 @@ package struct Limits: Sendable {
     package static let slotsKept = 64
     /// Deadlines of requests that were answered, kept until they come; more are passed over at once.
     static let deadlinesKept = 65_536
-    /// Places in the queue of pairs whose askers have left, kept likewise.
-    static let pairPlacesKept = 1_024
+    /// Places in a queue that entries left behind: so many more than it has entries are kept, then it is cleared.
+    static let placesKept = 1_024
     /// A request that was begun is whole within so many times REQUEST_TIMEOUT_MS …
     package static let requestTimeoutsToFinish: Int64 = 6
     /// … and within this. A client writes it in one go; one that does not takes memory and a place from others.

@@ -199,7 +199,7 @@ def test_the_rate_is_kept_by_the_process_until_redis_really_counts(start_daemon,
                 told += accepted()
             assert told == limit
             # Between two attempts it says that it connects.
-            eventually(lambda: "can't be identified" in daemon.health()["message"], "HEALTH to say why")
+            eventually(lambda: "cannot be identified" in daemon.health()["message"], "HEALTH to say why")
             cache.execute_command("ACL", "SETUSER", "app", "~*")
             while not cache.get(f"rate:{user}:likes"):
                 told += accepted()

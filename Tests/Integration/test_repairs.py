@@ -48,7 +48,7 @@ def test_health_says_how_many_are_left_while_redis_takes_none(start_daemon, own_
         cache.config_set("min-replicas-to-write", 1)
         note(sql)
         eventually(lambda: daemon.health()["status"] == "degraded", "the repairs to be seen")
-        eventually(lambda: "20,000 known counters" in daemon.health()["message"], "all to be known")
+        eventually(lambda: "20,000 counters left" in daemon.health()["message"], "all to be known")
         assert daemon.info()["repairs_waiting"] == str(ITEMS)
         cache.config_set("min-replicas-to-write", 0)
         daemon.wait_healthy()

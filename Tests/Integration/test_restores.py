@@ -251,7 +251,7 @@ def test_two_databases_on_one_redis_do_not_serve_each_others_counts(start_daemon
     def told():
         return [one.health().get("message", "") for one in (first, second)]
 
-    said = "another database's likesd uses the same database of Redis"
+    said = "the likesd of another database uses the same Redis database"
     eventually(lambda: any(said in message for message in told()), "one of them to say so")
     assert like(first, number, item, 1) == [1, 4]
     assert first.call("COUNT", item) == 4

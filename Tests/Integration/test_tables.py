@@ -336,7 +336,7 @@ def test_a_table_that_was_renamed_is_to_be_put_back_and_not_made_anew(
 
 def test_rows_that_are_refused_again_and_again_do_not_fill_the_log(start_daemon, own_postgres, own_redis, number):
     daemon = start_daemon(own_postgres, own_redis, RATE_LIMIT_REQUESTS=0)
-    words = "PostgreSQL refused what a statement holds: "
+    words = "PostgreSQL refused a statement's values: "
     with own_postgres.connect() as sql, daemon.connect() as client:
         sql.execute("ALTER TABLE user_likes ADD CHECK (user_id < 0)")
         replies = [client.call("LIKE", number(), f"post:{number()}") for _ in range(300)]

@@ -118,8 +118,8 @@ import Testing
         script.send(.like(ann), on: client)
         script.fenceOff(1)
         let text =
-            "this host's lane was closed (it was taken for dead), or is not in the table any more (a restore, "
-            + "TRUNCATE lanes): opening it again"
+            "this host's lane was closed (the host was taken for dead) or removed (a restore, TRUNCATE lanes); "
+            + "opening it again"
         #expect(script.actions.contains(.log(.notice, text)))
         script.connect(.lane)
         _ = script.take()

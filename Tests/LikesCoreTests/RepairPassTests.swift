@@ -157,7 +157,7 @@ import Testing
         #expect(script.core.status(now: script.now) == "ok")
         script.step { core, turn in core.repairs.reread((1...10_000).map { Item(type: 0, id: $0) }) }
         #expect(script.core.status(now: script.now) == "degraded")
-        #expect(script.core.healthMessage(now: script.now).contains("repairing, 10,000 known counters"))
+        #expect(script.core.healthMessage(now: script.now).contains("repairing: 10,000 counters"))
         #expect(script.core.isRedisHealthy)
     }
 

@@ -207,8 +207,8 @@ extension RepairTests {
             }
             repairs.note([counter(post, version, version)])
         }
-        #expect(repairs.placesCount <= 2 + Limits.standard.countersPerCallMax)
-        #expect(repairs.pagesCount <= Limits.repairPagesMax)
+        #expect(repairs.pool.count <= 2 + Limits.standard.countersPerCallMax)
+        #expect(repairs.pages.count <= Limits.repairPagesMax)
         Self.read(&repairs, counter(post, 10_000, 10_000))
         #expect(Self.written(&repairs).map(\.version) == [10_000])
     }

@@ -191,7 +191,7 @@ import Testing
         let (first, counters) = try Self.toWrite(&repairs)
         repairs.note([post])
         repairs.wrote(first, counters, now: .ms(0))
-        #expect(repairs.untoldItems == [post])
+        #expect(repairs.untold.inOrder == [post])
         Self.read(&repairs, counter(post, 2, 2))
         let (second, again) = try Self.toWrite(&repairs)
         #expect(again == [counter(post, 2, 2)])
@@ -296,7 +296,7 @@ import Testing
         repairs.heard(counter(other, 6, 6))
         repairs.wrote(write.page, write.counters, now: .ms(0))
         #expect(repairs.takeMended(max: 10).map(\.version) == [6])
-        #expect((repairs.count, repairs.doneTotal, repairs.sparedTotal) == (0, 1, 2))
+        #expect((repairs.count, repairs.totals.done, repairs.totals.spared) == (0, 1, 2))
     }
 
     @Test("Of an item of which no version is known, what is heard proves nothing")
@@ -308,7 +308,7 @@ import Testing
         repairs.heard(counter(other, 5, 5))
         #expect(repairs.contains(post))
         #expect(!repairs.contains(other))
-        #expect(repairs.untoldItems == [post])
+        #expect(repairs.untold.inOrder == [post])
     }
 
     @Test("A row with a version that PostgreSQL has not reached is struck off as it was seen")
@@ -364,7 +364,7 @@ import Testing
         repairs.beginIdentifying()
         repairs.note([post])
         repairs.identified(isNew: true)
-        #expect(repairs.untoldItems == [post])
+        #expect(repairs.untold.inOrder == [post])
         #expect(!repairs.contains(other))
         #expect(Self.items(&repairs, at: 0) == [post])
     }

@@ -95,11 +95,11 @@ import Testing
     @Test("However many rows PostgreSQL refuses, the log gets a line in a while.")
     func howeverManyRowsPostgreSQLRefusesTheLogGetsALineInAWhile() throws {
         var (script, lines) = try Self.refusing(300)
-        #expect(lines == ["PostgreSQL refused what a statement holds: value 1"])
+        #expect(lines == ["PostgreSQL refused a statement's values: value 1"])
         _ = script.take()
         #expect(script.core.nextTick.map { $0 <= script.now.adding(ms: Limits.logWindowMs) } == true)
         script.pass(ms: Limits.logWindowMs)
-        let last = "PostgreSQL refused what a statement holds: value 300 … and 298 more like it"
+        let last = "PostgreSQL refused a statement's values: value 300 … and 298 more like it"
         #expect(script.actions.contains(.log(.error, last)))
     }
 

@@ -102,7 +102,7 @@ import Testing
         #expect(script.take().contains(.disconnect(.lane)))
         #expect(
             script.core.healthMessage(now: script.now)
-                == "next: psql -c 'GRANT …' (PostgreSQL: the tables can't be looked at: denied)")
+                == "next: psql -c 'GRANT …' (PostgreSQL: cannot check the tables: denied)")
     }
 
     @Test("A look that fails is done again later.")

@@ -123,7 +123,7 @@ extension Script {
         let fence = script.take().compactMap { if case .lane(let call, .fence(_)) = $0 { call } else { nil } }
         #expect(fence.count == 1)
         if let call = fence.first { script.fail(call, .permission("denied", next: "psql -c 'GRANT …'")) }
-        #expect(script.message() == "next: psql -c 'GRANT …' (PostgreSQL: the lane can't be opened: denied)")
+        #expect(script.message() == "next: psql -c 'GRANT …' (PostgreSQL: cannot open the lane: denied)")
     }
 
     @Test("What Redis refused is said for a minute after it last did: a host at rest asks for nothing")

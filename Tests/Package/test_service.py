@@ -275,7 +275,7 @@ EXPECTED = (
     r"Main process exited, code=(killed|dumped), status=(9/KILL|6/ABRT)",
     r"Failed with result '(signal|watchdog|timeout|core-dump)'",
     r"LOCAL_CACHE_TTL_MS: 'soon'",
-    r"^not applied, restart likesd for them: LOCAL_CACHE_ENTRIES$",
+    r"^restart required for: LOCAL_CACHE_ENTRIES$",
     r"Reload failed|reload: Control process exited|Control process exited, code=exited, status=78",
     r"Reload operation timed out|Failed to reload",
     # What a crash leaves behind, and the process after it says.

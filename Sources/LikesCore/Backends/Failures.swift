@@ -48,14 +48,13 @@ extension BackendFailure {
 extension BackendFailure {
     /// PostgreSQL stopped waiting for its synchronous standby.
     static let awaitsStandby = BackendFailure.unreachable(
-        "it waits for a synchronous standby, and the wait was cancelled: "
-            + "nothing is acknowledged before a standby has it",
+        "a wait for a synchronous standby was cancelled: nothing is acknowledged until a standby has it",
         next: "start the standby, or take it out of synchronous_standby_names")
 
     /// PostgreSQL gave an answer that does not fit what it was asked.
     static func misfit(_ misfit: Misfit) -> BackendFailure {
         .schema(
-            "an answer that the tables can't give: \(misfit.text)",
+            "an impossible answer: \(misfit.text)",
             next: "look for triggers on the tables and for columns that may be NULL, then run likesctl verify --repair")
     }
 
@@ -80,5 +79,5 @@ extension BackendFailure {
 
 extension Misfit {
     /// `what` in the plural.
-    static func otherNumber(of what: String) -> Misfit { Misfit("another number of \(what) than was asked for") }
+    static func otherNumber(of what: String) -> Misfit { Misfit("a wrong number of \(what)") }
 }

@@ -10,6 +10,8 @@ struct Clients {
     private var deadlines = Deadlines()
     /// Elements of MCOUNT and MLIKED that have come in.
     private var gathers: [Ticket: Gather] = [:]
+    /// Nothing more is taken from any of them.
+    var shutdown = Shutdown()
 
     init(_ sessions: Sessions) { self.sessions = sessions }
 

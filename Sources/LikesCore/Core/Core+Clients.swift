@@ -9,7 +9,7 @@ extension Core {
     /// nil: the table is full, or its share of it is; tell the client `refusal(of:)` and close.
     package mutating func opened(by peer: PeerRights = .none, now: Instant) -> ConnectionID? {
         let kept = peer.getsInWhenFull ? Limits.administratorConnectionsMax : 0
-        guard !shutdown.isAsked,
+        guard !clients.shutdown.isAsked,
             let id = clients.sessions.open(
                 max: configuration.connectionsMax, extraMax: kept, sharer: peer.sharer,
                 shareMax: configuration.connectionsPerUser)
@@ -60,7 +60,7 @@ extension Core {
             case .process: "process"
             }
         return ErrorReply(
-            .busy, "too many connections of one \(one): use fewer clients or raise MAX_CONNECTIONS_PER_USER")
+            .busy, "too many connections from one \(one): use fewer clients or raise MAX_CONNECTIONS_PER_USER")
     }
 
     // MARK: Memory
@@ -89,16 +89,16 @@ extension Core {
         let client = session.client
         let name = client.name.isEmpty ? "" : ", name \(client.name),"
         let text =
-            "closed client \(client.id)\(name) which held \(memory[slot]) bytes: together clients held more than "
-            + "CLIENT_MEMORY_MAX_BYTES, \(memory.limitBytes); those that hold most go first, and what is not "
-            + "read for a second counts \(Limits.unreadWeight) times"
+            "closed client \(client.id)\(name) which held \(memory[slot]) bytes: all clients together held more than "
+            + "CLIENT_MEMORY_MAX_BYTES (\(memory.limitBytes)); the largest go first, and replies unread for a second "
+            + "count \(Limits.unreadWeight) times"
         say(.clientMemory, .warning, text, &turn)
         return ConnectionID(slot: UInt32(slot), incarnation: session.incarnation)
     }
 
     /// Told to a client that is closed for the memory it holds, where it can be.
     package static let abandonment = ErrorReply(
-        .busy, "clients hold too much memory: read replies as you send requests, and finish those you begin")
+        .busy, "clients hold too much memory: read replies while sending, and finish every request")
 
     /// Whether memory that clients held is to be given back to the system, which is then taken for done.
     package mutating func takesGiveBack(now: Instant) -> Bool { clients.sessions.memory.takesGiveBack(now: now) }

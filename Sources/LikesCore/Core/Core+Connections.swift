@@ -26,7 +26,7 @@ extension Core {
         // Where the tables are others, all that was cached is dropped in any case.
         let isRenumbered = backend == .lane && facts.hasOtherTypes && coherence.past.history == history
         learn(history, of: backend, &turn)
-        if isRenumbered { goBack("item types have other numbers", &turn) }
+        if isRenumbered { goBack("item types changed their numbers", &turn) }
     }
 
     /// The connection could not be made or went away. Its calls under way are gone with it.

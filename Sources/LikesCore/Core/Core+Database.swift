@@ -74,8 +74,8 @@ extension Core {
             refuse(purpose, "PostgreSQL refused: \(text)", &turn)
         case .permission(let text, let next):
             switch purpose {
-            case .fence: giveUp(.lane, .schema("the lane can't be opened: \(text)", next: next), &turn)
-            case .checkSchema: giveUp(.lane, .schema("the tables can't be looked at: \(text)", next: next), &turn)
+            case .fence: giveUp(.lane, .schema("cannot open the lane: \(text)", next: next), &turn)
+            case .checkSchema: giveUp(.lane, .schema("cannot check the tables: \(text)", next: next), &turn)
             case .commit, .tend, .survey:
                 // The look says which rights are missing, and ends the connections until they are there.
                 lane.schemaLook.checkSoon(now: turn.now)
@@ -107,7 +107,7 @@ extension Core {
         switch failure {
         case .retryable, .readOnly, .schema: return
         case .rows(let text):
-            say(.refusedRows, .error, "PostgreSQL refused what a statement holds: \(text)", &turn)
+            say(.refusedRows, .error, "PostgreSQL refused a statement's values: \(text)", &turn)
             // It may be the tables: a partition or a default that is missing, a trigger.
             lane.schemaLook.checkSoon(now: turn.now)
         case .permission(let text, let next):
@@ -153,7 +153,7 @@ extension Core {
     /// An answer that will not get better by asking again.
     private mutating func refuse(_ purpose: LanePurpose, _ text: String, _ turn: inout Turn) {
         switch purpose {
-        case .fence: giveUp(.lane, .unreachable("the lane can't be opened: \(text)"), &turn)
+        case .fence: giveUp(.lane, .unreachable("cannot open the lane: \(text)"), &turn)
         case .survey, .checkSchema, .tend: putBack(purpose, now: turn.now)
         case .commit(let sent):
             let reply = Reply.error(ErrorReply(.unavailable, text))
@@ -175,7 +175,7 @@ extension Core {
         case .owedCounts(let owing, _):
             // Committed, only the count is missing.
             let uncertain = Reply.error(
-                ErrorReply(.uncertain, "the change was handled, its count is not known: \(text)"))
+                ErrorReply(.uncertain, "the change was handled, but its count is unknown: \(text)"))
             for index in owing { finish(index, uncertain, &turn) }
         case .pairs(let asked, _):
             for read in asked {

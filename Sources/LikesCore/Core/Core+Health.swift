@@ -22,8 +22,8 @@ extension Core {
         let passes = repairs.passes
         let isUnread = !passes.isComplete && now.ms(since: passes.isIncompleteSince) >= Limits.repairsShownMs
         guard isUnread || repairs.count >= Limits.repairsShownMin else { return nil }
-        let known = "repairing, \(Self.grouped(Int64(repairs.count))) known counters are still to be set there again"
-        return readableGeneration == nil ? known + ", until then counts come from PostgreSQL" : known
+        let known = "repairing: \(Self.grouped(Int64(repairs.count))) counters left to set again"
+        return readableGeneration == nil ? known + "; until then counts come from PostgreSQL" : known
     }
 
     /// `ok`: all there. `degraded`: without Redis, or while much of it is being repaired, everything works from

@@ -98,8 +98,8 @@ extension Core {
                     ("redis_generation", coherence.trust.generation?.token ?? ""),
                     ("redis_counters", readableGeneration == nil ? "unread" : "read"),
                     ("counters_heard", String(s.countersHeard)), ("repairs_waiting", String(repairs.count)),
-                    ("repairs_untold", String(repairs.untoldCount)), ("repairs_done", String(repairs.doneTotal)),
-                    ("repairs_spared", String(repairs.sparedTotal)), ("repairs_told", String(repairs.toldTotal)),
+                    ("repairs_untold", String(repairs.untoldCount)), ("repairs_done", String(repairs.totals.done)),
+                    ("repairs_spared", String(repairs.totals.spared)), ("repairs_told", String(repairs.totals.told)),
                     ("counters_remembered", String(known.recent.count)),
                     ("lane", String(lane.row.lane)), ("lane_epoch", String(lane.row.epoch ?? 0)),
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
@@ -160,15 +160,16 @@ extension Core {
         counter("batched_changes", "Changes in those batches.", s.batchedChanges)
         counter("batch_retries", "Batches rolled back and sent again.", s.batchRetries)
         counter(
-            "fills_left_out", "Counters not filled into Redis, which had not taken the ones before yet.", s.fillsLeftOut
+            "fills_left_out", "Counters not filled into Redis because it was still taking earlier ones.", s.fillsLeftOut
         )
-        counter("repairs_done", "Counters set in Redis again, which may have had them old.", repairs.doneTotal)
         counter(
-            "repairs_spared", "Counters that another host set there again, or that new data in Redis made right.",
-            repairs.sparedTotal)
-        counter("repairs_told", "Counters noted for all hosts to set in Redis again.", repairs.toldTotal)
+            "repairs_done", "Counters set in Redis again because they may have been old there.", repairs.totals.done)
+        counter(
+            "repairs_spared", "Repairs that became unnecessary: another host set the counter, or Redis got new data.",
+            repairs.totals.spared)
+        counter("repairs_told", "Repairs told to all hosts.", repairs.totals.told)
         metric(
-            "likesd_forged_total", "counter", "What strangers put into Redis, by kind: not believed.",
+            "likesd_forged_total", "counter", "Forged values found in Redis, by kind.",
             [
                 ("{kind=\"counter\"}", String(s.forgedCounters)), ("{kind=\"message\"}", String(s.forgedMessages)),
                 ("{kind=\"marker\"}", String(s.forgedMarkers)),
@@ -176,23 +177,25 @@ extension Core {
         counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
         counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
         counter(
-            "redis_unexpected_answers", "Connections to Redis ended for what it said.", s.redisUnexpected)
+            "redis_unexpected_answers", "Connections to Redis ended because of an unexpected answer.", s.redisUnexpected
+        )
         counter(
-            "database_unexpected_answers", "Connections to PostgreSQL ended for what it said.", s.databaseUnexpected)
+            "database_unexpected_answers", "Connections to PostgreSQL ended because of an unexpected answer.",
+            s.databaseUnexpected)
         counter(
             "clients_closed_for_memory", "Clients closed because all together held too much memory.",
             s.connectionsAbandoned)
         counter(
             "connections_over_share", "Connections refused because their user had too many.", s.connectionsOverShare)
         counter("requests_unfinished", "Requests begun and not finished in time.", s.requestsUnfinished)
-        gauge("client_memory_bytes", "What clients make the process hold.", clients.sessions.memory.heldBytes)
-        gauge("client_memory_max_bytes", "What they may.", clients.sessions.memory.limitBytes)
+        gauge("client_memory_bytes", "Bytes that clients make the process hold.", clients.sessions.memory.heldBytes)
+        gauge("client_memory_max_bytes", "Limit of these bytes.", clients.sessions.memory.limitBytes)
         gauge("connections", "Client connections.", clients.sessions.openCount)
         gauge("requests_waiting", "Requests not yet answered.", clients.sessions.waitingCount)
         gauge("cache_entries", "Counts in the local cache.", known.cache.count)
         gauge("repairs_waiting", "Counters still to be set in Redis again.", repairs.count)
-        gauge("database_up", "1 when PostgreSQL is there for reading and writing.", isDatabaseHealthy ? 1 : 0)
-        gauge("redis_up", "1 when Redis is there.", isRedisHealthy ? 1 : 0)
+        gauge("database_up", "1 when PostgreSQL can be read and written.", isDatabaseHealthy ? 1 : 0)
+        gauge("redis_up", "1 when Redis is usable.", isRedisHealthy ? 1 : 0)
         var cumulative: Int64 = 0
         var buckets: [(labels: String, value: String)] = []
         for (place, bound) in Statistics.latencyBounds.enumerated() {

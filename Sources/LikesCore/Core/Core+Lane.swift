@@ -27,7 +27,7 @@ extension Core {
         lane.link.proved()
         if lane.row.lacksBatch(state) {
             lane.row.forgetCommitted()
-            goBack("it lacks a batch of this host's", &turn)
+            goBack("a batch from this host is missing", &turn)
         }
         lane.fenced(state, now: turn.now)
         switch lane.resolve(state) {
@@ -50,8 +50,8 @@ extension Core {
     mutating func fencedOff(_ purpose: LanePurpose, _ turn: inout Turn) {
         reports.statistics.lanesFencedOff += 1
         let text =
-            "this host's lane was closed (it was taken for dead), or is not in the table any more (a restore, "
-            + "TRUNCATE lanes): opening it again"
+            "this host's lane was closed (the host was taken for dead) or removed (a restore, TRUNCATE lanes); "
+            + "opening it again"
         say(.lane, .notice, text, &turn)
         switch purpose {
         case .commit(let sent): requeue(sent)
@@ -76,7 +76,7 @@ extension Core {
     private func isTendDue(now: Instant) -> Bool {
         guard lane.upkeep.tendNotBefore <= now else { return false }
         if let tellAt, tellAt <= now { return true }
-        if shutdown.isAsked, leavesSomething, writes.count == 0, redis.calls[.writeThrough] == 0 { return true }
+        if clients.shutdown.isAsked, leavesSomething, writes.count == 0, redis.calls[.writeThrough] == 0 { return true }
         return lane.upkeep.tendAt.map { $0 <= now } ?? false
     }
 
@@ -92,7 +92,7 @@ extension Core {
 
     private mutating func sendTend(_ fence: LaneFence, _ turn: inout Turn) {
         let mustTell = tellAt.map { $0 <= turn.now } ?? false
-        let told = mustTell || shutdown.isAsked ? repairs.takeToTell(max: limits.tendItemsMax) : []
+        let told = mustTell || clients.shutdown.isAsked ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
             fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],
             journal: takeJournal(with: []), settled: mayStrikeOff ? lane.upkeep.settled : nil)
@@ -124,6 +124,6 @@ extension Core {
     mutating func takeJournal(with rows: [BatchRow]) -> [Item] {
         guard safeguards.journal else { return [] }
         lane.upkeep.journalTaken()
-        return Journal.items(rows: rows, writtenThrough: redis.writtenThrough, untold: repairs.untoldItems)
+        return Journal.items(rows: rows, writtenThrough: redis.writtenThrough, untold: repairs.untold.inOrder)
     }
 }

@@ -34,7 +34,7 @@ extension Core {
         let isMade = found.token == request.new?.token
         repairs.identified(isNew: isMade)
         if coherence.isLaterEra(found, isMade: isMade) {
-            let text = "another host has begun era \(found.era) of what is cached: what this one had is dropped"
+            let text = "another host began era \(found.era); dropping cached counts"
             say(.past, .warning, text, &turn)
             forgetPast(now: turn.now)
             // What this host misses from now on was lost in what that host has found.
@@ -45,7 +45,7 @@ extension Core {
         if found.token != coherence.trust.token {
             known.forgetTold()
             lane.upkeep.settled = nil
-            say(.past, .notice, "Redis' counters are of generation \(found.token)", &turn)
+            say(.past, .notice, "using Redis' generation \(found.token)", &turn)
         }
         redis.link.proved()
         // What was changed until now may not have been told.
@@ -57,9 +57,9 @@ extension Core {
 
     private mutating func leaveToOthers(_ turn: inout Turn) {
         let failure = BackendFailure.unreachable(
-            "another database's likesd uses the same database of Redis",
-            next: "give each its own in REDIS_URL, as in redis://HOST/1; or, where the other one is gone, delete "
-                + "likesd:generation in Redis; where there never was one, somebody else writes to likesd's keys")
+            "the likesd of another database uses the same Redis database",
+            next: "give each its own in REDIS_URL, as in redis://HOST/1; or, if the other one is gone, delete "
+                + "\(RedisKeys.marker) in Redis; if there never was one, another program writes to likesd's keys")
         giveUp(.redis, failure, &turn)
         redis.link.hold(until: turn.now.adding(ms: Limits.foreignHoldMs))
     }
@@ -83,12 +83,12 @@ extension Core {
     mutating func learn(_ facts: SealFacts, askedAt: Instant, _ turn: inout Turn) {
         let learnt = coherence.learn(facts, askedAt: askedAt, now: turn.now)
         if learnt.isClockSetBack {
-            say(.past, .notice, "PostgreSQL's clock was set back: Redis' data is replaced", &turn)
+            say(.past, .notice, "PostgreSQL's clock was set back; replacing Redis' data", &turn)
             disownData(&turn)
         }
         guard learnt.isNewSecret else { return }
         if learnt.isOtherSecret {
-            let text = "the secret in likesd_secret is another than before: what is cached is dropped"
+            let text = "the secret in likesd_secret changed; dropping cached counts"
             say(.past, .notice, text, &turn)
         }
         // What came in before was not to be proven, or others have not been heard since they learnt it.

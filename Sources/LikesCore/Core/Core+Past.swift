@@ -31,14 +31,14 @@ extension Core {
         guard lane.link.isUp else { return }
         guard isSame else {
             // What the connection learnt of the tables, it learnt of others.
-            return giveUpDatabase(.unreachable("the tables are others now"), &turn)
+            return giveUpDatabase(.unreachable("the tables were replaced"), &turn)
         }
         guard survey.knowsTypes else {
             // New connections learn them, and whether any has another number now.
-            return giveUpDatabase(.unreachable("item types have other numbers, or none"), &turn)
+            return giveUpDatabase(.unreachable("item types changed their numbers, or are missing"), &turn)
         }
         if !isKept {
-            goBack("it lacks what this host wrote", &turn)
+            goBack("what this host wrote is missing", &turn)
         } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {
             // Of repairs it would be said that they are older than the data.
             goBack("Redis' data is of later transactions", &turn)
@@ -59,7 +59,7 @@ extension Core {
         guard lanesRetired > 0 else { return }
         reports.statistics.lanesRetired += Int64(lanesRetired)
         if lanesRetired >= limits.lanesPerSurvey { lane.survey(at: turn.now) }
-        say(.lane, .notice, "\(lanesRetired) hosts fell silent: repairing what they left", &turn)
+        say(.lane, .notice, "\(lanesRetired) hosts fell silent; repairing what they left behind", &turn)
     }
 
     /// Hosts on two Redis do not hear of each other's changes.
@@ -72,7 +72,7 @@ extension Core {
             tendMended(now: turn.now)
             guard let moment = coherence.past.eraDueAt(survey, generation, now: turn.now) else { return }
             guard moment <= turn.now else { return lane.survey(by: moment) }
-            say(.past, .warning, "hosts have just used another Redis: what is cached is dropped", &turn)
+            say(.past, .warning, "hosts recently used another Redis; dropping cached counts", &turn)
             beginEra(&turn)
         case .unclear:
             lookAtMarker(&turn)
@@ -80,7 +80,7 @@ extension Core {
         case .disputed:
             lane.survey(at: askAgainAt)
             reports.statistics.redisDisputes += 1
-            let text = "\(Self.disputeText): it is not used until all hosts name the same"
+            let text = "\(Self.disputeText); not using it until all hosts name the same one"
             say(.past, .warning, text, &turn)
         case .stillDisputed: lane.survey(at: askAgainAt)
         case .settled(let era):
@@ -94,7 +94,7 @@ extension Core {
     }
 
     static let disputeText = "other hosts use another Redis, or Redis has two primaries"
-    static let disputeAdvice = "let REDIS_URL name one and the same primary on all hosts"
+    static let disputeAdvice = "set REDIS_URL to the same primary on all hosts"
 
     // MARK: Another past
 
@@ -111,27 +111,28 @@ extension Core {
         }
         if known.isAhead(of: history) { return refuse(history, newest: known, of: backend, &turn) }
         let isServersPast = known.system != history.system || known.timeline != history.timeline
-        let what = isServersPast ? "PostgreSQL has another past" : "likesd's tables are others (restored or rewritten)"
-        say(.past, .warning, "\(what) than before: what was cached is dropped", &turn)
+        let what =
+            isServersPast ? "PostgreSQL's timeline changed" : "likesd's tables were replaced (restored or rewritten)"
+        say(.past, .warning, "\(what); dropping cached counts", &turn)
         coherence.past.adopt(history)
         forgetPast(now: turn.now)
         lane.row.forgetCommitted()
         identifyAnew(&turn)
         let other: Backend = backend == .lane ? .reader : .lane
-        if self[other].isUp { giveUp(other, .unreachable("the tables are others now"), &turn) }
+        if self[other].isUp { giveUp(other, .unreachable("the tables were replaced"), &turn) }
     }
 
     private mutating func refuse(
         _ history: DatabaseHistory, newest: DatabaseHistory, of backend: Backend, _ turn: inout Turn
     ) {
-        let text = "this server is at timeline \(history.timeline), another was promoted to \(newest.timeline)"
+        let text = "this server is at timeline \(history.timeline), but another was promoted to \(newest.timeline)"
         giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), &turn)
     }
 
     /// Where this host named the other server it would have found it, or say that it does not answer.
     private var oldPrimaryAdvice: String {
-        "name the promoted server in \(configuration.places.text(of: .databaseURL)) of this host, and end this server; "
-            + "or, where the promoted one is lost for good, delete likesd:generation in Redis "
+        "name the promoted server in \(configuration.places.text(of: .databaseURL)) on this host, and stop this server; "
+            + "or, if the promoted one is lost for good, delete \(RedisKeys.marker) in Redis "
             + "and restart likesd on all hosts"
     }
 
@@ -153,7 +154,7 @@ extension Core {
     mutating func goBack(_ reason: String, _ turn: inout Turn) {
         reports.statistics.databasesGoneBack += 1
         coherence.past.forgetStrays()
-        let text = "PostgreSQL went back to an earlier state (\(reason)): what is cached is dropped"
+        let text = "PostgreSQL went back to an earlier state (\(reason)); dropping cached counts"
         say(.past, .warning, text, &turn)
         beginEra(&turn)
     }
@@ -198,7 +199,7 @@ extension Core {
     }
 
     private static func contradiction(_ counter: CounterState, _ version: Int64) -> String {
-        "a counter is at version \(counter.version) and was at \(version)"
+        "a counter is at version \(counter.version), but was at \(version)"
     }
 
     mutating func sendDoubts(_ turn: inout Turn) {

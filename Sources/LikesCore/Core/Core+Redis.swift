@@ -42,7 +42,7 @@ extension Core {
             if redis.link.isUp { giveUp(.redis, .unreachable("its data was replaced: identifying it again"), &turn) }
         case .refused(let message):
             if purpose.task == .identifying {
-                giveUp(.redis, .unreachable("its data can't be identified: \(message)"), &turn)
+                giveUp(.redis, .unreachable("its data cannot be identified: \(message)"), &turn)
             } else {
                 noteRefusal(message, of: purpose.task, &turn)
             }

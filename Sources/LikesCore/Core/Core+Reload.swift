@@ -19,7 +19,7 @@ extension Core {
 
     /// A signal asked for it. Once it stops, systemd is not to hear of reloading and of being ready again.
     package func reloadAsked(_ turn: inout Turn) {
-        if !shutdown.isAsked { turn.append(.reload(nil)) }
+        if !clients.shutdown.isAsked { turn.append(.reload(nil)) }
     }
 
     /// What was read. The settings that a running daemon can change are applied together; those that it can't are
@@ -60,7 +60,7 @@ extension Core {
         let changed = applied.isEmpty ? "nothing changed" : "applied \(names.0.joined(separator: ", "))"
         say(.reload, .notice, "settings reloaded: \(changed)", &turn)
         if !settings.restartNeeded.isEmpty {
-            let text = "not applied, restart likesd for them: \(names.1.joined(separator: ", "))"
+            let text = "restart required for: \(names.1.joined(separator: ", "))"
             say(.reload, .warning, text, &turn)
         }
         return .map([

@@ -6,7 +6,7 @@ import LikesStorage
 extension Core {
     /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
     package func accepts(_ connection: ConnectionID) -> Bool {
-        !shutdown.isAsked && clients.sessions.accepts(connection)
+        !clients.shutdown.isAsked && clients.sessions.accepts(connection)
     }
 
     /// Whether counts that are cached may be answered out of hand: no earlier request of the connection waits.

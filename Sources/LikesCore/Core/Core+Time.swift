@@ -26,7 +26,7 @@ extension Core {
         }
         let isAnswered = clients.sessions.waitingCount == 0 && (writes.count == 0 || !lane.link.isUp)
         let isLeft = lane.link.isUp && (leavesSomething || !lane.isIdle)
-        if shutdown.ends(isDone: isAnswered && !isLeft, now: turn.now) {
+        if clients.shutdown.ends(isDone: isAnswered && !isLeft, now: turn.now) {
             reports.flush(&turn)
             turn.append(.stopped)
         }
@@ -58,7 +58,7 @@ extension Core {
         }
         if let repairAt = repairs.wakeAt, redis.link.isUp || reader.link.isUp { consider(repairAt) }
         for backend in Backend.allCases { consider(hungAt(backend)) }
-        consider(shutdown.wakeAt)
+        consider(clients.shutdown.wakeAt)
         return next
     }
 
@@ -77,8 +77,8 @@ extension Core {
 
     /// Answer what was accepted, take nothing more, then `.stopped`.
     package mutating func stop(_ turn: inout Turn) {
-        guard !shutdown.isAsked else { return }
-        shutdown.ask(now: turn.now)
+        guard !clients.shutdown.isAsked else { return }
+        clients.shutdown.ask(now: turn.now)
         turn.log(.notice, "stopping: \(clients.sessions.waitingCount) requests under way")
     }
 
@@ -119,9 +119,9 @@ extension Core {
         case .connecting(let giveUpAt):
             guard giveUpAt <= turn.now else { return }
             let next = configuration.unanswered(backend)
-            giveUp(backend, .unreachable("no answer to the attempt to connect", next: next), &turn)
+            giveUp(backend, .unreachable("the connection attempt got no answer", next: next), &turn)
         case .up where backend == .reader && standbyRetryAt.map { $0 <= turn.now } ?? false:
-            giveUp(backend, .unreachable("a standby, though there is a primary"), &turn)
+            giveUp(backend, .unreachable("a standby, although a primary is available"), &turn)
         case .up:
             guard let hungAt = hungAt(backend), hungAt <= turn.now else { return }
             // Its fence waits for the standby as well.
@@ -173,7 +173,7 @@ extension Core {
         switch writes.expire(index) {
         case .unavailable: answer(ticket, unanswered, &turn)
         case .uncertain:
-            let text = "sent to PostgreSQL, no outcome in time: repeat the request, or ask LIKED"
+            let text = "sent to PostgreSQL, but no outcome in time: repeat the request, or ask LIKED"
             answer(ticket, .error(ErrorReply(.uncertain, text)), &turn)
         case .due(let reply): answer(ticket, reply, &turn)
         }

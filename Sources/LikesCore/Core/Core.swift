@@ -25,7 +25,6 @@ package struct Core {
     var repairs: Repairs
     var reports: Reports
     var random: Random
-    var shutdown = Shutdown()
 
     /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start. `unitMemoryBytes`: what the
     /// unit may take in all; nil: it has no limit.

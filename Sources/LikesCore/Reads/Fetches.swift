@@ -229,7 +229,7 @@ struct Fetches {
     private mutating func compactQueues() {
         shrinkIfEmptied()
         for queue in [\Fetches.redisQueue, \Fetches.databaseQueue]
-        where self[keyPath: queue].count > 2 * table.count + 1_024 {
+        where self[keyPath: queue].count > 2 * table.count + Limits.placesKept {
             var entries = Queue()
             swap(&entries, &self[keyPath: queue])
             entries.keep { item, serial in table[item]?.serial == serial }

@@ -92,7 +92,7 @@ struct Reads {
             if let change = read.change { dropped.append(change) }
             return true
         }
-        if pairs.count > 2 * askersMax + Limits.pairPlacesKept {
+        if pairs.count > 2 * askersMax + Limits.placesKept {
             var living = Ring<PairRead>()
             while let read = pairs.popFirst() { if !isLeft(read) { living.append(read) } }
             pairs = living

@@ -8,18 +8,16 @@ extension Repairs {
     mutating func takePage(_ permit: WritePermit) -> (page: PageNumber, items: [Item])? {
         release(permit.askedAt)
         guard !pool.isEmpty else { return nil }
-        if pages.count >= Limits.repairPagesMax { dropEmptyPages() }
-        guard pages.count < Limits.repairPagesMax else { return nil }
+        if pages.isFull { dropEmptyPages() }
+        guard !pages.isFull else { return nil }
         // The fewer are left, the smaller a part of them is taken: other hosts are at them as well.
         let share = max(Limits.repairPageMin, pool.count / Limits.repairPoolShare)
-        let most = min(pageMax, share)
+        let most = min(pages.sizeMax, share)
         var items: [Item] = []
-        while items.count < most, !pool.isEmpty {
-            pool.swapAt(Int(random.next() % UInt64(pool.count)), pool.count - 1)
-            let item = pool.removeLast()
+        while items.count < most, let item = pool.take() {
             guard let place = entries.index(forKey: item), entries.values[place].page == 0 else { continue }
             // Until the page begins the number keeps it from being taken twice.
-            entries.values[place].page = lastPage + 1
+            entries.values[place].page = pages.nextNumber
             entries.values[place].isNotedAgain = false
             items.append(item)
         }
@@ -29,24 +27,20 @@ extension Repairs {
 
     /// Pages that were read, and whose items were all done or noted again since.
     mutating func dropEmptyPages() {
-        pages.removeAll { page in
-            guard case .read = page.stage else { return false }
-            return !page.items.contains { entries[$0]?.page == page.number }
-        }
+        let entries = entries
+        pages.dropRead { page in !page.items.contains { entries[$0]?.page == page.number } }
     }
 
     @discardableResult
     mutating func begin(_ items: [Item], _ permit: WritePermit) -> PageNumber {
-        lastPage += 1
-        for item in items { entries[item]?.page = lastPage }
-        pages.append(Page(number: lastPage, items: items, permit: permit))
-        return lastPage
+        let number = pages.begin(items, permit)
+        for item in items { entries[item]?.page = number }
+        return number
     }
 
     /// PostgreSQL's answer to a page.
     mutating func read(_ number: PageNumber, _ counters: [CounterState]) {
-        guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
-        pages[place].stage = .read(counters)
+        pages.read(number, counters)
     }
 
     /// PostgreSQL did not answer.
@@ -57,23 +51,21 @@ extension Repairs {
     mutating func takeToWrite(
         _ permit: WritePermit
     ) -> (page: PageNumber, counters: [CounterState], asked: WritePermit)? {
-        while let place = pages.firstIndex(where: { if case .read = $0.stage { true } else { false } }) {
-            guard case .read(let counters) = pages[place].stage else { return nil }
-            let page = pages[place]
+        while let (page, counters) = pages.firstRead {
             if page.permit.holds(permit) {
                 let left = counters.filter { entries[$0.item]?.page == page.number }
                 if !left.isEmpty {
-                    pages[place].stage = .writing(since: permit.askedAt)
+                    pages.write(page.number, now: permit.askedAt)
                     return (page.number, left, page.permit)
                 }
-                pages.remove(at: place)
+                pages.end(page.number)
             } else if page.permit.isYoung(at: permit.askedAt) {
                 // Another generation, or another subscription: nothing is to be waited for.
-                pages.remove(at: place)
+                pages.end(page.number)
                 putBack(page)
             } else {
                 // PostgreSQL is slow: the others are to know of it in the meantime, and less is asked for at once.
-                takeLess(atLeast: Limits.repairPageMin / 4)
+                pages.takeLess(atLeast: Limits.repairPageMin / 4)
                 holdBack(page.number, now: permit.askedAt)
             }
         }
@@ -82,10 +74,7 @@ extension Repairs {
 
     /// Redis has these, or something newer.
     mutating func wrote(_ number: PageNumber, _ counters: [CounterState], now: Instant) {
-        if let place = pages.firstIndex(where: { $0.number == number }) {
-            if case .writing(let since) = pages[place].stage { keepPace(ms: now.ms(since: since)) }
-            pages.remove(at: place)
-        }
+        pages.wrote(number, now: now)
         var again: [Item] = []
         for counter in counters {
             guard let entry = entries[counter.item], entry.page == number else { continue }
@@ -94,9 +83,9 @@ extension Repairs {
                 again.append(counter.item)
                 continue
             }
-            if entry.isTold || telling.contains(counter.item) { mend(counter, notedBy: entry.notedBy) }
+            if entry.isTold || untold.isOnItsWay(counter.item) { mend(counter, notedBy: entry.notedBy) }
             remove(counter.item)
-            doneTotal += 1
+            totals.done += 1
         }
         holdBack(again, now: now)
     }
@@ -108,26 +97,16 @@ extension Repairs {
             guard let entry = entries[counter.item], entry.version <= counter.version, !isOnItsWay(entry) else {
                 continue
             }
-            if entry.isTold || telling.contains(counter.item) { mend(counter) }
+            if entry.isTold || untold.isOnItsWay(counter.item) { mend(counter) }
             remove(counter.item)
-            doneTotal += 1
+            totals.done += 1
         }
     }
 
     mutating func writeFailed(_ number: PageNumber, now: Instant) {
-        takeLess(atLeast: Limits.repairPageMin / 4)
+        pages.takeLess(atLeast: Limits.repairPageMin / 4)
         holdBack(number, now: now)
     }
-
-    mutating func keepPace(ms: Int64) {
-        if ms > Limits.repairWriteMsMax {
-            takeLess(atLeast: Limits.repairPageMin)
-        } else if ms <= Limits.repairWriteMsMax / 2 {
-            pageMax = min(limits.countersPerCallMax, 2 * pageMax)
-        }
-    }
-
-    mutating func takeLess(atLeast least: Int) { pageMax = max(min(pageMax, least), pageMax / 2) }
 
     /// Time has come to `wakeAt`, or not.
     mutating func tick(now: Instant) { release(now) }
@@ -145,28 +124,24 @@ extension Repairs {
     }
 
     mutating func holdBack(_ number: PageNumber, now: Instant) {
-        guard let place = pages.firstIndex(where: { $0.number == number }) else { return }
-        holdBack(leave(pages.remove(at: place)), now: now)
+        guard let page = pages.end(number) else { return }
+        holdBack(leave(page), now: now)
     }
 
     mutating func holdBack(_ items: [Item], now: Instant) {
         if !items.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), items)) }
     }
 
-    mutating func putBack(_ page: Page) { offer(leave(page)) }
+    mutating func putBack(_ page: RepairPages.Page) { offer(leave(page)) }
 
     /// Those that are still in the page leave it.
-    mutating func leave(_ page: Page) -> [Item] {
+    mutating func leave(_ page: RepairPages.Page) -> [Item] {
         let items = page.items.filter { entries[$0]?.page == page.number }
         for item in items { entries[item]?.page = 0 }
         return items
     }
 
     mutating func mend(_ counter: CounterState, notedBy: Int64 = 0) {
-        // Over the limit a row stays, and is found and mended once more.
-        guard mended.count < limits.repairsMendedMax else { return }
-        let row = MendedRow(item: counter.item, version: counter.version, notedBy: notedBy)
-        mended.append(row)
-        mendedRows[row.item] = row
+        mended.append(MendedRow(item: counter.item, version: counter.version, notedBy: notedBy))
     }
 }

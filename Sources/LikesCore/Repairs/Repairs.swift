@@ -33,79 +33,38 @@ struct Repairs {
         var notedBy: Int64 = 0
     }
 
-    struct Page {
-        enum Stage {
-            /// PostgreSQL was asked.
-            case reading
-            /// To be set in Redis, as long as the permit holds.
-            case read([CounterState])
-            /// On its way to Redis since then.
-            case writing(since: Instant)
-        }
-
-        var number: PageNumber
-        var items: [Item]
-        /// Given before PostgreSQL was asked.
-        var permit: WritePermit
-        var stage = Stage.reading
-    }
-
     var entries: [Item: Entry] = [:]
-    /// The places of entries that wait for a page, in no order; some are left behind by what waits no more.
-    var pool: [Item] = []
-    var pages: [Page] = []
-    var lastPage: PageNumber = 0
+    var pool: RepairPool
+    var pages: RepairPages
     /// Pages that failed, back in the pool once their time has come; all wait equally long, so the first is the next.
     var heldBack = Ring<(until: Instant, items: [Item])>()
-    /// Items in a page: more as long as Redis takes them quickly, fewer where it does not, or where PostgreSQL's
-    /// answers come too late to be written. So hosts that repair at once leave room for each other, and for everything
-    /// else.
-    var pageMax: Int
-    var random: SplitMix64
-
-    var untold: Set<Item> = []
-    /// The same in the order they came; those that are not untold any more are passed over.
-    var toTell = Ring<Item>()
-
-    /// On their way to `cache_repairs`: what of them is set in Redis meanwhile has a row there by then.
-    var telling: Set<Item> = []
-
-    /// Set in Redis, their rows in `cache_repairs` still to be deleted.
-    var mended = Ring<MendedRow>()
-    /// The same, and deleted rows that an answer on its way may still bring.
-    var mendedRows: [Item: MendedRow] = [:]
-    /// Deleted since PostgreSQL was asked for rows.
-    var struckOff: [MendedRow] = []
-
+    var untold = UntoldRepairs()
+    var mended: MendedRows
     /// What was noted since the data in Redis began to be identified; nil: it is not being identified.
     var notedMeanwhile: Set<Item>?
-
-    var doneTotal: Int64 = 0
-    var toldTotal: Int64 = 0
-    /// Done by other hosts, or out of date by a new marker.
-    var sparedTotal: Int64 = 0
-
+    var totals = Totals()
     /// Over `cache_repairs`.
     var passes: RepairPasses
-
     let limits: Limits
 
     init(_ limits: Limits = .standard, seed: UInt64 = 0, now: Instant = Instant(microseconds: 0)) {
-        passes = RepairPasses(now: now)
         self.limits = limits
-        pageMax = min(Limits.repairPageMin, limits.countersPerCallMax)
-        random = SplitMix64(seed: seed)
+        pool = RepairPool(seed: seed)
+        pages = RepairPages(limits)
+        mended = MendedRows(rowsMax: limits.repairsMendedMax)
+        passes = RepairPasses(now: now)
+    }
+
+    /// Since the start.
+    struct Totals {
+        var done: Int64 = 0
+        var told: Int64 = 0
+        /// Done by other hosts, or out of date by a new marker.
+        var spared: Int64 = 0
     }
 
     var count: Int { entries.count }
-    /// Places in the pool, those left behind included.
-    var placesCount: Int { pool.count }
-    var pagesCount: Int { pages.count }
     var untoldCount: Int { untold.count }
-    /// In the order they came.
-    var untoldItems: [Item] {
-        untold.isEmpty ? [] : (0..<toTell.count).map { toTell[$0] }.filter(untold.contains)
-    }
     var mendedCount: Int { mended.count }
     /// All that hosts could not write to Redis is known here: what is not, may be read there.
     var isAllKnown: Bool { passes.isComplete && !isFull }
@@ -115,9 +74,7 @@ struct Repairs {
     /// When what failed is tried again; nil: nothing is held back.
     var wakeAt: Instant? { heldBack.first?.until }
     /// There is room for what another page will bring to be struck off.
-    var hasRoomForMended: Bool {
-        mended.isEmpty || mended.count + (pages.count + 1) * limits.countersPerCallMax <= limits.repairsMendedMax
-    }
+    var hasRoomForMended: Bool { mended.hasRoom(for: (pages.count + 1) * limits.countersPerCallMax) }
 
     func contains(_ item: Item) -> Bool { !entries.isEmpty && entries[item] != nil }
 
@@ -127,21 +84,21 @@ struct Repairs {
     mutating func note(_ items: some Collection<Item>) {
         for item in items {
             add(item, version: Repairs.unknown)
-            makeUntold(item)
+            untold.insert(item)
         }
     }
 
     /// The same, held back: somebody may have a stranger's in their place again and again.
     mutating func note(_ items: some Collection<Item>, heldBackFrom now: Instant) {
         reread(items, heldBackFrom: now)
-        for item in items { makeUntold(item) }
+        for item in items { untold.insert(item) }
     }
 
     /// Redis may not have these, or something newer.
     mutating func note(_ counters: some Collection<CounterState>) {
         for counter in counters {
             add(counter.item, version: counter.version)
-            makeUntold(counter.item)
+            untold.insert(counter.item)
         }
     }
 
@@ -176,7 +133,7 @@ struct Repairs {
     mutating func learn(_ rows: some Collection<RepairRow>, leftFrom: Int64 = 0) {
         for row in rows {
             // The row was seen before it was deleted.
-            if let mended = mendedRows[row.item], mended.covers(row) { continue }
+            if mended.covers(row) { continue }
             // What still waits for its turn here may be done by another host before.
             if row.notedBy < leftFrom, entries[row.item] == nil { add(row.item, version: Repairs.unknown) }
             if let entry = entries[row.item] {
@@ -198,19 +155,16 @@ struct Repairs {
         guard let entry = entries[counter.item], entry.version <= counter.version, !entry.isDoubted, !isOnItsWay(entry)
         else { return }
         remove(counter.item)
-        sparedTotal += 1
+        totals.spared += 1
     }
 
     func isOnItsWay(_ entry: Entry) -> Bool {
-        guard entry.page != 0, let page = pages.first(where: { $0.number == entry.page }) else { return false }
-        if case .writing = page.stage { return true }
-        return false
+        entry.page != 0 && pages.isWriting(entry.page)
     }
 
     /// Redis, or the database, has another past: what was read before means nothing.
     mutating func rereadAll() {
-        for page in pages { putBack(page) }
-        pages.removeAll()
+        for page in pages.takeAll() { putBack(page) }
     }
 
     // MARK: A new marker
@@ -226,26 +180,19 @@ struct Repairs {
         let before = entries.count
         rereadAll()
         entries = entries.filter { noted.contains($0.key) }
-        sparedTotal += Int64(before - entries.count)
-        untold.formIntersection(noted)
+        totals.spared += Int64(before - entries.count)
+        untold.keep(noted)
         compact()
     }
 
     // MARK: Telling
 
-    mutating func takeToTell(max: Int) -> [Item] {
-        var items: [Item] = []
-        while items.count < max, let item = toTell.popFirst() {
-            if untold.remove(item) != nil { items.append(item) }
-        }
-        telling.formUnion(items)
-        return items
-    }
+    mutating func takeToTell(max: Int) -> [Item] { untold.take(max: max) }
 
     /// `cache_repairs` has them. `isKept`: this process goes on repairing them itself.
     mutating func told(_ items: [Item], isKept: Bool) {
-        toldTotal += Int64(items.count)
-        telling.subtract(items)
+        totals.told += Int64(items.count)
+        untold.told(items)
         for item in items {
             entries[item]?.isTold = true
             if !isKept, !untold.contains(item) { entries[item] = nil }
@@ -254,8 +201,8 @@ struct Repairs {
     }
 
     mutating func tellingFailed(_ items: [Item]) {
-        telling.subtract(items)
-        for item in items where entries[item] != nil { makeUntold(item) }
+        untold.told(items)
+        for item in items where entries[item] != nil { untold.insert(item) }
     }
 
     /// What is told is other hosts' to repair, and this one's once it looks again.
@@ -269,35 +216,21 @@ struct Repairs {
     /// Rows of `cache_repairs` that were seen, or are to be struck off, are of a past that is over.
     mutating func forgetRows() {
         mended.removeAll()
-        mendedRows = [:]
-        struckOff = []
         for place in entries.values.indices { entries.values[place].notedBy = 0 }
     }
 
     // MARK: Striking off
 
     /// Rows in `cache_repairs` that can go.
-    mutating func takeMended(max: Int) -> [MendedRow] {
-        var taken: [MendedRow] = []
-        while taken.count < max, let row = mended.popFirst() { taken.append(row) }
-        return taken
-    }
+    mutating func takeMended(max: Int) -> [MendedRow] { mended.take(max: max) }
 
-    mutating func mendingFailed(_ rows: [MendedRow]) {
-        for row in rows where mendedRows[row.item] != nil { mended.append(row) }
-    }
+    mutating func mendingFailed(_ rows: [MendedRow]) { mended.putBack(rows) }
 
     /// They are gone, or others are at them. `mayBeSeen`: an answer with rows from before is on its way.
-    mutating func struck(_ rows: [MendedRow], mayBeSeen: Bool) {
-        struckOff += rows
-        if !mayBeSeen { forgetStruckOff() }
-    }
+    mutating func struck(_ rows: [MendedRow], mayBeSeen: Bool) { mended.struck(rows, mayBeSeen: mayBeSeen) }
 
     /// No answer from before is on its way any more.
-    mutating func forgetStruckOff() {
-        for row in struckOff where mendedRows[row.item] == row { mendedRows[row.item] = nil }
-        struckOff = []
-    }
+    mutating func forgetStruckOff() { mended.forgetStruckOff() }
 
     // MARK: Entries
 
@@ -324,36 +257,22 @@ struct Repairs {
     }
 
     mutating func offer(_ items: [Item]) {
-        pool += items
+        pool.append(items)
         if pool.count > 2 * entries.count + limits.countersPerCallMax { compact() }
     }
 
     /// Places that were left behind go, so that a backend that stays away lets no queue grow.
     mutating func compact() {
-        guard !entries.isEmpty else {
-            pool = []
-            return
-        }
-        var seen: Set<Item> = []
-        pool = pool.filter { entries[$0]?.page == 0 && seen.insert($0).inserted }
-    }
-
-    mutating func makeUntold(_ item: Item) {
-        if untold.insert(item).inserted { toTell.append(item) }
-        // Items mended in the meantime leave their places behind.
-        guard toTell.count > 2 * untold.count + 1_024 else { return }
-        let living = untoldItems
-        toTell.removeAll()
-        for item in living { toTell.append(item) }
+        pool.keep { entries[$0]?.page == 0 }
     }
 
     func checkInvariants() {
         passes.checkInvariants()
+        untold.checkInvariants()
+        pages.checkInvariants()
         precondition(untold.allSatisfy { entries[$0] != nil }, "what is untold is to be repaired")
-        precondition(pages.count <= Limits.repairPagesMax + 1, "few pages are under way at once")
-        for page in pages { precondition(page.number <= lastPage, "pages are numbered in order") }
         for (item, entry) in entries where entry.page != 0 {
-            precondition(pages.contains { $0.number == entry.page }, "\(item) is in a page that is not under way")
+            precondition(pages.contains(entry.page), "\(item) is in a page that is not under way")
         }
     }
 }
