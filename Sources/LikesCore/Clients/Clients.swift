@@ -126,14 +126,13 @@ struct Clients {
         }
     }
 
+    /// Deadlines of answered requests go: those at the head, so that the timer is not armed for them, and the others
+    /// once they outnumber the requests that wait.
     mutating func dropAnsweredDeadlines(_ changes: Changes) {
+        while let holder = deadlines.firstHolder, !sessions.isWaiting(holder, changes) { deadlines.removeFirst() }
+        guard deadlines.count > 2 * (sessions.waitingCount + changes.count) + Limits.deadlinesKept else { return }
         let sessions = sessions
-        deadlines.dropAnswered(waitingCount: sessions.waitingCount + changes.count) { holder in
-            switch holder {
-            case .read(let ticket): sessions.waiting(ticket) != nil
-            case .change(let index, let incarnation): changes.isWaited(index, incarnation: incarnation)
-            }
-        }
+        deadlines.keep { sessions.isWaiting($0, changes) }
     }
 
     // MARK: Order within a connection

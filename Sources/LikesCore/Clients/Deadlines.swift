@@ -23,11 +23,12 @@ struct Deadlines {
         return next.holder
     }
 
-    /// Deadlines of answered requests go: those at the head, so that the timer is not armed for them, and the others
-    /// once they outnumber the `waitingCount` that still wait.
-    mutating func dropAnswered(waitingCount: Int, isWaiting: (Holder) -> Bool) {
-        while let next = ring.first, !isWaiting(next.holder) { ring.popFirst() }
-        guard ring.count > 2 * waitingCount + Limits.deadlinesKept else { return }
+    var firstHolder: Holder? { ring.first?.holder }
+
+    mutating func removeFirst() { ring.popFirst() }
+
+    /// Only those of requests that still wait.
+    mutating func keep(where isWaiting: (Holder) -> Bool) {
         var living = Ring<(at: Instant, holder: Holder)>()
         while let next = ring.popFirst() { if isWaiting(next.holder) { living.append(next) } }
         ring = living

@@ -161,6 +161,13 @@ struct Sessions {
         isOpen(id) && !table[Int(id.slot)].isFull && !table[Int(id.slot)].isClosing
     }
 
+    func isWaiting(_ holder: Deadlines.Holder, _ changes: Changes) -> Bool {
+        switch holder {
+        case .read(let ticket): waiting(ticket) != nil
+        case .change(let index, let incarnation): changes.isWaited(index, incarnation: incarnation)
+        }
+    }
+
     /// Who asks for few counts is not to wait behind those who ask for many.
     func asksForFew(_ id: ConnectionID) -> Bool { isOpen(id) && self[id].weightInFlight <= Limits.fewInFlightMax }
 

@@ -193,6 +193,7 @@ extension Core {
     private mutating func dropAnswered() {
         clients.dropAnsweredDeadlines(writes.changes)
         writes.dropAnswered()
+        guard reads.pairsCount > 0 else { return }
         let (clients, changes) = (clients, writes.changes)
         let askersMax = clients.sessions.readWeightWaiting + writes.confirmations.count
         let dropped = reads.dropUnasked(askersMax: askersMax) { read in
