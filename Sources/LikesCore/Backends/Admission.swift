@@ -2,7 +2,7 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// A change asked for: a like or an unlike.
+/// What kind of change a client asks for.
 package enum ChangeKind: Hashable, Sendable {
     case like, unlike
 }
@@ -17,10 +17,10 @@ package struct AdmissionEntry: Hashable, Sendable {
     }
 }
 
-/// What Redis said of one change to admit.
+/// What Redis decided about one change.
 package enum AdmissionVerdict: Hashable, Sendable {
-    /// Under the limit; `recent`: the item stands in the user's recent likes (always false for an unlike).
+    /// The user is under the limit. `recent`: the item is in the user's recent likes (always false for an unlike).
     case admitted(recent: Bool)
-    /// Over the limit, for this many seconds (1 or more).
+    /// The user is over the limit, for this many seconds (1 or more).
     case limited(retrySeconds: Int64)
 }

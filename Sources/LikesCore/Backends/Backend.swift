@@ -13,5 +13,5 @@ package enum Backend: Hashable, Sendable, CaseIterable {
     case reader
 }
 
-/// A call to Redis or PostgreSQL under way; unique while the daemon runs.
+/// Identifies a call to Redis or PostgreSQL. Unique while the daemon runs.
 package typealias CallID = UInt64

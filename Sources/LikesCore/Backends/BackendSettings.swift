@@ -3,7 +3,7 @@ import LikesStorage
 import LikesSettings
 
 extension Configuration {
-    /// After an attempt to connect that nobody answered: packets get lost on the way to the server, or in it.
+    /// The advice after an attempt to connect got no answer: packets get lost on the way to the server, or in it.
     package func unanswered(_ backend: Backend) -> String {
         let setting: Setting =
             switch backend {

@@ -1,9 +1,9 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// What a call was made for: held until it is answered, or its connection is lost.
+/// What a call was made for. It is kept until the call is answered, or its connection is lost.
 protocol CallPurpose {
-    /// Calls under way are counted by it.
+    /// Calls under way are counted by kind.
     associatedtype Kind: Hashable
     var kind: Kind { get }
 }
@@ -17,7 +17,7 @@ struct Calls<Purpose: CallPurpose> {
 
     var isEmpty: Bool { table.isEmpty }
 
-    /// How many of the kind are under way.
+    /// How many calls of the kind are under way.
     subscript(_ kind: Purpose.Kind) -> Int { counts[kind] ?? 0 }
 
     mutating func begin(_ purpose: Purpose, now: Instant) -> CallID {
@@ -28,7 +28,7 @@ struct Calls<Purpose: CallPurpose> {
         return lastID
     }
 
-    /// nil: the call was given up with its connection.
+    /// Ends the call and returns its purpose; nil: the call was given up with its connection.
     mutating func end(_ id: CallID) -> Purpose? {
         guard let purpose = table.removeValue(forKey: id) else { return nil }
         counts[purpose.kind, default: 0] -= 1
@@ -39,7 +39,7 @@ struct Calls<Purpose: CallPurpose> {
     /// When the oldest call was sent.
     var oldestSentAt: Instant? { sent.first?.1 }
 
-    /// Gives up every call, oldest first.
+    /// Gives up every call, and returns their purposes, oldest first.
     mutating func giveUp() -> [Purpose] {
         let given = purposes
         table = [:]
@@ -48,7 +48,7 @@ struct Calls<Purpose: CallPurpose> {
         return given
     }
 
-    /// Those under way, oldest first.
+    /// The purposes of the calls under way, oldest first.
     var purposes: [Purpose] { (0..<sent.count).compactMap { table[sent[$0].0] } }
 
     func checkInvariants() {

@@ -2,18 +2,18 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// One batch to be committed, in one transaction that also fences it and keeps its journal.
+/// A batch to commit. The same transaction checks the fence and writes the lane's journal.
 package struct CommitRequest: Equatable, Sendable {
     package var fence: LaneFence
-    /// Its number on this lane, from 1.
+    /// The batch's number on this lane, from 1.
     package var batch: Int64
-    /// Sorted by (user, item id, type), each pair once.
+    /// Sorted by (user, item id, type). Each pair stands here once.
     package var rows: [BatchRow]
-    /// Every item that Redis may not have once this is committed, those of `rows` included.
+    /// Every item that Redis may lack once the batch has committed, including the items of `rows`.
     package var journal: [Item]
-    /// Redis is out of reach of this host: note what changes for the others to repair.
+    /// This host cannot reach Redis: the transaction notes the changed items, so that other hosts repair them.
     package var isCutOff: Bool
-    /// `Generation.server` of the data to which what changes is to be written; empty: none.
+    /// `Generation.server` of the data that the changes are to be written to; empty: none.
     package var server: String
     package init(
         fence: LaneFence, batch: Int64, rows: [BatchRow], journal: [Item], isCutOff: Bool, server: String = ""
@@ -27,7 +27,7 @@ package struct CommitRequest: Equatable, Sendable {
     }
 }
 
-/// One pair of a batch, with the state it is to end in.
+/// One pair of a batch, and the state it should end in.
 package struct BatchRow: Hashable, Sendable {
     package var pair: Pair
     package var wanted: Bool
@@ -37,11 +37,11 @@ package struct BatchRow: Hashable, Sendable {
     }
 }
 
-/// What one batch changed, as committed.
+/// What one committed batch changed.
 package struct BatchOutcome: Equatable, Sendable {
     /// For each row of the batch, whether it changed the table.
     package var changed: [Bool]
-    /// Every item of which a pair changed, with its count and version after the batch; sorted by type and id.
+    /// Every item of which a pair changed, with its count and version after the batch. Sorted by type and id.
     package var counters: [CounterState]
     package init(changed: [Bool], counters: [CounterState]) {
         self.changed = changed

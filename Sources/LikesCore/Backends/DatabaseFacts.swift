@@ -2,11 +2,11 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// What is known of a server of PostgreSQL once a connection is settled.
+/// What a settled connection has learnt about its PostgreSQL server.
 package struct DatabaseFacts: Hashable, Sendable {
-    /// nil on a standby: it follows another's.
+    /// nil on a standby: its history is its primary's.
     package var history: DatabaseHistory?
-    /// Item types have other numbers than this process knew before.
+    /// Item types have other numbers than the ones this process knew.
     package var hasOtherTypes: Bool
     package var seals: SealFacts?
     package init(history: DatabaseHistory?, hasOtherTypes: Bool = false, seals: SealFacts? = nil) {
@@ -16,10 +16,10 @@ package struct DatabaseFacts: Hashable, Sendable {
     }
 }
 
-/// What PostgreSQL says that seals in Redis are made and judged by.
+/// What PostgreSQL says about seals: the secret, and the time.
 package struct SealFacts: Hashable, Sendable {
     package var secret: Secret
-    /// By the primary's clock, in seconds since 1970; nil: a standby, whose clock is its own.
+    /// The primary's clock, in seconds since 1970; nil on a standby, whose clock is its own.
     package var seconds: Int64?
     package init(secret: Secret, seconds: Int64?) {
         self.secret = secret

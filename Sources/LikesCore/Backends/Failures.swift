@@ -2,40 +2,41 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// Why Redis did not do what was asked.
+/// Why Redis did not do what it was asked.
 package enum RedisFailure: Equatable, Sendable {
-    /// Nobody knows what it did.
+    /// The answer does not fit the call, so it is not known what Redis did.
     case misfit(Misfit)
-    /// It answered with an error.
+    /// Redis answered with an error.
     case refused(String)
-    /// It came to it after the deadline, and did nothing.
+    /// Redis reached the call after its deadline, and did nothing.
     case late
-    /// It holds other data than the call was meant for, and did nothing.
+    /// Redis holds another generation than the call names, and did nothing.
     case otherGeneration
 }
 
-/// Why a call failed that PostgreSQL answered: proven to have changed nothing.
+/// Why PostgreSQL failed a call. It answered, so the call has certainly changed nothing.
 package enum StatementFailure: Equatable, Sendable {
-    /// Deadlock, serialization failure, lock timeout: the same again may succeed.
+    /// Deadlock, serialization failure, lock timeout: the same call may succeed later.
     case retryable(String)
     /// The server takes no writes: read-only, standby.
     case readOnly(String)
-    /// The tables are not as this version needs them.
+    /// The tables are not as this version of likesd needs them.
     case schema(String)
-    /// Something in the rows themselves is refused: a constraint, a trigger, a number out of range.
+    /// PostgreSQL refuses something in the rows themselves: a constraint, a trigger, a number out of range.
     case rows(String)
-    /// The role has no right to do it: what to run.
+    /// The role lacks a right. `next`: what to run.
     case permission(String, next: String)
     /// Anything else: disk full, timeout.
     case other(String)
 }
 
-/// Why a connection is not there, in words for HEALTH and the log, and what to do next where that is known.
+/// Why a connection is down, in words for HEALTH and the log, and what to do next where that is known.
 package enum BackendFailure: Equatable, Sendable {
     case unreachable(String, next: String? = nil)
-    /// It said what nobody asked for, what is no answer, or more than an answer may have.
+    /// The server sent something that nobody asked for, that is no valid answer, or that is longer than an answer may
+    /// be.
     case unexpected(String, next: String? = nil)
-    /// Connected, but the schema has to be created or upgraded.
+    /// Connected, but the schema must be created or upgraded.
     case schema(String, next: String? = nil)
     /// Connected, but the server takes no writes (lane only).
     case readOnly(String, next: String? = nil)
@@ -51,7 +52,7 @@ extension BackendFailure {
         "a wait for a synchronous standby was cancelled: nothing is acknowledged until a standby has it",
         next: "start the standby, or take it out of synchronous_standby_names")
 
-    /// PostgreSQL gave an answer that does not fit what it was asked.
+    /// PostgreSQL's answer does not fit the call.
     static func misfit(_ misfit: Misfit) -> BackendFailure {
         .schema(
             "an impossible answer: \(misfit.text)",
@@ -66,18 +67,18 @@ extension BackendFailure {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it; nil: not known.
     var next: String? {
         switch self {
         case .unreachable(_, let next), .unexpected(_, let next), .schema(_, let next), .readOnly(_, let next): next
         }
     }
 
-    /// Both, for the log and for clients.
+    /// The reason and the next step, for the log and for clients.
     package var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
 }
 
 extension Misfit {
-    /// `what` in the plural.
+    /// `what`: the things, in the plural.
     static func otherNumber(of what: String) -> Misfit { Misfit("a wrong number of \(what)") }
 }

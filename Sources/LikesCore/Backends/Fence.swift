@@ -1,12 +1,12 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// A lane to be made one connection's alone.
+/// Makes a lane this connection's alone.
 package struct FenceRequest: Equatable, Sendable {
     package var lane: Int64
-    /// The lane it was before: its row goes, and its journal comes along. nil: there was none.
+    /// The lane that this process used before. Its row is deleted and its journal moves to the new lane. nil: none.
     package var former: Int64?
-    /// Those of the batch whose outcome is not known.
+    /// The rows of the batch whose outcome is not known.
     package var rows: [BatchRow]
     package init(lane: Int64, former: Int64?, rows: [BatchRow]) {
         self.lane = lane
@@ -15,7 +15,7 @@ package struct FenceRequest: Equatable, Sendable {
     }
 }
 
-/// What a lane's connection may do only as long as the lane is its own.
+/// Calls that carry this do nothing unless the lane still has this epoch.
 package struct LaneFence: Hashable, Sendable {
     package var lane: Int64
     package var epoch: Int64
@@ -27,11 +27,11 @@ package struct LaneFence: Hashable, Sendable {
 
 /// What the lane's row said when it was fenced.
 package struct LaneState: Equatable, Sendable {
-    /// Its new epoch, this connection's own.
+    /// The new epoch, which only this connection has.
     package var epoch: Int64
-    /// The last batch that was committed on it, 0 for none. No other will be any more.
+    /// The last batch that committed on the lane, 0 for none. No other sent before the fence can commit any more.
     package var batch: Int64
-    /// For each of the rows given, whether that batch changed it; empty where the batch had another number of rows.
+    /// For each of the rows given, whether that batch changed it. Empty if the batch had another number of rows.
     package var changed: [Bool]
     package init(epoch: Int64, batch: Int64, changed: [Bool]) {
         self.epoch = epoch

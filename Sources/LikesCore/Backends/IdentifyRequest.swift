@@ -2,19 +2,19 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// What is asked of Redis' marker.
+/// Reads Redis' marker, and may replace it.
 package struct IdentifyRequest: Hashable, Sendable {
-    /// A marker to be made in place of one that does not fit.
+    /// The marker to make in place of one that does not fit.
     package struct New: Hashable, Sendable {
         package var database: DatabaseHistory
         package var era: Int64
         /// `Generation.token` and `Generation.snapshot`.
         package var token: String
         package var snapshot: DatabaseSnapshot
-        /// What was found not to fit, empty for none. Where something else stands by now, another host was first, and
-        /// that stays.
+        /// The marker that was found not to fit, empty for none. If Redis has another one by now, another host was
+        /// first and its marker stays.
         package var instead: String
-        /// With which it is sealed.
+        /// Seals the new marker.
         package var secret: Secret?
         package init(
             database: DatabaseHistory, era: Int64 = 0, token: String, snapshot: DatabaseSnapshot, instead: String = "",
@@ -28,13 +28,13 @@ package struct IdentifyRequest: Hashable, Sendable {
             self.secret = secret
         }
 
-        /// As `server` is to have it.
+        /// The generation that the new marker names, on this `server`.
         package func generation(on server: String) -> Generation {
             let made = Generation(server: server, database: database, era: era, snapshot: snapshot, token: token)
             return secret.map { made.sealed(by: $0) } ?? made
         }
     }
-    /// nil: only look.
+    /// nil: only read the marker.
     package var new: New?
     package init(new: New?) { self.new = new }
 }

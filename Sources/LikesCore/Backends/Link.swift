@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// One connection to a backend: whether it is there, and when it is tried again.
+/// The state of one connection to a backend, and when the next attempt is due.
 struct Link {
     enum State: Equatable {
         case down(retryAt: Instant)
@@ -10,11 +10,11 @@ struct Link {
     }
 
     private(set) var state: State
-    /// Why it is not there; nil while it is, and before the first attempt ended.
+    /// Why the connection is down; nil while it is up, and before the first attempt has ended.
     private(set) var failure: BackendFailure?
     private(set) var attempts = 0
     private(set) var connectedTotal: Int64 = 0
-    /// When the connection was made, the last one if it is not there.
+    /// When the current connection was made, or the last one if the link is down.
     private(set) var upSince: Instant
     /// When the last attempt began.
     private(set) var attemptAt: Instant
@@ -28,10 +28,10 @@ struct Link {
     }
 
     var isUp: Bool { state == .up }
-    /// There is no connection, nor an attempt at one.
+    /// There is neither a connection nor an attempt at one.
     var isDown: Bool { if case .down = state { true } else { false } }
 
-    /// When the link wants attention: the next attempt, or the end of one that takes too long.
+    /// When the link next needs attention: to try again, or to end an attempt that takes too long.
     var wakeAt: Instant? {
         switch state {
         case .down(let retryAt): retryAt
@@ -53,22 +53,22 @@ struct Link {
         state = .up
     }
 
-    /// It did what it is there for: the next loss is tried again soon. A connection that is made and then refuses all
-    /// that it is asked must not be made over and over.
+    /// The connection did its work, so the next loss is retried soon. A connection that is made and then refuses every
+    /// request must not be made again without a pause.
     mutating func proved() { attempts = 0 }
 
-    /// It is not tried again before this moment.
+    /// Delays the next attempt to this moment or later.
     mutating func hold(until moment: Instant) {
         if case .down(let retryAt) = state { state = .down(retryAt: max(retryAt, moment)) }
     }
 
-    /// True when this is news: the link was up, or failed in another way before. `random` spreads the next attempt.
+    /// True when this is news: the link was up, or had failed in another way. `random` spreads the next attempt.
     mutating func lost(_ failure: BackendFailure, now: Instant, random: UInt64) -> Bool {
         let isNews = isUp || failure != self.failure
         self.failure = failure
         let doublings = min(max(attempts - 1, 0), 16)
         let delay = min(Limits.reconnectMsMin << doublings, Limits.reconnectMsMax)
-        // Half fixed, half random: hosts that lost the same server at once come back spread out.
+        // Half fixed, half random: hosts that lost the same server together do not come back together.
         state = .down(retryAt: now.adding(ms: delay / 2 + Int64(random % UInt64(delay / 2 + 1))))
         return isNews
     }

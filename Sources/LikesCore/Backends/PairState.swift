@@ -2,7 +2,7 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// A pair as PostgreSQL had it, with its item's counter from the same snapshot.
+/// A pair as PostgreSQL has it, with its item's counter from the same snapshot.
 package struct PairState: Hashable, Sendable {
     package var liked: Bool
     package var counter: CounterState

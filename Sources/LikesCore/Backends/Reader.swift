@@ -6,12 +6,12 @@ import LikesProtocol
 struct Reader {
     var link: Link
     var calls = Calls<ReaderPurpose>()
-    /// What it is connected to follows another server, and may lag behind.
+    /// The server follows a primary, and may lag behind it.
     private(set) var isStandby = false
 
     init(now: Instant) { link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now) }
 
-    /// Whether what was acknowledged last can be seen there.
+    /// Whether the reader sees everything that was acknowledged.
     var seesPrimary: Bool { link.isUp && !isStandby }
 
     mutating func call(_ purpose: ReaderPurpose, _ request: ReaderRequest, _ turn: inout Turn) {
@@ -29,15 +29,15 @@ struct Reader {
     }
 }
 
-/// What a call of the reader's is for.
+/// What a call on the reader is for.
 enum ReaderPurpose: CallPurpose {
     /// Counts that the caches lack.
     case fetches([Item], WritePermit)
-    /// Counts of committed changes that still owe theirs.
+    /// The counts for committed changes that still lack theirs.
     case owedCounts([ChangeIndex], WritePermit)
-    /// What was committed of counters to be repaired.
+    /// PostgreSQL's state of the counters to repair.
     case repair(Repairs.PageNumber, count: Int, WritePermit)
-    /// Counters of which a newer version was spoken of than PostgreSQL had, in the era in which that was.
+    /// Counters for which this host heard of a newer version than PostgreSQL had, and the era in which it heard.
     case doubts([Doubts.Claim], era: Int64)
     case pairs([PairRead], WritePermit)
     /// A page of `cache_repairs`.
@@ -59,7 +59,7 @@ enum ReaderPurpose: CallPurpose {
         }
     }
 
-    /// An answer that is of another number of things than was asked for is none.
+    /// An answer with another number of elements than was asked for is a misfit.
     func checked(_ answer: ReaderAnswer) -> ReaderAnswer {
         switch answer {
         case .countersSelected(let counters) where counters.count != count: .misfit(.otherNumber(of: "counters"))
@@ -68,7 +68,7 @@ enum ReaderPurpose: CallPurpose {
         }
     }
 
-    /// How many counters or pairs were asked for.
+    /// How many counters or pairs the call asked for.
     private var count: Int {
         switch self {
         case .fetches(let items, _): items.count

@@ -3,11 +3,11 @@ import LikesStorage
 import LikesProtocol
 
 /// One call on the connection that reads from PostgreSQL. Several are under way, answered in order. Its `ReaderAnswer`
-/// is the case of the same name, or one of those that any call may have.
+/// is the case of the same name, or one that any call may get.
 package enum ReaderRequest: Equatable, Sendable {
     case selectCounters([Item])
     case selectPairs([Pair])
-    /// Up to `Limits.standard.countersPerCallMax` items that Redis may not have.
+    /// Up to `Limits.standard.countersPerCallMax` items that Redis may lack.
     case selectRepairs(RepairSelect)
 }
 

@@ -2,7 +2,7 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// Redis as this host reaches it: two connections, the calls under way, and the operations that Redis rejects.
+/// This host's access to Redis: two connections, the calls under way, and the operations that Redis rejects.
 struct RedisAccess {
     /// For calls.
     var link: Link
@@ -26,27 +26,27 @@ struct RedisAccess {
         refusals = [:]
     }
 
-    /// Redis rejected the task, or with nil did it. True: this is news.
+    /// Notes that Redis rejected the task, or with nil that it did it. True: this is news.
     mutating func note(_ message: String?, of task: RedisTask, now: Instant) -> Bool {
         let isNews = message != nil && refusals[task]?.message != message
         refusals[task] = message.map { RedisRefusal(message: $0, at: now) }
         return isNews
     }
 
-    /// A host at rest asks for nothing by which it would learn that Redis does it again.
+    /// An idle host makes no call that would show that Redis accepts the operation again.
     mutating func forgetOldRefusals(now: Instant) {
         guard !refusals.isEmpty else { return }
         refusals = refusals.filter { now.ms(since: $0.value.at) < Limits.refusalShownMs }
     }
 
-    /// In words for HEALTH; nil: it does all that it is asked.
+    /// A refusal in words for HEALTH; nil: Redis does all that it is asked.
     var refusal: String? {
         refusals.min { $0.key.rawValue < $1.key.rawValue }.map { task, refusal in
             "\(task.rawValue) is refused: \(refusal.message)"
         }
     }
 
-    /// The counters on their way to Redis, oldest first.
+    /// The counters of the write-throughs under way, oldest first.
     var writtenThrough: [[CounterState]] {
         guard calls[.writeThrough] > 0 else { return [] }
         return calls.purposes.compactMap {
@@ -66,10 +66,10 @@ enum RedisPurpose: CallPurpose {
     case admission([ChangeIndex])
     case readCounters([Item], Generation, WritePermit)
     case writeThrough([ChangeIndex], [CounterState], WritePermit)
-    /// A page of counters that Redis missed earlier.
+    /// A page of counters to set in Redis again.
     case repair(Repairs.PageNumber, [CounterState], WritePermit)
     case fill(WritePermit)
-    /// Of counters that are none of ours.
+    /// Deletes counters that no host of this database made.
     case drop
 
     enum Kind {
@@ -97,7 +97,7 @@ enum RedisPurpose: CallPurpose {
         }
     }
 
-    /// An answer that is of another number of things than was asked for is none.
+    /// An answer with another number of elements than was asked for is a misfit.
     func checked(_ answer: RedisAnswer) -> RedisAnswer {
         switch (self, answer) {
         case (.admission(let changes), .admitted(let verdicts)) where changes.count != verdicts.count:
@@ -115,7 +115,7 @@ enum RedisTask: String {
     case admission, reading, writing
 }
 
-/// What Redis said to it, and when it last did.
+/// Redis' message for a refused operation, and when it last sent it.
 struct RedisRefusal {
     var message: String
     var at: Instant

@@ -4,17 +4,17 @@ import LikesProtocol
 
 /// One call to Redis. Its `RedisAnswer` is the case of the same name, or `failed`.
 package enum RedisRequest: Equatable, Sendable {
-    /// Look which data Redis holds, by its marker; where a marker is given and the one there is still the one that was
-    /// found not to fit, make the given one instead.
+    /// Read the marker to learn which data Redis holds. If a new marker is given, and Redis still has the one that was
+    /// found not to fit, replace it.
     case identify(IdentifyRequest)
     case admit([AdmissionEntry])
-    /// Counts and versions of these items; of none: whether Redis' data is still of that generation.
+    /// Read the counts and versions of these items. Without items: check that Redis still holds that generation.
     case readCounters(Generation, [Item])
-    /// Set each counter unless Redis has a newer version, tell all hosts, and keep the recent likes.
+    /// Set each counter unless Redis has a newer version, tell all hosts, and update the recent likes.
     case writeThrough(Generation, counters: [SealedCounter], recent: [RecentLike])
-    /// Set each counter unless Redis has a newer version; nobody is told.
+    /// Set each counter unless Redis has a newer version. No host is told.
     case fill(Generation, [SealedCounter])
-    /// Delete these counters, where they still are what they were.
+    /// Delete these counters unless they have changed.
     case drop(Generation, [KeptCounter])
 }
 
@@ -25,11 +25,11 @@ package enum RedisAnswer: Equatable, Sendable {
     case admitted([AdmissionVerdict])
     /// For each item, in order, its counter, or nil where Redis has none.
     case countersRead([SealedCounter?])
-    /// `refusal`: it had no room for some counters, and dropped them instead, so that nothing old is left of them.
-    /// `kept`: counters that it kept instead of what it was given, because they look newer.
+    /// `refusal`: Redis had no room for some counters, and dropped them so that no old value is left. `kept`: counters
+    /// that Redis kept instead of the ones given, because they look newer.
     case wroteThrough(refusal: String?, kept: [KeptCounter])
     case filled(kept: [KeptCounter])
-    /// They are gone, or have changed since.
+    /// The counters are gone, or have changed since.
     case dropped
     case failed(RedisFailure)
 }

@@ -2,11 +2,11 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// An item that Redis may not have at this version or a newer one.
+/// An item for which Redis may lack this version and any newer one.
 package struct RepairRow: Hashable, Sendable {
     package var item: Item
     package var version: Int64
-    /// The number of the transaction that noted it last.
+    /// The number of the last transaction that noted it.
     package var notedBy: Int64
     package init(item: Item, version: Int64, notedBy: Int64) {
         self.item = item
@@ -15,7 +15,7 @@ package struct RepairRow: Hashable, Sendable {
     }
 }
 
-/// A place in the table of repairs, in the order of the transactions that noted them. The numbers are the database's.
+/// A position in `cache_repairs`, in the order of the transactions that noted the rows. The numbers are the database's.
 package struct RepairCursor: Hashable, Sendable {
     package var notedBy: Int64
     package var typeNumber: Int16
@@ -26,14 +26,14 @@ package struct RepairCursor: Hashable, Sendable {
         self.itemID = itemID
     }
 
-    /// Before all rows that this transaction, or a later one, noted.
+    /// Before all rows that this transaction or a later one noted.
     package init(begin notedBy: Int64) { self.init(notedBy: notedBy, typeNumber: .min, itemID: .min) }
 }
 
-/// A page of the table of repairs to be read.
+/// Reads one page of `cache_repairs`.
 package struct RepairSelect: Hashable, Sendable {
     package var after: RepairCursor
-    /// Whether there are rows noted by earlier transactions than this is to be looked for; 0: no need.
+    /// Also look for rows noted by transactions before this one; 0: do not look.
     package var settledBefore: Int64
     package init(after: RepairCursor, settledBefore: Int64 = 0) {
         self.after = after
@@ -41,12 +41,12 @@ package struct RepairSelect: Hashable, Sendable {
     }
 }
 
-/// A page of the table of repairs, as one snapshot had it.
+/// One page of `cache_repairs`, from one snapshot.
 package struct RepairRows: Hashable, Sendable {
     package var rows: [RepairRow]
-    /// The last of the rows; nil: there are no more.
+    /// The position of the last row; nil: there are no more.
     package var next: RepairCursor?
-    /// The least transaction that was still running: whatever is noted later was noted by it or a later one.
+    /// The oldest transaction that was still running. Every later note is by this transaction or a later one.
     package var horizon: Int64
     /// There are rows noted before `settledBefore`.
     package var hasSettled: Bool

@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// A server that should not be there: what is the matter, and what to do.
+/// A server that should not be used: what is wrong with it, and what to do.
 package struct ServerAdvice: Hashable, Sendable {
     package var reason: String
     package var next: String

@@ -2,10 +2,10 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// What a look around from the lane's connection is to leave behind.
+/// What a survey writes, and what it compares with.
 package struct SurveyRequest: Equatable, Sendable {
     package var lane: Int64
-    /// The token of the data in Redis that this host uses; empty: none.
+    /// The token of the generation in Redis that this host uses; empty: none.
     package var generation: String
     /// `Generation.server` of that data, empty for none.
     package var server: String
@@ -13,7 +13,7 @@ package struct SurveyRequest: Equatable, Sendable {
     package var snapshot: DatabaseSnapshot
     /// The number of this sign of life on its lane, from 1.
     package var beat: Int64
-    /// Another host's sign of life is fresh up to this age, in milliseconds.
+    /// The age, in milliseconds, up to which another host's sign of life counts as fresh.
     package var freshMs: Int64
     package init(
         lane: Int64, generation: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, beat: Int64,
@@ -28,25 +28,25 @@ package struct SurveyRequest: Equatable, Sendable {
     }
 }
 
-/// What a look around from the lane's connection found.
+/// What a survey found.
 package struct Survey: Equatable, Sendable {
-    /// Lanes of hosts that fell silent, taken over; what they left is in `cache_repairs` now.
+    /// How many lanes of silent hosts were taken over. The items in their journals are in `cache_repairs` now.
     package var lanesRetired: Int
     package var history: DatabaseHistory
     package var snapshot: DatabaseSnapshot
-    /// The tokens of the data in Redis that other hosts use which said a while ago that they live, each once.
+    /// The tokens of the generations that other hosts use, each once. Silent hosts are left out.
     package var generations: [String]
-    /// Of these, the ones that a host named in a fresh sign of life.
+    /// The tokens among them that a host named in a fresh sign of life.
     package var freshGenerations: [String]
-    /// `Generation.snapshot.next` of the latest data that any host has used, 0 for none.
+    /// `Generation.snapshot.next` of the latest generation that any host has used, 0 for none.
     package var latest: Int64
-    /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed to
-    /// write them to another server: the last of each lane, no more than `Limits.straysPerSurvey`.
+    /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed in
+    /// order to write them to another Redis server. Only the last of each lane, at most `Limits.straysPerSurvey`.
     package var strayed: [Int64]
-    /// Whether `item_types` gives the configured types the numbers that the connection has learnt.
+    /// Whether `item_types` still gives the configured types the numbers that the connection has learnt.
     package var knowsTypes: Bool
-    /// The lane's sign of life that was there before this one, 0 since it was fenced, -1 for none. It never goes back,
-    /// unless the database does.
+    /// The lane's previous sign of life: 0 if there was none since the fence, -1 if the row is missing. It never goes
+    /// back unless the database does.
     package var beat: Int64
     /// nil: the table has no secret.
     package var seals: SealFacts?

@@ -2,15 +2,16 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// What has to outlive this process, apart from batches.
+/// What must outlive this process, apart from batches.
 package struct TendRequest: Equatable, Sendable {
     package var fence: LaneFence
-    /// Items that Redis may not have, for all hosts to repair.
+    /// Items that Redis may lack, for all hosts to repair.
     package var repairs: [Item]
     package var mended: [MendedRow]
     /// The lane's new journal.
     package var journal: [Item]
-    /// Repairs noted by transactions from `from` on and before `before` need none: some of them are to go. nil: none.
+    /// Repairs noted by transactions from `from` on and before `before` are no longer needed, and some of them are
+    /// deleted. nil: none.
     package var settled: SettledRepairs?
     package init(
         fence: LaneFence, repairs: [Item], mended: [MendedRow], journal: [Item], settled: SettledRepairs? = nil
@@ -23,7 +24,7 @@ package struct TendRequest: Equatable, Sendable {
     }
 }
 
-/// Rows in the table of repairs, by the numbers of the transactions that noted them.
+/// Rows of `cache_repairs`, by the numbers of the transactions that noted them.
 package struct SettledRepairs: Hashable, Sendable {
     package var from: Int64
     package var before: Int64
@@ -33,12 +34,13 @@ package struct SettledRepairs: Hashable, Sendable {
     }
 }
 
-/// Redis was seen to have this version of an item: a row in the table of repairs that asks for no more can go.
+/// Redis was seen to have this version of an item. A row of `cache_repairs` that asks for this version or an older one
+/// can go.
 package struct MendedRow: Hashable, Sendable {
     package var item: Item
     package var version: Int64
-    /// The row of this transaction goes whatever its version: it was seen before PostgreSQL was asked, which had no
-    /// newer version than this. So the row is of a past that is over. 0: none was seen.
+    /// The row that this transaction noted goes whatever its version. It was seen before PostgreSQL was asked, and
+    /// PostgreSQL had no newer version than this one, so the row belongs to a past that is over. 0: no row was seen.
     package var notedBy: Int64
     package init(item: Item, version: Int64, notedBy: Int64 = 0) {
         self.item = item

@@ -6,7 +6,8 @@ import LikesStorage
 extension Core {
     // MARK: Admission
 
-    /// Sends the change to admission, or lets it follow the request of its connection that it must not overtake.
+    /// Sends the change to admission. If it must not overtake an earlier request of its connection, it follows that
+    /// request.
     mutating func admit(_ index: ChangeIndex) {
         if let earlier = blocker(of: index) {
             clients.followers.append(.change(index), behind: earlier)
@@ -30,7 +31,7 @@ extension Core {
                 redis.call(.admission(taken), .admit(entries), &turn)
             }
         } else if redis.calls[.admission] == 0 {
-            // Redis is away, or does nothing yet. Nothing overtakes what it was asked before.
+            // Redis is down, or does nothing yet. No change overtakes one that Redis was asked to admit before.
             while let index = writes.takeForLocalAdmission() { admitLocally(index, &turn) }
         }
     }
@@ -63,7 +64,8 @@ extension Core {
         finish(index, .error(ErrorReply(.rateLimited, text)), &turn)
     }
 
-    /// Its rate is counted. `isRecent`: the hint says that the pair is liked already.
+    /// Redis, or this process, has counted the change towards its user's rate. `isRecent`: the hint says that the pair
+    /// is liked already.
     mutating func admitted(_ index: ChangeIndex, isRecent: Bool, _ turn: inout Turn) {
         if writes.forgetIfAnswered(index) { return }
         if clients.followers.mayHoldAdmitted, let earlier = blocker(of: index) {
@@ -87,7 +89,7 @@ extension Core {
 
     // MARK: Confirming hints
 
-    /// PostgreSQL's word on what the hint called a duplicate.
+    /// PostgreSQL's answer about a pair that the hint calls liked already.
     mutating func confirmed(_ index: ChangeIndex, isLiked: Bool, count: Int64, _ turn: inout Turn) {
         if isLiked { reports.statistics.hintedDuplicates += 1 }
         if isLiked || writes.changes[index].isAnswered {
@@ -97,14 +99,14 @@ extension Core {
         }
     }
 
-    /// The like is answered without a batch; what was held behind it goes on.
+    /// Answers the like without a batch. The changes held behind it go on.
     mutating func endConfirmation(_ index: ChangeIndex, _ reply: Reply, _ turn: inout Turn) {
         let behind = writes.endConfirmation(index)
         finish(index, reply, &turn)
         for later in behind { writes.queue(later) }
     }
 
-    /// The hint is not right, or nobody can say: the lane finds out. It need not wait for the reader.
+    /// The hint is wrong, or nobody can say: the like goes to the lane, which finds out without the reader.
     mutating func queueUnconfirmed(_ index: ChangeIndex) {
         let behind = writes.endConfirmation(index)
         writes.queue(index)
@@ -130,13 +132,13 @@ extension Core {
         lane.call(.commit(sent), .commit(request), &turn)
     }
 
-    /// The batch is proven not to be committed: it is to be sent again, perhaps with later changes of its pipelines.
+    /// The batch certainly did not commit. It is sent again, perhaps with later changes of the same connections.
     mutating func requeue(_ sent: SentBatch) {
         unsend(sent.changes)
         writes.requeue(sent)
     }
 
-    /// One row in there is refused.
+    /// PostgreSQL refuses one row of the batch.
     mutating func takeApart(_ sent: SentBatch) {
         reports.statistics.batchesTakenApart += 1
         unsend(sent.changes)
@@ -189,25 +191,25 @@ extension Core {
         let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
         if outcome.counters.isEmpty, recentLikes.isEmpty { return }
         if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, &turn) { return }
-        // Without Redis the batch has noted what it changed for all hosts.
+        // Without Redis, the batch itself has noted what it changed, for all hosts.
         if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: turn.now) }
         finishWritten(written, &turn)
     }
 
-    /// What others changed meanwhile is known here, and others on this host may have been told: a COUNT that came after
-    /// the change was sent must not go back behind it. One that came before takes the change's own count: later changes
-    /// of its pipeline may be in what is newer.
+    /// The item has a newer count, from another host, that others on this host may have been told. A COUNT that came
+    /// after the change was sent must not return an older one. A COUNT that came before takes the change's own count,
+    /// since the newer one may include later changes of its pipeline.
     private mutating func overtake(_ index: ChangeIndex, _ count: Int64) {
         guard !writes.changes[index].isAnswered else { return }
         clients.followers.replaceSource(behind: writes.changes[index].ticket, with: .newer(count))
     }
 
-    /// What this host changed enters its cache, unless something newer was heard of since, or may have been. Returns
-    /// the counters that were known to be newer.
+    /// Puts committed counters into the cache, unless this host has heard of something newer since, or may have missed
+    /// it. Returns the counters that were known to be newer.
     private mutating func noteCommitted(
         _ counters: [CounterState], _ permit: WritePermit, now: Instant
     ) -> [Item: CounterState] {
-        // What was committed before the database was found to have gone back may be of the past that is over.
+        // If the database was found to have gone back since, this commit may belong to the past that is over.
         guard permit.era == coherence.past.era else { return [:] }
         let (newest, newer) = known.committed(
             counters, isYoung: permit.isYoung(at: now), isFresh: permit.isFresh(writePermit(now: now)), now: now)
@@ -215,8 +217,8 @@ extension Core {
         return newer
     }
 
-    /// The batch is committed, and PostgreSQL gave no count of these items although something of them changed. The
-    /// counts are owed; the tables are looked at anew by the next connection.
+    /// The batch is committed, and PostgreSQL returned no count for these items although they changed. Their counts are
+    /// owed. The next connection checks the tables.
     private mutating func lackCounters(_ items: [Item], _ turn: inout Turn) {
         noteMissing(items, now: turn.now)
         guard lane.link.isUp else { return }
@@ -224,7 +226,7 @@ extension Core {
         giveUp(.lane, .misfit(Misfit("a batch was stored without its counters")), &turn)
     }
 
-    /// The batch was committed, its answer was lost: what changed is known, the counts are to be read.
+    /// The batch was committed, but its answer was lost. What changed is known, and the counts still have to be read.
     mutating func settleFound(_ sent: SentBatch, changed: [Bool], _ turn: inout Turn) {
         noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: turn.now)
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
@@ -235,8 +237,8 @@ extension Core {
         _ = writeThrough([], recentLikes, writePermit(now: turn.now), for: [], &turn)
     }
 
-    /// Puts a batch's counters, and its recent likes, into Redis, and tells all hosts. False: they may not be put there
-    /// any more, and are repaired.
+    /// Puts a batch's counters and recent likes into Redis, which tells all hosts. False: the permit no longer allows
+    /// it, and the counters are repaired instead.
     private mutating func writeThrough(
         _ counters: [CounterState], _ recentLikes: [RecentLike], _ permit: WritePermit, for waiting: [ChangeIndex],
         _ turn: inout Turn
@@ -245,7 +247,8 @@ extension Core {
         guard let generation = permit.generation, generation == current.generation, permit.isYoung(at: turn.now) else {
             return false
         }
-        // Past a change of the subscription it may be an older one: rather that for a moment than one from before.
+        // The subscription has changed, so a newer count may have been missed. This one may be older for a moment,
+        // which is better than keeping the count from before the change.
         if !permit.holds(current) { noteMissing(counters.map(\.item), now: turn.now) }
         let newest = written(counters, isFill: false, now: turn.now)
         let sealed = coherence.sealed(newest, generation, permit)
@@ -255,7 +258,7 @@ extension Core {
         return true
     }
 
-    /// What of these goes to Redis: of each counter the newest state known.
+    /// The newest known state of each counter, to be put into Redis.
     mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
         coherence.heartbeat.write(now: now)
         return known.written(counters, isFill: isFill, now: now)

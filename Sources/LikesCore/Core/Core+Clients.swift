@@ -2,11 +2,12 @@ import LikesStorage
 import LikesProtocol
 import LikesSettings
 
-// What clients may take of what all share: places, memory, and time to finish what they began.
+// How much of the shared resources clients may use: places, memory, and time to finish a request.
 extension Core {
     // MARK: Coming
 
-    /// nil: the table is full, or its share of it is; tell the client `refusal(of:)` and close.
+    /// A client connected. nil: the table or its sharer's part of it is full. Then send the client `refusal(of:)` and
+    /// close.
     package mutating func opened(by peer: PeerRights = .none, now: Instant) -> ConnectionID? {
         let kept = peer.getsInWhenFull ? Limits.administratorConnectionsMax : 0
         guard !clients.shutdown.isAsked,
@@ -24,7 +25,7 @@ extension Core {
         return id
     }
 
-    /// A client of the process before this one goes on here; `restore` tells what is known of it. nil: too many.
+    /// A client is inherited from the previous process; `restore` sets what is known of it. nil: there are too many.
     package mutating func tookOver(
         by peer: PeerRights, now: Instant, restore: (inout ClientFacts) -> Void
     ) -> ConnectionID? {
@@ -34,22 +35,22 @@ extension Core {
         return id
     }
 
-    /// What is known of a client that has nothing under way and stays; nil for any other.
+    /// What is known of a client that has nothing under way and is not closing; nil for any other.
     package func idleClient(_ id: ConnectionID) -> ClientFacts? {
         let sessions = clients.sessions
         guard sessions.isOpen(id), sessions.isIdle(id), !sessions[id].isClosing else { return nil }
         return sessions[id].client
     }
 
-    /// Clients that connect can't be accepted, for want of descriptors or memory.
+    /// Clients cannot be accepted, because descriptors or memory have run out.
     package mutating func acceptingFailed(_ reason: String, _ turn: inout Turn) {
         say(.accepting, .error, reason, &turn)
     }
 
-    /// Told to a client that finds the table of connections full.
+    /// The error for a client that finds the table of connections full.
     package static let refusal = ErrorReply(.busy, "too many connections: raise MAX_CONNECTIONS or use fewer clients")
 
-    /// Told to a client that is not let in, once `opened` said so.
+    /// The error for a client that `opened` did not let in.
     package func refusal(of peer: PeerRights) -> ErrorReply {
         guard let sharer = peer.sharer, clients.sessions.shares[sharer] >= configuration.connectionsPerUser else {
             return Self.refusal
@@ -65,22 +66,22 @@ extension Core {
 
     // MARK: Memory
 
-    /// The edge holds so many bytes more, or fewer, for an open connection. `isUnread`: its socket does not take what
-    /// there is to write.
+    /// The edge holds this many bytes more, or fewer, for an open connection. `isUnread`: its socket does not take the
+    /// replies that are to be written.
     package mutating func holds(_ more: Int, for connection: ConnectionID, isUnread: Bool = false, now: Instant) {
         clients.sessions.memory.add(more, slot: Int(connection.slot))
         clients.sessions.memory.note(isUnread: isUnread, slot: Int(connection.slot), now: now)
     }
 
-    /// The connection's socket took some of what there is to write: its client reads, if not all at once.
+    /// The socket took some of the replies: the client reads, if slowly.
     package mutating func tookReplies(_ connection: ConnectionID, now: Instant) {
         clients.sessions.memory.progressed(slot: Int(connection.slot), now: now)
     }
 
     package var isOverClientMemory: Bool { clients.sessions.memory.isOver }
 
-    /// The client that is to be closed at once, since all together hold too much: `ClientMemory.largest`. nil: they do
-    /// not. What it sent and what it did not read is lost; `closed` has to follow.
+    /// The client to close at once because all clients together hold too much memory: `ClientMemory.largest`. nil: they
+    /// do not. Its unfinished input and its unread replies are lost. Call `closed` next.
     package mutating func clientToAbandon(_ turn: inout Turn) -> ConnectionID? {
         let memory = clients.sessions.memory
         guard memory.isOver, let slot = memory.largest(now: turn.now) else { return nil }
@@ -96,19 +97,19 @@ extension Core {
         return ConnectionID(slot: UInt32(slot), incarnation: session.incarnation)
     }
 
-    /// Told to a client that is closed for the memory it holds, where it can be.
+    /// The error for a client that is closed because of the memory it holds, if its socket takes it.
     package static let abandonment = ErrorReply(
         .busy, "clients hold too much memory: read replies while sending, and finish every request")
 
-    /// Whether memory that clients held is to be given back to the system, which is then taken for done.
+    /// Whether to give freed memory back to the system now. Returning true counts as having done it.
     package mutating func takesGiveBack(now: Instant) -> Bool { clients.sessions.memory.takesGiveBack(now: now) }
 
-    /// When that may be next.
+    /// When memory may next be given back; nil: not enough was freed.
     package var giveBackAt: Instant? { clients.sessions.memory.giveBackAt }
 
     // MARK: Turns
 
-    /// What it costs to forget the connection with all that waits on it.
+    /// The cost of closing the connection and forgetting all that waits on it.
     package func closingCost(_ connection: ConnectionID) -> Int {
         let sessions = clients.sessions
         return Cost.service + Cost.item * (sessions.isOpen(connection) ? sessions[connection].weightInFlight : 0)
@@ -116,12 +117,12 @@ extension Core {
 
     // MARK: Unfinished requests
 
-    /// How long a request that was begun may take to be there whole.
+    /// The time in which a request must arrive whole, once its first byte has come.
     package var requestFinishMs: Int64 {
         min(configuration.requestTimeoutMs * Limits.requestTimeoutsToFinish, Limits.requestFinishMsMax)
     }
 
-    /// A request was begun and not finished in time; `.close` follows.
+    /// A request was not finished in time; `.close` follows.
     package mutating func unfinished(on connection: ConnectionID, _ turn: inout Turn) {
         reports.statistics.requestsUnfinished += 1
         let error = ErrorReply(

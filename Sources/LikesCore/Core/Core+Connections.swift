@@ -2,7 +2,7 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// Connections to Redis and PostgreSQL: coming and going.
+// Connections to Redis and PostgreSQL come and go.
 extension Core {
     package mutating func redisConnected(_ turn: inout Turn) {
         redis.connected(now: turn.now)
@@ -23,13 +23,13 @@ extension Core {
         if canAskPrimary { known.primaryIsBack() }
         if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, &turn) }
         guard let history = facts.history else { return }
-        // Where the tables are others, all that was cached is dropped in any case.
+        // If the history differs as well, `learn` drops everything that was cached.
         let isRenumbered = backend == .lane && facts.hasOtherTypes && coherence.past.history == history
         learn(history, of: backend, &turn)
         if isRenumbered { goBack("item types changed their numbers", &turn) }
     }
 
-    /// The connection could not be made or went away. Its calls under way are gone with it.
+    /// The connection was lost or could not be made. Its calls under way are given up.
     package mutating func lost(_ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn) {
         let wasUp = self[backend].isUp
         let isUnexpected = if case .unexpected = failure { true } else { false }
@@ -47,7 +47,8 @@ extension Core {
             for purpose in lane.giveUpCalls() { abandon(purpose, &turn) }
             writes.laneLost()
         case .reader:
-            // Its new connection has looked at the tables, and the lane's may have other rows under it than before.
+            // The reader's new connection has checked the tables. The lane's connection may now see other tables than
+            // it checked.
             if case .schema = failure { lane.schemaLook.checkSoon(now: turn.now) }
             for purpose in reader.calls.giveUp() { putBack(purpose, now: turn.now) }
             serveStale(reads.queuedForDatabase(), &turn)
@@ -64,13 +65,13 @@ extension Core {
         repairs.rereadAll()
     }
 
-    /// Closes a connection that is of no use, and counts as lost.
+    /// Closes a connection that is of no use and treats it as lost.
     mutating func giveUp(_ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn) {
         turn.append(.disconnect(backend))
         lost(backend, failure, &turn)
     }
 
-    /// Both connections to PostgreSQL: what they have learnt of the tables does not hold.
+    /// Gives up both connections to PostgreSQL: what they have learnt of the tables is no longer true.
     mutating func giveUpDatabase(_ failure: BackendFailure, _ turn: inout Turn) {
         giveUp(.lane, failure, &turn)
         if !reader.link.isDown { giveUp(.reader, failure, &turn) }
@@ -78,12 +79,12 @@ extension Core {
 
     // MARK: What servers say beside their answers
 
-    /// Servers of PostgreSQL that are there, and are not to be used: in place of those said before.
+    /// PostgreSQL servers that can be reached but must not be used. Replaces the previous list.
     package mutating func serversPassedOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
         reports.passOver(servers, &turn)
     }
 
-    /// The connection to a server of PostgreSQL that was asked who it is ended for what it said.
+    /// While it was asked who it is, a PostgreSQL server sent something that made likesd end the connection.
     package mutating func serverMisspoke(_ text: String, _ turn: inout Turn) {
         reports.noteUnexpected(.lane)
         say(.unexpected(.lane), .warning, "\(Self.name(.lane)): \(text)", &turn)

@@ -2,18 +2,18 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// The read path: local cache, Redis, PostgreSQL for counts; PostgreSQL for pairs.
+// The read path. Counts: local cache, Redis, PostgreSQL. Pairs: PostgreSQL.
 extension Core {
-    /// One count asked for. Behind an unanswered change of the same item and connection it waits for that; it takes the
-    /// change's count when PostgreSQL has not been asked for it yet, or a newer one that is known by then. One that was
-    /// read before may be older than what others were told in between.
+    /// A client asks for one count. If an unanswered change of the same item and connection came before, the read waits
+    /// for it. It takes the change's count if PostgreSQL has not been asked for that yet, or a newer count that is
+    /// known by then. A count read earlier may be older than what others were told in between.
     mutating func count(_ item: Item, _ part: Part, _ turn: inout Turn) {
         let earlier = clients.lastChange(before: part.ticket, among: writes.changes) { $0.pair.item == item }
         guard let earlier else { return fetchCount(item, part, &turn) }
         let source: CountBehind
         switch writes.changes[earlier].stage {
         case .following, .admission, .held, .queued: source = .ofChange
-        // No later batch of this host is acknowledged before one on the wire is answered.
+        // While this batch is on the wire, no later batch of this host is acknowledged.
         case .sent: source = .ofSentChange
         case .confirming, .counting, .writingThrough: source = .asked
         }
@@ -34,8 +34,8 @@ extension Core {
         }
     }
 
-    /// One pair asked for. Behind an unanswered change of the same pair and connection it waits for that; its answer
-    /// is the change's own when the change had not been sent yet, else PostgreSQL is asked.
+    /// A client asks for one pair. If an unanswered change of the same pair and connection came before, the read waits
+    /// for it. It takes the change's own result if the change had not been sent yet. Otherwise PostgreSQL is asked.
     mutating func liked(_ pair: Pair, _ part: Part, _ turn: inout Turn) {
         let earlier = clients.lastChange(before: part.ticket, among: writes.changes) { $0.pair == pair }
         guard let earlier else { return reads.ask(PairRead(pair: pair, asker: .part(part))) }
@@ -84,13 +84,13 @@ extension Core {
         }
     }
 
-    /// Redis can't be asked, or has them not.
+    /// Redis cannot be asked, or lacks these items.
     mutating func askDatabase(_ items: [Item], _ turn: inout Turn) {
         reads.moveToDatabase(items, clients)
         serveStale(items, &turn)
     }
 
-    /// With PostgreSQL away, an expired count is better than none.
+    /// While PostgreSQL is down, an expired count is better than none.
     mutating func serveStale(_ items: [Item], _ turn: inout Turn) {
         guard !reader.link.isUp else { return }
         for item in items {
@@ -119,7 +119,7 @@ extension Core {
             let secondsMax = coherence.sealer.cachedSecondsMax(sealed, now: turn.now)
             if secondsMax == nil, coherence.sealer.secret != nil { known.believedAged() }
             let standing = finishFetch(known.newest(counter), secondsMax: secondsMax, permit, &turn)
-            // Redis is behind what this host knows: a write-through was lost, or a stranger put back an old one.
+            // Redis is behind what this host knows: a write-through was lost, or a stranger put an old counter back.
             if standing.version > counter.version, safeguards.repairs {
                 repairs.reread([standing.item], from: standing.version, heldBackFrom: turn.now)
             }
@@ -127,7 +127,7 @@ extension Core {
         askDatabase(missed, &turn)
     }
 
-    /// nil: it may not be an answer now.
+    /// The counter from Redis, if it may be believed now; nil: it may not.
     private mutating func believed(
         _ sealed: SealedCounter, _ generation: Generation, _ turn: inout Turn
     ) -> CounterState? {
@@ -155,7 +155,7 @@ extension Core {
         fill(fills, permit, &turn)
     }
 
-    /// Committed changes have their counts.
+    /// PostgreSQL returned the counts for committed changes.
     mutating func counted(
         _ owing: [ChangeIndex], _ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn
     ) {
@@ -175,10 +175,11 @@ extension Core {
         }
     }
 
-    /// Counters that came with something else. (A fetch is told of those.)
+    /// Takes in counters that came along with another answer. Fetches under way learn of them.
     ///
-    /// What came with a change and is news to this host, `isOffered` says so by place, is offered to Redis: it says so
-    /// if it has something newer, which PostgreSQL is then asked about. So a reply of LIKE and the next COUNT agree.
+    /// Counters that came with a change and are news to this host are offered to Redis (`isOffered`, by index). If
+    /// Redis has something newer it says so, and PostgreSQL is asked about that. So the reply to a LIKE and the next
+    /// COUNT agree.
     mutating func noteRead(
         _ counters: [CounterState], _ permit: WritePermit, isOffered: (Int) -> Bool, _ turn: inout Turn
     ) {
@@ -194,9 +195,9 @@ extension Core {
         fill(news.values.sorted { ($0.item.type, $0.item.id) < ($1.item.type, $1.item.id) }, permit, &turn)
     }
 
-    /// Ends a fetch; the newest state known is everyone's answer, and is returned. `permit` given before it was
-    /// asked for: an answer that took too long, or past a lost subscription, is one, but no fresh one. `secondsMax`:
-    /// how long it is fresh in the cache at most; nil: the TTL.
+    /// Ends a fetch. The newest known state answers all who wait, and is returned. `permit` was given before the fetch
+    /// was sent: an answer that took too long, or that came after the subscription was lost, still counts, but is not
+    /// fresh. `secondsMax`: how long the count is fresh in the cache at most; nil: the TTL.
     private mutating func finishFetch(
         _ fetched: CounterState, secondsMax: Int?, _ permit: WritePermit, _ turn: inout Turn
     ) -> CounterState {
@@ -211,7 +212,8 @@ extension Core {
 
     // MARK: Filling Redis
 
-    /// Puts into Redis what PostgreSQL had. Without a subscription it would not be known what was newer.
+    /// Puts counts from PostgreSQL into Redis. Not without a subscription, since then this host would not hear of newer
+    /// ones.
     mutating func fill(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
         guard redis.subscriber.isUp, !reader.isStandby, permit.holds(writePermit(now: turn.now)),
             let generation = permit.generation

@@ -2,7 +2,7 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// What PostgreSQL answers to calls of the lane and of the reader.
+// PostgreSQL's answers to the lane's and the reader's calls.
 extension Core {
     package mutating func answered(_ call: CallID, _ answer: LaneAnswer, _ turn: inout Turn) {
         guard let purpose = lane.end(call) else { return }
@@ -15,7 +15,7 @@ extension Core {
         case (.checkSchema, .schemaChecked(let failure)): if let failure { giveUpDatabase(failure, &turn) }
         case (_, .fencedOff): fencedOff(purpose, &turn)
         case (_, .misfit(let misfit)):
-            // What became of a batch is found out on the next connection.
+            // The next connection finds out whether the batch committed.
             reports.noteUnexpected(.lane)
             abandon(purpose, &turn)
             giveUp(.lane, .misfit(misfit), &turn)
@@ -45,7 +45,7 @@ extension Core {
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
         case (.repairPass, .repairsSelected(let page)): repairsSelected(page, &turn)
         case (_, .misfit(let misfit)):
-            // Asking again would bring the same.
+            // Asking again would bring the same answer.
             reports.noteUnexpected(.reader)
             let failure = BackendFailure.misfit(misfit)
             refuse(purpose, failure.text, &turn)
@@ -77,7 +77,7 @@ extension Core {
             case .fence: giveUp(.lane, .schema("cannot open the lane: \(text)", next: next), &turn)
             case .checkSchema: giveUp(.lane, .schema("cannot check the tables: \(text)", next: next), &turn)
             case .commit, .tend, .survey:
-                // The look says which rights are missing, and ends the connections until they are there.
+                // The look at the tables says which rights are missing. It ends the connections until they are granted.
                 lane.schemaLook.checkSoon(now: turn.now)
                 refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
             }
@@ -108,7 +108,7 @@ extension Core {
         case .retryable, .readOnly, .schema: return
         case .rows(let text):
             say(.refusedRows, .error, "PostgreSQL refused a statement's values: \(text)", &turn)
-            // It may be the tables: a partition or a default that is missing, a trigger.
+            // The cause may be in the tables: a missing partition or default, a trigger.
             lane.schemaLook.checkSoon(now: turn.now)
         case .permission(let text, let next):
             say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text); next: \(next)", &turn)
@@ -118,7 +118,7 @@ extension Core {
 
     // MARK: Calls without an answer
 
-    /// The lane is lost.
+    /// The lane's connection is lost, and with it the call's answer.
     mutating func abandon(_ purpose: LanePurpose, _ turn: inout Turn) {
         switch purpose {
         case .commit(let sent): lane.resolveLater(sent)
@@ -127,7 +127,7 @@ extension Core {
         }
     }
 
-    /// Proven to have changed nothing: back into its queue, in order.
+    /// The call certainly changed nothing. Its work goes back into its queue, in order.
     private mutating func putBack(_ purpose: LanePurpose, now: Instant) {
         switch purpose {
         case .fence, .checkSchema: return
@@ -137,20 +137,20 @@ extension Core {
         }
     }
 
-    /// The same of what was only to be read, also when the reader is lost.
+    /// The same for calls that only read, also when the reader is lost.
     mutating func putBack(_ purpose: ReaderPurpose, now: Instant) {
         switch purpose {
         case .fetches(let items, _): reads.moveToDatabase(items, clients)
         case .owedCounts(let owing, _): writes.putBack(owing: owing)
         case .repair(let page, _, _): repairs.readFailed(page, now: now)
-        // What is contradicted will be so again.
+        // A version that PostgreSQL contradicts will be doubted again.
         case .doubts: return
         case .pairs(let asked, _): for index in reads.putBack(asked) { queueUnconfirmed(index) }
         case .repairPass: endRepairPass(isWhole: false, now: now)
         }
     }
 
-    /// An answer that will not get better by asking again.
+    /// Asking again would not bring another answer: gives the call's work up, with this error.
     private mutating func refuse(_ purpose: LanePurpose, _ text: String, _ turn: inout Turn) {
         switch purpose {
         case .fence: giveUp(.lane, .unreachable("cannot open the lane: \(text)"), &turn)
@@ -173,7 +173,7 @@ extension Core {
                 }
             }
         case .owedCounts(let owing, _):
-            // Committed, only the count is missing.
+            // The change is committed, only its count is missing.
             let uncertain = Reply.error(
                 ErrorReply(.uncertain, "the change was handled, but its count is unknown: \(text)"))
             for index in owing { finish(index, uncertain, &turn) }

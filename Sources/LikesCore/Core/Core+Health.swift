@@ -10,12 +10,13 @@ extension Core {
             && !isIdentifying
     }
 
-    /// Without a server that takes writes it is not known whether its data fits: that is no fault of Redis'.
+    /// Whether Redis is being identified. Without a server that takes writes this cannot end, which is not Redis'
+    /// fault.
     private var isIdentifying: Bool {
         redis.link.isUp && coherence.trust.generation == nil && lane.link.isUp
     }
 
-    /// What is said of repairs where they are many, or keep Redis from being read; a handful comes and goes.
+    /// What HEALTH says of repairs if there are many, or if they keep Redis from being read. A few are normal.
     func repairing(now: Instant) -> String? {
         let trust = coherence.trust
         guard redis.link.isUp, trust.generation != nil, trust.disputedIn == nil, canAskPrimary else { return nil }
@@ -26,8 +27,8 @@ extension Core {
         return readableGeneration == nil ? known + "; until then counts come from PostgreSQL" : known
     }
 
-    /// `ok`: all there. `degraded`: without Redis, or while much of it is being repaired, everything works from
-    /// PostgreSQL. `down`: without PostgreSQL only cached counts are served.
+    /// `ok`: everything works. `degraded`: Redis is down, or much of it is being repaired; everything works from
+    /// PostgreSQL. `down`: PostgreSQL is down; only cached counts are served.
     func status(now: Instant) -> String {
         guard isDatabaseHealthy else { return "down" }
         return isRedisHealthy && repairing(now: now) == nil ? "ok" : "degraded"
@@ -44,8 +45,8 @@ extension Core {
         return .map(fields)
     }
 
-    /// What is to be done, the command first, in the order in which it has to be done; empty when all is well.
-    /// One line, whatever a server said or a setting names: behind the end of one systemd would read another message.
+    /// What to do, the commands first, in the order in which to do it; empty when all is well. Always one line,
+    /// whatever a server said or a setting holds: systemd would read what follows a line break as another message.
     func healthMessage(now: Instant) -> String {
         var troubles: [(backend: String, reason: String, next: String?)] = []
         if !isDatabaseHealthy {

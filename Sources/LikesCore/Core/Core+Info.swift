@@ -4,7 +4,7 @@ import LikesProtocol
 
 // INFO and METRICS.
 extension Core {
-    /// Laid out like Redis' INFO; an unknown section gives an empty text, as there.
+    /// Laid out like Redis' INFO. As there, an unknown section gives an empty text.
     func infoText(section: String, now: Instant) -> String {
         let all = section.isEmpty || InfoSection.namesOfAll.contains(section)
         return infoSections(now: now).filter { all || $0.0.rawValue == section }
@@ -44,7 +44,7 @@ extension Core {
                     ("memory_given_back", String(clients.sessions.memory.givenBackTotal)),
                 ]
             ),
-            // What clients look at before they send anything: ready, and a master.
+            // Clients check these before they send anything: not loading, and a master.
             (.persistence, [("loading", "0")]),
             (.replication, [("role", "master")]),
             (

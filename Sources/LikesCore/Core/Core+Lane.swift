@@ -2,9 +2,9 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// The write lane: fencing it, tending its row, and finding out what became of a batch.
+// The lane: fencing it, tending its row, and resolving a batch.
 extension Core {
-    /// Sends what the lane is due next; one call at a time.
+    /// Sends what is due next on the lane; one call at a time.
     mutating func sendLane(_ turn: inout Turn) {
         guard lane.isIdle else { return }
         if lane.isWorn { lane.renew(random.laneNumber(), now: turn.now) }
@@ -46,7 +46,7 @@ extension Core {
         }
     }
 
-    /// The lane is another's: the call did nothing.
+    /// The lane is another connection's: the call did nothing.
     mutating func fencedOff(_ purpose: LanePurpose, _ turn: inout Turn) {
         reports.statistics.lanesFencedOff += 1
         let text =
@@ -58,13 +58,13 @@ extension Core {
         case .tend(let request): tendingFailed(request, now: turn.now)
         case .fence, .survey, .checkSchema: preconditionFailure("only commit and tend are fenced")
         }
-        // They may be others than those of which the connections have learnt.
+        // The tables may be others than the ones that the connections know.
         giveUpDatabase(.unreachable("the lane is to be opened again"), &turn)
     }
 
-    /// The server stopped waiting for its synchronous standby. What it then says of the lane's call proves nothing: the
-    /// standby may take over without it. The next connection's fence commits as well, and waits for the standby, so
-    /// that what it finds is safe.
+    /// The server stopped waiting for its synchronous standby. From then on its answer to the lane's call proves
+    /// nothing, since the standby may take over without that transaction. The next connection's fence also commits and
+    /// waits for the standby, so what it finds is safe.
     package mutating func standbyWaitCancelled(_ turn: inout Turn) {
         guard lane.link.isUp else { return }
         giveUp(.lane, .awaitsStandby, &turn)
@@ -72,7 +72,7 @@ extension Core {
 
     // MARK: Tending
 
-    /// Whether the lane's row has to be written although no batch does it.
+    /// Whether to write the lane's row although no batch is due.
     private func isTendDue(now: Instant) -> Bool {
         guard lane.upkeep.tendNotBefore <= now else { return false }
         if let tellAt, tellAt <= now { return true }
@@ -80,9 +80,9 @@ extension Core {
         return lane.upkeep.tendAt.map { $0 <= now } ?? false
     }
 
-    /// When others are to be told what only this process knows to be missing in Redis; nil: it is set there soon. It
-    /// can't be set at once, or is much: then without delay. Of what is held back, which may come again and again, once
-    /// in a while.
+    /// When to tell other hosts what only this process knows to be missing in Redis. nil: need not be told, since it is
+    /// set there soon. If it cannot be set now, or if there is much, others are told without delay. What is held back,
+    /// and may come again and again, is told only once in a while.
     var tellAt: Instant? {
         guard safeguards.repairTable, repairs.untoldCount > 0 else { return nil }
         let upkeep = lane.upkeep
@@ -103,7 +103,7 @@ extension Core {
     mutating func tended(_ request: TendRequest, settledUpTo: Int64?, _ turn: inout Turn) {
         if request.settled != nil { lane.upkeep.struckOff(settledUpTo: settledUpTo) }
         repairs.struck(request.mended, mayBeSeen: reader.calls[.repairPass] > 0)
-        // What is forgotten here is found in `cache_repairs` again.
+        // What this process forgets is found in `cache_repairs` again.
         let isKept = !repairs.isFull
         repairs.told(request.repairs, isKept: isKept)
         if !isKept, !request.repairs.isEmpty { repairs.passes.doubt(now: turn.now) }

@@ -2,10 +2,10 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// Which of Redis' data is this database's.
+// Which data in Redis belongs to this database.
 extension Core {
-    /// Looks at the marker, or makes another once it was seen not to fit and the database was looked at again: it may
-    /// be this host that is behind.
+    /// Reads the marker. Replaces it only if it was seen not to fit and the database has been looked at again since,
+    /// because this host may be the one that is behind.
     mutating func identifyData(insteadOf unfit: String? = nil, _ turn: inout Turn) {
         guard redis.link.isUp, coherence.trust.generation == nil, redis.calls[.identify] == 0 else { return }
         var request = IdentifyRequest(new: nil)
@@ -20,14 +20,14 @@ extension Core {
         noteRefusal(nil, of: .identifying, &turn)
         let made = marker.generation
         let isGenuine = made.map { coherence.isGenuine($0) } ?? false
-        // Another database's hosts have another secret.
+        // The hosts of another database have another secret.
         let found = isGenuine || made.map(coherence.isForeign) ?? false ? made : nil
         if isGenuine, let found, coherence.isPromoted(found.database) { leaveOldPrimary(found.database, &turn) }
         guard let found, marker.isOfThisLife && coherence.fits(found) || !safeguards.generationCheck else {
             repairs.identified(isNew: false)
             if let found, marker.isOfThisLife, coherence.isShared(found, now: turn.now) { return leaveToOthers(&turn) }
             coherence.trust.misfit(marker.text)
-            // Where another host's came first and does not fit either, the two of them are in no hurry.
+            // If another host's new marker came first and does not fit either, the two hosts are in no hurry.
             return lane.survey(
                 at: request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs))
         }
@@ -37,7 +37,7 @@ extension Core {
             let text = "another host began era \(found.era); dropping cached counts"
             say(.past, .warning, text, &turn)
             forgetPast(now: turn.now)
-            // What this host misses from now on was lost in what that host has found.
+            // A committed batch or sign of life that turns out to be missing from now on belongs to the same loss.
             lane.row.forgetCommitted()
         }
         let isOutdated = coherence.trust.isOutdated(by: found, now: turn.now)
@@ -48,7 +48,7 @@ extension Core {
             say(.past, .notice, "using Redis' generation \(found.token)", &turn)
         }
         redis.link.proved()
-        // What was changed until now may not have been told.
+        // Changes made before this may not have been told to this host.
         known.expireAll()
         coherence.identified(found, isMade: isMade, now: turn.now)
         repairs.passes.identified(knowsMore: !isOutdated, now: turn.now)
@@ -64,7 +64,7 @@ extension Core {
         redis.link.hold(until: turn.now.adding(ms: Limits.foreignHoldMs))
     }
 
-    /// What is in Redis is not believed any more. Also while Redis is away: not once it is back either.
+    /// Stops believing the data in Redis. Also while Redis is down, so that the data is not believed when it is back.
     mutating func disownData(_ turn: inout Turn) {
         guard safeguards.generationCheck else { return }
         coherence.trust.disown(now: turn.now)
@@ -75,11 +75,11 @@ extension Core {
 
     // MARK: The secret and the clock
 
-    /// Whether this host can tell what hosts of its database have sealed.
+    /// Whether this host can check the seals of its database's hosts.
     package var knowsSecret: Bool { coherence.sealer.secret != nil }
 
-    /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later. Where its clock was set back, what
-    /// was sealed before would be recent once more when its time comes again: data of another token is made.
+    /// PostgreSQL returned the secret and its time. It was asked at `askedAt` or later. If its clock was set back, old
+    /// seals would look recent again once the clock reaches their time, so a generation with a new token is made.
     mutating func learn(_ facts: SealFacts, askedAt: Instant, _ turn: inout Turn) {
         let learnt = coherence.learn(facts, askedAt: askedAt, now: turn.now)
         if learnt.isClockSetBack {
@@ -91,11 +91,12 @@ extension Core {
             let text = "the secret in likesd_secret changed; dropping cached counts"
             say(.past, .notice, text, &turn)
         }
-        // What came in before was not to be proven, or others have not been heard since they learnt it.
+        // What was taken in before could not be proven. Or the secret is a new one, and other hosts have not been heard
+        // since they learnt it.
         known.forgetUnproven()
         reads.forgetCommitted()
         doubtMessages()
-        // The marker as well may be made with this one, or the one before.
+        // The marker, too, may be sealed with this secret or the one before.
         coherence.trust.lose(now: turn.now)
         repairs.passes.lose()
         identifyData(&turn)

@@ -2,7 +2,7 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// What other hosts tell through Redis, and whether they are heard.
+// Messages from other hosts through Redis, and whether they arrive.
 extension Core {
     package mutating func subscriberConnected(_ turn: inout Turn) {
         redis.subscriber.connected(now: turn.now)
@@ -11,7 +11,7 @@ extension Core {
         doubtMessages()
     }
 
-    /// Counters that Redis took from another host's write-through, or this one's, in the order in which it took them.
+    /// Counters that Redis took from a write-through of this host or another, in the order in which it took them.
     package mutating func heard(token: String, _ counters: [SealedCounter], _ turn: inout Turn) {
         guard token == coherence.trust.token else { return coherence.trust.heard(foreign: token, now: turn.now) }
         guard coherence.knowsWhoSpeaks else { return }
@@ -35,9 +35,9 @@ extension Core {
             }
         }
         if forged > 0 { noteForged(.message, count: forged, &turn) }
-        // Read from PostgreSQL, though the newest is known: it may have been told before, and repeated by a stranger.
-        // Other hosts have heard the same: they need not be told again and again, nor of more than the lane has room
-        // for.
+        // Read these from PostgreSQL even though the newest version is known: it may have been told before, and a
+        // stranger may repeat the message. Other hosts have heard the same message. They need not be told again and
+        // again, nor of more than the lane has room for.
         guard safeguards.repairs else { return }
         if repairs.untoldCount < limits.repairsUntoldMax {
             noteMissing(contested, now: turn.now)
@@ -63,7 +63,7 @@ extension Core {
         }
     }
 
-    /// A host at rest is to learn that Redis' data is another's before it has something to write there.
+    /// An idle host should learn that Redis holds another generation before it has something to write there.
     mutating func lookAtMarker(_ turn: inout Turn) {
         guard let generation = coherence.trust.generation else { return }
         redis.call(

@@ -2,7 +2,7 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-// Which database this is, and at which of its pasts.
+// Which database this is, and which of its pasts it continues.
 extension Core {
     // MARK: Surveys
 
@@ -19,7 +19,7 @@ extension Core {
     mutating func surveyed(_ request: SurveyRequest, askedAt: Instant, _ survey: Survey, _ turn: inout Turn) {
         lane.link.proved()
         guard let seals = survey.seals else {
-            // New connections say what to do.
+            // The new connections say what to do.
             return giveUpDatabase(.unreachable("the table likesd_secret has no secret"), &turn)
         }
         learn(seals, askedAt: askedAt, &turn)
@@ -30,17 +30,17 @@ extension Core {
         learn(survey.history, of: .lane, &turn)
         guard lane.link.isUp else { return }
         guard isSame else {
-            // What the connection learnt of the tables, it learnt of others.
+            // What the connections learnt came from tables that were replaced.
             return giveUpDatabase(.unreachable("the tables were replaced"), &turn)
         }
         guard survey.knowsTypes else {
-            // New connections learn them, and whether any has another number now.
+            // The new connections learn the types, and whether one has another number now.
             return giveUpDatabase(.unreachable("item types changed their numbers, or are missing"), &turn)
         }
         if !isKept {
             goBack("what this host wrote is missing", &turn)
         } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {
-            // Of repairs it would be said that they are older than the data.
+            // Repairs would seem older than the data, and be taken for settled.
             goBack("Redis' data is of later transactions", &turn)
         } else if let reason = coherence.past.owedReason {
             wentBack(reason, &turn)
@@ -49,7 +49,7 @@ extension Core {
             if coherence.isForged(marker: unfit) { noteForged(.marker, &turn) }
             return identifyData(insteadOf: unfit, &turn)
         }
-        // One that was on its way when the data was identified does not say that it is used.
+        // A survey sent before the data was identified does not say that this host uses it.
         if let generation = coherence.trust.generation, request.generation == generation.token {
             compare(survey, with: generation, &turn)
         }
@@ -62,7 +62,8 @@ extension Core {
         say(.lane, .notice, "\(lanesRetired) hosts fell silent; repairing what they left behind", &turn)
     }
 
-    /// Hosts on two Redis do not hear of each other's changes.
+    /// Compares this host's generation with the ones that other hosts use. Hosts on two Redis servers do not hear of
+    /// each other's changes.
     private mutating func compare(_ survey: Survey, with generation: Generation, _ turn: inout Turn) {
         guard safeguards.generationCheck else { return coherence.trust.agreeUnseen() }
         coherence.past.noteStrays(survey.strayed, generation)
@@ -85,10 +86,11 @@ extension Core {
         case .stillDisputed: lane.survey(at: askAgainAt)
         case .settled(let era):
             say(.past, .notice, "all hosts use one Redis again", &turn)
-            // What it has is from when others did not write to it, unless another host has thrown it away already.
+            // Redis' data is from a time when other hosts did not write to it, unless another host has thrown it away
+            // already.
             let isOld = coherence.past.era == era || coherence.past.strayEraAt(now: turn.now) != nil
             if isOld { return beginEra(&turn) }
-            // Meanwhile batches have noted in `cache_repairs` alone what they changed.
+            // Meanwhile batches noted their changes only in `cache_repairs`.
             repairs.passes.doubt(now: turn.now)
         }
     }
@@ -98,7 +100,8 @@ extension Core {
 
     // MARK: Another past
 
-    /// A connection says which past of the database it is at; one that is over is of no use, and given up.
+    /// A connection says which past of the database it is at. A connection to a past that is over is of no use, and is
+    /// given up.
     mutating func learn(_ history: DatabaseHistory, of backend: Backend, _ turn: inout Turn) {
         let marker = coherence.trust.generation?.database
         if let marker, coherence.past.history == nil, marker.isAhead(of: history) {
@@ -129,14 +132,14 @@ extension Core {
         giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), &turn)
     }
 
-    /// Where this host named the other server it would have found it, or say that it does not answer.
+    /// If this host named the promoted server, it would have found that server, or reported that it does not answer.
     private var oldPrimaryAdvice: String {
         "name the promoted server in \(configuration.places.text(of: .databaseURL)) on this host, and stop this server; "
             + "or, if the promoted one is lost for good, delete \(RedisKeys.marker) in Redis "
             + "and restart likesd on all hosts"
     }
 
-    /// Other hosts have seen another server promoted over the one that this host is at.
+    /// Other hosts have seen another server promoted over the one that this host uses.
     mutating func leaveOldPrimary(_ newest: DatabaseHistory, _ turn: inout Turn) {
         guard let known = coherence.past.history else { return }
         coherence.past.adopt(newest)
@@ -145,7 +148,8 @@ extension Core {
         if reader.seesPrimary { refuse(known, newest: newest, of: .reader, &turn) }
     }
 
-    /// PostgreSQL is at a state from before what is known, as far as Redis and other hosts tell: so not too often.
+    /// By what Redis and other hosts tell, PostgreSQL is at an earlier state than before. Since others can cause this,
+    /// it has an effect only once in a while.
     private mutating func wentBack(_ reason: String, _ turn: inout Turn) {
         guard coherence.past.mayBeginEra(now: turn.now) else { return coherence.past.oweEra(reason) }
         goBack(reason, &turn)
@@ -166,7 +170,7 @@ extension Core {
         if coherence.trust.generation != nil { disownData(&turn) }
     }
 
-    /// Nothing that was cached is believed any more.
+    /// Stops believing everything that was cached.
     mutating func forgetPast(now: Instant) {
         known.forgetPast()
         reads.forgetCommitted()
@@ -185,8 +189,8 @@ extension Core {
 
     // MARK: Contradictions
 
-    /// A primary that was asked under the permit gave these counters. One that is older than what was known by then is
-    /// proof: the database went back.
+    /// Compares a primary's answer, asked for under the permit, with what is known. A counter older than one known when
+    /// the primary was asked proves that the database went back.
     mutating func holdAgainstKnown(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
         guard safeguards.contradictions, permit.era == coherence.past.era else { return }
         let isFresh = permit.isFresh(writePermit(now: turn.now))
@@ -209,7 +213,7 @@ extension Core {
         reader.call(.doubts(claims, era: coherence.past.era), .selectCounters(claims.map(\.item)), &turn)
     }
 
-    /// What the primary says to them: it was asked after each version was known.
+    /// The primary's answer to doubts. It was asked after each doubted version was known.
     mutating func settleDoubts(
         _ claims: [Doubts.Claim], era: Int64, _ counters: [CounterState], _ turn: inout Turn
     ) {

@@ -2,7 +2,7 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// What Redis answers to calls.
+// Redis' answers to calls.
 extension Core {
     package mutating func answered(_ call: CallID, _ answer: RedisAnswer, _ turn: inout Turn) {
         guard let purpose = redis.calls.end(call) else { return }
@@ -49,7 +49,7 @@ extension Core {
         }
     }
 
-    /// The call's connection is gone, or Redis did not do it: go on without.
+    /// The call's connection was lost, or Redis did not do it: go on without Redis.
     mutating func abandon(_ purpose: RedisPurpose, _ turn: inout Turn) {
         switch purpose {
         case .identify: repairs.identified(isNew: false)
@@ -63,7 +63,7 @@ extension Core {
         }
     }
 
-    /// Operations that Redis rejects while it still serves others are shown in HEALTH, and logged when they are news.
+    /// HEALTH shows operations that Redis rejects while it still serves others. They are logged when they are news.
     mutating func noteRefusal(_ message: String?, of task: RedisTask, _ turn: inout Turn) {
         guard redis.note(message, of: task, now: turn.now), let message else { return }
         say(.refusedByRedis(task), .warning, "Redis refuses \(task.rawValue): \(message)", &turn)

@@ -4,9 +4,9 @@ import LikesSettings
 
 // RELOAD: settings change as a whole or not at all.
 extension Core {
-    /// What the log lines and the reply of a refused RELOAD begin with.
+    /// How the log lines and the reply of a refused RELOAD begin.
     private static let reloadRefusal = "reload refused, nothing changed: "
-    /// The reply to who may not.
+    /// The reply to a client that may not reload.
     package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
 
     mutating func reload(on connection: ConnectionID, _ turn: inout Turn) {
@@ -17,13 +17,14 @@ extension Core {
         turn.append(.reload(clients.waitForReload(on: connection)))
     }
 
-    /// A signal asked for it. Once it stops, systemd is not to hear of reloading and of being ready again.
+    /// A signal asked for a reload. Once likesd is stopping, systemd must not hear of reloading and of being ready
+    /// again.
     package func reloadAsked(_ turn: inout Turn) {
         if !clients.shutdown.isAsked { turn.append(.reload(nil)) }
     }
 
-    /// What was read. The settings that a running daemon can change are applied together; those that it can't are
-    /// named, and stay as they are until a restart.
+    /// The settings were read again. Those that a running daemon can change are applied together. The others are named,
+    /// and keep their values until a restart.
     package mutating func reloaded(
         _ read: Result<Configuration, ConfigurationError>, for ticket: Ticket?, _ turn: inout Turn
     ) {

@@ -2,34 +2,34 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// Counters that Redis may have old: noted, told to other hosts, read from PostgreSQL, set in Redis, struck off.
+// Counters that may be old in Redis: noted, told to other hosts, read from PostgreSQL, set in Redis, struck off.
 extension Core {
     // MARK: Noting
 
-    /// Redis may not have what was committed of these items. `isHeldBack`: somebody may make them missing again and
-    /// again, and is not to keep this host at work. Other hosts are told through PostgreSQL meanwhile.
+    /// Redis may lack what was committed of these items. `isHeldBack`: somebody may cause this repeatedly and must not
+    /// keep this host busy, so the repairs wait. Meanwhile other hosts are told through PostgreSQL.
     mutating func noteMissing(_ items: some Collection<Item>, isHeldBack: Bool = false, now: Instant) {
         guard safeguards.repairs, !items.isEmpty else { return }
         if isHeldBack { repairs.note(items, heldBackFrom: now) } else { repairs.note(items) }
         lane.upkeep.noteMissing(now: now)
     }
 
-    /// Redis may not have these, or something newer.
+    /// Redis may lack these counters and any newer ones.
     mutating func noteMissing(_ counters: some Collection<CounterState>, now: Instant) {
         guard safeguards.repairs, !counters.isEmpty else { return }
         repairs.note(counters)
         lane.upkeep.noteMissing(now: now)
     }
 
-    /// The connection to Redis ended, most likely over these: one of the values may be too large to be read in time, or
-    /// at all, and would be so each time. To set it needs no look.
+    /// The connection to Redis ended, most likely because of these items: a value may be too large to be read in time,
+    /// or at all, and would be so again. Setting a counter does not read it.
     mutating func setWithoutReading(_ items: [Item]) {
         guard safeguards.repairs, canAskPrimary, !repairs.isFull else { return }
         repairs.reread(items)
     }
 
-    /// Messages may have been missed: nothing that was cached before is fresh, and what was written to Redis may be
-    /// older than what was missed.
+    /// Messages may have been missed. Nothing that was cached before is fresh, and what this host wrote to Redis may be
+    /// older than what it missed.
     mutating func doubtMessages() {
         known.expireAll()
         let written = known.takeWritten()
@@ -47,7 +47,7 @@ extension Core {
             repairs.passes.resume()
             return reader.call(.repairPass, .selectRepairs(RepairSelect(after: cursor)), &turn)
         }
-        // A host at rest wakes up for both at once.
+        // An idle host wakes up once for both.
         let isAwake = redis.link.isUp && redis.subscriber.isUp && coherence.heartbeat.nextAt <= turn.now
         let dueBy = isAwake ? turn.now.adding(ms: Limits.repairPassMs / 4) : turn.now
         guard repairs.passes.nextAt <= dueBy else { return }
@@ -55,13 +55,14 @@ extension Core {
         reader.call(.repairPass, .selectRepairs(select), &turn)
     }
 
-    /// A page of `cache_repairs`.
+    /// PostgreSQL returned a page of `cache_repairs`.
     mutating func repairsSelected(_ page: RepairRows, _ turn: inout Turn) {
         guard let pass = repairs.passes.pass, pass.counts else { return endRepairPass(isWhole: false, now: turn.now) }
         repairs.passes.goOn(horizon: page.horizon)
-        // Its host may have had no way to tell.
+        // The host that noted the row may have had no way to tell this one.
         for row in page.rows { known.expire(row.item, below: row.version) }
-        // What Redis was heard to take a moment ago is left to who has set it, and looked at again by the next passes.
+        // If Redis was heard to take the version a moment ago, the host that set it strikes the row off. The next
+        // passes check that.
         let rows = page.rows.filter { $0.notedBy < pass.leftFrom || !known.recent.hasTaken($0) }
         repairs.learn(rows, leftFrom: pass.leftFrom)
         repairs.forgetStruckOff()
@@ -77,7 +78,7 @@ extension Core {
     }
 
     mutating func endRepairPass(isWhole: Bool, now: Instant) {
-        // Where no beat takes it along, hosts that began together drift apart.
+        // A pass that is not tied to a beat comes at a random time, so that hosts that began together drift apart.
         let ms = isWhole ? Limits.repairPassMs : Limits.repairPassRetryMs
         let spread = Int64(random.next() % UInt64(ms / 4))
         repairs.passes.end(
@@ -87,8 +88,8 @@ extension Core {
 
     // MARK: Pages
 
-    /// Takes the next page of repairs, one at a time: none where there is no room for what it mends, as long as that
-    /// can be struck off. Where it can't, the rows beyond stay for a later pass.
+    /// Takes the next page of repairs, one at a time. As long as rows can be struck off, it takes none without room for
+    /// the rows that the page will mend. If they can't be struck off, rows over the limit stay for a later pass.
     mutating func readRepairs(_ turn: inout Turn) {
         guard canAskPrimary, writableGeneration != nil, reader.calls[.repair] == 0 else { return }
         let strikesOff = lane.link.isUp && lane.upkeep.tendNotBefore <= turn.now && isRedisAgreed
@@ -114,10 +115,10 @@ extension Core {
 
     // MARK: What a stranger may have put there
 
-    /// What Redis kept instead of what PostgreSQL had given to be written under the permit. A host's may say that
-    /// PostgreSQL went back. A stranger's would stay for ever, since no host has a newer one: it goes, and what was to
-    /// be written is written once more. `isNews`: others were to be told of it, and a stranger can see to it that they
-    /// never are; so they are told through PostgreSQL.
+    /// Judges the counters that Redis kept in place of the ones given, which PostgreSQL had returned under the permit.
+    /// A counter of a host may show that PostgreSQL went back. A stranger's counter would stay for ever, since no host
+    /// has a newer one: it is deleted, and the right one is written again. `isNews`: others were to hear of the
+    /// counters. A stranger can keep them from ever hearing, so they are told through PostgreSQL.
     mutating func judge(_ kept: [KeptCounter], _ permit: WritePermit, isNews: Bool, _ turn: inout Turn) {
         guard !kept.isEmpty, let generation = permit.generation, generation == coherence.trust.generation else {
             return

@@ -2,29 +2,29 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-// Requests: what each needs, what it has to wait for, and what its reply lets start.
+// Requests: what each one needs, what it has to wait for, and what its reply lets start.
 extension Core {
-    /// Whether the next request of this connection may be given to `received`; `.resume` follows when not.
+    /// Whether `received` takes the next request of this connection. If not, `.resume` follows.
     package func accepts(_ connection: ConnectionID) -> Bool {
         !clients.shutdown.isAsked && clients.sessions.accepts(connection)
     }
 
-    /// Whether counts that are cached may be answered out of hand: no earlier request of the connection waits.
+    /// Whether cached counts may be answered at once: no earlier request of the connection waits.
     package func answersAtOnce(_ connection: ConnectionID) -> Bool {
         accepts(connection) && clients.sessions.isIdle(connection)
     }
 
-    /// The count of an item, when the local cache alone can tell.
+    /// The item's count, if the local cache has it fresh.
     package mutating func cachedCount(_ item: Item, now: Instant) -> Int64? { known.fresh(item, now: now) }
 
-    /// So many COUNT, and MCOUNT of so many items in all, were answered by `cachedCount`.
+    /// `cachedCount` answered this many COUNT, and MCOUNT with this many items in all.
     package mutating func answeredAtOnce(counts: Int64, multiCounts: Int64, items: Int64) {
         reports.statistics.counts += counts
         reports.statistics.multiCounts += multiCounts
         reports.statistics.localHits += counts + items
     }
 
-    /// A request of an open connection that `accepts` one.
+    /// A request of an open connection for which `accepts` is true.
     package mutating func received(_ request: Request, on connection: ConnectionID, _ turn: inout Turn) {
         reports.statistics.note(request)
         switch request {
@@ -81,14 +81,14 @@ extension Core {
         }
     }
 
-    /// The framing broke: the error is the connection's last reply, in its turn; `.close` follows.
+    /// The framing broke. The error is the connection's last reply, sent in its turn; `.close` follows.
     package mutating func broken(_ error: ErrorReply, on connection: ConnectionID, _ turn: inout Turn) {
         reports.statistics.protocolErrors += 1
         reply(.error(error), on: connection, &turn)
         clients.sessions.finishClosing(connection, &turn)
     }
 
-    /// The client is gone. Its changes under way go on; nothing more is replied.
+    /// The client is gone. Its changes under way go on, without a reply.
     package mutating func closed(_ connection: ConnectionID, _ turn: inout Turn) {
         let changes = writes.changes
         let left = clients.close(connection) { changes[$0].ticket }
@@ -100,7 +100,7 @@ extension Core {
 
     private func deadline(_ now: Instant) -> Instant { now.adding(ms: configuration.requestTimeoutMs) }
 
-    /// The reply to a request that did not have to wait.
+    /// Replies to a request that did not have to wait.
     mutating func reply(_ reply: Reply, on connection: ConnectionID, _ turn: inout Turn) {
         clients.sessions.reply(reply, on: connection, &turn)
     }
@@ -131,14 +131,14 @@ extension Core {
         admit(index)
     }
 
-    /// The reply of a waiting request; then starts what followed it.
+    /// Replies to a waiting request, then starts the requests that followed it.
     mutating func answer(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) {
         guard let following = clients.answer(ticket, reply, &turn) else { return }
         for follower in following { start(follower, after: reply, &turn) }
         clients.followers.finishStarting()
     }
 
-    /// One element of a reply, or the whole of it.
+    /// Fills in one element of a reply, or the whole reply.
     mutating func give(_ value: Int64, to part: Part, _ turn: inout Turn) {
         guard let reply = clients.take(value, for: part) else { return }
         answer(part.ticket, reply, &turn)

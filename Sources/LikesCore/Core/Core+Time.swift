@@ -2,16 +2,16 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// Turns, time, deadlines, and the end.
+// Turns, time, deadlines, and stopping.
 extension Core {
-    /// Opens the backends' connections.
+    /// Opens the connections to the backends.
     package mutating func start(_ turn: inout Turn) { tick(&turn) }
 
-    /// The end of one turn of the event loop: sends what gathered.
+    /// One turn of the event loop ends: sends what gathered in it.
     package mutating func turnEnded(_ turn: inout Turn) {
         boundCache()
         redis.forgetOldRefusals(now: turn.now)
-        // Answers given on the way start what followed them: until nothing more comes of it.
+        // Answers given here start the requests that follow them. Repeat until nothing new comes.
         var known = -1
         while turn.actions.count > known {
             known = turn.actions.count
@@ -35,7 +35,7 @@ extension Core {
         #endif
     }
 
-    /// When `tick` is next wanted; nil: not before something else happens.
+    /// When `tick` is next needed; nil: not before another event.
     package var nextTick: Instant? {
         var next = clients.nextDeadline
         func consider(_ moment: Instant?) {
@@ -62,9 +62,9 @@ extension Core {
         return next
     }
 
-    /// Time has come to `nextTick`, or past it.
+    /// `nextTick` has come, or is past.
     package mutating func tick(_ turn: inout Turn) {
-        // What is left for the next turn is due at once.
+        // Deadlines left for the next turn are due at once.
         var left = Limits.expiryWeightMax
         while left > 0, let holder = clients.popDeadline(by: turn.now) {
             left -= clients.weight(holder)
@@ -75,7 +75,7 @@ extension Core {
         for backend in Backend.allCases { tick(backend, &turn) }
     }
 
-    /// Answer what was accepted, take nothing more, then `.stopped`.
+    /// Answers what was accepted, takes nothing more, then `.stopped`.
     package mutating func stop(_ turn: inout Turn) {
         guard !clients.shutdown.isAsked else { return }
         clients.shutdown.ask(now: turn.now)
@@ -90,7 +90,7 @@ extension Core {
         return reader.link.upSince.adding(ms: Limits.standbyMsMax)
     }
 
-    /// How long the backend may take for a call.
+    /// How long a call to the backend may take.
     private func callMsMax(_ backend: Backend) -> Int64 {
         switch backend {
         case .redis, .subscriber: configuration.redisCallMsMax
@@ -98,7 +98,7 @@ extension Core {
         }
     }
 
-    /// When the backend's oldest call takes too long; nil: none is under way.
+    /// When the backend's oldest call will have taken too long; nil: none is under way.
     private func hungAt(_ backend: Backend) -> Instant? {
         let sentAt =
             switch backend {
@@ -124,7 +124,7 @@ extension Core {
             giveUp(backend, .unreachable("a standby, although a primary is available"), &turn)
         case .up:
             guard let hungAt = hungAt(backend), hungAt <= turn.now else { return }
-            // Its fence waits for the standby as well.
+            // The lane's fence waits for the standby as well.
             let isAwaited = backend == .lane && lane.trouble == .awaitsStandby
             let failure =
                 isAwaited ? .awaitsStandby : BackendFailure.unreachable("no answer for \(callMsMax(backend)) ms")
@@ -166,7 +166,7 @@ extension Core {
         reports.statistics.deadlinesMissed += 1
     }
 
-    /// Replies; the place in the table is freed by whoever still holds the change.
+    /// Replies. Whoever still holds the change frees its place in the table.
     private mutating func expireChange(_ index: ChangeIndex, _ turn: inout Turn) {
         let ticket = writes.changes[index].ticket
         reports.statistics.deadlinesMissed += 1
@@ -183,13 +183,13 @@ extension Core {
         .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
     }
 
-    /// What is to be done about PostgreSQL, in words.
+    /// What is wrong with PostgreSQL and what to do, in words.
     private var databaseTrouble: String {
         (lane.failure ?? reader.link.failure)?.text ?? "it is slow or overloaded"
     }
 
-    /// Answered requests at the head of a queue go, so that queues do not grow while a backend stays away, and the
-    /// timer is not armed for them.
+    /// Drops answered requests at the heads of queues. So queues do not grow while a backend stays away, and the timer
+    /// is not armed for them.
     private mutating func dropAnswered() {
         clients.dropAnsweredDeadlines(writes.changes)
         writes.dropAnswered()

@@ -4,13 +4,13 @@ import LikesStorage
 
 /// All of likesd's decisions: events in, actions out. No clock, no socket, no C.
 ///
-/// Its components own their state and know nothing of each other. Each takes facts and returns what came of them; the
-/// core alone connects two of them, in its extensions: one file for each kind of event.
+/// The components own their state and do not know each other. Each takes facts and returns what follows from them. Only
+/// the core connects two of them, in its extensions: one file for each kind of event.
 package struct Core {
     var settings: CoreSettings
     /// Connections, the order of requests on each, and deadlines.
     var clients: Clients
-    /// Likes and unlikes from admission to reply.
+    /// Likes and unlikes, from admission to reply.
     var writes: Writes
     /// Counts and pairs that clients wait for.
     var reads: Reads
@@ -19,15 +19,15 @@ package struct Core {
     var redis: RedisAccess
     var lane: Lane
     var reader: Reader
-    /// Which data in Redis is believed, and which past of the database.
+    /// Which data in Redis is believed, and which past of the database this is.
     var coherence: Coherence
-    /// Counters that Redis may have old.
+    /// Counters that may be old in Redis.
     var repairs: Repairs
     var reports: Reports
     var random: Random
 
-    /// `seed` feeds the jitter of reconnections and the cache's hash; `now` is the start. `unitMemoryBytes`: what the
-    /// unit may take in all; nil: it has no limit.
+    /// `seed` feeds the jitter of reconnections and the cache's hash. `now` is the start. `unitMemoryBytes`: the memory
+    /// limit of the systemd unit; nil: it has none.
     package init(
         configuration: Configuration, versions: VersionFacts, seed: UInt64, now: Instant,
         unitMemoryBytes: Int64? = nil, limits: Limits = .standard, safeguards: Safeguards = Safeguards()
@@ -60,17 +60,17 @@ package struct Core {
     var limits: Limits { _read { yield settings.limits } }
     var safeguards: Safeguards { _read { yield settings.safeguards } }
 
-    /// How often this process said that PostgreSQL went back, and that other hosts use another Redis, and how often it
-    /// had all hosts drop what they had cached.
+    /// How often this process reported that PostgreSQL went back, how often that other hosts use another Redis, and how
+    /// often it had all hosts drop what they had cached.
     package var alarms: (databasesGoneBack: Int64, redisDisputes: Int64, erasBegun: Int64) {
         let statistics = reports.statistics
         return (statistics.databasesGoneBack, statistics.redisDisputes, statistics.erasBegun)
     }
 
-    /// Measured by the daemon before it hands over INFO or METRICS.
+    /// The daemon measures the process before it hands over INFO or METRICS.
     package mutating func observe(_ process: ProcessFacts) { reports.observe(process) }
 
-    /// A line in the log that may come again and again.
+    /// Logs a line that may be repeated often.
     mutating func say(
         _ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: @autoclosure () -> String, _ turn: inout Turn
     ) {
@@ -78,9 +78,8 @@ package struct Core {
         reports.say(kind, level, text(), &turn)
     }
 
-    /// Stops the process where a component, or what two of them know together, is not as it has to be. For the
-    /// simulation, tests and debug builds, after each turn. It passes over all that is held, so with more than
-    /// `heldMax` of it nothing is checked.
+    /// Stops the process if a component is inconsistent, or if two of them disagree. The simulation, tests and debug
+    /// builds call it after each turn. It visits everything that is held, so it checks nothing above `heldMax` entries.
     package func checkInvariants(heldMax: Int = 500) {
         let held = clients.sessions.table.count + clients.sessions.waitingCount + writes.count + repairs.count
         guard held <= heldMax else { return }
@@ -100,42 +99,42 @@ package struct Core {
 // MARK: What several components know together
 
 extension Core {
-    /// Whether the reader is where what was acknowledged last can be seen; a standby may lag behind.
+    /// Whether the reader sees everything that was acknowledged. A standby may lag behind.
     var canAskPrimary: Bool { reader.seesPrimary }
 
-    /// The generation to write under; nil: Redis is not there, not identified, or not the one that all hosts use.
+    /// The generation to write under; nil: Redis is down, not identified, or not the one that all hosts use.
     var writableGeneration: Generation? {
         redis.link.isUp && coherence.trust.disputedIn == nil && coherence.sealer.isReady
             ? coherence.trust.generation : nil
     }
 
-    /// The generation to read under. While PostgreSQL can't be asked, what others could not write is not known, and
-    /// something old is better than nothing.
+    /// The generation to read under. While PostgreSQL cannot be asked, it is not known what other hosts could not write
+    /// to Redis, and an old count is better than none.
     var readableGeneration: Generation? {
         guard redis.link.isUp, isRedisBelieved || !canAskPrimary else { return nil }
         return coherence.trust.generation
     }
 
     private var isRedisBelieved: Bool {
-        // Where an era is owed, Redis has counters of a past that is over.
+        // While an era is owed, Redis has counters of a past that is over.
         let trust = coherence.trust
         return repairs.isAllKnown && coherence.past.owedReason == nil
             && (trust.isAgreed || !lane.link.isUp && trust.disputedIn == nil)
     }
 
-    /// Whether all that other hosts change is heard of, or was found in `cache_repairs`.
+    /// Whether this host learns of all that other hosts change, by message or from `cache_repairs`.
     private var isHearing: Bool {
         redis.subscriber.isUp && coherence.trust.generation != nil && coherence.trust.disputedIn == nil
             && repairs.isAllKnown
     }
 
-    /// Entries are fresh for the time that is set, but not long while hosts do not hear each other.
+    /// Entries are fresh for the TTL, but only for a short time while this host does not hear of others' changes.
     mutating func boundCache() {
         let ttlMs = configuration.localCacheTTLMs
         known.setTTL(ms: isHearing ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
     }
 
-    /// Taken before PostgreSQL is asked for what is to be put into Redis.
+    /// Take one before asking PostgreSQL for something that goes into Redis.
     func writePermit(now: Instant) -> WritePermit {
         let subscriber = redis.subscriber
         return WritePermit(
@@ -144,13 +143,14 @@ extension Core {
             identifiedAt: coherence.trust.identifiedAt, era: coherence.past.era, askedAt: now)
     }
 
-    /// No other host may use another Redis, which lacks what this one's has.
+    /// Whether all hosts use this Redis. Another one would lack what this one has.
     var isRedisAgreed: Bool { coherence.trust.isAgreed && coherence.trust.isUnanimous }
 
-    /// Rows may go that are set in this host's Redis, or settled by its data, and there are some.
+    /// Whether rows of `cache_repairs` may be deleted, because they are set in this host's Redis or settled by its
+    /// data, and there are such rows.
     var mayStrikeOff: Bool { isRedisAgreed && (repairs.mendedCount > 0 || lane.upkeep.settled != nil) }
 
-    /// Whether something of this host's is left for others to find or to do.
+    /// Whether this host leaves something for others to find or to do.
     var leavesSomething: Bool { lane.upkeep.hasJournal || repairs.untoldCount > 0 }
 
     subscript(_ backend: Backend) -> Link {
