@@ -1,16 +1,16 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// What clients make the process hold, by connection: buffers at the edge, requests and replies in the core. The sums
-/// change only where a buffer's capacity does, or where a request has to wait: cached counts never come here.
+/// The memory that clients make the process hold, by connection: buffers at the edge, requests and replies in the core.
+/// The sums change only when a buffer's capacity changes or a request has to wait. Cached counts do not change them.
 ///
 /// Invariant: `heldBytes` is the sum of `held`.
 struct ClientMemory {
     var limitBytes: Int
     private(set) var heldBytes = 0
-    /// By the connection's slot: a table of its own, so that a look for the largest is short.
+    /// By the connection's slot. A separate table keeps the search for the largest short.
     private var held: ContiguousArray<Int> = []
-    /// Since when the connection has taken none of its replies; `never`: it takes all. By slot as well.
+    /// Since when the connection has taken none of its replies; `never`: it takes them all. Also by slot.
     private var unreadSince: ContiguousArray<Int64> = []
     private static let never = Int64.max
     /// The most that was held since memory was last given back.
@@ -27,7 +27,7 @@ struct ClientMemory {
 
     subscript(slot: Int) -> Int { slot < held.count ? held[slot] : 0 }
 
-    /// So many more, or fewer, are held for the connection.
+    /// The connection holds this many bytes more, or fewer.
     mutating func add(_ bytes: Int, slot: Int) {
         while held.count <= slot {
             held.append(0)
@@ -38,14 +38,14 @@ struct ClientMemory {
         if heldBytes > peakBytes { peakBytes = heldBytes }
     }
 
-    /// Nothing is held for the connection any more.
+    /// The connection no longer holds anything.
     mutating func forget(slot: Int) {
         guard slot < held.count else { return }
         add(-held[slot], slot: slot)
         unreadSince[slot] = Self.never
     }
 
-    /// Whether the connection's socket takes its replies.
+    /// Notes whether the connection's socket takes its replies.
     mutating func note(isUnread: Bool, slot: Int, now: Instant) {
         guard slot < held.count else { return }
         if isUnread != (unreadSince[slot] != Self.never) {
@@ -53,14 +53,14 @@ struct ClientMemory {
         }
     }
 
-    /// The connection took some of its replies, and not all.
+    /// The connection took some of its replies, but not all.
     mutating func progressed(slot: Int, now: Instant) {
         guard slot < held.count, unreadSince[slot] != Self.never else { return }
         unreadSince[slot] = now.microseconds
     }
 
-    /// The slot of the connection that is to go: the one that holds most, where what those hold that have not read
-    /// their replies for a while counts `Limits.unreadWeight` times.
+    /// The slot of the connection to close: the one that holds most. What a connection holds counts
+    /// `Limits.unreadWeight` times if it has not read its replies for a while.
     func largest(now: Instant) -> Int? {
         let latest = now.adding(ms: -Limits.unreadMs).microseconds
         var found: (slot: Int, weight: Int)?
@@ -75,10 +75,10 @@ struct ClientMemory {
 
     private var isMuchFree: Bool { peakBytes - heldBytes >= Limits.givenBackBytesMin }
 
-    /// When memory is to be given back; nil: not enough was freed.
+    /// When to give memory back; nil: not enough was freed.
     var giveBackAt: Instant? { isMuchFree ? mayGiveBackAt : nil }
 
-    /// Whether it is to be given back now, which is then taken for done.
+    /// Whether to give memory back now. Returning true counts as having done it.
     mutating func takesGiveBack(now: Instant) -> Bool {
         guard isMuchFree, mayGiveBackAt <= now else { return false }
         peakBytes = heldBytes

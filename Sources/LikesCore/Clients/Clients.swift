@@ -2,22 +2,22 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// The clients: their connections, the requests under way on each, which of them wait for an earlier one of their own
-/// connection, and when their time is over.
+/// The clients: their connections, the requests under way on each, which of these wait for an earlier one of their own
+/// connection, and their deadlines.
 struct Clients {
     var sessions: Sessions
     var followers = Followers()
     private var deadlines = Deadlines()
-    /// Elements of MCOUNT and MLIKED that have come in.
+    /// The elements of MCOUNT and MLIKED that have arrived.
     private var gathers: [Ticket: Gather] = [:]
-    /// Nothing more is taken from any of them.
+    /// Once asked for, nothing more is taken from any client.
     var shutdown = Shutdown()
 
     init(_ sessions: Sessions) { self.sessions = sessions }
 
     // MARK: Waiting
 
-    /// Opens a place for a request that has to wait, until `deadline`.
+    /// Opens a slot for a request that has to wait, until `deadline`.
     mutating func wait(_ what: Waiting, on connection: ConnectionID, until deadline: Instant) -> Ticket {
         let ticket = sessions.wait(what, on: connection)
         deadlines.append(.read(ticket), at: deadline)
@@ -32,7 +32,7 @@ struct Clients {
         deadlines.append(.change(index, incarnation: incarnation), at: deadline)
     }
 
-    /// RELOAD waits for no backend, and has no deadline.
+    /// RELOAD waits for no backend, so it has no deadline.
     mutating func waitForReload(on connection: ConnectionID) -> Ticket { sessions.wait(.reload, on: connection) }
 
     mutating func gather(
@@ -54,7 +54,7 @@ struct Clients {
 
     // MARK: Answering
 
-    /// The reply of a waiting request; what follows it is to be started.
+    /// Replies to a waiting request. Returns its followers, to be started; nil: there are none.
     mutating func answer(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) -> [Follower]? {
         gathers[ticket] = nil
         followers.forgetUnfollowed(ticket)
@@ -62,7 +62,7 @@ struct Clients {
         return followers.beginStarting(behind: ticket)
     }
 
-    /// One element of a reply, or the whole of it. The reply, once it is complete.
+    /// Takes one element of a reply, or the whole. Returns the reply once it is complete.
     mutating func take(_ value: Int64, for part: Part) -> Reply? {
         guard part.place != Part.whole else { return .integer(value) }
         guard let place = gathers.index(forKey: part.ticket),
@@ -74,22 +74,22 @@ struct Clients {
         return .integers(gathers.values[place].values.map { $0 ?? 0 })
     }
 
-    /// The change that the read followed failed: the read looks for itself, and what comes after it on its connection
-    /// has to wait for it after all.
+    /// The change that the read followed failed. The read asks for itself, so later changes of its connection now have
+    /// to wait for it.
     mutating func unfollow(_ ticket: Ticket, _ what: Waiting) {
         sessions.unfollow(ticket, what)
         followers.unfollow(ticket)
     }
 
-    /// What the connection leaves behind when its client goes.
+    /// What a connection leaves behind when its client goes.
     struct Left {
-        /// Items whose counts nobody waits for in its place any more.
+        /// Items whose counts these requests no longer wait for.
         var items: [Item] = []
-        /// Changes that were never sent: they are to be forgotten.
+        /// Changes that were never sent, to be forgotten.
         var changes: [ChangeIndex] = []
     }
 
-    /// The client is gone. `ticket`: of a change.
+    /// The client is gone. `ticket` gives the ticket of a change.
     mutating func close(_ connection: ConnectionID, ticket ofChange: (ChangeIndex) -> Ticket) -> Left {
         var left = Left()
         var dropped: Set<Ticket> = []
@@ -102,7 +102,7 @@ struct Clients {
             case .liked, .reload: break
             case .gather: left.items += gather?.missingItems ?? []
             }
-            // What follows a read of this connection was never sent, and what follows that neither.
+            // The followers of this connection's reads were never sent, nor were their own followers.
             for index in followers.drop(behind: ticket) {
                 dropped.insert(ofChange(index))
                 left.changes.append(index)
@@ -118,7 +118,7 @@ struct Clients {
 
     mutating func popDeadline(by now: Instant) -> Deadlines.Holder? { deadlines.popFirst(by: now) }
 
-    /// What the deadline's request counts towards the limit of a turn.
+    /// The request's weight towards the limit on deadlines handled in one turn.
     func weight(_ holder: Deadlines.Holder) -> Int {
         switch holder {
         case .change: 1
@@ -138,7 +138,7 @@ struct Clients {
     // MARK: Order within a connection
 
     /// The latest earlier request of the connection that the change must not overtake: a read that would see the
-    /// change, or a change of the same item that follows something itself.
+    /// change, or a change of the same item that itself follows a request.
     func blocker(of change: Change, among changes: Changes) -> Ticket? {
         let (ticket, pair) = (change.ticket, change.pair)
         guard sessions.isOpen(ticket.connection) else { return nil }
@@ -155,7 +155,7 @@ struct Clients {
         }
     }
 
-    /// The latest unanswered change that came before the request on its connection and fits.
+    /// The latest unanswered change that came before the request on its connection and that `fits`.
     func lastChange(before ticket: Ticket, among changes: Changes, where fits: (Change) -> Bool) -> ChangeIndex? {
         guard sessions.isOpen(ticket.connection), sessions[ticket.connection].changesWaiting > 0 else { return nil }
         var found: ChangeIndex?
@@ -167,7 +167,7 @@ struct Clients {
         return found
     }
 
-    /// An unanswered change of the same item that came before this one on its connection, which must not overtake it.
+    /// An earlier, unanswered change of the same item and connection, which this one must not overtake.
     func earlierChange(of change: Change, among changes: Changes) -> EarlierChange? {
         guard sessions.isOpen(change.ticket.connection) else { return nil }
         var found: EarlierChange?
@@ -184,9 +184,9 @@ struct Clients {
     }
 
     enum EarlierChange {
-        /// It holds this one back.
+        /// Its hint is being confirmed, so this change is held.
         case confirming(ChangeIndex)
-        /// It takes this one along, hint or not.
+        /// It is in the lane, so this change goes there as well, with a hint or without.
         case inLane
     }
 
@@ -201,7 +201,7 @@ struct Clients {
     }
 }
 
-/// The reply to MCOUNT or MLIKED while its elements come in.
+/// The reply to MCOUNT or MLIKED while its elements arrive.
 struct Gather {
     enum Kind {
         case counts([Item])
@@ -211,7 +211,7 @@ struct Gather {
     var values: [Int64?]
     var missing: Int
 
-    /// Whether the pair's state would show in the reply.
+    /// Whether the reply would show a change of the pair.
     func sees(_ pair: Pair) -> Bool {
         switch kind {
         case .counts(let items): items.contains(pair.item)
@@ -219,7 +219,8 @@ struct Gather {
         }
     }
 
-    /// The counts of MCOUNT, where all that are missing are `otherwise` known; nil: they are not, or it is MLIKED.
+    /// The counts of MCOUNT, with the missing ones taken from `otherwise`; nil: it does not know them all, or this is
+    /// MLIKED.
     func counts(otherwise: (Item) -> Int64?) -> [Int64]? {
         guard case .counts(let items) = kind else { return nil }
         var counts: [Int64] = []

@@ -1,21 +1,21 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Those whose connections are counted together, so that one can't take all places.
+/// Whose connections are counted together, so that one sharer cannot take all places.
 package enum Sharer: Hashable, Sendable {
-    /// Everybody with this number.
+    /// Everybody with this user number.
     case user(UInt32)
-    /// A process, where its user can't be told: in a user namespace all that it does not know are one.
+    /// A process whose user cannot be told: a user namespace shows all users that it does not know as one.
     case process(Int32)
 }
 
-/// How many connections each of them has.
+/// How many connections each sharer has.
 struct ConnectionShares {
     private var counts: [Sharer: Int] = [:]
 
     subscript(sharer: Sharer) -> Int { counts[sharer] ?? 0 }
 
-    /// The most that one has.
+    /// The number of connections of the sharer that has most.
     var largest: Int { counts.values.max() ?? 0 }
 
     mutating func add(_ sharer: Sharer) { counts[sharer, default: 0] += 1 }

@@ -2,27 +2,27 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// What serving clients costs, in units of some 50 ns: a cached count in an MCOUNT is one. So the work of a turn is
-/// bounded without looking at the clock, and is the same in every test.
+/// What serving clients costs, in units of about 50 ns: one cached count in an MCOUNT costs one unit. With costs, the
+/// work of a turn is bounded without a look at the clock, and is the same in every test.
 package enum Cost {
     /// Reading from a client and writing to it.
     package static let service = 50
     /// Accepting a connection, and closing it.
     package static let connection = 150
-    /// A request whose counts are all cached, without them.
+    /// A request whose counts are all cached, not including the counts.
     package static let cachedRequest = 2
-    /// A request that goes through the core, without what follows.
+    /// A request that goes through the core, not including what follows from it.
     static let request = 10
-    /// An item or a pair that Redis or PostgreSQL may have to be asked for: on its way out and on its way back.
+    /// An item or a pair that may need Redis or PostgreSQL, on the way out and on the way back.
     static let item = 20
-    /// A small piece of a request that is not whole then. Whoever sends such again and again is charged more than it
-    /// takes here, and so has no claim to be served before others: each byte may keep the kernel busy by itself.
+    /// A small piece of an unfinished request. This is more than it costs here, so a client that keeps sending small
+    /// pieces has no claim to be served first: each byte may keep the kernel busy by itself.
     package static let piece = 4_000
-    /// Text that is put together: INFO, METRICS, HEALTH, COMMAND.
+    /// A text that is composed: INFO, METRICS, HEALTH, COMMAND.
     static let report = 1_000
-    /// Bytes that are copied a few times, into memory that may be new, at the cost of one unit.
+    /// The bytes copied for one unit, a few times over and into memory that may be new.
     package static let bytesPerUnit = 64
-    /// Bytes of requests that are parsed at the cost of one unit, but for those of cached counts.
+    /// The bytes of requests parsed for one unit, except requests for cached counts.
     package static let parsedBytesPerUnit = 8
 }
 

@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// When each waiting request's time is over; in order, since every request gets the same time.
+/// The deadlines of waiting requests, in order, since every request gets the same time.
 struct Deadlines {
     enum Holder {
         case change(ChangeIndex, incarnation: UInt32)
@@ -11,12 +11,12 @@ struct Deadlines {
     private var ring = Ring<(at: Instant, holder: Holder)>()
 
     var count: Int { ring.count }
-    /// The next one.
+    /// The next deadline.
     var first: Instant? { ring.first?.at }
 
     mutating func append(_ holder: Holder, at moment: Instant) { ring.append((moment, holder)) }
 
-    /// The next one that has come.
+    /// Takes the next deadline if it has passed.
     mutating func popFirst(by now: Instant) -> Holder? {
         guard let next = ring.first, next.at <= now else { return nil }
         ring.popFirst()
@@ -27,7 +27,7 @@ struct Deadlines {
 
     mutating func removeFirst() { ring.popFirst() }
 
-    /// Only those of requests that still wait.
+    /// Keeps only the deadlines of requests that still wait.
     mutating func keep(where isWaiting: (Holder) -> Bool) {
         var living = Ring<(at: Instant, holder: Holder)>()
         while let next = ring.popFirst() { if isWaiting(next.holder) { living.append(next) } }

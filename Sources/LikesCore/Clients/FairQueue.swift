@@ -1,38 +1,39 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Who is served next when there is more to do than fits into a turn: by cost, not by count of requests, and the cost
-/// is that of who causes it, through however many connections.
+/// Who is served next when there is more to do than fits into a turn. It goes by cost, not by the number of requests,
+/// and charges the cost to the sharer that causes it, through however many connections.
 ///
-/// Those who cost little lately have a claim, and need not wait, whatever the others do (`claim`). A connection has
-/// that of its own only once it has been there for a while: until then its sharer's counts, which all new ones of it
-/// use up together. So it wins nothing to close a connection that has cost much and to come with another.
+/// Those who cost little lately have a claim: they need not wait, whatever the others do (`claim`). A connection has
+/// its own claim only once it has been there for a while. Until then its sharer's claim counts, which all its new
+/// connections use up together. So it gains nothing to close a connection that has cost much and open another.
 ///
-/// The rest is queued fairly: first between the sharers, then between the connections of each (`Line`). Both times time
-/// is virtual. Each has a finish, where its last service ended in its own time; the next starts there, or now,
-/// whichever is later; the earliest start is served first. Now goes on with the work that is done, divided by those who
-/// wait: so who comes later starts later, and who waits is not passed by newcomers for ever. What is served out of turn
-/// puts a finish off by one step at most: the claim has paid for it, and who once has to queue does not wait for long.
+/// All others queue fairly, first between the sharers, then between the connections of each (`Line`). Both levels use
+/// virtual time. Each sharer or connection has a finish: where its last service ended in its own time. Its next service
+/// starts there or now, whichever is later, and the earliest start is served first. Now advances with the work done,
+/// divided by the number of those who wait. So those who come later start later, and newcomers cannot pass those who
+/// wait for ever. Service out of turn delays a finish by one step at most: the claim has paid for it, and whoever has
+/// to queue once does not wait for long.
 package struct FairQueue {
     /// What a connection has cost.
     package struct Account {
-        /// Its sharer's place among the lines.
+        /// The place of its sharer's line in `lines`.
         fileprivate var line: Int
-        /// In the line's virtual time: that of its next service, while it waits for it …
+        /// In the line's virtual time: the start of its next service, while it waits for it …
         fileprivate var start: Int64 = 0
-        /// … and that where its last one ended.
+        /// … and the end of its last one.
         fileprivate var finish: Int64 = 0
         /// When its cost is paid off at the rate of those who cost little, in microseconds of real time.
         fileprivate var paidAt: Int64 = 0
-        /// Until then it has no claim of its own, in microseconds of real time.
+        /// It has no claim of its own before this moment, in microseconds of real time.
         fileprivate var newUntil: Int64
     }
 
-    /// On what ground a connection may be served out of turn.
+    /// Why a connection may be served out of turn.
     package enum Claim {
         /// It has been there for a while and costs little.
         case established
-        /// It is new, and the new ones of its sharer cost little.
+        /// It is new, and its sharer's new connections cost little.
         case newcomer
         case none
     }
@@ -44,37 +45,37 @@ package struct FairQueue {
         var waiting = StartHeap()
         var clock: Int64 = 0
         var latestFinish: Int64 = 0
-        /// Of the line among the lines.
+        /// The line's own start and finish among the lines.
         var start: Int64 = 0
         var finish: Int64 = 0
         var serial: UInt64 = 0
         /// When the cost of its new connections is paid off.
         var paidAt: Int64 = 0
-        /// The same of what those that have been there for a while were served by their claims, all together.
+        /// When the cost of all service by claim of its established connections is paid off.
         var establishedPaidAt: Int64 = 0
     }
 
     private var lines: ContiguousArray<Line> = []
     private var places: [Sharer?: Int] = [:]
     private var free: [Int] = []
-    /// The lines in which somebody waits.
+    /// The lines that have waiting connections.
     private var active: [Int] = []
     private var serials: UInt64 = 0
     private var clock: Int64 = 0
     private var latestFinish: Int64 = 0
-    /// With so many lines those are looked for that are of no use any more.
+    /// At this many lines, the ones of no more use are looked for and dropped.
     private var linesMax = Limits.sharersKept
     package private(set) var count = 0
 
     package init() {}
 
     package var isEmpty: Bool { count == 0 }
-    /// Sharers that are known.
+    /// How many sharers are known.
     var sharers: Int { places.count }
 
     // MARK: Coming and going
 
-    /// A connection was made, which cost something itself. `isNew`: it was not taken over from the process before.
+    /// A connection was made, at this cost. `isNew`: it was not inherited from the previous process.
     package mutating func opened(
         by sharer: Sharer?, cost: Int = 0, isNew: Bool = true, now: Instant
     ) -> Account {
@@ -87,7 +88,7 @@ package struct FairQueue {
         return account
     }
 
-    /// The connection is gone, which cost something once more.
+    /// A connection was closed, at this cost.
     package mutating func closed(_ account: Account, cost: Int = 0, now: Instant) {
         var account = account
         charge(cost, to: &account, now: now)
@@ -107,7 +108,7 @@ package struct FairQueue {
         return place
     }
 
-    /// A line is kept for as long as anything is known that speaks against a new connection of it.
+    /// A line is kept as long as it holds anything that counts against a new connection of its sharer.
     private mutating func dropIfUseless(_ place: Int, now: Instant) {
         let line = lines[place]
         guard line.connections == 0, line.waiting.isEmpty,
@@ -129,8 +130,8 @@ package struct FairQueue {
         return lines[account.line].paidAt <= latest ? .newcomer : .none
     }
 
-    /// The connection was served out of turn at this cost. `surcharge`: speaks against its claim alone. `byClaim`:
-    /// while others waited.
+    /// The connection was served out of turn at this cost. `surcharge` counts only against its claim. `byClaim`: others
+    /// were waiting.
     package mutating func charge(
         _ cost: Int, surcharge: Int = 0, to account: inout Account, byClaim: Bool = false, now: Instant
     ) {
@@ -164,16 +165,16 @@ package struct FairQueue {
 
     // MARK: In turn
 
-    /// So that shares of the cost of one are not rounded away.
+    /// Keeps fractions of one unit of cost from being rounded away.
     private static let scale: Int64 = 1_024
 
-    /// The connection waits for its turn. `isBehindOwn`: what it wants follows its last service without a pause, and so
-    /// starts where that one ended, though others' time may be ahead of its.
+    /// The connection waits for its turn. `isBehindOwn`: its work follows its last service without a pause, so it
+    /// starts where that one ended, even if the others' time is ahead.
     package mutating func add(_ id: ConnectionID, _ account: inout Account, isBehindOwn: Bool = false) {
         let place = account.line
         serials += 1
         if lines[place].waiting.isEmpty {
-            // Where nobody waits, what was used so far counts no more.
+            // When nobody waits, earlier use no longer counts.
             if active.isEmpty { clock = max(clock, latestFinish) }
             lines[place].clock = max(lines[place].clock, lines[place].latestFinish)
             lines[place].start = isBehindOwn ? lines[place].finish : max(lines[place].finish, clock)
@@ -185,7 +186,7 @@ package struct FairQueue {
         count += 1
     }
 
-    /// Takes out the one whose turn it is; `chargeTurn` follows, also where it is gone by then.
+    /// Takes out the connection whose turn it is. Call `chargeTurn` next, even if the connection is gone by then.
     package mutating func next() -> ConnectionID? {
         var found: Int?
         for (order, place) in active.enumerated() {
@@ -230,7 +231,7 @@ package struct FairQueue {
 private struct StartHeap {
     struct Entry {
         var start: Int64
-        /// Those of one start are served in the order in which they came.
+        /// Entries with the same start are served in the order in which they came.
         var serial: UInt64
         var id: ConnectionID
 

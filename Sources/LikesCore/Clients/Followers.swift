@@ -5,19 +5,18 @@ import LikesProtocol
 /// Requests that wait for an earlier one of their own connection.
 struct Followers {
     private var table: [Ticket: [Follower]] = [:]
-    /// Lists that are being started: what is left of them is not in the table any more.
+    /// How many lists are being started. Their remaining followers are no longer in the table.
     private(set) var starting = 0
-    /// Changes among the followers whose rate is counted already: what comes later on their connections may be on its
-    /// way past them.
+    /// Followers that are admitted changes. A later change of the same connection may be about to pass one.
     private(set) var admittedCount = 0
-    /// Reads whose preceding change failed: they look for themselves, and later changes of their connection wait for
-    /// them after all.
+    /// Reads whose preceding change failed. They ask for themselves, so later changes of their connection have to wait
+    /// for them.
     private(set) var unfollowed: Set<Ticket> = []
 
-    /// How many requests have others waiting for them.
+    /// How many requests have followers.
     var count: Int { table.count }
     var isEmpty: Bool { table.isEmpty && starting == 0 }
-    /// Whether a change that was admitted may have to wait once more.
+    /// Whether an admitted change may have to wait once more.
     var mayHoldAdmitted: Bool { !unfollowed.isEmpty || admittedCount > 0 }
 
     mutating func append(_ follower: Follower, behind earlier: Ticket) {
@@ -25,7 +24,7 @@ struct Followers {
         table[earlier, default: []].append(follower)
     }
 
-    /// Those behind a request that was answered, in order; `finishStarting` follows.
+    /// The followers of a request that was answered, in order. Call `finishStarting` next.
     mutating func beginStarting(behind ticket: Ticket) -> [Follower]? {
         guard let following = table.removeValue(forKey: ticket) else { return nil }
         starting += 1
@@ -36,13 +35,13 @@ struct Followers {
 
     mutating func unfollow(_ ticket: Ticket) { unfollowed.insert(ticket) }
 
-    /// The request is answered, or its client is gone.
+    /// The request was answered, or its client is gone.
     mutating func forgetUnfollowed(_ ticket: Ticket) { unfollowed.remove(ticket) }
 
     /// The follower starts, or is dropped.
     mutating func leave(_ follower: Follower) { if case .admittedChange = follower { admittedCount -= 1 } }
 
-    /// The changes behind a request whose client is gone: none of them was sent.
+    /// The changes that follow a request whose client is gone. None of them was sent.
     mutating func drop(behind ticket: Ticket) -> [ChangeIndex] {
         (table.removeValue(forKey: ticket) ?? []).compactMap { follower in
             leave(follower)
@@ -53,7 +52,7 @@ struct Followers {
         }
     }
 
-    /// From where each COUNT has its count that came after the change was sent.
+    /// Sets where the COUNTs take their count from that came after the change was sent.
     mutating func replaceSource(behind ticket: Ticket, with source: CountBehind) {
         guard let behind = table[ticket] else { return }
         table[ticket] = behind.map { follower in
@@ -70,26 +69,27 @@ struct Followers {
     }
 }
 
-/// A request that starts when an earlier one of its connection has been answered.
+/// A request that starts once an earlier one of its connection is answered.
 enum Follower {
     case change(ChangeIndex)
-    /// Its rate is counted already.
+    /// Its change is already counted towards the rate limit.
     case admittedChange(ChangeIndex)
     case count(Part, Item, CountBehind)
-    /// `answer`: what the change makes of the pair, when the request came before the change was sent; nil: ask.
+    /// `answer`: the pair's state after the change, if the request came before the change was sent; nil: ask
+    /// PostgreSQL.
     case liked(Part, Pair, answer: Bool?)
 }
 
-/// Where a COUNT behind a change has its count from.
+/// Where a COUNT that follows a change takes its count from.
 enum CountBehind {
-    /// It asks.
+    /// It asks for itself.
     case asked
-    /// It is the change's, which had not been sent when the COUNT came: the commit lies between its request and its
-    /// reply.
+    /// From the change, which had not been sent when the COUNT came: the commit lies between the COUNT's request and
+    /// its reply.
     case ofChange
-    /// The same, of a change that had been sent: unless something newer is known when the batch is answered. No later
-    /// change of the connection is in that batch.
+    /// From a change that had been sent, unless something newer is known when the batch is answered. No later change of
+    /// the connection is in that batch.
     case ofSentChange
-    /// It was known when the batch was answered, and is newer than the change's.
+    /// This count, which was known when the batch was answered and is newer than the change's.
     case newer(Int64)
 }

@@ -2,9 +2,9 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-// What requests and replies hold in memory while they wait, in bytes: rows, entries and deadlines of the core's tables,
-// with the room that tables keep. Measured with 100,000 that waited, as growth of the process: 424 a COUNT, 122 a
-// LIKED, 221 an item of MCOUNT, 167 a LIKE before it is sent.
+// The memory that waiting requests and replies hold, in bytes: rows, entries and deadlines in the core's tables, with
+// the room that tables keep. Measured as growth of the process with 100,000 waiting: 424 for a COUNT, 122 for a LIKED,
+// 221 for an item of MCOUNT, 167 for a LIKE before it is sent.
 
 extension Waiting {
     /// The same before and after `Sessions.follow`.
@@ -19,7 +19,7 @@ extension Waiting {
 }
 
 extension Slot {
-    /// What it holds with its place in the queue.
+    /// What the slot holds, including its place in the queue.
     var heldBytes: Int {
         switch self {
         case .waiting(let what): Held.slot + what.heldBytes
@@ -29,7 +29,7 @@ extension Slot {
 }
 
 extension Reply {
-    /// Beyond the reply's own place.
+    /// What the reply holds outside of its own place.
     var heldBytes: Int {
         switch self {
         case .integer, .change, .null, .reset: 0
@@ -44,13 +44,13 @@ extension Reply {
 }
 
 private enum Held {
-    /// A place in the queue of a connection; the ring is up to half empty.
+    /// A slot in the queue of a connection. The ring is up to half empty.
     static let slot = 2 * MemoryLayout<Slot?>.stride
-    /// An array's or a string's head.
+    /// The header of an array or a string.
     static let list = 32
-    /// A row of the table of changes, its places in queues and its deadline.
+    /// A row of the table of changes, its places in queues, and its deadline.
     static let change = 256
-    /// A fetch with its places in queues, and a deadline.
+    /// A fetch, its places in queues, and a deadline.
     static let read = 384
     /// The list of a gather and its deadline …
     static let gather = 512

@@ -2,35 +2,35 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// One request of one connection, while it waits for its answer.
+/// Names one request of one connection until its reply is sent.
 package struct Ticket: Hashable, Sendable {
     package var connection: ConnectionID
     package var sequence: UInt32
 }
 
-/// A place in a reply: the whole of it, or one element of an array.
+/// A place in a reply: the whole reply, or one element of an array.
 struct Part {
     static let whole: Int32 = -1
     var ticket: Ticket
-    /// `whole`, or the element's place in the array.
+    /// `whole`, or the index of the element.
     var place: Int32
 }
 
 /// What a slot waits for.
 enum Waiting {
-    /// A LIKE or UNLIKE: its place in the table of changes.
+    /// A LIKE or UNLIKE, by its place in the table of changes.
     case change(ChangeIndex)
     case count(Item)
     case liked(Pair)
-    /// A COUNT or LIKED behind a change of its connection, which will answer it. Later changes need not wait for it:
-    /// should the change before it fail, it may see them.
+    /// A COUNT or LIKED that follows a change of its connection, which will answer it. Later changes need not wait for
+    /// it. If the change it follows fails, the read may see them.
     case following(Item)
-    /// MCOUNT, MLIKED: the elements are in `Core.gathers`.
+    /// MCOUNT or MLIKED. The elements are in `Clients.gathers`.
     case gather(weight: Int)
-    /// RELOAD: the file is being read.
+    /// RELOAD: the settings are being read.
     case reload
 
-    /// What the request counts against the limits of reads; changes are counted by their own table.
+    /// The request's weight towards the limit on waiting reads. Changes are counted by their own table.
     var readWeight: Int {
         switch self {
         case .change, .reload: 0
@@ -39,12 +39,12 @@ enum Waiting {
         }
     }
 
-    /// What the request counts against its connection's limit.
+    /// The request's weight towards its connection's limit.
     var weight: Int {
         switch self {
         case .change, .count, .liked, .following: 1
         case .gather(let weight): max(1, weight)
-        // What comes behind it on its connection is not looked at before the new settings are in force.
+        // Nothing behind it on its connection is read before the new settings are in force.
         case .reload: Limits.standard.requestsInFlightMax
         }
     }
@@ -61,26 +61,26 @@ struct Session {
     var isOpen = false
     var client = ClientFacts(id: 0)
     var mayReload = false
-    /// Has one of the places beside those of MAX_CONNECTIONS.
+    /// It has one of the places reserved beyond MAX_CONNECTIONS.
     var isExtra = false
-    /// Whose share of the connections it counts towards; nil: nobody's.
+    /// The sharer that the connection is counted for; nil: none.
     var sharer: Sharer?
     /// The sequence number of `slots[0]`.
     var firstSequence: UInt32 = 0
-    /// Requests not yet replied to, oldest first. Empty: a reply can leave at once.
+    /// Requests without a sent reply, oldest first. If empty, a reply can leave at once.
     var slots = Ring<Slot>()
     var changesWaiting = 0
-    /// Reads waiting, each request once.
+    /// Reads waiting. Each request counts once.
     var readsWaiting = 0
     /// The sum of the waiting requests' weights.
     var weightInFlight = 0
     /// At the limit; `.resume` is owed.
     var isFull = false
-    /// QUIT was received or the framing broke: nothing more is taken, the connection closes after its last reply.
+    /// QUIT was received or the framing broke. Nothing more is taken, and the connection closes after its last reply.
     var isClosing = false
 }
 
-/// All connections. A slot of a session stays until it is ready and all before it are.
+/// All connections. A slot stays until it is ready and all slots before it are.
 struct Sessions {
     private let requestsInFlightMax: Int
     private(set) var table: ContiguousArray<Session> = []
@@ -88,12 +88,12 @@ struct Sessions {
     private(set) var openCount = 0
     private var extraCount = 0
     private(set) var openedTotal: Int64 = 0
-    /// Requests waiting over all open connections.
+    /// Requests waiting on all open connections.
     private(set) var waitingCount = 0
     /// The sum of `Waiting.readWeight` over all open connections.
     private(set) var readWeightWaiting = 0
     private(set) var shares = ConnectionShares()
-    /// What all of them hold, buffers at the edge included.
+    /// What all clients hold, including buffers at the edge.
     var memory: ClientMemory
 
     init(requestsInFlightMax: Int, memory: ClientMemory) {
@@ -101,8 +101,8 @@ struct Sessions {
         self.memory = memory
     }
 
-    /// Takes one of the `extraMax` places first, which no other connection counts against, else one of `max`, of which
-    /// one sharer has no more than `shareMax`.
+    /// Takes one of the `extraMax` reserved places if one is free, which count against no other connection. Otherwise
+    /// takes one of `max` places, of which one sharer gets at most `shareMax`.
     mutating func open(max: Int, extraMax: Int, sharer: Sharer?, shareMax: Int) -> ConnectionID? {
         let isExtra = extraCount < extraMax
         guard isExtra || openCount - extraCount < max else { return nil }
@@ -154,7 +154,7 @@ struct Sessions {
         Int(id.slot) < table.count && table[Int(id.slot)].isOpen && table[Int(id.slot)].incarnation == id.incarnation
     }
 
-    /// Whether nothing of this open connection is under way: what is asked now can be answered at once.
+    /// Whether this open connection has nothing under way, so that the next request can be answered at once.
     func isIdle(_ id: ConnectionID) -> Bool { table[Int(id.slot)].slots.isEmpty }
 
     func accepts(_ id: ConnectionID) -> Bool {
@@ -168,7 +168,7 @@ struct Sessions {
         }
     }
 
-    /// Who asks for few counts is not to wait behind those who ask for many.
+    /// Clients that ask for few counts must not wait behind those that ask for many.
     func asksForFew(_ id: ConnectionID) -> Bool { isOpen(id) && self[id].weightInFlight <= Limits.fewInFlightMax }
 
     subscript(_ id: ConnectionID) -> Session {
@@ -176,7 +176,7 @@ struct Sessions {
         _modify { yield &table[Int(id.slot)] }
     }
 
-    /// Replies when nothing is before it, else keeps the reply for its turn.
+    /// Replies if nothing is before it. Otherwise keeps the reply until its turn.
     mutating func reply(_ reply: Reply, on id: ConnectionID, _ turn: inout Turn) {
         if table[Int(id.slot)].slots.isEmpty {
             turn.append(.reply(id, reply))
@@ -209,7 +209,7 @@ struct Sessions {
         return ticket
     }
 
-    /// The read waits for a change of its connection rather than for a backend.
+    /// The read waits for a change of its connection instead of a backend.
     mutating func follow(_ ticket: Ticket, _ item: Item) {
         switch waiting(ticket) {
         case .count?, .liked?:
@@ -236,7 +236,7 @@ struct Sessions {
         return what
     }
 
-    /// The latest waiting request before this one on its open connection that `fits`.
+    /// The latest request that waits before this one on its open connection and that `fits`.
     func latest(before ticket: Ticket, where fits: (Ticket, Waiting) -> Bool) -> Ticket? {
         let session = table[Int(ticket.connection.slot)]
         let own = Int(ticket.sequence &- session.firstSequence)
@@ -248,7 +248,7 @@ struct Sessions {
         return nil
     }
 
-    /// Puts the answer into its slot, where one still waits for it, and lets out every reply that is due.
+    /// Puts the reply into its slot, if the slot still waits for one, and sends every reply that is due.
     mutating func finish(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) {
         guard let what = waiting(ticket) else { return }
         let id = ticket.connection
@@ -286,13 +286,13 @@ struct Sessions {
         }
     }
 
-    /// The connection takes nothing more and closes after its last reply.
+    /// The connection takes nothing more, and closes after its last reply.
     mutating func finishClosing(_ id: ConnectionID, _ turn: inout Turn) {
         table[Int(id.slot)].isClosing = true
         closeIfDone(id, &turn)
     }
 
-    /// Replies that wait for their turn count as well: a client must not pile them up behind one slow request.
+    /// Replies waiting for their turn count as well: a client must not pile them up behind one slow request.
     private mutating func noteLoad(_ place: Int) {
         let max = requestsInFlightMax
         if table[place].weightInFlight >= max || table[place].slots.count >= max { table[place].isFull = true }

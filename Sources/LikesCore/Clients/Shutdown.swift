@@ -1,9 +1,9 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// The end of the process: what was accepted is answered, nothing more is taken.
+/// Stopping the process: what was accepted is answered, and nothing more is taken.
 struct Shutdown {
-    /// When it ends whatever is still under way; nil: nobody asked for it.
+    /// When it stops in any case; nil: nobody has asked for it.
     private(set) var by: Instant?
     private(set) var hasStopped = false
 
@@ -11,7 +11,7 @@ struct Shutdown {
 
     mutating func ask(now: Instant) { by = now.adding(ms: Limits.drainMsMax) }
 
-    /// True: it ends now. `isDone`: nothing is left to do.
+    /// True: it stops now. `isDone`: nothing is left to do.
     mutating func ends(isDone: Bool, now: Instant) -> Bool {
         guard let by, !hasStopped, isDone || now >= by else { return false }
         hasStopped = true

@@ -2,8 +2,8 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// What Redis may not have, should this process end now, as each batch leaves it in the lane's row: its own items,
-/// those of write-throughs under way, and what this process alone knows to be missing. Each once.
+/// What Redis may lack if this process ends now. Each batch writes it into the lane's row: the batch's own items, those
+/// of write-throughs under way, and those that only this process knows to be missing. Each item once.
 enum Journal {
     static func items(rows: [BatchRow], writtenThrough: [[CounterState]], untold: [Item]) -> [Item] {
         var seen: Set<Item> = []

@@ -2,8 +2,8 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// The one connection that writes to PostgreSQL, one call at a time; what is known of its row in `lanes`; and what is
-/// due on it next.
+/// The one connection that writes to PostgreSQL, with one call at a time; what is known of its row in `lanes`; and what
+/// is due on it next.
 struct Lane {
     var link: Link
     private(set) var calls = Calls<LanePurpose>()
@@ -11,11 +11,11 @@ struct Lane {
     var upkeep: LaneUpkeep
     var schemaLook: SchemaLook
     var rate: LaneRate
-    /// Was on the wire when the connection went away. No other batch is sent before it is known what became of it.
+    /// The batch that was on the wire when the connection was lost. No other batch is sent until it is resolved.
     private(set) var unresolved: SentBatch?
-    /// Why the lane was lost, until a new connection has made it its own: before, nothing is known to work.
+    /// Why the lane was lost. Kept until a new connection has fenced the lane, since nothing is known to work before.
     private(set) var trouble: BackendFailure?
-    /// When to look around.
+    /// When the next survey is due.
     private(set) var surveyAt: Instant
     private let limits: Limits
 
@@ -30,7 +30,7 @@ struct Lane {
     }
 
     var isIdle: Bool { link.isUp && calls.isEmpty }
-    /// Why nothing can be written; nil: it can, or nothing is known yet.
+    /// Why nothing can be written; nil: it can be, or nothing is known yet.
     var failure: BackendFailure? { link.failure ?? trouble }
     var isHealthy: Bool { link.isUp && trouble == nil }
 
@@ -41,11 +41,11 @@ struct Lane {
         case tend(LaneFence)
         case survey
         case checkSchema
-        /// A batch, where there is one, else what else is due.
+        /// A batch if there is one; otherwise the next thing that is due.
         case batch(LaneFence)
     }
 
-    /// `isTendDue`: what is to be told or struck off may be much, and always more, so batches take turns with it.
+    /// `isTendDue`: there may be much to tell or to strike off, and always more, so batches and tends take turns.
     func due(isTendDue: Bool, now: Instant) -> Due {
         guard let fence = row.fence else {
             return .fence(
@@ -59,7 +59,7 @@ struct Lane {
 
     var isWorn: Bool { row.isWorn(limits) }
 
-    /// The lane becomes another one.
+    /// The process moves to another lane number.
     mutating func renew(_ number: Int64, now: Instant) {
         precondition(unresolved == nil, "the row is still to say what became of a batch")
         row.renew(number)
@@ -70,7 +70,7 @@ struct Lane {
 
     mutating func survey(at moment: Instant) { surveyAt = moment }
 
-    /// The last one failed.
+    /// The last survey failed.
     mutating func surveyFailed(now: Instant) { surveyAt = max(surveyAt, now.adding(ms: Limits.surveyMs)) }
 
     // MARK: Calls
@@ -92,7 +92,7 @@ struct Lane {
 
     mutating func connected(now: Instant) {
         link.connected(now: now)
-        // Whatever is at the other end now, this host is to say that it lives, and to look which database it is.
+        // Whichever server this is now, this host has to say that it is alive, and to find out which database it is.
         surveyAt = now
         schemaLook.checked(now: now)
     }
@@ -102,16 +102,16 @@ struct Lane {
         trouble = failure
     }
 
-    /// What became of the batch is to be found out on the next connection.
+    /// The next connection finds out what became of the batch.
     mutating func resolveLater(_ sent: SentBatch) { unresolved = sent }
 
-    /// What the fence says of the batch whose answer was lost.
+    /// What the fence says about the batch whose answer was lost.
     enum Resolution {
-        /// There was none.
+        /// There was no such batch.
         case nothing
-        /// It was committed; for each row, whether it changed something.
+        /// It was committed. For each row, whether it changed something.
         case committed(SentBatch, changed: [Bool])
-        /// It never will be.
+        /// It did not commit and never will.
         case lost(SentBatch)
         case unknown(SentBatch)
     }
@@ -123,7 +123,7 @@ struct Lane {
         upkeep.fenced(hasRow: hasRow, now: now)
     }
 
-    /// What became of the batch that waited for the fence, by what the lane's row said.
+    /// Resolves the batch that waited for the fence, by what the lane's row said.
     mutating func resolve(_ state: LaneState?) -> Resolution {
         guard let sent = unresolved else { return .nothing }
         unresolved = nil
@@ -152,7 +152,7 @@ struct Lane {
     }
 }
 
-/// What a call of the lane's is for.
+/// What a call on the lane is for.
 enum LanePurpose: CallPurpose {
     case fence
     case commit(SentBatch)
@@ -174,7 +174,7 @@ enum LanePurpose: CallPurpose {
         }
     }
 
-    /// An answer that is of another number of things than was asked for is none.
+    /// An answer with another number of elements than was asked for is a misfit.
     func checked(_ answer: LaneAnswer) -> LaneAnswer {
         switch (self, answer) {
         case (.commit(let sent), .committed(let outcome)) where outcome.changed.count != sent.request.rows.count:

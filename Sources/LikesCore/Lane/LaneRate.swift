@@ -1,7 +1,7 @@
-/// How fast the lane goes when it can't go faster, and from that how many changes may wait: more than it takes within
-/// half of a request's time would be accepted only to miss their deadline.
+/// How fast the lane goes at its limit, which decides how many changes may wait. More than it takes within half of a
+/// request's time would be accepted only to miss their deadline.
 struct LaneRate {
-    /// nil: the last batch was not full, so that the lane keeps up.
+    /// nil: the last batch was not full, so the lane keeps up.
     private var changesPerSecond: Double?
     private let limits: Limits
 
@@ -14,11 +14,11 @@ struct LaneRate {
             return
         }
         let measured = Double(changes) * 1_000_000 / Double(max(1, microseconds))
-        // One slow batch in eight (a checkpoint, a lock) does not halve what is accepted.
+        // A smoothing factor of 1/8: one slow batch (a checkpoint, a lock) does not halve what is accepted.
         changesPerSecond = changesPerSecond.map { $0 + (measured - $0) / 8 } ?? measured
     }
 
-    /// Changes that may be under way.
+    /// How many changes may be under way.
     func waitingMax(requestTimeoutMs: Int64) -> Int {
         guard let changesPerSecond else { return limits.changesWaitingMax }
         let inTime = changesPerSecond * Double(requestTimeoutMs) / 2_000

@@ -1,22 +1,21 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// This process' row in `lanes`, the one place where its last batch is written down: which row it is, and what is known
-/// to be in it.
+/// This process' row in `lanes`, the only record of its last batch: which row it is, and what is known to be in it.
 struct LaneRow {
-    /// Random, so that no two processes share a lane; another one now and then.
+    /// Random, so that no two processes share a lane. Replaced from time to time.
     private(set) var lane: Int64
-    /// The lane before this one, until its row is known to be gone.
+    /// The previous lane, until its row is known to be gone.
     private(set) var former: Int64?
-    /// nil: the connection has not made the lane its own yet.
+    /// nil: the connection has not fenced the lane yet.
     private(set) var epoch: Int64?
     /// The number of the last batch sent.
     private(set) var batch: Int64 = 0
-    /// The last batch on this lane that is known to have been committed, 0 for none.
+    /// The last batch on this lane that is known to have committed, 0 for none.
     private var batchKept: Int64 = 0
     /// Batches sent on this lane.
     private var batchesOnLane = 0
-    /// Signs of life on this lane: the last one said, and the last one known to have been committed.
+    /// Signs of life on this lane: the last one sent, and the last one known to have committed.
     private var beatSaid: Int64 = 0
     private var beatKept: Int64 = 0
 
@@ -33,11 +32,11 @@ struct LaneRow {
         return batch
     }
 
-    /// Whether the row has so many versions behind it that another is due.
+    /// Whether the row has so many dead versions that a new row is due.
     func isWorn(_ limits: Limits) -> Bool { epoch != nil && batchesOnLane >= limits.batchesPerLane }
 
-    /// From now on the lane is another, which has to be fenced; what this one's row says of its last batch is of no
-    /// use any more.
+    /// The process moves to another lane, which has to be fenced. What the old row says of its last batch is of no more
+    /// use.
     mutating func renew(_ number: Int64) {
         former = lane
         lane = number
@@ -56,10 +55,10 @@ struct LaneRow {
         return batch ?? 0 < batchKept
     }
 
-    /// It was taken in that the row lacks batches.
+    /// The loss of committed batches has been dealt with.
     mutating func forgetCommitted() {
         batchKept = 0
-        // There may be none at all.
+        // The row's sign of life may be missing altogether.
         beatKept = -1
     }
 
@@ -69,14 +68,14 @@ struct LaneRow {
         return beatSaid
     }
 
-    /// A sign of life was committed. False: one that was committed before is not there any more.
+    /// A sign of life was committed. False: an earlier one that had been committed is missing.
     mutating func beatKept(_ number: Int64, before: Int64) -> Bool {
         defer { beatKept = number }
         return before >= beatKept
     }
 
-    /// The lane is this connection's own, and the former one is gone. Returns whether a row came along that may have a
-    /// journal.
+    /// The lane is this connection's own, and the former one is gone. Returns whether an existing row was taken over,
+    /// which may have a journal.
     mutating func fenced(_ state: LaneState?) -> Bool {
         defer { former = nil }
         epoch = state?.epoch ?? 1
@@ -89,20 +88,20 @@ struct LaneRow {
     }
 }
 
-/// When the row is to be written although no batch does it: to renew or empty its journal, to tell repairs to other
-/// hosts, and to strike off those that are mended.
+/// When to write the row without a batch: to renew or empty its journal, to tell repairs to other hosts, and to strike
+/// off mended ones.
 struct LaneUpkeep {
-    /// The row's journal may hold something: it has to be renewed before the lane counts as silent, or emptied.
+    /// The row's journal may hold something. It has to be renewed before the lane counts as silent, or emptied.
     var hasJournal = false
-    /// Something was noted to be missing in Redis since the journal was last taken for the row.
+    /// Something was found to be missing in Redis since the journal was last written into the row.
     private(set) var isBehind = false
-    /// When the row is to be tended next.
+    /// When to tend the row next.
     private(set) var tendAt: Instant?
-    /// After one that was refused.
+    /// Not before this moment, after a tend that was refused.
     private(set) var tendNotBefore: Instant
-    /// After others were told of repairs: the next time may wait, where it would come again and again.
+    /// After other hosts were told of repairs, further ones that may come again and again wait until this moment.
     private(set) var tellNotBefore: Instant
-    /// No batch had its turn since it was tended.
+    /// No batch was sent since the row was tended.
     private(set) var isTended = false
     /// Repairs that Redis' present data does not need, to be struck off. nil: none are known.
     var settled: SettledRepairs?
@@ -114,7 +113,8 @@ struct LaneUpkeep {
 
     mutating func tend(by moment: Instant) { tendAt = min(tendAt ?? moment, moment) }
 
-    /// Only this process knows what is missing: the next batch's journal has it, or soon the lane's row.
+    /// Something is missing in Redis, and only this process knows. The next batch's journal names it, or soon a tend of
+    /// the row.
     mutating func noteMissing(now: Instant) {
         isBehind = true
         tend(by: now.adding(ms: Limits.mendedWaitMs))
@@ -130,20 +130,20 @@ struct LaneUpkeep {
 
     mutating func batchHasItsTurn() { isTended = false }
 
-    /// `tells`: others are told of repairs.
+    /// `tells`: other hosts are told of repairs.
     mutating func tendSent(tells: Bool, now: Instant) {
         if tells { tellNotBefore = now.adding(ms: Limits.repairRetryMs) }
         tendAt = nil
         isTended = true
     }
 
-    /// The row says what Redis may not have: it is to be tended before the lane counts as silent. `mayStrikeOff`: rows
-    /// of repairs are to go.
+    /// The row says what Redis may lack, so it has to be tended before the lane counts as silent. `mayStrikeOff`: rows
+    /// of repairs are to be deleted.
     mutating func written(hasJournal: Bool, mayStrikeOff: Bool, now: Instant) {
         let due = tendAt
         self.hasJournal = hasJournal
         tendAt = hasJournal ? now.adding(ms: Limits.laneTendMs) : nil
-        // Batch after batch must not put off what is not in it.
+        // A series of batches must not put off what is in none of them.
         guard mayStrikeOff || isBehind else { return }
         tend(by: due ?? now.adding(ms: Limits.mendedWaitMs))
     }
@@ -153,14 +153,14 @@ struct LaneUpkeep {
         tend(by: tendNotBefore)
     }
 
-    /// Settled repairs were struck off up to a transaction, and there may be more; nil: all are gone.
+    /// Settled repairs noted up to this transaction were struck off, and there may be more; nil: all are gone.
     mutating func struckOff(settledUpTo: Int64?) {
-        // Otherwise they were found since.
+        // `settled` is nil if Redis' generation or the database's past has changed since.
         settled = settledUpTo.flatMap { from in settled.map { SettledRepairs(from: from, before: $0.before) } }
     }
 
-    /// The database went back: the row may be an earlier one, with a journal that nobody else empties while this host
-    /// lives. Numbers of transactions go back as well.
+    /// The database went back. The row may be an earlier one, with a journal that nobody else empties while this host
+    /// lives. Transaction numbers go back as well.
     mutating func databaseWentBack(now: Instant) {
         hasJournal = true
         tend(by: now.adding(ms: Limits.mendedWaitMs))
@@ -168,13 +168,13 @@ struct LaneUpkeep {
     }
 }
 
-/// When the lane looks at the tables. Each new connection has looked before it is used.
+/// When the lane looks at the tables. Each new connection has looked at them before it is used.
 struct SchemaLook {
-    /// With the next survey or batch.
+    /// With the next survey or batch from then on.
     private(set) var dueAt: Instant
-    /// The look is not left to the next survey.
+    /// Do not wait for the next survey.
     private var isDoubted = false
-    /// When they were looked at.
+    /// When the tables were last looked at.
     private var checkedAt: Instant
 
     init(now: Instant) {
@@ -188,12 +188,12 @@ struct SchemaLook {
         dueAt = now.adding(ms: Limits.schemaCheckMs)
     }
 
-    /// Something speaks for tables that changed.
+    /// Something suggests that the tables have changed.
     mutating func checkSoon(now: Instant) {
         isDoubted = true
         dueAt = min(dueAt, max(now, checkedAt.adding(ms: Limits.schemaCheckMsMin)))
     }
 
-    /// When they are to be looked at although nothing else is sent.
+    /// When to look at the tables although nothing else is sent.
     var wakeAt: Instant? { isDoubted ? dueAt : nil }
 }

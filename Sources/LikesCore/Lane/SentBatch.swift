@@ -4,11 +4,11 @@ import LikesStorage
 /// A batch as it was sent.
 struct SentBatch {
     var batch: Batch
-    /// The changes in it, as they were taken.
+    /// The changes in it, in the order in which they were taken.
     var changes: [ChangeIndex]
     var request: CommitRequest
-    /// Given when it was sent.
+    /// Given when the batch was sent.
     var permit: WritePermit
-    /// Something in its rows was refused before: it is a part of a batch that was taken apart to find out what.
+    /// The batch is a part of one that was taken apart because a row was refused.
     var isSuspect: Bool
 }

@@ -1,10 +1,10 @@
 import LikesProtocol
 
-/// What one change of a batch came to.
+/// What became of one change of a batch.
 package struct ChangeResult: Hashable, Sendable {
     package var changed: Bool
-    /// The item's count right after the change. nil: the batch did not return one to tell, as where nothing of the item
-    /// changed; it is to be read after the commit.
+    /// The item's count right after the change. nil: the batch returned none, because nothing of the item changed, for
+    /// instance. Then the count is read after the commit.
     package var count: Int64?
     package init(changed: Bool, count: Int64?) {
         self.changed = changed
@@ -12,17 +12,17 @@ package struct ChangeResult: Hashable, Sendable {
     }
 }
 
-/// The changes of one transaction: the statement sees each pair once, however often it was asked for.
+/// The changes of one transaction. The statement sees each pair once, however often clients asked for it.
 ///
 /// Invariant: all changes of a pair are of one kind. A like and an unlike folded into one row would change nothing, and
-/// leave no count that the item had at a moment of its own.
+/// would leave no count that the item ever had.
 package struct Batch: Equatable, Sendable {
-    /// As they came; no pair twice.
+    /// In the order in which they came; no pair twice.
     private var rows: [BatchRow] = []
     private var rowOfPair: [Pair: Int32] = [:]
-    /// For each change, its row.
+    /// The row of each change.
     private var rowOfChange: [Int32] = []
-    /// The places of `rows` in the order they are sent.
+    /// Indices into `rows`, in the order in which the rows are sent.
     private var order: [Int32] = []
 
     package init() {}
@@ -31,7 +31,7 @@ package struct Batch: Equatable, Sendable {
     package var changesCount: Int { rowOfChange.count }
     package var pairsCount: Int { rows.count }
 
-    /// Takes the change, or returns false when it asks for the opposite of one that is in here.
+    /// Takes the change. False: the batch has the opposite change of the same pair.
     package mutating func add(_ pair: Pair, _ kind: ChangeKind) -> Bool {
         let row = BatchRow(pair: pair, wanted: kind == .like)
         if let known = rowOfPair[pair] {
@@ -45,19 +45,18 @@ package struct Batch: Equatable, Sendable {
         return true
     }
 
-    /// Ends the gathering: the rows to be sent, sorted by (user, item id, type) so that all transactions take their
-    /// locks in one order; unsorted only to show that the order is needed.
+    /// Ends the gathering. Returns the rows to send, sorted by (user, item id, type), so that all transactions take
+    /// their locks in one order. Unsorted only to show that the order is needed.
     package mutating func seal(isSorted: Bool = true) -> [BatchRow] {
         order = rows.indices.map { Int32($0) }
         if isSorted { order.sort { Self.precedes(rows[Int($0)].pair, rows[Int($1)].pair) } }
         return order.map { rows[Int($0)] }
     }
 
-    /// What each change came to, in the order they were taken: as if executed one by one at the moment of the commit;
-    /// and the items of which something changed, but no counter came. `outcome` is that of the rows as sealed, one for
-    /// each.
+    /// What became of each change, in the order they were taken, as if executed one by one at the moment of the commit;
+    /// and the items that changed without a counter in the outcome. `outcome` has one element for each sealed row.
     ///
-    /// A count next to the end of what a number can hold has no room for what it was before: it is not told either.
+    /// A count close to the largest possible number is left out too, since the counts before it cannot be computed.
     package func replay(_ outcome: BatchOutcome) -> (results: [ChangeResult], uncounted: [Item]) {
         precondition(outcome.changed.count == order.count, "an outcome for another batch")
         var counterOfItem: [Item: Int] = [:]
@@ -67,7 +66,7 @@ package struct Batch: Equatable, Sendable {
         let room = Int64(order.count)
         let tellable = (Int64.min + room)...(Int64.max - room)
         var uncounted: [Item] = []
-        // Back to the counts before the batch; the first change of each changed row is the one that changes it.
+        // Go back to the counts before the batch. The first change of each changed row is the one that changed it.
         var isDue = [Bool](repeating: false, count: rows.count)
         var counterOfRow = [Int?](repeating: nil, count: rows.count)
         for (sent, row) in order.enumerated() {
@@ -92,7 +91,7 @@ package struct Batch: Equatable, Sendable {
         return (results, uncounted)
     }
 
-    /// Which of the changes, in the order they were taken, changed something: the first of each row that did.
+    /// Whether each change, in the order they were taken, changed something: the first change of each changed row did.
     package func replay(changed: [Bool]) -> [Bool] {
         precondition(changed.count == order.count, "an outcome for another batch")
         var isDue = [Bool](repeating: false, count: rows.count)
@@ -103,8 +102,8 @@ package struct Batch: Equatable, Sendable {
         }
     }
 
-    /// The members to add to and take out of the recent likes: every pair that is liked now, known before or not, and
-    /// every one that stopped being liked.
+    /// What to add to and take out of the recent likes: every pair that is liked now, also if it was before, and every
+    /// pair that is no longer liked.
     package func recentLikes(changed: [Bool]) -> [RecentLike] {
         order.enumerated().compactMap { sent, row in
             let row = rows[Int(row)]
@@ -118,6 +117,6 @@ package struct Batch: Equatable, Sendable {
 }
 
 extension BatchRow {
-    /// What the row adds to its item's count when it changes the table.
+    /// What the row adds to its item's count if it changes the table.
     fileprivate var step: Int64 { wanted ? 1 : -1 }
 }

@@ -2,14 +2,15 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// A place in the table of changes under way.
+/// A place in the table of changes.
 typealias ChangeIndex = UInt32
 
-/// How far a change has come. Its deadline means `-UNAVAILABLE` before `sent`, `-UNCERTAIN` from there on.
+/// How far a change has come. When its deadline passes, the reply is `-UNAVAILABLE` before `sent` and `-UNCERTAIN` from
+/// then on.
 enum ChangeStage {
-    /// Behind an earlier request of its own connection.
+    /// It follows an earlier request of its own connection.
     case following
-    /// Gathered for admission, or in an admission on its way to Redis and back.
+    /// Gathered for admission, or in an admission under way.
     case admission
     /// PostgreSQL is asked whether the hint is right.
     case confirming
@@ -19,27 +20,27 @@ enum ChangeStage {
     case queued
     /// In a batch on its way to PostgreSQL.
     case sent
-    /// Committed, and what it changed is known: its item's count is being read.
+    /// Committed, and what it changed is known. Its item's count is being read.
     case counting(changed: Bool)
-    /// Committed: its counter is on the way to Redis, the reply waits for it.
+    /// Committed. Its counter is on the way to Redis, and the reply waits for that.
     case writingThrough(Reply)
 }
 
-/// A LIKE or UNLIKE under way. It stays in the table until no queue, batch or call holds its index any more.
+/// A LIKE or UNLIKE under way. It stays in the table as long as a queue, batch or call holds its index.
 struct Change {
     var ticket: Ticket
     var pair: Pair
     var kind: ChangeKind
     var stage: ChangeStage
     var acceptedAt: Instant
-    /// Replied to, by its deadline, while still held by a queue or a call.
+    /// Its deadline passed and it was replied to, but a queue or a call still holds it.
     var isAnswered = false
     var retries: UInt8 = 0
     /// Tells this use of the place from an earlier one.
     var incarnation: UInt32 = 0
 }
 
-/// An item as one connection changes it.
+/// An item that one connection changes.
 struct OwnItem: Hashable {
     var connection: ConnectionID
     var item: Item

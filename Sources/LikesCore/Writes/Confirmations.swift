@@ -1,28 +1,28 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Likes that the hint calls duplicates, while PostgreSQL is asked whether they are; and what waits behind each of
-/// them: later changes of the same item and connection, which must not overtake it.
+/// Likes whose hint "liked already" PostgreSQL is asked to confirm, and what is held behind each: later changes of the
+/// same item and connection, which must not overtake it.
 struct Confirmations {
     /// Likes that are being confirmed.
     private(set) var count = 0
     private var held: [ChangeIndex: [ChangeIndex]] = [:]
 
-    /// Likes that others are held behind.
+    /// Likes that have changes held behind them.
     var heldCount: Int { held.count }
 
     mutating func begin() { count += 1 }
 
     mutating func hold(_ index: ChangeIndex, behind earlier: ChangeIndex) { held[earlier, default: []].append(index) }
 
-    /// The like is not being confirmed any more, however that ended. Returns what was held behind it, in order.
+    /// The confirmation ended, in whatever way. Returns the changes held behind the like, in order.
     mutating func end(_ index: ChangeIndex) -> [ChangeIndex] {
         count -= 1
         return release(behind: index)
     }
 
-    /// The like was answered by its deadline, while PostgreSQL is still asked: what was held goes ahead, or later
-    /// changes of the connection would overtake it.
+    /// The like's deadline passed while PostgreSQL is still being asked. The changes held behind it go ahead, or later
+    /// changes of the connection would overtake them.
     mutating func release(behind index: ChangeIndex) -> [ChangeIndex] {
         held.isEmpty ? [] : held.removeValue(forKey: index) ?? []
     }

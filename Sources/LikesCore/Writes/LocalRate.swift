@@ -1,7 +1,7 @@
 /// The rate limit while Redis does not count: fixed windows per user, counted in this process alone.
 ///
-/// A window stays until it ends, whether Redis counts again or not: a Redis that comes and goes gives nobody a new one,
-/// and over one switch there and back nobody gets more than twice the limit.
+/// A window stays until it ends, also if Redis counts again meanwhile. So a user gets no new window from a Redis that
+/// comes and goes, and no more than twice the limit from one switch there and back.
 package struct LocalRate {
     private struct Window {
         var opened: Instant
@@ -12,7 +12,7 @@ package struct LocalRate {
     private var windowSeconds: Int64
     private let usersMax: Int
     private var windows: [Int64: Window] = [:]
-    /// When the last one was opened.
+    /// When the last window was opened.
     private var openedAt: Instant?
 
     /// `requestsMax` 0: no limit.
@@ -24,13 +24,14 @@ package struct LocalRate {
 
     package var usersCount: Int { windows.count }
 
-    /// Windows that run go on, and end by the new length.
+    /// Windows that are open stay open, and end by the new length.
     package mutating func set(requestsMax: Int64, windowSeconds: Int64) {
         self.requestsMax = requestsMax
         self.windowSeconds = windowSeconds
     }
 
-    /// Counts one change of the user. nil: under the limit; else the seconds until its window ends, 1 or more.
+    /// Counts one change of the user. nil: the user is under the limit; otherwise the seconds until the window ends, 1
+    /// or more.
     package mutating func count(user: Int64, now: Instant) -> Int64? {
         guard requestsMax > 0 else { return nil }
         if var window = windows[user], !isOver(window, now: now) {
@@ -46,7 +47,7 @@ package struct LocalRate {
         return nil
     }
 
-    /// Redis has counted: once it has for the length of a window, all of these have ended.
+    /// Redis has counted. Once it has done so for the length of a window, all windows here have ended.
     package mutating func notNeeded(now: Instant) {
         guard let openedAt, now.ms(since: openedAt) >= windowSeconds * 1_000 else { return }
         self.openedAt = nil
@@ -57,7 +58,8 @@ package struct LocalRate {
         now.ms(since: window.opened) >= windowSeconds * 1_000
     }
 
-    /// Forgets ended windows; when all still run, every one: rather too many likes for a moment than unbounded memory.
+    /// Forgets ended windows. If none has ended, forgets all: too many likes for a moment are better than unbounded
+    /// memory.
     private mutating func makeRoom(now: Instant) {
         windows = windows.filter { !isOver($0.value, now: now) }
         if windows.count >= usersMax { windows = [:] }

@@ -1,15 +1,15 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Committed changes whose item's count is still to be read.
+/// Committed changes whose item's count still has to be read.
 struct OwedCounts {
     private var queue = Ring<ChangeIndex>()
-    /// How many of each connection and item: later changes wait in the write queue, since the count that is being read
-    /// must not have them.
+    /// How many changes of each connection and item owe a count. Later changes wait in the write queue, since the count
+    /// being read must not include them.
     private var counting: [OwnItem: Int] = [:]
 
     var isEmpty: Bool { queue.isEmpty }
-    /// Connections and items that a count is being read for.
+    /// How many pairs of a connection and an item have a count being read.
     var countingCount: Int { counting.count }
 
     func isCounting(_ own: OwnItem) -> Bool { !counting.isEmpty && counting[own] != nil }
@@ -25,7 +25,7 @@ struct OwedCounts {
         return owing
     }
 
-    /// They were not read.
+    /// Their counts were not read.
     mutating func putBack(_ owing: [ChangeIndex]) { for index in owing.reversed() { queue.prepend(index) } }
 
     /// The count was read, or nobody waits for it any more.
@@ -34,7 +34,7 @@ struct OwedCounts {
         counting[own] = count > 1 ? count - 1 : nil
     }
 
-    /// Answered changes at the head, so that the queue does not grow while the reader stays away.
+    /// Drops answered changes at the head, so that the queue does not grow while the reader stays away.
     mutating func dropAnswered(_ changes: Changes) -> [ChangeIndex] {
         var dropped: [ChangeIndex] = []
         while let index = queue.first, changes[index].isAnswered {

@@ -1,13 +1,14 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Changes that may not join the batch at hand: the opposite of one in it, or behind one whose count is being read.
-/// Each waits in a line of its own connection and item, so that it holds nobody else up.
+/// Changes that may not join the batch being gathered: the opposite of one in it, or one whose earlier change's count
+/// is being read. Each waits in a line of its own connection and item, so that it holds up no others.
 ///
-/// A change whose line is not empty stands in it behind those that came before, never in the queue ahead of them.
+/// While a line is not empty, a change of it stands in the line behind the earlier ones, never in the queue ahead of
+/// them.
 struct Parked {
     private var lines: [OwnItem: Ring<ChangeIndex>] = [:]
-    /// The lines in turn, each once, so that none waits for ever for a place in a batch.
+    /// The lines in turn, each once, so that each gets its place in a batch.
     private var turns = Ring<OwnItem>()
 
     var linesCount: Int { turns.count }
@@ -19,7 +20,7 @@ struct Parked {
         lines[own, default: Ring()].append(index)
     }
 
-    /// Calls `take` with the changes of the next line, in order, until it refuses one; the rest keeps the line.
+    /// Calls `take` with the changes of the next line, in order, until it refuses one. The rest stay in the line.
     mutating func takeTurn(_ take: (ChangeIndex) -> Bool) {
         guard let own = turns.popFirst(), var line = lines.removeValue(forKey: own) else { return }
         while let index = line.first, take(index) { line.popFirst() }

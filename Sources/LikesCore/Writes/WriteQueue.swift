@@ -1,12 +1,12 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// Admitted changes in the order in which they go into batches.
+/// Admitted changes, in the order in which they go into batches.
 struct WriteQueue {
     private var queue = Ring<ChangeIndex>()
-    /// In stage `queued` as well, while the lane is there; without it all are in `queue`.
+    /// Also in stage `queued`. Used only while the lane is up; without it all changes are in `queue`.
     private var parked = Parked()
-    /// Parts of batches of which a row was refused, the next to be sent last.
+    /// Parts of batches that had a refused row. The last one is sent next.
     private var suspects: [[ChangeIndex]] = []
     private let batchChangesMax: Int
 
@@ -14,37 +14,38 @@ struct WriteQueue {
 
     mutating func append(_ index: ChangeIndex) { queue.append(index) }
 
-    /// The changes of a batch that is proven not to be committed: the first once more, in order.
+    /// The changes of a batch that certainly did not commit come first again, in order.
     mutating func prepend(_ changes: [ChangeIndex], isSuspect: Bool) {
         guard !isSuspect else { return suspects.append(changes) }
-        // What stands back came after it.
+        // The parked changes came after it.
         unpark()
         for index in changes.reversed() { queue.prepend(index) }
     }
 
-    /// One row of the batch is refused. Halves of it go alone, the earlier first, until only that row is left.
+    /// PostgreSQL refused one row of the batch. Its halves are sent alone, the earlier one first, and are halved again
+    /// until only that row is left.
     mutating func takeApart(_ changes: [ChangeIndex]) {
         let half = changes.count / 2
         suspects.append(Array(changes[half...]))
         suspects.append(Array(changes[..<half]))
     }
 
-    /// The lane is lost: whoever stands back need not any more.
+    /// The lane is lost, so nothing has to stay parked.
     mutating func unpark() { for index in parked.takeAll().reversed() { queue.prepend(index) } }
 
-    /// What became of the changes that were looked at for a batch.
+    /// What became of the changes that were considered for a batch.
     struct Taken {
         var batch = Batch()
         /// In the batch, in order.
         var changes: [ChangeIndex] = []
-        /// Answered by their deadline: to be forgotten.
+        /// Their deadline has passed: to be forgotten.
         var answered: [ChangeIndex] = []
-        /// It is a part of a batch that was taken apart to find out which row is refused.
+        /// The batch is a part of one that was taken apart to find the refused row.
         var isSuspect = false
     }
 
-    /// The changes of the next batch. `isCounting`: the count of an earlier change of the same item and connection is
-    /// being read, so that later ones have to wait.
+    /// The changes of the next batch. `isCounting`: the count for an earlier change of the same item and connection is
+    /// being read, so later ones have to wait.
     mutating func takeBatch(_ changes: Changes, isCounting: (OwnItem) -> Bool) -> Taken {
         var taken = Taken()
         takeSuspects(into: &taken, changes, isCounting)
@@ -52,22 +53,22 @@ struct WriteQueue {
         return taken
     }
 
-    /// A part of a batch that was refused for its rows goes alone, so that the row in question takes no other with it.
+    /// A part of a batch that was taken apart is sent alone, so that the refused row fails no others.
     private mutating func takeSuspects(into taken: inout Taken, _ changes: Changes, _ isCounting: (OwnItem) -> Bool) {
         while let part = suspects.popLast() {
             let refused = part.filter { !take($0, into: &taken, changes, isCounting) }
             if !refused.isEmpty { suspects.append(refused) }
             taken.isSuspect = !taken.batch.isEmpty
-            // Those that were refused wait for a count that is being read; others need not.
+            // The changes not taken wait for a count that is being read. Others need not wait.
             if taken.isSuspect || !refused.isEmpty { return }
         }
     }
 
     private mutating func takeQueued(into taken: inout Taken, _ changes: Changes, _ isCounting: (OwnItem) -> Bool) {
-        // What came before them waits in a batch that was taken apart.
+        // Earlier changes of theirs wait in a batch that was taken apart.
         let waiting = Set(suspects.joined().map { OwnItem(changes[$0]) })
         func mayGo(_ index: ChangeIndex) -> Bool { waiting.isEmpty || !waiting.contains(OwnItem(changes[index])) }
-        // Those that had to stand back come first, each line as far as it may.
+        // Parked changes come first, each line as far as it may.
         var lines = Parked()
         swap(&lines, &parked)
         for _ in 0..<lines.linesCount where taken.changes.count < batchChangesMax {
@@ -82,7 +83,7 @@ struct WriteQueue {
         parked = lines
     }
 
-    /// False: not into this batch.
+    /// False: the change may not join this batch.
     private func take(
         _ index: ChangeIndex, into taken: inout Taken, _ changes: Changes, _ isCounting: (OwnItem) -> Bool
     ) -> Bool {
@@ -97,7 +98,7 @@ struct WriteQueue {
         return true
     }
 
-    /// Answered changes at the head, so that the queue does not grow while the lane stays away.
+    /// Drops answered changes at the head, so that the queue does not grow while the lane stays away.
     mutating func dropAnswered(_ changes: Changes) -> [ChangeIndex] {
         var dropped: [ChangeIndex] = []
         while let index = queue.first, changes[index].isAnswered {

@@ -2,8 +2,8 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// The changes under way: a table of them, and the queues through which each passes from admission to its reply. A
-/// change is freed here, and here alone.
+/// The changes under way: their table, and the queues that each passes through from admission to its reply. Changes are
+/// freed only here.
 struct Writes {
     private(set) var changes = Changes()
     private var admission = Ring<ChangeIndex>()
@@ -28,17 +28,17 @@ struct Writes {
         return (index, changes[index].incarnation)
     }
 
-    /// A change that was never sent, or whose reply was given by its deadline: nothing more comes of it.
+    /// Forgets a change that was never sent, or that was answered at its deadline. Nothing more happens with it.
     mutating func forget(_ index: ChangeIndex) { changes.release(index) }
 
-    /// True: it was answered by its deadline, and is forgotten now.
+    /// True: the change was answered at its deadline, and is forgotten now.
     mutating func forgetIfAnswered(_ index: ChangeIndex) -> Bool {
         guard changes[index].isAnswered else { return false }
         changes.release(index)
         return true
     }
 
-    /// Frees the place of a change that is done. Returns it; nil: it was answered already.
+    /// Frees the place of a change that is done, and returns the change; nil: it was already answered.
     mutating func finish(_ index: ChangeIndex) -> Change? {
         let change = changes[index]
         if case .counting = change.stage { owed.end(OwnItem(change)) }
@@ -53,12 +53,12 @@ struct Writes {
         admission.append(index)
     }
 
-    /// It follows an earlier request of its connection.
+    /// The change follows an earlier request of its connection.
     mutating func follow(_ index: ChangeIndex) { changes[index].stage = .following }
 
     var awaitsAdmission: Bool { !admission.isEmpty }
 
-    /// The next ones to be admitted by Redis.
+    /// The next changes for Redis to admit.
     mutating func takeForAdmission() -> [ChangeIndex] {
         var taken: [ChangeIndex] = []
         while taken.count < limits.admissionEntriesMax, let index = admission.popFirst() {
@@ -67,12 +67,12 @@ struct Writes {
         return taken
     }
 
-    /// The next one to be admitted without Redis.
+    /// The next change to admit without Redis.
     mutating func takeForLocalAdmission() -> ChangeIndex? { admission.popFirst() }
 
     // MARK: Confirming hints
 
-    /// PostgreSQL is to be asked whether the pair is liked.
+    /// Sends the change to be confirmed: PostgreSQL is asked whether the pair is liked.
     mutating func confirm(_ index: ChangeIndex) {
         changes[index].stage = .confirming
         confirmations.begin()
@@ -83,7 +83,7 @@ struct Writes {
         confirmations.hold(index, behind: earlier)
     }
 
-    /// It is not being confirmed any more, however that ended. Returns what was held behind it, to be queued.
+    /// The confirmation ended, in whatever way. Returns the changes held behind it, to be queued.
     mutating func endConfirmation(_ index: ChangeIndex) -> [ChangeIndex] { confirmations.end(index) }
 
     /// Nobody waits for the like any more, so PostgreSQL need not be asked.
@@ -108,7 +108,7 @@ struct Writes {
         return taken
     }
 
-    /// The batch is proven not to be committed.
+    /// The batch certainly did not commit.
     mutating func requeue(_ sent: SentBatch) {
         for index in sent.changes { changes[index].stage = .queued }
         queue.prepend(sent.changes, isSuspect: sent.isSuspect)
@@ -119,8 +119,8 @@ struct Writes {
         queue.takeApart(sent.changes)
     }
 
-    /// PostgreSQL rolled the batch back. Returns the changes for which this was once too often; the others are tried
-    /// again.
+    /// PostgreSQL rolled the batch back. Returns the changes that have failed too often, and the others, which are
+    /// tried again.
     mutating func retry(_ sent: SentBatch) -> (again: [ChangeIndex], over: [ChangeIndex]) {
         var (again, over): ([ChangeIndex], [ChangeIndex]) = ([], [])
         for index in sent.changes {
@@ -138,19 +138,20 @@ struct Writes {
 
     // MARK: Committed
 
-    /// Its counter is on the way to Redis, and the reply waits for that. False: it was answered already.
+    /// The change's counter is on the way to Redis, and the reply waits for that. False: the change was already
+    /// answered.
     mutating func writeThrough(_ index: ChangeIndex, _ reply: Reply) -> Bool {
         if forgetIfAnswered(index) { return false }
         changes[index].stage = .writingThrough(reply)
         return true
     }
 
-    /// The reply that waited for the write-through; nil: the change is not waiting for one.
+    /// The reply that waited for the write-through; nil: the change does not wait for one.
     func writtenThrough(_ index: ChangeIndex) -> Reply? {
         if case .writingThrough(let reply) = changes[index].stage { reply } else { nil }
     }
 
-    /// It is durable, and its reply waits for its item's count.
+    /// The change is durable, and its reply waits for its item's count.
     mutating func owe(_ index: ChangeIndex, changed: Bool) {
         if forgetIfAnswered(index) { return }
         changes[index].stage = .counting(changed: changed)
@@ -163,7 +164,7 @@ struct Writes {
 
     mutating func putBack(owing: [ChangeIndex]) { owed.putBack(owing) }
 
-    /// Whether the change that owed its count did change something.
+    /// Whether the change that owed its count changed something.
     func didChange(_ index: ChangeIndex) -> Bool {
         guard case .counting(let changed) = changes[index].stage else {
             preconditionFailure("a count that is not owed")
@@ -175,15 +176,15 @@ struct Writes {
 
     /// What a change's deadline means for its reply.
     enum Expired {
-        /// It was not sent.
+        /// The change was not sent.
         case unavailable
-        /// It was sent, and what became of it is not known in time.
+        /// The change was sent, and its outcome is not known in time.
         case uncertain
-        /// Its reply is known, only Redis has not answered.
+        /// The reply is known; only Redis has not answered yet.
         case due(Reply)
     }
 
-    /// Its place is freed by whoever still holds the change.
+    /// Whoever still holds the change frees its place.
     mutating func expire(_ index: ChangeIndex) -> Expired {
         changes[index].isAnswered = true
         switch changes[index].stage {
@@ -195,7 +196,7 @@ struct Writes {
         }
     }
 
-    /// Answered changes at the heads of queues go.
+    /// Drops answered changes at the heads of the queues.
     mutating func dropAnswered() {
         for index in queue.dropAnswered(changes) { changes.release(index) }
         for index in owed.dropAnswered(changes) {
