@@ -2,8 +2,8 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// How this host and Redis stay of one mind: which database this is and at which of its pasts, whether the data in
-/// Redis is of it, whether messages arrive, and whose word a counter in Redis is.
+/// How this host and Redis stay consistent: which database this is and at which of its pasts, whether the data in Redis
+/// belongs to it, whether messages arrive, and who made a counter in Redis.
 struct Coherence {
     var past = DatabasePast()
     var trust: Trust
@@ -20,39 +20,39 @@ struct Coherence {
 
     // MARK: Redis' data
 
-    /// Whether what was made under the marker may be believed.
+    /// Whether data made under this marker may be believed.
     func fits(_ found: Generation) -> Bool {
         found.token != trust.disownedToken && found.fits(past.history, era: past.era)
     }
 
-    /// It says that it is another database's.
+    /// Whether the marker names another database.
     func isForeign(_ found: Generation) -> Bool { past.history.map { !found.database.isSameDatabase($0) } ?? false }
 
-    /// Whether a host of this database's has made it.
+    /// Whether a host of this database made the marker.
     func isGenuine(_ made: Generation) -> Bool { !safeguards.seals || sealer.isGenuine(made) }
 
-    /// Whether hosts were at a later past of the very database that this one is at.
+    /// Whether hosts were at a later past of this same database.
     func isPromoted(_ database: DatabaseHistory) -> Bool { past.history.map { database.isAhead(of: $0) } ?? false }
 
-    /// Whether hosts of another database go on using this Redis: this one has made its own marker, and theirs is back.
+    /// Whether hosts of another database still use this Redis: this host has made its own marker, and theirs is back.
     mutating func isShared(_ found: Generation, now: Instant) -> Bool {
         isForeign(found) && trust.isBack(found, now: now)
     }
 
-    /// Whether a marker that is to be replaced is a stranger's. This host's own was made with the secret before.
+    /// Whether a marker that is to be replaced is a stranger's. This host's own may be sealed with the previous secret.
     func isForged(marker: String) -> Bool {
         guard safeguards.seals, !marker.isEmpty else { return false }
         guard let made = Generation(marker: marker) else { return true }
         return made.token != trust.token && !isForeign(made) && !sealer.isGenuine(made)
     }
 
-    /// Whether another host has begun a later era. The last era has no later one: there other data is.
+    /// Whether another host has begun a later era. There is none after the last era; then the sign is a new token.
     func isLaterEra(_ found: Generation, isMade: Bool) -> Bool {
         let isLater = found.era > past.era || found.era == Limits.eraMax && !isMade && found.token != trust.token
         return isLater && (past.history != nil || past.era > 0)
     }
 
-    /// A marker to be made in place of one that was seen not to fit; nil: no server that takes writes was seen yet.
+    /// The marker to make in place of one that was seen not to fit; nil: no server that takes writes was seen yet.
     func newMarker(instead unfit: String, token: String) -> IdentifyRequest.New? {
         past.history.map {
             IdentifyRequest.New(
@@ -63,7 +63,7 @@ struct Coherence {
 
     /// The data in Redis is of this generation.
     mutating func identified(_ found: Generation, isMade: Bool, now: Instant) {
-        // Before PostgreSQL was there for the first time nobody knows who made it: it is looked at again then.
+        // Until PostgreSQL was reached for the first time, nobody knows who made the marker. It is checked again then.
         if sealer.secret != nil || !safeguards.seals {
             past.join(era: found.era)
             past.use(found)
@@ -75,33 +75,33 @@ struct Coherence {
 
     enum Standing {
         case believed
-        /// A host's, but from so long ago that a stranger may have put it back.
+        /// Made by a host, but so long ago that a stranger may have put it back.
         case aged
         case forged
     }
 
-    /// What to make of a counter in Redis. While PostgreSQL was never there nobody knows better, and while it can't be
-    /// asked something old is better than nothing.
+    /// How far to believe a counter in Redis. Until PostgreSQL was reached for the first time, seals cannot be checked.
+    /// While it cannot be asked, an old count is better than none.
     mutating func standing(of sealed: SealedCounter, token: String, canAskPrimary: Bool, now: Instant) -> Standing {
         guard safeguards.seals, sealer.secret != nil else { return .believed }
         guard sealer.isGenuine(sealed, token: token) else { return .forged }
         return sealer.isRecent(sealed, now: now) || !canAskPrimary ? .believed : .aged
     }
 
-    /// Whether a host of ours has sealed it for data of this token.
+    /// Whether a host of this database sealed the counter for data with this token.
     mutating func isGenuine(_ sealed: SealedCounter, token: String) -> Bool {
         !safeguards.seals || sealer.isGenuine(sealed, token: token)
     }
 
-    /// Whether it was a host's word just now. What Redis has by now nobody can tell from an older one.
+    /// Whether a host sealed it just now. An older one does not show what Redis has by now.
     func isRecent(_ sealed: SealedCounter, now: Instant) -> Bool {
         !safeguards.seals || sealer.isRecent(sealed, now: now)
     }
 
-    /// Before PostgreSQL was there for the first time nobody knows who speaks.
+    /// Until PostgreSQL was reached for the first time, nobody knows who speaks.
     var knowsWhoSpeaks: Bool { sealer.secret != nil || !safeguards.seals }
 
-    /// What Redis kept instead of what it was given: counters of our hosts', and others.
+    /// Divides what Redis kept instead of what it was given: counters of this database's hosts, and others.
     mutating func judge(
         _ kept: [KeptCounter], token: String
     ) -> (genuine: [CounterState], forged: [KeptCounter]) {
@@ -117,8 +117,8 @@ struct Coherence {
         return (genuine, forged)
     }
 
-    /// Counters as they go to Redis. PostgreSQL was asked for them, or for older ones, under the permit. A version that
-    /// no history reaches is not put into Redis.
+    /// Seals counters for Redis. PostgreSQL was asked for them, or for older versions, under the permit. A version that
+    /// no real history reaches is left out.
     mutating func sealed(
         _ counters: [CounterState], _ generation: Generation, _ permit: WritePermit
     ) -> [SealedCounter] {
@@ -132,16 +132,16 @@ struct Coherence {
 
     // MARK: The secret and the clock
 
-    /// What it means that PostgreSQL named the secret and its time.
+    /// What follows when PostgreSQL names the secret and its time.
     struct Learnt {
-        /// What was sealed before would be recent once more when its time comes again.
+        /// What was sealed before would look recent again once the clock reaches that time.
         var isClockSetBack = false
-        /// The secret is news; and it takes another's place.
+        /// The secret is new to this host; and it replaces another one.
         var isNewSecret = false
         var isOtherSecret = false
     }
 
-    /// PostgreSQL says by what seals are made; it was asked at `askedAt` or later.
+    /// PostgreSQL returned the secret and its time. It was asked at `askedAt` or later.
     mutating func learn(_ facts: SealFacts, askedAt: Instant, now: Instant) -> Learnt {
         var learnt = Learnt()
         let wasKnown = sealer.secret != nil
@@ -149,7 +149,7 @@ struct Coherence {
             let isSetBack = sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
             learnt.isClockSetBack = isSetBack && safeguards.seals && trust.token != nil
         } else if wasKnown {
-            // A standby may not have the newest yet.
+            // A standby may not have the newest secret yet.
             return learnt
         }
         learnt.isNewSecret = sealer.learn(facts.secret) && safeguards.seals
@@ -164,6 +164,6 @@ struct Coherence {
 }
 
 extension DatabaseHistory {
-    /// Whether a server of the same cluster was promoted to this one's timeline since the other's.
+    /// Whether a server of the same system was promoted since the other's timeline.
     func isAhead(of other: DatabaseHistory) -> Bool { system == other.system && timeline > other.timeline }
 }

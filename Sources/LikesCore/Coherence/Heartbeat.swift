@@ -2,17 +2,17 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// Whether the subscription still hears: the host says a number to itself now and then, and more often while it
-/// remembers what it wrote to Redis: that is forgotten once it hears what it said later.
+/// Checks that the subscription works: the host publishes a number now and then, and expects to hear it. It does so
+/// more often while it remembers what it wrote to Redis, which it forgets once it hears a later number.
 struct Heartbeat {
-    /// Nobody can say it before the host has.
+    /// Nobody else can say the number before this host has.
     private(set) var number: UInt64 = 0
     private(set) var heard: UInt64 = 0
     private var beats: UInt64 = 0
     private let key: SipHash.Key
     private(set) var nextAt: Instant
-    /// Milliseconds between two beats while something written is remembered: calls may take as long as they are
-    /// allowed to without a subscription being taken for silent.
+    /// Milliseconds between two beats while something written is remembered. Longer than calls may take, so that a slow
+    /// call does not make the subscription look silent.
     let writingBeatMs: Int64
     private var saidAt: Instant
     private var isAwaited = false
@@ -28,13 +28,13 @@ struct Heartbeat {
 
     enum Beat {
         case say(UInt64)
-        /// The last one was not heard yet: a host that stood still has it in its socket, and reads it first.
+        /// The last number was not heard yet. If the host stood still, it is in the socket and is read first.
         case wait
-        /// The last one was never heard.
+        /// The last number was never heard.
         case silence
     }
 
-    /// What to do at `nextAt`. `hasWritten`: what was written is remembered.
+    /// What to do at `nextAt`. `hasWritten`: something written is remembered.
     mutating func beat(now: Instant, hasWritten: Bool) -> Beat {
         if isAwaited, heard != number {
             if isOverdue { return .silence }
@@ -43,7 +43,7 @@ struct Heartbeat {
             return .wait
         }
         beats += 1
-        // A decimal of 2^63 or more is none to likesd.
+        // likesd does not accept a decimal of 2^63 or more.
         number = SipHash.hash(beats, 0, 0, 0, key: key) >> 1
         isAwaited = true
         isOverdue = false
@@ -55,14 +55,14 @@ struct Heartbeat {
     /// Something is on its way to Redis.
     mutating func write(now: Instant) { nextAt = min(nextAt, now.adding(ms: writingBeatMs)) }
 
-    /// Returns when it was said; nil: not the last one.
+    /// When the number was said; nil: it is not the last one.
     mutating func hear(_ number: UInt64) -> Instant? {
         guard number == self.number else { return nil }
         heard = number
         return saidAt
     }
 
-    /// Either connection is new: what was said before is not waited for.
+    /// One of the two connections is new: a number said before is not expected any more.
     mutating func restart(now: Instant) {
         isAwaited = false
         isOverdue = false

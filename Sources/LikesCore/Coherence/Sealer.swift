@@ -2,15 +2,15 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// Seals what this host puts into Redis, and tells what a host of likesd's has put there from what a stranger has.
+/// Seals what this host puts into Redis, and tells what this database's hosts have put there from what a stranger has.
 ///
-/// A stranger who may write to Redis can still put back what a host has sealed earlier. So a seal says when PostgreSQL
-/// was asked, by PostgreSQL's own clock, and is not believed for long: `Limits.sealAgeMsMax`.
+/// A stranger who may write to Redis can still put back what a host sealed earlier. So a seal says when PostgreSQL was
+/// asked, by PostgreSQL's own clock, and is not believed for long: `Limits.sealAgeMsMax`.
 struct Sealer {
     private(set) var secret: Secret?
     private let typeNames: [String]
     private var clock = DatabaseClock()
-    /// For the token, of each type.
+    /// The keys for this token, one for each type.
     private var keys: (token: String, ofTypes: [CounterKey]) = ("", [])
 
     init(_ types: ItemTypes) { typeNames = types.names }
@@ -18,7 +18,7 @@ struct Sealer {
     /// Whether anything can be sealed.
     var isReady: Bool { secret != nil && clock.isKnown }
 
-    /// True: it is news.
+    /// True: the secret is new to this host.
     mutating func learn(_ secret: Secret) -> Bool {
         guard secret != self.secret else { return false }
         self.secret = secret
@@ -26,15 +26,14 @@ struct Sealer {
         return true
     }
 
-    /// `seconds`: PostgreSQL's clock at some moment between the two here.
-    /// True: it was set back.
+    /// `seconds`: PostgreSQL's clock at some moment between the two given. True: it was set back.
     mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) -> Bool {
         clock.learn(seconds: seconds, askedAt: askedAt, heardAt: heardAt)
     }
 
     // MARK: Counters
 
-    /// For Redis' data of this token; PostgreSQL was asked at `askedAt` or later.
+    /// Seals a counter for data with this token. PostgreSQL was asked at `askedAt` or later.
     mutating func seal(_ counter: CounterState, token: String, askedAt: Instant) -> SealedCounter {
         guard let key = key(of: counter, token: token) else { preconditionFailure("a seal without a secret") }
         let seconds = clock.earliest(askedAt)
@@ -42,16 +41,16 @@ struct Sealer {
             counter: counter, seal: Seal(seconds: seconds, digest: key.digest(counter, seconds: seconds)))
     }
 
-    /// Whether a host of this database's has sealed it for data of this token.
+    /// Whether a host of this database sealed the counter for data with this token.
     mutating func isGenuine(_ sealed: SealedCounter, token: String) -> Bool {
         key(of: sealed.counter, token: token)?.hasSealed(sealed) ?? false
     }
 
-    /// Whether it was sealed lately enough to be believed.
+    /// Whether it was sealed recently enough to be believed.
     func isRecent(_ sealed: SealedCounter, now: Instant) -> Bool { clock.isRecent(sealed.seal.seconds, now: now) }
 
-    /// How long a counter from Redis is fresh in the local cache at most, in seconds from 1 on, so that this ends by
-    /// `Limits.sealedCacheMsMax` after PostgreSQL was asked; nil: it is not recent.
+    /// How long a counter from Redis is fresh in the local cache at most, in seconds, 1 or more. It ends by
+    /// `Limits.sealedCacheMsMax` after PostgreSQL was asked. nil: the counter is not recent.
     func cachedSecondsMax(_ sealed: SealedCounter, now: Instant) -> Int? {
         guard isRecent(sealed, now: now), let asked = clock.earliest(sealed.seal.seconds) else { return nil }
         return Int((Limits.sealedCacheMsMax - now.ms(since: asked)) / 1_000)
@@ -68,24 +67,24 @@ struct Sealer {
 
     // MARK: Markers
 
-    /// Whether a host of this database's has made it. Without a secret nobody knows, and it counts as made by one.
+    /// Whether a host of this database made the marker. Without a secret nobody can tell, and the answer is yes.
     func isGenuine(_ generation: Generation) -> Bool { secret.map { generation.isSealed(by: $0) } ?? true }
 }
 
-/// What time it is at the primary, in seconds since 1970: known to lie between two bounds.
+/// The primary's time, in seconds since 1970, known to lie between two bounds.
 struct DatabaseClock {
-    /// Its clock minus this host's, in microseconds.
+    /// The primary's clock minus this host's, in microseconds.
     private var offset: ClosedRange<Int64>?
 
     var isKnown: Bool { offset != nil }
 
-    /// True: it was set back by more than `Limits.sealAheadMsMax`.
+    /// True: the clock was set back by more than `Limits.sealAheadMsMax`.
     mutating func learn(seconds: Int64, askedAt: Instant, heardAt: Instant) -> Bool {
         guard (0...Seal.secondsMax).contains(seconds), askedAt <= heardAt else { return false }
         let least = seconds * 1_000_000 - heardAt.microseconds
-        // The second was whole at most a second ago.
+        // The clock's second began at most a second ago.
         let most = (seconds + 1) * 1_000_000 - askedAt.microseconds
-        // What was known and is still true says more than an answer that was long under way.
+        // Earlier bounds that still hold are kept, since an answer that took long has wide ones.
         if let offset, max(offset.lowerBound, least) <= min(offset.upperBound, most) {
             self.offset = max(offset.lowerBound, least)...min(offset.upperBound, most)
             return false
@@ -95,19 +94,19 @@ struct DatabaseClock {
         return before.map { most < $0.lowerBound - Limits.sealAheadMsMax * 1_000 } ?? false
     }
 
-    /// The whole second that it surely was.
+    /// The whole second that had certainly begun at this moment.
     func earliest(_ moment: Instant) -> Int64 {
         guard let offset else { return 0 }
         return min(max(0, (moment.microseconds + offset.lowerBound) / 1_000_000), Seal.secondsMax)
     }
 
-    /// The moment here at which it surely was not yet past that second.
+    /// The last moment here at which the clock had certainly not passed the beginning of that second.
     func earliest(_ seconds: Int64) -> Instant? {
         offset.map { Instant(microseconds: seconds * 1_000_000 - $0.upperBound) }
     }
 
-    /// Whether no more than `Limits.sealAgeMsMax` have passed since that second, whatever time it is exactly; one far
-    /// in the future was told by another clock.
+    /// Whether that second is certainly no more than `Limits.sealAgeMsMax` ago. A second far in the future comes from
+    /// another clock.
     func isRecent(_ seconds: Int64, now: Instant) -> Bool {
         guard let offset else { return false }
         let latest = now.microseconds + offset.upperBound - seconds * 1_000_000

@@ -2,45 +2,46 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// How far the data in Redis is believed: not before it was identified to be of this server's life and this past of the
-/// database (then it may be written), and not before other hosts were seen to use the same data (then, with
-/// `RepairPasses`, it may be read).
+/// How far the data in Redis is believed. It may be written once it is identified as belonging to this server's life
+/// and this past of the database. It may be read (see also `RepairPasses`) once other hosts were seen to use the same
+/// data.
 struct Trust {
     private(set) var generation: Generation?
-    /// A marker that does not fit, empty: there is none. The database is looked at again, since it may be the host that
-    /// is behind, and then another one is made instead.
+    /// A marker that does not fit; empty: there is none. The database is looked at again, since this host may be the
+    /// one that is behind. Only then is another marker made instead.
     private(set) var unfit: String?
-    /// What is under this token is of a past that is over.
+    /// Data under this token belongs to a past that is over.
     private(set) var disownedToken: String?
-    /// Other hosts were seen to use the same data since it was identified.
+    /// Since the data was identified, other hosts were seen to use it too.
     private(set) var isSurveyed = false
-    /// Other hosts use another Redis: until all use one again, none is believed. The era in which that was found.
+    /// The era in which other hosts were found to use another Redis. No Redis is believed until all hosts use one
+    /// again.
     private(set) var disputedIn: Int64?
     private(set) var identifiedAt: Instant
-    /// When other hosts were first seen to name other data since, and which; they are to name it again.
+    /// When other hosts were first seen to name other data, and which. They have to name it again.
     private var strangeSince: Instant?
     private var strange: Set<String> = []
-    /// By the last survey under this data no other living host has named any else.
+    /// In the last survey under this data, no other living host named other data.
     private(set) var isUnanimous = false
     private var foreign: ForeignMarker?
-    /// The token of the last generation, by which messages are told from those of another.
+    /// The token of the last generation, which tells its messages from others.
     private(set) var token: String?
 
-    /// When Redis' data was last lost sight of.
+    /// When this host last lost sight of Redis' data.
     private var lostAt: Instant?
 
     init(now: Instant) {
         identifiedAt = now
     }
 
-    /// Rows of `cache_repairs` that earlier transactions than this noted need no repair: what they say was committed
+    /// Rows of `cache_repairs` noted by transactions before this one need no repair: their changes were committed
     /// before the first counter of this generation was read from PostgreSQL. 0: unknown.
     var settledBefore: Int64 { generation?.snapshot.least ?? 0 }
 
-    /// `isMade`: by this host, just now.
+    /// `isMade`: this host made the marker just now.
     mutating func identified(_ generation: Generation, isMade: Bool = false, now: Instant) {
         if let found = foreign, found.generation.database.isSameDatabase(generation.database) {
-            // It was this host that was behind.
+            // This host was the one that was behind.
             foreign = nil
         } else if isMade, foreign?.generation.server == generation.server {
             foreign?.isReplaced = true
@@ -54,8 +55,8 @@ struct Trust {
         token = generation.token
     }
 
-    /// Whether what is known to be missing is no help any more, if it is this generation's at all: while Redis was away
-    /// from here for long, other hosts have repaired it.
+    /// Whether what is known to be missing is of no more use, if it belongs to this generation at all: Redis was out of
+    /// this host's reach for so long that other hosts have repaired it.
     func isOutdated(by generation: Generation, now: Instant) -> Bool {
         generation.token != token || lostAt.map { now.ms(since: $0) > Limits.repairRowsSeenMs } ?? true
     }
@@ -69,7 +70,7 @@ struct Trust {
         strangeSince = nil
     }
 
-    /// What the last generation's counters were of is over: messages of it are not heard any more.
+    /// The past that the last generation's counters belong to is over. Its messages are not heard any more.
     mutating func disown(now: Instant) {
         disownedToken = token
         lose(now: now)
@@ -81,28 +82,29 @@ struct Trust {
     enum Agreement {
         /// All hosts that have Redis use the same data.
         case agreed
-        /// Some use other data than this host: look at the marker, and ask again in a while.
+        /// Some hosts use other data than this host: read the marker, and ask again in a while.
         case unclear
-        /// They still do: nobody is to believe either.
+        /// They still do: no host should believe either.
         case disputed
         case stillDisputed
-        /// They did, and do not any more; `era`: when that was found.
+        /// They did, and no longer do; `era`: the one in which that was found.
         case settled(era: Int64)
     }
 
-    /// How old a sign of life may be, in milliseconds, to say what its host uses now: one from before this host knew
-    /// its own data may be of a host that has died. One that followed soon may be of a host that had not heard of it.
+    /// The age, in milliseconds, up to which a sign of life shows what its host uses now. One from before this host
+    /// identified its own data may be from a host that has died. One from soon after may be from a host that had not
+    /// heard of the data yet.
     func freshMs(now: Instant) -> Int64 {
         max(0, now.ms(since: strangeSince?.adding(ms: Limits.disputeConfirmMs) ?? identifiedAt))
     }
 
-    /// What other hosts use. `era`: the present one.
+    /// Takes in which data other hosts use. `era`: the present one.
     mutating func compare(_ survey: Survey, era: Int64, now: Instant) -> Agreement {
         isUnanimous = survey.generations.allSatisfy { $0 == token }
         if isUnanimous { return agree() }
         if disputedIn != nil { return .stillDisputed }
         let fresh = Set(survey.freshGenerations.filter { $0 != token })
-        // Others than those from before are not named again.
+        // The data named before is not named again, only other data.
         guard let strangeSince, fresh.isEmpty || !strange.isDisjoint(with: fresh) else {
             if fresh.isEmpty { return agree() }
             self.strangeSince = now
@@ -113,13 +115,13 @@ struct Trust {
             disputedIn = era
             return .disputed
         }
-        // A host that lives would have named it again.
+        // A living host would have named it again.
         let waitMs = Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
         return now.ms(since: strangeSince) < waitMs ? .unclear : agree()
     }
 
-    /// Another database's marker was found. Whether it was found on that server before, in the time that is
-    /// remembered, and has come back although this host has made its own there.
+    /// Another database's marker was found. Returns whether it was found on that server before, recently enough to be
+    /// remembered, and is back although this host has made its own marker there.
     mutating func isBack(_ found: Generation, now: Instant) -> Bool {
         let known = foreign.flatMap { $0.isRemembered(now: now) && $0.isOfTheHosts(of: found) ? $0 : nil }
         let isBack = known?.isReplaced ?? false
@@ -134,7 +136,7 @@ struct Trust {
         if foreign?.generation.token == token { foreign?.livedAt = now }
     }
 
-    /// What others use is this host's as well, or does not matter.
+    /// Other hosts use the same data as this host, or the difference does not matter.
     @discardableResult
     mutating func agree() -> Agreement {
         strangeSince = nil
@@ -150,7 +152,7 @@ struct Trust {
         agree()
     }
 
-    /// Whether what is in Redis may be read, as far as other hosts are concerned.
+    /// Whether other hosts' use of Redis allows this host to read it.
     var isAgreed: Bool { isSurveyed && disputedIn == nil }
 
     func checkInvariants() {
@@ -164,9 +166,9 @@ struct Trust {
 /// Another database's marker that was found instead of this one's.
 private struct ForeignMarker {
     var generation: Generation
-    /// When something last spoke for hosts that use it: it was made, or they were heard to write.
+    /// When there was last a sign of hosts that use it: it was made, or they were heard to write.
     var livedAt: Instant
-    /// This host has put its own there since.
+    /// This host has since put its own marker there.
     var isReplaced: Bool
 
     func isRemembered(now: Instant) -> Bool { now.ms(since: livedAt) < Limits.foreignMemoryMs }

@@ -2,12 +2,12 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// Versions that PostgreSQL seems to have gone behind: Redis kept a newer one than was to be written there, or an
-/// answer was so long under way that nobody remembers what was known before. Most are only seen in another order than
-/// they came about, so PostgreSQL is asked once more. A version never goes back: a primary that still has an older one
-/// is at another past than the one in which the version was given.
+/// Versions that PostgreSQL may contradict: Redis kept a newer one than was to be written, or an answer took so long
+/// that it is no longer known what this host knew before. Most of them were only seen in another order than they arose,
+/// so PostgreSQL is asked once more. A version never goes back: a primary that still has an older one is at another
+/// past than the one in which the version was given.
 struct Doubts {
-    /// An item, and a version that it has had already.
+    /// An item, and a version that it has already had.
     struct Claim: Hashable {
         var item: Item
         var version: Int64
@@ -22,10 +22,10 @@ struct Doubts {
         notBefore = now
     }
 
-    /// When PostgreSQL is to be asked; nil: there is nothing to ask.
+    /// When to ask PostgreSQL; nil: there is nothing to ask.
     var dueAt: Instant? { versions.isEmpty ? nil : notBefore }
 
-    /// Of an item only the newest is held. With `Limits.doubtsMax` items no other is taken in.
+    /// Keeps only the newest version of an item. Beyond `Limits.doubtsMax` items it takes in no other item.
     mutating func claim(_ counter: CounterState) {
         if let held = versions[counter.item] {
             versions[counter.item] = max(held, counter.version)
@@ -34,7 +34,7 @@ struct Doubts {
         }
     }
 
-    /// All of them, once they are due, in an order that is the same in every run.
+    /// Takes all of them once they are due, in an order that is the same in every run.
     mutating func take(now: Instant) -> [Claim] {
         guard let dueAt, dueAt <= now else { return [] }
         notBefore = now.adding(ms: Limits.doubtMs)

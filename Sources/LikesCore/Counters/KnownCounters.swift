@@ -2,13 +2,13 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// What this host knows of counters: those that it answers from, those that were committed here or heard of lately, and
-/// those of which a newer version was spoken of than PostgreSQL had.
+/// What this host knows of counters: those that it answers from, those that were recently committed here or heard of,
+/// and versions that PostgreSQL may contradict.
 struct KnownCounters {
     private(set) var cache: LocalCache
     private(set) var recent: RecentCounters
     private(set) var doubts: Doubts
-    /// The cache may have counters that are believed only while PostgreSQL can't be asked.
+    /// The cache may have counters that are believed only while PostgreSQL cannot be asked.
     private var hasBelievedAged = false
     private let safeguards: Safeguards
 
@@ -19,9 +19,9 @@ struct KnownCounters {
         self.safeguards = safeguards
     }
 
-    /// The newest state of the item that this host has heard of, and a moment at or before which it had, nil where that
-    /// is not remembered: what came in without being the cache's own is remembered apart, for longer than a fresh
-    /// answer takes, as long as there is room.
+    /// The newest state of the item that this host has heard of, and a moment at or before which it had, nil if that is
+    /// not remembered. What came in other than by a fetch is remembered separately, for longer than a fresh answer
+    /// takes, as long as there is room.
     func newest(_ item: Item) -> (CounterState, since: Instant?)? {
         let held = cache.known(item)
         guard let heard = recent.known(item).map({ ($0.0, since: Instant?.some($0.since)) }) else { return held }
@@ -29,7 +29,7 @@ struct KnownCounters {
         return held
     }
 
-    /// The newer of this and what was committed here or heard of lately.
+    /// The newer of this counter and what was recently committed here or heard of.
     func newest(_ counter: CounterState) -> CounterState {
         safeguards.counterMemory ? recent.newest(counter) : counter
     }
@@ -38,7 +38,7 @@ struct KnownCounters {
 
     mutating func fresh(_ item: Item, now: Instant) -> Int64? { cache.fresh(item, now: now) }
 
-    /// Of all of them, or nil.
+    /// The counts of all items; nil if one is missing.
     mutating func fresh(_ items: [Item], now: Instant) -> [Int64]? {
         var counts: [Int64] = []
         counts.reserveCapacity(items.count)
@@ -56,7 +56,7 @@ struct KnownCounters {
 
     mutating func expire(_ item: Item, below version: Int64) { cache.expire(item, below: version) }
 
-    /// A counter of Redis' that is too old to be believed, in case PostgreSQL does not answer.
+    /// Stores a counter from Redis that is too old to be believed, in case PostgreSQL does not answer.
     mutating func storeStale(_ counter: CounterState, now: Instant) {
         if cache.stale(counter.item) == nil { cache.storeStale(counter, now: now) }
     }
@@ -72,23 +72,23 @@ struct KnownCounters {
 
     // MARK: Pasts
 
-    /// Nothing that was known is of the present past any more.
+    /// Nothing that was known belongs to the present past.
     mutating func forgetPast() {
         cache.removeAll()
         recent.removeAll()
         doubts.removeAll()
     }
 
-    /// Nothing of it can be proven to be ours any more.
+    /// It cannot be proven any more that what was known comes from hosts of this database.
     mutating func forgetUnproven() {
         cache.removeAll()
         doubts.removeAll()
     }
 
-    /// Forgets what was written to Redis, and returns the items, in the order they were written.
+    /// Forgets what was written to Redis, and returns the items in the order in which they were written.
     mutating func takeWritten() -> [Item] { recent.takeWritten() }
 
-    /// Redis' data is another: what it was heard to take before is not in there.
+    /// Redis holds another generation, which lacks what Redis was heard to take before.
     mutating func forgetTold() { recent.forgetTold() }
 
     /// All messages that were sent before this moment were heard.
@@ -96,8 +96,9 @@ struct KnownCounters {
 
     // MARK: What comes in
 
-    /// Counters committed here enter the cache, unless something newer was heard of since, or may have been. Returns
-    /// the newest known of each, and those that are newer than what was committed. `isFresh`: the permit is.
+    /// Puts counters committed here into the cache, unless this host has heard of something newer since, or may have
+    /// missed it. Returns the newest known state of each, and those that are newer than what was committed. `isFresh`:
+    /// of the permit.
     mutating func committed(
         _ counters: [CounterState], isYoung: Bool, isFresh: Bool, now: Instant
     ) -> (newest: [CounterState], newer: [Item: CounterState]) {
@@ -122,21 +123,21 @@ struct KnownCounters {
         return (all, newer)
     }
 
-    /// A counter that Redis took from a host. nil: it was told too long ago to say what Redis has by now.
+    /// Redis took this counter from a host. nil: the message is too old to show what Redis has now.
     mutating func heard(_ counter: CounterState, isRecent: Bool, now: Instant) -> RecentCounters.Hearing? {
         cache.update(counter)
         return isRecent ? recent.hear(counter, now: now) : nil
     }
 
-    /// A counter that came with something else. It does not enter the cache where nothing is held of the item: a newer
+    /// A counter that came along with another answer. If the cache holds nothing of the item it is not put in: a newer
     /// one may have left the cache while this one was on its way.
     mutating func read(_ counter: CounterState, now: Instant) {
         if cache.update(counter) { recent.know(counter, now: now) }
     }
 
-    /// A fetch is answered. `committed`: the newest state that became known meanwhile. `isFresh`: the answer may enter
-    /// the cache as what is, for `secondsMax` at most; nil: for the TTL. `isOfThisEra`: it is of the present past.
-    /// Returns the newest state known, which is everyone's answer.
+    /// A fetch was answered. `committed`: the newest state that became known meanwhile. `isFresh`: the answer may enter
+    /// the cache as fresh, for at most `secondsMax`; nil: for the TTL. `isOfThisEra`: it belongs to the present past.
+    /// Returns the newest known state, which answers all who wait.
     mutating func fetched(
         _ fetched: CounterState, committed: CounterState?, secondsMax: Int?, isFresh: Bool, isOfThisEra: Bool,
         now: Instant
@@ -152,7 +153,7 @@ struct KnownCounters {
         return isFresh ? cache.store(committed, secondsMax: secondsMax, now: now) : committed
     }
 
-    /// What of these goes to Redis: of each counter the newest state known.
+    /// The newest known state of each counter, to be put into Redis.
     mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
         counters.map { counter in
             let newest = newest(counter)
@@ -163,25 +164,26 @@ struct KnownCounters {
 
     // MARK: Contradictions
 
-    /// The first of these answers of a primary that is older than what was known when the primary was asked: proof that
-    /// the database went back. Answers before it are taken off. What is not proven is doubted.
+    /// The first of a primary's answers that is older than what was known when the primary was asked. It proves that
+    /// the database went back. The answers up to it are taken out of `counters`. What is not proven is doubted.
     mutating func contradiction(
         in counters: inout ArraySlice<CounterState>, askedAt: Instant, isFresh: Bool
     ) -> (counter: CounterState, version: Int64)? {
         while let counter = counters.popFirst() {
             guard let (known, since) = newest(counter.item), known.version > counter.version else { continue }
             guard isFresh, let since else {
-                // When it became known is not remembered.
+                // When this state became known is not remembered.
                 doubts.claim(known)
                 continue
             }
-            // What comes in during a turn comes before what is asked at its end.
+            // What arrives during a turn comes before what is asked at its end.
             if since <= askedAt { return (counter, known.version) }
         }
         return nil
     }
 
-    /// The database went back, too soon after the last time for all that is cached to be dropped: this one at least.
+    /// The database went back too soon after the last time to drop everything that is cached. So at least this counter
+    /// is replaced.
     mutating func replace(_ counter: CounterState) {
         cache.replace(counter)
         recent.replace(counter)

@@ -2,21 +2,21 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// Counts this host has seen. One flat table: entries in one array, found through a hash index of 32-bit places, so
-/// that a hit costs two memory reads and a full cache never allocates. 38 bytes per entry at `entriesMax`, index
-/// included.
+/// The counts that this host has seen. One flat table: entries in one array, found through a hash index of 32-bit
+/// places. So a hit costs two memory reads, and a full cache never allocates. An entry takes 38 bytes at `entriesMax`,
+/// index included.
 ///
-/// Which entry makes room is decided by second chance ("clock"): a hit marks its entry, and a hand that goes round the
-/// table takes the mark off those it meets and stops at the first without one. So an entry stays that was used since
-/// the hand last passed it. An exact order of use would be a list through all entries, which every hit has to change in
-/// four places of memory far apart.
+/// Second chance ("clock") decides which entry makes room: a hit marks its entry. A hand goes round the table, clears
+/// the marks it meets, and stops at the first entry without one. So an entry stays if it was used since the hand last
+/// passed it. An exact order of use would need a list through all entries, and every hit would change it in four
+/// distant places of memory.
 ///
 /// Invariants: the index holds the place of every entry once; `entries.count` ≤ `entriesMax`; the index is never more
 /// than two thirds full, so that every search ends.
 package struct LocalCache: Sendable {
-    /// Places are 32 bits, one of which stands for "none".
+    /// Places are 32 bits, and one value stands for "none".
     package static let entriesLimit = 1 << 30
-    /// Entries of the first table: an idle daemon stays small.
+    /// Entries of the first table, small because an idle daemon should stay small.
     private static let entriesFirst = 1_024
     private static let none = UInt32.max
 
@@ -25,8 +25,8 @@ package struct LocalCache: Sendable {
         var id: Int64
         var count: Int64
         var version: Int64
-        /// When it was last known to be true, in microseconds: 17 years of them. Below it how many seconds it is fresh
-        /// at most, in 5 bits, below those the marks, below those the type's 8 bits.
+        /// From the top: when the entry was last known to be true, in microseconds (enough for 17 years); how many
+        /// seconds it is fresh at most, 5 bits; the marks; the type, 8 bits.
         private var packed: UInt64
 
         private static let useMark: UInt64 = 1 << 8
@@ -63,7 +63,7 @@ package struct LocalCache: Sendable {
                 packed = packed & ~(Entry.secondsMask << Entry.secondsShift) | seconds << Entry.secondsShift
             }
         }
-        /// Its version came in after the stamp.
+        /// Its version arrived after the stamp.
         var isNews: Bool {
             get { packed & Entry.newsMark != 0 }
             set { packed = newValue ? packed | Entry.newsMark : packed & ~Entry.newsMark }
@@ -73,7 +73,7 @@ package struct LocalCache: Sendable {
         }
     }
 
-    /// Entries it may hold, 0 … `entriesLimit`; at 0 it keeps nothing.
+    /// The entries it may hold, 0 … `entriesLimit`. With 0 it keeps nothing.
     package let entriesMax: Int
     /// Entries dropped to make room, since the start.
     package private(set) var evictions: UInt64 = 0
@@ -82,22 +82,23 @@ package struct LocalCache: Sendable {
     private var ttlMicroseconds: Int64
     private let hash: SeededHash
     private var entries: [Entry] = []
-    /// Entries the table and the index were made for; not the array's capacity, which a copy does not keep.
+    /// The number of entries that the table and the index are made for. Not the array's capacity, which a copy does not
+    /// keep.
     private var room = 0
-    /// Places in `entries`, `none` where free; open addressing, linear probing. The bits above `placeMask` hold some of
-    /// the hash, so that hardly a search reads another item's entry.
+    /// Places in `entries`, `none` if free. Open addressing, linear probing. The bits above `placeMask` hold some of
+    /// the hash, so that a search hardly ever reads another item's entry.
     private var index: [UInt32] = []
-    /// All ones, and more than any place: no place with its bits of hash looks like `none`.
+    /// All ones, and greater than any place, so that no place together with its bits of hash equals `none`.
     private var placeMask: UInt32 = 0
     /// The place that made room last.
     private var hand = 0
-    /// Entries with an older stamp are stale whatever the time is. Every stamp ever given is at most `stampMax`, so
-    /// that `expireAll` can set the floor above all of them, even those given in the same microsecond.
+    /// Entries with an older stamp are stale at any time. No stamp is ever greater than `stampMax`, so `expireAll` can
+    /// set the floor above all of them, even those given in the same microsecond.
     private var stampFloor: Int64 = 0
     private var stampMax: Int64 = 0
 
-    /// `ttlMs`: how long an entry is fresh, 0 or more. `seed` has to be unguessable where clients are hostile: it
-    /// decides which items share a place in the index.
+    /// `ttlMs`: how long an entry is fresh, 0 or more. `seed` decides which items share a place in the index. It must
+    /// be unguessable if clients may be hostile.
     package init(
         entriesMax: Int, ttlMs: Int64, seed: UInt64, handStepsMax: Int = Limits.standard.cacheHandStepsMax
     ) {
@@ -107,7 +108,7 @@ package struct LocalCache: Sendable {
         hash = SeededHash(seed: seed)
     }
 
-    /// From now on entries are fresh this long, those that are held as well.
+    /// Entries are fresh for this long from now on, including those already held.
     package mutating func setTTL(ms: Int64) { ttlMicroseconds = LocalCache.microseconds(ms) }
 
     private static func microseconds(_ ms: Int64) -> Int64 {
@@ -118,7 +119,7 @@ package struct LocalCache: Sendable {
     /// Entries held, fresh or not.
     package var count: Int { entries.count }
 
-    /// The item's count when it is held and was stored less than the TTL ago, which is a use of it.
+    /// The item's count if it is held and was stored less than the TTL ago. This counts as a use.
     package mutating func fresh(_ item: Item, now: Instant) -> Int64? {
         guard let place = find(item) else { return nil }
         let stamp = entries[place].stamp
@@ -126,17 +127,18 @@ package struct LocalCache: Sendable {
         let age = max(0, now.microseconds - stamp)
         guard stamp >= stampFloor, age < ttlMicroseconds else { return nil }
         if let secondsMax = entries[place].secondsMax, age >= Int64(secondsMax) * 1_000_000 { return nil }
-        // Read first: what is marked already need not be written to memory again.
+        // Read first: a mark that is already set need not be written again.
         if !entries[place].isUsed { entries[place].isUsed = true }
         return entries[place].count
     }
 
-    /// What is held of the item, however old; does not count as a use.
+    /// What is held of the item, however old. This does not count as a use.
     package func stale(_ item: Item) -> CounterState? {
         find(item).map { entries[$0].state }
     }
 
-    /// What is held of the item, and a moment at which it was; nil: it came in as an update, nobody wrote down when.
+    /// What is held of the item, and a moment at which it was known; nil: it came as an update, and the moment was not
+    /// kept.
     func known(_ item: Item) -> (CounterState, since: Instant?)? {
         find(item).map { place in
             let entry = entries[place]
@@ -144,9 +146,9 @@ package struct LocalCache: Sendable {
         }
     }
 
-    /// Takes the counter unless something newer is held; the same version is fresh again, with the count that it has
-    /// now, should the two differ. `secondsMax`: it is fresh for so long at most, 1 or more, whatever the TTL. Answers
-    /// what stands now.
+    /// Takes the counter unless something newer is held. The same version becomes fresh again, with the given count if
+    /// the two differ. `secondsMax`: how long it is fresh at most, 1 or more, whatever the TTL. Returns what is held
+    /// now.
     package mutating func store(_ counter: CounterState, secondsMax: Int? = nil, now: Instant) -> CounterState {
         guard entriesMax > 0 else { return counter }
         if let place = find(counter.item) {
@@ -164,9 +166,9 @@ package struct LocalCache: Sendable {
         return counter
     }
 
-    /// Takes the counter if the item is held, and no newer. Not a use, since what others do must not keep an item here,
-    /// and no fresher for it: nobody knows how long the news was on its way to a host that stood still.
-    /// True: what is held is newer than it was.
+    /// Takes the counter if the item is held and is no newer. Not a use: what others do must not keep an item here. Nor
+    /// does it make the entry fresher: the news may have taken long to reach a host that stood still. True: what is
+    /// held is now newer than before.
     @discardableResult
     package mutating func update(_ counter: CounterState) -> Bool {
         guard let place = find(counter.item), entries[place].version <= counter.version else { return false }
@@ -177,7 +179,7 @@ package struct LocalCache: Sendable {
         return isNewer
     }
 
-    /// Puts the counter in place of what is held of the item, newer or not: that is of a past that is over.
+    /// Replaces what is held of the item, newer or not: it belongs to a past that is over.
     mutating func replace(_ counter: CounterState) {
         guard let place = find(counter.item) else { return }
         entries[place].count = counter.count
@@ -191,12 +193,12 @@ package struct LocalCache: Sendable {
         expire(counter.item, below: .max)
     }
 
-    /// Makes the item's entry stale where it is of an earlier version than there is.
+    /// Makes the item's entry stale if its version is lower than this one.
     mutating func expire(_ item: Item, below version: Int64) {
         guard let place = find(item), entries[place].version < version else { return }
         stampFloor = max(stampFloor, 1)
         entries[place].stamp = 0
-        // Nor was it known then.
+        // The version was not known at stamp 0.
         entries[place].isNews = true
     }
 
@@ -237,7 +239,7 @@ package struct LocalCache: Sendable {
         addToIndex(place)
     }
 
-    /// To the entry that is to make room.
+    /// Moves to the entry that makes room.
     private mutating func advanceHand() {
         for _ in 0..<handStepsMax {
             hand = hand + 1 < entries.count ? hand + 1 : 0
@@ -246,7 +248,7 @@ package struct LocalCache: Sendable {
         }
     }
 
-    /// Doubles the table, as far as it may, and builds the index anew: half as large again as the entries.
+    /// Doubles the table as far as allowed, and rebuilds the index, which has half as many places again as the table.
     private mutating func grow() {
         room = min(max(room * 2, LocalCache.entriesFirst), entriesMax)
         entries.reserveCapacity(room)
@@ -258,7 +260,7 @@ package struct LocalCache: Sendable {
     // MARK: Index
 
     private func home(of hashed: UInt64) -> Int {
-        // The high half of the product spreads the hash over any size, not just powers of two.
+        // The high half of the product spreads the hash over an index of any size, not just a power of two.
         Int(hashed.multipliedFullWidth(by: UInt64(index.count)).high)
     }
 
@@ -280,7 +282,7 @@ package struct LocalCache: Sendable {
         let tag = tagged(0, hashed)
         var slot = home(of: hashed)
         while index[slot] != LocalCache.none {
-            // Where the bits of hash differ, some above `placeMask` are left.
+            // If the bits of the hash differ, some bits above `placeMask` remain set.
             let place = index[slot] ^ tag
             if place <= placeMask, entries[Int(place)].id == item.id, entries[Int(place)].type == item.type {
                 return Int(place)
@@ -297,7 +299,8 @@ package struct LocalCache: Sendable {
         index[slot] = tagged(place, hashed)
     }
 
-    /// Closes the gap by moving back what a search would no longer reach, so that no marks of removed entries pile up.
+    /// Closes the gap by moving back what a search would no longer reach. So there are no marks of removed entries that
+    /// could pile up.
     private mutating func removeFromIndex(_ place: Int) {
         let hashed = hash(ofEntryAt: place)
         var gap = home(of: hashed)
@@ -306,7 +309,7 @@ package struct LocalCache: Sendable {
         var slot = after(gap)
         while index[slot] != LocalCache.none {
             let home = homeOfEntry(in: slot)
-            // Moving it may not take it before its home, on the ring from the gap to here.
+            // An entry may not move before its home, on the ring from the gap to here.
             if distance(from: home, to: slot) >= distance(from: gap, to: slot) {
                 index[gap] = index[slot]
                 gap = slot

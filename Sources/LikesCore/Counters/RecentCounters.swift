@@ -2,43 +2,43 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// The newest state of each counter that was committed here or heard of lately, and what of it was written to Redis.
+/// The newest state of each counter that was recently committed here or heard of, and what of it was written to Redis.
 ///
-/// Redis refuses a counter only as long as it has a newer one. It may drop that at any moment, by eviction or expiry,
-/// and would then take an older one that was still on its way, and keep it for its whole TTL. So a counter is not
-/// written once a newer is known here. Those that Redis took are told in the order in which it took them: an older one
-/// after a newer says that the newer was gone, and is repaired. Fills are not told; one that a newer is heard of soon
-/// after is repaired as well.
+/// Redis refuses a counter only as long as it has a newer one. It may drop the newer one at any moment, by eviction or
+/// expiry. Then it would take an older one that was still on its way, and keep it for its whole TTL. So a counter is
+/// not written once a newer one is known here. Redis tells of the counters it takes in the order in which it takes
+/// them: an older one after a newer one shows that the newer was gone, and it is repaired. Redis does not tell of
+/// fills. If a newer version is heard of soon after a fill, that counter is repaired as well.
 struct RecentCounters {
     private struct Entry {
         var newest: CounterState
         /// When that version became known.
         var newestAt: Instant
-        /// The newest version told by Redis; −1: none.
+        /// The newest version that Redis told of; −1: none.
         var told: Int64 = -1
-        /// The one told last.
+        /// The version that Redis told of last.
         var lastTold: Int64 = -1
-        /// The version this host filled in last; `max`: none.
+        /// The version that this host filled in last; `max`: none.
         var filled = Int64.max
         var isWritten = false
-        /// When Redis was last seen to have an older one than it should.
+        /// When Redis was last seen to have an older version than it should.
         var contestedAt: Instant?
         var forgetAt: Instant
     }
 
     private var entries: [Item: Entry] = [:]
-    /// Once for each time an entry was to be remembered longer.
+    /// An entry stands here once for each time it was to be remembered longer.
     private var order = Ring<(Item, Instant)>()
-    /// The most places taken in `order` since memory was last given back.
+    /// The most places used in `order` since memory was last given back.
     private var peak = 0
     private let rememberMs: Int64
     private let limits: Limits
-    /// When the last counter was on its way to Redis.
+    /// When a counter was last sent to Redis.
     private var writtenAt: Instant?
-    /// All messages up to then were heard; time alone proves nothing.
+    /// All messages sent before this moment were heard. The passing of time alone proves nothing.
     private var heardUntil: Instant
 
-    /// `redisCallMs`: how long after it was sent a counter may be written.
+    /// `redisCallMs`: how long after it was sent a counter may still be written.
     init(redisCallMs: Int64, limits: Limits = .standard, now: Instant) {
         self.limits = limits
         rememberMs = Limits.recentCountersMs + redisCallMs
@@ -46,34 +46,34 @@ struct RecentCounters {
     }
 
     var count: Int { entries.count }
-    /// Entries it has memory for.
+    /// How many entries it has memory for.
     var capacity: Int { entries.capacity }
 
-    /// Whether anything that was written is remembered.
+    /// Whether it remembers anything that was written.
     var hasWritten: Bool { writtenAt != nil }
 
-    /// The newer of this and what is known.
+    /// The newer of this counter and the one known.
     func newest(_ counter: CounterState) -> CounterState {
         guard let entry = entries[counter.item], entry.newest.version > counter.version else { return counter }
         return entry.newest
     }
 
-    /// The newest state known of the item, and since when.
+    /// The newest known state of the item, and since when.
     func known(_ item: Item) -> (CounterState, since: Instant)? {
         entries[item].map { ($0.newest, $0.newestAt) }
     }
 
-    /// What is known of the item is of a past that is over.
+    /// What is known of the item belongs to a past that is over.
     mutating func replace(_ counter: CounterState) {
         guard let place = entries.index(forKey: counter.item) else { return }
         entries.values[place].newest = counter
         entries.values[place].told = min(entries.values[place].told, counter.version)
     }
 
-    /// It was committed here.
+    /// The counter was committed here or is otherwise known.
     mutating func know(_ counter: CounterState, now: Instant) { touch(counter, now: now) { _ in } }
 
-    /// It is on its way to Redis.
+    /// The counter is on its way to Redis.
     mutating func write(_ counter: CounterState, isFill: Bool, now: Instant) {
         writtenAt = now
         touch(counter, now: now) { entry in
@@ -84,13 +84,13 @@ struct RecentCounters {
 
     enum Hearing {
         case inOrder
-        /// Redis may have an older one now than it should …
+        /// Redis may have an older version than it should …
         case contested
-        /// … and had before, while what was said then is still heard: somebody may repeat old messages.
+        /// … and already did recently, while messages from then still count: somebody may repeat old messages.
         case contestedAgain
     }
 
-    /// Redis took it.
+    /// Redis took the counter.
     mutating func hear(_ counter: CounterState, now: Instant) -> Hearing {
         var hearing = Hearing.inOrder
         touch(counter, now: now) { entry in
@@ -106,10 +106,10 @@ struct RecentCounters {
         return hearing
     }
 
-    /// Whether the last that Redis was heard to take of the item is what the row asks for, or newer.
+    /// Whether the version that Redis last told of for the item is the one that the row asks for, or newer.
     func hasTaken(_ row: RepairRow) -> Bool { entries[row.item].map { $0.lastTold >= row.version } ?? false }
 
-    /// Redis' data is another: what it was heard to take before is not in there.
+    /// Redis holds another generation, which lacks what Redis was heard to take before.
     mutating func forgetTold() {
         for place in entries.values.indices { entries.values[place].lastTold = -1 }
     }
@@ -127,7 +127,7 @@ struct RecentCounters {
             if entries[item]?.forgetAt == forgetAt { entries[item] = nil }
         }
         guard peak > limits.recentCountersKept, order.count < peak / 8 else { return }
-        // What a burst of misses or likes took is given back.
+        // Gives back the memory that a burst of misses or likes took.
         var smaller: [Item: Entry] = [:]
         for (item, entry) in entries { smaller[item] = entry }
         entries = smaller
@@ -135,7 +135,7 @@ struct RecentCounters {
         peak = order.count
     }
 
-    /// Forgets all, and returns the items that were written, in the order they were.
+    /// Forgets everything, and returns the items that were written, in the order of writing.
     mutating func takeWritten() -> [Item] {
         defer { removeAll() }
         var written: [Item] = []
@@ -160,7 +160,7 @@ struct RecentCounters {
     private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
         peak = max(peak, order.count)
         forget()
-        // An item that is touched again and again takes one place for each tenth of the time.
+        // An item that is touched repeatedly takes one place for each tenth of the time.
         let forgetAt = now.adding(ms: rememberMs + rememberMs / 10)
         if let place = entries.index(forKey: counter.item) {
             change(&entries.values[place])
@@ -168,7 +168,7 @@ struct RecentCounters {
                 entries.values[place].forgetAt = forgetAt
                 order.append((counter.item, forgetAt))
             }
-            // Of two that are equal the later is PostgreSQL's present word.
+            // Of two states with the same version, the later one is PostgreSQL's present answer.
             if entries.values[place].newest.version < counter.version { entries.values[place].newestAt = now }
             if entries.values[place].newest.version <= counter.version { entries.values[place].newest = counter }
         } else {

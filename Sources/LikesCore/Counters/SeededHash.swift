@@ -2,15 +2,15 @@ import LikesSettings
 import LikesStorage
 import LikesProtocol
 
-/// Where an item falls in a hash table, unpredictable without the seed: two folded 64×64→128-bit multiplications, each
-/// keyed, so that neither neighbouring ids nor ids chosen without knowing the seed pile up.
+/// Where an item falls in a hash table, unpredictable without the seed. Two folded 64×64→128-bit multiplications, each
+/// with a key, keep neighbouring ids, and ids chosen without knowing the seed, from piling up.
 struct SeededHash: Sendable {
     private let first: UInt64
     private let second: UInt64
     private let third: UInt64
 
     init(seed: UInt64) {
-        // Steps of splitmix64, which turns any seed, 0 as well, into unrelated keys.
+        // Steps of splitmix64, which turns any seed, including 0, into unrelated keys.
         var state = seed
         func next() -> UInt64 {
             state &+= 0x9E37_79B9_7F4A_7C15

@@ -2,8 +2,9 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// The counts being fetched: of each item at most one fetch is on the wire. A request joins a fetch that is not yet
-/// sent; behind one that is it waits for the next, since the answer on its way may be older than the request.
+/// The counts being fetched. At most one fetch of each item is on the wire. A request joins a fetch that has not been
+/// sent yet. If it has been sent, the request waits for the next one, since the answer on its way may be older than the
+/// request.
 struct Fetches {
     enum Stage {
         case queuedForRedis
@@ -15,15 +16,15 @@ struct Fetches {
         var stage: Stage
         /// Tells this fetch's entry in a queue from one of an earlier fetch of the item.
         var serial: UInt64
-        /// Somebody who asks for few counts waits for it.
+        /// A client that asks for few counts waits for it.
         var isSmall: Bool
-        /// Asked before the fetch was sent: its answer is theirs.
+        /// They asked before the fetch was sent: its answer is theirs.
         var waiting: [Part]
-        /// Asked since.
+        /// They asked after it was sent.
         var next: [Part] = []
-        /// Requests that stopped waiting since the lists were last cleared of them, or more.
+        /// How many requests have stopped waiting since the lists were last cleared of them. It may be too high.
         var left = 0
-        /// The newest state committed by this host, or heard of, while the fetch was under way. It outlives the cache's
+        /// The newest state that this host committed or heard of while the fetch was under way. It outlives the cache's
         /// entry.
         var committed: CounterState?
     }
@@ -33,8 +34,8 @@ struct Fetches {
     private var databaseQueue = Queue()
     private var serials: UInt64 = 0
 
-    /// Who asks for few counts does not wait behind those who ask for many: both get half of each call, or what the
-    /// other leaves of it.
+    /// Clients that ask for few counts do not wait behind those that ask for many. Each side gets half of each call,
+    /// and what the other leaves of it.
     private struct Queue {
         var small = Ring<(Item, UInt64)>()
         var large = Ring<(Item, UInt64)>()
@@ -69,8 +70,8 @@ struct Fetches {
     var hasForRedis: Bool { !redisQueue.isEmpty }
     var hasForDatabase: Bool { !databaseQueue.isEmpty }
 
-    /// `isSmall`: the connection asks for few counts. `mayWait` false: joins what is on the wire as well, only to show
-    /// why that is wrong.
+    /// `isSmall`: the connection asks for few counts. `mayWait` false: also joins a fetch on the wire, only to show why
+    /// that is wrong.
     mutating func join(_ item: Item, _ part: Part, isSmall: Bool = true, mayWait: Bool = true) {
         guard let place = table.index(forKey: item) else {
             table[item] = Fetch(stage: .queuedForRedis, serial: 0, isSmall: isSmall, waiting: [part])
@@ -92,14 +93,14 @@ struct Fetches {
         }
     }
 
-    /// Takes up to `max` items to ask Redis for; from now on they are sent.
+    /// Takes up to `max` items to ask Redis for. They count as sent.
     mutating func takeForRedis(max: Int) -> [Item] { take(from: \.redisQueue, max: max) }
 
-    /// Takes up to `max` items to ask PostgreSQL for; from now on they are sent.
+    /// Takes up to `max` items to ask PostgreSQL for. They count as sent.
     mutating func takeForDatabase(max: Int) -> [Item] { take(from: \.databaseQueue, max: max) }
 
-    /// Redis has it not, or can't be asked: PostgreSQL is to be. Whoever waited for the next fetch joins this one; a
-    /// fetch that nobody waits for any more is forgotten.
+    /// Redis lacks the item, or cannot be asked, so PostgreSQL is asked. Those who waited for the next fetch join this
+    /// one. A fetch that nobody waits for any more is forgotten.
     mutating func moveToDatabase(_ item: Item, isWaited: (Part) -> Bool) {
         guard var fetch = table[item] else { return }
         fetch.waiting = (fetch.waiting + fetch.next).filter(isWaited)
@@ -109,7 +110,7 @@ struct Fetches {
         if !fetch.waiting.isEmpty { enqueue(item, .queuedForDatabase) }
     }
 
-    /// Another past of the database: versions known before mean nothing.
+    /// The database is at another past: versions known before mean nothing.
     mutating func forgetCommitted() {
         for item in table.keys { table[item]?.committed = nil }
     }
@@ -137,16 +138,16 @@ struct Fetches {
         return (finished, fetch.committed)
     }
 
-    /// Drops a fetch that is queued and returns who waited for it.
+    /// Drops a queued fetch and returns who waited for it.
     mutating func drop(_ item: Item) -> [Part] {
         guard let fetch = table.removeValue(forKey: item) else { return [] }
         compactQueues()
         return fetch.waiting + fetch.next
     }
 
-    /// A request, or a part of one, stopped waiting, as `isWaited` says. The lists are cleared once half of them have
-    /// left, so that a hot item does not cost a pass over all of them each time. A queued fetch that nobody waits for
-    /// any more is forgotten.
+    /// A request, or a part of one, stopped waiting, so `isWaited` is false for it. The lists are cleared once half of
+    /// their requests have left, so that a hot item does not cost a pass over all of them each time. A queued fetch
+    /// that nobody waits for any more is forgotten.
     mutating func leave(_ item: Item, isWaited: (Part) -> Bool) {
         guard let place = table.index(forKey: item) else { return }
         table.values[place].left += 1
@@ -162,7 +163,7 @@ struct Fetches {
         compactQueues()
     }
 
-    /// Items queued for PostgreSQL, for those that can be served from what is cached when it is away.
+    /// The items queued for PostgreSQL. While it is down, the cache may serve some of them.
     func queuedForDatabase() -> [Item] {
         [databaseQueue.small, databaseQueue.large].flatMap { queue in
             (0..<queue.count).compactMap { place in
@@ -203,8 +204,8 @@ struct Fetches {
         }
     }
 
-    /// Memory of many fetches goes back once few are left: at the limit of reads it is some 50 MB. So many have to come
-    /// until it is taken again that it costs each of them little.
+    /// Gives memory back when few of many fetches are left: at the limit of reads it is about 50 MB. It takes so many
+    /// fetches to need it again that each pays little for that.
     private mutating func shrinkIfEmptied() {
         if Self.isEmptied(table.count, table.capacity) {
             var smaller: [Item: Fetch] = [:]
@@ -224,8 +225,8 @@ struct Fetches {
         [redisQueue, databaseQueue].reduce(table.capacity) { $0 + $1.small.capacity + $1.large.capacity }
     }
 
-    /// Entries of forgotten fetches go once they outnumber the living: a backend that stays away must not let a queue
-    /// grow.
+    /// Drops entries of forgotten fetches once they outnumber the living ones, so that queues do not grow while a
+    /// backend stays away.
     private mutating func compactQueues() {
         shrinkIfEmptied()
         for queue in [\Fetches.redisQueue, \Fetches.databaseQueue]

@@ -26,30 +26,30 @@ struct Reads {
     mutating func takeForDatabase(max: Int) -> [Item] { fetches.takeForDatabase(max: max) }
     func queuedForDatabase() -> [Item] { fetches.queuedForDatabase() }
 
-    /// Redis can't be asked, or has them not.
+    /// Redis cannot be asked, or lacks these items.
     mutating func moveToDatabase(_ items: [Item], _ clients: Clients) {
         for item in items { fetches.moveToDatabase(item) { clients.isWaited($0) } }
     }
 
-    /// Parts of replies stopped waiting for the items' counts.
+    /// Parts of replies no longer wait for the items' counts.
     mutating func leave(_ items: [Item], _ clients: Clients) {
         for item in items { fetches.leave(item) { clients.isWaited($0) } }
     }
 
-    /// Ends the fetch of the item: who waited for it, and the newest state committed or heard of meanwhile.
+    /// Ends the item's fetch. Returns who waited for it, and the newest state that was committed or heard of meanwhile.
     mutating func finish(_ item: Item, _ clients: Clients) -> (waiting: [Part], committed: CounterState?) {
         fetches.finish(item) { clients.isWaited($0) }
     }
 
-    /// Drops a fetch that is queued, and returns who waited for it.
+    /// Drops a queued fetch, and returns who waited for it.
     mutating func drop(_ item: Item) -> [Part] { fetches.drop(item) }
 
-    /// A fetch of the item on its way may bring something older.
+    /// A fetch of the item that is on its way may bring something older.
     mutating func noteNewer(_ counter: CounterState) {
         if safeguards.fetchOvertaking { fetches.noteCommitted(counter) }
     }
 
-    /// Another past of the database: versions known before mean nothing.
+    /// The database is at another past: versions known before mean nothing.
     mutating func forgetCommitted() { fetches.forgetCommitted() }
 
     // MARK: Pairs
@@ -64,14 +64,14 @@ struct Reads {
         return taken
     }
 
-    /// PostgreSQL did not answer: those that clients wait for are asked first again. Returns the likes whose hints were
-    /// to be confirmed, which go without.
+    /// PostgreSQL did not answer. The pairs that clients wait for are asked first again. Returns the likes whose hints
+    /// were being confirmed, which go on unconfirmed.
     mutating func putBack(_ reads: [PairRead]) -> [ChangeIndex] {
         for read in reads.reversed() { if case .part = read.asker { pairs.prepend(read) } }
         return reads.compactMap(\.change)
     }
 
-    /// The reader is lost: the likes whose hints were to be confirmed, which go without.
+    /// The reader is lost. Returns the likes whose hints were to be confirmed, which go on unconfirmed.
     mutating func takeConfirmations() -> [ChangeIndex] {
         var left = Ring<PairRead>()
         var changes: [ChangeIndex] = []
@@ -82,9 +82,9 @@ struct Reads {
         return changes
     }
 
-    /// Reads whose askers have left go: those at the head, and all once they outnumber the `askersMax` that may wait. A
-    /// live head must not keep a long tail of them, since clients may come and go while the reader is away. Returns the
-    /// likes among them, whose hints nobody wants to be confirmed any more.
+    /// Drops reads whose askers have left: those at the head, and all once they outnumber the `askersMax` that may
+    /// wait. A live head must not keep a long tail of them, since clients may come and go while the reader is away.
+    /// Returns the likes among them, whose hints need no confirmation any more.
     mutating func dropUnasked(askersMax: Int, isAsked: (PairRead) -> Bool) -> [ChangeIndex] {
         var dropped: [ChangeIndex] = []
         func isLeft(_ read: PairRead) -> Bool {
@@ -104,10 +104,10 @@ struct Reads {
     func checkInvariants() { fetches.checkInvariants() }
 }
 
-/// A pair to look up, and who asked.
+/// A pair to read, and who asked for it.
 struct PairRead {
     enum Asker {
-        /// LIKED, MLIKED.
+        /// LIKED or MLIKED.
         case part(Part)
         /// A LIKE that the hint calls a duplicate.
         case change(ChangeIndex)

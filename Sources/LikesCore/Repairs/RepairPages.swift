@@ -1,17 +1,17 @@
 import LikesProtocol
 import LikesStorage
 
-/// Pages of repairs under way: read from PostgreSQL, set in Redis.
+/// Pages of repairs under way: read from PostgreSQL, then set in Redis.
 struct RepairPages {
     typealias Number = Repairs.PageNumber
 
     struct Page {
         enum Stage {
-            /// PostgreSQL was asked.
+            /// PostgreSQL was asked for it.
             case reading
             /// To be set in Redis, as long as the permit holds.
             case read([CounterState])
-            /// On its way to Redis since then.
+            /// On its way to Redis since that moment.
             case writing(since: Instant)
         }
 
@@ -24,8 +24,8 @@ struct RepairPages {
 
     private var pages: [Page] = []
     private var last: Number = 0
-    /// Items in a page: more as long as Redis takes them quickly, fewer where it does not, or where PostgreSQL's
-    /// answers come too late to be written. So hosts that repair at once leave room for each other, and for everything
+    /// Items in a page: more as long as Redis takes them quickly; fewer if it does not, or if PostgreSQL's answers come
+    /// too late to be written. So hosts that repair at the same time leave room for each other, and for everything
     /// else.
     private(set) var sizeMax: Int
     private let itemsMax: Int
@@ -37,7 +37,7 @@ struct RepairPages {
 
     var count: Int { pages.count }
     var isFull: Bool { pages.count >= Limits.repairPagesMax }
-    /// That of the next page.
+    /// The number of the next page.
     var nextNumber: Number { last + 1 }
 
     private func place(_ number: Number) -> Int? { pages.firstIndex { $0.number == number } }
@@ -55,12 +55,12 @@ struct RepairPages {
         return last
     }
 
-    /// PostgreSQL's answer to a page.
+    /// PostgreSQL answered for the page.
     mutating func read(_ number: Number, _ counters: [CounterState]) {
         if let place = place(number) { pages[place].stage = .read(counters) }
     }
 
-    /// The next one to be set in Redis.
+    /// The next page to be set in Redis.
     var firstRead: (page: Page, counters: [CounterState])? {
         for page in pages { if case .read(let counters) = page.stage { return (page, counters) } }
         return nil
@@ -70,7 +70,7 @@ struct RepairPages {
         if let place = place(number) { pages[place].stage = .writing(since: now) }
     }
 
-    /// Redis has it.
+    /// Redis has the page.
     mutating func wrote(_ number: Number, now: Instant) {
         guard let page = end(number), case .writing(let since) = page.stage else { return }
         let ms = now.ms(since: since)
@@ -81,10 +81,10 @@ struct RepairPages {
         }
     }
 
-    /// The next pages are smaller.
+    /// Makes the next pages smaller.
     mutating func takeLess(atLeast least: Int) { sizeMax = max(min(sizeMax, least), sizeMax / 2) }
 
-    /// nil: it has ended already.
+    /// Ends the page and returns it; nil: it has already ended.
     @discardableResult
     mutating func end(_ number: Number) -> Page? { place(number).map { pages.remove(at: $0) } }
 
@@ -93,7 +93,7 @@ struct RepairPages {
         return pages
     }
 
-    /// Those that were read, and of which nothing `isLeft`.
+    /// Drops pages that were read, and of which nothing is left to do.
     mutating func dropRead(where isDone: (Page) -> Bool) {
         pages.removeAll { page in
             guard case .read = page.stage else { return false }
@@ -107,7 +107,7 @@ struct RepairPages {
     }
 }
 
-/// The items that wait for a page, in no order; some are left behind by repairs that wait no more.
+/// The items that wait for a page, in no order. Some belong to repairs that no longer wait.
 struct RepairPool {
     private var items: [Item] = []
     private var random: SplitMix64
@@ -119,14 +119,14 @@ struct RepairPool {
 
     mutating func append(_ more: [Item]) { items += more }
 
-    /// One of them, at random.
+    /// Takes one of them, at random.
     mutating func take() -> Item? {
         guard !items.isEmpty else { return nil }
         items.swapAt(Int(random.next() % UInt64(items.count)), items.count - 1)
         return items.removeLast()
     }
 
-    /// Only those that still wait, each once.
+    /// Keeps only items that still wait, each once.
     mutating func keep(_ isWaiting: (Item) -> Bool) {
         var seen: Set<Item> = []
         items = items.filter { isWaiting($0) && seen.insert($0).inserted }

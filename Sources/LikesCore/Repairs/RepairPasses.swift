@@ -2,12 +2,12 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// The passes over `cache_repairs`, by which this host learns what all hosts could not write to Redis. Redis' counters
-/// are not read before one has seen every row.
+/// The passes over `cache_repairs`, from which this host learns what all hosts could not write to Redis. It reads no
+/// counters from Redis until one pass has seen every row.
 struct RepairPasses {
     /// A whole pass was made since the data in Redis was identified.
     private(set) var isComplete = false
-    /// Since when Redis' counters can't be read for what may have to be repaired.
+    /// Since when Redis' counters cannot be read, because they may have to be repaired.
     private(set) var isIncompleteSince: Instant
     private(set) var nextAt: Instant
     private(set) var pass: RepairPass?
@@ -18,8 +18,8 @@ struct RepairPasses {
         isIncompleteSince = now
     }
 
-    /// The data in Redis was identified. `knowsMore`: what was known to be missing before is known still, so that only
-    /// what was noted since is new.
+    /// The data in Redis was identified. `knowsMore`: what was known to be missing before is still known, so only what
+    /// was noted since is new.
     mutating func identified(knowsMore: Bool, now: Instant) {
         guard knowsMore else { return doubt(now: now) }
         isIncompleteSince = now
@@ -30,8 +30,8 @@ struct RepairPasses {
     /// Redis' data was lost sight of.
     mutating func lose() { isComplete = false }
 
-    /// Begins a pass; the place in the table after which its rows stand. `settledBefore`: rows of earlier transactions
-    /// need no repair.
+    /// Begins a pass. Returns the place in the table after which its rows stand. `settledBefore`: rows of transactions
+    /// before this one need no repair.
     mutating func begin(settledBefore: Int64, now: Instant) -> RepairSelect {
         let begin = history.begin(now: now)
         pass = RepairPass(begunAt: now, isFull: begin == nil, leftFrom: history.seenFrom(now: now))
@@ -39,10 +39,10 @@ struct RepairPasses {
             after: RepairCursor(begin: max(begin ?? 0, settledBefore)), settledBefore: begin == nil ? settledBefore : 0)
     }
 
-    /// PostgreSQL's answer to the pass, `horizon` that of its snapshot.
+    /// PostgreSQL answered a call of the pass. `horizon`: of the answer's snapshot.
     mutating func goOn(horizon: Int64) { if pass?.horizon == nil { pass?.horizon = horizon } }
 
-    /// There is no room for more rows: the pass goes on behind this place once there is.
+    /// There is no room for more rows. The pass goes on behind this place once there is.
     mutating func pause(after cursor: RepairCursor, now: Instant) {
         pass?.pausedAt = cursor
         if isComplete { isIncompleteSince = now }
@@ -51,11 +51,12 @@ struct RepairPasses {
 
     mutating func resume() { pass?.pausedAt = nil }
 
-    /// `isWhole`: every row there was when it began is known now. `isIdentified`: and the data in Redis is.
+    /// `isWhole`: every row that there was at the beginning is known now. `isIdentified`: the data in Redis is
+    /// identified.
     mutating func end(isWhole: Bool, isIdentified: Bool, now: Instant, nextAt: Instant) {
         guard let ended = pass else { return }
         pass = nil
-        // One that began too early is followed by one that counts.
+        // A pass that began too early is followed by one that counts.
         self.nextAt = ended.counts && !ended.isEarly ? nextAt : now
         if isWhole, ended.counts { history.note(ended) }
         let wasComplete = isComplete
@@ -63,7 +64,7 @@ struct RepairPasses {
         if wasComplete, !isComplete { isIncompleteSince = now }
     }
 
-    /// Something that was known to be missing was forgotten: a new pass, over the whole table, has to find it.
+    /// Something known to be missing was forgotten. A new pass over the whole table has to find it.
     mutating func doubt(now: Instant) {
         isComplete = false
         isIncompleteSince = now
@@ -78,31 +79,32 @@ struct RepairPasses {
     }
 }
 
-/// A look at the rows of `cache_repairs`, page by page.
+/// One pass over the rows of `cache_repairs`, page by page.
 struct RepairPass {
     let begunAt: Instant
-    /// Over all rows, not only those noted lately.
+    /// Over all rows, not only recent ones.
     let isFull: Bool
-    /// Rows of earlier transactions were looked at for long enough to be left to no other host any more.
+    /// Rows of transactions before this one were looked at for so long that they are no longer left to other hosts.
     let leftFrom: Int64
-    /// What it found is known still.
+    /// What the pass has found is still known.
     var counts = true
-    /// It began before Redis' data was identified the last time.
+    /// It began before Redis' data was last identified.
     var isEarly = false
-    /// The least transaction that was still running when its first page was read; nil: no page was read yet.
+    /// The oldest transaction that was still running when its first page was read; nil: no page was read yet.
     var horizon: Int64?
-    /// Waits for room, behind this place.
+    /// The pass waits for room, behind this place.
     var pausedAt: RepairCursor?
 }
 
-/// Which rows the next pass has to look at: not those noted by transactions that had ended before an earlier one.
+/// Which rows the next pass has to look at. It leaves out those noted by transactions that had ended before an earlier
+/// pass.
 ///
-/// A row is looked at for `repairRowsSeenMs` after it was noted, so that one whose repair was left to another host is
-/// found again where that did not strike it off; later only by a pass over the whole table, the second of which comes
-/// as soon as that time is over. So no other pass goes by more dead rows than were noted in that time, however long a
-/// snapshot keeps them.
+/// Passes look at a row until `repairRowsSeenMs` after it was noted. So a row whose repair was left to another host is
+/// found again if that host did not strike it off. Later only passes over the whole table find it; the second of these
+/// comes as soon as that time is over. So all other passes go by only as many dead rows as were noted in that time,
+/// however long a snapshot keeps them.
 struct RepairPassHistory {
-    /// Whole passes, the oldest first.
+    /// Whole passes, oldest first.
     private var passes = Ring<(begunAt: Instant, horizon: Int64)>()
     private var fullBegunAt: Instant?
     private var fullCount = 0
@@ -115,16 +117,16 @@ struct RepairPassHistory {
         fullCount += 1
     }
 
-    /// The first transaction whose rows a pass that begins now looks at; nil: it is over the whole table.
+    /// The first transaction whose rows a pass that begins now looks at; nil: the pass is over the whole table.
     mutating func begin(now: Instant) -> Int64? {
-        // Of those that are old enough the last.
+        // Keep the last of the passes that are old enough.
         while passes.count > 1, now.ms(since: passes[1].begunAt) >= Limits.repairRowsSeenMs { passes.popFirst() }
         let fullMs = fullCount > 1 ? Limits.repairFullPassMs : Limits.repairRowsSeenMs
         guard let fullBegunAt, now.ms(since: fullBegunAt) < fullMs else { return nil }
         return passes.first?.horizon
     }
 
-    /// The first transaction that may have noted rows less than `repairRowsSeenMs` ago; 0: all may have been.
+    /// The first transaction that may have noted rows less than `repairRowsSeenMs` ago; 0: any may have.
     func seenFrom(now: Instant) -> Int64 {
         guard let first = passes.first, now.ms(since: first.begunAt) >= Limits.repairRowsSeenMs else { return 0 }
         return first.horizon

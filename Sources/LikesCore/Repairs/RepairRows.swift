@@ -1,16 +1,16 @@
 import LikesProtocol
 
-/// Repairs that this process alone knows of: they stand in the journal of each batch until `cache_repairs` has them.
+/// Repairs that only this process knows of. They are in the journal of each batch until `cache_repairs` has them.
 struct UntoldRepairs {
     private var items: Set<Item> = []
-    /// The same in the order they came; those that are not untold any more are passed over.
+    /// The same items in the order in which they came. Items that are no longer untold are skipped.
     private var order = Ring<Item>()
-    /// On their way to `cache_repairs`: what of them is set in Redis meanwhile has a row there by then.
+    /// On their way to `cache_repairs`. Those that are set in Redis meanwhile will have a row there by then.
     private var telling: Set<Item> = []
 
     var count: Int { items.count }
 
-    /// In the order they came.
+    /// The items in the order in which they came.
     var inOrder: [Item] { items.isEmpty ? [] : (0..<order.count).map { order[$0] }.filter(items.contains) }
 
     func contains(_ item: Item) -> Bool { items.contains(item) }
@@ -30,7 +30,7 @@ struct UntoldRepairs {
 
     mutating func keep(_ kept: Set<Item>) { items.formIntersection(kept) }
 
-    /// The next ones to be told; `told` follows.
+    /// Takes the next items to be told. Call `told` afterwards.
     mutating func take(max: Int) -> [Item] {
         var taken: [Item] = []
         while taken.count < max, let item = order.popFirst() {
@@ -40,18 +40,18 @@ struct UntoldRepairs {
         return taken
     }
 
-    /// They are told, or that failed.
+    /// The items were told, or telling them failed.
     mutating func told(_ told: [Item]) { telling.subtract(told) }
 
     func checkInvariants() { precondition(items.count <= order.count, "each has its place in the order") }
 }
 
-/// Repairs that are set in Redis, and whose rows in `cache_repairs` are still to be deleted.
+/// Repairs that are set in Redis, and whose rows in `cache_repairs` still have to be deleted.
 struct MendedRows {
     private var queue = Ring<MendedRow>()
-    /// The same, and deleted rows that an answer on its way may still bring.
+    /// The same rows, and deleted ones that an answer under way may still bring.
     private var rows: [Item: MendedRow] = [:]
-    /// Deleted since PostgreSQL was asked for rows.
+    /// Rows deleted since PostgreSQL was asked for rows.
     private var struckOff: [MendedRow] = []
     private let rowsMax: Int
 
@@ -65,7 +65,7 @@ struct MendedRows {
     func covers(_ row: RepairRow) -> Bool { rows[row.item]?.covers(row) ?? false }
 
     mutating func append(_ row: MendedRow) {
-        // Over the limit a row stays, and is found and mended once more.
+        // Over the limit the row stays in the table, and is found and mended once more.
         guard queue.count < rowsMax else { return }
         queue.append(row)
         rows[row.item] = row
@@ -77,16 +77,16 @@ struct MendedRows {
         return taken
     }
 
-    /// They were not deleted.
+    /// The rows were not deleted.
     mutating func putBack(_ taken: [MendedRow]) { for row in taken where rows[row.item] != nil { queue.append(row) } }
 
-    /// They are deleted. `mayBeSeen`: an answer with rows from before is on its way.
+    /// The rows are deleted. `mayBeSeen`: an answer that may still contain them is under way.
     mutating func struck(_ deleted: [MendedRow], mayBeSeen: Bool) {
         struckOff += deleted
         if !mayBeSeen { forgetStruckOff() }
     }
 
-    /// No answer from before is on its way any more.
+    /// No answer from before the deletion is under way any more.
     mutating func forgetStruckOff() {
         for row in struckOff where rows[row.item] == row { rows[row.item] = nil }
         struckOff = []

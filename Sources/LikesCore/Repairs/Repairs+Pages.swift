@@ -2,21 +2,21 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-// Pages on their way: read from PostgreSQL, set in Redis, struck off.
+// Pages under way: read from PostgreSQL, set in Redis, struck off.
 extension Repairs {
-    /// What to ask PostgreSQL for next; nil: nothing, or enough is under way. `permit` is given now.
+    /// The next items to ask PostgreSQL for; nil: there are none, or enough is under way. `permit` is given now.
     mutating func takePage(_ permit: WritePermit) -> (page: PageNumber, items: [Item])? {
         release(permit.askedAt)
         guard !pool.isEmpty else { return nil }
         if pages.isFull { dropEmptyPages() }
         guard !pages.isFull else { return nil }
-        // The fewer are left, the smaller a part of them is taken: other hosts are at them as well.
+        // The fewer items are left, the smaller a part of them is taken: other hosts are working on them as well.
         let share = max(Limits.repairPageMin, pool.count / Limits.repairPoolShare)
         let most = min(pages.sizeMax, share)
         var items: [Item] = []
         while items.count < most, let item = pool.take() {
             guard let place = entries.index(forKey: item), entries.values[place].page == 0 else { continue }
-            // Until the page begins the number keeps it from being taken twice.
+            // Until the page begins, its number keeps the item from being taken twice.
             entries.values[place].page = pages.nextNumber
             entries.values[place].isNotedAgain = false
             items.append(item)
@@ -25,7 +25,7 @@ extension Repairs {
         return (begin(items, permit), items)
     }
 
-    /// Pages that were read, and whose items were all done or noted again since.
+    /// Drops pages that were read, but whose items were all done or noted again since.
     mutating func dropEmptyPages() {
         let entries = entries
         pages.dropRead { page in !page.items.contains { entries[$0]?.page == page.number } }
@@ -38,16 +38,16 @@ extension Repairs {
         return number
     }
 
-    /// PostgreSQL's answer to a page.
+    /// PostgreSQL answered for the page.
     mutating func read(_ number: PageNumber, _ counters: [CounterState]) {
         pages.read(number, counters)
     }
 
-    /// PostgreSQL did not answer.
+    /// PostgreSQL did not answer for the page.
     mutating func readFailed(_ number: PageNumber, now: Instant) { holdBack(number, now: now) }
 
-    /// The next page to be set in Redis, without what was done or noted again meanwhile. `permit` would be given now.
-    /// `asked`: the permit given before PostgreSQL was asked for it.
+    /// The next page to be set in Redis, without items that were done or noted again meanwhile. `permit` is for the
+    /// present moment. `asked`: the permit given before PostgreSQL was asked for the page.
     mutating func takeToWrite(
         _ permit: WritePermit
     ) -> (page: PageNumber, counters: [CounterState], asked: WritePermit)? {
@@ -60,11 +60,11 @@ extension Repairs {
                 }
                 pages.end(page.number)
             } else if page.permit.isYoung(at: permit.askedAt) {
-                // Another generation, or another subscription: nothing is to be waited for.
+                // Another generation or another subscription: there is nothing to wait for.
                 pages.end(page.number)
                 putBack(page)
             } else {
-                // PostgreSQL is slow: the others are to know of it in the meantime, and less is asked for at once.
+                // PostgreSQL is slow. Other hosts should learn of the items meanwhile, and pages get smaller.
                 pages.takeLess(atLeast: Limits.repairPageMin / 4)
                 holdBack(page.number, now: permit.askedAt)
             }
@@ -72,7 +72,7 @@ extension Repairs {
         return nil
     }
 
-    /// Redis has these, or something newer.
+    /// Redis has these counters, or newer ones.
     mutating func wrote(_ number: PageNumber, _ counters: [CounterState], now: Instant) {
         pages.wrote(number, now: now)
         var again: [Item] = []
@@ -90,7 +90,7 @@ extension Repairs {
         holdBack(again, now: now)
     }
 
-    /// Redis has these of a write-through, or something newer: whatever of it was to be repaired is.
+    /// Redis has these counters of a write-through, or newer ones. If they were to be repaired, they now are.
     mutating func wroteThrough(_ counters: [CounterState]) {
         guard !entries.isEmpty else { return }
         for counter in counters {
@@ -108,10 +108,10 @@ extension Repairs {
         holdBack(number, now: now)
     }
 
-    /// Time has come to `wakeAt`, or not.
+    /// `wakeAt` may have come.
     mutating func tick(now: Instant) { release(now) }
 
-    /// Redis is back: no reason to hold anything back.
+    /// Redis is back: there is no reason to hold anything back.
     mutating func retryNow() {
         while let (_, items) = heldBack.popFirst() { offer(items) }
     }
@@ -134,7 +134,7 @@ extension Repairs {
 
     mutating func putBack(_ page: RepairPages.Page) { offer(leave(page)) }
 
-    /// Those that are still in the page leave it.
+    /// Takes the items that are still in the page out of it, and returns them.
     mutating func leave(_ page: RepairPages.Page) -> [Item] {
         let items = page.items.filter { entries[$0]?.page == page.number }
         for item in items { entries[item]?.page = 0 }

@@ -2,48 +2,48 @@ import LikesSettings
 import LikesProtocol
 import LikesStorage
 
-/// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Until each is set
-/// there again, confirmed, Redis is not asked for it.
+/// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Redis is not asked
+/// for such an item until it has answered that it is set again.
 ///
-/// They are repaired in *pages*: some are taken from the pool, at random, so that hosts which repair the same take
-/// different ones; read from PostgreSQL; set in Redis; and struck off. Few pages are under way at once, and the next is
-/// taken when one is through, so that no answer of PostgreSQL's waits until it is too old to be written. A page that
-/// fails goes back into the pool and waits for a time of its own; no other waits with it.
+/// Items are repaired in *pages*. A page is taken from the pool at random, so that hosts with the same repairs take
+/// different ones. It is read from PostgreSQL, set in Redis, and struck off. Few pages are under way at once, and the
+/// next is taken when one is done, so that no answer from PostgreSQL waits until it is too old to be written. A page
+/// that fails goes back into the pool and waits for a time of its own; no other page waits with it.
 ///
-/// What only this process knows is *untold*: it stands in the journal of each batch until `cache_repairs` has it. What
-/// is told can be forgotten here.
+/// What only this process knows is *untold*: it is in the journal of each batch until `cache_repairs` has it. What is
+/// told can be forgotten here.
 struct Repairs {
     typealias PageNumber = UInt64
 
-    /// Nobody knows which version Redis is to have.
+    /// The version that Redis should have is not known.
     static let unknown = Int64.max
 
     struct Entry {
-        /// Redis is to have this version at least; `unknown`: the one that PostgreSQL has.
+        /// Redis should have this version or a newer one; `unknown`: the one that PostgreSQL has.
         var version: Int64
         /// The page it is in; 0: none, it is in the pool.
         var page: PageNumber = 0
-        /// `cache_repairs` has a row of it, to be deleted once it is mended.
+        /// `cache_repairs` has a row of the item, to be deleted once the item is mended.
         var isTold = false
-        /// Noted once more while it was in a page: what the page sets may be older, so the item is repaired again.
+        /// Noted again while it was in a page. What the page sets may be older, so the item is repaired again.
         var isNotedAgain = false
-        /// Only what Redis itself answers ends it: what is heard, a stranger may have said once more.
+        /// Only Redis' own answer ends the repair: a message may be one that a stranger repeats.
         var isDoubted = false
-        /// The transaction that noted the row, where PostgreSQL is to be asked after the row was seen; 0: none.
+        /// The transaction that noted the row, if PostgreSQL is asked after the row was seen; 0: none.
         var notedBy: Int64 = 0
     }
 
     var entries: [Item: Entry] = [:]
     var pool: RepairPool
     var pages: RepairPages
-    /// Pages that failed, back in the pool once their time has come; all wait equally long, so the first is the next.
+    /// Pages that failed. They return to the pool at their time. All wait equally long, so the first is the next.
     var heldBack = Ring<(until: Instant, items: [Item])>()
     var untold = UntoldRepairs()
     var mended: MendedRows
-    /// What was noted since the data in Redis began to be identified; nil: it is not being identified.
+    /// What was noted since Redis' data began to be identified; nil: it is not being identified.
     var notedMeanwhile: Set<Item>?
     var totals = Totals()
-    /// Over `cache_repairs`.
+    /// The passes over `cache_repairs`.
     var passes: RepairPasses
     let limits: Limits
 
@@ -59,19 +59,19 @@ struct Repairs {
     struct Totals {
         var done: Int64 = 0
         var told: Int64 = 0
-        /// Done by other hosts, or out of date by a new marker.
+        /// Done by other hosts, or made needless by a new marker.
         var spared: Int64 = 0
     }
 
     var count: Int { entries.count }
     var untoldCount: Int { untold.count }
     var mendedCount: Int { mended.count }
-    /// All that hosts could not write to Redis is known here: what is not, may be read there.
+    /// This host knows all that hosts could not write to Redis, so every other item may be read there.
     var isAllKnown: Bool { passes.isComplete && !isFull }
-    /// No more of what other hosts say is taken in before some of it is mended.
+    /// Takes in no more of other hosts' repairs until some are mended.
     var isFull: Bool { entries.count >= limits.repairsMax }
 
-    /// When what failed is tried again; nil: nothing is held back.
+    /// When to try again what failed; nil: nothing is held back.
     var wakeAt: Instant? { heldBack.first?.until }
     /// There is room for what another page will bring to be struck off.
     var hasRoomForMended: Bool { mended.hasRoom(for: (pages.count + 1) * limits.countersPerCallMax) }
@@ -80,7 +80,7 @@ struct Repairs {
 
     // MARK: What is to be repaired
 
-    /// Redis may not have what was committed of these.
+    /// Redis may lack what was committed of these items.
     mutating func note(_ items: some Collection<Item>) {
         for item in items {
             add(item, version: Repairs.unknown)
@@ -88,13 +88,13 @@ struct Repairs {
         }
     }
 
-    /// The same, held back: somebody may have a stranger's in their place again and again.
+    /// The same, held back: somebody may put a stranger's counters in their place repeatedly.
     mutating func note(_ items: some Collection<Item>, heldBackFrom now: Instant) {
         reread(items, heldBackFrom: now)
         for item in items { untold.insert(item) }
     }
 
-    /// Redis may not have these, or something newer.
+    /// Redis may lack these counters and any newer ones.
     mutating func note(_ counters: some Collection<CounterState>) {
         for counter in counters {
             add(counter.item, version: counter.version)
@@ -102,14 +102,15 @@ struct Repairs {
         }
     }
 
-    /// Redis may have something older than PostgreSQL, most likely not: it is made sure, but nobody is told.
+    /// Redis may have something older than PostgreSQL, though most likely not. The items are set again to be sure, but
+    /// nobody is told.
     mutating func reread(_ items: some Collection<Item>) {
         for item in items { add(item, version: Repairs.unknown) }
     }
 
-    /// The same of what somebody may bring about again and again: each is read after `Limits.repairRetryMs`, unless it
-    /// waits already. One in a page stays in there, or it would never come to be set. `version`: Redis is to have that
-    /// at least.
+    /// The same for changes that somebody may cause repeatedly: each item is read after `Limits.repairRetryMs`, unless
+    /// it already waits. An item in a page stays there, or it would never be set. `version`: Redis should have this one
+    /// or a newer one.
     mutating func reread(
         _ items: some Collection<Item>, from version: Int64 = Repairs.unknown, heldBackFrom now: Instant
     ) {
@@ -128,16 +129,16 @@ struct Repairs {
         holdBack(later, now: now)
     }
 
-    /// Rows of `cache_repairs`. Those of transactions before `leftFrom` are left to no other host: one that was should
-    /// be gone by now.
+    /// Takes in rows of `cache_repairs`. Those of transactions before `leftFrom` are not left to other hosts: a row
+    /// that was should be gone by now.
     mutating func learn(_ rows: some Collection<RepairRow>, leftFrom: Int64 = 0) {
         for row in rows {
             // The row was seen before it was deleted.
             if mended.covers(row) { continue }
-            // What still waits for its turn here may be done by another host before.
+            // Another host may still do what only waits for its turn here.
             if row.notedBy < leftFrom, entries[row.item] == nil { add(row.item, version: Repairs.unknown) }
             if let entry = entries[row.item] {
-                // An answer on its way may be older than the row.
+                // An answer under way may be older than the row.
                 if entry.version == Repairs.unknown ? !entry.isTold : entry.version < row.version {
                     add(row.item, version: row.version)
                 }
@@ -149,8 +150,8 @@ struct Repairs {
         }
     }
 
-    /// Redis took it, from whichever host. What another host has set need not be set here; what is on its way from here
-    /// is struck off once that is confirmed.
+    /// Redis took the counter, from whichever host. What another host has set need not be set here. What is on its way
+    /// from here is struck off once Redis has answered.
     mutating func heard(_ counter: CounterState) {
         guard let entry = entries[counter.item], entry.version <= counter.version, !entry.isDoubted, !isOnItsWay(entry)
         else { return }
@@ -162,18 +163,18 @@ struct Repairs {
         entry.page != 0 && pages.isWriting(entry.page)
     }
 
-    /// Redis, or the database, has another past: what was read before means nothing.
+    /// Redis or the database is at another past: what was read before means nothing.
     mutating func rereadAll() {
         for page in pages.takeAll() { putBack(page) }
     }
 
     // MARK: A new marker
 
-    /// From now on it is kept apart what is noted: a marker made after this moment settles all that was before.
+    /// From now on, keeps track of what is noted: a marker made after this moment settles everything noted before.
     mutating func beginIdentifying() { notedMeanwhile = [] }
 
-    /// `isNew`: the marker was made by the call that began at `beginIdentifying`. Whatever is put into Redis under it
-    /// is read from PostgreSQL later than what was known to be missing by then.
+    /// `isNew`: the call that began at `beginIdentifying` made the marker. Everything put into Redis under it is read
+    /// from PostgreSQL later than what was known to be missing by then.
     mutating func identified(isNew: Bool) {
         defer { notedMeanwhile = nil }
         guard isNew, let noted = notedMeanwhile, entries.count > 0 else { return }
@@ -189,7 +190,7 @@ struct Repairs {
 
     mutating func takeToTell(max: Int) -> [Item] { untold.take(max: max) }
 
-    /// `cache_repairs` has them. `isKept`: this process goes on repairing them itself.
+    /// `cache_repairs` has the items. `isKept`: this process goes on repairing them itself.
     mutating func told(_ items: [Item], isKept: Bool) {
         totals.told += Int64(items.count)
         untold.told(items)
@@ -205,7 +206,7 @@ struct Repairs {
         for item in items where entries[item] != nil { untold.insert(item) }
     }
 
-    /// What is told is other hosts' to repair, and this one's once it looks again.
+    /// Told repairs are left to other hosts, and to this one once it looks again.
     mutating func forgetTold() {
         rereadAll()
         entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
@@ -213,7 +214,7 @@ struct Repairs {
         compact()
     }
 
-    /// Rows of `cache_repairs` that were seen, or are to be struck off, are of a past that is over.
+    /// Rows of `cache_repairs` that were seen, or that wait to be struck off, belong to a past that is over.
     mutating func forgetRows() {
         mended.removeAll()
         for place in entries.values.indices { entries.values[place].notedBy = 0 }
@@ -221,20 +222,21 @@ struct Repairs {
 
     // MARK: Striking off
 
-    /// Rows in `cache_repairs` that can go.
+    /// Rows of `cache_repairs` that can be deleted.
     mutating func takeMended(max: Int) -> [MendedRow] { mended.take(max: max) }
 
     mutating func mendingFailed(_ rows: [MendedRow]) { mended.putBack(rows) }
 
-    /// They are gone, or others are at them. `mayBeSeen`: an answer with rows from before is on its way.
+    /// The rows are deleted, or others are at work on them. `mayBeSeen`: an answer that may still contain them is under
+    /// way.
     mutating func struck(_ rows: [MendedRow], mayBeSeen: Bool) { mended.struck(rows, mayBeSeen: mayBeSeen) }
 
-    /// No answer from before is on its way any more.
+    /// No answer from before the deletion is under way any more.
     mutating func forgetStruckOff() { mended.forgetStruckOff() }
 
     // MARK: Entries
 
-    /// To be read from now on: what is on its way may be older.
+    /// Notes an item to be read from now on: an answer under way may be older.
     mutating func add(_ item: Item, version: Int64) {
         notedMeanwhile?.insert(item)
         guard let place = entries.index(forKey: item) else {
@@ -251,7 +253,7 @@ struct Repairs {
         entries[item] = nil
         untold.remove(item)
         guard entries.isEmpty else { return }
-        // What many repairs took is given back.
+        // Gives back the memory that many repairs took.
         if entries.capacity > limits.countersPerCallMax { entries = [:] }
         compact()
     }
@@ -261,7 +263,7 @@ struct Repairs {
         if pool.count > 2 * entries.count + limits.countersPerCallMax { compact() }
     }
 
-    /// Places that were left behind go, so that a backend that stays away lets no queue grow.
+    /// Drops places that were left behind, so that no queue grows while a backend stays away.
     mutating func compact() {
         pool.keep { entries[$0]?.page == 0 }
     }

@@ -2,35 +2,35 @@ import LikesProtocol
 import LikesStorage
 import LikesSettings
 
-/// Lines of the log that a server, or a client, can bring about again and again. Of each kind so many are said in a
-/// while; of those beyond it the last one is said at its end, with how many more there were.
+/// Log lines that a server or a client can cause repeatedly. In each time window, only a limited number of each kind is
+/// logged. At the end of the window the last of the others is logged, with how many more there were.
 struct RepeatedLines {
     enum Kind: Hashable {
-        /// PostgreSQL refused a statement for what it holds.
+        /// PostgreSQL refused a statement because of its data.
         case refusedRows
-        /// … or for another reason that concerns that statement alone.
+        /// … or for another reason that concerns only that statement.
         case refusedStatement
         case refusedByRedis(RedisTask)
-        /// A connection came or went.
+        /// A connection was made or lost.
         case connection(Backend)
-        /// … for what the server said.
+        /// … because of something that the server sent.
         case unexpected(Backend)
-        /// The lane was closed by another host.
+        /// Another host closed the lane.
         case lane
-        /// PostgreSQL, or Redis, turned out to be at another past.
+        /// PostgreSQL or Redis turned out to be at another past.
         case past
-        /// Something in Redis is a stranger's.
+        /// A stranger put something into Redis.
         case forged(Forgery)
         case reload
-        /// Clients can't be accepted.
+        /// Clients cannot be accepted.
         case accepting
-        /// A client was closed for the memory it held.
+        /// A client was closed because of the memory it held.
         case clientMemory
-        /// What PostgreSQL says beside its answers.
+        /// PostgreSQL's messages outside of its answers.
         case notice
 
-        /// Lines in `Limits.logWindowMs`. What is refused comes with each request; all else tells of steps, of which
-        /// some belong together.
+        /// Lines in `Limits.logWindowMs`. Refusals may come with each request. All other kinds tell of steps, and some
+        /// of these belong together.
         var linesMax: Int {
             switch self {
             case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory: 1
@@ -43,13 +43,13 @@ struct RepeatedLines {
     private struct Window {
         var end: Instant
         var said = 0
-        /// The last line that was not said, and how many were not.
+        /// The last line that was held back, and how many were.
         var held: (level: LogLevel, text: String, count: Int)?
     }
 
     private var windows: [Kind: Window] = [:]
 
-    /// When held lines are due; nil: none are.
+    /// When held lines are due; nil: there are none.
     var wakeAt: Instant? { windows.values.lazy.filter { $0.held != nil }.map(\.end).min() }
 
     mutating func add(
@@ -71,13 +71,13 @@ struct RepeatedLines {
         for kind in windows.keys { close(kind, &turn) }
     }
 
-    /// Nothing comes any more.
+    /// Logs what is held; no more lines will come.
     mutating func flush(_ turn: inout Turn) {
         for window in windows.values { say(window, &turn) }
         windows = [:]
     }
 
-    /// What is said at the end of a window counts in the next one.
+    /// What is logged at the end of a window counts in the next one.
     private mutating func close(_ kind: Kind, _ turn: inout Turn) {
         guard let window = windows[kind], window.end <= turn.now else { return }
         say(window, &turn)

@@ -2,7 +2,8 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// What the process tells of itself: counters of what it has done, lines for the log, and what only the system knows.
+/// What the process reports about itself: counters of what it has done, log lines, and what only the operating system
+/// knows.
 struct Reports {
     var statistics = Statistics()
     private var lines = RepeatedLines()
@@ -10,7 +11,7 @@ struct Reports {
     private(set) var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
     let versions: VersionFacts
     let startedAt: Instant
-    /// Servers of PostgreSQL that are passed over, and that somebody should see to.
+    /// PostgreSQL servers that are passed over, and that somebody should see to.
     private(set) var serversPassedOver: [ServerAdvice] = []
 
     init(versions: VersionFacts, now: Instant) {
@@ -25,17 +26,17 @@ struct Reports {
 
     var wakeAt: Instant? { lines.wakeAt }
 
-    /// A line that may come again and again.
+    /// Logs a line that may be repeated often.
     mutating func say(_ kind: RepeatedLines.Kind, _ level: LogLevel, _ text: String, _ turn: inout Turn) {
         lines.add(kind, level, text, &turn)
     }
 
     mutating func tick(_ turn: inout Turn) { lines.tick(&turn) }
 
-    /// Nothing comes any more.
+    /// Logs what is held; no more lines will come.
     mutating func flush(_ turn: inout Turn) { lines.flush(&turn) }
 
-    /// Servers that are there, and are not to be used: in place of those said before.
+    /// PostgreSQL servers that can be reached but must not be used. Replaces the previous list.
     mutating func passOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
         for server in servers where !serversPassedOver.contains(server) {
             turn.log(.warning, "PostgreSQL: \(server.reason); next: \(server.next)")
@@ -45,7 +46,7 @@ struct Reports {
 
     // MARK: Counters
 
-    /// So many of what strangers put into Redis, or said.
+    /// Counts what strangers put into Redis or published.
     mutating func note(_ forgery: Forgery, count: Int) {
         switch forgery {
         case .counter: statistics.forgedCounters += Int64(count)
@@ -54,7 +55,7 @@ struct Reports {
         }
     }
 
-    /// A connection ended for what the server said.
+    /// A connection ended because of something that the server sent.
     mutating func noteUnexpected(_ backend: Backend) {
         switch backend {
         case .redis, .subscriber: statistics.redisUnexpected += 1
@@ -69,7 +70,7 @@ struct Reports {
     }
 }
 
-/// What is not sealed by a host of this database's, by where it was found.
+/// What no host of this database has sealed, by where it was found.
 enum Forgery: Hashable {
     case counter, message, marker
 

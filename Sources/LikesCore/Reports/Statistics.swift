@@ -2,7 +2,7 @@ import LikesProtocol
 
 /// What the daemon has done since its start.
 struct Statistics {
-    /// Upper bounds of the latency buckets in microseconds; one more bucket holds what is slower.
+    /// Upper bounds of the latency buckets in microseconds. One more bucket holds what is slower.
     static let latencyBounds: [Int64] = [
         500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 5_000_000,
     ]
@@ -16,13 +16,13 @@ struct Statistics {
     var invalidRequests: Int64 = 0
     var protocolErrors: Int64 = 0
     var connectionsRefused: Int64 = 0
-    /// Of these, because their user had too many.
+    /// Of these, refused because their user had too many.
     var connectionsOverShare: Int64 = 0
     /// Closed because all clients together held too much memory.
     var connectionsAbandoned: Int64 = 0
     /// Requests that were begun and not finished in time.
     var requestsUnfinished: Int64 = 0
-    /// Clients that the process before this one had.
+    /// Clients inherited from the previous process.
     var connectionsTakenOver: Int64 = 0
 
     var changed: Int64 = 0
@@ -49,26 +49,27 @@ struct Statistics {
     var batchesFoundLost: Int64 = 0
     var lanesFencedOff: Int64 = 0
     var lanesRetired: Int64 = 0
-    /// Times PostgreSQL was found to be at an earlier state than before.
+    /// How often PostgreSQL was found to be at an earlier state than before.
     var databasesGoneBack: Int64 = 0
-    /// Times hosts were found to use two Redis.
+    /// How often hosts were found to use two Redis servers.
     var redisDisputes: Int64 = 0
-    /// How often this host found that what is cached is to be dropped, by all hosts.
+    /// How often this host had all hosts drop what they had cached.
     var erasBegun: Int64 = 0
     var countersHeard: Int64 = 0
     var redisErrors: Int64 = 0
-    /// What was not sealed by a host of this database's: in Redis …
+    /// What no host of this database had sealed: counters in Redis …
     var forgedCounters: Int64 = 0
     /// … counters in messages …
     var forgedMessages: Int64 = 0
     /// … and as the marker.
     var forgedMarkers: Int64 = 0
-    /// Counters in Redis that were sealed so long ago that PostgreSQL was asked.
+    /// Counters in Redis with a seal so old that PostgreSQL was asked.
     var agedCounters: Int64 = 0
-    /// Counters read from PostgreSQL that were not put into Redis, because it had not taken the ones before yet.
+    /// Counters from PostgreSQL that were not put into Redis, because it had not taken the previous ones yet.
     var fillsLeftOut: Int64 = 0
     var databaseErrors: Int64 = 0
-    /// Connections ended for what the server said: what nobody asked for, what is no answer, or one without end.
+    /// Connections ended because of what the server sent: something nobody asked for, an invalid answer, or one without
+    /// end.
     var redisUnexpected: Int64 = 0
     var databaseUnexpected: Int64 = 0
 
@@ -89,7 +90,7 @@ struct Statistics {
         }
     }
 
-    /// The end of a change.
+    /// A change ended.
     mutating func note(_ reply: Reply, latencyMicroseconds: Int64) {
         switch reply {
         case .change(let didChange, _):

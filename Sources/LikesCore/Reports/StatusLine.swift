@@ -4,7 +4,7 @@ import LikesStorage
 /// One line for systemd's STATUS=.
 package struct StatusLine: Equatable, Sendable {
     package var text: String
-    /// False: it shows rates, which go back to 0 when nothing happens any more.
+    /// False: it shows rates, which return to 0 when nothing happens any more.
     package var isAtRest: Bool
 }
 
@@ -16,7 +16,7 @@ struct StatusRates {
 
     init(now: Instant) { lookedAt = now }
 
-    /// Takes the totals of now and returns whole numbers per second; over a time of none, 0.
+    /// Takes the present totals and returns whole numbers per second. Returns 0 if no time has passed.
     mutating func take(likes: Int64, counts: Int64, now: Instant) -> (likes: Int64, counts: Int64) {
         let passedMs = now.ms(since: lookedAt)
         guard passedMs > 0 else { return (0, 0) }
@@ -33,8 +33,8 @@ struct StatusRates {
 extension Core {
     /// `ok: 12 clients, 1,234 likes/s, 40,112 counts/s; PostgreSQL and Redis healthy`
     ///
-    /// Where something is to be done it comes first: `systemctl status` cuts the line at the terminal's edge. Likes are
-    /// LIKE and UNLIKE, counts are COUNT and MCOUNT; the rates are those since the line before this one.
+    /// What has to be done comes first, since `systemctl status` cuts the line at the terminal's edge. Likes are LIKE
+    /// and UNLIKE, counts are COUNT and MCOUNT. The rates are since the previous line.
     package mutating func statusLine(now: Instant) -> StatusLine {
         let rates = reports.takeRates(now: now)
         let clients = clients.sessions.openCount
@@ -49,7 +49,7 @@ extension Core {
             isAtRest: rates.likes == 0 && rates.counts == 0)
     }
 
-    /// A number in groups of three digits, parted by commas.
+    /// A number in groups of three digits, separated by commas.
     static func grouped(_ number: Int64) -> String {
         let digits = Array(String(number))
         var shown = ""
