@@ -2,33 +2,33 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// What the core wants done. Plain data: the daemon performs it, the tests compare it.
+/// What the core wants done, as plain data: the daemon performs it, and tests compare it.
 package enum Action: Equatable, Sendable {
     // Clients
     /// The next reply of this connection, in its order.
     case reply(ConnectionID, Reply)
     /// Close after everything written so far has gone out.
     case close(ConnectionID)
-    /// The connection was full and has room again: go on parsing and reading.
+    /// The connection was full and has room again: go on reading and parsing.
     case resume(ConnectionID)
 
     // Backends: each call is answered through `answered`, unless its connection is lost.
     case redis(CallID, RedisRequest)
     case lane(CallID, LaneRequest)
     case reader(CallID, ReaderRequest)
-    /// Say this number on the host's own channel; the subscriber hears it → `heardBeat`
+    /// Publish this number on the host's own channel. The subscriber hears it → `heardBeat`
     case beat(UInt64)
     /// Open the connection → `redisConnected`, `subscriberConnected`, `databaseConnected` or `lost`
     case connect(Backend)
-    /// Close it; no event follows. Calls under way on it were given up by the core.
+    /// Close the connection; no event follows. The core has given up the calls under way on it.
     case disconnect(Backend)
 
-    /// Read the settings anew, from where they came at the start; the ticket is that of the request, nil after a signal
-    /// → `reloaded`, before anything else happens
+    /// Read the settings again from where they came at the start → `reloaded`, before anything else happens. The ticket
+    /// is the request's; nil after a signal.
     case reload(Ticket?)
-    /// These settings are in force from now on; what takes a restart is as it was.
+    /// These settings are in force from now on. Those that need a restart are unchanged.
     case configure(Configuration)
     case log(LogLevel, String)
-    /// Everything accepted was answered, or the deadline passed: leave.
+    /// Everything accepted was answered, or the deadline has passed: end the process.
     case stopped
 }

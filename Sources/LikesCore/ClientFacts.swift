@@ -1,11 +1,11 @@
 import LikesProtocol
 
-/// What the process that connected may do beyond what everyone may.
+/// What the connecting process may do beyond what everyone may.
 package struct PeerRights: Sendable {
     package var mayReload: Bool
-    /// It may connect even when MAX_CONNECTIONS is reached, within `Limits.administratorConnectionsMax` in all.
+    /// It may connect even if MAX_CONNECTIONS is reached, up to `Limits.administratorConnectionsMax` such clients.
     package var getsInWhenFull: Bool
-    /// Whose share of the connections it counts towards; nil: no share limits it.
+    /// The sharer that the connection is counted for; nil: no share limits it.
     package var sharer: Sharer?
 
     package static let none = PeerRights(mayReload: false, getsInWhenFull: false)
@@ -17,9 +17,9 @@ package struct PeerRights: Sendable {
     }
 }
 
-/// What a client said about itself in its handshake, and what it is told in return.
+/// What a client said about itself in its handshake, and what it was given.
 package struct ClientFacts: Equatable, Sendable {
-    /// Bytes of a name, library name or library version: each connection keeps them.
+    /// The most bytes in a name, library name or library version: each connection keeps them.
     package static let nameBytesMax = 256
 
     /// 1 or more, unique while the daemon runs.
@@ -30,26 +30,26 @@ package struct ClientFacts: Equatable, Sendable {
     package var libraryName = ""
     /// From CLIENT SETINFO LIB-VER.
     package var libraryVersion = ""
-    /// The version in force once earlier replies have gone out.
+    /// The version in force once all earlier replies have been sent.
     package var version = ProtocolVersion.resp2
 
     /// A new connection, which speaks RESP2 and has no name.
     package init(id: Int64) { self.id = id }
 
-    /// RESET: everything is as for a new connection except the library's name and version, as in Redis.
+    /// RESET: everything is as on a new connection, except the library's name and version, as in Redis.
     package mutating func reset() {
         name = ""
         version = .resp2
     }
 
-    /// The line of CLIENT LIST and CLIENT INFO, with those of Redis' fields that apply to likesd.
+    /// The line of CLIENT LIST and CLIENT INFO, with the fields of Redis that apply to likesd.
     var line: String {
         "id=\(id) addr=unix:0 name=\(name) flags=N db=0 user=default resp=\(version.rawValue)"
             + " lib-name=\(libraryName) lib-ver=\(libraryVersion)\n"
     }
 
-    /// The text of a name; nil when it holds blanks, control bytes or anything but ASCII, which would break `line`, or
-    /// is longer than `nameBytesMax`.
+    /// The text of a name; nil if it has blanks, control bytes or anything but ASCII, which would break `line`, or if
+    /// it is longer than `nameBytesMax`.
     static func nameText(_ bytes: [UInt8]) -> String? {
         guard bytes.count <= nameBytesMax, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         return String(decoding: bytes, as: UTF8.self)

@@ -13,7 +13,7 @@ func commandReply(_ arguments: ArraySlice<[UInt8]>) throws(ErrorReply) -> Reply 
         guard !names.isEmpty else { return .array(Verb.allCases.map(commandEntry)) }
         return .array(names.map { name in verb(name).map(commandEntry) ?? .null })
     case "DOCS":
-        // As in Redis, a name that does not exist is left out.
+        // As in Redis, names that do not exist are left out.
         let verbs = names.isEmpty ? Verb.allCases : names.compactMap(verb)
         return .map(verbs.flatMap { [Reply.text($0.name.lowercased()), documentation($0)] })
     case "HELP" where names.isEmpty:
@@ -34,7 +34,7 @@ private let commandHelp = [
 
 private func verb(_ name: [UInt8]) -> Verb? { name.withUnsafeBytes { Verb($0) } }
 
-/// The ten fields of Redis 7. No command has keys in Redis' sense: there is nothing to route by.
+/// The ten fields of Redis 7. No command has keys in Redis' sense, since there is no routing.
 private func commandEntry(_ verb: Verb) -> Reply {
     let command = verb.description
     return .array([

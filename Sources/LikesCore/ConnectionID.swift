@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// A client connection: its slot in the core's table, and how often the slot was used before.
+/// Names a client's connection: its place in the core's table, and how often that place was used before.
 package struct ConnectionID: Hashable, Sendable {
     package var slot: UInt32
     package var incarnation: UInt32

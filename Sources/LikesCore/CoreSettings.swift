@@ -2,17 +2,18 @@ import LikesProtocol
 import LikesStorage
 import LikesSettings
 
-/// What the core was told at the start, and by the last reload.
+/// What the core was told at the start and by the last reload.
 struct CoreSettings {
     var configuration: Configuration
-    /// What the configuration file says otherwise, in the order of the settings, since the last reload.
+    /// The settings for which the file had another value at the last reload that only a restart can apply, in the order
+    /// of the settings.
     var restartNeeded: [Setting] = []
-    /// What the unit may take in all; nil: it has no limit.
+    /// The memory limit of the systemd unit, in bytes; nil: it has none.
     let unitMemoryBytes: Int64?
     let limits: Limits
     let safeguards: Safeguards
 
-    /// What all clients together may hold: as told, or what the unit allows.
+    /// The most that all clients together may hold, in bytes: as configured, or derived from the unit's limit.
     var clientMemoryBytesMax: Int {
         guard configuration.clientMemoryBytesMax == 0 else { return Int(configuration.clientMemoryBytesMax) }
         return unitMemoryBytes.map { Int($0) / Limits.clientMemoryShare } ?? Limits.clientMemoryBytes

@@ -1,5 +1,5 @@
-/// Redis' patterns: `*`, `?`, `[a-c]`, `[^x]` and `\` before a byte that stands for itself. Letters match in either
-/// case, as CONFIG GET has it.
+/// Redis' patterns: `*`, `?`, `[a-c]`, `[^x]`, and `\` before a byte that stands for itself. Letters match in either
+/// case, as in CONFIG GET.
 struct GlobPattern {
     private enum Element {
         case star
@@ -33,7 +33,7 @@ struct GlobPattern {
         self.elements = elements
     }
 
-    /// The set behind a `[`; one that is never closed reaches to the pattern's end, as in Redis.
+    /// The set after a `[`. One that is never closed reaches to the pattern's end, as in Redis.
     private static func set(_ rest: inout ArraySlice<UInt8>) -> Element {
         var ranges: [ClosedRange<UInt8>] = []
         let negated = rest.first == UInt8(ascii: "^")
@@ -52,7 +52,7 @@ struct GlobPattern {
         return .set(ranges, negated: negated)
     }
 
-    /// Only the last star is ever gone back to, so the cost is at most the product of both lengths.
+    /// Goes back only to the last star, so the cost is at most the product of both lengths.
     func matches(_ text: String) -> Bool {
         let bytes = text.utf8.map(GlobPattern.lowercased)
         var element = 0

@@ -1,7 +1,7 @@
 import LikesProtocol
 
-/// Answers what clients send on their own when they connect, as Redis would, as far as it applies to likesd. The rest
-/// is an error that says so; client libraries tolerate this for everything that they do not need.
+/// Answers what client libraries send on their own when they connect, as Redis would, as far as it applies to likesd.
+/// Everything else gets an error that says so. Client libraries tolerate this for what they do not need.
 ///
 /// `connectionsMax` is the answer to CONFIG GET maxclients.
 package func handshakeReply(
@@ -21,13 +21,13 @@ package func handshakeReply(
 }
 
 extension ArraySlice<[UInt8]> {
-    /// The first word as an upper-case keyword, nil when there is none.
+    /// The first word as an upper-case keyword; nil: there is none.
     var keyword: String? { first.map { String(decoding: $0, as: UTF8.self).uppercased() } }
 }
 
 // MARK: HELLO
 
-/// A HELLO takes effect as a whole or not at all.
+/// A HELLO takes effect completely or not at all.
 private func helloReply(_ arguments: ArraySlice<[UInt8]>, client: inout ClientFacts) throws(ErrorReply) -> Reply {
     var changed = client
     var rest = arguments
@@ -130,7 +130,7 @@ private func clientReply(_ arguments: ArraySlice<[UInt8]>, client: inout ClientF
     }
 }
 
-/// The first sentence is worded as in Redis.
+/// The first sentence has Redis' wording.
 func unknownSubcommand(_ command: String, _ word: [UInt8]) -> ErrorReply {
     ErrorReply(
         .err,
@@ -149,7 +149,7 @@ private func selectReply(_ arguments: [[UInt8]]) throws(ErrorReply) -> Reply {
 
 // MARK: CONFIG
 
-/// Bytes of one pattern: longer than any setting's name, and short enough to match quickly.
+/// The most bytes in a pattern: longer than any setting's name, and short enough to match quickly.
 private let patternBytesMax = 128
 
 private let configHelp = [

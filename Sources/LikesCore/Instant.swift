@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesSettings
 import LikesStorage
-/// A moment on the monotonic clock, in microseconds. The core is told the time, it never asks.
+/// A moment on the monotonic clock, in microseconds. The core is told the time and never asks for it.
 package struct Instant: Comparable, Hashable, Sendable {
     package var microseconds: Int64
     package init(microseconds: Int64) { self.microseconds = microseconds }

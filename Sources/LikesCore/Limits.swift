@@ -2,233 +2,240 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// The bounds of everything that queues, gathers or waits in the core. Those that are the core's own to hold are
-/// variables, so that the simulation can draw them small, and they are reached; no configuration does.
+/// The limits on everything that queues, gathers or waits in the core. Limits on what the core itself holds are
+/// variables, so that the simulation can choose them small enough to be reached. No configuration can.
 package struct Limits: Sendable {
     package static let standard = Limits()
 
     package init() {}
 
-    /// Connections over MAX_CONNECTIONS for who `getsInWhenFull`: who comes to help has to get in, also where
-    /// MAX_CONNECTIONS was lowered below what is there.
+    /// Connections beyond MAX_CONNECTIONS for clients that `getsInWhenFull`: an administrator has to get in, also if
+    /// MAX_CONNECTIONS was lowered below the present number of connections.
     package static let administratorConnectionsMax = 3
-    /// What all clients together may make the process hold where nothing says otherwise …
+    /// The most that all clients together may make the process hold, if nothing else is configured …
     package static let clientMemoryBytes = 256 * 1024 * 1024
-    /// … and of the unit's limit, where there is one: the rest is for the local cache, the core's tables, and what the
-    /// kernel has on its way to clients (`EdgeLimits.socketBufferBytes` each).
+    /// … or the divisor for the unit's memory limit, if it has one. The rest is for the local cache, the core's tables,
+    /// and the kernel's buffers for clients (`EdgeLimits.socketBufferBytes` each).
     package static let clientMemoryShare = 2
-    /// Memory goes back to the system once so many bytes of what clients held were freed: less is soon used again …
+    /// Memory is given back to the system once clients have freed this much, since less is soon used again …
     package static let givenBackBytesMin = 32 * 1024 * 1024
-    /// … and no more often than this, since it takes some 20 ms for each 100 MB.
+    /// … and at most once in this time, since it takes about 20 ms for each 100 MB.
     package static let giveBackMs: Int64 = 2_000
-    /// Places of a connection's queue that are kept when it is empty; more are given back.
+    /// Slots of a connection's queue that are kept while it is empty. More are given back.
     package static let slotsKept = 64
-    /// Deadlines of requests that were answered, kept until they come; more are passed over at once.
+    /// Deadlines of answered requests that are kept until they come. More are dropped at once.
     static let deadlinesKept = 65_536
-    /// Places in a queue that entries left behind: so many more than it has entries are kept, then it is cleared.
+    /// How many places that entries left behind a queue may keep before it is cleared of them.
     static let placesKept = 1_024
-    /// A request that was begun is whole within so many times REQUEST_TIMEOUT_MS …
+    /// A request that was begun must arrive whole within this many times REQUEST_TIMEOUT_MS …
     package static let requestTimeoutsToFinish: Int64 = 6
-    /// … and within this. A client writes it in one go; one that does not takes memory and a place from others.
+    /// … and within this time. A normal client writes it at once. Any other takes memory and a place from others.
     package static let requestFinishMsMax: Int64 = 30_000
-    /// Who takes no more than a hundredth of the processor has cost little: a unit of `Cost`, some 50 ns, in so long …
+    /// A sharer or connection that takes at most a hundredth of the processor has cost little: one unit of `Cost`,
+    /// about 50 ns, in this time …
     static let microsecondsPerCost: Int64 = 5
-    /// … and so much of it in advance, which 4,000 units take.
+    /// … and this much in advance: the time of 4,000 units.
     static let littleCostMicroseconds: Int64 = 20_000
-    /// A connection has to be there for so long before it can have cost little by itself …
+    /// A connection must have been there for this long before it can have cost little by itself …
     static let newcomerMs: Int64 = 100
-    /// … until then the new ones of its sharer together are to take no more than a tenth of the processor, so many
-    /// units of `Cost` in a microsecond …
+    /// … until then, its sharer's new connections together may take a tenth of the processor at most: this many units
+    /// of `Cost` in a microsecond …
     static let newcomersCostPerMicrosecond: Int64 = 2
-    /// … and those that have been there for longer no more than half of it by their claims …
+    /// … and its established connections may take half of it at most by their claims …
     static let establishedCostPerMicrosecond: Int64 = 10
-    /// … or they wait for their turns, and for no longer than this after the last that cost too much.
+    /// … otherwise they wait for their turns, at most this long after the last one that cost too much.
     static let debtMicrosecondsMax: Int64 = 1_000_000
-    /// What was served out of turn has a connection, or a sharer, wait for no more than this of the others' work each.
+    /// For service out of turn, a connection or a sharer has to wait for at most this much of the others' work each.
     static let outOfTurnCostMax = 4_000
-    /// Sharers that are remembered without a look at who of them is of no use any more.
+    /// Sharers that are kept before the ones of no more use are looked for.
     static let sharersKept = 1_024
-    /// Requests whose time is over are answered in one turn up to this, each item counted: some 4 ms.
+    /// Weight of the missed deadlines answered in one turn, where each item counts: about 4 ms.
     static let expiryWeightMax = 4_096
-    /// Problems of a refused configuration that the reply to RELOAD and the log name; the rest is counted.
+    /// How many problems of a refused configuration the log and the reply to RELOAD name. The others are counted.
     package static let reloadProblemsMax = 16
-    /// Requests under way for one connection, each item of MCOUNT and MLIKED counted. At the limit the connection is
-    /// not read any further until half of them are answered. Enough for one connection shared by a whole process.
+    /// Requests under way on one connection, where each item of MCOUNT and MLIKED counts. At the limit, the connection
+    /// is not read until half of them are answered. Enough for one connection shared by a whole process.
     package var requestsInFlightMax = 1_024
-    /// Where clients hold too much memory, what those hold that have not taken their replies for this long …
+    /// If clients hold too much memory, what a connection holds that has not taken its replies for this long …
     package static let unreadMs: Int64 = 1_000
-    /// … counts so many times.
+    /// … counts this many times.
     package static let unreadWeight = 4
-    /// Changes (LIKE, UNLIKE) under way in the whole daemon: over a second of the best measured write rate.
-    /// At the limit: `-BUSY`.
+    /// Changes (LIKE, UNLIKE) under way in the whole daemon: more than a second at the best measured write rate. At the
+    /// limit: `-BUSY`.
     package var changesWaitingMax = 131_072
-    /// … or earlier, where PostgreSQL would not take so many in time, but not below this: two full batches and what
-    /// gathers meanwhile.
+    /// If PostgreSQL would not take so many in time, the limit is lower, but never below this: two full batches and
+    /// what gathers meanwhile.
     package var changesWaitingMin = 8_192
-    /// Reads waiting for Redis or PostgreSQL in the whole daemon, each item counted. At the limit: `-BUSY`.
+    /// Reads waiting for Redis or PostgreSQL in the whole daemon, where each item counts. At the limit: `-BUSY`.
     package var readsWaitingMax = 262_144
-    /// A connection with no more under way, each item counted, asks for few counts: they are fetched before those of
-    /// others.
+    /// A connection asks for few counts if it has at most this many under way, where each item counts. They are fetched
+    /// before the counts of others.
     package static let fewInFlightMax = 16
-    /// Places for fetches that are kept when they are empty; more are given back.
+    /// Places for fetches that are kept while they are empty. More are given back.
     static let fetchPlacesKept = 8_192
-    /// Changes in one call of admission: about 4 ms of Redis' time.
+    /// Changes in one call for admission: about 4 ms of Redis' time.
     package var admissionEntriesMax = 1_024
-    /// Items in one read of Redis, and in one `SELECT` of counters.
+    /// Items in one read from Redis, and in one `SELECT` of counters.
     package var countersPerCallMax = 1_024
     /// Pairs in one `SELECT`.
     package var pairsPerCallMax = 2_048
-    /// Calls of each kind (admission, read, pairs …) on the wire at once; more gathers meanwhile.
+    /// Calls of each kind (admission, read, pairs …) on the wire at once. Meanwhile more requests gather for the next.
     package var callsInFlightMax = 4
-    /// Write-throughs on the wire: with more, the lane waits for Redis.
+    /// Write-throughs on the wire. At the limit, the lane waits for Redis.
     package var writeThroughsInFlightMax = 4
-    /// Fills of Redis after misses on the wire at once. With more misses than Redis takes, some are not filled in: the
-    /// next that asks will do it, and none waits behind them.
+    /// Fills on the wire at once. With more misses than Redis takes, some counters are not filled in: the next request
+    /// for them will do it, and no read waits behind fills.
     package var fillsInFlightMax = 1
-    /// Changes folded into one batch. The statement's cost per row was flat between 1,000 and 3,000 rows.
+    /// Changes in one batch. The statement's cost per row was constant between 1,000 and 3,000 rows.
     package var batchChangesMax = 2_048
-    /// Times a batch is tried again after a deadlock, serialization failure or lock timeout.
+    /// How often a batch is tried again after a deadlock, serialization failure or lock timeout.
     package static let batchRetriesMax = 8
-    /// Users whose rate is counted in the process while Redis is away. At the limit a user's window may start anew.
+    /// Users whose rate is counted in the process while Redis is down. At the limit, a user's window may start again.
     package var localRateUsersMax = 262_144
-    /// Items that Redis may lack, remembered until they are set there, some 80 bytes each. With so many, no more of
-    /// what other hosts left is taken in, and Redis' counters are not read, until some are mended. What was committed
-    /// here, is contested by messages, or was seen in Redis and is not right, is noted all the same.
+    /// Items that Redis may lack, remembered until they are set there, about 80 bytes each. At the limit, no more
+    /// repairs from other hosts are taken in, and no counters are read from Redis, until some are mended. Other items
+    /// are still noted: those committed here, those that messages contest, and those that were seen to be wrong in
+    /// Redis.
     package var repairsMax = 131_072
-    /// Pages of repairs under way: one is read from PostgreSQL, one is set in Redis, one waits in between. An answer of
-    /// PostgreSQL's waits for two calls to Redis at most.
+    /// Pages of repairs under way: one is read from PostgreSQL, one is set in Redis, one waits in between. So an answer
+    /// from PostgreSQL waits for two calls to Redis at most.
     package static let repairPagesMax = 3
     /// A page holds up to `countersPerCallMax` repairs, as many as Redis takes in this time …
     package static let repairWriteMsMax: Int64 = 50
-    /// … but not fewer than this for its sake; the first ones are of this size …
+    /// … but Redis alone never makes it smaller than this, which is also the size of the first pages …
     package static let repairPageMin = 256
-    /// … and beyond that no more than this part of those that wait.
+    /// … and above that no more than one in this many of the waiting repairs.
     package static let repairPoolShare = 8
-    /// HEALTH tells of so many repairs …
+    /// HEALTH mentions repairs if there are this many …
     package static let repairsShownMin = 8_192
-    /// … or when Redis has not been read because of them for this long.
+    /// … or if they have kept Redis from being read for this long.
     package static let repairsShownMs: Int64 = 2_000
-    /// Items that only this process knows Redis to lack. With so many the lane tells the other hosts without delay, a
-    /// batch in between, and nobody is told of what messages contest, which others have heard as well.
+    /// Items that only this process knows Redis to lack. At the limit, the lane tells other hosts without delay, in
+    /// turn with batches. Items that messages contest are then not told, since other hosts have heard the messages too.
     package var repairsUntoldMax = 4_096
-    /// Items mended and still to be struck off.
+    /// Items that are mended and still have to be struck off.
     package var repairsMendedMax = 16_384
-    /// Items told to others, or mended and to be struck off, in one statement.
+    /// Items in one statement: told to others, or mended and to be struck off.
     package var tendItemsMax = 4_096
-    /// Mended items wait this long for others, so that they are struck off together.
+    /// Mended items wait this long, so that several are struck off together.
     package static let mendedWaitMs: Int64 = 200
-    /// What other hosts could not write to Redis is looked up this often, with the beat, or up to a quarter later.
+    /// How often a host looks for what other hosts could not write to Redis: with the beat, or up to a quarter later.
     package static let repairPassMs: Int64 = 3_000
-    /// … and after a look that failed this much later.
+    /// A pass that failed is followed by another after this time.
     package static let repairPassRetryMs: Int64 = 400
-    /// Each look finds the rows that were noted up to this long before, all rows at first …
+    /// Each pass finds the rows noted up to this long ago; the first finds all rows …
     package static let repairRowsSeenMs: Int64 = 10_000
-    /// … and all of them again this often, however many dead ones there are to go by.
+    /// … and a pass over all rows comes this often, whatever number of dead rows it has to go by.
     package static let repairFullPassMs: Int64 = 30_000
     /// A lane whose row has a journal is tended at least this often.
     package static let laneTendMs: Int64 = 5_000
-    /// Each host says this often that it lives, and looks for others that do not: `EdgeLimits.hostSilentSeconds`.
+    /// How often each host says that it is alive, and looks for silent ones: `EdgeLimits.hostSilentSeconds`.
     package static let surveyMs: Int64 = 5_000
-    /// The tables are looked at this often, or with the next survey, for what would make answers wrong: about a
-    /// millisecond of the lane's time.
+    /// How often the tables are checked for what would make answers wrong, or with the next survey after that. It takes
+    /// about a millisecond of the lane's time.
     package static let schemaCheckMs: Int64 = 10_000
-    /// Where PostgreSQL refuses rows, which they may be the reason for, they are looked at at once, but no more often.
+    /// When PostgreSQL refuses rows, which the tables may be the cause of, they are checked at once, but no more often
+    /// than this.
     package static let schemaCheckMsMin: Int64 = 1_000
-    /// A line of the log that comes again and again is said once in this time …
+    /// A log line that can be repeated is logged once in this time …
     package static let logWindowMs: Int64 = 5_000
-    /// … or so often, where lines tell of steps: a connection is tried again within that time.
+    /// … or this often, if its kind tells of steps: a connection is tried again within that time.
     package static let logStepsMax = 10
-    /// Lanes taken over in one survey, some 130 ms of PostgreSQL's time with full journals; when there were so many,
-    /// the next follows at once.
+    /// Lanes taken over in one survey, about 130 ms of PostgreSQL's time with full journals. After that many, the next
+    /// survey follows at once.
     package var lanesPerSurvey = 8
-    /// Generations of other hosts that a survey tells of.
+    /// Generations of other hosts that a survey returns.
     package static let generationsPerSurvey = 16
-    /// Batches after which a lane gets a new number, and so a new row: as long as a snapshot somewhere keeps PostgreSQL
-    /// from clearing up, each batch passes the dead versions of all before it.
+    /// Batches after which the process takes another lane number, and so a new row. While a snapshot somewhere keeps
+    /// PostgreSQL from vacuuming, each batch has to pass the dead versions that all before it left.
     package var batchesPerLane = 1_024
-    /// Where other hosts use other data in Redis, what they use is looked up this often …
+    /// If other hosts use other data in Redis, they are asked this often …
     package static let disputeAskMs: Int64 = 500
-    /// … and once one names it again, this long after it was first seen or later, Redis is believed by nobody: who did
-    /// not hear of a new generation yet hears of it within a beat …
+    /// … and if one names it again, this long or longer after it was first seen, no host believes Redis. A host that
+    /// had not heard of a new generation hears of it within a beat …
     package static let disputeConfirmMs: Int64 = 4_000
-    /// … and who has said nothing by `surveyMs` and this much later is dead.
+    /// … and one that has said nothing for `surveyMs` and this much longer is dead.
     package static let lateSignMs: Int64 = 1_000
     package static let eraMax = Generation.eraMax
-    /// How long it is said that Redis refused something after it last did.
+    /// How long a refusal by Redis is shown after it last happened.
     static let refusalShownMs: Int64 = 60_000
-    /// How long an entry of the local cache is fresh at most while this host hears nothing of what others change: with
-    /// the time until that is noticed, less than the 30 s after which all is right.
+    /// How long an entry of the local cache is fresh at most while this host does not hear what others change. Together
+    /// with the time until that is noticed, it is less than the 30 s after which everything is right.
     static let unheardCacheMs: Int64 = 10_000
-    /// What a host meant for another Redis counts once it has said nothing for this long: a living one finds that out
-    /// itself.
+    /// How long a host must have been silent before its changes that were meant for another Redis count. A living host
+    /// finds that out itself.
     package static let straySilentMs: Int64 = surveyMs + lateSignMs
-    /// So many transactions that were to be written to another Redis are told of: one is enough for an era.
+    /// How many transactions that were meant for another Redis a survey returns. One is enough for an era.
     package static let straysPerSurvey = 64
-    /// Numbers that PostgreSQL or a host gives one after the other: transactions, epochs, batches, signs of life.
+    /// The highest of the numbers that PostgreSQL or a host gives one after the other: transactions, epochs, batches,
+    /// signs of life.
     package static let sequenceMax: Int64 = 1 << 62
-    /// A Redis database in which another database's counts were found again, after it was taken over, is left alone
-    /// this long at a time …
+    /// If another database's counts come back in a Redis database that was taken over, it is left alone for this long
+    /// at a time …
     package static let foreignHoldMs: Int64 = 30_000
-    /// … and taken over again once nothing has spoken for hosts of that database for this long.
+    /// … and taken over again after this long without a sign of that database's hosts.
     package static let foreignMemoryMs: Int64 = 300_000
-    /// A counter in Redis is believed for this long after PostgreSQL was asked for it: a stranger who may write there
-    /// can put back what was there before. With what the local cache and the calls add it is less than 30 s …
+    /// A counter in Redis is believed for this long after PostgreSQL was asked for it, since a stranger who may write
+    /// there can put an old one back. With what the local cache and the calls add, it is less than 30 s …
     package static let sealAgeMsMax: Int64 = 25_000
-    /// … and in the local cache it is fresh for this long after that at most …
+    /// … in the local cache it is fresh for at most this long after PostgreSQL was asked …
     package static let sealedCacheMsMax: Int64 = 29_000
-    /// … and where it is of a moment further ahead than this, clocks were set.
+    /// … and if a seal is further ahead than this, clocks were set.
     package static let sealAheadMsMax: Int64 = 5_000
     package static let versionMax = CounterState.versionMax
-    /// Versions that PostgreSQL may contradict, to be held against it; what comes beyond comes again.
+    /// Doubts that are kept until PostgreSQL answers them. Those beyond the limit will arise again.
     package var doubtsMax = 64
-    /// PostgreSQL is asked about them no more often.
+    /// PostgreSQL is asked about doubts at most once in this time.
     package static let doubtMs: Int64 = 100
-    /// What is cached is thrown away for a contradiction no more often than this: who can write to Redis could
-    /// otherwise keep all hosts from caching anything.
+    /// Cached data is dropped because of a contradiction at most once in this time. Otherwise whoever can write to
+    /// Redis could keep all hosts from caching anything.
     package static let eraMsMin: Int64 = 5_000
-    /// An answer of PostgreSQL's that took longer, by this host's clock, is not put into Redis: it is read again.
+    /// An answer from PostgreSQL that took longer than this, by this host's clock, is not put into Redis. It is read
+    /// again.
     package static let answerAgeMsMax: Int64 = 1_000
-    /// Counters that changed, here or on another host, or were written to Redis are remembered until the host has heard
-    /// a message said this much later, and as long as a call to Redis may take: for the answer's age, with room …
+    /// Counters that were changed here or on another host, or written to Redis, are remembered until the host has heard
+    /// a message sent this much later, plus the time that a call to Redis may take. This covers the greatest age of an
+    /// answer, with room …
     package static let recentCountersMs: Int64 = 1_500
-    /// … but no more of them than this.
+    /// … but no more of them than this …
     package var recentCountersMax = 524_288
-    /// … and memory for so many is never given back.
+    /// … and memory for this many is never given back.
     package var recentCountersKept = 4_096
-    /// Entries of the local cache that are passed before one goes that was used: where nearly all were, which one goes
-    /// matters little, and nobody is to wait for a look at a million.
+    /// How many used entries of the local cache are passed before one is dropped all the same. If nearly all were used,
+    /// it matters little which one goes, and nobody should wait for a search through a million.
     package var cacheHandStepsMax = 1_024
-    /// The host says a number to itself through Redis this often; unheard by the next, its subscription is dead.
+    /// How often the host publishes a number to itself through Redis. If it does not hear one before the next is due,
+    /// its subscription is dead.
     package static let beatMs: Int64 = 3_000
-    /// … and, while it remembers what it wrote, this much and as long as a call to Redis may take after another.
+    /// While it remembers what it wrote, it does so this often, plus the time that a call to Redis may take.
     package static let writingBeatMs: Int64 = 1_000
     /// A number that was not heard in time is waited for this much longer.
     package static let beatGraceMs: Int64 = 100
-    /// Repairs that failed are tried again this much later.
+    /// Repairs that failed are tried again after this time.
     package static let repairRetryMs: Int64 = 1_000
-    /// A first retry of a lost backend after about this long, doubled each time …
+    /// The first retry of a lost backend comes after about this time, which doubles with each retry …
     package static let reconnectMsMin: Int64 = 50
-    /// … up to this: a backend that returned is used within 2 s.
+    /// … up to this: a backend that is back is used within 2 s.
     package static let reconnectMsMax: Int64 = 1_000
-    /// An attempt to connect to Redis takes no longer.
+    /// How long an attempt to connect to Redis may take.
     package static let redisConnectMsMax: Int64 = 1_000
-    /// An attempt to connect to PostgreSQL takes no longer (its fork and authentication are slow under load).
+    /// How long an attempt to connect to PostgreSQL may take (its fork and authentication are slow under load).
     package static let postgresConnectMsMax: Int64 = 3_000
-    /// While the lane has a primary the reader stays at a standby no longer.
+    /// How long the reader stays at a standby while the lane has a primary.
     package static let standbyMsMax: Int64 = 5_000
-    /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call before its
+    /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call, before its
     /// connection is given up as hung.
     package static let postgresHungGraceMs: Int64 = 1_000
-    /// A process that crashed sooner after its start than this belongs to a row of crashes: longer than the watchdog
-    /// takes to end one that hangs, several times over …
+    /// A process that crashes sooner after its start than this belongs to a row of crashes. It is several times longer
+    /// than the watchdog takes to end a process that hangs …
     package static let crashRunMsMax: Int64 = 120_000
-    /// … of which so many are restarted at once. After that the next one waits …
+    /// … of which this many are restarted at once. After them the next one waits …
     package static let crashesInARowMax = 5
-    /// … for this long: what is in the way may go by itself, so nobody has to come and start it again, and two starts
-    /// a minute harm nobody.
+    /// … for this long. The cause may go away by itself, so nobody has to come and start the process again, and two
+    /// starts a minute harm nobody.
     package static let crashPauseMs: Int64 = 30_000
-    /// A longer row is not told from this one.
+    /// Longer rows are not counted any further.
     package static let crashesCountedMax = 1_000_000
-    /// Stopping takes no longer, whatever is under way; below the unit's TimeoutStopSec.
+    /// How long stopping may take, whatever is under way. Less than the unit's TimeoutStopSec.
     package static let drainMsMax: Int64 = 15_000
 }

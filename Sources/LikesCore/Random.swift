@@ -5,7 +5,7 @@ import LikesStorage
 /// The core's random numbers, from one seed.
 struct Random {
     private var jitter: SplitMix64
-    /// What others get to see of the numbers is hashed with it, or they could tell what comes.
+    /// Numbers that others see are hashed with this key, so that they cannot predict the next ones.
     let key: SipHash.Key
 
     init(seed: UInt64) {
@@ -15,17 +15,17 @@ struct Random {
 
     mutating func next() -> UInt64 { jitter.next() }
 
-    /// No two processes share one.
+    /// No two processes share a lane number.
     mutating func laneNumber() -> Int64 { Int64(jitter.next() >> 1) }
 
-    /// For Redis' data: 12 hex digits.
+    /// A token for Redis' data: 12 hex digits.
     mutating func token() -> String {
         let digits = String(SipHash.hash(jitter.next(), 1, 0, 0, key: key) & 0xFFFF_FFFF_FFFF, radix: 16)
         return String(repeating: "0", count: 12 - digits.count) + digits
     }
 }
 
-/// Small seeded generator for jitter (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+/// A small seeded generator for jitter (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
     package init(seed: UInt64) { state = seed }

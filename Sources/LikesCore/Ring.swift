@@ -1,4 +1,4 @@
-/// A queue in a ring that grows by doubling and is reused when warm.
+/// A queue in a ring that grows by doubling, and does not allocate once it is large enough.
 package struct Ring<Element> {
     private var storage: ContiguousArray<Element?> = []
     private var head = 0
@@ -7,7 +7,7 @@ package struct Ring<Element> {
     package init() {}
 
     package var isEmpty: Bool { count == 0 }
-    /// Places that there is memory for.
+    /// How many places there is memory for.
     package var capacity: Int { storage.count }
     package var first: Element? { count == 0 ? nil : storage[head] }
 
@@ -46,7 +46,7 @@ package struct Ring<Element> {
         return element
     }
 
-    /// Gives back the memory of places that are not taken.
+    /// Gives back the memory of unused places.
     package mutating func shrink() {
         var smaller = Ring()
         while let element = popFirst() { smaller.append(element) }
