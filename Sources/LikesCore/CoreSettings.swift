@@ -5,8 +5,8 @@ import LikesSettings
 /// What the core was told at the start and by the last reload.
 struct CoreSettings {
     var configuration: Configuration
-    /// The settings for which the file had another value at the last reload that only a restart can apply, in the order
-    /// of the settings.
+    /// The settings whose values in the file differed at the last reload, and that only a restart can change. In the
+    /// order of the settings.
     var restartNeeded: [Setting] = []
     /// The memory limit of the systemd unit, in bytes; nil: it has none.
     let unitMemoryBytes: Int64?

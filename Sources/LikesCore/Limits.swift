@@ -110,8 +110,9 @@ package struct Limits: Sendable {
     package static let repairsShownMin = 8_192
     /// … or if they have kept Redis from being read for this long.
     package static let repairsShownMs: Int64 = 2_000
-    /// Items that only this process knows Redis to lack. At the limit, the lane tells other hosts without delay, in
-    /// turn with batches. Items that messages contest are then not told, since other hosts have heard the messages too.
+    /// Items that Redis may lack and that only this process knows of. At the limit, the lane tells other hosts without
+    /// delay, in turn with batches. Items that messages contest are then not told, since other hosts have heard the
+    /// messages too.
     package var repairsUntoldMax = 4_096
     /// Items that are mended and still have to be struck off.
     package var repairsMendedMax = 16_384

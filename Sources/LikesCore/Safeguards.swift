@@ -13,7 +13,7 @@ package struct Safeguards: Sendable {
     package var journal = true
     /// Hosts tell each other through PostgreSQL what Redis may lack.
     package var repairTable = true
-    /// What this process knows Redis to lack is set there again.
+    /// What this process knows to be missing in Redis is set there again.
     package var repairs = true
     /// A request joins a fetch only if it has not been sent yet.
     package var fetchJoining = true

@@ -11,5 +11,6 @@ package struct Turn {
 
     package mutating func append(_ action: Action) { actions.append(action) }
 
+    /// Logs a line at once. For lines that may be repeated often, use `Core.say`.
     package mutating func log(_ level: LogLevel, _ text: String) { actions.append(.log(level, text)) }
 }

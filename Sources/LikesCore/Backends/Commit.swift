@@ -30,6 +30,7 @@ package struct CommitRequest: Equatable, Sendable {
 /// One pair of a batch, and the state it should end in.
 package struct BatchRow: Hashable, Sendable {
     package var pair: Pair
+    /// True: liked.
     package var wanted: Bool
     package init(pair: Pair, wanted: Bool) {
         self.pair = pair

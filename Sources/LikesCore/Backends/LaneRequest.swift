@@ -17,6 +17,7 @@ package enum LaneRequest: Equatable, Sendable {
     case checkSchema
 }
 
+/// What PostgreSQL answered to a call on the lane.
 package enum LaneAnswer: Equatable, Sendable {
     /// The lane is this connection's own. nil: it had no row, so nothing is known of earlier batches. It has one now,
     /// at epoch 1.

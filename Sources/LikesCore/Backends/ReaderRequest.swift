@@ -11,6 +11,7 @@ package enum ReaderRequest: Equatable, Sendable {
     case selectRepairs(RepairSelect)
 }
 
+/// What PostgreSQL answered to a call on the reader.
 package enum ReaderAnswer: Equatable, Sendable {
     /// For each item, in order; an item without a row has count 0 and version 0.
     case countersSelected([CounterState])

@@ -18,6 +18,7 @@ package enum RedisRequest: Equatable, Sendable {
     case drop(Generation, [KeptCounter])
 }
 
+/// What Redis answered to a call.
 package enum RedisAnswer: Equatable, Sendable {
     /// The marker that is there now.
     case identified(FoundMarker)

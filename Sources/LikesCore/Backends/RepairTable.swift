@@ -18,6 +18,7 @@ package struct RepairRow: Hashable, Sendable {
 /// A position in `cache_repairs`, in the order of the transactions that noted the rows. The numbers are the database's.
 package struct RepairCursor: Hashable, Sendable {
     package var notedBy: Int64
+    /// The number that `item_types` gives the type.
     package var typeNumber: Int16
     package var itemID: Int64
     package init(notedBy: Int64, typeNumber: Int16, itemID: Int64) {

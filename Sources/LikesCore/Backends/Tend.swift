@@ -48,5 +48,6 @@ package struct MendedRow: Hashable, Sendable {
         self.notedBy = notedBy
     }
 
+    /// Whether the row can go.
     package func covers(_ row: RepairRow) -> Bool { row.version <= version || row.notedBy == notedBy }
 }

@@ -126,8 +126,8 @@ struct Clients {
         }
     }
 
-    /// Deadlines of answered requests go: those at the head, so that the timer is not armed for them, and the others
-    /// once they outnumber the requests that wait.
+    /// Drops the deadlines of answered requests: those at the head, so that the timer is not armed for them, and the
+    /// others once they outnumber the requests that wait.
     mutating func dropAnsweredDeadlines(_ changes: Changes) {
         while let holder = deadlines.firstHolder, !sessions.isWaiting(holder, changes) { deadlines.removeFirst() }
         guard deadlines.count > 2 * (sessions.waitingCount + changes.count) + Limits.deadlinesKept else { return }

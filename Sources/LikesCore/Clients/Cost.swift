@@ -27,6 +27,7 @@ package enum Cost {
 }
 
 extension Request {
+    /// The cost of serving the request, in units of `Cost`.
     package var cost: Int { Cost.request + furtherCost }
 
     private var furtherCost: Int {

@@ -4,16 +4,17 @@ import LikesStorage
 /// Who is served next when there is more to do than fits into a turn. It goes by cost, not by the number of requests,
 /// and charges the cost to the sharer that causes it, through however many connections.
 ///
-/// Those who cost little lately have a claim: they need not wait, whatever the others do (`claim`). A connection has
-/// its own claim only once it has been there for a while. Until then its sharer's claim counts, which all its new
-/// connections use up together. So it gains nothing to close a connection that has cost much and open another.
+/// A connection that has cost little recently has a claim: it need not wait, whatever the others do (`claim`). The
+/// claim is its own only once the connection has been there for a while. Until then its sharer's claim counts, which
+/// all the sharer's new connections use up together. So it gains nothing to close a connection that has cost much and
+/// open another.
 ///
 /// All others queue fairly, first between the sharers, then between the connections of each (`Line`). Both levels use
 /// virtual time. Each sharer or connection has a finish: where its last service ended in its own time. Its next service
 /// starts there or now, whichever is later, and the earliest start is served first. Now advances with the work done,
-/// divided by the number of those who wait. So those who come later start later, and newcomers cannot pass those who
-/// wait for ever. Service out of turn delays a finish by one step at most: the claim has paid for it, and whoever has
-/// to queue once does not wait for long.
+/// divided by the number of those who wait. So those who come later start later, and those who wait are not passed by
+/// newcomers for ever. Service out of turn delays a finish by one step at most: the claim has paid for it, and a
+/// connection that has to queue once does not wait for long.
 package struct FairQueue {
     /// What a connection has cost.
     package struct Account {
@@ -73,7 +74,7 @@ package struct FairQueue {
     /// How many sharers are known.
     var sharers: Int { places.count }
 
-    // MARK: Coming and going
+    // MARK: Connections come and go
 
     /// A connection was made, at this cost. `isNew`: it was not inherited from the previous process.
     package mutating func opened(
@@ -121,6 +122,7 @@ package struct FairQueue {
 
     // MARK: Out of turn
 
+    /// Whether the connection may be served before the queue, and why.
     package func claim(_ account: Account, now: Instant) -> Claim {
         let latest = now.microseconds + Limits.littleCostMicroseconds
         guard account.paidAt <= latest else { return .none }

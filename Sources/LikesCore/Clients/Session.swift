@@ -5,6 +5,7 @@ import LikesProtocol
 /// Names one request of one connection until its reply is sent.
 package struct Ticket: Hashable, Sendable {
     package var connection: ConnectionID
+    /// Counts the requests of the connection that had to wait; wraps around.
     package var sequence: UInt32
 }
 

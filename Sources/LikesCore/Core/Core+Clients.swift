@@ -4,7 +4,7 @@ import LikesSettings
 
 // How much of the shared resources clients may use: places, memory, and time to finish a request.
 extension Core {
-    // MARK: Coming
+    // MARK: New clients
 
     /// A client connected. nil: the table or its sharer's part of it is full. Then send the client `refusal(of:)` and
     /// close.
@@ -78,6 +78,7 @@ extension Core {
         clients.sessions.memory.progressed(slot: Int(connection.slot), now: now)
     }
 
+    /// Whether all clients together hold more memory than they may.
     package var isOverClientMemory: Bool { clients.sessions.memory.isOver }
 
     /// The client to close at once because all clients together hold too much memory: `ClientMemory.largest`. nil: they

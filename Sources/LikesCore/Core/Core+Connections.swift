@@ -4,6 +4,7 @@ import LikesStorage
 
 // Connections to Redis and PostgreSQL come and go.
 extension Core {
+    /// The connection for calls to Redis is up.
     package mutating func redisConnected(_ turn: inout Turn) {
         redis.connected(now: turn.now)
         say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", &turn)
@@ -77,7 +78,7 @@ extension Core {
         if !reader.link.isDown { giveUp(.reader, failure, &turn) }
     }
 
-    // MARK: What servers say beside their answers
+    // MARK: Messages that answer no call
 
     /// PostgreSQL servers that can be reached but must not be used. Replaces the previous list.
     package mutating func serversPassedOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
@@ -90,6 +91,7 @@ extension Core {
         say(.unexpected(.lane), .warning, "\(Self.name(.lane)): \(text)", &turn)
     }
 
+    /// PostgreSQL sent a notice, which goes into the log.
     package mutating func noticed(_ notice: String, _ turn: inout Turn) {
         say(.notice, .debug, "PostgreSQL: \(notice)", &turn)
     }

@@ -4,6 +4,7 @@ import LikesStorage
 
 // PostgreSQL's answers to the lane's and the reader's calls.
 extension Core {
+    /// PostgreSQL answered a call on the lane. A call that was given up is ignored.
     package mutating func answered(_ call: CallID, _ answer: LaneAnswer, _ turn: inout Turn) {
         guard let purpose = lane.end(call) else { return }
         switch (purpose, purpose.checked(answer)) {
@@ -25,6 +26,7 @@ extension Core {
         }
     }
 
+    /// PostgreSQL answered a call on the reader. A call that was given up is ignored.
     package mutating func answered(_ call: CallID, _ answer: ReaderAnswer, _ turn: inout Turn) {
         guard let purpose = reader.calls.end(call) else { return }
         let answer = purpose.checked(answer)

@@ -4,6 +4,7 @@ import LikesStorage
 
 // Messages from other hosts through Redis, and whether they arrive.
 extension Core {
+    /// The connection for messages from Redis is up.
     package mutating func subscriberConnected(_ turn: inout Turn) {
         redis.subscriber.connected(now: turn.now)
         say(.connection(.subscriber), .info, "\(Self.name(.subscriber)) connected", &turn)
@@ -47,6 +48,7 @@ extension Core {
         repairs.reread(contestedAgain, heldBackFrom: turn.now)
     }
 
+    /// This host's own number came back through the subscription.
     package mutating func heardBeat(_ number: UInt64, _ turn: inout Turn) {
         redis.subscriber.proved()
         if let saidAt = coherence.heartbeat.hear(number) { known.forget(heardUntil: saidAt) }

@@ -4,6 +4,7 @@ import LikesStorage
 
 // Redis' answers to calls.
 extension Core {
+    /// Redis answered a call. A call that was given up is ignored.
     package mutating func answered(_ call: CallID, _ answer: RedisAnswer, _ turn: inout Turn) {
         guard let purpose = redis.calls.end(call) else { return }
         switch (purpose, purpose.checked(answer)) {

@@ -38,7 +38,7 @@ extension Core {
         repairs.reread(written)
     }
 
-    // MARK: What others could not write
+    // MARK: Repairs of other hosts
 
     mutating func sendRepairPass(_ turn: inout Turn) {
         guard safeguards.repairTable, canAskPrimary, coherence.trust.generation != nil else { return }
@@ -113,7 +113,7 @@ extension Core {
 
     mutating func tendMended(now: Instant) { if mayStrikeOff { lane.upkeep.tend(by: now) } }
 
-    // MARK: What a stranger may have put there
+    // MARK: Forged counters
 
     /// Judges the counters that Redis kept in place of the ones given, which PostgreSQL had returned under the permit.
     /// A counter of a host may show that PostgreSQL went back. A stranger's counter would stay for ever, since no host

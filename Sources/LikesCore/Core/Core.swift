@@ -56,6 +56,7 @@ package struct Core {
         coherence = Coherence(configuration, key: random.key, safeguards, now: now)
     }
 
+    /// The settings in force.
     package var configuration: Configuration { _read { yield settings.configuration } }
     var limits: Limits { _read { yield settings.limits } }
     var safeguards: Safeguards { _read { yield settings.safeguards } }
@@ -96,7 +97,7 @@ package struct Core {
     }
 }
 
-// MARK: What several components know together
+// MARK: Facts that need several components
 
 extension Core {
     /// Whether the reader sees everything that was acknowledged. A standby may lag behind.

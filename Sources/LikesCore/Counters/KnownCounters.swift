@@ -94,7 +94,7 @@ struct KnownCounters {
     /// All messages that were sent before this moment were heard.
     mutating func forget(heardUntil moment: Instant) { recent.forget(heardUntil: moment) }
 
-    // MARK: What comes in
+    // MARK: Incoming counters
 
     /// Puts counters committed here into the cache, unless this host has heard of something newer since, or may have
     /// missed it. Returns the newest known state of each, and those that are newer than what was committed. `isFresh`:

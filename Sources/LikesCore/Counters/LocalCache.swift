@@ -202,7 +202,6 @@ package struct LocalCache: Sendable {
         entries[place].isNews = true
     }
 
-    /// Drops every entry.
     package mutating func removeAll() {
         entries = []
         index = []

@@ -88,7 +88,7 @@ struct Lane {
 
     mutating func giveUpCalls() -> [LanePurpose] { calls.giveUp() }
 
-    // MARK: Coming and going
+    // MARK: Connection made and lost
 
     mutating func connected(now: Instant) {
         link.connected(now: now)

@@ -137,8 +137,8 @@ struct LaneUpkeep {
         isTended = true
     }
 
-    /// The row says what Redis may lack, so it has to be tended before the lane counts as silent. `mayStrikeOff`: rows
-    /// of repairs are to be deleted.
+    /// The row says what Redis may lack, so it has to be tended before the lane counts as silent. `mayStrikeOff`: there
+    /// are rows of repairs to delete.
     mutating func written(hasJournal: Bool, mayStrikeOff: Bool, now: Instant) {
         let due = tendAt
         self.hasJournal = hasJournal

@@ -78,7 +78,7 @@ struct Repairs {
 
     func contains(_ item: Item) -> Bool { !entries.isEmpty && entries[item] != nil }
 
-    // MARK: What is to be repaired
+    // MARK: Noting
 
     /// Redis may lack what was committed of these items.
     mutating func note(_ items: some Collection<Item>) {

@@ -22,6 +22,7 @@ package struct VersionFacts: Equatable, Sendable {
 
 /// What only the operating system knows of the process.
 package struct ProcessFacts: Equatable, Sendable {
+    /// Memory in RAM.
     package var residentBytes: Int64
     package var userCPUMicroseconds: Int64
     package var systemCPUMicroseconds: Int64
