@@ -3,7 +3,7 @@ import LikesSettings
 import LikesStorage
 
 /// The limits on everything that queues, gathers or waits in the core. Limits on what the core itself holds are
-/// variables, so that the simulation can choose them small enough to be reached. No configuration can.
+/// variables, so that the simulation can choose them small enough to be reached. No configuration sets them.
 package struct Limits: Sendable {
     package static let standard = Limits()
 
@@ -126,7 +126,7 @@ package struct Limits: Sendable {
     package static let repairPassRetryMs: Int64 = 400
     /// Each pass finds the rows noted up to this long ago; the first finds all rows …
     package static let repairRowsSeenMs: Int64 = 10_000
-    /// … and a pass over all rows comes this often, whatever number of dead rows it has to go by.
+    /// … and a pass over all rows comes this often, however many dead rows it has to skip.
     package static let repairFullPassMs: Int64 = 30_000
     /// A lane whose row has a journal is tended at least this often.
     package static let laneTendMs: Int64 = 5_000

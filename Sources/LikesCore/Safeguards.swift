@@ -1,5 +1,5 @@
 /// The mechanisms that keep the guarantees. Each can be left out, which only the simulation does, to show that it would
-/// find the bug. No configuration can.
+/// find the bug. No configuration reaches them.
 package struct Safeguards: Sendable {
     /// Redis takes a counter only if it has no newer version.
     package var versionCheck = true

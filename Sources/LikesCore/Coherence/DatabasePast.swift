@@ -82,7 +82,7 @@ struct DatabasePast {
     /// When to begin an era although all hosts use one Redis; nil: there is no reason.
     func eraDueAt(_ survey: Survey, _ generation: Generation, now: Instant) -> Instant? {
         // Hosts were at another Redis in between and are back, so this one has missed what they changed. If transaction
-        // numbers went back, later ones named before mean nothing.
+        // numbers went back, higher ones named before mean nothing.
         let latest = max(survey.latest, latestUsed)
         let cameBack = latest > generation.snapshot.next && latest <= survey.snapshot.next
         // Or a host wrote to the Redis that it used before, after the others had begun to fill this one.

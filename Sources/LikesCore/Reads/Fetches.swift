@@ -204,8 +204,8 @@ struct Fetches {
         }
     }
 
-    /// Gives memory back when few of many fetches are left: at the limit of reads it is about 50 MB. It takes so many
-    /// fetches to need it again that each pays little for that.
+    /// Gives memory back when few of many fetches are left: at the limit of reads it is about 50 MB. It is needed again
+    /// only after so many fetches that each pays little for it.
     private mutating func shrinkIfEmptied() {
         if Self.isEmptied(table.count, table.capacity) {
             var smaller: [Item: Fetch] = [:]

@@ -101,8 +101,8 @@ struct RepairPass {
 ///
 /// Passes look at a row until `repairRowsSeenMs` after it was noted. So a row whose repair was left to another host is
 /// found again if that host did not strike it off. Later only passes over the whole table find it; the second of these
-/// comes as soon as that time is over. So all other passes go by only as many dead rows as were noted in that time,
-/// however long a snapshot keeps them.
+/// comes as soon as that time is over. So all other passes have to skip only as many dead rows as were noted in that
+/// time, however long a snapshot keeps them.
 struct RepairPassHistory {
     /// Whole passes, oldest first.
     private var passes = Ring<(begunAt: Instant, horizon: Int64)>()

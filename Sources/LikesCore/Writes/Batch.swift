@@ -3,8 +3,8 @@ import LikesProtocol
 /// What became of one change of a batch.
 package struct ChangeResult: Hashable, Sendable {
     package var changed: Bool
-    /// The item's count right after the change. nil: the batch returned none, because nothing of the item changed, for
-    /// instance. Then the count is read after the commit.
+    /// The item's count right after the change. nil: the batch returned none, for instance because nothing of the item
+    /// changed. Then the count is read after the commit.
     package var count: Int64?
     package init(changed: Bool, count: Int64?) {
         self.changed = changed
