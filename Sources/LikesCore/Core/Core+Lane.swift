@@ -101,6 +101,7 @@ extension Core {
     }
 
     mutating func tended(_ request: TendRequest, settledUpTo: Int64?, _ turn: inout Turn) {
+        // Those that were found since are still to be struck off.
         if request.settled != nil { lane.upkeep.struckOff(settledUpTo: settledUpTo) }
         repairs.struck(request.mended, mayBeSeen: reader.calls[.repairPass] > 0)
         // What this process forgets is found in `cache_repairs` again.

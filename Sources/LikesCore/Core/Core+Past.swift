@@ -134,8 +134,8 @@ extension Core {
 
     /// If this host named the promoted server, it would have found that server, or reported that it does not answer.
     private var oldPrimaryAdvice: String {
-        "name the promoted server in \(configuration.places.text(of: .databaseURL)) on this host, and stop this server; "
-            + "or, if the promoted one is lost for good, delete \(RedisKeys.marker) in Redis "
+        "name the promoted server in \(configuration.places.text(of: .databaseURL)) on this host, and stop this "
+            + "server; or, if the promoted one is lost for good, delete \(RedisKeys.marker) in Redis "
             + "and restart likesd on all hosts"
     }
 
