@@ -3,53 +3,105 @@ import LikesStorage
 
 @testable import LikesCore
 
-// The calls of a script, each by its name.
+// Calls as a test compares them: by what they ask.
 extension Action {
-    static func identify(_ call: CallID, _ request: IdentifyRequest) -> Action { .redis(call, .identify(request)) }
+    /// Stands for whichever call it is.
+    static let noCall = CallID.max
 
-    static func admit(_ call: CallID, _ entries: [AdmissionEntry]) -> Action { .redis(call, .admit(entries)) }
+    static func identify(_ request: IdentifyRequest) -> Action { .redis(noCall, .identify(request)) }
 
-    static func readCounters(_ call: CallID, _ generation: Generation, _ items: [Item]) -> Action {
-        .redis(call, .readCounters(generation, items))
+    static func admit(_ entries: [AdmissionEntry]) -> Action { .redis(noCall, .admit(entries)) }
+
+    static func readCounters(_ generation: Generation = Scenario.generation, _ items: [Item]) -> Action {
+        .redis(noCall, .readCounters(generation, items))
     }
 
-    static func readCounters(_ call: CallID, _ items: [Item]) -> Action {
-        .redis(call, .readCounters(Script.generation, items))
-    }
+    static func readCounters(_ items: [Item]) -> Action { readCounters(Scenario.generation, items) }
 
     static func writeThrough(
-        _ call: CallID, _ generation: Generation = Script.generation, counters: [CounterState], recent: [RecentLike]
+        _ generation: Generation = Scenario.generation, counters: [CounterState], recent: [RecentLike]
     ) -> Action {
-        .redis(call, .writeThrough(generation, counters: counters.map { unsealed($0) }, recent: recent))
+        .redis(noCall, .writeThrough(generation, counters: counters.map { unsealed($0) }, recent: recent))
     }
 
-    static func fill(
-        _ call: CallID, _ generation: Generation = Script.generation, counters: [CounterState]
-    ) -> Action {
-        .redis(call, .fill(generation, counters.map { unsealed($0) }))
+    static func fill(_ generation: Generation = Scenario.generation, counters: [CounterState]) -> Action {
+        .redis(noCall, .fill(generation, counters.map { unsealed($0) }))
     }
 
-    static func drop(_ call: CallID, _ generation: Generation, _ kept: [KeptCounter]) -> Action {
-        .redis(call, .drop(generation, kept))
+    static func drop(_ generation: Generation, _ kept: [KeptCounter]) -> Action {
+        .redis(noCall, .drop(generation, kept))
     }
 
-    static func fence(_ call: CallID, _ request: FenceRequest) -> Action { .lane(call, .fence(request)) }
+    static func fence(_ request: FenceRequest) -> Action { .lane(noCall, .fence(request)) }
 
-    static func commit(_ call: CallID, _ rows: [BatchRow]) -> Action {
-        .lane(call, .commit(CommitRequest(rows: rows)))
+    static func commit(_ rows: [BatchRow]) -> Action { .lane(noCall, .commit(CommitRequest(rows: rows))) }
+
+    static func tend(_ request: TendRequest) -> Action { .lane(noCall, .tend(request)) }
+
+    static func survey(_ request: SurveyRequest) -> Action { .lane(noCall, .survey(request)) }
+
+    static let checkSchema = Action.lane(noCall, .checkSchema)
+
+    static func selectCounters(_ items: [Item]) -> Action { .reader(noCall, .selectCounters(items)) }
+
+    static func selectPairs(_ pairs: [Pair]) -> Action { .reader(noCall, .selectPairs(pairs)) }
+
+    static func selectRepairs(_ select: RepairSelect) -> Action { .reader(noCall, .selectRepairs(select)) }
+
+    /// The same, whichever call it is.
+    var withoutCall: Action {
+        switch self {
+        case .redis(_, let request): .redis(Action.noCall, request)
+        case .lane(_, let request): .lane(Action.noCall, request)
+        case .reader(_, let request): .reader(Action.noCall, request)
+        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: self
+        }
     }
 
-    static func tend(_ call: CallID, _ request: TendRequest) -> Action { .lane(call, .tend(request)) }
+    /// Which call it is, and of which backend.
+    var call: (id: CallID, backend: Backend)? {
+        switch self {
+        case .redis(let call, _): (call, .redis)
+        case .lane(let call, _): (call, .lane)
+        case .reader(let call, _): (call, .reader)
+        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
+        }
+    }
+}
 
-    static func survey(_ call: CallID, _ request: SurveyRequest) -> Action { .lane(call, .survey(request)) }
+// Which requests an answer may be the answer to.
+extension RedisAnswer {
+    func fits(_ action: Action) -> Bool {
+        guard case .redis(_, let request) = action else { return false }
+        return switch (self, request) {
+        case (.identified, .identify), (.admitted, .admit), (.countersRead, .readCounters),
+            (.wroteThrough, .writeThrough), (.filled, .fill), (.dropped, .drop), (.failed, _):
+            true
+        default: false
+        }
+    }
+}
 
-    static func checkSchema(_ call: CallID) -> Action { .lane(call, .checkSchema) }
+extension LaneAnswer {
+    func fits(_ action: Action) -> Bool {
+        guard case .lane(_, let request) = action else { return false }
+        return switch (self, request) {
+        case (.fenced, .fence), (.committed, .commit), (.tended, .tend), (.surveyed, .survey),
+            (.schemaChecked, .checkSchema), (.fencedOff, .commit), (.fencedOff, .tend), (.misfit, _), (.failed, _):
+            true
+        default: false
+        }
+    }
+}
 
-    static func selectCounters(_ call: CallID, _ items: [Item]) -> Action { .reader(call, .selectCounters(items)) }
-
-    static func selectPairs(_ call: CallID, _ pairs: [Pair]) -> Action { .reader(call, .selectPairs(pairs)) }
-
-    static func selectRepairs(_ call: CallID, _ select: RepairSelect) -> Action {
-        .reader(call, .selectRepairs(select))
+extension ReaderAnswer {
+    func fits(_ action: Action) -> Bool {
+        guard case .reader(_, let request) = action else { return false }
+        return switch (self, request) {
+        case (.countersSelected, .selectCounters), (.pairsSelected, .selectPairs),
+            (.repairsSelected, .selectRepairs), (.misfit, _), (.failed, _):
+            true
+        default: false
+        }
     }
 }

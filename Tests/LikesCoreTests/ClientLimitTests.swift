@@ -5,18 +5,18 @@ import Testing
 @testable import LikesCore
 
 @Suite struct ClientMemoryTests {
-    private func memory(_ bytes: Int64, _ change: (inout Configuration) -> Void = { _ in }) -> Script {
-        Script {
+    private func memory(_ bytes: Int64, _ change: (inout Configuration) -> Void = { _ in }) -> Scenario {
+        Scenario {
             $0.clientMemoryBytesMax = bytes
             change(&$0)
         }
     }
 
     /// Those that are closed for memory, each gone before the next is looked for.
-    private func abandoned(_ script: inout Script) -> [ConnectionID] {
+    private func abandoned(_ scenario: inout Scenario) -> [ConnectionID] {
         var gone: [ConnectionID] = []
-        while script.core.isOverClientMemory {
-            script.step { core, turn in
+        while scenario.core.isOverClientMemory {
+            scenario.step { core, turn in
                 guard let id = core.clientToAbandon(&turn) else { return }
                 gone.append(id)
                 core.closed(id, &turn)
@@ -27,59 +27,59 @@ import Testing
 
     @Test("Over the budget the largest goes first, then the next, until it is kept; small ones stay")
     func overTheBudgetTheLargestGoFirstUntilItIsKept() throws {
-        var script = memory(2_000_000)
-        let clients = try (0..<4).map { _ in try script.open() }
+        var scenario = memory(2_000_000)
+        let clients = try (0..<4).map { _ in try scenario.open() }
         for (client, bytes) in zip(clients, [100, 900_000, 1_000_000, 99_000]) {
-            script.core.holds(bytes, for: client, now: script.now)
+            scenario.core.holds(bytes, for: client, now: scenario.now)
         }
-        #expect(abandoned(&script) == [])
-        script.core.holds(1_000_000, for: clients[3], now: script.now)
-        #expect(abandoned(&script) == [clients[3]])
-        script.core.holds(2_500_000, for: clients[0], now: script.now)
-        #expect(abandoned(&script) == [clients[0]])
-        #expect(script.core.reports.statistics.connectionsAbandoned == 2)
-        #expect(script.core.clients.sessions.memory.heldBytes == 1_900_000)
+        #expect(abandoned(&scenario) == [])
+        scenario.core.holds(1_000_000, for: clients[3], now: scenario.now)
+        #expect(abandoned(&scenario) == [clients[3]])
+        scenario.core.holds(2_500_000, for: clients[0], now: scenario.now)
+        #expect(abandoned(&scenario) == [clients[0]])
+        #expect(scenario.core.reports.statistics.connectionsAbandoned == 2)
+        #expect(scenario.core.clients.sessions.memory.heldBytes == 1_900_000)
     }
 
     @Test("What has not been read for a second counts four times")
     func whatHasNotBeenReadForASecondCountsFourTimes() throws {
-        var script = memory(2_000_000)
-        let clients = try (0..<4).map { _ in try script.open() }
-        script.core.holds(300_000, for: clients[0], isUnread: true, now: script.now)
-        script.core.holds(400_000, for: clients[1], isUnread: true, now: script.now)
-        script.core.holds(200_000, for: clients[2], isUnread: true, now: script.now)
-        script.core.holds(-1, for: clients[2], isUnread: false, now: script.now)
-        script.pass(ms: Limits.unreadMs)
-        script.core.holds(1_200_000, for: clients[3], now: script.now)
-        #expect(abandoned(&script) == [clients[1]])
+        var scenario = memory(2_000_000)
+        let clients = try (0..<4).map { _ in try scenario.open() }
+        scenario.core.holds(300_000, for: clients[0], isUnread: true, now: scenario.now)
+        scenario.core.holds(400_000, for: clients[1], isUnread: true, now: scenario.now)
+        scenario.core.holds(200_000, for: clients[2], isUnread: true, now: scenario.now)
+        scenario.core.holds(-1, for: clients[2], isUnread: false, now: scenario.now)
+        scenario.pass(ms: Limits.unreadMs)
+        scenario.core.holds(1_200_000, for: clients[3], now: scenario.now)
+        #expect(abandoned(&scenario) == [clients[1]])
         // Who holds far more is to blame all the same.
-        script.core.holds(600_000, for: clients[3], now: script.now)
-        #expect(abandoned(&script) == [clients[3]])
+        scenario.core.holds(600_000, for: clients[3], now: scenario.now)
+        #expect(abandoned(&scenario) == [clients[3]])
     }
 
     @Test("Who takes some of its replies is no client that does not read, though never all are taken")
     func whoTakesSomeOfItsRepliesIsNoClientThatDoesNotRead() throws {
-        var script = memory(1_000_000)
-        let clients = try (0..<2).map { _ in try script.open() }
-        script.core.holds(600_000, for: clients[0], isUnread: true, now: script.now)
-        script.core.holds(300_000, for: clients[1], isUnread: true, now: script.now)
-        script.pass(ms: Limits.unreadMs)
-        script.core.tookReplies(clients[0], now: script.now)
-        script.core.holds(300_000, for: clients[1], isUnread: true, now: script.now)
-        #expect(abandoned(&script) == [clients[1]])
+        var scenario = memory(1_000_000)
+        let clients = try (0..<2).map { _ in try scenario.open() }
+        scenario.core.holds(600_000, for: clients[0], isUnread: true, now: scenario.now)
+        scenario.core.holds(300_000, for: clients[1], isUnread: true, now: scenario.now)
+        scenario.pass(ms: Limits.unreadMs)
+        scenario.core.tookReplies(clients[0], now: scenario.now)
+        scenario.core.holds(300_000, for: clients[1], isUnread: true, now: scenario.now)
+        #expect(abandoned(&scenario) == [clients[1]])
         // What it took before does not count for ever.
-        let last = try script.open()
-        script.pass(ms: Limits.unreadMs)
-        script.core.holds(700_000, for: last, now: script.now)
-        #expect(abandoned(&script) == [clients[0]])
+        let last = try scenario.open()
+        scenario.pass(ms: Limits.unreadMs)
+        scenario.core.holds(700_000, for: last, now: scenario.now)
+        #expect(abandoned(&scenario) == [clients[0]])
     }
 
     @Test("It is logged once in a while, with what the client held")
     func itIsLoggedOnceInAWhileWithWhatTheClientHeld() throws {
-        var script = memory(2_000_000)
-        for _ in 0..<5 { script.core.holds(3_000_000, for: try script.open(), now: script.now) }
-        #expect(abandoned(&script).count == 5)
-        let lines = script.actions.filter {
+        var scenario = memory(2_000_000)
+        for _ in 0..<5 { scenario.core.holds(3_000_000, for: try scenario.open(), now: scenario.now) }
+        #expect(abandoned(&scenario).count == 5)
+        let lines = scenario.actions.filter {
             if case .log(_, let text) = $0 { text.contains("closed client") } else { false }
         }
         guard lines.count == 1, case .log(.warning, let text) = lines[0] else {
@@ -91,29 +91,29 @@ import Testing
 
     @Test("Requests that wait and replies behind them count, and no more once they have left")
     func waitingRequestsAndRepliesBehindThemCountUntilTheyHaveLeft() throws {
-        var script = memory(1 << 30)
-        let client = try script.open()
-        script.send(.count(post), on: client)
-        let one = script.core.clients.sessions.memory.heldBytes
+        var scenario = memory(1 << 30)
+        let client = try scenario.open()
+        scenario.send(.count(post), on: client)
+        let one = scenario.core.clients.sessions.memory.heldBytes
         #expect(one > 0)
-        script.send(.echo([UInt8](repeating: 1, count: 50_000)), on: client)
-        #expect(script.core.clients.sessions.memory.heldBytes >= one + 50_000)
+        scenario.send(.echo([UInt8](repeating: 1, count: 50_000)), on: client)
+        #expect(scenario.core.clients.sessions.memory.heldBytes >= one + 50_000)
         let items = (2..<1_002).map { Item(type: 1, id: $0) }
-        script.send(.counts(items), on: client)
-        #expect(script.core.clients.sessions.memory.heldBytes >= one + 150_000)
-        script.pass(ms: 6_000)
-        #expect(script.core.clients.sessions.isIdle(client))
-        #expect(script.core.clients.sessions.memory.heldBytes == 0)
+        scenario.send(.counts(items), on: client)
+        #expect(scenario.core.clients.sessions.memory.heldBytes >= one + 150_000)
+        scenario.pass(ms: 6_000)
+        #expect(scenario.core.clients.sessions.isIdle(client))
+        #expect(scenario.core.clients.sessions.memory.heldBytes == 0)
     }
 
     @Test("Who leaves holds nothing any more")
     func whoLeavesHoldsNothingAnyMore() throws {
-        var script = memory(1 << 30)
-        let client = try script.open()
-        script.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
-        script.core.holds(70_000, for: client, now: script.now)
-        script.step { core, turn in core.closed(client, &turn) }
-        #expect(script.core.clients.sessions.memory.heldBytes == 0)
+        var scenario = memory(1 << 30)
+        let client = try scenario.open()
+        scenario.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
+        scenario.core.holds(70_000, for: client, now: scenario.now)
+        scenario.step { core, turn in core.closed(client, &turn) }
+        #expect(scenario.core.clients.sessions.memory.heldBytes == 0)
     }
 
     @Test("The limit is what is set, else half of what the unit may take, else a fixed one; a reload changes it")
@@ -129,15 +129,15 @@ import Testing
         #expect(limit(configuration, unitMemoryBytes: 1 << 30) == 1 << 29)
         configuration.clientMemoryBytesMax = 5_000_000
         #expect(limit(configuration, unitMemoryBytes: 1 << 30) == 5_000_000)
-        var script = memory(5_000_000)
-        script.core.holds(4_000_000, for: try script.open(), now: script.now)
-        #expect(!script.core.isOverClientMemory)
-        configuration = script.core.configuration
+        var scenario = memory(5_000_000)
+        scenario.core.holds(4_000_000, for: try scenario.open(), now: scenario.now)
+        #expect(!scenario.core.isOverClientMemory)
+        configuration = scenario.core.configuration
         configuration.clientMemoryBytesMax = 3_000_000
-        script.step { core, turn in
+        scenario.step { core, turn in
             core.reloaded(.success(configuration), for: nil, &turn)
         }
-        #expect(script.core.isOverClientMemory)
+        #expect(scenario.core.isOverClientMemory)
     }
 
     private func isTaken(_ memory: inout ClientMemory, _ now: Instant) -> Bool { memory.takesGiveBack(now: now) }
@@ -162,12 +162,12 @@ import Testing
 
     @Test("A queue of many places gives them back when it is empty")
     func aQueueOfManyPlacesGivesThemBackWhenItIsEmpty() throws {
-        var script = Script()
-        let client = try script.open()
-        for _ in 0..<500 { script.send(.count(post), on: client) }
-        #expect(script.core.clients.sessions[client].slots.capacity >= 500)
-        script.pass(ms: 6_000)
-        #expect(script.core.clients.sessions[client].slots.capacity == 0)
+        var scenario = Scenario()
+        let client = try scenario.open()
+        for _ in 0..<500 { scenario.send(.count(post), on: client) }
+        #expect(scenario.core.clients.sessions[client].slots.capacity >= 500)
+        scenario.pass(ms: 6_000)
+        #expect(scenario.core.clients.sessions[client].slots.capacity == 0)
     }
 }
 
@@ -185,56 +185,56 @@ import Testing
 }
 
 @Suite struct ShareTests {
-    private func open(_ script: inout Script, _ sharer: Sharer?) -> ConnectionID? {
-        script.core.opened(
-            by: PeerRights(mayReload: false, getsInWhenFull: false, sharer: sharer), now: script.now)
+    private func open(_ scenario: inout Scenario, _ sharer: Sharer?) -> ConnectionID? {
+        scenario.core.opened(
+            by: PeerRights(mayReload: false, getsInWhenFull: false, sharer: sharer), now: scenario.now)
     }
 
     @Test("One user, or one process, has three quarters of the connections, unless told; the rest is for others")
     func oneUserOrProcessHasThreeQuartersOfTheConnections() {
         for (one, other) in [(Sharer.user(7), Sharer.user(8)), (.process(7), .process(8)), (.user(7), .process(7))] {
-            var script = Script { $0.connectionsMax = 8 }
-            for _ in 0..<6 { #expect(open(&script, one) != nil) }
-            #expect(open(&script, one) == nil)
+            var scenario = Scenario { $0.connectionsMax = 8 }
+            for _ in 0..<6 { #expect(open(&scenario, one) != nil) }
+            #expect(open(&scenario, one) == nil)
             let peer = PeerRights(mayReload: false, getsInWhenFull: false, sharer: one)
-            #expect(script.core.refusal(of: peer).message.contains("MAX_CONNECTIONS_PER_USER"))
-            for _ in 0..<2 { #expect(open(&script, other) != nil) }
-            #expect(open(&script, other) == nil)
+            #expect(scenario.core.refusal(of: peer).message.contains("MAX_CONNECTIONS_PER_USER"))
+            for _ in 0..<2 { #expect(open(&scenario, other) != nil) }
+            #expect(open(&scenario, other) == nil)
             let second = PeerRights(mayReload: false, getsInWhenFull: false, sharer: other)
-            #expect(script.core.refusal(of: second) == Core.refusal)
-            #expect(script.core.reports.statistics.connectionsRefused == 2)
-            #expect(script.core.reports.statistics.connectionsOverShare == 1)
+            #expect(scenario.core.refusal(of: second) == Core.refusal)
+            #expect(scenario.core.reports.statistics.connectionsRefused == 2)
+            #expect(scenario.core.reports.statistics.connectionsOverShare == 1)
         }
     }
 
     @Test("A place that is left is free again, and who is bound by no share takes any")
     func aPlaceThatIsLeftIsFreeAgain() throws {
-        var script = Script {
+        var scenario = Scenario {
             $0.connectionsMax = 8
             $0.connectionsPerUserMax = 2
         }
-        let client = try #require(open(&script, .user(7)))
-        #expect(open(&script, .user(7)) != nil)
-        #expect(open(&script, .user(7)) == nil)
-        script.step { core, turn in core.closed(client, &turn) }
-        #expect(open(&script, .user(7)) != nil)
-        #expect(open(&script, .user(7)) == nil)
-        for _ in 0..<6 { #expect(open(&script, nil) != nil) }
-        #expect(open(&script, nil) == nil)
+        let client = try #require(open(&scenario, .user(7)))
+        #expect(open(&scenario, .user(7)) != nil)
+        #expect(open(&scenario, .user(7)) == nil)
+        scenario.step { core, turn in core.closed(client, &turn) }
+        #expect(open(&scenario, .user(7)) != nil)
+        #expect(open(&scenario, .user(7)) == nil)
+        for _ in 0..<6 { #expect(open(&scenario, nil) != nil) }
+        #expect(open(&scenario, nil) == nil)
     }
 }
 
 @Suite struct UnfinishedTests {
     @Test("A request that is not finished in time is a protocol error behind the replies that are due, and the end")
     func aRequestNotFinishedInTimeIsAProtocolErrorBehindTheRepliesDue() throws {
-        var script = Script()
-        let client = try script.open()
-        script.send(.count(post), on: client)
-        script.step { core, turn in core.unfinished(on: client, &turn) }
-        #expect(!script.core.accepts(client))
-        _ = script.take()
-        script.pass(ms: 6_000)
-        let replies = script.take().filter {
+        var scenario = Scenario()
+        let client = try scenario.open()
+        scenario.send(.count(post), on: client)
+        scenario.step { core, turn in core.unfinished(on: client, &turn) }
+        #expect(!scenario.core.accepts(client))
+        _ = scenario.take()
+        scenario.pass(ms: 6_000)
+        let replies = scenario.take().filter {
             switch $0 {
             case .reply, .close: true
             default: false
@@ -247,39 +247,39 @@ import Testing
         }
         #expect(error.code == .err && error.message.hasPrefix("Protocol error: "))
         #expect(replies[2] == .close(client))
-        #expect(script.core.reports.statistics.requestsUnfinished == 1)
+        #expect(scenario.core.reports.statistics.requestsUnfinished == 1)
     }
 
     @Test("The time is 30 s, or six times REQUEST_TIMEOUT_MS where that is less")
     func theTimeIsThirtySecondsOrSixTimesTheRequestTimeout() {
-        #expect(Script().core.requestFinishMs == 30_000)
-        #expect(Script { $0.requestTimeoutMs = 100 }.core.requestFinishMs == 600)
-        #expect(Script { $0.requestTimeoutMs = 600_000 }.core.requestFinishMs == 30_000)
+        #expect(Scenario().core.requestFinishMs == 30_000)
+        #expect(Scenario { $0.requestTimeoutMs = 100 }.core.requestFinishMs == 600)
+        #expect(Scenario { $0.requestTimeoutMs = 600_000 }.core.requestFinishMs == 30_000)
     }
 }
 
 @Suite struct ExpiryTests {
     @Test("Requests whose time is over are answered some in each turn, and all in the end")
     func someRequestsWhoseTimeIsOverAreAnsweredInEachTurnAndAllInTheEnd() throws {
-        var script = Script(up: [])
+        var scenario = Scenario(up: [])
         var clients: [ConnectionID] = []
         let items = (2..<1_002).map { Item(type: 1, id: $0) }
         for _ in 0..<20 {
-            let client = try script.open()
+            let client = try scenario.open()
             clients.append(client)
-            script.send(.likedMany(user: 1, items: items), on: client)
+            scenario.send(.likedMany(user: 1, items: items), on: client)
         }
-        _ = script.take()
-        script.now = script.now.adding(ms: 6_000)
+        _ = scenario.take()
+        scenario.now = scenario.now.adding(ms: 6_000)
         var turns = 0
-        while script.core.clients.sessions.waitingCount > 0, turns < 100 {
-            #expect(script.core.nextTick.map { $0 <= script.now } == true)
-            script.step { core, turn in core.tick(&turn) }
-            let replies = script.take().filter { if case .reply = $0 { true } else { false } }
+        while scenario.core.clients.sessions.waitingCount > 0, turns < 100 {
+            #expect(scenario.core.nextTick.map { $0 <= scenario.now } == true)
+            scenario.step { core, turn in core.tick(&turn) }
+            let replies = scenario.take().filter { if case .reply = $0 { true } else { false } }
             #expect(replies.count <= Limits.expiryWeightMax / 1_000 + 1)
             turns += 1
         }
         #expect(turns >= 4)
-        #expect(script.core.clients.sessions.waitingCount == 0)
+        #expect(scenario.core.clients.sessions.waitingCount == 0)
     }
 }

@@ -28,14 +28,14 @@ import Testing
 
     @Test("A connection asks for few while it has few under way")
     func aConnectionAsksForFewWhileItHasFewUnderWay() throws {
-        var script = Script()
+        var scenario = Scenario()
         // Four calls are on the wire, the rest is queued.
         for number in 0..<8 {
-            let many = try script.open()
-            script.send(.counts((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
+            let many = try scenario.open()
+            scenario.send(.counts((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
         }
-        script.send(.count(item(7)), on: try script.open())
-        let next = script.core.reads.takeForRedis(max: 4)
+        scenario.send(.count(item(7)), on: try scenario.open())
+        let next = scenario.core.reads.takeForRedis(max: 4)
         #expect(next.first == item(7))
     }
 

@@ -6,31 +6,31 @@ import Testing
 /// A batch that was not committed is sent again, and nothing overtakes it or gets lost.
 @Suite struct OrderTests {
     /// LIKE ann, UNLIKE ann on one connection; the batch with the LIKE is on the wire.
-    private func opposite() throws -> (Script, CallID) {
-        var script = Script { $0.rateLimitRequests = 0 }
-        let client = try script.open()
-        script.send(.like(ann), .unlike(ann), on: client)
-        script.admit(1, [.admitted(recent: false), .admitted(recent: false)])
-        #expect(script.take().last == .commit(2, [BatchRow(pair: ann, wanted: true)]))
-        return (script, 2)
+    private func opposite() throws -> Scenario {
+        var scenario = Scenario { $0.rateLimitRequests = 0 }
+        let client = try scenario.open()
+        scenario.send(.like(ann), .unlike(ann), on: client)
+        scenario.admit([.admitted(recent: false), .admitted(recent: false)])
+        #expect(scenario.take().last == .commit([BatchRow(pair: ann, wanted: true)]))
+        return scenario
     }
 
     @Test("However a batch fails to be committed, what stands back stays behind it", arguments: 0..<4)
     func whatStandsBackStaysBehindABatchThatFails(way: Int) throws {
-        var (script, call) = try opposite()
+        var scenario = try opposite()
         switch way {
-        case 0: script.fail(call, .retryable("deadlock"))
+        case 0: scenario.fail(.retryable("deadlock"))
         case 1:
-            script.fenceOff(call)
-            script.connect(.lane)
+            scenario.fenceOff()
+            scenario.connect(.lane)
         case 2:
-            script.fail(call, .readOnly("standby"))
-            script.connect(.lane)
+            scenario.fail(.readOnly("standby"))
+            scenario.connect(.lane)
         default:
-            script.lose(.lane)
-            script.connect(.lane)
+            scenario.lose(.lane)
+            scenario.connect(.lane)
         }
-        let commits = script.take().compactMap {
+        let commits = scenario.take().compactMap {
             if case .lane(_, .commit(let request)) = $0 { request.rows } else { nil }
         }
         #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
@@ -38,177 +38,178 @@ import Testing
 
     @Test("A COUNT that came before the batch left takes its change's count, not what came of later changes")
     func aCountThatCameBeforeTheBatchLeftTakesItsChangesCount() throws {
-        var script = Script { $0.rateLimitRequests = 0 }
-        let client = try script.open()
-        script.send(.like(ann), .count(post), .like(bob), on: client)
-        script.admit(1, [.admitted(recent: false), .admitted(recent: false)])
-        script.hear(counter(post, 6, 6))
-        script.commit(2, changed: [true, true], [counter(post, 5, 5)])
-        script.wroteThrough(3)
-        let replies = script.replies(client)
+        var scenario = Scenario { $0.rateLimitRequests = 0 }
+        let client = try scenario.open()
+        scenario.send(.like(ann), .count(post), .like(bob), on: client)
+        scenario.admit([.admitted(recent: false), .admitted(recent: false)])
+        scenario.hear(counter(post, 6, 6))
+        scenario.commit(changed: [true, true], [counter(post, 5, 5)])
+        scenario.wroteThrough()
+        let replies = scenario.replies(client)
         #expect(replies == [.change(changed: true, count: 4), .integer(4), .change(changed: true, count: 5)])
     }
 
     @Test("A change waits behind a batch that was taken apart, for an earlier one of its connection and item")
     func aChangeWaitsBehindABatchTakenApartForAnEarlierOneOfItsItem() throws {
-        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
-        let client = try script.open()
+        var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+        let client = try scenario.open()
         let (annOther, bobOther) = (Pair(user: ann.user, item: other), Pair(user: bob.user, item: other))
-        script.send(.like(ann), .like(bob), .like(annOther), .like(bobOther), on: client)
-        script.fail(1, .rows("trigger"))
-        script.fail(2, .rows("trigger"))
-        #expect(script.take().last == .commit(3, [BatchRow(pair: ann, wanted: true)]))
-        script.commit(3, changed: [false], [])
+        scenario.send(.like(ann), .like(bob), .like(annOther), .like(bobOther), on: client)
+        scenario.fail(.rows("trigger"))
+        scenario.fail(.rows("trigger"))
+        #expect(scenario.take().last == .commit([BatchRow(pair: ann, wanted: true)]))
+        scenario.commit(changed: [false], [])
         // The second part waits for the first one's count.
-        #expect(script.take() == [.selectCounters(4, [post])])
-        script.send(.unlike(annOther), on: client)
-        #expect(script.take() == [])
+        #expect(scenario.take() == [.selectCounters([post])])
+        scenario.send(.unlike(annOther), on: client)
+        #expect(scenario.take() == [])
     }
 
     @Test("A change that follows anew is not overtaken by what its connection asked later")
     func aChangeThatFollowsAnewIsNotOvertaken() throws {
-        var script = Script { $0.rateLimitRequests = 0 }
-        let client = try script.open()
-        script.send(
+        var scenario = Scenario { $0.rateLimitRequests = 0 }
+        let client = try scenario.open()
+        scenario.send(
             .count(post), .like(ann), .liked(bob), .unlike(bob), .likedMany(user: ann.user, items: [post]), .like(ann),
             on: client)
-        #expect(script.take() == [.readCounters(1, Script.generation, [post]), .selectPairs(2, [bob])])
+        #expect(scenario.take() == [.readCounters(Scenario.generation, [post]), .selectPairs([bob])])
         // The unlike followed the LIKED; now it follows the first like, behind MLIKED.
-        script.pairs(2, [PairState(liked: true, counter: counter(post, 3, 3))])
-        script.redisHas(1, [counter(post, 3, 3)])
-        script.admit(3, [.admitted(recent: false)])
-        script.commit(4, changed: [true], [counter(post, 4, 4)])
-        _ = script.take()
-        script.wroteThrough(5)
-        let admitted = script.take().compactMap { if case .redis(_, .admit(let entries)) = $0 { entries } else { nil } }
+        scenario.pairs([PairState(liked: true, counter: counter(post, 3, 3))])
+        scenario.redisHas([counter(post, 3, 3)])
+        scenario.admit([.admitted(recent: false)])
+        scenario.commit(changed: [true], [counter(post, 4, 4)])
+        _ = scenario.take()
+        scenario.wroteThrough()
+        let admitted = scenario.take().compactMap {
+            if case .redis(_, .admit(let entries)) = $0 { entries } else { nil }
+        }
         #expect(admitted == [[AdmissionEntry(pair: bob, kind: .unlike)]])
     }
 
     @Test("A change that was admitted and waits behind another is not overtaken by one that is admitted later")
     func anAdmittedChangeThatWaitsIsNotOvertakenByOneAdmittedLater() throws {
-        var script = Script { $0.rateLimitRequests = 0 }
-        let client = try script.open()
+        var scenario = Scenario { $0.rateLimitRequests = 0 }
+        let client = try scenario.open()
         let other = Pair(user: 30, item: post)
         func admit(_ pair: Pair) throws -> CallID {
-            script.send(.like(pair), on: client)
-            let calls = script.take().compactMap { if case .redis(let call, .admit(_)) = $0 { call } else { nil } }
-            return try #require(calls.last)
+            scenario.send(.like(pair), on: client)
+            return try scenario.call(.admit([AdmissionEntry(pair: pair, kind: .like)]))
         }
-        script.send(.like(ann), .count(post), on: client)
-        script.admit(1, [.admitted(recent: false)])
+        scenario.send(.like(ann), .count(post), on: client)
+        scenario.admit([.admitted(recent: false)])
         let (first, second, third) = (try admit(bob), try admit(other), try admit(ann))
         // The COUNT behind it now looks for itself, and what came after it waits.
-        script.fail(2, .rows("trigger"))
-        let read = try #require(
-            script.take().compactMap { if case .redis(let call, .readCounters(_, [post])) = $0 { call } else { nil } }
-                .last)
-        script.admit(first, [.admitted(recent: false)])
-        script.admit(second, [.admitted(recent: false)])
-        script.redisHas(read, [counter(post, 3, 3)])
-        script.admit(third, [.admitted(recent: false)])
+        scenario.fail(.rows("trigger"))
+        #expect(scenario.take().contains(.readCounters([post])))
+        scenario.admit(call: first, [.admitted(recent: false)])
+        scenario.admit(call: second, [.admitted(recent: false)])
+        scenario.redisHas([counter(post, 3, 3)])
+        scenario.admit(call: third, [.admitted(recent: false)])
         var rows: [[Pair]] = []
         for count in 4...6 as ClosedRange<Int64> {
-            for action in script.take() {
+            for action in scenario.takeWithCalls() {
                 guard case .lane(let call, .commit(let request)) = action else { continue }
                 rows.append(request.rows.map(\.pair))
-                script.commit(call, changed: [true], [counter(post, count, count)])
+                scenario.commit(call: call, changed: [true], [counter(post, count, count)])
             }
-            for action in script.take() {
-                if case .redis(let call, .writeThrough(_, _, _)) = action { script.wroteThrough(call) }
+            for action in scenario.takeWithCalls() {
+                if case .redis(let call, .writeThrough(_, _, _)) = action { scenario.wroteThrough(call: call) }
             }
         }
         #expect(rows == [[bob], [other], [ann]])
-        #expect(script.core.clients.followers.admittedCount == 0)
+        #expect(scenario.core.clients.followers.admittedCount == 0)
     }
 
     @Test("What stands behind a hinted duplicate that is given up goes ahead of what its connection asks later")
     func whatStandsBehindADuplicateThatIsGivenUpGoesAheadOfLaterRequests() throws {
-        var script = Script { ($0.rateLimitRequests, $0.requestTimeoutMs) = (0, 1_000) }
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        script.admit(1, [.admitted(recent: true)])
-        script.pass(ms: 500)
-        script.send(.unlike(bob), on: client)
-        script.admit(3, [.admitted(recent: false)])
-        #expect(!script.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })
+        var scenario = Scenario { ($0.rateLimitRequests, $0.requestTimeoutMs) = (0, 1_000) }
+        let client = try scenario.open()
+        scenario.send(.like(ann), on: client)
+        scenario.admit([.admitted(recent: true)])
+        scenario.pass(ms: 500)
+        scenario.send(.unlike(bob), on: client)
+        scenario.admit([.admitted(recent: false)])
+        #expect(!scenario.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })
         // PostgreSQL does not say whether ann likes it already.
-        script.pass(ms: 500)
-        let first = script.take().compactMap {
+        scenario.pass(ms: 500)
+        let first = scenario.take().compactMap {
             if case .lane(_, .commit(let request)) = $0 { request.rows } else { nil }
         }
         #expect(first == [[BatchRow(pair: bob, wanted: false)]])
-        script.send(.like(bob), on: client)
-        script.admit(5, [.admitted(recent: true)])
-        #expect(script.core.writes.confirmations.heldCount == 0)
+        scenario.send(.like(bob), on: client)
+        scenario.admit([.admitted(recent: true)])
+        #expect(scenario.core.writes.confirmations.heldCount == 0)
     }
 
     @Test("A part of a refused batch that has to wait for a count is sent after it")
     func aPartOfARefusedBatchThatHasToWaitForACountIsSentAfterIt() throws {
-        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
-        let client = try script.open()
-        script.step { core, turn in
+        var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+        let client = try scenario.open()
+        scenario.step { core, turn in
             core.received(.like(ann), on: client, &turn)
             core.received(.like(bob), on: client, &turn)
         }
-        script.fail(1, .rows("trigger"))
-        #expect(script.take().last == .commit(2, [BatchRow(pair: ann, wanted: true)]))
-        script.commit(2, changed: [false], [])
-        #expect(script.take() == [.selectCounters(3, [post])])
-        script.databaseHas(3, [counter(post, 3, 3)])
-        #expect(script.take().last == .commit(4, [BatchRow(pair: bob, wanted: true)]))
-        script.commit(4, changed: [true], [counter(post, 4, 4)])
-        #expect(script.core.writes.count == 0)
+        scenario.fail(.rows("trigger"))
+        #expect(scenario.take().last == .commit([BatchRow(pair: ann, wanted: true)]))
+        scenario.commit(changed: [false], [])
+        #expect(scenario.take() == [.selectCounters([post])])
+        scenario.databaseHas([counter(post, 3, 3)])
+        #expect(scenario.take().last == .commit([BatchRow(pair: bob, wanted: true)]))
+        scenario.commit(changed: [true], [counter(post, 4, 4)])
+        #expect(scenario.core.writes.count == 0)
     }
 
     // MARK: A COUNT behind a change that was sent
 
     /// A LIKE of ann's is on the wire; its batch will be answered with count 1 at version 1.
-    private func sent(localCacheEntries: Int = 1_000) throws -> (Script, ConnectionID) {
-        var script = Script { ($0.rateLimitRequests, $0.localCacheEntries) = (0, localCacheEntries) }
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        script.admit(1, [.admitted(recent: false)])
-        _ = script.take()
-        return (script, client)
+    private func sent(localCacheEntries: Int = 1_000) throws -> (Scenario, ConnectionID) {
+        var scenario = Scenario { ($0.rateLimitRequests, $0.localCacheEntries) = (0, localCacheEntries) }
+        let client = try scenario.open()
+        scenario.send(.like(ann), on: client)
+        scenario.admit([.admitted(recent: false)])
+        _ = scenario.take()
+        return (scenario, client)
     }
 
     @Test("A COUNT behind a change does not go back behind what was heard of meanwhile", arguments: [0, 1_000])
     func aCountBehindAChangeDoesNotGoBackBehindWhatWasHeardOf(localCacheEntries: Int) throws {
-        var (script, client) = try sent(localCacheEntries: localCacheEntries)
-        script.hear(counter(post, 2, 2))
-        script.send(.count(post), .counts([post]), on: client)
-        script.commit(2, changed: [true], [counter(post, 1, 1)])
-        script.wroteThrough(3)
-        #expect(script.replies(client) == [.change(changed: true, count: 1), .integer(2), .integers([2])])
+        var (scenario, client) = try sent(localCacheEntries: localCacheEntries)
+        scenario.hear(counter(post, 2, 2))
+        scenario.send(.count(post), .counts([post]), on: client)
+        scenario.commit(changed: [true], [counter(post, 1, 1)])
+        scenario.wroteThrough()
+        #expect(scenario.replies(client) == [.change(changed: true, count: 1), .integer(2), .integers([2])])
     }
 
     @Test("A COUNT behind a change does not go back behind what another connection was told", arguments: [0, 60_000])
     func aCountBehindAChangeDoesNotGoBackBehindWhatAnotherConnectionWasTold(slowMs: Int64) throws {
-        var (script, client) = try sent()
-        let second = try script.open()
-        script.send(.count(post), on: second)
-        script.redisHas(3, [counter(post, 2, 2)])
-        #expect(script.replies(second) == [.integer(2)])
-        script.send(.count(post), on: client)
+        var (scenario, client) = try sent()
+        let second = try scenario.open()
+        scenario.send(.count(post), on: second)
+        scenario.redisHas([counter(post, 2, 2)])
+        #expect(scenario.replies(second) == [.integer(2)])
+        scenario.send(.count(post), on: client)
         // However old the batch's answer is.
-        script.now = script.now.adding(ms: slowMs)
-        script.commit(2, changed: [true], [counter(post, 1, 1)])
-        if slowMs == 0 { script.wroteThrough(4) }
-        #expect(script.replies(client) == [.change(changed: true, count: 1), .integer(2)])
+        scenario.now = scenario.now.adding(ms: slowMs)
+        scenario.commit(changed: [true], [counter(post, 1, 1)])
+        if slowMs == 0 { scenario.wroteThrough() }
+        #expect(scenario.replies(client) == [.change(changed: true, count: 1), .integer(2)])
     }
 
     @Test("A COUNT behind a change does not see what comes after it in its pipeline, whatever else is known")
     func aCountBehindAChangeDoesNotSeeWhatComesAfterItInItsPipeline() throws {
-        var (script, client) = try sent()
-        script.hear(counter(post, 2, 2))
-        script.send(.count(post), .unlike(ann), on: client)
-        script.admit(3, [.admitted(recent: false)])
-        script.commit(2, changed: [true], [counter(post, 1, 1)])
-        script.commit(5, changed: [true], [counter(post, 1, 3)])
-        script.wroteThrough(4)
-        script.wroteThrough(6)
+        var (scenario, client) = try sent()
+        scenario.hear(counter(post, 2, 2))
+        scenario.send(.count(post), .unlike(ann), on: client)
+        scenario.admit([.admitted(recent: false)])
+        scenario.commit(changed: [true], [counter(post, 1, 1)])
+        let recent = [RecentLike(pair: ann, add: true)]
+        let first = try scenario.call(.writeThrough(counters: [counter(post, 2, 2)], recent: recent))
+        scenario.commit(changed: [true], [counter(post, 1, 3)])
+        scenario.wroteThrough(call: first)
+        scenario.wroteThrough()
         #expect(
-            script.replies(client) == [
+            scenario.replies(client) == [
                 .change(changed: true, count: 1), .integer(2), .change(changed: true, count: 1),
             ])
     }

@@ -104,7 +104,7 @@ private let limitedUser: Int64 = 3
     @Test("However long each backend takes, a pipeline is answered as if executed in order", arguments: 0..<300)
     func aPipelineIsAnsweredAsIfExecutedInOrder(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        var script = Script(
+        var scenario = Scenario(
             {
                 $0.rateLimitRequests = 0
                 $0.localCacheEntries = seed % 2 == 0 ? 2 : 100
@@ -118,31 +118,31 @@ private let limitedUser: Int64 = 3
             backends.rows[post] = counter(post, Int64(user + 1), Int64(user + 1))
         }
         var model = backends.likes
-        let client = try script.open()
+        let client = try scenario.open()
         var expected: [Reply] = []
         var replies: [Reply] = []
         func settle(_ steps: Int) {
             for _ in 0..<steps {
-                for action in script.take() {
+                for action in scenario.take() {
                     if case .reply(_, let reply) = action { replies.append(reply) } else { backends.take(action) }
                 }
                 guard let answer = backends.progress(&random) else { continue }
-                script.now = script.now.adding(ms: Int64.random(in: 0..<400, using: &random))
+                scenario.now = scenario.now.adding(ms: Int64.random(in: 0..<400, using: &random))
                 switch answer {
-                case .admitted(let call, let verdicts): script.admit(call, verdicts)
-                case .countersRead(let call, let counters): script.redisHas(call, counters)
-                case .wroteThrough(let call): script.wroteThrough(call)
-                case .filled(let call): script.filled(call)
+                case .admitted(let call, let verdicts): scenario.admit(call: call, verdicts)
+                case .countersRead(let call, let counters): scenario.redisHas(call: call, counters)
+                case .wroteThrough(let call): scenario.wroteThrough(call: call)
+                case .filled(let call): scenario.filled(call: call)
                 case .committed(let call, let outcome):
-                    script.commit(call, changed: outcome.changed, outcome.counters)
-                case .countersSelected(let call, let counters): script.databaseHas(call, counters)
-                case .pairsSelected(let call, let states): script.pairs(call, states)
+                    scenario.commit(call: call, changed: outcome.changed, outcome.counters)
+                case .countersSelected(let call, let counters): scenario.databaseHas(call: call, counters)
+                case .pairsSelected(let call, let states): scenario.pairs(call: call, states)
                 }
             }
         }
         for _ in 0..<60 {
             let request = Self.request(&random)
-            script.send(request, on: client)
+            scenario.send(request, on: client)
             expected.append(Self.execute(request, &model))
             settle(Int.random(in: 0..<6, using: &random))
         }
@@ -154,13 +154,13 @@ private let limitedUser: Int64 = 3
         #expect(replies == expected)
         while !backends.isIdle { settle(10) }
         #expect(backends.likes == model)
-        #expect(script.core.writes.count == 0)
-        #expect(script.core.clients.followers.isEmpty)
-        #expect(script.core.clients.gathersCount == 0)
-        #expect(script.core.reads.fetchesCount == 0)
-        #expect(script.core.writes.confirmations.count == 0)
-        #expect(script.core.writes.owed.countingCount == 0)
-        #expect(script.core.clients.followers.unfollowed.isEmpty)
+        #expect(scenario.core.writes.count == 0)
+        #expect(scenario.core.clients.followers.isEmpty)
+        #expect(scenario.core.clients.gathersCount == 0)
+        #expect(scenario.core.reads.fetchesCount == 0)
+        #expect(scenario.core.writes.confirmations.count == 0)
+        #expect(scenario.core.writes.owed.countingCount == 0)
+        #expect(scenario.core.clients.followers.unfollowed.isEmpty)
     }
 
     private static let limited = Reply.error(ErrorReply(.rateLimited, ""))

@@ -7,7 +7,7 @@ import Testing
 @Suite struct RepairFlowTests {
     /// One host, a table of repairs, and how long each call takes.
     private struct World {
-        var script: Script
+        var scenario: Scenario
         var rows: [Item: Int64]
         var readMs: Int64 = 10
         /// For a whole page.
@@ -20,31 +20,31 @@ import Testing
         private var order: [Item]
 
         init(rows count: Int) {
-            script = Script({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
+            scenario = Scenario({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
             order = (1...count).map { Item(type: 0, id: Int64($0)) }
             rows = Dictionary(uniqueKeysWithValues: order.map { ($0, 1) })
         }
 
-        var ms: Int64 { script.now.ms(since: .ms(1_000)) }
+        var ms: Int64 { scenario.now.ms(since: .ms(1_000)) }
 
         /// Goes on until it holds, for at most this long.
         mutating func run(for msMax: Int64, until isDone: (World) -> Bool) {
             while !isDone(self), ms < msMax {
-                for action in script.take() {
+                for action in scenario.takeWithCalls() {
                     guard let delay = delay(of: action) else { continue }
-                    let at = script.now.adding(ms: delay)
+                    let at = scenario.now.adding(ms: delay)
                     let place = pending.firstIndex { $0.at > at } ?? pending.count
                     pending.insert((at, action), at: place)
                 }
                 callsOnWireMax = max(callsOnWireMax, pending.count)
-                let tick = script.core.nextTick
+                let tick = scenario.core.nextTick
                 if let next = pending.first, tick.map({ next.at <= $0 }) ?? true {
                     pending.removeFirst()
-                    script.now = max(script.now, next.at)
+                    scenario.now = max(scenario.now, next.at)
                     answer(next.action)
                 } else if let tick {
-                    script.now = max(script.now, tick)
-                    script.pass(ms: 0)
+                    scenario.now = max(scenario.now, tick)
+                    scenario.pass(ms: 0)
                 } else {
                     return
                 }
@@ -70,16 +70,16 @@ import Testing
                 let next =
                     items.count < Limits.standard.countersPerCallMax
                     ? nil : items.last.map { RepairCursor(notedBy: 7, typeNumber: 1, itemID: $0.id) }
-                script.repairs(call, items, next: next)
+                scenario.repairs(call: call, items, next: next)
             case .reader(let call, .selectCounters(let items)):
                 for item in items { reads[item, default: 0] += 1 }
-                script.databaseHas(call, items.map { counter($0, 1, 1) })
+                scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
             case .redis(let call, .writeThrough(_, let counters, _)):
                 for sealed in counters { writes[sealed.counter.item, default: 0] += 1 }
-                script.wroteThrough(call)
+                scenario.wroteThrough(call: call)
             case .lane(let call, .tend(let request)):
                 for counter in request.mended { rows[counter.item] = nil }
-                script.tend(call)
+                scenario.tend(call: call)
             default: return
             }
         }
@@ -88,9 +88,9 @@ import Testing
     @Test("Repairs that may not be struck off, since another host may use another Redis, are made all the same")
     func repairsThatMayNotBeStruckOffAreMadeAllTheSame() {
         var world = World(rows: 60_000)
-        world.script.generations = ["bbbbbbbbbbbb"]
-        world.script.freshGenerations = []
-        world.script.pass(ms: Limits.surveyMs)
+        world.scenario.generations = ["bbbbbbbbbbbb"]
+        world.scenario.freshGenerations = []
+        world.scenario.pass(ms: Limits.surveyMs)
         world.run(for: 20_000) { $0.writes.count == 60_000 }
         #expect(world.writes.count == 60_000)
         #expect(world.rows.count == 60_000)

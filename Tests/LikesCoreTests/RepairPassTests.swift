@@ -9,25 +9,26 @@ import Testing
     /// Answers the looks that come within a time, with the time in milliseconds as their snapshot's horizon; where each
     /// began.
     private func looks(
-        _ script: inout Script, ms: Int64, step: Int64 = 250, rows: (Int64) -> [RepairRow] = { _ in [] }
+        _ scenario: inout Scenario, ms: Int64, step: Int64 = 250, rows: (Int64) -> [RepairRow] = { _ in [] }
     ) -> [Int64] {
         var began: [Int64] = []
-        let end = script.now.adding(ms: ms)
-        while script.now <= end {
-            for action in script.take() {
+        let end = scenario.now.adding(ms: ms)
+        while scenario.now <= end {
+            for action in scenario.takeWithCalls() {
                 guard case .reader(let call, .selectRepairs(let select)) = action else { continue }
                 began.append(select.after.notedBy)
-                script.repairs(call, rows: rows(select.after.notedBy), horizon: script.now.microseconds / 1_000)
+                scenario.repairs(
+                    call: call, rows: rows(select.after.notedBy), horizon: scenario.now.microseconds / 1_000)
             }
-            script.pass(ms: step)
+            scenario.pass(ms: step)
         }
         return began
     }
 
     @Test("After one at the whole table each look is at what is new, after ten and each thirty seconds at all again")
     func afterALookAtTheWholeTableTheNextAreAtWhatIsNew() {
-        var script = Script(byHand: [.repairs])
-        let began = looks(&script, ms: 80_000)
+        var scenario = Scenario(byHand: [.repairs])
+        let began = looks(&scenario, ms: 80_000)
         let isFull = began.map { $0 == 0 }
         #expect(isFull.first == true)
         #expect(isFull[1..<3].allSatisfy { !$0 })
@@ -41,106 +42,94 @@ import Testing
 
     @Test("Redis that was away for a moment needs no look at the whole table; away for long or replaced, it does")
     func redisAwayForAMomentNeedsNoLookAtTheWholeTable() {
-        var script = Script(byHand: [.repairs])
-        _ = looks(&script, ms: 20_000)
-        script.lose(.redis)
-        script.pass(ms: 1_000)
-        script.connect(.redis)
-        #expect(script.core.readableGeneration == nil)
-        #expect(looks(&script, ms: 100).first.map { $0 > 0 } == true)
-        #expect(script.core.readableGeneration != nil)
-        script.lose(.redis)
-        script.pass(ms: Limits.repairRowsSeenMs + 1)
-        script.connect(.redis)
-        #expect(looks(&script, ms: 100).first == 0)
-        #expect(script.core.readableGeneration != nil)
+        var scenario = Scenario(byHand: [.repairs])
+        _ = looks(&scenario, ms: 20_000)
+        scenario.lose(.redis)
+        scenario.pass(ms: 1_000)
+        scenario.connect(.redis)
+        #expect(scenario.core.readableGeneration == nil)
+        #expect(looks(&scenario, ms: 100).first.map { $0 > 0 } == true)
+        #expect(scenario.core.readableGeneration != nil)
+        scenario.lose(.redis)
+        scenario.pass(ms: Limits.repairRowsSeenMs + 1)
+        scenario.connect(.redis)
+        #expect(looks(&scenario, ms: 100).first == 0)
+        #expect(scenario.core.readableGeneration != nil)
     }
 
     @Test("A look that was under way when Redis was lost goes on, and is followed at once by one that counts")
     func aLookUnderWayWhenRedisWasLostIsFollowedByOneThatCounts() {
-        var script = Script(byHand: [.repairs])
-        guard case .reader(let call, .selectRepairs(_))? = script.take().last else { return }
-        script.lose(.redis)
-        script.repairs(call, [post], next: RepairCursor(notedBy: 5, typeNumber: 1, itemID: post.id), horizon: 9)
-        #expect(!script.take().contains { if case .reader(_, .selectRepairs) = $0 { true } else { false } })
-        script.connect(.redis)
+        var scenario = Scenario(byHand: [.repairs])
+        _ = scenario.take()
+        scenario.lose(.redis)
+        scenario.repairs([post], next: RepairCursor(notedBy: 5, typeNumber: 1, itemID: post.id), horizon: 9)
+        #expect(!scenario.take().contains { if case .reader(_, .selectRepairs) = $0 { true } else { false } })
+        scenario.connect(.redis)
         var began: [Int64] = []
         for _ in 0..<2 {
-            for action in script.take() {
+            for action in scenario.takeWithCalls() {
                 guard case .reader(let call, .selectRepairs(let select)) = action else { continue }
                 began.append(select.after.notedBy)
-                #expect(script.core.readableGeneration == nil)
-                script.repairs(call, [], horizon: 10)
+                #expect(scenario.core.readableGeneration == nil)
+                scenario.repairs(call: call, [], horizon: 10)
             }
         }
         #expect(began == [5, 9])
-        #expect(script.core.readableGeneration != nil)
+        #expect(scenario.core.readableGeneration != nil)
     }
 
     @Test("A row of what Redis was heard to take is left to who has set it, but not for longer than ten seconds")
     func whatRedisWasHeardToTakeIsLeftToItsHostForTenSeconds() {
-        var script = Script(byHand: [.repairs])
+        var scenario = Scenario(byHand: [.repairs])
         let row = RepairRow(item: post, version: 5, notedBy: 2)
-        _ = looks(&script, ms: 100)
+        _ = looks(&scenario, ms: 100)
         for _ in 0..<8 {
             // It goes on and on.
-            script.hear(counter(post, 5, 5))
-            _ = looks(&script, ms: 1_000) { _ in [row] }
-            #expect(script.core.repairs.count == 0)
+            scenario.hear(counter(post, 5, 5))
+            _ = looks(&scenario, ms: 1_000) { _ in [row] }
+            #expect(scenario.core.repairs.count == 0)
         }
-        for _ in 0..<40 where script.core.repairs.count == 0 {
-            script.hear(counter(post, 5, 5))
-            _ = looks(&script, ms: 1_000) { $0 == 0 ? [row] : [] }
+        for _ in 0..<40 where scenario.core.repairs.count == 0 {
+            scenario.hear(counter(post, 5, 5))
+            _ = looks(&scenario, ms: 1_000) { $0 == 0 ? [row] : [] }
         }
-        #expect(script.core.repairs.contains(post))
-        script.hear(counter(post, 5, 5))
-        #expect(script.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post))
+        scenario.hear(counter(post, 5, 5))
+        #expect(scenario.core.repairs.contains(post))
     }
 
     @Test("What was heard of under another marker says nothing of Redis' present data")
     func whatWasHeardUnderAnotherMarkerSaysNothingOfRedisPresentData() {
-        var script = Script(byHand: [.repairs, .identify])
-        for action in script.take() {
-            if case .redis(let call, .identify(_)) = action { script.identify(call) }
-        }
-        _ = looks(&script, ms: 100)
-        script.hear(counter(post, 5, 5))
-        script.lose(.redis)
-        script.connect(.redis)
-        for action in script.take() {
-            guard case .redis(let call, .identify(_)) = action else { continue }
-            script.identify(call, Generation(server: "run:repl", database: Script.history, token: "bbbbbbbbbbbb"))
-        }
-        guard case .reader(let call, .selectRepairs(_))? = script.take().last else {
-            Issue.record("no look")
-            return
-        }
-        script.repairs(call, [post], version: 5)
-        #expect(script.core.repairs.contains(post))
+        var scenario = Scenario(byHand: [.repairs, .identify])
+        scenario.identify()
+        _ = looks(&scenario, ms: 100)
+        scenario.hear(counter(post, 5, 5))
+        scenario.lose(.redis)
+        scenario.connect(.redis)
+        scenario.identify(Generation(server: "run:repl", database: Scenario.history, token: "bbbbbbbbbbbb"))
+        _ = scenario.take()
+        scenario.repairs([post], version: 5)
+        #expect(scenario.core.repairs.contains(post))
     }
 
     @Test("Rows noted before the marker was made are not read, and struck off some at a time until none are left")
     func rowsNotedBeforeTheMarkerAreStruckOffUnread() {
-        var script = Script(byHand: [.repairs, .identify, .tend])
-        script.since = 50
-        for action in script.take() {
-            guard case .redis(let call, .identify(_)) = action else { continue }
-            let token = Script.generation.token
-            script.identify(
-                call,
-                Generation(
-                    server: "run:repl", database: Script.history, snapshot: DatabaseSnapshot(least: 50), token: token))
-        }
+        var scenario = Scenario(byHand: [.repairs, .identify, .tend])
+        scenario.since = 50
+        scenario.identify(
+            Generation(
+                server: "run:repl", database: Scenario.history, snapshot: DatabaseSnapshot(least: 50),
+                token: Scenario.generation.token))
         var settled: [SettledRepairs?] = []
         for round in 0..<4 as Range<Int64> {
-            for action in script.take() {
+            for action in scenario.takeWithCalls() {
                 switch action {
                 case .reader(let call, .selectRepairs(let select)):
                     #expect(select == RepairSelect(after: RepairCursor(begin: 50), settledBefore: 50))
-                    script.repairs(call, [], horizon: 60, hasSettled: true)
+                    scenario.repairs(call: call, [], horizon: 60, hasSettled: true)
                 case .lane(let call, .tend(let request)):
                     settled.append(request.settled)
-                    script.tend(call, settledUpTo: round < 2 ? 20 : nil)
+                    scenario.tend(call: call, settledUpTo: round < 2 ? 20 : nil)
                 default: continue
                 }
             }
@@ -150,57 +139,57 @@ import Testing
 
     @Test("Many repairs degrade HEALTH, which says how many are left; a handful does not")
     func manyRepairsDegradeHealth() {
-        var script = Script(byHand: [.repairs])
-        _ = looks(&script, ms: 100)
-        #expect(script.core.status(now: script.now) == "ok")
-        script.step { core, turn in core.repairs.reread((1...10).map { Item(type: 0, id: $0) }) }
-        #expect(script.core.status(now: script.now) == "ok")
-        script.step { core, turn in core.repairs.reread((1...10_000).map { Item(type: 0, id: $0) }) }
-        #expect(script.core.status(now: script.now) == "degraded")
-        #expect(script.core.healthMessage(now: script.now).contains("repairing: 10,000 counters"))
-        #expect(script.core.isRedisHealthy)
+        var scenario = Scenario(byHand: [.repairs])
+        _ = looks(&scenario, ms: 100)
+        #expect(scenario.core.status(now: scenario.now) == "ok")
+        scenario.step { core, turn in core.repairs.reread((1...10).map { Item(type: 0, id: $0) }) }
+        #expect(scenario.core.status(now: scenario.now) == "ok")
+        scenario.step { core, turn in core.repairs.reread((1...10_000).map { Item(type: 0, id: $0) }) }
+        #expect(scenario.core.status(now: scenario.now) == "degraded")
+        #expect(scenario.core.healthMessage(now: scenario.now).contains("repairing: 10,000 counters"))
+        #expect(scenario.core.isRedisHealthy)
     }
 
     @Test("Redis that is not read for long, since the table can't be looked at, degrades HEALTH")
     func aTableThatCannotBeLookedAtForLongDegradesHealth() {
-        var script = Script(byHand: [.repairs])
-        #expect(script.core.status(now: script.now) == "ok")
-        script.pass(ms: Limits.repairsShownMs)
-        #expect(script.core.status(now: script.now) == "degraded")
-        _ = looks(&script, ms: 100)
-        #expect(script.core.status(now: script.now) == "ok")
+        var scenario = Scenario(byHand: [.repairs])
+        #expect(scenario.core.status(now: scenario.now) == "ok")
+        scenario.pass(ms: Limits.repairsShownMs)
+        #expect(scenario.core.status(now: scenario.now) == "degraded")
+        _ = looks(&scenario, ms: 100)
+        #expect(scenario.core.status(now: scenario.now) == "ok")
     }
 
     @Test("A batch has its turn between two tends that only strike off")
     func aBatchHasItsTurnBetweenTwoTends() throws {
-        var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend, .repairs])
-        guard case .reader(let call, .selectRepairs(_))? = script.take().last else { return }
-        script.repairs(call, (1...9_000).map { Item(type: 0, id: $0) })
-        let client = try script.open()
+        var scenario = Scenario({ $0.rateLimitRequests = 0 }, byHand: [.tend, .repairs])
+        _ = scenario.take()
+        scenario.repairs((1...9_000).map { Item(type: 0, id: $0) })
+        let client = try scenario.open()
         var lane: [String] = []
         var tends: [CallID] = []
         for round in 0..<80 as Range<Int64> {
-            script.send(.like(Pair(user: round, item: other)), on: client)
-            for action in script.take() {
+            scenario.send(.like(Pair(user: round, item: other)), on: client)
+            for action in scenario.takeWithCalls() {
                 switch action {
                 case .reader(let call, .selectCounters(let items)):
-                    script.databaseHas(call, items.map { counter($0, 1, 1) })
-                case .redis(let call, .writeThrough(_, _, _)): script.wroteThrough(call)
+                    scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
+                case .redis(let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
                 case .redis(let call, .admit(let entries)):
-                    script.admit(call, entries.map { _ in .admitted(recent: false) })
+                    scenario.admit(call: call, entries.map { _ in .admitted(recent: false) })
                 case .lane(let call, .commit(let request)):
                     lane.append("batch")
-                    script.commit(
-                        call, changed: request.rows.map { _ in true }, [counter(other, round + 1, round + 1)])
+                    scenario.commit(
+                        call: call, changed: request.rows.map { _ in true }, [counter(other, round + 1, round + 1)])
                 case .lane(let call, .tend(let request)):
                     if !request.mended.isEmpty { lane.append("tend") }
                     tends.append(call)
                 default: continue
                 }
             }
-            for call in tends { script.tend(call) }
+            for call in tends { scenario.tend(call: call) }
             tends = []
-            script.pass(ms: 40)
+            scenario.pass(ms: 40)
         }
         #expect(lane.contains("tend"))
         #expect(!zip(lane, lane.dropFirst()).contains { $0 == ("tend", "tend") })

@@ -8,49 +8,50 @@ import Testing
 @Suite struct RepairTests {
     @Test("Without Redis a batch notes what it changes for all hosts, and nothing is kept here")
     func withoutRedisABatchNotesWhatItChanges() throws {
-        var script = Script(up: [.subscriber, .lane, .reader])
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        #expect(script.commits.last?.isCutOff == true)
-        #expect(script.commits.last?.journal == [])
-        script.commit(1, changed: [true], [counter(post, 8, 5)])
-        #expect(script.core.repairs.count == 0)
+        var scenario = Scenario(up: [.subscriber, .lane, .reader])
+        let client = try scenario.open()
+        scenario.send(.like(ann), on: client)
+        #expect(scenario.commits.last?.isCutOff == true)
+        #expect(scenario.commits.last?.journal == [])
+        scenario.commit(changed: [true], [counter(post, 8, 5)])
+        #expect(scenario.core.repairs.count == 0)
     }
 
     @Test("What Redis missed on the wire is told to all hosts, and looked up again before Redis is read")
     func whatRedisMissedOnTheWireIsToldToAllHostsAndLookedUpAgain() throws {
-        var script = Script({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
-        script.repairs(1, [])
-        let client = try script.open()
-        _ = script.take()
-        script.send(.like(ann), on: client)
-        script.admit(2, [.admitted(recent: false)])
-        script.commit(3, changed: [true], [counter(post, 8, 5)])
-        #expect(script.core.takeJournal(with: []) == [post])
-        _ = script.take()
-        script.lose(.redis)
+        var scenario = Scenario({ $0.localCacheEntries = 0 }, byHand: [.tend, .repairs])
+        scenario.repairs([])
+        let client = try scenario.open()
+        _ = scenario.take()
+        scenario.send(.like(ann), on: client)
+        scenario.admit([.admitted(recent: false)])
+        scenario.commit(changed: [true], [counter(post, 8, 5)])
+        #expect(scenario.core.takeJournal(with: []) == [post])
+        _ = scenario.take()
+        scenario.lose(.redis)
         let told = TendRequest(
-            fence: LaneFence(lane: script.core.lane.row.lane, epoch: 1), repairs: [post], mended: [], journal: [])
-        #expect(script.take() == [.reply(client, .change(changed: true, count: 8)), .tend(5, told)])
-        script.tend(5)
-        #expect(script.core.repairs.contains(post))
-        #expect(script.core.repairs.untoldCount == 0)
-        script.connect(.redis)
+            fence: LaneFence(lane: scenario.core.lane.row.lane, epoch: 1), repairs: [post], mended: [], journal: [])
+        #expect(scenario.take() == [.reply(client, .change(changed: true, count: 8)), .tend(told)])
+        scenario.tend()
+        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.untoldCount == 0)
+        scenario.connect(.redis)
         let next = RepairSelect(after: RepairCursor(begin: 1))
-        #expect(script.take() == [.selectRepairs(6, next), .selectCounters(7, [post])])
-        script.send(.count(other), on: client)
-        #expect(script.take() == [.selectCounters(8, [other])])
-        script.repairs(6, [post])
-        script.databaseHas(7, [counter(post, 9, 6)])
-        #expect(script.take() == [.writeThrough(9, counters: [counter(post, 9, 6)], recent: [])])
-        script.send(.count(post), on: client)
-        #expect(script.take() == [.selectCounters(10, [post])])
-        script.wroteThrough(9)
-        script.send(.count(Item(type: 1, id: 1)), on: client)
-        #expect(script.take() == [.readCounters(11, [Item(type: 1, id: 1)])])
-        script.redisHas(11, [nil])
-        script.pass(ms: Limits.mendedWaitMs)
-        guard case .lane(_, .tend(let mended))? = script.take().last else {
+        #expect(scenario.take() == [.selectRepairs(next), .selectCounters([post])])
+        let again = try scenario.call(.selectCounters([post]))
+        scenario.send(.count(other), on: client)
+        #expect(scenario.take() == [.selectCounters([other])])
+        scenario.repairs([post])
+        scenario.databaseHas(call: again, [counter(post, 9, 6)])
+        #expect(scenario.take() == [.writeThrough(counters: [counter(post, 9, 6)], recent: [])])
+        scenario.send(.count(post), on: client)
+        #expect(scenario.take() == [.selectCounters([post])])
+        scenario.wroteThrough()
+        scenario.send(.count(Item(type: 1, id: 1)), on: client)
+        #expect(scenario.take() == [.readCounters([Item(type: 1, id: 1)])])
+        scenario.redisHas([nil])
+        scenario.pass(ms: Limits.mendedWaitMs)
+        guard case .lane(_, .tend(let mended))? = scenario.take().last else {
             Issue.record("nothing was struck off")
             return
         }
@@ -60,73 +61,73 @@ import Testing
     @Test(
         "A refused write-through is told and tried again after a while, and Redis is not asked for the item until then")
     func aRefusedWriteThroughIsTriedAgain() throws {
-        var script = Script { $0.localCacheEntries = 0 }
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        script.admit(1, [.admitted(recent: false)])
-        script.commit(2, changed: [true], [counter(post, 8, 5)])
-        script.redisFails(3)
-        #expect(script.replies(client) == [.change(changed: true, count: 8)])
-        script.databaseHas(4, [counter(post, 8, 5)])
-        script.redisFails(5)
-        #expect(script.core.repairs.untoldCount == 0)
-        _ = script.take()
-        script.send(.count(post), on: client)
-        #expect(script.take() == [.selectCounters(6, [post])])
-        script.databaseHas(6, [counter(post, 8, 5)])
-        #expect(script.replies(client) == [.integer(8)])
-        script.pass(ms: Limits.repairRetryMs)
-        #expect(script.take().last == .selectCounters(7, [post]))
-        script.databaseHas(7, [counter(post, 8, 5)])
-        #expect(script.take() == [.writeThrough(8, counters: [counter(post, 8, 5)], recent: [])])
-        script.wroteThrough(8)
-        script.send(.count(post), on: client)
-        #expect(script.take() == [.readCounters(9, [post])])
+        var scenario = Scenario { $0.localCacheEntries = 0 }
+        let client = try scenario.open()
+        scenario.send(.like(ann), on: client)
+        scenario.admit([.admitted(recent: false)])
+        scenario.commit(changed: [true], [counter(post, 8, 5)])
+        scenario.redisFails()
+        #expect(scenario.replies(client) == [.change(changed: true, count: 8)])
+        scenario.databaseHas([counter(post, 8, 5)])
+        scenario.redisFails()
+        #expect(scenario.core.repairs.untoldCount == 0)
+        _ = scenario.take()
+        scenario.send(.count(post), on: client)
+        #expect(scenario.take() == [.selectCounters([post])])
+        scenario.databaseHas([counter(post, 8, 5)])
+        #expect(scenario.replies(client) == [.integer(8)])
+        scenario.pass(ms: Limits.repairRetryMs)
+        #expect(scenario.take().last == .selectCounters([post]))
+        scenario.databaseHas([counter(post, 8, 5)])
+        #expect(scenario.take() == [.writeThrough(counters: [counter(post, 8, 5)], recent: [])])
+        scenario.wroteThrough()
+        scenario.send(.count(post), on: client)
+        #expect(scenario.take() == [.readCounters([post])])
     }
 
     @Test("Counters that Redis had no room for are gone from it, and nothing is left to repair")
     func countersThatRedisHadNoRoomForLeaveNothingToRepair() throws {
-        var script = Script()
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        script.admit(1, [.admitted(recent: false)])
-        script.commit(2, changed: [true], [counter(post, 8, 5)])
-        script.wroteThrough(3, refusal: "OOM")
-        #expect(script.core.repairs.count == 0)
-        #expect(!script.core.isRedisHealthy)
+        var scenario = Scenario()
+        let client = try scenario.open()
+        scenario.send(.like(ann), on: client)
+        scenario.admit([.admitted(recent: false)])
+        scenario.commit(changed: [true], [counter(post, 8, 5)])
+        scenario.wroteThrough(refusal: "OOM")
+        #expect(scenario.core.repairs.count == 0)
+        #expect(!scenario.core.isRedisHealthy)
     }
 
     @Test("With too many untold the lane tells them before it goes on")
     func withTooManyUntoldTheLaneTellsThemBeforeItGoesOn() throws {
-        var script = Script({ $0.rateLimitRequests = 0 }, byHand: [.tend])
-        script.core.repairs.note((0..<Limits.standard.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
-        let client = try script.open()
-        script.send(.like(ann), on: client)
-        let lane = script.take().compactMap {
+        var scenario = Scenario({ $0.rateLimitRequests = 0 }, byHand: [.tend])
+        scenario.core.repairs.note((0..<Limits.standard.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
+        let client = try scenario.open()
+        scenario.send(.like(ann), on: client)
+        let lane = scenario.take().compactMap {
             if case .lane(_, .tend(let request)) = $0 { request.repairs.count } else { nil }
         }
         #expect(lane == [Limits.standard.repairsUntoldMax])
-        #expect(script.commits.isEmpty)
+        #expect(scenario.commits.isEmpty)
     }
 
     @Test("More repairs of other hosts than can be remembered: Redis is not read before some are mended")
     func withMoreRepairsThanCanBeRememberedRedisIsNotRead() {
-        var script = Script(up: [.redis, .lane, .reader], byHand: [.repairs])
+        var scenario = Scenario(up: [.redis, .lane, .reader], byHand: [.repairs])
         var id: Int64 = 0
         var reads: [Action] = []
         while true {
-            let actions = script.take()
+            let actions = scenario.takeWithCalls()
             reads += actions.filter { if case .reader(_, .selectCounters) = $0 { true } else { false } }
             let passes = actions.compactMap { if case .reader(let call, .selectRepairs(_)) = $0 { call } else { nil } }
             guard let call = passes.first else { break }
             id += 1_024
-            script.repairs(
-                call, (0..<1_024).map { Item(type: 1, id: id - $0) },
+            scenario.repairs(
+                call: call, (0..<1_024).map { Item(type: 1, id: id - $0) },
                 next: RepairCursor(notedBy: 5, typeNumber: 2, itemID: id))
         }
-        #expect(script.core.repairs.count == Limits.standard.repairsMax)
-        #expect(script.core.readableGeneration == nil)
-        #expect(script.core.writableGeneration != nil)
+        #expect(scenario.core.repairs.count == Limits.standard.repairsMax)
+        #expect(scenario.core.readableGeneration == nil)
+        #expect(scenario.core.writableGeneration != nil)
         #expect(reads.count == 1, "one page at a time is read")
         // The pass waits where it is until there is room for another page, then it goes on there.
         var after: RepairCursor?
@@ -135,20 +136,20 @@ import Testing
             for action in did {
                 switch action {
                 case .reader(let call, .selectCounters(let items)):
-                    script.databaseHas(call, items.map { counter($0, 1, 1) })
-                case .redis(let call, .writeThrough(_, _, _)): script.wroteThrough(call)
+                    scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
+                case .redis(let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
                 case .reader(_, .selectRepairs(let select)): after = select.after
                 default: continue
                 }
             }
-            did = script.take()
+            did = scenario.takeWithCalls()
         }
         #expect(after == RepairCursor(notedBy: 5, typeNumber: 2, itemID: id))
-        #expect(script.core.readableGeneration == nil)
+        #expect(scenario.core.readableGeneration == nil)
     }
 
     static func permit(at now: Int64) -> WritePermit {
-        WritePermit(generation: Script.generation, subscription: 1, identifiedAt: .ms(0), era: 0, askedAt: .ms(now))
+        WritePermit(generation: Scenario.generation, subscription: 1, identifiedAt: .ms(0), era: 0, askedAt: .ms(now))
     }
 
     static func rows(_ items: Item..., version: Int64 = 1) -> [RepairRow] {
@@ -245,7 +246,7 @@ import Testing
     }
 
     @Test("Of many repairs, no more pages are under way than the limit")
-    func noMorePagesAreUnderWayThanTheLimit() throws {
+    func noMorePagesAreUnderWayThanTheLimit() {
         var repairs = Repairs()
         repairs.note((1...20_000).map { Item(type: 0, id: Int64($0)) })
         var pages: [Repairs.PageNumber] = []
@@ -370,30 +371,30 @@ import Testing
     }
 
     @Test("Redis made anew by this host needs none of the repairs known before")
-    func redisMadeAnewByThisHostNeedsNoneOfTheRepairsKnownBefore() throws {
-        var script = Script(byHand: [.identify, .tend])
-        _ = script.take()
-        script.lose(.redis)
-        script.step { core, turn in core.noteMissing([post], now: turn.now) }
-        for action in script.take() { if case .lane(let call, .tend(_)) = action { script.tend(call) } }
-        script.step { core, turn in core.noteMissing([other], now: turn.now) }
-        #expect(script.core.repairs.count == 2)
-        script.connect(.redis)
+    func redisMadeAnewByThisHostNeedsNoneOfTheRepairsKnownBefore() {
+        var scenario = Scenario(byHand: [.identify, .tend])
+        _ = scenario.take()
+        scenario.lose(.redis)
+        scenario.step { core, turn in core.noteMissing([post], now: turn.now) }
+        scenario.tend()
+        scenario.step { core, turn in core.noteMissing([other], now: turn.now) }
+        #expect(scenario.core.repairs.count == 2)
+        scenario.connect(.redis)
         // It looks at the marker, at the database, and makes one.
         for _ in 0..<4 {
-            for action in script.take() {
+            for action in scenario.takeWithCalls() {
                 switch action {
                 case .redis(let call, .identify(let request)):
                     let made = request.new.map {
-                        Generation(server: "new:repl", database: Script.history, token: $0.token)
+                        Generation(server: "new:repl", database: Scenario.history, token: $0.token)
                     }
-                    script.identify(call, made)
-                case .lane(let call, .tend(_)): script.tend(call)
+                    scenario.identify(call: call, made)
+                case .lane(let call, .tend(_)): scenario.tend(call: call)
                 default: continue
                 }
             }
         }
-        #expect(script.core.coherence.trust.generation != nil)
-        #expect(script.core.repairs.count == 0)
+        #expect(scenario.core.coherence.trust.generation != nil)
+        #expect(scenario.core.repairs.count == 0)
     }
 }

@@ -76,43 +76,41 @@ import Testing
 
     // MARK: In the core
 
-    private static func refusing(_ count: Int) throws -> (Script, [String]) {
-        var script = Script({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
-        let client = try script.open()
-        var call: CallID = 0
+    private static func refusing(_ count: Int) throws -> (Scenario, [String]) {
+        var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+        let client = try scenario.open()
         for number in 1...Int64(count) {
-            script.send(.like(Pair(user: number, item: post)), on: client)
-            call += 1
-            script.fail(call, .rows("value \(number)"))
+            scenario.send(.like(Pair(user: number, item: post)), on: client)
+            scenario.fail(.rows("value \(number)"))
         }
-        let lines = script.actions.compactMap { action -> String? in
+        let lines = scenario.actions.compactMap { action -> String? in
             guard case .log(.error, let text) = action else { return nil }
             return text
         }
-        return (script, lines)
+        return (scenario, lines)
     }
 
     @Test("However many rows PostgreSQL refuses, the log gets a line in a while.")
     func howeverManyRowsPostgreSQLRefusesTheLogGetsALineInAWhile() throws {
-        var (script, lines) = try Self.refusing(300)
+        var (scenario, lines) = try Self.refusing(300)
         #expect(lines == ["PostgreSQL refused a statement's values: value 1"])
-        _ = script.take()
-        #expect(script.core.nextTick.map { $0 <= script.now.adding(ms: Limits.logWindowMs) } == true)
-        script.pass(ms: Limits.logWindowMs)
+        _ = scenario.take()
+        #expect(scenario.core.nextTick.map { $0 <= scenario.now.adding(ms: Limits.logWindowMs) } == true)
+        scenario.pass(ms: Limits.logWindowMs)
         let last = "PostgreSQL refused a statement's values: value 300 … and 298 more like it"
-        #expect(script.actions.contains(.log(.error, last)))
+        #expect(scenario.actions.contains(.log(.error, last)))
     }
 
     @Test("A Redis that refuses and takes in turns does not fill the log.")
-    func aRedisThatRefusesAndTakesInTurnsDoesNotFillTheLog() throws {
-        var script = Script()
+    func aRedisThatRefusesAndTakesInTurnsDoesNotFillTheLog() {
+        var scenario = Scenario()
         for number in 1...50 {
-            script.step { core, turn in
+            scenario.step { core, turn in
                 core.noteRefusal("busy \(number)", of: .writing, &turn)
                 core.noteRefusal(nil, of: .writing, &turn)
             }
         }
-        #expect(script.actions.filter { $0 == .log(.warning, "Redis refuses writing: busy 1") }.count == 1)
-        #expect(script.actions.count { if case .log(.warning, _) = $0 { true } else { false } } == 1)
+        #expect(scenario.actions.filter { $0 == .log(.warning, "Redis refuses writing: busy 1") }.count == 1)
+        #expect(scenario.actions.count { if case .log(.warning, _) = $0 { true } else { false } } == 1)
     }
 }

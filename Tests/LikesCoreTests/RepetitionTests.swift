@@ -14,92 +14,93 @@ import Testing
     }
 
     /// Answers all that was asked, and what comes of it.
-    private func answer(_ actions: [Action], on script: inout Script, _ work: inout Work) {
+    private func answer(_ actions: [Action], on scenario: inout Scenario, _ work: inout Work) {
         for action in actions {
             switch action {
             case .lane(let call, .tend(_)):
                 work.tends += 1
-                script.tend(call)
+                scenario.tend(call: call)
             case .lane(let call, .survey(_)):
                 work.surveys += 1
-                script.survey(call, script.survey())
+                scenario.survey(call: call, scenario.usualSurvey())
             case .reader(let call, .selectCounters(let items)):
                 work.reads += 1
-                script.databaseHas(call, items.map { counter($0, 6, 6) })
+                scenario.databaseHas(call: call, items.map { counter($0, 6, 6) })
             case .redis(let call, .writeThrough(_, _, _)):
                 work.writes += 1
-                script.wroteThrough(call)
+                scenario.wroteThrough(call: call)
             case .redis(let call, .admit(let entries)):
-                script.admit(call, entries.map { _ in .admitted(recent: false) })
+                scenario.admit(call: call, entries.map { _ in .admitted(recent: false) })
             case .lane(let call, .commit(let request)):
                 work.commits += 1
-                script.commit(
-                    call, changed: request.rows.map { _ in true }, request.rows.map { counter($0.pair.item, 1, 1) })
+                scenario.commit(
+                    call: call, changed: request.rows.map { _ in true },
+                    request.rows.map { counter($0.pair.item, 1, 1) })
             default: continue
             }
         }
     }
 
     @Test("A message that is repeated without end makes a repair a second, and is told others once")
-    func aMessageRepeatedWithoutEndMakesARepairASecond() throws {
-        var script = Script(byHand: [.tend])
-        let old = script.sealed(counter(post, 5, 5))
-        script.hear([script.sealed(counter(post, 6, 6))])
+    func aMessageRepeatedWithoutEndMakesARepairASecond() {
+        var scenario = Scenario(byHand: [.tend])
+        let old = scenario.sealed(counter(post, 5, 5))
+        scenario.hear([scenario.sealed(counter(post, 6, 6))])
         var work = Work()
         for _ in 0..<500 {
-            script.hear([old])
-            var actions = script.take()
+            scenario.hear([old])
+            var actions = scenario.takeWithCalls()
             while !actions.isEmpty {
-                answer(actions, on: &script, &work)
-                actions = script.take()
+                answer(actions, on: &scenario, &work)
+                actions = scenario.takeWithCalls()
             }
-            script.pass(ms: 2)
+            scenario.pass(ms: 2)
         }
         #expect((1...2).contains(work.reads))
         #expect((1...2).contains(work.writes))
         // They have heard the same.
         #expect(work.tends <= 2)
-        #expect(script.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post))
     }
 
     @Test("A repair under way is not begun anew by what is heard meanwhile, and followed by another")
-    func aRepairUnderWayIsNotBegunAnewByWhatIsHeard() throws {
-        var script = Script()
-        let old = script.sealed(counter(post, 5, 5))
-        script.hear([script.sealed(counter(post, 6, 6))])
+    func aRepairUnderWayIsNotBegunAnewByWhatIsHeard() {
+        var scenario = Scenario()
+        let old = scenario.sealed(counter(post, 5, 5))
+        scenario.hear([scenario.sealed(counter(post, 6, 6))])
         var work = Work()
         // An answer takes 4 ms.
         for _ in 0..<2_000 {
-            script.hear([old])
-            let actions = script.take()
-            script.pass(ms: 2)
-            script.hear([old])
-            answer(actions, on: &script, &work)
-            script.pass(ms: 2)
+            scenario.hear([old])
+            let actions = scenario.takeWithCalls()
+            scenario.pass(ms: 2)
+            scenario.hear([old])
+            answer(actions, on: &scenario, &work)
+            scenario.pass(ms: 2)
         }
         #expect((4...9).contains(work.writes))
         #expect((4...9).contains(work.reads))
-        #expect(script.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post))
     }
 
     @Test("Batches and surveys take turns with what is to be told, however much of it comes")
     func batchesAndSurveysTakeTurnsWithWhatIsToBeTold() throws {
-        var script = Script(byHand: [.tend, .survey])
-        let client = try script.open()
+        var scenario = Scenario(byHand: [.tend, .survey])
+        let client = try scenario.open()
         var work = Work()
-        answer(script.take(), on: &script, &work)
+        answer(scenario.takeWithCalls(), on: &scenario, &work)
         work = Work()
         // Redis takes no writes, and each turn brings something that others have to be told.
-        script.lose(.redis)
+        scenario.lose(.redis)
         var due: [Action] = []
         for round in 0..<3_000 {
-            script.core.noteMissing([Item(type: 0, id: Int64(1_000 + round))], now: script.now)
-            if round == 5 { script.send(.like(Pair(user: 1, item: other)), on: client) }
-            let actions = script.take()
-            script.pass(ms: 1)
-            answer(due, on: &script, &work)
-            due = actions + script.take()
-            script.pass(ms: 1)
+            scenario.core.noteMissing([Item(type: 0, id: Int64(1_000 + round))], now: scenario.now)
+            if round == 5 { scenario.send(.like(Pair(user: 1, item: other)), on: client) }
+            let actions = scenario.takeWithCalls()
+            scenario.pass(ms: 1)
+            answer(due, on: &scenario, &work)
+            due = actions + scenario.takeWithCalls()
+            scenario.pass(ms: 1)
             if round == 30 { #expect(work.commits == 1) }
         }
         #expect(work.tends > 100)
@@ -108,24 +109,24 @@ import Testing
 
     @Test("An old counter that is put back again and again is set anew once in a while, not at each read")
     func anOldCounterPutBackAgainAndAgainIsSetAnewOnceInAWhile() throws {
-        var script = Script({ $0.localCacheTTLMs = 0 })
-        let client = try script.open()
-        script.send(.count(post), on: client)
-        script.redisHas(1, [nil])
-        script.databaseHas(2, [counter(post, 6, 6)])
+        var scenario = Scenario({ $0.localCacheTTLMs = 0 })
+        let client = try scenario.open()
+        scenario.send(.count(post), on: client)
+        scenario.redisHas([nil])
+        scenario.databaseHas([counter(post, 6, 6)])
         var work = Work()
         for _ in 0..<100 {
-            let old = script.sealed(counter(post, 5, 5))
-            script.send(.count(post), on: client)
-            for action in script.take() {
+            let old = scenario.sealed(counter(post, 5, 5))
+            scenario.send(.count(post), on: client)
+            for action in scenario.takeWithCalls() {
                 guard case .redis(let call, .readCounters(_, let items)) = action, !items.isEmpty else {
-                    answer([action], on: &script, &work)
+                    answer([action], on: &scenario, &work)
                     continue
                 }
-                script.redisHas(call, sealed: items.map { _ in old })
+                scenario.redisHas(call: call, sealed: items.map { _ in old })
             }
-            answer(script.take(), on: &script, &work)
-            script.pass(ms: 50)
+            answer(scenario.takeWithCalls(), on: &scenario, &work)
+            scenario.pass(ms: 50)
         }
         #expect((3...7).contains(work.writes))
     }

@@ -8,15 +8,15 @@ import Testing
 @Suite struct SealTests {
     @Test("A secret is not told.")
     func aSecretIsNotTold() {
-        #expect("\(SealFacts(secret: Script.secret(5), seconds: 1))".contains("05") == false)
-        #expect(String(reflecting: Script.secret(5)).contains("05") == false)
+        #expect("\(SealFacts(secret: Scenario.secret(5), seconds: 1))".contains("05") == false)
+        #expect(String(reflecting: Scenario.secret(5)).contains("05") == false)
     }
 
     // MARK: What is sealed
 
     private static func sealer(_ number: UInt8 = 1, at seconds: Int64 = 1_000) -> Sealer {
         var sealer = Sealer(.standard)
-        _ = sealer.learn(Script.secret(number))
+        _ = sealer.learn(Scenario.secret(number))
         _ = sealer.learn(seconds: seconds, askedAt: .ms(0), heardAt: .ms(0))
         return sealer
     }
@@ -52,7 +52,7 @@ import Testing
     func aTypeIsSealedByItsName() throws {
         var sealer = Self.sealer()
         var other = Sealer(try ItemTypes(["comment", "post"]))
-        _ = other.learn(Script.secret(1))
+        _ = other.learn(Scenario.secret(1))
         var sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(0))
         sealed.counter.item.type = 1
         #expect(Self.isGenuine(sealed, "aaaaaaaaaaaa", other))
@@ -70,9 +70,9 @@ import Testing
     }
 
     @Test("Only who has the secret makes a marker.")
-    func onlyWhoHasTheSecretMakesAMarker() throws {
-        let unsealed = Generation(server: "a:b", database: Script.history, token: "aaaaaaaaaaaa")
-        let sealed = unsealed.sealed(by: Script.secret(1))
+    func onlyWhoHasTheSecretMakesAMarker() {
+        let unsealed = Generation(server: "a:b", database: Scenario.history, token: "aaaaaaaaaaaa")
+        let sealed = unsealed.sealed(by: Scenario.secret(1))
         #expect(Generation(marker: sealed.marker) == sealed)
         #expect(Self.sealer().isGenuine(sealed))
         #expect(!Self.sealer().isGenuine(unsealed))
@@ -95,7 +95,7 @@ import Testing
         #expect(!sealer.isRecent(sealed, now: .ms(24_001)))
         // Asked four seconds before it was heard: it may be that much later at PostgreSQL.
         var slow = Sealer(.standard)
-        _ = slow.learn(Script.secret(1))
+        _ = slow.learn(Scenario.secret(1))
         _ = slow.learn(seconds: 1_000, askedAt: .ms(0), heardAt: .ms(4_000))
         #expect(slow.isRecent(sealed, now: .ms(24_000)))
         #expect(!slow.isRecent(sealed, now: .ms(24_001)))

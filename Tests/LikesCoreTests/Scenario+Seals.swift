@@ -4,7 +4,7 @@ import LikesStorage
 @testable import LikesCore
 
 // What a host of the same database seals.
-extension Script {
+extension Scenario {
     static func secret(_ number: UInt8) -> Secret {
         let digits = String(repeating: "0\(number)", count: 16)
         guard let secret = Secret(hex: digits) else { preconditionFailure("digits") }
@@ -17,7 +17,7 @@ extension Script {
     static func seals(_ now: Instant) -> SealFacts { SealFacts(secret: secret, seconds: seconds(now)) }
 
     /// As another host has it from PostgreSQL now.
-    mutating func sealed(_ counter: CounterState, token: String = Script.generation.token) -> SealedCounter {
+    mutating func sealed(_ counter: CounterState, token: String = Scenario.generation.token) -> SealedCounter {
         sealer.seal(counter, token: token, askedAt: now)
     }
 

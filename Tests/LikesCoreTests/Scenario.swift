@@ -9,7 +9,7 @@ import Testing
 ///
 /// What no client asked for (identifying Redis, fencing and tending the lane, looking for repairs) is answered at once,
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
-struct Script {
+struct Scenario {
     enum Housekeeping: CaseIterable {
         case identify, fence, tend, survey, check, repairs, fill, beat, look
     }
@@ -25,7 +25,7 @@ struct Script {
     var now = Instant.ms(1_000)
     var byHand: Set<Housekeeping>
     /// What the lane's server says that it is.
-    private(set) var laneHistory = Script.history
+    private(set) var laneHistory = Scenario.history
     /// The generations that other hosts use.
     var generations: [String] = []
     /// nil: the same.
@@ -40,8 +40,8 @@ struct Script {
     /// The batches as they were sent, with fence and journal.
     private(set) var commits: [CommitRequest] = []
     private(set) var actions: [Action] = []
-    /// The core's number of each call that is no housekeeping, in the order they were made: to a test the first is 1.
-    private var calls: [CallID] = [0]
+    /// The calls that wait for their answer, in the order they were made, without housekeeping.
+    private var waiting: [(call: CallID, backend: Backend, asked: Action)] = []
 
     init(
         _ change: (inout Configuration) -> Void = { _ in }, up: [Backend] = Backend.allCases,
@@ -52,8 +52,8 @@ struct Script {
         change(&configuration)
         self.byHand = byHand
         sealer = Sealer(configuration.itemTypes)
-        _ = sealer.learn(Script.secret)
-        _ = sealer.learn(seconds: Script.seconds(now), askedAt: now, heardAt: now)
+        _ = sealer.learn(Scenario.secret)
+        _ = sealer.learn(seconds: Scenario.seconds(now), askedAt: now, heardAt: now)
         core = Core(
             configuration: configuration,
             versions: VersionFacts(processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252"),
@@ -63,15 +63,16 @@ struct Script {
         actions = actions.filter { if case .connect = $0 { false } else { true } }
     }
 
-    mutating func connect(_ backend: Backend, _ history: DatabaseHistory? = Script.history) {
+    mutating func connect(_ backend: Backend, _ history: DatabaseHistory? = Scenario.history) {
         if backend == .lane, let history { laneHistory = history }
+        forgetCalls(of: backend)
         step { core, turn in
             switch backend {
             case .redis: core.redisConnected(&turn)
             case .subscriber: core.subscriberConnected(&turn)
             case .lane, .reader:
                 core.databaseConnected(
-                    backend, DatabaseFacts(history: history, seals: Script.seals(turn.now)), &turn)
+                    backend, DatabaseFacts(history: history, seals: Scenario.seals(turn.now)), &turn)
             }
         }
     }
@@ -87,25 +88,30 @@ struct Script {
             answer(action, &turn)
             core.turnEnded(&turn)
         }
-        actions += turn.actions.map { numbered($0) }
+        for action in turn.actions { keep(action) }
         // No two turns are at one moment.
         now.microseconds += 1
     }
 
-    /// With the test's number of its call, and a batch with its rows alone.
-    private mutating func numbered(_ action: Action) -> Action {
-        func number(_ call: CallID) -> CallID {
-            calls.append(call)
-            return CallID(calls.count - 1)
-        }
+    private mutating func keep(_ action: Action) {
+        let kept: Action
         switch action {
-        case .redis(let call, let request): return .redis(number(call), stripped(request))
+        case .redis(let call, let request): kept = .redis(call, stripped(request))
         case .lane(let call, let request):
             if case .commit(let request) = request { commits.append(request) }
-            return .lane(number(call), stripped(request))
-        case .reader(let call, let request): return .reader(number(call), request)
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return action
+            kept = .lane(call, stripped(request))
+        case .disconnect(let backend):
+            forgetCalls(of: backend)
+            kept = action
+        case .reader, .reply, .close, .resume, .beat, .connect, .reload, .configure, .log, .stopped: kept = action
         }
+        actions.append(kept)
+        if let call = kept.call { waiting.append((call.id, call.backend, kept.withoutCall)) }
+    }
+
+    /// Its connection is gone: nobody answers them any more.
+    private mutating func forgetCalls(of backend: Backend) {
+        waiting.removeAll { $0.backend == backend }
     }
 
     /// Without seals.
@@ -146,9 +152,9 @@ struct Script {
         case .redis(let call, .identify(let request)):
             let past = core.coherence.past
             let known = Generation(
-                server: "run:repl", database: past.history ?? Script.history, era: past.era,
-                token: Script.generation.token
-            ).sealed(by: Script.secret)
+                server: "run:repl", database: past.history ?? Scenario.history, era: past.era,
+                token: Scenario.generation.token
+            ).sealed(by: Scenario.secret)
             let marker = request.new?.generation(on: known.server) ?? known
             let found = FoundMarker(text: marker.marker, server: known.server)
             core.answered(call, RedisAnswer.identified(found), &turn)
@@ -162,7 +168,8 @@ struct Script {
             core.answered(call, LaneAnswer.fenced(epoch == 1 ? nil : state), &turn)
             epoch += 1
         case .lane(let call, .tend): core.answered(call, LaneAnswer.tended(settledUpTo: nil), &turn)
-        case .lane(let call, .survey(let request)): core.answered(call, LaneAnswer.surveyed(survey(request)), &turn)
+        case .lane(let call, .survey(let request)):
+            core.answered(call, LaneAnswer.surveyed(usualSurvey(request)), &turn)
         case .lane(let call, .checkSchema): core.answered(call, LaneAnswer.schemaChecked(nil), &turn)
         case .reader(let call, .selectRepairs):
             let page = RepairRows(rows: [], next: nil, horizon: 1)
@@ -170,6 +177,14 @@ struct Script {
         case .beat(let number): core.heardBeat(number, &turn)
         default: preconditionFailure("not housekeeping")
         }
+    }
+
+    /// What a survey finds where nothing is amiss. `request`: what it is the answer to.
+    func usualSurvey(_ request: SurveyRequest? = nil) -> Survey {
+        Survey(
+            lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), generations: generations,
+            freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
+            beat: (request?.beat ?? 1) - 1, seals: Scenario.seals(now))
     }
 
     mutating func open() throws -> ConnectionID {
@@ -184,8 +199,9 @@ struct Script {
         }
     }
 
-    mutating func lose(_ backend: Backend) {
-        step { core, turn in core.lost(backend, .unreachable("gone"), &turn) }
+    mutating func lose(_ backend: Backend, _ failure: BackendFailure = .unreachable("gone")) {
+        forgetCalls(of: backend)
+        step { core, turn in core.lost(backend, failure, &turn) }
     }
 
     mutating func pass(ms: Int64) {
@@ -196,8 +212,11 @@ struct Script {
         } while core.clients.nextDeadline.map { $0 <= now } ?? false
     }
 
-    /// The actions since the last look, without the log's.
-    mutating func take() -> [Action] {
+    /// What the core wanted done since the last look, without the log's lines, to be compared.
+    mutating func take() -> [Action] { takeWithCalls().map(\.withoutCall) }
+
+    /// As `take`, and each call can be answered.
+    mutating func takeWithCalls() -> [Action] {
         defer { actions = [] }
         return actions.filter { if case .log = $0 { false } else { true } }
     }
@@ -206,143 +225,43 @@ struct Script {
         take().compactMap { if case .reply(connection, let reply) = $0 { reply } else { nil } }
     }
 
-    // MARK: Backends that answer
+    // MARK: Calls and their answers
 
-    // `call`: as the test numbers it.
+    /// The one call that asked this and waits for its answer, for a test that answers it later, or one of several.
+    func call(_ asked: Action, sourceLocation: SourceLocation = #_sourceLocation) throws -> CallID {
+        let calls = waiting.filter { $0.asked == asked }
+        try #require(
+            calls.count == 1, "calls that ask \(asked): \(calls.count) of \(waiting)", sourceLocation: sourceLocation)
+        return calls[0].call
+    }
 
-    private mutating func answer(_ call: CallID, _ answer: RedisAnswer) {
-        let call = calls[Int(call)]
+    /// Answers this call; without one, the one call that waits for such an answer.
+    mutating func answer(_ call: CallID?, _ answer: RedisAnswer, sourceLocation: SourceLocation) {
+        guard let call = taken(call, of: .redis, sourceLocation, where: { answer.fits($0) }) else { return }
         step { core, turn in core.answered(call, answer, &turn) }
     }
 
-    private mutating func answer(_ call: CallID, _ answer: LaneAnswer) {
-        let call = calls[Int(call)]
+    mutating func answer(_ call: CallID?, _ answer: LaneAnswer, sourceLocation: SourceLocation) {
+        guard let call = taken(call, of: .lane, sourceLocation, where: { answer.fits($0) }) else { return }
         step { core, turn in core.answered(call, answer, &turn) }
     }
 
-    private mutating func answer(_ call: CallID, _ answer: ReaderAnswer) {
-        let call = calls[Int(call)]
+    mutating func answer(_ call: CallID?, _ answer: ReaderAnswer, sourceLocation: SourceLocation) {
+        guard let call = taken(call, of: .reader, sourceLocation, where: { answer.fits($0) }) else { return }
         step { core, turn in core.answered(call, answer, &turn) }
     }
 
-    mutating func admit(_ call: CallID, _ verdicts: [AdmissionVerdict]) { answer(call, .admitted(verdicts)) }
-
-    mutating func commit(_ call: CallID, changed: [Bool], _ counters: [CounterState]) {
-        answer(call, .committed(BatchOutcome(changed: changed, counters: counters)))
-    }
-
-    mutating func schemaIs(_ call: CallID, _ failure: BackendFailure?) { answer(call, .schemaChecked(failure)) }
-
-    /// `backend`: whose call it is.
-    mutating func fail(_ call: CallID, _ failure: StatementFailure, of backend: Backend = .lane) {
-        if backend == .lane {
-            answer(call, LaneAnswer.failed(failure))
-        } else {
-            answer(call, ReaderAnswer.failed(failure))
+    /// A call that is named may be one that the core has given up: its answer comes too late.
+    private mutating func taken(
+        _ call: CallID?, of backend: Backend, _ sourceLocation: SourceLocation, where fits: (Action) -> Bool
+    ) -> CallID? {
+        let calls = call.map { [$0] } ?? waiting.filter { fits($0.asked) }.map(\.call)
+        guard let found = calls.first, calls.count == 1, found != Action.noCall else {
+            Issue.record("\(calls.count) calls wait for such an answer, of \(waiting)", sourceLocation: sourceLocation)
+            return nil
         }
-    }
-
-    mutating func misfit(_ call: CallID, of backend: Backend = .lane) {
-        let misfit = Misfit("nonsense")
-        if backend == .lane {
-            answer(call, LaneAnswer.misfit(misfit))
-        } else {
-            answer(call, ReaderAnswer.misfit(misfit))
-        }
-    }
-
-    mutating func fence(_ call: CallID, _ state: LaneState?) { answer(call, .fenced(state)) }
-
-    mutating func fenceOff(_ call: CallID) { answer(call, LaneAnswer.fencedOff) }
-
-    mutating func tend(_ call: CallID, settledUpTo: Int64? = nil) { answer(call, .tended(settledUpTo: settledUpTo)) }
-
-    /// Rows that ask for version 1.
-    mutating func repairs(
-        _ call: CallID, _ items: [Item], version: Int64 = 1, notedBy: Int64 = 1, next: RepairCursor? = nil,
-        horizon: Int64 = 1, hasSettled: Bool = false
-    ) {
-        let rows = items.map { RepairRow(item: $0, version: version, notedBy: notedBy) }
-        repairs(call, rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)
-    }
-
-    mutating func repairs(
-        _ call: CallID, rows: [RepairRow], next: RepairCursor? = nil, horizon: Int64 = 1, hasSettled: Bool = false
-    ) {
-        answer(call, .repairsSelected(RepairRows(rows: rows, next: next, horizon: horizon, hasSettled: hasSettled)))
-    }
-
-    mutating func identify(
-        _ call: CallID, _ generation: Generation? = Script.generation, isOfThisLife: Bool = true
-    ) {
-        let server = isOfThisLife ? generation?.server : nil
-        let sealed = generation?.sealed(by: Script.secret)
-        identified(call, FoundMarker(text: sealed?.marker ?? "", server: server ?? "another:life"))
-    }
-
-    mutating func identified(_ call: CallID, _ marker: FoundMarker) { answer(call, .identified(marker)) }
-
-    /// What a look around finds where nothing is amiss. `request`: what it is the answer to.
-    func survey(_ request: SurveyRequest? = nil) -> Survey {
-        Survey(
-            lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), generations: generations,
-            freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
-            beat: (request?.beat ?? 1) - 1, seals: Script.seals(now))
-    }
-
-    mutating func survey(_ call: CallID, _ found: Survey) { answer(call, .surveyed(found)) }
-
-    /// `newer`: what Redis kept instead.
-    mutating func wroteThrough(_ call: CallID, refusal: String? = nil, newer: [CounterState] = []) {
-        wroteThrough(call, refusal: refusal, kept: kept(newer))
-    }
-
-    mutating func wroteThrough(_ call: CallID, refusal: String? = nil, kept: [KeptCounter]) {
-        answer(call, .wroteThrough(refusal: refusal, kept: kept))
-    }
-
-    mutating func filled(_ call: CallID, newer: [CounterState] = []) { answer(call, .filled(kept: kept(newer))) }
-
-    mutating func dropped(_ call: CallID) { answer(call, .dropped) }
-
-    mutating func redisFails(_ call: CallID, _ failure: RedisFailure = .refused("MISCONF")) {
-        answer(call, RedisAnswer.failed(failure))
-    }
-
-    mutating func redisHas(_ call: CallID, _ counters: [CounterState?]) {
-        redisHas(call, sealed: counters.map { $0.map { sealed($0) } })
-    }
-
-    mutating func redisHas(_ call: CallID, sealed counters: [SealedCounter?]) { answer(call, .countersRead(counters)) }
-
-    /// Counters were asked for, of Redis or PostgreSQL: it has these.
-    mutating func answer(
-        _ actions: [Action], _ counters: [CounterState], token: String = Script.generation.token
-    ) {
-        for action in actions {
-            switch action {
-            case .redis(let call, .readCounters(_, let items)) where !items.isEmpty:
-                redisHas(call, sealed: counters.map { sealed($0, token: token) })
-            case .reader(let call, .selectCounters): databaseHas(call, counters)
-            default: continue
-            }
-        }
-    }
-
-    mutating func databaseHas(_ call: CallID, _ counters: [CounterState]) {
-        answer(call, .countersSelected(counters))
-    }
-
-    mutating func pairs(_ call: CallID, _ states: [PairState]) {
-        answer(call, .pairsSelected(states))
-    }
-
-    mutating func hear(_ counters: CounterState..., token: String = Script.generation.token) {
-        hear(counters.map { sealed($0, token: token) }, token: token)
-    }
-
-    mutating func hear(_ counters: [SealedCounter], token: String = Script.generation.token) {
-        step { core, turn in core.heard(token: token, counters, &turn) }
+        waiting.removeAll { $0.backend == backend && $0.call == found }
+        return found
     }
 }
 
