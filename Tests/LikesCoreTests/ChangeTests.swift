@@ -53,7 +53,7 @@ import Testing
         #expect(scenario.replies(client) == [.change(changed: true, count: 4), .integer(0)])
     }
 
-    @Test("A like and an unlike of one pair never share a batch, and hold nobody else up")
+    @Test("A like and an unlike of one pair never share a batch, and other changes do not wait for them")
     func aLikeAndAnUnlikeOfOnePairNeverShareABatch() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -119,7 +119,7 @@ import Testing
         #expect(error.message.contains("17 s"))
     }
 
-    @Test("Without Redis the rate goes on being limited in the process")
+    @Test("Without Redis the process limits the rate itself")
     func withoutRedisTheProcessGoesOnLimitingTheRate() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 1 }, up: [.lane, .reader])
         let client = try scenario.open()
@@ -158,7 +158,7 @@ import Testing
         #expect(replies.dropFirst().map(\.isRateLimited) == [true, true, true])
     }
 
-    @Test("What the process counted holds over a Redis that counted for less than a window, and is then forgotten")
+    @Test("The process keeps its own count of a rate until Redis has counted for a whole window, then forgets it")
     func whatTheProcessCountedHoldsForAWindowOverARedisThatCountedForLess() throws {
         var scenario = Scenario(
             { ($0.rateLimitRequests, $0.rateLimitWindowSeconds) = (1, 60) }, up: [.lane, .reader, .subscriber])
@@ -202,7 +202,7 @@ import Testing
         #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
     }
 
-    @Test("A deadlock is tried again with the same changes")
+    @Test("After a deadlock the same changes are sent again")
     func aDeadlockIsTriedAgainWithTheSameChanges() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -213,7 +213,7 @@ import Testing
         #expect(scenario.take() == [.commit([BatchRow(pair: ann, wanted: true)])])
     }
 
-    @Test("Before it is sent a LIKE is UNAVAILABLE at its deadline, after that UNCERTAIN")
+    @Test("At its deadline a LIKE that was not sent is UNAVAILABLE, one that was sent is UNCERTAIN")
     func aLikeIsUnavailableAtItsDeadlineBeforeItIsSentAndUncertainAfter() throws {
         for (backends, code) in [([Backend.reader], ErrorCode.unavailable), ([.lane, .reader], .uncertain)] {
             var scenario = Scenario(up: backends)
@@ -228,7 +228,7 @@ import Testing
         }
     }
 
-    @Test("A hung Redis is given up after its timeout and everything goes on without it")
+    @Test("After its timeout a hung Redis is given up, and everything goes on without it")
     func aHungRedisIsGivenUpAfterItsTimeout() throws {
         var scenario = Scenario()
         let client = try scenario.open()

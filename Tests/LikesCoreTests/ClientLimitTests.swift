@@ -12,7 +12,7 @@ import Testing
         }
     }
 
-    /// Those that are closed for memory, each gone before the next is looked for.
+    /// The clients closed for memory; each is gone before the next is chosen.
     private func abandoned(_ scenario: inout Scenario) -> [ConnectionID] {
         var gone: [ConnectionID] = []
         while scenario.core.isOverClientMemory {
@@ -25,7 +25,7 @@ import Testing
         return gone
     }
 
-    @Test("Over the budget the largest goes first, then the next, until it is kept; small ones stay")
+    @Test("Over the memory budget the largest clients are closed first, until the budget is kept; small ones stay")
     func overTheBudgetTheLargestGoFirstUntilItIsKept() throws {
         var scenario = memory(2_000_000)
         let clients = try (0..<4).map { _ in try scenario.open() }
@@ -41,7 +41,7 @@ import Testing
         #expect(scenario.core.clients.sessions.memory.heldBytes == 1_900_000)
     }
 
-    @Test("What has not been read for a second counts four times")
+    @Test("Replies that a client has not read for a second count four times")
     func whatHasNotBeenReadForASecondCountsFourTimes() throws {
         var scenario = memory(2_000_000)
         let clients = try (0..<4).map { _ in try scenario.open() }
@@ -52,12 +52,12 @@ import Testing
         scenario.pass(ms: Limits.unreadMs)
         scenario.core.holds(1_200_000, for: clients[3], now: scenario.now)
         #expect(abandoned(&scenario) == [clients[1]])
-        // Who holds far more is to blame all the same.
+        // One that holds far more is closed all the same.
         scenario.core.holds(600_000, for: clients[3], now: scenario.now)
         #expect(abandoned(&scenario) == [clients[3]])
     }
 
-    @Test("Who takes some of its replies is no client that does not read, though never all are taken")
+    @Test("A client that takes some of its replies counts as one that reads, even if it never takes all")
     func whoTakesSomeOfItsRepliesIsNoClientThatDoesNotRead() throws {
         var scenario = memory(1_000_000)
         let clients = try (0..<2).map { _ in try scenario.open() }
@@ -74,7 +74,7 @@ import Testing
         #expect(abandoned(&scenario) == [clients[0]])
     }
 
-    @Test("It is logged once in a while, with what the client held")
+    @Test("Closing clients for memory is logged once in a while, with what the client held")
     func itIsLoggedOnceInAWhileWithWhatTheClientHeld() throws {
         var scenario = memory(2_000_000)
         for _ in 0..<5 { scenario.core.holds(3_000_000, for: try scenario.open(), now: scenario.now) }
@@ -89,7 +89,7 @@ import Testing
         #expect(text.contains("held 3000000 bytes") && text.contains("CLIENT_MEMORY_MAX_BYTES"))
     }
 
-    @Test("Requests that wait and replies behind them count, and no more once they have left")
+    @Test("Waiting requests and the replies behind them count, until they have left")
     func waitingRequestsAndRepliesBehindThemCountUntilTheyHaveLeft() throws {
         var scenario = memory(1 << 30)
         let client = try scenario.open()
@@ -106,7 +106,7 @@ import Testing
         #expect(scenario.core.clients.sessions.memory.heldBytes == 0)
     }
 
-    @Test("Who leaves holds nothing any more")
+    @Test("A client that left holds nothing any more")
     func whoLeavesHoldsNothingAnyMore() throws {
         var scenario = memory(1 << 30)
         let client = try scenario.open()
@@ -116,7 +116,7 @@ import Testing
         #expect(scenario.core.clients.sessions.memory.heldBytes == 0)
     }
 
-    @Test("The limit is what is set, else half of what the unit may take, else a fixed one; a reload changes it")
+    @Test("The limit is the one set, else half of the unit's limit, else a fixed one; a reload changes it")
     func theLimitIsWhatIsSetElseHalfOfTheUnitsElseAFixedOne() throws {
         func limit(_ configuration: Configuration, unitMemoryBytes: Int64?) -> Int {
             CoreSettings(
@@ -142,7 +142,7 @@ import Testing
 
     private func isTaken(_ memory: inout ClientMemory, _ now: Instant) -> Bool { memory.takesGiveBack(now: now) }
 
-    @Test("Memory is given back once much was freed, and not at once again")
+    @Test("Memory is given back once much was freed, and then not again at once")
     func memoryIsGivenBackOnceMuchWasFreed() {
         let start = Instant.ms(0)
         var memory = ClientMemory(limitBytes: 1 << 30, now: start)
@@ -190,7 +190,7 @@ import Testing
             by: PeerRights(mayReload: false, getsInWhenFull: false, sharer: sharer), now: scenario.now)
     }
 
-    @Test("One user, or one process, has three quarters of the connections, unless told; the rest is for others")
+    @Test("By default one user or one process gets three quarters of the connections; the rest is for others")
     func oneUserOrProcessHasThreeQuartersOfTheConnections() {
         for (one, other) in [(Sharer.user(7), Sharer.user(8)), (.process(7), .process(8)), (.user(7), .process(7))] {
             var scenario = Scenario { $0.connectionsMax = 8 }
@@ -207,7 +207,7 @@ import Testing
         }
     }
 
-    @Test("A place that is left is free again, and who is bound by no share takes any")
+    @Test("A place that is left is free again, and a client without a share takes any place")
     func aPlaceThatIsLeftIsFreeAgain() throws {
         var scenario = Scenario {
             $0.connectionsMax = 8
@@ -225,7 +225,7 @@ import Testing
 }
 
 @Suite struct UnfinishedTests {
-    @Test("A request that is not finished in time is a protocol error behind the replies that are due, and the end")
+    @Test("A request not finished in time is a protocol error, sent after the replies that are due, and the end")
     func aRequestNotFinishedInTimeIsAProtocolErrorBehindTheRepliesDue() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -250,7 +250,7 @@ import Testing
         #expect(scenario.core.reports.statistics.requestsUnfinished == 1)
     }
 
-    @Test("The time is 30 s, or six times REQUEST_TIMEOUT_MS where that is less")
+    @Test("A request has 30 s to be finished, or six times REQUEST_TIMEOUT_MS where that is less")
     func theTimeIsThirtySecondsOrSixTimesTheRequestTimeout() {
         #expect(Scenario().core.requestFinishMs == 30_000)
         #expect(Scenario { $0.requestTimeoutMs = 100 }.core.requestFinishMs == 600)
@@ -259,7 +259,7 @@ import Testing
 }
 
 @Suite struct ExpiryTests {
-    @Test("Requests whose time is over are answered some in each turn, and all in the end")
+    @Test("Each turn answers some of the requests whose time is over, and in the end all are answered")
     func someRequestsWhoseTimeIsOverAreAnsweredInEachTurnAndAllInTheEnd() throws {
         var scenario = Scenario(up: [])
         var clients: [ConnectionID] = []

@@ -4,11 +4,11 @@ import Testing
 
 @testable import LikesCore
 
-/// What a host believes of Redis, and hears from the others.
+/// What a host believes of Redis, and what it hears from other hosts.
 @Suite struct CoherenceTests {
     private static let promoted = DatabaseHistory(system: "7", timeline: 2)
 
-    @Test("Redis is read only after it was identified and all that others could not write was looked up")
+    @Test("Redis is read only after it was identified and everything that others could not write was looked up")
     func redisIsReadOnlyAfterItWasIdentified() throws {
         var scenario = Scenario(up: [.reader], byHand: [.identify, .repairs])
         let client = try scenario.open()
@@ -69,11 +69,11 @@ import Testing
         scenario.hear(counter(post, 6, 6))
         scenario.send(.count(post), on: client)
         #expect(scenario.replies(client) == [.integer(5), .integer(5), .integer(6)])
-        // What is not held is not taken in.
+        // An item that is not in the cache does not enter it.
         #expect(scenario.core.known.cache.count == 1)
     }
 
-    @Test("A fetch gives way to what was heard while it was on its way")
+    @Test("What was heard during a fetch wins over what it fetched")
     func aFetchGivesWayToWhatWasHeard() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -99,7 +99,7 @@ import Testing
     func aSubscriptionThatGoesSilentIsGivenUp() {
         var scenario = Scenario(byHand: [.beat])
         scenario.pass(ms: Limits.beatMs)
-        // On a host that stood still the number may only not have been read yet.
+        // A host that stood still may just not have read the number yet.
         #expect(scenario.take() == [.beat(scenario.core.coherence.heartbeat.number)])
         scenario.pass(ms: Limits.beatGraceMs)
         #expect(scenario.take() == [.disconnect(.subscriber)])
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test("A silence is found while what was written is remembered, and what was written is read again")
+    @Test("A silence is noticed while the writes before it are still remembered, and those are read again")
     func aSilenceIsFoundWhileWhatWasWrittenIsRememberedAndThatIsReadAgain() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -135,7 +135,7 @@ import Testing
         scenario.databaseHas([counter(post, 5, 5)])
         scenario.lose(.redis)
         _ = scenario.take()
-        // Without Redis nothing is said, and nothing heard: time proves nothing.
+        // Without Redis nothing can be said or heard, so silence proves nothing.
         for _ in 0..<10 { scenario.pass(ms: 1_000) }
         scenario.connect(.redis)
         for _ in 0..<2 { scenario.pass(ms: Limits.beatMs) }
@@ -143,7 +143,7 @@ import Testing
         #expect(scenario.take().contains { if case .reader(_, .selectCounters([post])) = $0 { true } else { false } })
     }
 
-    @Test("A count that Redis has is held against what this host changed, cached or not")
+    @Test("A count from Redis is compared with what this host changed, cached or not")
     func aCountThatRedisHasIsHeldAgainstWhatThisHostChanged() throws {
         var scenario = Scenario({ $0.localCacheEntries = 0 })
         let client = try scenario.open()
@@ -157,7 +157,7 @@ import Testing
         #expect(scenario.core.repairs.contains(post))
     }
 
-    @Test("A newer count heard of after a fill is set in Redis again")
+    @Test("A newer count that is heard of after a fill is set in Redis again")
     func aNewerCountHeardOfAfterAFillIsSetInRedisAgain() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -166,13 +166,13 @@ import Testing
         scenario.databaseHas([counter(post, 5, 5)])
         _ = scenario.take()
         scenario.hear(counter(post, 6, 6))
-        // It was a host's word once; that it is PostgreSQL's still is looked up.
+        // A host said it; PostgreSQL is asked whether it still holds.
         #expect(scenario.take() == [.selectCounters([post])])
         scenario.databaseHas([counter(post, 6, 6)])
         #expect(scenario.take() == [.writeThrough(counters: [counter(post, 6, 6)], recent: [])])
     }
 
-    @Test("An older count that Redis took after a newer one is repaired; newer ones in their order are not")
+    @Test("When Redis took an older count after a newer one, that is repaired; newer counts in order need no repair")
     func anOlderCountThatRedisTookAfterANewerOneIsRepaired() throws {
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         let client = try scenario.open()
@@ -186,7 +186,7 @@ import Testing
         #expect(scenario.core.repairs.contains(post))
     }
 
-    @Test("A batch's counters are not written over what was heard of since it was sent")
+    @Test("A batch's counters do not overwrite newer ones that were heard of after it was sent")
     func aBatchsCountersAreNotWrittenOverWhatWasHeardOfSinceItWasSent() throws {
         var scenario = Scenario { $0.localCacheEntries = 0 }
         let client = try scenario.open()
@@ -198,7 +198,7 @@ import Testing
         #expect(scenario.take().last == .writeThrough(counters: [counter(post, 9, 9)], recent: recent))
     }
 
-    @Test("An answer of PostgreSQL's that took too long is not put into Redis, but read again")
+    @Test("An answer from PostgreSQL that took too long is not put into Redis, but read again")
     func anAnswerThatTookTooLongIsNotPutIntoRedisButReadAgain() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -211,7 +211,7 @@ import Testing
         #expect(scenario.core.known.cache.count == 0)
     }
 
-    @Test("A count that comes with a pair enters the cache only where an older one is held")
+    @Test("A count that comes with a pair enters the cache only in place of an older one")
     func aCountThatComesWithAPairReplacesOnlyAnOlderCachedOne() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -226,7 +226,7 @@ import Testing
         #expect(scenario.replies(client).last == .integer(7))
     }
 
-    @Test("PostgreSQL's answer is not put into a Redis that became another meanwhile, nor past a lost subscription")
+    @Test("PostgreSQL's answer is not put into Redis if Redis or the subscription was lost meanwhile")
     func anAnswerIsNotPutIntoARedisThatBecameAnotherMeanwhile() throws {
         for lost in [Backend.redis, .subscriber] {
             var scenario = Scenario(byHand: [.fill])
@@ -248,7 +248,7 @@ import Testing
         }
     }
 
-    @Test("Counts of a database's past that is over are dropped, here and in Redis")
+    @Test("When the database's history changes, counts from before are dropped, here and in Redis")
     func countsOfAPastThatIsOverAreDroppedHereAndInRedis() throws {
         var scenario = Scenario(byHand: [.identify])
         scenario.identify()
@@ -276,7 +276,7 @@ import Testing
         #expect(scenario.take().last == .disconnect(.reader))
     }
 
-    @Test("LIKED is not asked of a standby, COUNT is")
+    @Test("A standby is asked for COUNT, not for LIKED")
     func likedIsNotAskedOfAStandbyButCountIs() throws {
         var scenario = Scenario(up: [])
         scenario.connect(.reader, nil)
@@ -285,7 +285,7 @@ import Testing
         #expect(scenario.take() == [.selectCounters([post])])
     }
 
-    @Test("A standby's counts are answers, but neither enter Redis nor answer for a change")
+    @Test("A standby's counts answer a COUNT, but are not put into Redis and do not answer a change")
     func aStandbysCountsAreAnswersButNeitherEnterRedisNorAnswerForAChange() throws {
         var scenario = Scenario(
             { $0.rateLimitRequests = 0 }, up: [.redis, .subscriber, .lane], byHand: [.fill, .repairs])
@@ -299,12 +299,12 @@ import Testing
         scenario.admit([.admitted(recent: false)])
         scenario.commit(changed: [false], [])
         #expect(!scenario.take().contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
-        // It looks for the primary, which the lane has found.
+        // The lane has found the primary, so the reader looks for it.
         scenario.pass(ms: Limits.standbyMsMax)
         #expect(scenario.take().contains(.disconnect(.reader)))
     }
 
-    @Test("A pass that began before Redis was identified is followed at once by one that counts")
+    @Test("A pass that began before Redis was identified does not count, and the next one follows at once")
     func aPassThatBeganBeforeRedisWasIdentifiedIsFollowedByOneThatCounts() {
         var scenario = Scenario(byHand: [.repairs])
         _ = scenario.take()

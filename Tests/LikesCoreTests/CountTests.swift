@@ -19,7 +19,7 @@ import Testing
         #expect(scenario.take() == [.reply(client, .integer(5))])
     }
 
-    @Test("Behind a fill on its way to Redis the next misses are answered without one")
+    @Test("While a fill is on its way to Redis, further misses are answered without another fill")
     func behindAFillTheNextMissesAreNotFilledIn() throws {
         var scenario = Scenario(byHand: [.fill])
         let client = try scenario.open()
@@ -37,7 +37,7 @@ import Testing
         #expect(scenario.replies(client).isEmpty)
     }
 
-    @Test("Requests join a fetch that is not yet sent, and wait for the next behind one that is")
+    @Test("Requests join a fetch that is not sent yet; once it is sent, they wait for the next one")
     func requestsJoinAFetchNotYetSentAndWaitBehindOneThatIs() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -54,7 +54,7 @@ import Testing
         #expect(scenario.replies(client) == [.integer(2), .integer(2)])
     }
 
-    @Test("MCOUNT is one reply from hits and misses, in the order asked")
+    @Test("MCOUNT makes one reply from hits and misses, in the order asked")
     func mcountIsOneReplyFromHitsAndMissesInTheOrderAsked() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -111,7 +111,7 @@ import Testing
         #expect(error.code == .unavailable)
     }
 
-    @Test("A COUNT behind a change whose count was read before it came does not take that")
+    @Test("A COUNT behind a change does not take the change's count if that was asked for before the COUNT came")
     func aCountBehindAChangeDoesNotTakeACountReadBeforeItCame() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let (first, second) = (try scenario.open(), try scenario.open())

@@ -18,7 +18,7 @@ import Testing
 
     private static let start = Instant.ms(1_000)
 
-    /// All want to be served all the time, `services` times in all; `now` goes on with the cost.
+    /// All want to be served all the time. Serves `services` times; `now` advances by the cost.
     private func serve(_ clients: inout [Client], _ queue: inout FairQueue, services: Int) -> [Int] {
         var now = Self.start
         var order: [Int] = []
@@ -35,14 +35,14 @@ import Testing
         return order
     }
 
-    @Test("Those who cost the same take turns, in the order in which they came")
+    @Test("Connections of the same cost take turns, in the order in which they came")
     func thoseWhoCostTheSameTakeTurnsInTheOrderInWhichTheyCame() {
         var queue = FairQueue()
         var clients = (0..<4).map { Client($0, cost: 100, &queue) }
         #expect(serve(&clients, &queue, services: 12) == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3])
     }
 
-    @Test("Shares are alike by cost, not by count: all make progress", arguments: [true, false])
+    @Test("Shares are equal in cost, not in number: all make progress", arguments: [true, false])
     func sharesAreAlikeByCostNotByCount(isOneSharer: Bool) {
         var queue = FairQueue()
         var clients = [10_000, 1_000, 100].enumerated().map { number, cost in
@@ -53,7 +53,7 @@ import Testing
         #expect(taken.allSatisfy { abs($0 - taken[0]) <= 10_000 }, "\(taken)")
     }
 
-    @Test("Sharers have the same, however many connections each has")
+    @Test("Each sharer gets the same, however many connections it has")
     func sharersHaveTheSameHoweverManyConnectionsEachHas() {
         var queue = FairQueue()
         var clients = (0..<100).map { Client($0, cost: 1_000, &queue, .user(7)) }
@@ -62,7 +62,9 @@ import Testing
         #expect(abs(order.filter { $0 == 100 }.count - 200) <= 2)
     }
 
-    @Test("Who was away has no claim to what others used meanwhile", arguments: [Sharer.user(1), .user(2)])
+    @Test(
+        "A connection that was away has no claim to what others used meanwhile",
+        arguments: [Sharer.user(1), .user(2)])
     func whoWasAwayHasNoClaimToWhatOthersUsedMeanwhile(sharer: Sharer) {
         var queue = FairQueue()
         var clients = [Client(0, cost: 1_000, &queue), Client(1, cost: 1_000, &queue, sharer)]
@@ -81,7 +83,7 @@ import Testing
         #expect(order.filter { $0 == 1 }.count == 3, "\(order)")
     }
 
-    @Test("Who asks for little again and again never waits for those who ask for much")
+    @Test("A connection that keeps asking for little never waits for those that ask for much")
     func whoAsksForLittleNeverWaitsForThoseWhoAskForMuch() {
         var queue = FairQueue()
         var now = Self.start
@@ -100,7 +102,7 @@ import Testing
         }
     }
 
-    @Test("Who was served by its claim for long, and then has to wait, waits for one step of each of the others")
+    @Test("A connection that used up its claim waits for one step of each of the others")
     func whoWasServedByItsClaimForLongThenWaitsForOneStepOfEachOther() {
         var queue = FairQueue()
         var now = Self.start
@@ -125,7 +127,7 @@ import Testing
         #expect(waited <= 260)
     }
 
-    @Test("Who waits is served beside whatever others of its sharer get by their claims")
+    @Test("A waiting connection is served even while others of its sharer are served by their claims")
     func whoWaitsIsServedBesideTheClaimsOfOthersOfItsSharer() {
         var queue = FairQueue()
         var now = Self.start
@@ -147,7 +149,7 @@ import Testing
         #expect(waiting[1].served >= 1_000)
     }
 
-    @Test("Who waits is served while others of its sharer come and go", arguments: [2, 5, 50])
+    @Test("A waiting connection is served while others of its sharer come and go", arguments: [2, 5, 50])
     func whoWaitsIsServedWhileOthersOfItsSharerComeAndGo(others: Int) {
         var queue = FairQueue()
         var now = Self.start
@@ -170,7 +172,7 @@ import Testing
         #expect(waiting[0].served >= 10_000 / (others + 1) / 2)
     }
 
-    @Test("Claims of one sharer's connections come to half of the processor at most, and end within a second")
+    @Test("The claims of one sharer's connections take half of the processor at most, and end within a second")
     func claimsOfOneSharerComeToHalfOfTheProcessorAtMost() {
         var queue = FairQueue()
         var now = Self.start
@@ -183,7 +185,7 @@ import Testing
                 served += 1
                 queue.charge(1_000, to: &clients[place].account, byClaim: true, now: now)
             }
-            // What 1,000 units take.
+            // The time that 1,000 units take.
             now.microseconds += 50
         }
         #expect((4_000...5_500).contains(served))
@@ -192,7 +194,7 @@ import Testing
         #expect(clients.allSatisfy { queue.claim($0.account, now: now) == .established })
     }
 
-    @Test("In a stream of new connections, who waits is passed by few of them, and who costs little by none")
+    @Test("Few of a stream of new connections overtake a waiting one, and none overtakes one that costs little")
     func inAStreamOfNewConnectionsWhoWaitsIsPassedByFew() {
         var queue = FairQueue()
         var now = Self.start
@@ -220,7 +222,7 @@ import Testing
                 queue.add(id, &much.account, isBehindOwn: true)
             } else {
                 waited += 1
-                // One comes for each that is served.
+                // For each one that is served a new one comes.
                 come()
                 guard var account = accounts.removeValue(forKey: id) else { return }
                 queue.chargeTurn(4_000, to: &account, now: now)
@@ -235,7 +237,7 @@ import Testing
         }
     }
 
-    @Test("A new connection is no fresh start: those of one sharer use up one claim, and another's have their own")
+    @Test("A new connection brings no new claim: the connections of one sharer use up one claim")
     func aNewConnectionIsNoFreshStart() {
         var queue = FairQueue()
         var now = Self.start
@@ -251,7 +253,7 @@ import Testing
         #expect(queue.claim(another, now: now) == .newcomer)
         // Once it has been there for a while it has a claim of its own.
         #expect(queue.claim(more, now: now.adding(ms: Limits.newcomerMs)) == .established)
-        // And the sharer's new ones once they have cost nothing for a while.
+        // So have the sharer's new ones, once they have cost nothing for a while.
         now = now.adding(ms: Limits.debtMicrosecondsMax / 1_000)
         let later = queue.opened(by: .user(7), now: now)
         #expect(queue.claim(later, now: now) == .newcomer)
@@ -282,12 +284,12 @@ import Testing
         #expect(queue.sharers <= 2 * Limits.sharersKept)
     }
 
-    @Test("Any order of coming gives the order of starts", arguments: 0..<20)
+    @Test("Whatever order the connections come in, they are served by their starts", arguments: 0..<20)
     func anyOrderOfComingGivesTheOrderOfStarts(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var queue = FairQueue()
         var starts: [UInt32: Int64] = [:]
-        // The first keeps the line from being empty: then what was used counts.
+        // The first keeps the queue from being empty, so that what was used counts.
         var first = queue.opened(by: nil, isNew: false, now: .ms(0))
         queue.add(ConnectionID(slot: 1_000, incarnation: 0), &first)
         for slot in UInt32(0)..<200 {

@@ -11,12 +11,12 @@ import Testing
 
     private func item(_ number: Int) -> Item { Item(type: 1, id: Int64(number)) }
 
-    @Test("Who asks for few counts does not wait behind those who ask for many, and both get on")
+    @Test("A client that asks for few counts does not wait behind those that ask for many, and both get on")
     func whoAsksForFewCountsDoesNotWaitBehindThoseWhoAskForMany() {
         var fetches = Fetches()
         for number in 0..<100 { fetches.join(item(number), part(1), isSmall: false) }
         for number in 100..<110 { fetches.join(item(number), part(number), isSmall: true) }
-        // Somebody who asks for few joins what one who asks for many waits for.
+        // A client that asks for few joins a fetch that one that asks for many waits for.
         fetches.join(item(90), part(2), isSmall: true)
         let first = fetches.takeForRedis(max: 8)
         #expect(first == [100, 101, 102, 103, 0, 1, 2, 3].map(item))
@@ -26,7 +26,7 @@ import Testing
         #expect(rest == (Array(17..<90) + (91..<100)).map(item))
     }
 
-    @Test("A connection asks for few while it has few under way")
+    @Test("A connection counts as asking for few while it has few under way")
     func aConnectionAsksForFewWhileItHasFewUnderWay() throws {
         var scenario = Scenario()
         // Four calls are on the wire, the rest is queued.

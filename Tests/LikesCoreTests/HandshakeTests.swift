@@ -98,7 +98,7 @@ func theMessageForAVersionThatDoesNotExistIsTheOneClientsKnow() {
     #expect(error(ask("HELLO 9"))?.message.hasPrefix("unsupported protocol version") == true)
 }
 
-@Test("CLIENT keeps name and library, and tells them again")
+@Test("CLIENT keeps the name and the library, and reports them")
 func clientKeepsNameAndLibraryAndTellsThemAgain() {
     var client = ClientFacts(id: 7)
     #expect(ask("CLIENT GETNAME", &client) == .null)
@@ -115,7 +115,7 @@ func clientKeepsNameAndLibraryAndTellsThemAgain() {
     #expect(client.libraryName == "py")
 }
 
-@Test("An empty name takes the name away")
+@Test("Setting an empty name removes the name")
 func anEmptyNameTakesTheNameAway() {
     var client = ClientFacts(id: 7)
     _ = ask("CLIENT SETNAME a", &client)
@@ -137,7 +137,7 @@ func namesHoldPrintableASCIIWithoutBlanks() {
 }
 
 @Test(
-    "What has no meaning here is an error that names it",
+    "What has no meaning here is answered by an error that names it",
     arguments: [
         ("CLIENT", "wrong number of arguments for 'client' command"),
         ("CLIENT MAINT_NOTIFICATIONS ON", "'MAINT_NOTIFICATIONS'"),
@@ -181,7 +181,7 @@ func commandDescribesEveryVerbInRedisTenFields() {
     #expect(like[0...2] == [.text("like"), .integer(3), .array([.simple("write")])])
 }
 
-@Test("COMMAND DOCS tells each verb's arguments, and leaves out names that do not exist")
+@Test("COMMAND DOCS lists each verb's arguments, and leaves out names that do not exist")
 func commandDocsTellsEachVerbsArguments() {
     let docs = ask("COMMAND DOCS like nope")
     guard case .map(let entries) = docs, let like = field("like", of: docs) else {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LikesCore
 
-/// The write lane: what becomes of a batch whose connection goes away, and what its row holds.
+/// The lane: what becomes of a batch whose connection is lost, and what the lane's row holds.
 @Suite struct LaneTests {
     private func lost(_ requests: Request..., byHand: Set<Scenario.Housekeeping> = []) throws -> (
         Scenario, ConnectionID
@@ -32,7 +32,7 @@ import Testing
         var (scenario, client) = try lost(.like(ann), .like(bob))
         #expect(scenario.take() == [.fence(fence(of: scenario, rows(ann, bob)))])
         scenario.fence(LaneState(epoch: 2, batch: 1, changed: [true, false]))
-        // The counts for the replies, beside that for Redis.
+        // These counts are for the replies; another read is for Redis.
         let counts = try scenario.call(.selectCounters([post, post]))
         _ = scenario.take()
         scenario.databaseHas(call: counts, [counter(post, 4, 9), counter(post, 4, 9)])
@@ -60,7 +60,7 @@ import Testing
         #expect(scenario.core.writes.count == 0)
     }
 
-    @Test("A batch whose lane stays away is UNCERTAIN at the deadline, and what it did is found out later")
+    @Test("If the lane stays away, its batch is UNCERTAIN at the deadline, and what it did is found out later")
     func aBatchWhoseLaneStaysAwayIsUncertainAtTheDeadline() throws {
         var (scenario, client) = try lost(.like(ann))
         scenario.pass(ms: 4_999)
@@ -84,14 +84,14 @@ import Testing
         scenario.send(.like(ann), on: client)
         let commit = try scenario.call(.commit(rows(ann)))
         scenario.step { core, turn in core.standbyWaitCancelled(&turn) }
-        // What the server says of the commit all the same.
+        // The server's answer to the commit comes all the same.
         scenario.commit(call: commit, changed: [true], [counter(post, 1, 1)])
         #expect(!scenario.take().contains { if case .reply = $0 { true } else { false } })
         #expect(scenario.core.healthMessage(now: scenario.now).contains("waits for a synchronous standby"))
         scenario.connect(.lane)
         #expect(scenario.take() == [.fence(fence(of: scenario, rows(ann)))])
         let cancelled = try scenario.call(.fence(fence(of: scenario, rows(ann))))
-        // The fence waits as well, and is cancelled, too.
+        // The fence waits for the standby, too, and is cancelled.
         #expect(scenario.core.status(now: scenario.now) == "down")
         #expect(scenario.core.healthMessage(now: scenario.now).contains("waits for a synchronous standby"))
         scenario.step { core, turn in core.standbyWaitCancelled(&turn) }
@@ -104,7 +104,7 @@ import Testing
         #expect(scenario.core.isDatabaseHealthy)
     }
 
-    @Test("No batch leaves before the lane is the connection's own")
+    @Test("No batch is sent before the connection has fenced the lane")
     func noBatchLeavesBeforeTheLaneIsFenced() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.reader], byHand: [.fence])
         scenario.connect(.lane)
@@ -145,7 +145,7 @@ import Testing
         #expect(scenario.commits.map(\.journal) == [[post], [other, post]])
     }
 
-    @Test("What comes to be missing while a batch is on the wire is in the lane's row soon")
+    @Test("What goes missing while a batch is on the wire is soon in the lane's row")
     func whatComesToBeMissingWhileABatchIsOnTheWireIsSoonInTheLanesRow() throws {
         var scenario = Scenario({ ($0.rateLimitRequests, $0.redisTimeoutMs) = (0, 1_000) }, byHand: [.tend])
         let client = try scenario.open()
@@ -181,7 +181,7 @@ import Testing
         #expect(scenario.core.lane.upkeep.tendAt == nil)
     }
 
-    @Test("A row that is refused takes no other of its batch with it")
+    @Test("If PostgreSQL refuses one row, the others of its batch are still committed")
     func aRowThatIsRefusedTakesNoOtherOfItsBatchWithIt() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let clients = try (0..<8).map { _ in try scenario.open() }

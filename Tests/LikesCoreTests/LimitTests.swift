@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    @Test("A connection that is made but refuses what it is asked is made less and less often")
+    @Test("A backend that accepts connections but refuses every call is connected to less and less often")
     func aConnectionThatRefusesWhatItIsAskedIsMadeLessAndLessOften() {
         for (backend, byHand) in [(Backend.redis, Scenario.Housekeeping.identify), (.lane, .fence)] {
             var scenario = Scenario(up: [], byHand: [byHand])
@@ -150,7 +150,7 @@ import Testing
         #expect(scenario.take().contains(.stopped))
     }
 
-    @Test("Changes that have to stand back hold nobody else up")
+    @Test("Nobody waits for changes that have to stand back")
     func changesThatHaveToStandBackHoldNobodyElseUp() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane])
         let clients = try (0..<3).map { _ in try scenario.open() }
@@ -218,7 +218,7 @@ import Testing
         #expect(scenario.core.reads.fetchesCount == 0)
     }
 
-    @Test("Of many that wait for one item, all are answered at their deadline and the fetch is forgotten")
+    @Test("When many wait for one item, all are answered at their deadline, and the fetch is forgotten")
     func ofManyThatWaitForOneItemAllAreAnsweredAtTheirDeadline() throws {
         var scenario = Scenario(up: [])
         let clients = try (0..<4).map { _ in try scenario.open() }
@@ -254,7 +254,7 @@ import Testing
         #expect(scenario.core.accepts(client))
     }
 
-    @Test("A backend that stays away lets no table grow")
+    @Test("While a backend stays away, no table grows")
     func aBackendThatStaysAwayLetsNoTableGrow() throws {
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         scenario.lose(.redis)
@@ -277,7 +277,7 @@ import Testing
         #expect(scenario.core.clients.sessions.waitingCount == 0)
     }
 
-    @Test("A client that leaves takes along all that followed its reads")
+    @Test("When a client leaves, all that followed its reads goes too")
     func aClientThatLeavesTakesAlongAllThatFollowedItsReads() throws {
         var scenario = Scenario(up: [.reader])
         let client = try scenario.open()
@@ -296,7 +296,7 @@ import Testing
         #expect(scenario.core.opened(now: scenario.now) != nil)
     }
 
-    @Test("Stopping takes nothing more, answers what was accepted, then stops")
+    @Test("While stopping, the core accepts nothing more, answers what was accepted, then stops")
     func stoppingTakesNothingMoreAnswersWhatWasAcceptedThenStops() throws {
         var scenario = Scenario()
         let client = try scenario.open()

@@ -13,7 +13,7 @@ private func cache(_ entriesMax: Int, ttlMs: Int64 = 1_000) -> LocalCache {
     LocalCache(entriesMax: entriesMax, ttlMs: ttlMs, seed: 1)
 }
 
-@Test("A stored count is fresh until the TTL has passed, and can be had as stale for ever")
+@Test("A stored count is fresh until the TTL has passed, and can be read as stale for ever")
 func aStoredCountIsFreshUntilTheTTLHasPassed() {
     var cache = cache(10)
     _ = cache.store(counter(1, 5, 1), now: .ms(100))
@@ -33,7 +33,7 @@ func aHitDoesNotMakeACountFreshForLonger() {
     #expect(cache.fresh(item(1), now: .ms(1_000)) == nil)
 }
 
-@Test("An entry is stale, and not known since any moment, once a later version is told of")
+@Test("An entry becomes stale once a later version is heard of, and since when it was true is not known any more")
 func anEntryIsStaleOnceALaterVersionIsToldOf() {
     var cache = cache(10)
     let now = Instant(microseconds: 5)
@@ -61,7 +61,7 @@ func aNewerVersionReplacesAndAnOlderOneChangesNothing() {
     #expect(cache.count == 1)
 }
 
-@Test("Items of the same id and another type are others")
+@Test("Items with the same id and different types are different items")
 func itemsOfTheSameIdAndAnotherTypeAreOthers() {
     var cache = cache(10)
     for type in [0, 1, 63] as [UInt8] {
@@ -71,11 +71,11 @@ func itemsOfTheSameIdAndAnotherTypeAreOthers() {
     for type in [0, 1, 63] as [UInt8] { #expect(cache.fresh(item(1, type: type), now: .ms(0)) == Int64(type)) }
 }
 
-@Test("An entry that was used since the hand passed it stays; asking for it stale, or storing an older one, is no use")
+@Test("An entry used since the hand passed it stays; reading it as stale or storing an older one is no use")
 func anEntryThatWasUsedSinceTheHandPassedItStays() {
     var cache = cache(3)
     for id in 1...3 as ClosedRange<Int64> { _ = cache.store(counter(id, id, 1), now: .ms(0)) }
-    // The hand starts behind the first place, as if that had been given away last.
+    // The hand starts behind the first place, as if that place had been reused last.
     #expect(cache.fresh(item(2), now: .ms(1)) == 2)
     #expect(cache.stale(item(3)) != nil)
     _ = cache.store(counter(3, 2, 0), now: .ms(1))
@@ -103,7 +103,7 @@ func whatIsUsedAgainAndAgainSurvivesScans() {
     #expect(hot.allSatisfy { cache.fresh(item($0), now: .ms(0)) == $0 })
 }
 
-@Test("Where all entries were used, one goes after a bounded search")
+@Test("If all entries were used, one is still evicted after a bounded search")
 func whereAllEntriesWereUsedOneGoesAfterABoundedSearch() {
     let entries = Int64(Limits.standard.cacheHandStepsMax) * 3
     var cache = cache(Int(entries))
@@ -134,7 +134,7 @@ func expireAllMakesEverythingStaleAndWhatIsStoredAfterItIsFresh() {
     #expect(cache.fresh(item(1), now: now) == nil)
 }
 
-@Test("A cache of no entries keeps nothing")
+@Test("A cache with room for no entries keeps nothing")
 func aCacheOfNoEntriesKeepsNothing() {
     var cache = cache(0)
     #expect(cache.store(counter(1, 5, 1), now: .ms(0)) == counter(1, 5, 1))
@@ -176,7 +176,7 @@ func aCopyOfTheCacheGoesItsOwnWay() {
     #expect(copy.stale(item(5_999))?.count == 5_999)
 }
 
-/// What the cache is meant to be, as plainly as it can be said.
+/// A model of the cache, as simple as possible.
 private struct ModelCache {
     struct Held {
         var state: CounterState
@@ -271,7 +271,7 @@ func aFullCacheOfEntriesUsedOnceKeepsExactlyTheLastOnes() {
     #expect((0..<45_000).allSatisfy { cache.stale(item(Int64($0) * 4_096)) == nil })
 }
 
-@Test("What others changed is taken in where the item is held and older, and makes it no fresher")
+@Test("What others changed replaces an older entry, and makes it no fresher")
 func whatOthersChangedIsTakenInWhereTheItemIsHeldAndOlder() {
     var cache = cache(10, ttlMs: 100)
     _ = cache.store(counter(1, 5, 5), now: .ms(0))

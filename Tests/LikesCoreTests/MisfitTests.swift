@@ -3,7 +3,7 @@ import Testing
 
 @testable import LikesCore
 
-/// Whatever a server says, it ends no more than its connection.
+/// Whatever a server says, it can end no more than its own connection.
 @Suite struct MisfitTests {
     private func disconnects(_ scenario: inout Scenario) -> [Backend] {
         scenario.take().compactMap { if case .disconnect(let backend) = $0 { backend } else { nil } }
@@ -11,7 +11,7 @@ import Testing
 
     private func code(_ reply: Reply?) -> ErrorCode? { if case .error(let error)? = reply { error.code } else { nil } }
 
-    @Test("A batch whose answer is of another size is found out on the next connection")
+    @Test("If the answer to a batch has the wrong size, what the batch did is found out on the next connection")
     func aBatchWhoseAnswerIsOfAnotherSizeIsFoundOutOnTheNextConnection() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.fence])
         scenario.fence(nil)
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test(
-        "A count that has no room for what it was before is read after the batch",
+        "A count from which the earlier counts of its batch cannot be worked out is read after the batch",
         arguments: [Int64.max, .max - 1, .min, .min + 1])
     func aCountThatHasNoRoomForWhatItWasBeforeIsReadAfterTheBatch(count: Int64) throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
@@ -56,7 +56,7 @@ import Testing
             scenario.replies(client) == [.change(changed: true, count: count), .change(changed: true, count: count)])
     }
 
-    @Test("A batch's number that the lane never sent proves nothing")
+    @Test("A batch number that the lane never sent proves nothing")
     func aBatchsNumberThatTheLaneNeverSentProvesNothing() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.fence])
         scenario.fence(nil)
@@ -68,7 +68,7 @@ import Testing
         #expect(code(scenario.replies(client).first) == .uncertain)
     }
 
-    @Test("Counts of another number than was asked for are told nobody, and the reader is given up")
+    @Test("If PostgreSQL answers with the wrong number of counts, nobody is told them, and the reader is given up")
     func anotherNumberOfCountsThanAskedForIsToldNobody() throws {
         var scenario = Scenario(up: [.lane, .reader])
         let client = try scenario.open()
@@ -88,7 +88,7 @@ import Testing
         #expect(scenario.replies(client) == [.integer(3)])
     }
 
-    @Test("Pairs of another number than was asked for leave no change behind")
+    @Test("If PostgreSQL answers with the wrong number of pairs, no change is left behind")
     func anotherNumberOfPairsThanAskedForLeavesNoChangeBehind() throws {
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         let client = try scenario.open()
@@ -100,7 +100,7 @@ import Testing
         #expect(scenario.core.writes.confirmations.count == 0)
     }
 
-    @Test("Verdicts of another number than was asked for: Redis is given up, and the process counts")
+    @Test("If Redis answers with the wrong number of verdicts, it is given up, and the process counts")
     func atAnotherNumberOfVerdictsRedisIsGivenUpAndTheProcessCounts() throws {
         var scenario = Scenario { $0.rateLimitRequests = 1 }
         let client = try scenario.open()
@@ -111,7 +111,7 @@ import Testing
         #expect(actions.last == .commit([BatchRow(pair: ann, wanted: true)]))
     }
 
-    @Test("Counters of another number than Redis was asked for are read from PostgreSQL")
+    @Test("If Redis answers with the wrong number of counters, they are read from PostgreSQL")
     func atAnotherNumberOfRedisCountersPostgreSQLIsRead() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -122,7 +122,7 @@ import Testing
         #expect(actions.last == .selectCounters([post]))
     }
 
-    @Test("An answer that the edge could not read is none")
+    @Test("An answer that the edge could not read counts as none")
     func anAnswerThatTheEdgeCouldNotReadIsNone() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try scenario.open()
@@ -136,7 +136,7 @@ import Testing
         #expect(scenario.take().contains(.commit([BatchRow(pair: ann, wanted: true)])))
     }
 
-    @Test("Each connection that ended for what a server said is counted, and said once")
+    @Test("Each connection that ended because of what a server said is counted, and logged once")
     func eachConnectionThatEndedForWhatAServerSaidIsCountedAndSaidOnce() {
         var scenario = Scenario()
         func count(_ name: String) -> String? {

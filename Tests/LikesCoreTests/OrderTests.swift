@@ -15,7 +15,7 @@ import Testing
         return scenario
     }
 
-    @Test("However a batch fails to be committed, what stands back stays behind it", arguments: 0..<4)
+    @Test("However a batch fails, the changes that stand back stay behind it", arguments: 0..<4)
     func whatStandsBackStaysBehindABatchThatFails(way: Int) throws {
         var scenario = try opposite()
         switch way {
@@ -36,7 +36,7 @@ import Testing
         #expect(commits == [[BatchRow(pair: ann, wanted: true)]])
     }
 
-    @Test("A COUNT that came before the batch left takes its change's count, not what came of later changes")
+    @Test("A COUNT that came before its change was sent takes the count right after that change, not after later ones")
     func aCountThatCameBeforeTheBatchLeftTakesItsChangesCount() throws {
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         let client = try scenario.open()
@@ -49,7 +49,7 @@ import Testing
         #expect(replies == [.change(changed: true, count: 4), .integer(4), .change(changed: true, count: 5)])
     }
 
-    @Test("A change waits behind a batch that was taken apart, for an earlier one of its connection and item")
+    @Test("A change waits behind an earlier one of its connection and item, even if the batch of that was taken apart")
     func aChangeWaitsBehindABatchTakenApartForAnEarlierOneOfItsItem() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
         let client = try scenario.open()
@@ -65,7 +65,7 @@ import Testing
         #expect(scenario.take() == [])
     }
 
-    @Test("A change that follows anew is not overtaken by what its connection asked later")
+    @Test("A change that has to follow another request is not overtaken by what its connection asked later")
     func aChangeThatFollowsAnewIsNotOvertaken() throws {
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         let client = try scenario.open()
@@ -73,7 +73,7 @@ import Testing
             .count(post), .like(ann), .liked(bob), .unlike(bob), .likedMany(user: ann.user, items: [post]), .like(ann),
             on: client)
         #expect(scenario.take() == [.readCounters(Scenario.generation, [post]), .selectPairs([bob])])
-        // The unlike followed the LIKED; now it follows the first like, behind MLIKED.
+        // The unlike waited for the LIKED; now it waits for the first like, behind MLIKED.
         scenario.pairs([PairState(liked: true, counter: counter(post, 3, 3))])
         scenario.redisHas([counter(post, 3, 3)])
         scenario.admit([.admitted(recent: false)])
@@ -98,7 +98,7 @@ import Testing
         scenario.send(.like(ann), .count(post), on: client)
         scenario.admit([.admitted(recent: false)])
         let (first, second, third) = (try admit(bob), try admit(other), try admit(ann))
-        // The COUNT behind it now looks for itself, and what came after it waits.
+        // The COUNT behind it now reads the count itself, and what came after the COUNT waits.
         scenario.fail(.rows("trigger"))
         #expect(scenario.take().contains(.readCounters([post])))
         scenario.admit(call: first, [.admitted(recent: false)])
@@ -120,7 +120,7 @@ import Testing
         #expect(scenario.core.clients.followers.admittedCount == 0)
     }
 
-    @Test("What stands behind a hinted duplicate that is given up goes ahead of what its connection asks later")
+    @Test("When a hinted duplicate is given up, what waited behind it goes ahead of what its connection asks later")
     func whatStandsBehindADuplicateThatIsGivenUpGoesAheadOfLaterRequests() throws {
         var scenario = Scenario { ($0.rateLimitRequests, $0.requestTimeoutMs) = (0, 1_000) }
         let client = try scenario.open()
@@ -161,7 +161,7 @@ import Testing
 
     // MARK: A COUNT behind a change that was sent
 
-    /// A LIKE of ann's is on the wire; its batch will be answered with count 1 at version 1.
+    /// A LIKE by ann is on the wire; its batch will be answered with count 1 at version 1.
     private func sent(localCacheEntries: Int = 1_000) throws -> (Scenario, ConnectionID) {
         var scenario = Scenario { ($0.rateLimitRequests, $0.localCacheEntries) = (0, localCacheEntries) }
         let client = try scenario.open()

@@ -3,9 +3,9 @@ import Testing
 
 @testable import LikesCore
 
-// How long what is cached is fresh where other hosts are not heard.
+// How long an entry of the local cache is fresh while other hosts are not heard.
 extension PastTests {
-    @Test("What is cached is not fresh under other data of Redis', of which no message was heard so far")
+    @Test("What is cached is not fresh under new data in Redis, of which no message was heard so far")
     func whatIsCachedIsNotFreshUnderOtherDataOfRedis() throws {
         var (scenario, client) = try scenario(localCacheTTLMs: 600_000)
         scenario.send(.count(post), on: client)
@@ -47,12 +47,12 @@ extension PastTests {
         #expect(!isAnswered())
         scenario.answer(asked, [counter(post, 7, 7)])
         #expect(isAnswered())
-        // What was changed meanwhile may not have been told.
+        // Changes made meanwhile may have gone unheard.
         scenario.connect(backend)
         #expect(!isAnswered())
     }
 
-    @Test("An answer that is no fresh one, and older than what this host knows, is not told")
+    @Test("An answer that is neither fresh nor as new as what this host knows is not told")
     func anAnswerThatIsNotFreshAndOlderThanWhatIsKnownIsNotTold() throws {
         var (scenario, client) = try scenario(localCacheTTLMs: 600_000)
         scenario.lose(.redis)

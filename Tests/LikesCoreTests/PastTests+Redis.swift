@@ -7,7 +7,7 @@ import Testing
 extension PastTests {
     // MARK: One Redis, two databases; one database, two Redis
 
-    @Test("Another database's marker is replaced once; where it is back, Redis is left to the other")
+    @Test("Another database's marker is replaced once; if it comes back, Redis is left to that database")
     func anotherDatabasesMarkerIsReplacedOnceThenRedisIsLeftToIt() {
         var scenario = Scenario(up: [.subscriber, .lane, .reader], byHand: [.identify])
         let foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
@@ -35,7 +35,7 @@ extension PastTests {
         #expect(scenario.take().contains(.connect(.redis)))
     }
 
-    @Test("Another database's marker is back only where this host made its own, and was never at that database")
+    @Test("Another database's marker counts as back only where this host had made its own and never used that database")
     func anotherDatabasesMarkerIsBackOnlyWhereThisHostMadeItsOwn() {
         func marker(_ server: String, _ tables: String) -> Generation {
             let database = DatabaseHistory(system: "7", timeline: 1, tables: tables)
@@ -51,14 +51,14 @@ extension PastTests {
         identify(&trust, marker("one", "2"), isMade: false)
         identify(&trust, marker("two", "2"), isMade: true)
         #expect(!isBack(&trust, marker("one", "2")))
-        // Restored once more: markers of the past before are replaced on each server.
+        // Restored once more: markers from before that are replaced on each server.
         identify(&trust, marker("one", "3"), isMade: true)
         #expect(!isBack(&trust, marker("two", "2")))
         identify(&trust, marker("two", "3"), isMade: true)
         #expect(isBack(&trust, marker("two", "2")))
     }
 
-    @Test("Another database's marker that is back is taken over once nothing has spoken for its hosts for a while")
+    @Test("Another database's marker that came back is replaced once its hosts have been silent for a while")
     func anotherDatabasesMarkerIsTakenOverOnceItsHostsAreSilent() {
         let own = Generation(server: "run:repl", database: Scenario.history, token: "aaaaaaaaaaaa")
         var foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
@@ -77,7 +77,7 @@ extension PastTests {
         #expect(!isBack(at: 3 * Limits.foreignMemoryMs - 1))
     }
 
-    @Test("Where other hosts keep to other data, Redis is believed by nobody, and its data is new afterwards")
+    @Test("While other hosts use other data, nobody believes Redis, and its data is new afterwards")
     func whereOtherHostsKeepToOtherDataRedisIsBelievedByNobody() throws {
         var (scenario, client) = try scenario()
         scenario.generations = ["bbbbbbbbbbbb"]
@@ -96,7 +96,7 @@ extension PastTests {
         #expect(scenario.core.coherence.past.era == 1)
     }
 
-    @Test("A host that made data elsewhere and came back has missed changes, though no survey has told of it")
+    @Test("A host that made data elsewhere and came back has missed changes, even if no survey said so")
     func aHostThatMadeDataElsewhereAndCameBackHasMissedChanges() throws {
         var scenario = try scenario().0
         scenario.byHand.formUnion([.identify, .survey])
@@ -155,7 +155,7 @@ extension PastTests {
         #expect(scenario.core.reports.statistics.redisDisputes == 0)
     }
 
-    @Test("A host that named other data once, and not again, had not heard of the new one, or died")
+    @Test("A host that named other data only once is in no dispute: it had not heard of the new data, or died")
     func aHostThatNamedOtherDataOnceIsInNoDispute() throws {
         var (scenario, _) = try scenario()
         scenario.generations = ["bbbbbbbbbbbb"]
@@ -169,7 +169,7 @@ extension PastTests {
         #expect(scenario.core.reports.statistics.redisDisputes == 1)
     }
 
-    @Test("Two tokens that were each named once are no dispute: it is one that is named again")
+    @Test("Two tokens that were each named once are no dispute; one token that is named again is")
     func twoTokensThatWereEachNamedOnceAreNoDispute() throws {
         var (scenario, _) = try scenario()
         scenario.generations = ["bbbbbbbbbbbb"]
@@ -185,7 +185,7 @@ extension PastTests {
         #expect(scenario.core.reports.statistics.redisDisputes == 1)
     }
 
-    @Test("Another host's sign of life counts from when this host knew its own data, or was asked for a second one")
+    @Test("Another host's sign of life counts only from when this host knew its data, or asked for a second one")
     func anotherHostsSignOfLifeCountsFromWhenThisHostKnewItsData() throws {
         var scenario = try scenario().0
         scenario.byHand.insert(.survey)
@@ -240,14 +240,14 @@ extension PastTests {
         #expect(scenario.core.reports.statistics.redisDisputes == 1)
     }
 
-    @Test("Data that another host made when what strayed had ended needs no other era; made before, it does")
+    @Test("Data that another host made after the straying changes had ended needs no other era; data made before does")
     func dataThatAnotherHostMadeAfterStrayingEndedNeedsNoOtherEra() throws {
         func eras(_ snapshot: DatabaseSnapshot) throws -> Int64 {
             var scenario = try scenario().0
             scenario.since = 700
             scenario.byHand.insert(.survey)
             scenario.pass(ms: Limits.surveyMs)
-            // The second one is found too soon after the first one's era for another one of this host's own.
+            // The second one is found so soon after the first one's era that this host may not begin another.
             for strayed: Int64 in [790, 800] {
                 scenario.strayed = [strayed]
                 var surveys: [(CallID, SurveyRequest)] = []
@@ -280,7 +280,7 @@ extension PastTests {
         #expect(try eras(DatabaseSnapshot(least: 700, next: 801, running: [700, 800])) == 3)
     }
 
-    @Test("Where more transactions run than a marker tells of, a batch that strayed costs one era all the same")
+    @Test("A batch that strayed costs only one era, even if more transactions run than a marker can name")
     func withMoreTransactionsThanAMarkerTellsOfStrayingCostsOneEra() throws {
         var scenario = try scenario().0
         scenario.since = 700
@@ -291,7 +291,7 @@ extension PastTests {
         }
     }
 
-    @Test("Item types that a survey does not find as they were learnt are learnt on new connections")
+    @Test("If a survey finds other item types than were learnt, they are learnt again on new connections")
     func itemTypesNotFoundAsLearntAreLearntOnNewConnections() throws {
         var (scenario, client) = try scenario()
         scenario.send(.count(post), on: client)
@@ -308,7 +308,7 @@ extension PastTests {
         #expect(scenario.core.coherence.past.era == 0)
     }
 
-    @Test("Other numbers of item types, whenever a connection learns them, drop what is cached")
+    @Test("When a connection learns other numbers of the item types, what is cached is dropped")
     func otherNumbersOfItemTypesDropWhatIsCached() throws {
         var (scenario, client) = try scenario()
         scenario.send(.count(post), on: client)
@@ -322,7 +322,7 @@ extension PastTests {
         #expect(scenario.core.known.cache.count == 0)
     }
 
-    @Test("Data made later is told from data made before also while the least transaction goes on")
+    @Test("Data made later can be told from data made before, even while the least transaction goes on")
     func dataMadeLaterIsToldFromEarlierDataUnderALongTransaction() throws {
         func eras(next: Int64) throws -> Int64 {
             var scenario = try scenario().0
@@ -343,7 +343,7 @@ extension PastTests {
         #expect(try eras(next: 699) == 0)
     }
 
-    @Test("What was said of transactions that are still to come says nothing of Redis' data")
+    @Test("A statement about transactions that are still to come says nothing of Redis' data")
     func whatWasSaidOfFutureTransactionsSaysNothingOfRedisData() throws {
         var (scenario, _) = try scenario()
         scenario.latest = 700
@@ -352,7 +352,7 @@ extension PastTests {
         #expect(scenario.core.coherence.past.era == 0)
     }
 
-    @Test("Data from before hosts used another Redis is dropped, though all are back and use the same")
+    @Test("Data from before some hosts used another Redis is dropped, even if all use the same again")
     func dataFromBeforeHostsUsedAnotherRedisIsDropped() throws {
         var (scenario, client) = try scenario()
         scenario.send(.count(post), on: client)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LikesCore
 
-/// A database that goes back, one that is another's, and hosts that do not use the same Redis (`PastTests+Redis`).
+/// A database that goes back, another database, and hosts that do not use the same Redis (`PastTests+Redis`).
 @Suite struct PastTests {
     static let restored = DatabaseHistory(system: "7", timeline: 1, tables: "1")
 
@@ -51,7 +51,7 @@ import Testing
         #expect(scenario.replies(client) == [.integer(1)])
     }
 
-    @Test("Where it is too soon for another era, Redis is not read until that has begun")
+    @Test("While it is too soon for another era, Redis is not read until that era begins")
     func whereItIsTooSoonForAnotherEraRedisIsNotReadUntilItBegins() throws {
         var (scenario, client) = try scenario()
         let other = Item(type: 1, id: 77)
@@ -90,7 +90,7 @@ import Testing
         #expect(scenario.core.coherence.past.era == 0)
     }
 
-    @Test("A count that PostgreSQL gives at a known version stands in place of the one that was cached")
+    @Test("If PostgreSQL gives another count at a known version, that replaces the cached one")
     func anotherCountAtTheSameVersionReplacesTheCachedOne() throws {
         var (scenario, client) = try scenario()
         scenario.send(.count(post), on: client)
@@ -106,7 +106,7 @@ import Testing
         #expect(scenario.core.coherence.past.era == 0)
     }
 
-    @Test("What Redis kept because it was newer is held against PostgreSQL, and proves a past that is over")
+    @Test("What Redis kept as newer is compared with PostgreSQL, and can prove that the database went back")
     func whatRedisKeptAsNewerIsHeldAgainstPostgreSQL() throws {
         for (version, era) in [(9, 0), (4, 1)] as [(Int64, Int64)] {
             var (scenario, client) = try scenario()
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test("A count that came with a duplicate like is held against what was known, and against Redis")
+    @Test("A count that came with a duplicate like is compared with what was known, and with Redis")
     func aCountThatCameWithADuplicateIsHeldAgainstWhatWasKnown() throws {
         for isKnown in [true, false] {
             var (scenario, client) = try scenario()
@@ -173,7 +173,7 @@ import Testing
         #expect(scenario.core.coherence.trust.generation == nil)
     }
 
-    @Test("A marker of the last era is no end: what it was made for is not believed, and another is made")
+    @Test("After a marker of the last era another one can be made, and the data of the first is not believed")
     func aMarkerOfTheLastEraIsNoEnd() {
         var scenario = Scenario(up: [.subscriber, .lane, .reader], byHand: [.identify])
         scenario.connect(.redis)
@@ -191,7 +191,7 @@ import Testing
         #expect(made?.era == Generation.eraMax && made?.instead == last.marker)
     }
 
-    @Test("In the last era other data is a later one: what was cached is dropped")
+    @Test("In the last era other data counts as later: what was cached is dropped")
     func inTheLastEraOtherDataIsALaterOne() throws {
         var (scenario, client) = try scenario(byHand: [.identify])
         func identify(_ token: String) {
@@ -227,7 +227,7 @@ import Testing
         #expect(request?.new?.token.count == 12)
     }
 
-    @Test("A database that lacks a sign of life of this host's has gone back")
+    @Test("A database that lacks one of this host's signs of life has gone back")
     func aDatabaseThatLacksASignOfLifeOfThisHostHasGoneBack() throws {
         var (scenario, client) = try scenario()
         scenario.send(.count(post), on: client)
@@ -264,7 +264,7 @@ import Testing
         #expect(actions.contains(.disconnect(.reader)) && actions.contains(.disconnect(.lane)))
     }
 
-    @Test("Who finds its lane closed may be at restored tables: what the connections learnt of them is learnt anew")
+    @Test("A host that finds its lane fenced off learns the tables anew: they may have been restored")
     func aHostThatFindsItsLaneClosedLearnsTheTablesAnew() throws {
         var (scenario, client) = try scenario()
         scenario.send(.like(ann), on: client)
@@ -291,7 +291,7 @@ import Testing
         #expect(scenario.core.coherence.trust.generation?.token == "bbbbbbbbbbbb")
     }
 
-    @Test("A server that hosts saw another promoted over is left, and not taken again")
+    @Test("A server is left, and not used again, if other hosts saw another promoted over it")
     func aServerThatHostsSawAnotherPromotedOverIsLeft() {
         var scenario = Scenario(up: [.subscriber, .lane, .reader], byHand: [.identify])
         scenario.connect(.redis)
@@ -302,7 +302,7 @@ import Testing
         #expect(actions.contains(.disconnect(.lane)) && actions.contains(.disconnect(.reader)))
         scenario.connect(.lane)
         #expect(scenario.take().contains(.disconnect(.lane)))
-        // What is most likely comes first.
+        // The most likely advice comes first.
         let advice = "next: name the promoted server in DATABASE_URL"
         #expect(scenario.core.healthMessage(now: scenario.now).hasPrefix(advice))
         scenario.connect(.lane, promoted)
@@ -327,7 +327,7 @@ import Testing
 
     // MARK: The lane's row
 
-    @Test("After so many batches the lane gets another number, and its row goes with the former one")
+    @Test("After so many batches the lane gets another number, and the row of the old number is deleted")
     func afterSoManyBatchesTheLaneGetsAnotherNumber() throws {
         var (scenario, client) = try scenario()
         let former = scenario.core.lane.row.lane

@@ -97,7 +97,7 @@ private struct Backends {
     }
 }
 
-/// Over the limit from the beginning.
+/// It is over the limit from the beginning.
 private let limitedUser: Int64 = 3
 
 @Suite struct PipelineModelTests {
@@ -147,7 +147,7 @@ private let limitedUser: Int64 = 3
             settle(Int.random(in: 0..<6, using: &random))
         }
         for _ in 0..<10_000 where replies.count < expected.count { settle(10) }
-        // The words of an error are not the model's.
+        // The model does not know an error's text.
         for place in replies.indices {
             if case .error(let error) = replies[place], error.code == .rateLimited { replies[place] = Self.limited }
         }

@@ -9,7 +9,7 @@ import Testing
         CounterState(item: Item(type: 0, id: Int64(id)), count: 1, version: version)
     }
 
-    @Test("What is still remembered survives that the memory of a burst is given back")
+    @Test("What is still remembered survives when the memory of a burst is given back")
     func whatIsRememberedSurvivesThatMemoryIsGivenBack() {
         var recent = RecentCounters(redisCallMs: 100, now: .ms(0))
         let burst = 10 * Limits.standard.recentCountersKept

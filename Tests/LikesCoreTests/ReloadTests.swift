@@ -10,7 +10,7 @@ import Testing
         return try #require(opened)
     }
 
-    /// The reply to RELOAD when the file says what `change` makes of the settings in force.
+    /// What RELOAD does when the file holds the settings in force, changed by `change`.
     private func reload(
         _ scenario: inout Scenario, on client: ConnectionID, _ change: (inout Configuration) -> Void
     ) throws -> [Action] {
@@ -30,7 +30,7 @@ import Testing
         ])
     }
 
-    @Test("Only root and the daemon's own user may")
+    @Test("Only root and the daemon's own user may reload")
     func onlyRootAndTheDaemonsOwnUserMay() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -115,7 +115,7 @@ import Testing
         #expect(replies.last == reply(applied: [], restart: []))
     }
 
-    @Test("A new limit of the rate and a new lifetime in the local cache hold at once")
+    @Test("A new rate limit and a new lifetime in the local cache hold at once")
     func newLimitsAndLifetimesHoldAtOnce() throws {
         var scenario = Scenario(
             {
@@ -135,7 +135,7 @@ import Testing
         #expect(scenario.core.cachedCount(post, now: scenario.now) == nil)
     }
 
-    @Test("Over the limit of connections there is room for who may reload, and for few of them")
+    @Test("Over the connection limit there is room for a few who may reload")
     func overTheLimitThereIsRoomForAFewWhoMayReload() throws {
         var scenario = Scenario { $0.connectionsMax = 1 }
         _ = try scenario.open()
@@ -146,7 +146,7 @@ import Testing
         #expect(scenario.core.opened(by: PeerRights(mayReload: true, getsInWhenFull: true), now: scenario.now) == nil)
     }
 
-    @Test("Whoever may reload gets in also where the limit was lowered below the connections that are there")
+    @Test("Whoever may reload gets in even if the limit was lowered below the number of connections")
     func whoeverMayReloadGetsInWhereTheLimitWasLowered() throws {
         var scenario = Scenario { $0.connectionsMax = 50 }
         let client = try administrator(&scenario)
@@ -156,7 +156,7 @@ import Testing
         _ = try administrator(&scenario)
     }
 
-    @Test("Administrators take no place of others: as many come back after a restart, in whatever order")
+    @Test("Administrators take no places of others: after a restart as many others come back, in whatever order")
     func administratorsTakeNoPlaceOfOthers() throws {
         var scenario = Scenario { $0.connectionsMax = 2 }
         for _ in 0..<Limits.administratorConnectionsMax { _ = try administrator(&scenario) }

@@ -27,7 +27,7 @@ import Testing
 
         var ms: Int64 { scenario.now.ms(since: .ms(1_000)) }
 
-        /// Goes on until it holds, for at most this long.
+        /// Goes on until `isDone`, for `msMax` at most.
         mutating func run(for msMax: Int64, until isDone: (World) -> Bool) {
             while !isDone(self), ms < msMax {
                 for action in scenario.takeWithCalls() {
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test("Repairs that may not be struck off, since another host may use another Redis, are made all the same")
+    @Test("Repairs are made even while they may not be struck off because another host may use another Redis")
     func repairsThatMayNotBeStruckOffAreMadeAllTheSame() {
         var world = World(rows: 60_000)
         world.scenario.generations = ["bbbbbbbbbbbb"]
@@ -109,7 +109,7 @@ import Testing
         #expect(world.rows.isEmpty)
         #expect(world.reads.values.allSatisfy { $0 == 1 })
         #expect(world.writes.values.allSatisfy { $0 == 1 })
-        // The slowest of the steps sets the pace; the others are done beside it.
+        // The slowest step sets the pace; the others are done at the same time.
         let pages = Int64(rows / Limits.standard.countersPerCallMax + 1)
         let slowest = max(2 * readMs, writeMs, tendMs / 4)
         #expect(world.ms <= pages * slowest * 3 / 2 + 10 * readMs + 1_000)

@@ -6,8 +6,8 @@ import Testing
 
 /// Looks at the table of repairs.
 @Suite struct RepairPassTests {
-    /// Answers the looks that come within a time, with the time in milliseconds as their snapshot's horizon; where each
-    /// began.
+    /// Answers the looks of the next `ms`, each with the present millisecond as its snapshot's horizon. Returns where
+    /// each look began.
     private func looks(
         _ scenario: inout Scenario, ms: Int64, step: Int64 = 250, rows: (Int64) -> [RepairRow] = { _ in [] }
     ) -> [Int64] {
@@ -25,7 +25,8 @@ import Testing
         return began
     }
 
-    @Test("After one at the whole table each look is at what is new, after ten and each thirty seconds at all again")
+    @Test(
+        "After a look at the whole table come looks at new rows; after ten and every thirty seconds all is read again")
     func afterALookAtTheWholeTableTheNextAreAtWhatIsNew() {
         var scenario = Scenario(byHand: [.repairs])
         let began = looks(&scenario, ms: 80_000)
@@ -78,13 +79,13 @@ import Testing
         #expect(scenario.core.readableGeneration != nil)
     }
 
-    @Test("A row of what Redis was heard to take is left to who has set it, but not for longer than ten seconds")
+    @Test("A row that another host was heard to mend is left to that host, but for ten seconds at most")
     func whatRedisWasHeardToTakeIsLeftToItsHostForTenSeconds() {
         var scenario = Scenario(byHand: [.repairs])
         let row = RepairRow(item: post, version: 5, notedBy: 2)
         _ = looks(&scenario, ms: 100)
         for _ in 0..<8 {
-            // It goes on and on.
+            // The host says so again and again.
             scenario.hear(counter(post, 5, 5))
             _ = looks(&scenario, ms: 1_000) { _ in [row] }
             #expect(scenario.core.repairs.count == 0)
@@ -150,7 +151,7 @@ import Testing
         #expect(scenario.core.isRedisHealthy)
     }
 
-    @Test("Redis that is not read for long, since the table can't be looked at, degrades HEALTH")
+    @Test("HEALTH is degraded if Redis is not read for long because the table can't be looked at")
     func aTableThatCannotBeLookedAtForLongDegradesHealth() {
         var scenario = Scenario(byHand: [.repairs])
         #expect(scenario.core.status(now: scenario.now) == "ok")

@@ -29,10 +29,10 @@ extension RepairTests {
         return tends
     }
 
-    @Test("A mended row stays while another host may use another Redis, and goes once all name one")
+    @Test("A mended row stays while another host may use another Redis, and goes once all name the same")
     func aMendedRowStaysWhileAnotherHostMayUseAnotherRedis() {
         var scenario = Scenario(up: [], byHand: [.tend, .repairs])
-        // By the rows of those that have said so before this one knew its data.
+        // Another host's row named other data before this host knew its own.
         (scenario.generations, scenario.freshGenerations) = (["bbbbbbbbbbbb"], [])
         for backend in Backend.allCases.reversed() { scenario.connect(backend) }
         func struckOff() -> [Item] {
@@ -161,7 +161,9 @@ extension RepairTests {
         #expect(scenario.core.readableGeneration == nil)
     }
 
-    @Test("What is set in Redis while it is told has its row struck off all the same", arguments: [true, false])
+    @Test(
+        "A row is struck off even if the item was set in Redis while others were being told of it",
+        arguments: [true, false])
     func whatIsSetInRedisWhileItIsToldIsStruckOffAllTheSame(isTold: Bool) {
         var repairs = Repairs()
         repairs.note([counter(post, 5, 5)])
@@ -171,7 +173,7 @@ extension RepairTests {
         if isTold { repairs.told(told, isKept: true) } else { repairs.tellingFailed(told) }
         #expect(repairs.takeMended(max: 10) == [MendedRow(item: post, version: 5)])
         #expect(repairs.count == 0 && repairs.untoldCount == 0)
-        // Of one that was not told there is no row.
+        // An item that was not told has no row.
         repairs.note([counter(post, 6, 6)])
         repairs.wroteThrough([counter(post, 6, 6)])
         #expect(repairs.mendedCount == 0)
@@ -184,7 +186,7 @@ extension RepairTests {
         scenario.send(.count(post), on: client)
         scenario.redisHas([nil])
         scenario.databaseHas([counter(post, 3, 3)])
-        // Heard of something newer: what was filled may have come after it.
+        // It has heard of a newer count, which the fill may have overwritten.
         scenario.hear(counter(post, 4, 4))
         _ = scenario.take()
         scenario.step { core, turn in core.stop(&turn) }

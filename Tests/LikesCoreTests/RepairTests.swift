@@ -4,9 +4,9 @@ import Testing
 
 @testable import LikesCore
 
-/// Counters that Redis may have in an old state.
+/// Counters that may be out of date in Redis.
 @Suite struct RepairTests {
-    @Test("Without Redis a batch notes what it changes for all hosts, and nothing is kept here")
+    @Test("Without Redis a batch notes for all hosts what it changes, and nothing is kept here")
     func withoutRedisABatchNotesWhatItChanges() throws {
         var scenario = Scenario(up: [.subscriber, .lane, .reader])
         let client = try scenario.open()
@@ -110,7 +110,7 @@ import Testing
         #expect(scenario.commits.isEmpty)
     }
 
-    @Test("More repairs of other hosts than can be remembered: Redis is not read before some are mended")
+    @Test("If other hosts note more repairs than can be remembered, Redis is not read until some are mended")
     func withMoreRepairsThanCanBeRememberedRedisIsNotRead() {
         var scenario = Scenario(up: [.redis, .lane, .reader], byHand: [.repairs])
         var id: Int64 = 0
@@ -161,7 +161,7 @@ import Testing
         return try #require(page)
     }
 
-    /// Those of the next page; none: there is no page.
+    /// The items of the next page; empty if there is no page.
     static func items(_ repairs: inout Repairs, at now: Int64) -> [Item] {
         repairs.takePage(permit(at: now))?.items ?? []
     }
@@ -172,7 +172,7 @@ import Testing
         return (write.page, write.counters)
     }
 
-    /// Reads the next page, in which PostgreSQL has these.
+    /// Reads the next page; PostgreSQL has these counters.
     static func read(_ repairs: inout Repairs, _ counters: CounterState..., at now: Int64 = 0) {
         guard let (page, items) = repairs.takePage(permit(at: now)) else { return }
         #expect(Set(items) == Set(counters.map(\.item)))
@@ -215,7 +215,7 @@ import Testing
         #expect(Self.written(&repairs) == [counter(post, 2, 2)])
     }
 
-    @Test("A row that is newer than an answer on its way is read again; an old one is not")
+    @Test("A row that is newer than the read under way has its item read again; a row that is not newer does not")
     func aRowNewerThanAnAnswerOnItsWayIsReadAgain() throws {
         var repairs = Repairs()
         repairs.learn(Self.rows(post, version: 2))
@@ -245,7 +245,7 @@ import Testing
         #expect(Self.items(&repairs, at: late + Limits.repairRetryMs) == [post])
     }
 
-    @Test("Of many repairs, no more pages are under way than the limit")
+    @Test("With many repairs no more pages are under way than the limit")
     func noMorePagesAreUnderWayThanTheLimit() {
         var repairs = Repairs()
         repairs.note((1...20_000).map { Item(type: 0, id: Int64($0)) })
@@ -293,14 +293,14 @@ import Testing
         repairs.heard(counter(third, 7, 7))
         let write = try Self.toWrite(&repairs)
         #expect(write.counters == [counter(other, 6, 6)])
-        // Its own message, before the answer.
+        // The host hears its own message before the answer.
         repairs.heard(counter(other, 6, 6))
         repairs.wrote(write.page, write.counters, now: .ms(0))
         #expect(repairs.takeMended(max: 10).map(\.version) == [6])
         #expect((repairs.count, repairs.totals.done, repairs.totals.spared) == (0, 1, 2))
     }
 
-    @Test("Of an item of which no version is known, what is heard proves nothing")
+    @Test("If no version of an item is known, what is heard of it proves nothing")
     func whatIsHeardOfAnItemWithoutAKnownVersionProvesNothing() {
         var repairs = Repairs()
         repairs.note([post])
@@ -331,7 +331,7 @@ import Testing
         #expect(repairs.contains(post))
     }
 
-    @Test("A row that is deleted but was seen before is not repaired again")
+    @Test("A row that was struck off is not repaired again if an earlier look had seen it")
     func aRowThatIsDeletedButWasSeenBeforeIsNotRepairedAgain() throws {
         var repairs = Repairs()
         repairs.learn(Self.rows(post))

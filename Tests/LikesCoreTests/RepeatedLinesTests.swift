@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test("The first is said at once, the others are counted and the last of them said at the end.")
+    @Test("The first line is logged at once; the others are counted, and the last of them is logged at the end")
     func theFirstIsSaidAtOnceAndTheOthersAreCounted() {
         let log = Log()
         for number in 1...700 { log.add(.refusedRows, "row \(number)") }
@@ -50,7 +50,7 @@ import Testing
         #expect(log.take() == ["row 702"])
     }
 
-    @Test("A line that comes late finds the one held before it said.")
+    @Test("Before a line that comes late is logged, the one that was held is")
     func aLineThatComesLateFindsTheOneHeldBeforeItSaid() {
         let log = Log()
         for text in ["a", "b", "c"] { log.add(.refusedRows, text) }
@@ -61,7 +61,7 @@ import Testing
         #expect(log.take() == ["d"])
     }
 
-    @Test("Each kind is counted for itself, and steps of a connection are told apart.")
+    @Test("Each kind is counted for itself, and steps of a connection are told apart")
     func eachKindIsCountedForItself() {
         let log = Log()
         log.add(.refusedRows, "a row")
@@ -90,7 +90,7 @@ import Testing
         return (scenario, lines)
     }
 
-    @Test("However many rows PostgreSQL refuses, the log gets a line in a while.")
+    @Test("However many rows PostgreSQL refuses, the log gets one line in a while")
     func howeverManyRowsPostgreSQLRefusesTheLogGetsALineInAWhile() throws {
         var (scenario, lines) = try Self.refusing(300)
         #expect(lines == ["PostgreSQL refused a statement's values: value 1"])
@@ -101,7 +101,7 @@ import Testing
         #expect(scenario.actions.contains(.log(.error, last)))
     }
 
-    @Test("A Redis that refuses and takes in turns does not fill the log.")
+    @Test("A Redis that refuses and takes in turns does not fill the log")
     func aRedisThatRefusesAndTakesInTurnsDoesNotFillTheLog() {
         var scenario = Scenario()
         for number in 1...50 {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LikesCore
 
-/// What a stranger in Redis brings about again and again costs a host little, and holds nothing else up.
+/// Whatever a stranger does in Redis again and again, it costs a host little and holds nothing else up.
 @Suite struct RepetitionTests {
     private struct Work {
         var reads = 0
@@ -13,7 +13,7 @@ import Testing
         var commits = 0
     }
 
-    /// Answers all that was asked, and what comes of it.
+    /// Answers all these calls, and counts them.
     private func answer(_ actions: [Action], on scenario: inout Scenario, _ work: inout Work) {
         for action in actions {
             switch action {
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("A message that is repeated without end makes a repair a second, and is told others once")
+    @Test("A message that is repeated without end makes one repair a second, and others are told once")
     func aMessageRepeatedWithoutEndMakesARepairASecond() {
         var scenario = Scenario(byHand: [.tend])
         let old = scenario.sealed(counter(post, 5, 5))
@@ -58,12 +58,12 @@ import Testing
         }
         #expect((1...2).contains(work.reads))
         #expect((1...2).contains(work.writes))
-        // They have heard the same.
+        // The other hosts have heard the same.
         #expect(work.tends <= 2)
         #expect(scenario.core.repairs.contains(post))
     }
 
-    @Test("A repair under way is not begun anew by what is heard meanwhile, and followed by another")
+    @Test("A repair under way is not begun anew for what is heard meanwhile; another follows it")
     func aRepairUnderWayIsNotBegunAnewByWhatIsHeard() {
         var scenario = Scenario()
         let old = scenario.sealed(counter(post, 5, 5))
@@ -83,7 +83,7 @@ import Testing
         #expect(scenario.core.repairs.contains(post))
     }
 
-    @Test("Batches and surveys take turns with what is to be told, however much of it comes")
+    @Test("Batches and surveys get their turn, however much is to be told")
     func batchesAndSurveysTakeTurnsWithWhatIsToBeTold() throws {
         var scenario = Scenario(byHand: [.tend, .survey])
         let client = try scenario.open()

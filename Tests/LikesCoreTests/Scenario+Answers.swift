@@ -4,7 +4,7 @@ import Testing
 
 @testable import LikesCore
 
-// Backends that answer. `call`: which call; without one it is the only one that waits for such an answer.
+// How backends answer. `call` says which call; without it the one call that waits for such an answer is meant.
 extension Scenario {
     mutating func admit(
         call: CallID? = nil, _ verdicts: [AdmissionVerdict], sourceLocation: SourceLocation = #_sourceLocation
@@ -141,7 +141,7 @@ extension Scenario {
         call: CallID? = nil, sealed counters: [SealedCounter?], sourceLocation: SourceLocation = #_sourceLocation
     ) { answer(call, .countersRead(counters), sourceLocation: sourceLocation) }
 
-    /// Counters were asked for, of Redis or PostgreSQL: it has these.
+    /// Answers the reads of counters among `actions`, of Redis or PostgreSQL, with these.
     mutating func answer(
         _ actions: [Action], _ counters: [CounterState], token: String = Scenario.generation.token,
         sourceLocation: SourceLocation = #_sourceLocation

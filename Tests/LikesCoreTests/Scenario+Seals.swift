@@ -3,7 +3,7 @@ import LikesStorage
 
 @testable import LikesCore
 
-// What a host of the same database seals.
+// What other hosts of the same database seal.
 extension Scenario {
     static func secret(_ number: UInt8) -> Secret {
         let digits = String(repeating: "0\(number)", count: 16)
@@ -16,7 +16,7 @@ extension Scenario {
 
     static func seals(_ now: Instant) -> SealFacts { SealFacts(secret: secret, seconds: seconds(now)) }
 
-    /// As another host has it from PostgreSQL now.
+    /// As another host seals it that has it from PostgreSQL now.
     mutating func sealed(_ counter: CounterState, token: String = Scenario.generation.token) -> SealedCounter {
         sealer.seal(counter, token: token, askedAt: now)
     }
@@ -30,7 +30,7 @@ extension Scenario {
     }
 }
 
-/// What a test compares: the seal is looked at elsewhere.
+/// With an empty seal, so that tests can compare counters alone.
 func unsealed(_ counter: CounterState) -> SealedCounter {
     SealedCounter(counter: counter, seal: Seal(seconds: 0, digest: 0))
 }

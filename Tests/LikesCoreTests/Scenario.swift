@@ -20,18 +20,18 @@ struct Scenario {
         .sealed(by: secret)
 
     var core: Core
-    /// Another host's, of the same database.
+    /// Seals as another host of the same database does.
     var sealer: Sealer
     var now = Instant.ms(1_000)
     var byHand: Set<Housekeeping>
-    /// What the lane's server says that it is.
+    /// The history that the lane's server names.
     private(set) var laneHistory = Scenario.history
     /// The generations that other hosts use.
     var generations: [String] = []
-    /// nil: the same.
+    /// Those among them that were named of late; nil: all.
     var freshGenerations: [String]?
     var strayed: [Int64] = []
-    /// Since when the latest data holds that any of them has used.
+    /// `Generation.snapshot.next` of the latest data that any of them has used.
     var latest: Int64 = 0
     /// The least transaction that still runs.
     var since: Int64 = 0
@@ -89,7 +89,7 @@ struct Scenario {
             core.turnEnded(&turn)
         }
         for action in turn.actions { keep(action) }
-        // No two turns are at one moment.
+        // No two turns happen at the same moment.
         now.microseconds += 1
     }
 
@@ -161,7 +161,7 @@ struct Scenario {
         case .redis(let call, .fill): core.answered(call, RedisAnswer.filled(kept: []), &turn)
         case .redis(let call, .readCounters): core.answered(call, RedisAnswer.countersRead([]), &turn)
         case .lane(let call, .fence(let request)):
-            // As if the last batch had never come to be committed.
+            // As if the last batch had not been committed.
             let state = LaneState(
                 epoch: epoch, batch: core.lane.unresolved.map { $0.request.batch - 1 } ?? core.lane.row.batch,
                 changed: request.rows.map { _ in false })
@@ -206,7 +206,7 @@ struct Scenario {
 
     mutating func pass(ms: Int64) {
         now = now.adding(ms: ms)
-        // With many requests whose time is over a tick answers some.
+        // A tick answers only some of many requests whose time is over.
         repeat {
             step { core, turn in core.tick(&turn) }
         } while core.clients.nextDeadline.map { $0 <= now } ?? false

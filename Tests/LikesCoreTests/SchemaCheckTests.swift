@@ -4,12 +4,12 @@ import Testing
 
 @testable import LikesCore
 
-/// Looking at the tables while running.
+/// The lane checks the tables while likesd runs.
 @Suite struct SchemaCheckTests {
     private let misfit = BackendFailure.schema("counters has no key", next: "psql -c 'ALTER TABLE counters …'")
 
     private func checking() -> Scenario {
-        // Less than an attempt to connect may take, whose end would be another reason.
+        // Shorter than an attempt to connect, whose failure would give another reason.
         let change = { (configuration: inout Configuration) in
             configuration.rateLimitRequests = 0
             configuration.requestTimeoutMs = 500
@@ -21,7 +21,7 @@ import Testing
         return scenario
     }
 
-    @Test("The lane looks at the tables now and then, and goes on where they fit.")
+    @Test("The lane looks at the tables now and then, and goes on where they fit")
     func theLaneLooksAtTheTablesNowAndThenAndGoesOnWhereTheyFit() {
         var scenario = checking()
         #expect(scenario.take().contains(.checkSchema))
@@ -31,7 +31,7 @@ import Testing
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("Tables that do not fit any more take both connections away, and changes are told what to run.")
+    @Test("When the tables do not fit any more, both connections are closed, and changes are answered with what to run")
     func tablesThatDoNotFitAnyMoreTakeBothConnectionsAway() throws {
         var scenario = checking()
         let client = try scenario.open()
@@ -51,7 +51,7 @@ import Testing
         #expect(error.message.contains("ALTER TABLE counters"))
     }
 
-    @Test("Where PostgreSQL refuses a row the tables are looked at at once, and no more than once in a second.")
+    @Test("When PostgreSQL refuses a row, the tables are looked at immediately, but no more than once a second")
     func whereARowIsRefusedTheTablesAreLookedAtOnceInASecond() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         scenario.pass(ms: Limits.schemaCheckMsMin)
@@ -66,13 +66,13 @@ import Testing
         scenario.fail(.rows("no partition"))
         let actions = scenario.take()
         #expect(!actions.contains(.checkSchema))
-        // Though nobody asks for anything.
+        // A tick is due for it, even if nobody asks for anything.
         #expect(scenario.core.nextTick.map { $0 <= scenario.now.adding(ms: Limits.schemaCheckMsMin) } == true)
         scenario.pass(ms: Limits.schemaCheckMsMin)
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("Where PostgreSQL denies a statement the tables are looked at at once: a right may be missing.")
+    @Test("When PostgreSQL denies a statement, the tables are looked at immediately: a right may be missing")
     func whereAStatementIsDeniedTheTablesAreLookedAtAtOnce() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         scenario.pass(ms: Limits.schemaCheckMsMin)
@@ -84,7 +84,7 @@ import Testing
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("Where a new connection of the reader finds tables that do not fit, the lane looks at them at once.")
+    @Test("When a new connection of the reader finds tables that do not fit, the lane looks at them immediately")
     func whereTheReaderFindsTablesThatDoNotFitTheLaneLooksAtOnce() {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         scenario.pass(ms: Limits.schemaCheckMsMin)
@@ -95,7 +95,7 @@ import Testing
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("A look that is denied itself ends the connection, and HEALTH says what to grant.")
+    @Test("If the look itself is denied, the connection ends, and HEALTH says what to grant")
     func aLookThatIsDeniedEndsTheConnectionAndHealthSaysWhatToGrant() {
         var scenario = checking()
         scenario.fail(.permission("denied", next: "psql -c 'GRANT …'"))
@@ -105,7 +105,7 @@ import Testing
                 == "next: psql -c 'GRANT …' (PostgreSQL: cannot check the tables: denied)")
     }
 
-    @Test("A look that fails is done again later.")
+    @Test("A look that fails is done again later")
     func aLookThatFailsIsDoneAgainLater() {
         var scenario = checking()
         scenario.fail(.other("out of memory"))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LikesCore
 
-/// What strangers put into Redis, or say there, and what becomes of it.
+/// What becomes of what strangers put into Redis or publish there.
 @Suite struct SealFlowTests {
     private static let impossible = counter(post, 666, Int64.max)
 
@@ -27,13 +27,13 @@ import Testing
         #expect(scenario.replies(client) == [.integer(5), .integer(5)])
         #expect(scenario.core.reports.statistics.forgedMessages == 2)
         #expect(scenario.core.reports.statistics.countersHeard == 0)
-        // One of a host's still counts.
+        // A message sealed by a host still counts.
         scenario.hear(counter(post, 6, 6))
         scenario.send(.count(post), on: client)
         #expect(scenario.replies(client) == [.integer(6)])
     }
 
-    @Test("A message for other data of Redis' is not one for this")
+    @Test("A message about other data in Redis does not concern this data")
     func aMessageForOtherDataOfRedisIsNotOneForThis() {
         var scenario = Scenario()
         let sealed = scenario.sealed(counter(post, 6, 6), token: "bbbbbbbbbbbb")
@@ -41,7 +41,7 @@ import Testing
         #expect(scenario.core.reports.statistics.forgedMessages == 1)
     }
 
-    @Test("What a host said long ago, and a stranger repeats, makes no work")
+    @Test("An old message of a host that a stranger repeats makes no work")
     func whatAHostSaidLongAgoAndAStrangerRepeatsMakesNoWork() {
         var scenario = Scenario()
         let old = scenario.sealed(counter(post, 5, 5))
@@ -53,7 +53,7 @@ import Testing
         #expect(scenario.core.reports.statistics.forgedMessages == 0)
     }
 
-    @Test("It still makes an older count here newer: a host may have stood still for long")
+    @Test("An old message still replaces an older count here: a host may have stood still for long")
     func aMessageHeardLateStillMakesAnOlderCountHereNewer() throws {
         var scenario = Scenario({ $0.localCacheTTLMs = 600_000 })
         let client = try scenario.open()
@@ -67,7 +67,7 @@ import Testing
         #expect(scenario.replies(client) == [.integer(5), .integer(6)])
     }
 
-    @Test("Before PostgreSQL was there nobody is heard, and nobody is called a stranger")
+    @Test("Before PostgreSQL has answered nobody is heard, and nobody is called a stranger")
     func beforePostgreSQLWasThereNobodyIsHeardOrCalledAStranger() {
         var scenario = Scenario(up: [.redis, .subscriber])
         scenario.hear(counter(post, 5, 5))
@@ -77,7 +77,7 @@ import Testing
 
     // MARK: Counters in Redis
 
-    @Test("A counter that no host has sealed is none")
+    @Test("A counter that no host has sealed counts as missing")
     func aCounterThatNoHostHasSealedIsNone() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -121,7 +121,7 @@ import Testing
         scenario.pass(ms: 20_000)
         scenario.send(.count(post), on: client)
         scenario.redisHas(sealed: [old])
-        // Two seconds less, since the clock is known to the second.
+        // Two seconds less, because the clock is known only to the second.
         scenario.pass(ms: 6_000)
         scenario.send(.count(post), on: client)
         #expect(scenario.replies(client) == [.integer(4), .integer(4)])
@@ -130,7 +130,7 @@ import Testing
         #expect(scenario.replies(client) == [])
     }
 
-    @Test("What looks newer than PostgreSQL's, and is a stranger's, is taken away, and the right one set again")
+    @Test("A stranger's counter that looks newer than PostgreSQL's is removed, and the right one set again")
     func whatLooksNewerAndIsAStrangersIsTakenAway() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -158,7 +158,7 @@ import Testing
             })
     }
 
-    @Test("What Redis can't be asked for in time is set there anew: one value may be too large to be read")
+    @Test("A counter that Redis can't give in time is set anew: its value may be too large to be read")
     func whatRedisCannotBeAskedForInTimeIsSetAnew() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -177,7 +177,7 @@ import Testing
             })
     }
 
-    @Test("A connection to Redis that ends over a read has what was read first set anew; what came later has its turn")
+    @Test("If the connection to Redis ends during reads, the item read first is set anew; the later ones are not")
     func aConnectionThatEndsOverAReadHasWhatWasReadFirstSetAnew() throws {
         var scenario = Scenario()
         let client = try scenario.open()
@@ -217,7 +217,7 @@ import Testing
         #expect(again.last?.generation(on: "run:repl").isSealed(by: Scenario.secret) == true)
     }
 
-    @Test("A marker that was taken before PostgreSQL was there is looked at again, and decides nothing before")
+    @Test("A marker that was found before PostgreSQL answered is looked at again, and decides nothing until then")
     func aMarkerTakenBeforePostgreSQLWasThereIsLookedAtAgain() throws {
         var scenario = Scenario(up: [.redis, .subscriber], byHand: [.identify])
         var claim = Scenario.generation
@@ -238,7 +238,7 @@ import Testing
     // MARK: The clock
 
     @Test(
-        "Where PostgreSQL's clock was set back, what was sealed before is of no use when its time comes again",
+        "If PostgreSQL's clock was set back, older seals do not become recent when their time comes again",
         arguments: [true, false])
     func whereTheClockWasSetBackWhatWasSealedBeforeIsOfNoUse(isRedisThere: Bool) {
         var scenario = Scenario(byHand: [.survey])
@@ -290,7 +290,7 @@ import Testing
 }
 
 extension Scenario {
-    /// This stands as the marker, whoever wrote it.
+    /// Redis has this text as its marker, whoever wrote it.
     fileprivate mutating func found(call: CallID? = nil, _ text: String) {
         let marker = FoundMarker(text: text, server: Scenario.generation.server)
         identified(call: call, marker)

@@ -4,9 +4,9 @@ import Testing
 
 @testable import LikesCore
 
-/// Seals by themselves.
+/// Seals, without a core.
 @Suite struct SealTests {
-    @Test("A secret is not told.")
+    @Test("A secret is not told")
     func aSecretIsNotTold() {
         #expect("\(SealFacts(secret: Scenario.secret(5), seconds: 1))".contains("05") == false)
         #expect(String(reflecting: Scenario.secret(5)).contains("05") == false)
@@ -28,7 +28,7 @@ import Testing
 
     private static let counter = CounterState(item: Item(type: 0, id: 456), count: 5, version: 9)
 
-    @Test("A seal holds for what it was made for, and for nothing else.")
+    @Test("A seal holds for what it was made for, and for nothing else")
     func aSealHoldsForWhatItWasMadeForAndForNothingElse() {
         var sealer = Self.sealer()
         let sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(2_500))
@@ -48,7 +48,7 @@ import Testing
         #expect(!Self.isGenuine(sealed, "aaaaaaaaaaaa", Self.sealer(2)))
     }
 
-    @Test("A type is sealed by its name: hosts may number them otherwise.")
+    @Test("A type is sealed by its name, because hosts may number types differently")
     func aTypeIsSealedByItsName() throws {
         var sealer = Self.sealer()
         var other = Sealer(try ItemTypes(["comment", "post"]))
@@ -58,7 +58,7 @@ import Testing
         #expect(Self.isGenuine(sealed, "aaaaaaaaaaaa", other))
     }
 
-    @Test("A version that no history reaches is nobody's.")
+    @Test("A version that no history can reach is never genuine")
     func aVersionThatNoHistoryReachesIsNobodys() {
         var sealer = Self.sealer()
         var counter = Self.counter
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test("Only who has the secret makes a marker.")
+    @Test("Only a host with the secret can make a marker")
     func onlyWhoHasTheSecretMakesAMarker() {
         let unsealed = Generation(server: "a:b", database: Scenario.history, token: "aaaaaaaaaaaa")
         let sealed = unsealed.sealed(by: Scenario.secret(1))
@@ -85,15 +85,15 @@ import Testing
 
     // MARK: The clock
 
-    @Test("A seal is recent for 25 s of PostgreSQL's clock, whatever the answer to the question took.")
+    @Test("A seal is recent for 25 s of PostgreSQL's clock, however long the answer about the clock took")
     func aSealIsRecentFor25SecondsOfPostgreSQLsClock() {
         var sealer = Self.sealer()
         let sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(0))
         #expect(sealed.seal.seconds == 1_000)
-        // The second may have been all but over.
+        // The second may have been almost over.
         #expect(sealer.isRecent(sealed, now: .ms(24_000)))
         #expect(!sealer.isRecent(sealed, now: .ms(24_001)))
-        // Asked four seconds before it was heard: it may be that much later at PostgreSQL.
+        // The answer took four seconds, so PostgreSQL's clock may be that much ahead.
         var slow = Sealer(.standard)
         _ = slow.learn(Scenario.secret(1))
         _ = slow.learn(seconds: 1_000, askedAt: .ms(0), heardAt: .ms(4_000))
@@ -103,7 +103,7 @@ import Testing
         #expect(!Sealer(.standard).isRecent(sealed, now: .ms(0)))
     }
 
-    @Test("A seal from the future is another clock's.")
+    @Test("A seal from the future comes from another clock")
     func aSealFromTheFutureIsAnotherClocks() {
         var sealer = Self.sealer(1, at: 2_000)
         let sealed = sealer.seal(Self.counter, token: "aaaaaaaaaaaa", askedAt: .ms(0))
@@ -111,11 +111,11 @@ import Testing
         #expect(!Self.sealer(1, at: 1_994).isRecent(sealed, now: .ms(0)))
     }
 
-    @Test("What was known of the clock stays as long as it can be true, or gives way.")
+    @Test("What is known of the clock holds as long as it can be true, then it is replaced")
     func whatWasKnownOfTheClockStaysAsLongAsItCanBeTrue() {
         var clock = DatabaseClock()
         _ = clock.learn(seconds: 10_000, askedAt: .ms(0), heardAt: .ms(100))
-        // Says less, and nothing else.
+        // This is less exact, and contradicts nothing.
         _ = clock.learn(seconds: 10_010, askedAt: .ms(10_000), heardAt: .ms(14_000))
         #expect(clock.earliest(.ms(20_000)) == 10_019)
         #expect(clock.isRecent(10_000, now: .ms(24_000)))
@@ -123,7 +123,7 @@ import Testing
         _ = clock.learn(seconds: 10_000 - 3_600 + 20, askedAt: .ms(20_000), heardAt: .ms(20_000))
         #expect(clock.earliest(.ms(20_000)) == 10_000 - 3_600 + 20)
         #expect(!clock.isRecent(10_000, now: .ms(20_000)))
-        // No time.
+        // This is no time.
         _ = clock.learn(seconds: -1, askedAt: .ms(30_000), heardAt: .ms(30_000))
         #expect(clock.earliest(.ms(20_000)) == 10_000 - 3_600 + 20)
     }

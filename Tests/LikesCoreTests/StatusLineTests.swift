@@ -16,7 +16,7 @@ extension Scenario {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// What comes of it, its lines in the log included.
+    /// The actions that follow, log lines included.
     fileprivate mutating func passOver(_ servers: [ServerAdvice]) -> [Action] {
         var turn = Turn(now: now)
         core.serversPassedOver(servers, &turn)
@@ -25,7 +25,7 @@ extension Scenario {
 }
 
 @Suite struct StatusLineTests {
-    @Test("The rates are those since the line before, and go back to 0 at rest.")
+    @Test("The rates are those since the last status line, and go back to 0 at rest")
     func theRatesAreThoseSinceTheLineBefore() throws {
         var scenario = Scenario()
         _ = try scenario.open()
@@ -44,7 +44,7 @@ extension Scenario {
         #expect(scenario.statusLine().isAtRest)
     }
 
-    @Test("One request in a long time is no rate, and no time at all shows none.")
+    @Test("One request in a long time shows as 0 a second, and so does no time at all")
     func oneRequestInALongTimeIsNoRate() {
         var rates = StatusRates(now: .ms(0))
         #expect(rates.take(likes: 5, counts: 5, now: .ms(0)) == (0, 0))
@@ -53,12 +53,12 @@ extension Scenario {
         #expect(rates.take(likes: 6, counts: 1_019, now: .ms(20_001)) == (0, 1_000_000))
     }
 
-    @Test("Numbers are grouped.")
+    @Test("Numbers are grouped")
     func numbersAreGrouped() {
         #expect([0, 999, 1_000, 40_112, 1_234_567].map(Core.grouped) == ["0", "999", "1,000", "40,112", "1,234,567"])
     }
 
-    @Test("What is to be done comes first, PostgreSQL before Redis; HEALTH says the same.")
+    @Test("What to do comes first, PostgreSQL before Redis; HEALTH says the same")
     func whatIsToBeDoneComesFirstPostgreSQLBeforeRedis() {
         var scenario = Scenario()
         scenario.lose(.lane, .schema("no tables", next: "sudo -u likesd likesctl migrate"))
@@ -72,7 +72,7 @@ extension Scenario {
             scenario.statusLine().text.hasPrefix("degraded: next: sudo apt install redis-server (Redis: refused); "))
     }
 
-    @Test("Status and HEALTH's message are one line, whatever names hold: systemd takes each line for a message.")
+    @Test("Status and HEALTH's message stay one line, whatever names contain: to systemd each line is a message")
     func statusAndHealthsMessageAreOneLineWhateverNamesHold() {
         var scenario = Scenario()
         scenario.lose(.lane, .unreachable("no\r\ndatabase \"a\nMAINPID=1\"", next: "createdb 'a\nMAINPID=1'"))
@@ -82,7 +82,7 @@ extension Scenario {
         #expect(scenario.message().map { text.hasPrefix("down: \($0); ") } == true)
     }
 
-    @Test("A server that is passed over is said while it is there, though all is well, and logged once.")
+    @Test("A server that is passed over is named while it is there, even if all is well, and logged once")
     func aServerThatIsPassedOverIsSaidWhileItIsThere() {
         var scenario = Scenario()
         let old = ServerAdvice(reason: "a is an old primary", next: "end a")
@@ -97,7 +97,7 @@ extension Scenario {
         #expect(scenario.message() == nil)
     }
 
-    @Test("Where nothing is known to do, the reason alone is said.")
+    @Test("If nothing can be advised, only the reason is given")
     func whereNothingIsKnownToDoTheReasonAloneIsSaid() {
         var scenario = Scenario(up: [])
         #expect(scenario.message() == "PostgreSQL: connecting; Redis: connecting")
@@ -105,7 +105,7 @@ extension Scenario {
         #expect(scenario.message() == "PostgreSQL: starting up; Redis: connecting")
     }
 
-    @Test("An attempt that nobody answers leads to the setting.")
+    @Test("If nobody answers the attempt to connect, the message names the setting to check")
     func anAttemptThatNobodyAnswersLeadsToTheSetting() {
         var scenario = Scenario(up: [])
         scenario.pass(ms: Limits.postgresConnectMsMax)
@@ -115,7 +115,7 @@ extension Scenario {
                 == true)
     }
 
-    @Test("A role without rights on the lane's table gives it up, and HEALTH says what to run.")
+    @Test("A role without rights on the lane's table gives up the lane, and HEALTH says what to run")
     func aRoleWithoutRightsOnTheLanesTableGivesItUp() {
         var scenario = Scenario(up: [.redis, .subscriber, .reader], byHand: [.fence])
         scenario.connect(.lane)
@@ -124,7 +124,7 @@ extension Scenario {
         #expect(scenario.message() == "next: psql -c 'GRANT …' (PostgreSQL: cannot open the lane: denied)")
     }
 
-    @Test("What Redis refused is said for a minute after it last did: a host at rest asks for nothing")
+    @Test("A refusal by Redis is shown for a minute after the last one, because a host at rest asks Redis for nothing")
     func whatRedisRefusedIsSaidForAMinuteAfterItLastDid() throws {
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         let client = try scenario.open()
@@ -147,7 +147,7 @@ extension Scenario {
         #expect(scenario.core.isRedisHealthy)
     }
 
-    @Test("A change that the role has no right to make is refused with what to run.")
+    @Test("A change that the role has no right to make is refused with what to run")
     func aChangeThatTheRoleMayNotMakeIsRefusedWithWhatToRun() throws {
         var scenario = Scenario(up: [.lane, .reader])
         let connection = try scenario.open()
