@@ -88,7 +88,7 @@ static void add_peer(struct text *text) {
     } peer;
     socklen_t size = sizeof peer;
     if (crash_reading.peer < 0 || getsockopt(crash_reading.peer, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
-    add(text, " of the client with process id ");
+    add(text, " from the client with process id ");
     add_number(text, (unsigned long)peer.pid);
     add(text, ", user id ");
     add_number(text, peer.uid);
@@ -102,7 +102,7 @@ static void add_bytes(struct text *text) {
     ssize_t count = write(probe[1], (const void *)crash_reading.bytes, wanted);
     if (count > 0) count = read(probe[0], shown, sizeof shown);
     if (count <= 0) {
-        add(text, ": its bytes can't be read");
+        add(text, ": its bytes cannot be read");
         return;
     }
     add(text, (size_t)count < length ? ", which begins: \"" : ": \"");
@@ -116,7 +116,7 @@ static void add_bytes(struct text *text) {
 }
 
 static void add_reading(struct text *text) {
-    add(text, " while it read ");
+    add(text, " while reading ");
     switch (crash_record->kind) {
     case CRASH_SETTINGS:
         add(text, "its settings");
@@ -127,15 +127,15 @@ static void add_reading(struct text *text) {
             for (const char *byte = settings_file; *byte; byte++) add_escaped(text, (unsigned char)*byte);
         }
         return;
-    case CRASH_HANDOVER: add(text, "what the likesd before it handed over"); break;
+    case CRASH_HANDOVER: add(text, "what the previous process handed over"); break;
     case CRASH_REQUEST:
         add(text, "a request");
         add_peer(text);
         break;
-    case CRASH_REDIS: add(text, "a reply of Redis"); break;
+    case CRASH_REDIS: add(text, "a reply from Redis"); break;
     case CRASH_MESSAGE: add(text, "a message from Redis"); break;
-    case CRASH_POSTGRES: add(text, "an answer of PostgreSQL"); break;
-    default: add(text, "nothing of others"); return;
+    case CRASH_POSTGRES: add(text, "an answer from PostgreSQL"); break;
+    default: add(text, "no foreign input"); return;
     }
     add_bytes(text);
 }
@@ -148,7 +148,7 @@ static void handle(int number, siginfo_t *info, void *context) {
     struct text line;
     line.length = 0;
     add(&line, is_prefixed ? "<2>" : "critical: ");
-    add(&line, "likesd crashed by ");
+    add(&line, "likesd crashed with ");
     for (int place = 0; place < signals_count; place++) {
         if (signals[place].number == number) add(&line, signals[place].name);
     }

@@ -47,7 +47,7 @@ package struct ConfigurationSource: Sendable {
             let hint = file == .packaged ? "" : ": check the path given to --config"
             problems.append(
                 ConfigurationProblem(
-                    .file(name: path), "can't be read: \(error.text)\(hint)", closedFile: error.closedFile(path)))
+                    .file(name: path), "cannot be read: \(error.text)\(hint)", closedFile: error.closedFile(path)))
             return nil
         }
     }

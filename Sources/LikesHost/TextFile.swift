@@ -12,8 +12,8 @@ package enum TextFile {
 
         package var text: String {
             switch code {
-            case 0: "it is no regular file"
-            case Self.danglingLink.code: "it is a symbolic link to what is not there"
+            case 0: "it is not a regular file"
+            case Self.danglingLink.code: "it is a symbolic link to a missing file"
             default: strerror(code).map { String(cString: $0) } ?? "error \(code)"
             }
         }

@@ -44,7 +44,7 @@ extension VerbDescription {
         forms: [Form("LIKE user item", "array of *changed* and *count*: `*2␍␊:1␍␊:42␍␊`")])
 
     fileprivate static let unlike = VerbDescription(
-        .likes, .generic, "Takes a like back; answers whether that changed something, and the item's count.",
+        .likes, .generic, "Removes a like; answers whether that changed something, and the item's count.",
         flags: [.write], arguments: [user, item],
         forms: [Form("UNLIKE user item", "array of *changed* and *count*: `*2␍␊:1␍␊:41␍␊`")])
 
@@ -73,7 +73,7 @@ extension VerbDescription {
     // MARK: The daemon
 
     fileprivate static let health = VerbDescription(
-        .daemon, .server, "Whether likesd, its database and its Redis are well.", flags: ofReports,
+        .daemon, .server, "Whether likesd, its database and its Redis are healthy.", flags: ofReports,
         forms: [Form("HEALTH", "map of bulk strings: `status`, `database`, `redis` and, at times, `message`")])
 
     fileprivate static let info = VerbDescription(
@@ -113,7 +113,7 @@ extension VerbDescription {
         forms: [Form("QUIT", "`+OK␍␊` in its turn, then the connection is closed")])
 
     fileprivate static let reset = VerbDescription(
-        .connection, .connection, "Sets the connection back to RESP2 and no name.", flags: ofConnections,
+        .connection, .connection, "Resets the connection to RESP2 without a name.", flags: ofConnections,
         forms: [Form("RESET", "`+RESET␍␊`; the connection is back at RESP2 and has no name")])
 
     // MARK: What client libraries send by themselves
@@ -132,7 +132,7 @@ extension VerbDescription {
         .handshake, .connection, "This connection's name, id and library.", flags: ofConnections,
         arguments: [subcommand, furtherArguments],
         forms: [
-            Form("CLIENT SETNAME name", "`+OK␍␊`; printable ASCII without blanks, an empty name takes it away"),
+            Form("CLIENT SETNAME name", "`+OK␍␊`; printable ASCII without blanks, an empty name removes it"),
             Form("CLIENT GETNAME", "bulk string, or null without a name"),
             Form("CLIENT SETINFO LIB-NAME|LIB-VER text", "`+OK␍␊`"),
             Form("CLIENT ID", "integer"),

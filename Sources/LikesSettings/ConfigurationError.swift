@@ -56,7 +56,7 @@ extension ConfigurationProblem {
     ) -> ConfigurationProblem {
         ConfigurationProblem(
             .credential,
-            "\(setting.rawValue): \(path) can't be read: \(reason): correct this file, or "
+            "\(setting.rawValue): \(path) cannot be read: \(reason): correct this file, or "
                 + Setting.credentialsFolderVariable, closedFile: closedFile)
     }
 }

@@ -143,7 +143,7 @@ extension SettingCodec<ItemTypes> {
         case .badName(let name):
             "\(ConfigurationText.quoted(name)) is no type's name: 1 to \(ItemTypes.nameLengthMax) of a-z 0-9 _ -, "
                 + "starting with a letter, parted by commas"
-        case .repeated(let name): "\(ConfigurationText.quoted(name)) stands there twice"
+        case .repeated(let name): "\(ConfigurationText.quoted(name)) appears twice"
         }
     }
 }

@@ -110,7 +110,7 @@ extension Setting {
                 .clients, "number",
                 "How many of these connections one user may have, so that others still get in. 0: three quarters of "
                     + "`MAX_CONNECTIONS`. Root and likesd's own user have no such limit. In the unit's user namespace "
-                    + "users can't be told apart: there it is the limit of one process.",
+                    + "users cannot be told apart: there it is the limit of one process.",
                 details: "One connection more gets `BUSY` and is closed. Three quarters are rounded down, to one at "
                     + "least: one of `MAX_CONNECTIONS=2`. The unit has a user namespace (`PrivateUsers=`) until the "
                     + "drop-in `examples/drop-ins/users-apart.conf` is installed.")),

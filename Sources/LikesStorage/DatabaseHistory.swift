@@ -25,7 +25,7 @@ package struct DatabaseHistory: Hashable, Sendable {
             (1...Self.wordBytesMax).contains(word.utf8.count)
                 && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
         }
-        guard isSound else { throw Misfit("a database's identity that is none") }
+        guard isSound else { throw Misfit("an invalid database identity") }
         return self
     }
 

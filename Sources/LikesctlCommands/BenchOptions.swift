@@ -92,7 +92,7 @@ package struct BenchOptions: Equatable, Sendable {
                 throw Failure(.usage, "--mix: there is no '\(sides[0])': there are \(names), as in count=80,like=20")
             }
             guard sides.count <= 2, !mix.contains(where: { $0.verb == verb }) else {
-                throw Failure(.usage, "--mix: '\(value)' is no mix: name each verb once, as in count=80,like=20")
+                throw Failure(.usage, "--mix: '\(value)' is not a mix: name each verb once, as in count=80,like=20")
             }
             let weight = sides.count == 2 ? try OptionValue.whole("--mix", String(sides[1]), 0...1_000_000) : 1
             mix.append(Share(verb: verb, weight: weight))
@@ -124,7 +124,7 @@ package struct BenchOptions: Equatable, Sendable {
                 || $0 == UInt8(ascii: "-")
         }
         guard isName, let first = value.utf8.first, letters.contains(first), value.utf8.count <= 32 else {
-            throw Failure(.usage, "--type: '\(value)' is no item type: 1 to 32 of a-z 0-9 _ -, a letter first")
+            throw Failure(.usage, "--type: '\(value)' is not an item type: 1 to 32 of a-z 0-9 _ -, a letter first")
         }
         return value
     }

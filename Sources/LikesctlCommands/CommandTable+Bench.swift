@@ -18,7 +18,7 @@ extension CommandDescription {
             .text(
                 "Requests that failed are counted by their code, and in no other figure. Ctrl-C ends the run and "
                     + "prints what was measured; a second one does not wait for answers under way. The exit status is "
-                    + "1 when all failed, or the daemon did not come back. The daemon's rate limit applies: "
+                    + "1 when every request failed, or the daemon did not come back. The daemon's rate limit applies: "
                     + "`RATE_LIMIT_REQUESTS=0` turns it off."),
         ])
 }

@@ -1,6 +1,6 @@
 extension CommandDescription {
     static let verify = CommandDescription(
-        "compare counters, likes and Redis; with `--repair`, mend them",
+        "compare counters, likes and Redis; with `--repair`, correct differences",
         options: [.config, .json] + CommandOption.ofVerify, manualSection: "VERIFYING",
         explanation: [
             .text(
@@ -21,20 +21,20 @@ extension CommandDescription {
                 ),
                 (
                     "unnamed-type",
-                    "Items have a type that item_types does not name. Name it again by hand, before a new type gets "
+                    "Items have a type that item_types does not name. Restore its name manually before a new type gets "
                         + "its number."
                 ),
             ]),
             .text(
-                "What is wrong with the tables themselves comes first, each with the SQL that mends it, which is run "
-                    + "by hand:"),
+                "What is wrong with the tables themselves comes first, each with the SQL that corrects it. Run that "
+                    + "SQL manually:"),
             .lines("lanes unlogged: ...; run: ALTER TABLE public.lanes SET LOGGED"),
             .text(
-                "Where that hides likes or counters, or is in the way of `--repair`, nothing else is compared until "
-                    + "then. With `--repair` the line of a difference ends in `mended` or, where it was left alone, "
+                "If that hides likes or counters, or blocks `--repair`, nothing else is compared until it is "
+                    + "corrected. With `--repair` the line of a difference ends in `mended` or, if it was left alone, "
                     + "`not-mended`. Counters in Redis that likesd does not believe are no differences."),
             .text(
-                "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, "
+                "The exit status is 0 when there is no difference or all are corrected, 9 when there are differences, "
                     + "and 10 when there are none but not everything could be checked."),
             .options,
         ])
@@ -43,11 +43,11 @@ extension CommandDescription {
 extension CommandOption {
     fileprivate static let ofVerify: [CommandOption] = [
         flag(
-            "--repair", "mend what is found, in short transactions",
+            "--repair", "correct what is found, in short transactions",
             details: "Counters get what they lack, Redis forgets what is wrong, and of a like that is stored more than "
-                + "once the oldest stays. Every host is told. Tables are mended by hand.", \.verify.repairs),
+                + "once the oldest stays. Every host is told. Tables are corrected manually.", \.verify.repairs),
         CommandOption(
-            "--sample", taking: "n|percent%", "that many items drawn at random, or a part of them, instead of all",
+            "--sample", taking: "n|percent%", "this many items drawn at random, or this share of them, instead of all",
             range: text(of: 1...Int64(VerifyOptions.sampleMax)) + ", or as in `2%`"
         ) { (value, options) throws(Failure) in options.verify.extent = try VerifyOptions.extent(value) },
         CommandOption(
@@ -64,7 +64,8 @@ extension CommandOption {
             "--items-per-pass", taking: "n", "items counted in one reading of all likes", 1...100_000_000,
             details: "Each takes about 50 bytes of memory.", \.verify.itemsPerPass),
         whole(
-            "--snapshot-seconds", taking: "n", "seconds that one statement may take for items that change all the time",
+            "--snapshot-seconds", taking: "n",
+            "seconds that one statement may take for items that change too often to be counted otherwise",
             0...86_400, details: "With 0 they are left undecided.", \.verify.snapshotSeconds),
     ]
 }

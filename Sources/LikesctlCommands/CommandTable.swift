@@ -31,8 +31,8 @@ extension CommandOption {
     static let socket = path(
         "--socket", taking: "path", "the daemon's socket",
         details:
-            "Without it, `LIKESD_SOCKET` from the environment, else `\(Configuration().socketPath)`. The socket of "
-            + "the instance `likesd@NAME` is `/run/likesd/likesd@NAME.sock`.",
+            "Without it, `LIKESD_SOCKET` from the environment, otherwise `\(Configuration().socketPath)`. The socket "
+            + "of the instance `likesd@NAME` is `/run/likesd/likesd@NAME.sock`.",
         whyNotElsewhere: "it asks PostgreSQL, not the daemon", \.socketPath)
 
     static let config = path(

@@ -59,7 +59,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         switch self {
         case .ok: "done; for `health`: all is well"
         case .refused:
-            "the request is wrong, or PostgreSQL refused it; `bench`: all requests failed, or the daemon "
+            "the request is wrong, or PostgreSQL refused it; `bench`: every request failed, or the daemon "
                 + "went away"
         case .degraded: "`health`: degraded, it works without one of its backends"
         case .down: "`health`: down"
@@ -68,7 +68,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .unavailable: "PostgreSQL is unavailable: nothing was stored"
         case .uncertain: "whether the change was stored is unknown: repeat it, or ask `liked`"
         case .newerSchema: "`migrate`, `verify`: the schema is newer than this likesctl"
-        case .differences: "`verify`: there are differences that were not mended"
+        case .differences: "`verify`: there are differences that were not corrected"
         case .incomplete: "`verify`: no differences left, but not everything could be checked"
         case .usage: "wrong usage"
         case .unreachable: "the daemon is not reachable; for `migrate` and `verify`: PostgreSQL"

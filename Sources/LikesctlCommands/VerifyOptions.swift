@@ -35,7 +35,7 @@ package struct VerifyOptions: Equatable, Sendable {
             return .items(Int(try OptionValue.whole("--sample", value, 1...Int64(sampleMax))))
         }
         guard let percent = OptionValue.decimal(value.dropLast()), percent > 0, percent <= 100 else {
-            throw Failure(.usage, "--sample: '\(value)' is no part: more than 0% and at most 100%, as in 0.5%")
+            throw Failure(.usage, "--sample: '\(value)' is not a share: more than 0% and at most 100%, as in 0.5%")
         }
         return .percent(percent)
     }

@@ -39,6 +39,6 @@ extension ConfigurationSource {
             ? "run this as a user who may: sudo \(Setting.credentialsFolderVariable)=\(folder) likesctl …"
             : "run this as a user who may (sudo), or name another file: --config FILE (/dev/null for none)"
         return Failure(
-            .permissionDenied, "permission denied: \(path) can't be read by \(HostFacts.userName)", next: next)
+            .permissionDenied, "permission denied: \(path) cannot be read by \(HostFacts.userName)", next: next)
     }
 }

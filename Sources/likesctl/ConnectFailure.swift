@@ -19,7 +19,7 @@ enum ConnectFailure {
                 return Failure(.unreachable, "\(path) is not a socket", next: "name likesd's socket with --socket")
             }
             return Failure(
-                .unreachable, "nobody listens at \(path): a daemon that died left it behind",
+                .unreachable, "nobody listens at \(path): a dead daemon left it behind",
                 next: "\(howToStart); it replaces the old socket")
         case EACCES, EPERM: return permissionDenied(path)
         case EAGAIN:

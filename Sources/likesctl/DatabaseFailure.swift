@@ -63,8 +63,9 @@ enum DatabaseFailure {
             return Failure(
                 .refused,
                 "\(said)\nThe database \(database) has a table of this name that no migration of likesd made.",
-                next: "a restore may be running: wait for it; else name another database in DATABASE_URL, or rename "
-                    + "that table where it is not likesd's")
+                next:
+                    "a restore may be running: wait for it; otherwise name another database in DATABASE_URL, or rename "
+                    + "that table if it is not likesd's")
         case "42501" where command == .verify:
             return Failure(
                 .permissionDenied, said,
@@ -80,7 +81,7 @@ enum DatabaseFailure {
                 next: "name the primary in DATABASE_URL")
         case "55P03", "57014":
             return Failure(
-                .timedOut, "\(said)\nSomething held the tables for long, perhaps a migration.",
+                .timedOut, "\(said)\nThe tables were locked for too long, perhaps by a migration.",
                 next: "run this again, which is safe")
         default: return Failure(.refused, "\(said)\nNothing was changed.", next: "run this again, which is safe")
         }

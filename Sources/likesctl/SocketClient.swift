@@ -29,7 +29,7 @@ struct SocketClient: ~Copyable {
         }
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else {
-            throw Failure(.unreachable, "no socket to be had: \(SystemCalls.text(of: errno))")
+            throw Failure(.unreachable, "cannot create a socket: \(SystemCalls.text(of: errno))")
         }
         let code = connect(descriptor, to: path, timeoutMs: timeoutMs)
         guard code == 0 else {

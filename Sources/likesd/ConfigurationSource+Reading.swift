@@ -14,7 +14,7 @@ extension ConfigurationSource {
         guard path != nil else {
             throw ConfigurationError([
                 ConfigurationProblem(
-                    .file(name: "--config"), "none was given at the start: there is no file to read again")
+                    .file(name: "--config"), "started without --config: there is no file to read again")
             ])
         }
         return try loadNoted()

@@ -10,7 +10,7 @@ import LikesSettings
 enum Launch {
     static func run(_ arguments: some Sequence<String>) -> ExitStatus {
         if crash_handler_install(Logger.isPrefixed ? 1 : 0) != 0 {
-            StandardError.write("likesd: a crash would say nothing: \(DaemonError.text(errno))\n")
+            StandardError.write("likesd: cannot install the crash handler: \(DaemonError.text(errno))\n")
         }
         do throws(DaemonError) {
             switch try Options(arguments) {

@@ -28,7 +28,7 @@ TRIES_MAX = 60
 # The record's fields: format, whether it runs, crashes, what is read, nothing, the start in microseconds.
 RECORD_FORM = struct.Struct("8sIIIIq")
 HANDOVER = 2
-HANDED_OVER = "what the likesd before it handed over"
+HANDED_OVER = "what the previous process handed over"
 SIGNALS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGFPE)
 
 
@@ -39,7 +39,7 @@ def manager(postgres, redis_server, place):
 
 
 def crash_lines(text):
-    return [line for line in text.splitlines() if "likesd crashed by" in line]
+    return [line for line in text.splitlines() if "likesd crashed with" in line]
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +64,19 @@ def crash(folder):
 @pytest.mark.parametrize(
     ("how", "end", "said"),
     [
-        ("nothing", signal.SIGSEGV, "by SIGSEGV while it read nothing of others"),
-        ("request", signal.SIGSEGV, r'by SIGSEGV while it read a request: "LIKE 1 \x22\x5c\x0d\x0a\x80"'),
+        ("nothing", signal.SIGSEGV, "with SIGSEGV while reading no foreign input"),
+        ("request", signal.SIGSEGV, r'with SIGSEGV while reading a request: "LIKE 1 \x22\x5c\x0d\x0a\x80"'),
         (
             "long",
             signal.SIGSEGV,
-            r'by SIGSEGV while it read a message from Redis, which begins: "LIKE 1 \x22\x5c\x0d\x0a\x80'
+            r'with SIGSEGV while reading a message from Redis, which begins: "LIKE 1 \x22\x5c\x0d\x0a\x80'
             + "x" * 244
             + '" (1000 bytes)',
         ),
-        ("unmapped", signal.SIGSEGV, "by SIGSEGV while it read a reply of Redis: its bytes can't be read"),
-        ("stack", signal.SIGSEGV, 'by SIGSEGV while it read an answer of PostgreSQL: "LIKE 1"'),
-        ("abort", signal.SIGABRT, "by SIGABRT while it read what the likesd before it handed over"),
-        ("settings", signal.SIGSEGV, "by SIGSEGV while it read its settings, line 12 of /etc/likesd/likesd.conf"),
+        ("unmapped", signal.SIGSEGV, "with SIGSEGV while reading a reply from Redis: its bytes cannot be read"),
+        ("stack", signal.SIGSEGV, 'with SIGSEGV while reading an answer from PostgreSQL: "LIKE 1"'),
+        ("abort", signal.SIGABRT, "with SIGABRT while reading what the previous process handed over"),
+        ("settings", signal.SIGSEGV, "with SIGSEGV while reading its settings, line 12 of /etc/likesd/likesd.conf"),
     ],
 )
 def test_a_crash_says_what_was_read_and_ends_as_without(crash, how, end, said):
@@ -86,7 +86,7 @@ def test_a_crash_says_what_was_read_and_ends_as_without(crash, how, end, said):
 def test_a_trap_of_swift_is_told_too(crash):
     status, said = crash("trap")
     assert status in (-signal.SIGILL, -signal.SIGTRAP)
-    assert said == f"<2>likesd crashed by {signal.Signals(-status).name} while it read {HANDED_OVER}\n"
+    assert said == f"<2>likesd crashed with {signal.Signals(-status).name} while reading {HANDED_OVER}\n"
 
 
 @pytest.mark.parametrize("end", SIGNALS)
@@ -94,7 +94,7 @@ def test_the_daemon_says_it_with_one_line_and_ends_by_the_signal(start_daemon, e
     daemon = start_daemon()
     daemon.server.send(end)
     assert daemon.server.wait() == -end
-    said = f"<2>likesd crashed by {end.name}, sent by process {os.getpid()}, while it read nothing of others"
+    said = f"<2>likesd crashed with {end.name}, sent by process {os.getpid()}, while reading no foreign input"
     assert crash_lines(daemon.log()) == [said]
 
 
@@ -130,8 +130,8 @@ def test_the_daemon_names_the_request_that_it_reads_and_who_sent_it(start_daemon
             for thread in threads:
                 thread.join(60)
         [line] = crash_lines(daemon.log())
-        if "while it read a request" in line:
-            who = f"of the client with process id {os.getpid()}, user id {os.getuid()}"
+        if "while reading a request" in line:
+            who = f"from the client with process id {os.getpid()}, user id {os.getuid()}"
             assert re.search(rf'{who}, which begins: "\S.*" \(\d+ bytes\)$', line), line
             return
     pytest.fail(f"no signal of {TRIES_MAX} came while a request was read: {line}")
@@ -165,7 +165,7 @@ def test_of_its_settings_it_names_the_line_and_shows_nothing(place):
         _, said = process.communicate(timeout=60)
         assert "s3cret" not in said
         place_said = rf"line (\d+) of {re.escape(str(path))}\n"
-        if found := re.search(rf"by SIGABRT, .* while it read its settings, {place_said}", said):
+        if found := re.search(rf"with SIGABRT, .* while reading its settings, {place_said}", said):
             assert 0 < int(found.group(1)) <= 20_001
             return
     pytest.fail(f"no signal of {TRIES_MAX} came while the file was read: {said}")
@@ -233,7 +233,7 @@ def test_a_kill_counts_and_a_run_that_lasted_ends_the_row(manager):
     manager.crash(signal.SIGKILL)
     manager.start()
     assert pause_of(manager) == []
-    assert "ended unasked after 12" in manager.log()
+    assert "ended unexpectedly after 12" in manager.log()
 
 
 def test_restarts_in_order_are_never_waited_for(manager):
@@ -265,8 +265,8 @@ def test_what_was_handed_over_is_read_at_most_once(manager):
         manager.start()
         assert client.at_end()
     said = manager.log()
-    assert "while it read what another one handed over, crash 1 in a row" in said
-    assert "is not read again" in said
+    assert "while reading what its predecessor handed over, crash 1 in a row" in said
+    assert "not reading again" in said
     assert manager.kept() == []
     with manager.connect() as other:
         assert other.call("PING") == "PONG"
@@ -283,4 +283,4 @@ def test_clients_are_out_of_the_store_before_they_are_read(manager):
         manager.crash(signal.SIGABRT)
         assert client.at_end()
         manager.start()
-        assert "went on with" not in manager.log().rsplit("ended unasked", 1)[1]
+        assert "took over" not in manager.log().rsplit("ended unexpectedly", 1)[1]

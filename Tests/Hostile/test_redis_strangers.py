@@ -375,7 +375,7 @@ def test_a_secret_that_is_none_is_said_with_what_to_do(start_daemon, own_postgre
 
         def advice():
             return re.search(
-                r"; else (sudo .*) \(PostgreSQL: .*has no secret of .*\)", str(host.health().get("message"))
+                r"; otherwise (sudo .*) \(PostgreSQL: .*has no secret of .*\)", str(host.health().get("message"))
             )
 
         command = shlex.split(eventually(advice, "it to be said", 30).group(1))

@@ -280,7 +280,7 @@ def test_a_credential_that_cannot_be_read_is_an_error(write, credentials):
     (folder / "REDIS_URL").mkdir()
     done = check("--config", write(""), CREDENTIALS_DIRECTORY=folder)
     assert done.returncode == CONFIGURATION_ERROR
-    assert f"credential REDIS_URL: {folder}/REDIS_URL can't be read: Is a directory" in done.stderr
+    assert f"credential REDIS_URL: {folder}/REDIS_URL cannot be read: Is a directory" in done.stderr
 
 
 def test_daemon_and_migrate_work_from_credentials_and_show_no_secret(

@@ -341,7 +341,7 @@ def test_a_server_that_refuses_to_be_asked_is_said_with_what_to_do(
         connection.execute("SELECT pg_reload_conf()")
     daemon = start_daemon(redis=own_redis, database_url=url(own_postgres, standby))
     assert daemon.call("LIKE", user, item) == [1, 1]
-    eventually(lambda: says(daemon, standby, "can't be asked who it is", "pg_hba.conf"), "HEALTH to say so")
+    eventually(lambda: says(daemon, standby, "refuses to say who it is", "pg_hba.conf"), "HEALTH to say so")
     assert daemon.health()["status"] == "ok"
 
 
@@ -474,7 +474,9 @@ def test_likesctl_refuses_servers_that_likesd_would_refuse(own_postgres, standby
     promote(two)
     refused = likesctl(*command, redis=own_redis, servers=[one, two])
     assert refused.returncode == 69
-    assert f"{one.folder} and {two.folder} are both primaries at timeline 2\nNext: end one of the two" in refused.stderr
+    assert (
+        f"{one.folder} and {two.folder} are both primaries at timeline 2\nNext: stop one of the two" in refused.stderr
+    )
     one.stop()
     # An old primary, and a standby that knows of the new one.
     behind = likesctl(*command, redis=own_redis, servers=[own_postgres, one, follower])

@@ -217,8 +217,10 @@ def test_a_host_whose_name_is_not_found_is_told(start_daemon):
     daemon = start_daemon(
         until="listening", database_url="postgresql://db.invalid/likes", REDIS_URL="redis://cache.invalid"
     )
-    message = told(daemon, "then: getent hosts cache.invalid has to find it: else correct REDIS_URL in the environment")
-    assert message.startswith("next: getent hosts db.invalid has to find it: else correct DATABASE_URL")
+    message = told(
+        daemon, "then: getent hosts cache.invalid has to find it: otherwise correct REDIS_URL in the environment"
+    )
+    assert message.startswith("next: getent hosts db.invalid has to find it: otherwise correct DATABASE_URL")
 
 
 def statuses(notify):

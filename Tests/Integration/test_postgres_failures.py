@@ -326,7 +326,7 @@ def test_columns_of_another_type_are_said_and_end_no_daemon(start_daemon, own_po
             return "not of the type" in daemon.health().get("message", "")
 
         eventually(is_said, "HEALTH to name the column")
-        assert f"{column.split()[-1]} is not of the type {right}" in daemon.log()
+        assert f"{column.split()[-1]} does not have the type {right}" in daemon.log()
         sql.execute(f"ALTER TABLE {column} TYPE {right}")
     works_again(daemon, number)
 

@@ -141,7 +141,7 @@ def test_a_database_that_is_gone_is_not_to_be_made_anew_at_once(start_daemon, ow
     def gone():
         first = "next: the database was dropped or renamed: a restore may be running: wait for it; if it was renamed"
         eventually(lambda: daemon.health().get("message", "").startswith(first), "HEALTH to say so")
-        assert "; else sudo -u postgres createdb " in daemon.health()["message"]
+        assert "; otherwise sudo -u postgres createdb " in daemon.health()["message"]
 
     with own_postgres.connect("postgres") as sql:
 
@@ -163,7 +163,7 @@ def test_a_database_that_is_gone_is_not_to_be_made_anew_at_once(start_daemon, ow
     eventually(lambda: daemon.health().get("message", "").startswith(words), "HEALTH to speak of the restore still")
     daemon.stop()
     new = start_daemon(own_postgres, own_redis, until="listening")
-    words = "has no tables of likesd's (while a restore is running, wait for it instead)"
+    words = "has no likesd tables (while a restore is running, wait for it instead)"
     eventually(lambda: words in new.health().get("message", ""), "a new host to speak of a restore as well")
     assert "likesctl migrate (PostgreSQL" in new.health()["message"]
 

@@ -45,7 +45,7 @@ MISFITS = {
     ),
     "view": (
         ["ALTER TABLE lanes RENAME TO other_lanes", "CREATE VIEW lanes AS SELECT * FROM other_lanes"],
-        "no plain table",
+        "not a plain table",
     ),
 }
 

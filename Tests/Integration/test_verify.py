@@ -514,7 +514,7 @@ def test_counters_that_likesd_does_not_believe_are_no_differences(books):
     books.cache.lpush("counter:post:3", "a list")
     done = books.verify()
     assert (done.status, done.lines) == (0, [])
-    assert "1 of an older generation, 2 without a version of likesd" in done.summary
+    assert "1 from an older generation, 2 without a version from likesd" in done.summary
     told = books.verify("--verbose", "--quiet")
     assert told.lines == ["counter:post:1 foreign", "counter:post:2 old-generation", "counter:post:x foreign"]
     # Without a generation nothing in Redis is believed.
@@ -529,7 +529,7 @@ def test_a_stale_counter_that_hosts_are_told_of_is_no_difference(books):
     books.sql.execute("INSERT INTO cache_repairs VALUES (1, 1, 3)")
     done = books.verify()
     assert (done.status, done.lines) == (0, [])
-    assert "1 down for repair by likesd" in done.summary
+    assert "1 waiting for repair by likesd" in done.summary
 
 
 def test_a_counter_on_its_way_to_redis_is_no_difference(books):

@@ -13,8 +13,8 @@ PARTITIONS = 6
 DROP_KEY = "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"
 ADD_KEY = "ALTER TABLE public.user_likes ADD PRIMARY KEY (user_id, item_id, item_type)"
 NO_KEY = (
-    "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may stand twice "
-    f"(likesctl verify --repair removes those); next: a restore may be running: wait for it; else run: {ADD_KEY}"
+    "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may be stored "
+    f"twice (likesctl verify --repair removes those); next: a restore may be running: wait for it; otherwise run: {ADD_KEY}"
 )
 
 
@@ -133,7 +133,7 @@ def test_likes_that_stand_more_than_once_are_reported_and_removed(doubled):
     done = doubled.verify()
     low = "post:2 counter-low counters=10 likes=13 version=1"
     assert (done.status, done.lines) == (9, sorted([*TWICE, low, NO_KEY]))
-    assert "Likes that stand more than once: 3" in done.summary
+    assert "Likes stored more than once: 3" in done.summary
     mended = doubled.verify("--repair")
     assert mended.status == 9, "the key has to be put back by hand"
     assert sorted(line.rsplit(" ", 1)[0] for line in mended.lines if "like-twice" in line) == TWICE
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_reported_with_what_to_run(books):
     line = "lanes unlogged: public.lanes is unlogged: a crash of PostgreSQL empties it; "
     line += "run: ALTER TABLE public.lanes SET LOGGED"
     assert (done.status, done.lines) == (9, [line])
-    assert "Tables: 1 to be mended by hand, see above" in done.summary
+    assert "Tables: 1 to correct manually, see above" in done.summary
     first, last = map(json.loads, books.verify("--json").output)
     assert (first["table"], first["kind"], first["sql"]) == (
         "lanes",
@@ -197,7 +197,7 @@ def test_tables_that_cannot_be_read_as_they_are_end_the_audit(books):
     assert line.endswith(
         "run: ALTER TABLE public.counters ADD like_count bigint NOT NULL DEFAULT 0, then run likesctl verify --repair"
     )
-    assert "the tables can't be read as they are" in done.errors
+    assert "the tables cannot be read as they are" in done.errors
 
 
 def counters(books):
@@ -219,7 +219,7 @@ def test_nothing_is_compared_or_mended_while_a_partition_is_missing(books, fate)
         assert f"no-partition: public.user_likes has no partition for MODULUS {PARTITIONS}, REMAINDER 3" in line
         assert "next: a restore may be running: wait for it" in line
         assert (f"run: {attach}" in line) == (fate == "detached")
-        assert "the tables can't be read as they are" in done.errors
+        assert "the tables cannot be read as they are" in done.errors
         assert counters(books) == before
     refused = run("likesctl", "migrate", "--partitions", PARTITIONS, DATABASE_URL=books.database_url)
     assert refused.returncode == 1
@@ -251,14 +251,14 @@ def test_nothing_is_mended_without_the_keys_that_mending_needs(books):
     books.sql.execute("ALTER TABLE counters DROP CONSTRAINT counters_pkey")
     done = books.verify("--repair")
     assert done.status == 9
-    assert "the tables can't be mended as they are" in done.errors
+    assert "the tables cannot be corrected as they are" in done.errors
     assert counter(books.sql, "post:3") == (7, 5)
     done = books.verify()
     assert "post:3 counter-low counters=7 likes=300 version=5" in done.lines
-    words = "2 differences: --repair mends 1 of them once the tables were mended by hand, and not before, in "
+    words = "2 differences: --repair corrects 1 of them after the tables were corrected manually, in "
     assert words in done.summary
     books.sql.execute("ALTER TABLE counters ADD PRIMARY KEY (item_id, item_type)")
-    assert "1 differences: --repair mends them, in " in books.verify().summary
+    assert "1 differences: --repair corrects them, in " in books.verify().summary
 
 
 def test_item_types_that_have_no_name_are_reported(books):

@@ -267,7 +267,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
         #expect(refusals("ITEM_TYPES=").first?.contains("at least one type is needed") == true)
         #expect(refusals("ITEM_TYPES=post,,reel").first?.contains("'' is no type's name") == true)
         #expect(refusals("ITEM_TYPES=post,Reel").first?.contains("'Reel' is no type's name") == true)
-        #expect(refusals("ITEM_TYPES=post,reel,post").first?.contains("'post' stands there twice") == true)
+        #expect(refusals("ITEM_TYPES=post,reel,post").first?.contains("'post' appears twice") == true)
         let many = (1...65).map { "t\($0)" }.joined(separator: ",")
         #expect(refusals("ITEM_TYPES=\(many)").first?.contains("at most 64 types, not 65") == true)
     }

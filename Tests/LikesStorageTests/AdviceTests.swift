@@ -138,8 +138,8 @@ private func advice(
         #expect(
             try advice().connecting(.noDatabase, target(), hadTables: true)
                 == "the database was dropped or renamed: a restore may be running: wait for it; if it was renamed, "
-                + "give it its name back (ALTER DATABASE … RENAME); else sudo -u postgres createdb -O likesd likes, "
-                + "then restore a backup into it (/usr/share/doc/likesd/operations.md)")
+                + "give it its name back (ALTER DATABASE … RENAME); otherwise sudo -u postgres createdb -O likesd "
+                + "likes, then restore a backup into it (/usr/share/doc/likesd/operations.md)")
     }
 
     @Test("Tables of another version lead to migrate, unless a restore runs, or to an upgrade.")

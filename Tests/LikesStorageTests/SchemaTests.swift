@@ -31,7 +31,7 @@ import Testing
         let remedy = try #require(SchemaMisfit(row)).remedy
         let text = remedy.text { "psql -c '\($0)'" }
         #expect(text.hasPrefix("a restore may be running: wait for it; if "))
-        #expect(text.contains("put it back; else restore it from a backup"))
+        #expect(text.contains("put it back; otherwise restore it from a backup"))
         #expect(remedy.sql == nil || text.hasSuffix("', then run likesctl verify --repair"))
         #expect(row[1] != "user_likes" || !text.contains("CREATE"))
     }
@@ -40,7 +40,8 @@ import Testing
     func tablesWithoutLikesOrCountsAreMadeAnew(table: String) throws {
         let remedy = try #require(SchemaMisfit(["no-table", table, table, "", ""])).remedy
         #expect(
-            remedy.text { $0 } == "a restore may be running: wait for it; else \(Schema.statements(making: table))")
+            remedy.text { $0 } == "a restore may be running: wait for it; otherwise \(Schema.statements(making: table))"
+        )
     }
 
     @Test("A table is made anew in the schema of the others, with their owner.")

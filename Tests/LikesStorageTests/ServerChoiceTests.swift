@@ -34,7 +34,7 @@ import Testing
     }
 
     private static let both = "a and b are both primaries at timeline 2"
-    private static let different = "a and b are of different databases"
+    private static let different = "a and b belong to different databases"
 
     static let rows = [
         Row(seen: [], lane: "none"),
@@ -72,10 +72,10 @@ import Testing
         Row(seen: ["a 1", "b 2 system=8"], lane: different),
         Row(seen: ["a 1", "b 2 system=8"], known: "a 1", lane: "a"),
         Row(seen: ["a 1", "b 2 system=8"], known: "b 2 system=8", lane: "b"),
-        Row(seen: ["b 2 system=8"], known: "a 1", lane: "b is of another database than likesd was at"),
+        Row(seen: ["b 2 system=8"], known: "a 1", lane: "b belongs to another database than likesd used before"),
         Row(
             seen: ["b 2 system=8", "c 1 standby"], known: "a 1",
-            lane: "b is of another database than likesd was at", reader: "c"),
+            lane: "b belongs to another database than likesd used before", reader: "c"),
         Row(seen: ["a 1 system=8", "b 1 standby system=8"], known: "a 4", lane: "a"),
         Row(seen: ["a 1", "b 1 standby system=8"], lane: "a"),
         // No primary.
@@ -103,12 +103,13 @@ import Testing
         let said = view.passedOver(for: Self.seen("b 2"))
         #expect(
             said.map(\.reason) == [
-                "a is an old primary, at timeline 1 while b is at 2", "f is of another database than likesd was at",
+                "a is an old primary, at timeline 1 while b is at 2",
+                "f belongs to another database than likesd used before",
             ])
         #expect(
             said.map { $0.next("DATABASE_URL") } == [
                 "end a, or make it a standby",
-                "end f, or take it out of DATABASE_URL, or restart likesd to go there all the same",
+                "stop f, or remove it from DATABASE_URL, or restart likesd to use it anyway",
             ])
     }
 }

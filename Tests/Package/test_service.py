@@ -233,7 +233,7 @@ def test_a_hang_is_ended_by_the_watchdog_and_refuses_nobody(tree, watch):
     assert seen.slowest_ms < HANG_SECONDS_MAX * 1000
     said = tree.journal("-u", "likesd", after=cursor)
     assert "Watchdog timeout" in said
-    assert "likesd crashed by SIGABRT, sent by process 1, while it read" in said
+    assert "likesd crashed with SIGABRT, sent by process 1, while reading" in said
     assert int(tree.show("likesd", "NRestarts")["NRestarts"]) == restarts + 1
 
 
@@ -279,8 +279,8 @@ EXPECTED = (
     r"Reload failed|reload: Control process exited|Control process exited, code=exited, status=78",
     r"Reload operation timed out|Failed to reload",
     # What a crash leaves behind, and the process after it says.
-    r"^likesd crashed by SIGABRT, sent by process 1, while it read ",
-    r"^the likesd before this one ended unasked after \d+ s, while it read .*, crash \d+ in a row$",
+    r"^likesd crashed with SIGABRT, sent by process 1, while reading ",
+    r"^the previous process ended unexpectedly after \d+ s while reading .*, crash \d+ in a row$",
     rf"^likesd crashed {CRASHES_IN_A_ROW} times in a row: it serves again in \d+ s, or at once after",
     # Killed before it had said that it is ready.
     r"^Failed to start likesd\.service",

@@ -14,7 +14,7 @@ package struct Advice: Sendable {
 
     /// A host's name has no address.
     package func name(_ name: String, of setting: Setting) -> String {
-        "getent hosts \(name.shellWord) has to find it: else correct \(configuration.places.text(of: setting))"
+        "getent hosts \(name.shellWord) has to find it: otherwise correct \(configuration.places.text(of: setting))"
     }
 
     // MARK: PostgreSQL
@@ -62,7 +62,8 @@ package struct Advice: Sendable {
             let make = administer("createdb", target, "-O \(target.role.shellWord) \(target.database.shellWord)")
             guard hadTables else { return make }
             return "the database was dropped or renamed: \(Schema.restoreFirst); if it was renamed, give it its name "
-                + "back (ALTER DATABASE … RENAME); else \(make), then restore a backup into it (\(Schema.handbook))"
+                + "back (ALTER DATABASE … RENAME); otherwise \(make), then restore a backup into it "
+                + "(\(Schema.handbook))"
         case .noPermission:
             return statement("GRANT CONNECT ON DATABASE \(target.database.sqlName) TO \(target.role.sqlName)", target)
         case .unclear: return "check \(setting)"

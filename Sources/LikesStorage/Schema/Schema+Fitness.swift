@@ -120,7 +120,7 @@ extension Schema {
             UNION ALL
             SELECT 2, place, 'no-plain-table', name, relation.shown, home.owner,
                 CASE relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'
-                    WHEN 'p' THEN 'a partitioned one' ELSE 'something else' END
+                    WHEN 'p' THEN 'a partitioned table' ELSE 'something else' END
             FROM relation CROSS JOIN home WHERE relkind <> 'r' AND NOT (relkind = 'p' AND may_be_partitioned)
             UNION ALL
             SELECT 2, missing.place, 'no-partition', missing.name, missing.shown, coalesce(missing.bound, ''),

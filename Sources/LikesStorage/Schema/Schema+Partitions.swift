@@ -58,7 +58,7 @@ package struct Partitions: Equatable, Sendable {
 
     /// Why tables that are there already are left as they are.
     package var refusal: String {
-        "user_likes is there already, and is not in \(count) partitions by the hash of user_id"
+        "user_likes already exists without \(count) partitions by the hash of user_id"
     }
 
     /// What to do then.

@@ -73,8 +73,8 @@ extension SchemaMisfit {
     private var strayTable: Remedy {
         guard detail.isEmpty else {
             let choice =
-                "if the likes in \(object) are the right ones, name that schema alone (else the other one), in "
-                + "DATABASE_URL where its options say search_path, or:"
+                "name only the schema with the right likes, \(object) or the other one, in the search_path of "
+                + "DATABASE_URL, or:"
             return Remedy(
                 first: "\(Schema.restoreFirst); \(choice)", sql: "ALTER ROLE \(detail) SET search_path = \(object)",
                 then: Self.repair)
@@ -106,14 +106,16 @@ extension SchemaMisfit {
         let restore = "restore it from a backup (\(Schema.handbook))"
         guard detail.isEmpty else {
             return Remedy(
-                first: "\(Schema.restoreFirst); if the detached partition lost its rows, \(restore); else attach it:",
+                first:
+                    "\(Schema.restoreFirst); if the detached partition lost its rows, \(restore); otherwise attach it:",
                 sql: detail, then: Self.verify)
         }
         let bound = object.isEmpty ? "MODULUS …, REMAINDER …" : object
         let attach = "ALTER TABLE \(place) ATTACH PARTITION … FOR VALUES WITH (\(bound))"
         return Remedy(
-            first: "\(Schema.restoreFirst); if it was detached, attach it again (\(attach)); else \(restore), since an "
-                + "empty one has none of its rows", then: Self.verify)
+            first:
+                "\(Schema.restoreFirst); if it was detached, attach it again (\(attach)); otherwise \(restore), since "
+                + "an empty one has none of its rows", then: Self.verify)
     }
 
     /// By name: what is in its place may have them in another order, and more of them.
@@ -125,7 +127,7 @@ extension SchemaMisfit {
             + "INSERT INTO \(name) (\(columns)) SELECT \(columns) FROM \(old)"
         guard isOfWorth else { return Remedy(sql: sql) }
         return Remedy(
-            first: "if likesd's own table was renamed or moved to another schema, put it back in its place; else",
+            first: "if likesd's own table was renamed or moved to another schema, put it back in its place; otherwise",
             sql: sql, then: Self.repair)
     }
 
@@ -148,7 +150,7 @@ extension Schema {
     static let restoreFirst = "a restore may be running: wait for it"
 
     /// Before what makes what a restore makes as well.
-    package static let unlessRestored = "\(restoreFirst); else"
+    package static let unlessRestored = "\(restoreFirst); otherwise"
 
     /// Behind what is said where migrate is what comes next.
     package static let notWhileRestoring = "(while a restore is running, wait for it instead)"
@@ -162,11 +164,11 @@ extension Schema {
     /// What to do where something is gone that held what is nowhere else; `what`: as the sentence names it.
     package static func whenLost(_ what: String) -> String {
         "\(restoreFirst); if \(what) was renamed or moved to another schema, put it back; "
-            + "else restore it from a backup (\(handbook))"
+            + "otherwise restore it from a backup (\(handbook))"
     }
 
     /// What to do where the version is gone, and other tables are or were there: to migrate would be in a restore's
     /// way.
     package static let whenVersionLost =
-        "\(whenLost("likesd_schema")); where the tables are not likesd's, name another database in DATABASE_URL"
+        "\(whenLost("likesd_schema")); if the tables are not likesd's, name another database in DATABASE_URL"
 }

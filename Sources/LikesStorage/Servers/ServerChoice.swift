@@ -118,8 +118,8 @@ package enum ServerConflict: Hashable, Sendable {
         case .twoPrimaries(let one, let other, let timeline):
             "\(one.name) and \(other.name) are both primaries at timeline \(timeline)"
         case .differentDatabases(let one, let other):
-            "\(one.name) and \(other.name) are of different databases"
-        case .foreign(let server): "\(server.name) is of another database than likesd was at"
+            "\(one.name) and \(other.name) belong to different databases"
+        case .foreign(let server): "\(server.name) belongs to another database than likesd used before"
         case .behind(let server, let timeline, let newest, nil):
             "\(server.name) is an old primary, at timeline \(timeline) while another was promoted to \(newest)"
         case .behind(let server, let timeline, let newest, let follower?):
@@ -133,15 +133,15 @@ package enum ServerConflict: Hashable, Sendable {
     /// What to do. `setting`: where DATABASE_URL stands.
     package func next(_ setting: String) -> String {
         switch self {
-        case .twoPrimaries: "end one of the two servers, or make it a standby of the other"
-        case .differentDatabases: "take one of the two servers out of \(setting), or end it"
+        case .twoPrimaries: "stop one of the two servers, or make it a standby of the other"
+        case .differentDatabases: "remove one of the two servers from \(setting), or stop it"
         case .foreign(let server):
-            "end \(server.name), or take it out of \(setting), or restart likesd to go there all the same"
+            "stop \(server.name), or remove it from \(setting), or restart likesd to use it anyway"
         case .behind(let server, _, _, nil):
-            "start the promoted primary and end \(server.name); or, where the promoted one is lost for good, delete "
+            "start the promoted primary and stop \(server.name); or, if the promoted one is lost for good, delete "
                 + "\(RedisKeys.marker) in Redis and restart likesd on all hosts"
-        case .behind(let server, _, _, _?): "start the promoted primary, and end \(server.name)"
-        case .oldPrimary(let server, _, _, _): "end \(server.name), or make it a standby"
+        case .behind(let server, _, _, _?): "start the promoted primary, and stop \(server.name)"
+        case .oldPrimary(let server, _, _, _): "stop \(server.name), or make it a standby"
         }
     }
 

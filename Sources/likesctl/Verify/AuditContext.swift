@@ -41,8 +41,8 @@ final class AuditContext {
         try database.execute(AuditStatements.commitDurably)
         guard try database.execute(AuditStatements.lock).first?.first == "t" else {
             throw Failure(
-                .refused, "another 'likesctl verify --repair' is at work on the database \(database.name)",
-                next: "wait for its end: two would mend the same difference twice")
+                .refused, "another 'likesctl verify --repair' is running on the database \(database.name)",
+                next: "wait until it ends: two would correct the same difference twice")
         }
     }
 

@@ -37,7 +37,7 @@ struct LikesTwice {
             while true {
                 guard statements < Self.statementsMax else { return try giveUp() }
                 statements += 1
-                context.report.progress("likes that stand twice: part \(part + 1) of \(parts)")
+                context.report.progress("likes stored twice: part \(part + 1) of \(parts)")
                 let found = try self.found(part, after: after)
                 guard let last = found.last else { break }
                 for one in found { try take(one) }
@@ -50,7 +50,8 @@ struct LikesTwice {
     private func giveUp() throws(Failure) {
         try context.database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         context.report.notCompared(
-            "more than \(Self.statementsMax * Self.pairsMax) likes may stand twice: load user_likes anew, with its key")
+            "more than \(Self.statementsMax * Self.pairsMax) likes may stand twice: load user_likes again, with its key"
+        )
     }
 
     private func found(_ part: Int64, after: [String]) throws(Failure) -> [Found] {

@@ -32,9 +32,9 @@ enum Verification {
 
     /// Why the rest can't be done before the tables are mended.
     private static func stops(_ context: AuditContext) -> String? {
-        if context.misfits.contains(where: \.hidesRows) { return "the tables can't be read as they are" }
+        if context.misfits.contains(where: \.hidesRows) { return "the tables cannot be read as they are" }
         let isMendable = context.misfits.allSatisfy(\.leavesMending)
-        return context.options.repairs && !isMendable ? "the tables can't be mended as they are" : nil
+        return context.options.repairs && !isMendable ? "the tables cannot be corrected as they are" : nil
     }
 
     private static func connect(

@@ -186,22 +186,22 @@ final class VerifyReport {
         var lines = [
             "PostgreSQL: \(items) items, \(likes) likes read in \(passes) passes: \(countersDiffering) differences"
         ]
-        if misfits > 0 { lines.append("Tables: \(misfits) to be mended by hand, see above") }
+        if misfits > 0 { lines.append("Tables: \(misfits) to correct manually, see above") }
         if !unnamed.isEmpty { lines.append("Item types without a name: \(unnamed.count), see above") }
-        if likesTwice > 0 { lines.append("Likes that stand more than once: \(likesTwice)") }
+        if likesTwice > 0 { lines.append("Likes stored more than once: \(likesTwice)") }
         if let trouble { lines.append("Not compared: \(trouble)") }
         if undecided > 0 {
             lines.append(
-                "Undecided: \(undecided) items that change all the time and can't be counted within "
-                    + "\(options.snapshotSeconds) s: --snapshot-seconds allows more")
+                "Undecided: \(undecided) items that change too often to be counted within "
+                    + "\(options.snapshotSeconds) s; raise --snapshot-seconds")
         }
         if let redisTrouble { lines.append("Redis: not checked: \(redisTrouble)") }
         if redisTrouble == nil || redisCompared > 0 {
             lines.append("Redis: \(redisCompared) counters: \(redisDiffering) differences")
         }
         let others = [
-            (redisOldGeneration, "of an older generation"), (redisForeign, "without a version of likesd"),
-            (redisAwaitingRepair, "down for repair by likesd"),
+            (redisOldGeneration, "from an older generation"), (redisForeign, "without a version from likesd"),
+            (redisAwaitingRepair, "waiting for repair by likesd"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
         lines.append("\(differing) differences\(mending), in \(seconds) s")
@@ -213,7 +213,7 @@ final class VerifyReport {
         if options.repairs { return ", \(mended) mended" }
         guard differing > byHand else { return "" }
         let which = byHand > 0 ? "\(differing - byHand) of them" : "them"
-        return ": --repair mends \(which)" + (isMendable ? "" : " once the tables were mended by hand, and not before")
+        return ": --repair corrects \(which)" + (isMendable ? "" : " after the tables were corrected manually")
     }
 
     private var summaryJSON: JSON {

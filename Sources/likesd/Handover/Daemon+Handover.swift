@@ -5,14 +5,14 @@ extension Daemon {
         do throws(DaemonError) {
             if inherited.kept != nil, before?.wasTakingOver == true {
                 try DescriptorStore.drop(inherited)
-                logger.log(.warning, "what the likesd before this one crashed over is not read again: clients closed")
+                logger.log(.warning, "not reading again what the previous process crashed over; closed its clients")
                 return
             }
             let kept = try DescriptorStore.take(inherited)
             let count = kept.count { clients.adopt($0.descriptor, $0.client) }
-            if count > 0 { logger.log(.notice, "went on with \(count) clients of the likesd before this one") }
+            if count > 0 { logger.log(.notice, "took over \(count) clients from the previous process") }
         } catch {
-            logger.log(.warning, "clients of the likesd before this one were closed: \(error.message)")
+            logger.log(.warning, "closed the previous process' clients: \(error.message)")
         }
     }
 
@@ -26,7 +26,7 @@ extension Daemon {
         guard keepsClients else { return }
         do throws(DaemonError) {
             let count = try DescriptorStore.put(clients.keepable())
-            if count > 0 { logger.log(.notice, "left \(count) clients to the next likesd") }
+            if count > 0 { logger.log(.notice, "left \(count) clients to the next process") }
         } catch {
             logger.log(.warning, "clients may lose their connections: \(error.message)")
         }

@@ -39,7 +39,7 @@ enum DescriptorStore {
         var orphans = Set(unpacked)
         defer { for descriptor in orphans { close(descriptor) } }
         guard let state = unpacked.first, let known = decoded(try contents(of: state)) else {
-            throw DaemonError("the likesd before this one kept them in a form of its own")
+            throw DaemonError("the previous process kept them in another format")
         }
         var descriptors: [UInt64: Int32] = [:]
         for descriptor in unpacked.dropFirst() {

@@ -116,7 +116,7 @@ final class DatabaseServers {
 
     /// Nothing can be found out this time.
     private func fail(_ failure: BackendFailure) {
-        if waiting.isEmpty { host.actions.append(.log(.debug, "no look at PostgreSQL's servers: \(failure.text)")) }
+        if waiting.isEmpty { host.actions.append(.log(.debug, "cannot look at PostgreSQL's servers: \(failure.text)")) }
         tell { _ in .failed(failure) }
     }
 
@@ -191,7 +191,7 @@ final class DatabaseServers {
         do {
             watchTimer = try loop.timer(afterMs: delayMs) { [unowned self] in self.watch() }
         } catch {
-            host.actions.append(.log(.error, "PostgreSQL's servers are not watched: \(error.message)"))
+            host.actions.append(.log(.error, "not watching PostgreSQL's servers: \(error.message)"))
         }
     }
 
@@ -217,8 +217,8 @@ final class DatabaseServers {
             advices = view.passedOver(for: chosen).map { ServerAdvice(reason: $0.reason, next: $0.next(setting)) }
             advices += look.refusals.map { server, failure in
                 let next = advice.connecting(failure.refusal.reason, failure.target)
-                let reason = "\(server.name) can't be asked who it is: \(failure.refusal.text)"
-                return ServerAdvice(reason: reason, next: next ?? "see to it")
+                let reason = "\(server.name) refuses to say who it is: \(failure.refusal.text)"
+                return ServerAdvice(reason: reason, next: next ?? "check it")
             }
         }
         guard advices != self.advices else { return }

@@ -75,7 +75,7 @@ struct LaneCall {
     ) throws(Misfit) -> LaneAnswer {
         switch request {
         case .fence:
-            guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where a lane has one") }
+            guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows for a lane instead of one") }
             let epoch = try result.integer(0, 0, in: 1...Limits.sequenceMax)
             // A row that was there before has gone up to 2 at least.
             guard epoch > 1 else { return .fenced(nil) }
@@ -90,7 +90,7 @@ struct LaneCall {
             return .tended(
                 settledUpTo: result.isNull(0, 1) ? nil : try result.integer(0, 1, in: 0...Limits.sequenceMax))
         case .survey:
-            guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows where one was asked for") }
+            guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows instead of one") }
             return .surveyed(try LaneCall.survey(result, types: types))
         case .checkSchema: return .schemaChecked(failure(try result.misfits()))
         }
@@ -99,7 +99,7 @@ struct LaneCall {
     private static func survey(
         _ result: borrowing StatementResult, types: TypeNumbers
     ) throws(Misfit) -> Survey {
-        guard let snapshot = DatabaseSnapshot(try result.text(0, 4)) else { throw Misfit("a snapshot that is none") }
+        guard let snapshot = DatabaseSnapshot(try result.text(0, 4)) else { throw Misfit("an invalid snapshot") }
         let seconds = try result.integer(0, 12, in: Schema.secondsRange)
         let seals = Secret(hex: try result.text(0, 11)).map { SealFacts(secret: $0, seconds: seconds) }
         return Survey(

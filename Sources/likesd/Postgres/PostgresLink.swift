@@ -236,7 +236,7 @@ class PostgresLink {
         }
         guard let notification = PQnotifies(connection) else { return true }
         PQfreemem(notification)
-        lose(.unexpected("it sends notifications, which nobody asked for"))
+        lose(.unexpected("it sends unrequested notifications"))
         return false
     }
 
@@ -264,9 +264,9 @@ class PostgresLink {
     }
 
     private static let renewed =
-        "the connection is made anew: libpq may have kept \(EdgeLimits.databaseDroppedBytesMax) bytes of failed answers"
+        "replacing the connection: libpq may have kept \(EdgeLimits.databaseDroppedBytesMax) bytes of failed answers"
     /// What no PostgreSQL sends.
-    static let unasked = "it answers what it was not asked"
+    static let unasked = "it sent an unrequested answer"
     private static let unbounded = "libpq reads past likesd's recv(2): what PostgreSQL sends has no bound"
 
     // MARK: Settling

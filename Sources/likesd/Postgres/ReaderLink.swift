@@ -25,7 +25,7 @@ final class ReaderLink: PostgresLink {
     func learn(_ types: TypeNumbers) {
         learnt = types
         self.types = types
-        if isReady && isOnStandby { lose(.unreachable("the primary is there again")) }
+        if isReady && isOnStandby { lose(.unreachable("the primary is back")) }
     }
 
     /// Without a connection the core has given the call up already.

@@ -97,7 +97,7 @@ extension ReaderRequest {
     private static func place(
         _ result: borrowing StatementResult, _ row: Int, of count: Int
     ) throws(Misfit) -> Int {
-        guard count > 0 else { throw Misfit("a row that was not asked for") }
+        guard count > 0 else { throw Misfit("an unrequested row") }
         let place = try result.integer(row, 0, in: 1...Int64(count))
         return Int(place) - 1
     }

@@ -121,7 +121,7 @@ struct Settling {
         do throws(Misfit) {
             try read(result)
         } catch {
-            failure = .unexpected("an answer that does not fit the question: \(error.text)")
+            failure = .unexpected("an answer that does not fit its call: \(error.text)")
         }
     }
 
@@ -159,7 +159,7 @@ struct Settling {
     /// Of columns that somebody gave another type the rows could not be read.
     private mutating func takeColumns(_ result: borrowing StatementResult, of statement: PreparedStatement) {
         guard let (column, type) = result.misfit(statement.columns) else { return }
-        failure = .schema("the column \(column) is not of the type \(type): \(PostgresAdvice.altered)")
+        failure = .schema("the column \(column) does not have the type \(type): \(PostgresAdvice.altered)")
     }
 
     private mutating func takeSession(_ result: borrowing StatementResult) throws(Misfit) {
@@ -180,10 +180,10 @@ struct Settling {
                 "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)
         } else if hadTables {
             failure = .schema(
-                "the database \(target.database) has lost the tables of likesd's", next: Schema.whenLost("a table"))
+                "likesd's tables are gone from the database \(target.database)", next: Schema.whenLost("a table"))
         } else {
             failure = .schema(
-                "the database \(target.database) has no tables of likesd's \(Schema.notWhileRestoring)",
+                "the database \(target.database) has no likesd tables \(Schema.notWhileRestoring)",
                 next: advice.migrate)
         }
     }
@@ -191,7 +191,7 @@ struct Settling {
     private mutating func takeIdentity(_ result: borrowing StatementResult) throws(Misfit) {
         guard result.rowCount == 1, let timeline = Int64(try result.text(0, 1)),
             (0...DatabaseHistory.timelineMax).contains(timeline)
-        else { throw Misfit("a timeline that is none") }
+        else { throw Misfit("an invalid timeline") }
         facts.history = try DatabaseHistory(
             system: try result.text(0, 0), timeline: timeline, tables: try result.text(0, 2)
         ).checked()
@@ -205,7 +205,7 @@ struct Settling {
             return
         }
         guard let seconds = Int64(try result.text(0, 1)), Schema.secondsRange.contains(seconds) else {
-            throw Misfit("a time that is none")
+            throw Misfit("an invalid time")
         }
         facts.seals = SealFacts(secret: secret, seconds: isStandby ? nil : seconds)
     }

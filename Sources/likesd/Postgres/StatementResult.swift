@@ -38,7 +38,7 @@ struct StatementResult: ~Copyable {
         guard !isNull(row, column) else { throw Misfit("\(name(column)) is NULL") }
         guard let value = PQgetvalue(result, Int32(row), column),
             Int(PQgetlength(result, Int32(row), column)) == MemoryLayout<Number>.size
-        else { throw Misfit("\(name(column)) is of another type") }
+        else { throw Misfit("\(name(column)) has another type") }
         Reading.isAt(UnsafeRawBufferPointer(start: value, count: MemoryLayout<Number>.size))
         return Number(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: Number.self))
     }
@@ -145,6 +145,6 @@ extension StatementFailure {
 
 /// What to do, in words that HEALTH and the log repeat.
 enum PostgresAdvice {
-    static let altered = "the tables were altered: give their columns the types back that likesctl migrate gave them"
+    static let altered = "the tables were altered: restore the column types that likesctl migrate created"
     static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"
 }

@@ -155,7 +155,7 @@ final class RedisConnection {
     func send(_ command: borrowing RedisCommand) {
         guard let socket else { return }
         if !socket.append(command.bytes) {
-            giveUp("it did not take \(EdgeLimits.redisOutputBytesMax) bytes of commands")
+            giveUp("it did not accept \(EdgeLimits.redisOutputBytesMax) bytes of commands")
         }
     }
 
@@ -181,6 +181,6 @@ final class RedisConnection {
     func flush() { socket?.write() }
 
     /// What no Redis sends.
-    static let unasked = "it answers what it was not asked"
-    static let noAnswer = "an answer that does not fit the question"
+    static let unasked = "it sent an unrequested answer"
+    static let noAnswer = "an answer that does not fit its call"
 }

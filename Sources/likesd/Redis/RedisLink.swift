@@ -209,7 +209,7 @@ final class RedisLink: RedisConnectionOwner {
                 return connection.giveUp(unexpected: "PUBLISH: \(RedisConnection.noAnswer)")
             }
             // The number will not be heard, which the core waits for.
-            if let error { host.actions.append(.log(.debug, "Redis takes no message: \(error)")) }
+            if let error { host.actions.append(.log(.debug, "Redis accepts no messages: \(error)")) }
         }
     }
 

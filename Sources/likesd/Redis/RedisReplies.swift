@@ -113,7 +113,7 @@ struct RedisReplies {
         }
     }
 
-    private mutating func misfit() { fail(.misfit(Misfit("an answer that does not fit the question"))) }
+    private mutating func misfit() { fail(.misfit(Misfit("an answer that does not fit its call"))) }
 
     private mutating func fail(_ new: RedisFailure) {
         if let failure, Self.weight(failure) >= Self.weight(new) { return }

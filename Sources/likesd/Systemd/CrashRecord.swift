@@ -21,7 +21,7 @@ enum CrashRecord {
 
         var text: String {
             """
-            the likesd before this one ended unasked after \(ranMs / 1_000) s, while it read \(what), \
+            the previous process ended unexpectedly after \(ranMs / 1_000) s while reading \(what), \
             crash \(crashes) in a row
             """
         }
@@ -29,12 +29,12 @@ enum CrashRecord {
         private var what: String {
             switch kind {
             case CRASH_SETTINGS: "its settings"
-            case CRASH_HANDOVER: "what another one handed over"
+            case CRASH_HANDOVER: "what its predecessor handed over"
             case CRASH_REQUEST: "a request"
-            case CRASH_REDIS: "a reply of Redis"
+            case CRASH_REDIS: "a reply from Redis"
             case CRASH_MESSAGE: "a message from Redis"
-            case CRASH_POSTGRES: "an answer of PostgreSQL"
-            default: "nothing of others"
+            case CRASH_POSTGRES: "an answer from PostgreSQL"
+            default: "no foreign input"
             }
         }
     }
