@@ -1,6 +1,6 @@
 import Glibc
 
-/// Arrays of C strings, ended by a null.
+/// Arrays of C strings, terminated by a null pointer.
 package enum CStrings {
     /// Calls `body` with copies of the strings, which are freed when it returns.
     package static func with<Result>(

@@ -1,14 +1,14 @@
 import Glibc
 import LikesSettings
 
-/// Where the settings come from on this host: a file, the service manager's credentials, the environment. Each `load`
-/// reads them anew.
+/// Where this host's settings come from: a file, the service manager's credentials, the environment. Each `load` reads
+/// them again.
 package struct ConfigurationSource: Sendable {
     package enum File: Equatable, Sendable {
-        /// None was named: a setting has its default where nothing else gives it.
+        /// No file was named: a setting has its default unless another source gives it.
         case none
         case named(String)
-        /// The package's, which need not be there.
+        /// The package's file, which may be missing.
         case packaged
     }
 
@@ -16,7 +16,7 @@ package struct ConfigurationSource: Sendable {
 
     package init(_ file: File) { self.file = file }
 
-    /// The file's path; nil: there is none to read.
+    /// The file's path; nil if there is none to read.
     package var path: String? {
         switch file {
         case .none: nil
@@ -60,7 +60,8 @@ package struct ConfigurationSource: Sendable {
             do {
                 found[setting] = try TextFile.read(path, bytesMax: ConfigurationLimits.credentialBytesMax)
             } catch  where error.code == ENOENT {
-                // Not given, unless the whole folder is missing: then what is read is not what was meant.
+                // The credential was not given. If the whole folder is missing, however, its settings would be lost
+                // silently.
                 if access(folder, F_OK) != 0 {
                     problems.append(.noCredentials(in: folder, error.text))
                     return [:]
@@ -73,7 +74,7 @@ package struct ConfigurationSource: Sendable {
         return found
     }
 
-    /// What libpq would not take, said now and not with every attempt to connect.
+    /// Reports what libpq would refuse now, rather than with every attempt to connect.
     private func check(_ configuration: Configuration) throws(ConfigurationError) {
         let urls =
             [(Setting.databaseURL, configuration.databaseURL)]
@@ -86,6 +87,6 @@ package struct ConfigurationSource: Sendable {
 }
 
 extension TextFile.Unreadable {
-    /// The path where it is closed to this user, nil where something else is wrong.
+    /// The path if this user may not read it; nil if something else is wrong.
     fileprivate func closedFile(_ path: String) -> String? { code == EACCES ? path : nil }
 }

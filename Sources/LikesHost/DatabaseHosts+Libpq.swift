@@ -2,11 +2,11 @@ import CPostgres
 import LikesStorage
 
 extension DatabaseHosts {
-    /// The servers that a URL names, or else the environment or a service file; none where libpq can't read the URL.
+    /// The servers that a URL names, otherwise the environment or a service file. None if libpq cannot read the URL.
     package init(of url: String) { self.init(Self.values(of: Self.keywords, url: url)) }
 
     private static func values(of keywords: Set<String>, url: String) -> [String: String] {
-        // libpq fills in all settings, finds that this one has no such value, and goes no further.
+        // libpq fills in all settings, finds this invalid value, and stops.
         let connection = CStrings.with(["dbname", "sslmode"]) { names in
             CStrings.with([url, "?"]) { values in PQconnectStartParams(names, values, 1) }
         }

@@ -4,8 +4,7 @@ import LikesSettings
 import LikesStorage
 
 extension DatabaseURL {
-    /// Why libpq does not take a connection string, or takes it for what nobody meant, without its secrets; nil: it is
-    /// right.
+    /// Why libpq refuses a connection string, or misreads it, without its secrets; nil: it is right.
     package static func libpqProblem(with url: String) -> String? {
         var message: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse(url, &message)

@@ -1,8 +1,7 @@
 import Glibc
 
-/// The variables that the process was started with.
+/// The process' environment variables.
 package enum Environment {
-    /// nil: it is not set.
     package static func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     /// Those of `names` that are set.

@@ -2,7 +2,7 @@ import Glibc
 import LikesSettings
 
 extension HostFacts {
-    /// As it is now: an operator may have installed what was missing a moment ago.
+    /// Measured each time: an operator may have just installed what was missing.
     package static func measured() -> HostFacts {
         HostFacts(
             userName: userName, credentialsFolder: Environment.value(Setting.credentialsFolderVariable),
@@ -10,8 +10,8 @@ extension HostFacts {
             isRedisInstalled: access(redisProgram, F_OK) == 0)
     }
 
-    /// The name of the user that this process acts for, or its number. Looked up once: it may take the network, and
-    /// does not change.
+    /// The name of the user that this process acts for, or its number. Looked up once: that may take the network, and
+    /// the name does not change.
     package static let userName: String = {
         guard let entry = getpwuid(geteuid()) else { return String(geteuid()) }
         return String(cString: entry.pointee.pw_name)

@@ -3,9 +3,9 @@ import Glibc
 
 /// Small files, read whole.
 package enum TextFile {
-    /// Why a file can't be read.
+    /// Why a file cannot be read.
     package struct Unreadable: Error {
-        /// An errno; 0: it is no regular file.
+        /// An errno; 0: it is not a regular file.
         package var code: Int32
         /// A symbolic link that leads nowhere.
         fileprivate static let danglingLink = Unreadable(code: -1)
@@ -19,14 +19,14 @@ package enum TextFile {
         }
     }
 
-    /// At most `bytesMax` bytes and one more, so that the reader can tell that there are more. Of a pipe, or a device
-    /// other than /dev/null, nothing is read: whoever waits for it might not come back.
+    /// Reads at most `bytesMax` bytes and one more, so that the reader sees that there are more. It reads nothing from
+    /// a pipe, or from a device other than /dev/null: that could wait for ever.
     package static func read(_ path: String, bytesMax: Int) throws(Unreadable) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {
             let code = errno
             var facts = stat()
-            // Somebody put the link there, so what it leads to is meant to be read.
+            // Somebody put the link there, so its target is meant to be read.
             if code == ENOENT, lstat(path, &facts) == 0 { throw Unreadable.danglingLink }
             throw Unreadable(code: code)
         }

@@ -1,5 +1,5 @@
-/// The words of one whole request, verb first, in whichever form it came. Walks the bytes again instead of keeping
-/// a list, so that a request costs no allocation.
+/// The words of one whole request, verb first, in either form. It walks the bytes again instead of keeping a list, so
+/// that a request costs no allocation.
 ///
 /// Invariant: `bytes` is exactly one request whose framing `RequestParser` has checked.
 struct Arguments {
@@ -22,10 +22,10 @@ struct Arguments {
         bulksLeft = count
     }
 
-    /// No more than so many words are left; what to reserve, not what will come.
+    /// At most this many words are left. Use it to reserve memory, not to predict.
     var countMax: Int { bulksLeft ?? (bytes.count - position + 1) / 2 }
 
-    /// The next word, nil behind the last.
+    /// The next word; nil after the last.
     mutating func next() -> UnsafeRawBufferPointer? {
         guard let left = bulksLeft else { return nextWord() }
         guard left > 0 else { return nil }
@@ -49,6 +49,6 @@ struct Arguments {
         return UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])
     }
 
-    /// Blanks part the words of an inline line.
+    /// Blanks separate the words of an inline line.
     static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 }

@@ -1,5 +1,5 @@
-/// The replies to COUNT and MCOUNT, which look the same in every version of the protocol, written straight into memory
-/// that is used again and again.
+/// The replies to COUNT and MCOUNT, which look the same in every protocol version. They are written straight into
+/// memory that is reused.
 public struct CountReplies {
     /// The most bytes that a number takes, with the byte before it and CR LF behind it.
     public static let numberBytesMax = Decimal.lineBytesMax
@@ -11,15 +11,15 @@ public struct CountReplies {
     /// Writes into `bytes`, which must outlive this value. Nothing is written yet.
     public init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
 
-    /// Whether so many numbers fit, whatever they are, with the length of their array.
+    /// Whether this many numbers fit, whatever they are, with the header of their array.
     public func hasRoom(for numbers: Int) -> Bool {
         bytes.count - count >= (numbers + 1) * CountReplies.numberBytesMax
     }
 
-    /// Writes an integer reply, or an element of an array. It traps where `hasRoom` would have said no.
+    /// Writes an integer reply, or an element of an array. It traps if `hasRoom` would have said no.
     public mutating func append(_ number: Int64) { append(UInt8(ascii: ":"), number) }
 
-    /// Writes the start of an array of `count` elements. It traps where `hasRoom` would have said no.
+    /// Writes the start of an array of `count` elements. It traps if `hasRoom` would have said no.
     public mutating func append(arrayOf count: Int) { append(UInt8(ascii: "*"), Int64(count)) }
 
     private mutating func append(_ marker: UInt8, _ number: Int64) {

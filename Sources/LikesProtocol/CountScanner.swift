@@ -6,7 +6,7 @@
 ///     scanner.nextItem()             each of them; nil: it is for RequestParser after all, from `taken` on
 ///     scanner.take()                 the request was answered
 public struct CountScanner {
-    /// The requests recognised: so many items, as one count or as an array of them.
+    /// The recognised requests.
     public enum Kind: Equatable, Sendable {
         /// COUNT: one item, answered with one number.
         case count
@@ -14,7 +14,7 @@ public struct CountScanner {
         case counts(Int)
     }
 
-    /// The bytes of requests that `take` was called for.
+    /// The bytes of the requests for which `take` was called.
     public private(set) var taken = 0
 
     private let bytes: UnsafeRawBufferPointer
@@ -72,7 +72,7 @@ public struct CountScanner {
         return Item(type: type, id: id)
     }
 
-    /// Counts the request as taken, once all of its items were read.
+    /// Counts the request as taken, once all its items were read.
     public mutating func take() { taken = position }
 
     /// Digits and CRLF at `position`.

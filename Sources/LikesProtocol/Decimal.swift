@@ -1,9 +1,9 @@
 /// The numbers of the wire: decimal digits and nothing else, 0 … 2^63−1.
 package enum Decimal {
-    /// Digits of 2^63−1. So many fit a `UInt64` whatever they are, which keeps the loop below free of overflow checks.
+    /// Digits of 2^63−1. That many always fit a `UInt64`, which keeps the loop below free of overflow checks.
     private static let significantDigitsMax = 19
 
-    /// The number, nil when `digits` is empty, too long, holds anything but digits or is 2^63 or more.
+    /// The number; nil if `digits` is empty, too long, contains anything but digits, or is 2^63 or more.
     package static func parse(_ digits: UnsafeRawBufferPointer) -> Int64? {
         guard !digits.isEmpty, digits.count <= WireLimits.numberBytesMax else { return nil }
         var value: UInt64 = 0
@@ -18,16 +18,17 @@ package enum Decimal {
         return Int64(exactly: value)
     }
 
-    /// The same behind a minus sign, or without one.
+    /// The same, with or without a minus sign in front.
     package static func parseSigned(_ text: UnsafeRawBufferPointer) -> Int64? {
         guard text.first == UInt8(ascii: "-") else { return parse(text) }
         return parse(UnsafeRawBufferPointer(rebasing: text.dropFirst())).map { -$0 }
     }
 
-    /// Marker, sign, digits and CRLF of any number.
+    /// Bytes of the longest line: marker, sign, digits and CRLF.
     static let lineBytesMax = 23
 
-    /// Writes `:number` or the like and CRLF at `start`, where `lineBytesMax` are free; returns where it ends.
+    /// Writes `:number` or the like and CRLF at `start`, where `lineBytesMax` bytes must be free. Returns where it
+    /// ends.
     static func writeLine(
         _ marker: UInt8, _ number: Int64, to bytes: UnsafeMutableRawBufferPointer, at start: Int
     ) -> Int {

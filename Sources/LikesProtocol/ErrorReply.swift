@@ -1,4 +1,4 @@
-/// An error as the caller sees it: the code says what it may assume, the message what to do.
+/// An error as the caller sees it: the code says what the caller may assume, the message what to do.
 public struct ErrorReply: Error, Equatable, Sendable {
     /// What the caller may assume.
     public var code: ErrorCode
@@ -18,27 +18,27 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case err = "ERR"
     /// Over the rate limit. Nothing was stored.
     case rateLimited = "RATELIMITED"
-    /// likesd is at a limit of its own. Nothing was stored.
+    /// likesd has reached one of its own limits. Nothing was stored.
     case busy = "BUSY"
-    /// PostgreSQL can't be reached or takes no writes. Nothing was stored.
+    /// PostgreSQL cannot be reached or takes no writes. Nothing was stored.
     case unavailable = "UNAVAILABLE"
     /// The caller may not do this. Nothing was done.
     case noPermission = "NOPERM"
     /// RELOAD found the configuration wrong. Nothing was changed.
     case configuration = "CONFIG"
-    /// Sent to PostgreSQL, no outcome known: repeat, or ask LIKED.
+    /// Sent to PostgreSQL, outcome unknown: repeat, or ask LIKED.
     case uncertain = "UNCERTAIN"
     /// HELLO with a protocol version that does not exist.
     case noProto = "NOPROTO"
 
-    /// What happened. In this text and the next, backquotes stand around what is written exactly so.
+    /// What happened. In this text and the next, backquotes surround what is written exactly so.
     package var meaning: String {
         switch self {
         case .err: "the request is wrong; the message names what was wrong and what is allowed"
         case .rateLimited:
             "the user has made more LIKE and UNLIKE requests than `RATE_LIMIT_REQUESTS` in the window; the message "
-                + "says the seconds to wait"
-        case .busy: "the daemon is at a limit of its own: requests waiting, connections, or memory for clients"
+                + "says how many seconds to wait"
+        case .busy: "the daemon has reached one of its limits: requests waiting, connections, or memory for clients"
         case .unavailable: "PostgreSQL cannot be reached or takes no writes"
         case .noPermission: "the caller may not do this; RELOAD is for root and the user likesd runs as"
         case .configuration: "RELOAD found the configuration wrong; the message names file and line of each problem"
@@ -60,24 +60,24 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether the request may have stored something; only where the outcome is not known.
+    /// Whether the request may have stored something: only if the outcome is unknown.
     package var mayHaveStored: Bool { self == .uncertain }
 }
 
-/// An error reply as a client received it: the code may be one that this version does not know.
+/// An error reply as a client received it. This version may not know the code.
 package struct ReceivedError: Equatable, Sendable {
     /// The first word.
     package let word: String
     /// What follows it.
     package let message: String
 
-    /// Both, as they came.
+    /// Both, as received.
     package var text: String { message.isEmpty ? word : word + " " + message }
 
     /// The code; nil: this version knows no such code.
     package var code: ErrorCode? { ErrorCode(rawValue: word) }
 
-    /// Takes `CODE message`, without the dash; bytes that are not UTF-8 are replaced.
+    /// Takes `CODE message`, without the dash. Bytes that are not UTF-8 are replaced.
     package init(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
         let end = text.firstIndex(of: " ") ?? text.endIndex

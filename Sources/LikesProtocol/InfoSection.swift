@@ -1,11 +1,11 @@
-/// The sections of INFO, in the order in which the daemon gives them.
+/// The sections of INFO, in the daemon's order.
 package enum InfoSection: String, CaseIterable, Sendable {
     case server, clients, memory, persistence, replication, stats, cache, backends, coherence, cpu
 
-    /// Names by which Redis' clients ask for all of them.
+    /// Names by which Redis clients ask for all sections.
     package static let namesOfAll: Set<String> = ["all", "default", "everything"]
 
-    /// As the line `# Title` above the section's fields says it.
+    /// As in the line `# Title` above the section's fields.
     package var title: String {
         switch self {
         case .cpu: "CPU"

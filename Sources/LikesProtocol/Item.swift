@@ -16,7 +16,7 @@ public struct Item: Hashable, Sendable {
 public struct Pair: Hashable, Sendable {
     /// The user's decimal id, 0 … 2^63−1.
     public var user: Int64
-    /// What is liked or not.
+    /// The item that the user likes or not.
     public var item: Item
 
     /// Joins a user and an item.

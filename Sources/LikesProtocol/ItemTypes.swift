@@ -7,12 +7,12 @@ public struct ItemTypes: Equatable, Sendable {
 
     /// The names, in order; `Item.type` is a place in here.
     public let names: [String]
-    /// The names' bytes one behind the other, and where each ends: looking a type up touches no String.
+    /// The names' bytes in a row, and where each ends: looking up a type touches no String.
     private let bytes: [UInt8]
     private let ends: [Int]
     private let heads: [Head]
 
-    /// The first eight bytes of `name:`, by which a type is recognised with one comparison.
+    /// The first eight bytes of `name:`, which recognise a type with one comparison.
     private struct Head: Equatable, Sendable {
         let word: UInt64
         /// All ones where `name:` has bytes.
@@ -20,8 +20,8 @@ public struct ItemTypes: Equatable, Sendable {
         let nameLength: Int
     }
 
-    /// Checks and takes the names: 1 … `countMax` of them, each 1 … `nameLengthMax` of `a-z 0-9 _ -` and starting with
-    /// a letter, none twice.
+    /// Checks and takes the names: 1 … `countMax` of them, each with 1 … `nameLengthMax` of `a-z 0-9 _ -`, a letter
+    /// first, no name twice.
     /// - Throws: the first rule that is broken.
     public init(_ names: [String]) throws(ItemTypesError) {
         guard !names.isEmpty else { throw .none }
@@ -33,7 +33,7 @@ public struct ItemTypes: Equatable, Sendable {
         self.init(unchecked: names)
     }
 
-    /// The reference's types: post, reel, comment.
+    /// The default types: post, reel, comment.
     public static let standard = ItemTypes(unchecked: ["post", "reel", "comment"])
 
     private init(unchecked names: [String]) {
@@ -67,7 +67,7 @@ public struct ItemTypes: Equatable, Sendable {
         }
     }
 
-    /// The place of a type by the bytes of its name, nil when it isn't configured.
+    /// The place of a type by the bytes of its name; nil if it isn't configured.
     public func index(of name: UnsafeRawBufferPointer) -> UInt8? {
         var start = 0
         for (place, end) in ends.enumerated() {
@@ -79,7 +79,7 @@ public struct ItemTypes: Equatable, Sendable {
         return nil
     }
 
-    /// The type whose name and colon stand at `start`, and where they end. At least eight bytes are there.
+    /// The type whose name and colon stand at `start`, and where they end. At least eight bytes must be there.
     func type(in text: UnsafeRawBufferPointer, at start: Int) -> (type: UInt8, end: Int)? {
         let word = text.bigEndian(at: start, as: UInt64.self)
         for place in heads.indices {
@@ -96,7 +96,7 @@ public struct ItemTypes: Equatable, Sendable {
         return nil
     }
 
-    /// `post:456`, the canonical text of an item. Its type has to be one of these.
+    /// `post:456`, the canonical text of an item. Its type must be one of these.
     public func text(of item: Item) -> String { names[Int(item.type)] + ":" + String(item.id) }
 }
 

@@ -6,15 +6,15 @@ enum LengthLine {
         case bulk = 0x24
     }
 
-    /// What stands at a place.
+    /// The result of reading a line.
     enum Outcome: Equatable {
-        /// All right so far, but the line goes on.
+        /// Correct so far, but the line goes on.
         case incomplete
         /// The number, and where the bytes behind the line start.
         case value(Int, end: Int)
-        /// Another first byte than the kind's.
+        /// The first byte is not the kind's.
         case otherMarker(UInt8)
-        /// No decimal number of at most `digitsMax` digits ended by CRLF.
+        /// Not a decimal number of at most `digitsMax` digits ended by CRLF.
         case malformed
     }
 
@@ -23,8 +23,8 @@ enum LengthLine {
     /// CR and LF.
     static let endBytes = 2
 
-    /// Reads the line at `start`, which is at most `bytes.count`. The first wrong byte decides, so the outcome does
-    /// not depend on how many bytes behind it are there yet.
+    /// Reads the line at `start`, which is at most `bytes.count`. The first wrong byte decides, so the outcome does not
+    /// depend on how many of the bytes behind it have arrived.
     static func read(_ kind: Kind, in bytes: UnsafeRawBufferPointer, at start: Int) -> Outcome {
         var position = start
         guard position < bytes.count else { return .incomplete }

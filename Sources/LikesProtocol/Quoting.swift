@@ -1,9 +1,9 @@
 /// Client bytes inside an error message: never a CR, LF or control byte, never long.
 enum Quoting {
-    /// Bytes of a client's word that an error repeats; the rest is cut, since the client has the word itself.
+    /// Bytes of a client's word that an error repeats. The rest is cut, since the client has the word itself.
     static let bytesMax = 128
 
-    /// The word between single quotes; what is not printable ASCII as `\x0a`, cut words end in `...`.
+    /// The word in single quotes. Anything but printable ASCII becomes `\x0a`, cut words end in `...`.
     static func quoted(_ word: UnsafeRawBufferPointer) -> String {
         var text: [UInt8] = [UInt8(ascii: "'")]
         for byte in word.prefix(bytesMax) {

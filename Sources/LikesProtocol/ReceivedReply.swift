@@ -13,7 +13,7 @@ public enum ReceivedReply: Equatable, Sendable {
     /// `*count`, then the elements.
     case array([ReceivedReply])
 
-    /// The text of a simple or bulk reply, bytes that are not UTF-8 replaced; nil for any other.
+    /// The text of a simple or bulk reply, with bytes that are not UTF-8 replaced; nil for any other reply.
     public var text: String? {
         switch self {
         case .simple(let bytes), .bulk(let bytes): String(decoding: bytes, as: UTF8.self)

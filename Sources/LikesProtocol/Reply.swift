@@ -16,9 +16,9 @@ public enum Reply: Equatable, Sendable {
     case array([Reply])
     /// Keys and values in turn; a flat array in RESP2, a map in RESP3.
     case map([Reply])
-    /// The answer to HELLO: switches the connection to `version`, then is encoded as a map.
+    /// The reply to HELLO: switches the connection to `version`, then is encoded as a map.
     case hello(version: ProtocolVersion, fields: [Reply])
-    /// The answer to RESET: `+RESET`, and the connection is back at RESP2.
+    /// The reply to RESET: `+RESET`, and the connection is back at RESP2.
     case reset
     /// `-CODE message`.
     case error(ErrorReply)
@@ -33,6 +33,6 @@ public enum Reply: Equatable, Sendable {
 public enum ProtocolVersion: UInt8, Sendable {
     /// What every connection starts with.
     case resp2 = 2
-    /// What HELLO 3 asks for: maps and nulls of their own.
+    /// What HELLO 3 selects: it has maps and nulls.
     case resp3 = 3
 }

@@ -6,8 +6,8 @@ public struct ReplyEncoder: Sendable {
     /// A new connection speaks RESP2.
     public init(version: ProtocolVersion = .resp2) { self.version = version }
 
-    /// Appends the encoded reply to `out`. Control bytes in the text of a line become blanks; a map of an odd number of
-    /// fields traps.
+    /// Appends the encoded reply to `out`. Control bytes in the text of a line become blanks. A map with an odd number
+    /// of fields traps.
     public mutating func append(_ reply: Reply, to out: inout [UInt8]) {
         switch reply {
         case .integer(let number):
@@ -64,7 +64,7 @@ public struct ReplyEncoder: Sendable {
         }
     }
 
-    /// A control byte in the text would end the line early and let it pose as the next reply.
+    /// A control byte in the text would end the line early, and the rest would pose as the next reply.
     private static func line(_ marker: Unicode.Scalar, _ text: String, _ out: inout [UInt8]) {
         out.append(UInt8(ascii: marker))
         for byte in text.utf8 {

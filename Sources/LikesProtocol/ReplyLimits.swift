@@ -1,10 +1,11 @@
-/// What one reply of a server may hold. Over a limit it is none: nothing is ever kept for what is only announced.
+/// Limits on one reply from a server. A reply over a limit is refused: no memory is ever reserved for an announced
+/// length.
 public struct ReplyLimits: Sendable {
     /// Bytes of a line: an integer, a length, a status, or an error's message.
     public var lineBytesMax: Int
     /// Bytes of one bulk string.
     public var bulkBytesMax: Int
-    /// A longer one is read and not kept, up to this length; 0: it is refused.
+    /// A longer one is read and discarded, up to this length; 0: it is refused.
     public var passedOverBytesMax: Int
     /// Elements of all its arrays together.
     public var elementsMax: Int
@@ -26,8 +27,8 @@ public struct ReplyLimits: Sendable {
         self.replyBytesMax = replyBytesMax
     }
 
-    /// Of likesd's own replies: MCOUNT answers 1,000 elements, METRICS and INFO take some KiB, and nothing has more
-    /// than two arrays within each other.
+    /// For likesd's own replies: MCOUNT returns 1,000 elements, METRICS and INFO take some KiB, and arrays are nested
+    /// at most two deep.
     public static let ofLikesd = ReplyLimits(
         lineBytesMax: 64 * 1024, bulkBytesMax: 16 * 1024 * 1024, elementsMax: 64 * 1024, depthMax: 8,
         replyBytesMax: 16 * 1024 * 1024 + 64 * 1024)

@@ -1,19 +1,19 @@
-/// Cuts the bytes that came from a server into RESP2 replies. Owns its buffer, no socket.
+/// Cuts the bytes from a server into RESP2 replies. It owns its buffer, but no socket.
 ///
-/// Nothing is reserved for a length that is only announced: it holds what was read, at most one reply of the limits and
-/// what came in the same read behind it. What was read of a reply is not read again when more comes, apart from an
-/// element that is not whole yet, whose bytes are not looked at.
+/// It reserves nothing for an announced length. It holds at most one reply within the limits and what came behind it in
+/// the same read. When more bytes arrive, it continues where it stopped; only an element that is incomplete is started
+/// again, and its content is not looked at.
 public struct ReplyReader: Sendable {
     private let limits: ReplyLimits
     private var bytes: [UInt8] = []
-    /// Where the reply begins that is being read, and how far it was read.
+    /// Where the present reply begins, and how far it has been read.
     private var start = 0
     private var place = 0
     private var nodes: [ReplyView.Node] = []
-    /// Arrays that are not whole yet, the outermost first: their nodes, and elements still to come.
+    /// Incomplete arrays, outermost first: their nodes, and the elements still to come.
     private var open: [(node: Int, left: Int)] = []
     private var fault: ReplyFault?
-    /// Bytes still to come of a string that is not kept, its end included.
+    /// Bytes still to come of a string that is discarded, its end included.
     private var passingOver = 0
 
     /// A reader that holds nothing yet.
@@ -25,7 +25,7 @@ public struct ReplyReader: Sendable {
     /// How many bytes are held that were not returned as part of a reply.
     public var heldCount: Int { bytes.count - start }
 
-    /// Adds bytes behind those that are there.
+    /// Adds bytes behind the present ones.
     public mutating func append(_ more: some Collection<UInt8>) {
         guard fault == nil else { return }
         if start == bytes.count {
@@ -39,8 +39,8 @@ public struct ReplyReader: Sendable {
         bytes.append(contentsOf: more)
     }
 
-    /// The next reply; nil: it is not whole yet.
-    /// - Throws: why the bytes are no reply, or one over a limit; from then on every call throws the same.
+    /// The next reply; nil if it is incomplete.
+    /// - Throws: why the bytes are not a reply, or exceed a limit. Every later call throws the same.
     public mutating func next() throws(ReplyFault) -> ReplyView? {
         if let fault { throw fault }
         do {
@@ -72,7 +72,7 @@ public struct ReplyReader: Sendable {
         return nil
     }
 
-    /// One element is whole, and so are the arrays whose last it was. True: that was the reply.
+    /// An element is complete, and so are the arrays that it ends. Returns true if that completed the reply.
     private mutating func endElement() -> Bool {
         while let last = open.indices.last {
             open[last].left -= 1
@@ -83,7 +83,7 @@ public struct ReplyReader: Sendable {
         return true
     }
 
-    /// The element at `place`, of an array its line alone; nil: it is not whole yet.
+    /// The element at `place`; of an array only its line. nil if it is incomplete.
     private mutating func element() throws(ReplyFault) -> ReplyView.Node? {
         passOver()
         guard passingOver == 0, place < bytes.count else { return nil }
@@ -130,13 +130,13 @@ public struct ReplyReader: Sendable {
         return node
     }
 
-    /// Whether a string is not to be kept: it is too long, or with what the reply has already.
+    /// Whether to discard a string: it is too long, alone or together with the rest of the reply.
     private func isTooMuch(_ length: Int) -> Bool {
         guard limits.passedOverBytesMax > 0 else { return false }
         return length > limits.bulkBytesMax || place - start + length > limits.replyBytesMax / 2
     }
 
-    /// Drops what has come of a string that is not kept.
+    /// Drops what has arrived of a discarded string.
     private mutating func passOver() {
         guard passingOver > 0 else { return }
         let count = min(passingOver, bytes.count - place)
@@ -144,7 +144,7 @@ public struct ReplyReader: Sendable {
         passingOver -= count
     }
 
-    /// What stands between the first byte of an element and CR LF.
+    /// The bytes between the first byte of an element and CR LF.
     private func line() throws(ReplyFault) -> Range<Int>? {
         let first = place + 1
         let limit = min(bytes.count, first + limits.lineBytesMax + 1)
@@ -164,30 +164,30 @@ public struct ReplyReader: Sendable {
     }
 }
 
-/// Why what a server sends is no reply of RESP2, or none that is taken: its connection can't be used any more.
+/// Why bytes from a server are not a RESP2 reply, or not an acceptable one. The connection cannot be used any more.
 public enum ReplyFault: Error, Equatable, Sendable {
-    /// No reply starts with it.
+    /// No reply starts with this byte.
     case foreignByte(UInt8)
-    /// No CR LF where a line or a string ends.
+    /// A line or a string does not end with CR LF.
     case noEnd
-    /// A line that has to be a number is none of 64 bits.
+    /// A line that must be a number is not one of 64 bits.
     case noNumber
     /// What is too long, and its limit in bytes.
     case tooLong(String, Int)
     /// More elements than this limit.
     case tooMany(Int)
-    /// More arrays within each other than this limit.
+    /// Arrays nested deeper than this limit.
     case tooDeep(Int)
 
     /// The fault in words, for a log.
     public var text: String {
         switch self {
-        case .foreignByte(let byte): "a reply can't start with byte \(byte)"
+        case .foreignByte(let byte): "a reply cannot start with byte \(byte)"
         case .noEnd: "a line or string without CR LF behind it"
-        case .noNumber: "a line that has to be a number is none"
+        case .noNumber: "a line that must be a number is not one"
         case .tooLong(let what, let limit): "\(what) of more than \(limit) bytes"
         case .tooMany(let limit): "a reply of more than \(limit) elements"
-        case .tooDeep(let limit): "more than \(limit) arrays within each other"
+        case .tooDeep(let limit): "arrays nested more than \(limit) deep"
         }
     }
 }

@@ -1,4 +1,4 @@
-/// A reply of a server's, or an element of one, as it stands in the bytes that were read.
+/// A reply from a server, or an element of one, as it stands in the bytes that were read.
 public struct ReplyView: Sendable {
     enum Kind: UInt8 {
         case status = 0x2B
@@ -6,21 +6,21 @@ public struct ReplyView: Sendable {
         case integer = 0x3A
         case bulk = 0x24
         case array = 0x2A
-        /// `$-1` and `*-1`; no byte of a reply says so.
+        /// `$-1` and `*-1`; no first byte stands for it.
         case null = 0
-        /// A string that was too long to be kept; no byte says so either.
+        /// A string that was too long to keep; no first byte stands for it either.
         case passedOver = 1
     }
 
-    /// One element. Those of an array stand behind it, in order, each before what it holds.
+    /// One element. The elements of an array follow it in order, each followed by its own.
     struct Node: Sendable {
         var kind: Kind
-        /// The integer, or how many elements the array has.
+        /// The integer, or the number of the array's elements.
         var value: Int64 = 0
-        /// Its text in the bytes.
+        /// Where its text begins in the bytes.
         var start: Int
         var end: Int
-        /// The node behind it, and behind all that it holds.
+        /// The node that follows it and everything in it.
         var next: Int
 
         init(kind: Kind, start: Int, end: Int, next: Int) {
@@ -49,21 +49,21 @@ public struct ReplyView: Sendable {
     public var error: ArraySlice<UInt8>? { node.kind == .error ? slice : nil }
     /// The number of `:number`; nil for any other reply.
     public var integer: Int64? { node.kind == .integer ? node.value : nil }
-    /// A bulk string's bytes; nil for any other reply, and for a string that was not kept.
+    /// A bulk string's bytes; nil for any other reply, and for a discarded string.
     public var string: ArraySlice<UInt8>? { node.kind == .bulk ? slice : nil }
-    /// The text of a status or a string, bytes that are not UTF-8 replaced; nil for any other reply.
+    /// The text of a status or a string, with bytes that are not UTF-8 replaced; nil for any other reply.
     public var text: String? { (status ?? string).map { String(decoding: $0, as: UTF8.self) } }
-    /// Whether it is a string that was too long to be kept.
+    /// Whether it is a string that was too long to keep.
     public var isPassedOver: Bool { node.kind == .passedOver }
     /// How many elements the array has; nil for any other reply.
     public var elementCount: Int? { node.kind == .array ? Int(node.value) : nil }
 
-    /// The array's element at a place, counted from 0; nil when there is none. It passes over the elements before it.
+    /// The array's element at a place, counted from 0; nil if there is none. It walks over the elements before it.
     public func element(_ place: Int) -> ReplyView? {
         guard let count = elementCount, (0..<count).contains(place) else { return nil }
         var index = index + 1
         if node.next == index + count {
-            // Each of them is one node.
+            // Each element is a single node.
             index += place
         } else {
             for _ in 0..<place { index = nodes[index].next }
@@ -71,8 +71,8 @@ public struct ReplyView: Sendable {
         return ReplyView(bytes: bytes, nodes: nodes, index: index)
     }
 
-    /// All elements of an array, in order; empty for any other reply. Faster than `element` where the elements are
-    /// arrays themselves.
+    /// All elements of an array, in order; empty for any other reply. Faster than `element` if the elements are arrays
+    /// themselves.
     public var elements: [ReplyView] {
         var next = index + 1
         return (0..<(elementCount ?? 0)).map { _ in
@@ -81,7 +81,7 @@ public struct ReplyView: Sendable {
         }
     }
 
-    /// The reply as a value of its own. A string that was not kept becomes `null`.
+    /// The reply as an independent value. A discarded string becomes `null`.
     public var value: ReceivedReply {
         switch node.kind {
         case .status: .simple(Array(slice))

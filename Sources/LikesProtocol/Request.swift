@@ -1,4 +1,4 @@
-/// A request that was understood, whichever of the two forms it came in.
+/// A request that was understood, in either form.
 public enum Request: Equatable, Sendable {
     /// LIKE: the user likes the item from now on.
     case like(Pair)
@@ -12,7 +12,7 @@ public enum Request: Equatable, Sendable {
     case liked(Pair)
     /// MLIKED: 1 … `WireLimits.itemsPerRequestMax` items.
     case likedMany(user: Int64, items: [Item])
-    /// HEALTH: whether likesd and its backends are well.
+    /// HEALTH: whether likesd and its backends are healthy.
     case health
     /// INFO with the section asked for, lower case; empty for all.
     case info(section: String)
@@ -20,7 +20,7 @@ public enum Request: Equatable, Sendable {
     case metrics
     /// RELOAD: read the configuration file again and apply it.
     case reload
-    /// PING, with the text to answer in place of PONG.
+    /// PING, with the text to answer instead of PONG.
     case ping([UInt8]?)
     /// ECHO: answer these bytes.
     case echo([UInt8])
@@ -31,7 +31,7 @@ public enum Request: Equatable, Sendable {
     /// What clients send on their own when they connect: HELLO, CLIENT, COMMAND, SELECT, CONFIG; the arguments without
     /// the verb.
     case handshake(HandshakeVerb, [[UInt8]])
-    /// Well framed but wrong; answered with the error, the connection stays.
+    /// Well framed but wrong; it is answered with the error, and the connection stays open.
     case invalid(ErrorReply)
 }
 
@@ -43,7 +43,7 @@ public enum HandshakeVerb: Sendable {
     case client
     /// COMMAND: which commands there are.
     case command
-    /// SELECT: the database, of which there is one.
+    /// SELECT: chooses the database; there is only one.
     case select
     /// CONFIG: settings, as clients of Redis ask for them.
     case config

@@ -1,11 +1,11 @@
-/// Turns the words of a well-framed request into a `Request`. What is wrong with them becomes `.invalid`, in words
-/// that name what was wrong and what is allowed.
+/// Turns the words of a well-framed request into a `Request`. Wrong words become `.invalid`, with a message that says
+/// what was wrong and what is allowed.
 struct RequestDecoder: Sendable {
     private let types: ItemTypes
 
     init(types: ItemTypes) { self.types = types }
 
-    /// The request of this verb; `arguments` stands behind the verb.
+    /// The request of this verb; `arguments` holds the words behind the verb.
     func decode(verb name: UnsafeRawBufferPointer, _ arguments: inout Arguments) -> Request {
         guard let verb = Verb(name) else { return .invalid(RequestDecoder.unknownCommand(name)) }
         do throws(ErrorReply) {
@@ -45,7 +45,7 @@ struct RequestDecoder: Sendable {
         case .echo:
             return .echo(Array(try only(verb, &arguments)))
         case .quit:
-            // Redis ends the connection whatever stands behind the verb.
+            // Redis ends the connection whatever follows the verb.
             return .quit
         case .reset:
             try end(verb, &arguments)
@@ -126,7 +126,7 @@ struct RequestDecoder: Sendable {
         return Item(type: type, id: id)
     }
 
-    /// The rest of the words, 1 … `WireLimits.itemsPerRequestMax` items.
+    /// The remaining words, 1 … `WireLimits.itemsPerRequestMax` items.
     private func items(_ verb: Verb, _ arguments: inout Arguments) throws(ErrorReply) -> [Item] {
         var items: [Item] = []
         items.reserveCapacity(min(arguments.countMax, WireLimits.itemsPerRequestMax))
@@ -147,12 +147,12 @@ struct RequestDecoder: Sendable {
         byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
     }
 
-    /// In Redis' words up to the comma, by which client libraries tell a missing command from a failing one.
+    /// Redis' words up to the comma: client libraries use them to tell a missing command from a failing one.
     private static func unknownCommand(_ name: UnsafeRawBufferPointer) -> ErrorReply {
         ErrorReply(.err, "unknown command \(Quoting.quoted(name)), try \(suggestions)")
     }
 
-    /// What everybody may ask likesd alone, not Redis.
+    /// Commands that everybody may use and that only likesd has, not Redis.
     private static let suggestions = {
         let names = Verb.allCases.filter { verb in
             let command = verb.description
@@ -169,7 +169,7 @@ extension ErrorReply {
             "bad item \(Quoting.quoted(word)): write type:id, as in post:456, with an id from 0 to \(Int64.max)")
     }
 
-    /// In Redis' words up to the colon, then how the command is written.
+    /// Redis' words up to the colon, then how the command is written.
     package static func wrongArguments(_ verb: Verb) -> ErrorReply {
         let parameters = verb.description.parameters
         let usage = parameters.isEmpty ? verb.name : verb.name + " " + parameters

@@ -1,11 +1,11 @@
-/// Cuts a connection's bytes into requests. Owns no socket and no buffer.
+/// Cuts a connection's bytes into requests. It owns no socket and no buffer.
 ///
 /// Invariant between calls: after `.incomplete`, the next call's bytes start with the same bytes (at any address) and
 /// have more behind them; after `.request` and `.nothing`, they start behind the bytes taken; after `.broken` there is
-/// no next call. What was looked at before is not looked at again, so a request that comes byte by byte costs no more
-/// than one that comes whole. What a step says depends on the connection's bytes alone, not on how they were split.
+/// no next call. Bytes are not looked at twice, so a request that arrives byte by byte costs no more than one that
+/// arrives whole. The result depends only on the connection's bytes, not on how they were split.
 ///
-/// `.incomplete` is never answered to more than `WireLimits.requestBytesMax` bytes: a buffer of that size is enough.
+/// `.incomplete` is never returned for more than `WireLimits.requestBytesMax` bytes: a buffer of that size is enough.
 public struct RequestParser: Sendable {
     /// What the bytes held.
     public enum Step: Equatable, Sendable {
@@ -13,15 +13,15 @@ public struct RequestParser: Sendable {
         case incomplete
         /// A request, and how many bytes it took: drop them before the next call.
         case request(Request, bytes: Int)
-        /// Blank lines and empty arrays, as Redis ignores them: drop the bytes.
+        /// Blank lines and empty arrays, which Redis ignores too: drop the bytes.
         case nothing(bytes: Int)
         /// The framing is broken: answer with the error, then close.
         case broken(ErrorReply)
     }
 
-    /// How far the request at the start of the bytes is known.
+    /// How far the request at the start of the bytes has been read.
     private enum Progress {
-        /// These first bytes hold no LF, and are not a RESP array unless there are none.
+        /// These first bytes contain no LF, and do not begin a RESP array unless there are none.
         case line(scanned: Int)
         /// `left` of `count` bulk strings are still to come, the next one's `$` at `position`.
         case array(count: Int, left: Int, first: Int, position: Int)
@@ -33,12 +33,12 @@ public struct RequestParser: Sendable {
     /// A parser for one connection, for items of these types.
     public init(types: ItemTypes) { decoder = RequestDecoder(types: types) }
 
-    /// Whether the parser stands between two requests, so that `CountScanner` may read the next one.
+    /// Whether the parser is between two requests, so that `CountScanner` may read the next one.
     public var isAtStart: Bool {
         if case .line(scanned: 0) = progress { true } else { false }
     }
 
-    /// Parses the request at the start of `bytes`, which is read during the call alone.
+    /// Parses the request at the start of `bytes`, which is only read during the call.
     public mutating func next(in bytes: UnsafeRawBufferPointer) -> Step {
         let step =
             switch progress {
@@ -61,7 +61,7 @@ public struct RequestParser: Sendable {
     // MARK: One line
 
     private mutating func line(in bytes: UnsafeRawBufferPointer, scanned: Int) -> Step {
-        // The LF itself may stand one behind the limit.
+        // The LF itself may stand one byte beyond the limit.
         let end = min(bytes.count, WireLimits.lineBytesMax + 1)
         var position = scanned
         while position < end, bytes[position] != UInt8(ascii: "\n") { position += 1 }
@@ -127,7 +127,7 @@ public struct RequestParser: Sendable {
 
     /// Where the bulk string at `position` ends, its CRLF included.
     private func bulkEnd(in bytes: UnsafeRawBufferPointer, at position: Int) -> Bulk {
-        // Bytes past the limit are not looked at, so that it makes no difference whether they have come.
+        // Bytes beyond the limit are not looked at, so it makes no difference whether they have arrived.
         let allowed = UnsafeRawBufferPointer(rebasing: bytes.prefix(WireLimits.requestBytesMax))
         switch LengthLine.read(.bulk, in: allowed, at: position) {
         case .incomplete:

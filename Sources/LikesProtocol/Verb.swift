@@ -1,5 +1,5 @@
-/// Every verb likesd knows. The raw value is the upper-case name itself, its bytes in big-endian order, so that a
-/// verb is recognised by comparing one word.
+/// Every verb that likesd knows. The raw value is the upper-case name, its bytes in big-endian order, so that a verb is
+/// recognised by comparing one word.
 package enum Verb: UInt64, CaseIterable, Sendable {
     case like = 0x4C_49_4B_45
     case unlike = 0x55_4E_4C_49_4B_45
@@ -24,7 +24,7 @@ package enum Verb: UInt64, CaseIterable, Sendable {
     /// The longest name: one byte of the word stays free.
     static let nameBytesMax = 7
 
-    /// The verb of that name in either case, nil when there is none.
+    /// The verb of that name, in upper or lower case; nil if there is none.
     package init?(_ name: UnsafeRawBufferPointer) {
         guard name.count <= Verb.nameBytesMax else { return nil }
         var word: UInt64 = 0

@@ -6,7 +6,7 @@ package struct VerbDescription: Sendable {
         case likes, daemon, connection, handshake
     }
 
-    /// Redis' own groups: redis-cli sorts its help by them and knows no other.
+    /// Redis' own groups: redis-cli sorts its help by them and knows no others.
     package enum Group: String, Sendable {
         case generic, server, connection
     }
@@ -45,8 +45,8 @@ package struct VerbDescription: Sendable {
         }
     }
 
-    /// One way to write the command, and its reply. In a reply, backquotes stand around what is written exactly so,
-    /// asterisks around names of values; `␍␊` is CR LF.
+    /// One way to write the command, and its reply. In a reply, backquotes surround what is written exactly so,
+    /// asterisks surround names of values; `␍␊` is CR LF.
     package struct Form: Equatable, Sendable {
         package let request: String
         package let reply: String
@@ -65,7 +65,7 @@ package struct VerbDescription: Sendable {
     package let arguments: [Argument]
     /// What follows the verb, as error messages and documents show it.
     package let parameters: String
-    /// How many words COMMAND says it takes, the verb included; negative: at least so many.
+    /// How many words COMMAND says it takes, including the verb; negative: at least that many.
     package let arity: Int64
     package let forms: [Form]
 

@@ -1,4 +1,4 @@
-/// What one request may hold. Over a limit the answer is an error, never growth.
+/// Limits on one request. Beyond a limit the answer is an error, never growth.
 public enum WireLimits {
     /// Bytes of an inline request's line before its LF (Redis' own inline limit), and of one bulk string.
     public static let lineBytesMax = 64 * 1024

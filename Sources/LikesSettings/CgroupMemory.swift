@@ -1,4 +1,4 @@
-/// What files of cgroups, version 2, say.
+/// What the files of cgroups version 2 say.
 package enum CgroupMemory {
     /// The process' own path, from /proc/self/cgroup: the line `0::/system.slice/likesd.service`.
     package static func path(in text: String) -> String? {
@@ -6,7 +6,7 @@ package enum CgroupMemory {
         return nil
     }
 
-    /// The path's folder, and those around it up to the root, which is empty.
+    /// The path's folder, and those above it up to the root, which is empty.
     package static func folders(of path: String) -> [String] {
         var names = path.split(separator: "/")
         var folders: [String] = []

@@ -24,9 +24,9 @@ package struct Configuration: Equatable, Sendable {
     package var requestTimeoutMs: Int64 = 5_000
     package var redisTimeoutMs: Int64 = 100
     package var connectionsMax = 4_096
-    /// Of these, one user's; 0: three quarters of them.
+    /// How many of these one user may have; 0: three quarters of them.
     package var connectionsPerUserMax = 0
-    /// Bytes that all clients together may make the process hold; 0: as `Core.clientMemoryMax` finds.
+    /// Bytes that all clients together may make the process hold; 0: as `Core.clientMemoryMax` determines.
     package var clientMemoryBytesMax: Int64 = 0
     package var logLevel = LogLevel.info
     package internal(set) var places = SettingPlaces()
@@ -35,11 +35,11 @@ package struct Configuration: Equatable, Sendable {
 }
 
 extension Configuration {
-    /// Milliseconds a call to Redis may take. A hung Redis has to be found out while a request still has the time to
-    /// go on without it.
+    /// Milliseconds that a call to Redis may take. A hung Redis must be noticed while a request still has time to
+    /// continue without it.
     package var redisCallMsMax: Int64 { min(redisTimeoutMs, max(1, requestTimeoutMs / 2)) }
 
-    /// Connections of one user: one at least.
+    /// Connections of one user; at least one.
     package var connectionsPerUser: Int {
         connectionsPerUserMax > 0
             ? connectionsPerUserMax : max(1, connectionsMax * ConfigurationLimits.connectionShareQuarters / 4)

@@ -1,4 +1,4 @@
-/// Why a configuration was refused: everything that is wrong with it, in the order it was read.
+/// Why a configuration was refused: every problem, in the order it was read.
 package struct ConfigurationError: Error, Equatable, Sendable {
     package var problems: [ConfigurationProblem]
 
@@ -16,14 +16,14 @@ package struct ConfigurationProblem: Equatable, Sendable {
         case file(name: String)
         /// A line of the file, counted from 1.
         case line(file: String, number: Int)
-        /// A file named after the setting in the folder of credentials.
+        /// A file named after the setting, in the folder of credentials.
         case credential
         case environment
     }
     package var origin: Origin
     /// What is wrong and what is allowed; one line, and never a secret.
     package var message: String
-    /// A file that is there, and closed to the user who reads.
+    /// A file that exists but that the current user may not read.
     package var closedFile: String?
 
     package init(_ origin: Origin, _ message: String, closedFile: String? = nil) {
@@ -44,13 +44,13 @@ package struct ConfigurationProblem: Equatable, Sendable {
 }
 
 extension ConfigurationProblem {
-    /// The folder that CREDENTIALS_DIRECTORY names is not there.
+    /// The folder that CREDENTIALS_DIRECTORY names is missing.
     package static func noCredentials(in folder: String, _ reason: String) -> ConfigurationProblem {
         let variable = Setting.credentialsFolderVariable
         return ConfigurationProblem(.environment, "\(variable): \(folder): \(reason): correct it, or unset it")
     }
 
-    /// A credential is there and can't be read.
+    /// A credential exists but cannot be read.
     package static func unreadableCredential(
         _ setting: Setting, at path: String, _ reason: String, closedFile: String?
     ) -> ConfigurationProblem {
@@ -63,6 +63,6 @@ extension ConfigurationProblem {
 
 /// Why one value was refused.
 struct RefusedValue: Error, Equatable {
-    /// What a value has to look like, or what is wrong with this one; never a part of a secret.
+    /// What a value must look like, or what is wrong with this one. It never contains a part of a secret.
     var rule: String
 }

@@ -1,10 +1,10 @@
 extension Configuration {
     /// The defaults, overridden by the file, overridden by the credentials, overridden by the environment.
     ///
-    /// Of the environment only the settings' names are looked at, and an empty variable counts as not set, as
-    /// launchers that pass on every variable they know leave them. Values are checked even where others override
-    /// them: a file must not turn out to be wrong on the day a variable goes away. `willRead` is told the number of
-    /// each line of the file before it is looked at, and 0 behind the last one.
+    /// Only variables named after settings are read, and an empty one counts as unset: some launchers pass on every
+    /// variable they know, empty or not. Values are checked even if another source overrides them: a file must not turn
+    /// out to be wrong on the day a variable goes away. `willRead` gets the number of each line of the file before it
+    /// is read, and 0 after the last one.
     package static func load(
         file: (name: String, text: [UInt8])?, credentials: [Setting: [UInt8]] = [:], environment: [String: String],
         willRead: (Int) -> Void = { _ in }
@@ -49,7 +49,7 @@ extension Configuration {
 }
 
 extension Setting {
-    /// Checks a credential's bytes and puts the value into `configuration`. The rule of what is thrown names the
+    /// Checks a credential's bytes and puts the value into `configuration`. The rule of a thrown error names the
     /// setting.
     fileprivate func apply(
         credential bytes: [UInt8], to configuration: inout Configuration
@@ -58,7 +58,7 @@ extension Setting {
         guard bytes.count <= bytesMax else {
             throw RefusedValue(rule: "\(rawValue): more than \(bytesMax) bytes: is it the right file?")
         }
-        // Editors and echo end a line; the value is what stands before that.
+        // Editors and echo end a line; the value is what comes before the end.
         var line = bytes[...]
         if line.last == UInt8(ascii: "\n") {
             line.removeLast()
@@ -84,7 +84,7 @@ extension Setting {
     }
 }
 
-/// Reads a file of `NAME=value` lines, and gathers all that is wrong with it.
+/// Reads a file of `NAME=value` lines, and gathers all its problems.
 struct ConfigurationFileReader {
     let name: String
     private(set) var problems: [ConfigurationProblem] = []
@@ -120,7 +120,7 @@ struct ConfigurationFileReader {
         let line = ConfigurationText.trimmed(text[...])
         guard !line.isEmpty, !line.hasPrefix("#") else { return }
         guard let equals = line.firstIndex(of: "=") else {
-            // The line may hold a secret: it is not repeated.
+            // The line may contain a secret, so it is not repeated.
             throw RefusedValue(rule: "not a line of the form NAME=value")
         }
         let name = String(ConfigurationText.trimmed(line[..<equals]))
@@ -130,7 +130,7 @@ struct ConfigurationFileReader {
             throw RefusedValue(rule: "unknown setting \(ConfigurationText.quoted(name)): there are \(names)")
         }
         if let first = firstLines[setting] {
-            throw RefusedValue(rule: "\(setting.rawValue): stands in line \(first) already: keep one of the two")
+            throw RefusedValue(rule: "\(setting.rawValue): already set in line \(first): keep one of the two")
         }
         firstLines[setting] = number
         do {
@@ -140,7 +140,7 @@ struct ConfigurationFileReader {
         }
     }
 
-    /// Without one pair of matching quotes around the whole value. There are no escapes inside.
+    /// Removes one pair of matching quotes around the whole value. There are no escapes inside.
     private static func unquoted(_ value: Substring) -> String {
         guard let quote = value.first, quote == "'" || quote == "\"", value.count >= 2, value.last == quote else {
             return String(value)
@@ -148,7 +148,7 @@ struct ConfigurationFileReader {
         return String(value.dropFirst().dropLast())
     }
 
-    /// The value as a line of a file can hold it: quoted where it would lose blanks or quotes of its own.
+    /// The value as a line of a file can hold it: quoted if it would otherwise lose blanks or quotes.
     static func quotedIfNeeded(_ value: String) -> String {
         if ConfigurationText.trimmed(value[...]) == value, unquoted(value[...]) == value { return value }
         return "\"\(value)\""

@@ -3,7 +3,7 @@ package enum ConfigurationText {
     /// Characters of a client's or file's text that a message repeats.
     static let quotedCharactersMax = 80
 
-    /// `text` as a message may show it: on one line, and not longer than a message should be.
+    /// `text` as a message may show it: on one line, and cut to a sensible length.
     static func quoted(_ text: String) -> String {
         var shown = ""
         var count = 0
@@ -31,12 +31,12 @@ package enum ConfigurationText {
         scalar == " " || scalar == "\t" || scalar == "\r"
     }
 
-    /// Decodes `%41`; nil when a `%` lacks its two digits, or the outcome is not UTF-8.
+    /// Decodes `%41`; nil if a `%` lacks its two digits, or the result is not UTF-8.
     static func percentDecoded(_ text: some StringProtocol) -> String? {
         percentDecodedBytes(text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
-    /// Decodes `%41`; nil when a `%` lacks its two digits, or one stands for a zero byte, which would end a C string.
+    /// Decodes `%41`; nil if a `%` lacks its two digits, or stands for a zero byte, which would end a C string.
     static func percentDecodedBytes(_ text: some StringProtocol) -> [UInt8]? {
         var decoded: [UInt8] = []
         var bytes = text.utf8.makeIterator()
@@ -53,7 +53,8 @@ package enum ConfigurationText {
         return decoded.contains(0) ? nil : decoded
     }
 
-    /// The inverse of `percentDecoded`, leaving alone what a URI's parts may hold besides letters and digits.
+    /// The inverse of `percentDecoded`. It keeps the characters that a URI's parts may contain besides letters and
+    /// digits.
     static func percentEncoded(_ text: String, keeping kept: String = "") -> String {
         var encoded = ""
         for byte in text.utf8 {
@@ -84,7 +85,7 @@ package enum ConfigurationText {
         }
     }
 
-    /// A decimal number of digits alone; nil for anything else, or beyond `range`.
+    /// A decimal number of digits alone; nil for anything else, or out of `range`.
     static func number(_ text: some StringProtocol, in range: ClosedRange<Int64>) -> Int64? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             let number = Int64(text), range.contains(number)

@@ -2,18 +2,18 @@ import LikesProtocol
 
 /// A checked connection string for libpq: a URI or `name=value` pairs.
 ///
-/// libpq has the last word on what it means. What is checked here is what libpq would misread in silence (a
-/// password with a raw `@`), and where the secrets stand, so that they can be masked.
+/// libpq decides what it means. This type checks for what libpq would silently misread (a password with a raw `@`), and
+/// finds the secrets, so that they can be masked.
 package struct DatabaseURL: Equatable, Sendable {
-    /// As libpq takes it.
+    /// As libpq gets it.
     package let text: String
 
     private static let form = """
         a libpq URI as in postgresql://user:password@host:5432/likes, \
         or pairs as in host=/run/postgresql dbname=likes
         """
-    /// What may be shown: no word of libpq's for a secret, and none that may hold one, as `options` may. A word that is
-    /// misspelt, or that a later libpq has, is not among them.
+    /// The names whose values may be shown. None of libpq's words for a secret, and none that may contain one, as
+    /// `options` may. Misspelt words, and those of a later libpq, are not among them.
     private static let harmlessNames: Set<String> = [
         "host", "hostaddr", "port", "dbname", "user", "connect_timeout", "application_name",
         "fallback_application_name", "client_encoding", "keepalives", "keepalives_idle", "keepalives_interval",
@@ -28,7 +28,7 @@ package struct DatabaseURL: Equatable, Sendable {
     private static let secretNames: Set<String> = ["password", "sslpassword", "options"]
 
     /// Checks a connection string. SQLAlchemy's `postgresql+asyncpg://` becomes `postgresql://`: the part behind the
-    /// plus names a Python driver. No rule repeats a part of the value, which may hold a password.
+    /// plus names a Python driver. No error repeats a part of the value, which may contain a password.
     init(_ value: String) throws(RefusedValue) {
         guard !value.utf8.contains(0) else { throw RefusedValue(rule: Self.form) }
         if let scheme = Self.scheme(of: value) {
@@ -41,8 +41,8 @@ package struct DatabaseURL: Equatable, Sendable {
         }
     }
 
-    /// The connection string with `***` for each value that may be a secret, and for each name that libpq does not
-    /// know, which may be what stands behind a blank or an & in a password.
+    /// The connection string with `***` for each value that may be a secret, and for each name unknown to libpq, which
+    /// may be what follows a blank or an & in a password.
     package static func masked(_ text: String) -> String {
         var shown = ""
         var place = text.startIndex
@@ -53,7 +53,7 @@ package struct DatabaseURL: Equatable, Sendable {
         return shown + text[place...]
     }
 
-    /// `message`, a library's words about the connection string `text`, with `***` for each such value it repeats.
+    /// `message`, a library's words about the connection string `text`, with `***` for each such value that it repeats.
     package static func redacted(_ message: String, about text: String) -> String {
         var shown = message
         for range in secretRanges(in: text) {
@@ -66,12 +66,12 @@ package struct DatabaseURL: Equatable, Sendable {
         return shown
     }
 
-    /// libpq's words about a connection string that it can't read, without what it quotes of it, which may be a part of
-    /// a password. Names of its own are shown, and single marks.
+    /// libpq's words about a connection string that it cannot read, without its quotations, which may be parts of a
+    /// password. Names that libpq knows are kept, and so are single marks.
     package static func unquoted(_ message: String, about text: String) -> String {
         let words = redacted(message, about: text).split(whereSeparator: \.isNewline).joined(separator: "; ")
         let parts = words.split(separator: "\"", omittingEmptySubsequences: false)
-        // Where a quotation has such marks itself, nobody knows where it ends.
+        // If a quotation contains such marks itself, nobody knows where it ends.
         let isClear = parts.count % 2 == 1 && !(ConfigurationText.percentDecoded(text) ?? text).contains("\"")
         guard parts.count > 1, isClear else {
             return parts.count < 3 ? String(parts[0]) : "\(parts[0])\"***\"\(parts[parts.count - 1])"
@@ -86,21 +86,21 @@ package struct DatabaseURL: Equatable, Sendable {
         return isHidden ? "\(shown) (in a value, a blank is written in '…' or as %20, an & as %26)" : shown
     }
 
-    /// Of require_auth "password" is one of the right words.
+    /// For require_auth, "password" is a valid value.
     private static func isShown(_ name: String, _ value: Substring) -> Bool {
         guard harmlessNames.contains(name) else { return false }
         guard name == "require_auth" else { return !SecretWords.mayStand(in: value) }
         return value.split(separator: ",").allSatisfy { authMethods.contains($0.drop { $0 == "!" }) }
     }
 
-    /// Of libpq up to 18.
+    /// Of libpq up to version 18.
     private static let authMethods: Set<Substring> = [
         "password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none",
     ]
 
     private static func isKnown(_ name: String) -> Bool { harmlessNames.contains(name) || secretNames.contains(name) }
 
-    /// A list of URIs parted by commas. A comma within a URI, as between several hosts, parts nothing.
+    /// Splits a list of URIs at commas. A comma within a URI, as between several hosts, does not split it.
     static func split(list: String) -> [String] {
         var urls: [String] = []
         for part in list.split(separator: ",", omittingEmptySubsequences: list.isEmpty) {
@@ -137,7 +137,7 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: URIs
 
-    /// A URI's parts, cut as libpq cuts them.
+    /// A URI's parts, split as libpq splits them.
     private struct URIParts {
         var user: Substring
         var password: Substring?
@@ -146,7 +146,7 @@ package struct DatabaseURL: Equatable, Sendable {
         var query: Substring
     }
 
-    /// By scalars, as libpq goes by bytes: a colon and a combining mark behind it are one character.
+    /// Works on scalars, as libpq works on bytes: Swift takes a colon and a combining mark behind it for one character.
     private static func uriParts(_ text: String) -> URIParts {
         var rest = text[(text.firstRange(of: "://")?.upperBound ?? text.startIndex)...].unicodeScalars
         var user = rest.prefix(0)
@@ -171,7 +171,7 @@ package struct DatabaseURL: Equatable, Sendable {
         guard ConfigurationText.percentDecodedBytes(text) != nil else {
             throw RefusedValue(rule: "a % has to be followed by two hex digits (a % in the password is written %25)")
         }
-        // Else an @ in the query's password would make a user of all before it, which is not masked.
+        // Otherwise an @ in the query's password would turn everything before it into a user name, which is not masked.
         guard !parts.user.unicodeScalars.contains("?") else {
             throw RefusedValue(rule: "an @ in the password behind the '?' is written %40, a ? in the user %3F")
         }
@@ -188,21 +188,21 @@ package struct DatabaseURL: Equatable, Sendable {
             }
         }
         for pair in parts.query.split(separator: "&", omittingEmptySubsequences: parts.query.isEmpty) {
-            guard pair.contains("=") else { throw RefusedValue(rule: "behind the '?' stand name=value pairs") }
+            guard pair.contains("=") else { throw RefusedValue(rule: "name=value pairs must follow the '?'") }
         }
     }
 
     // MARK: Secrets
 
-    /// What libpq takes a URL for, but must not: a server, a database or a role by the name of what was meant for
-    /// further words or a URL. Messages would name them. nil: `value` may stand for `keyword`.
+    /// Reports a server, a database or a role whose name is really a list of words or a URL: libpq would accept it, and
+    /// messages would show it. nil: `value` is plausible for `keyword`.
     package static func misreading(of keyword: String, _ value: String) -> String? {
         guard harmlessNames.contains(keyword) else { return nil }
         let isName = ["host", "hostaddr", "port", "dbname", "user", "service"].contains(keyword)
         // A client's own name may hold anything but a secret.
         let isKeyword = keyword == "application_name" ? { secretNames.contains($0) } : isKnown
         let parts = value.split(separator: ",")
-        // A socket in the abstract namespace begins with @, the hosts beside it may hold a colon.
+        // A socket in the abstract namespace begins with @, and the hosts beside it may contain a colon.
         let isStanding =
             parts.contains { $0.hasPrefix("@") }
             ? parts.contains { SecretWords.stand(in: $0) } : SecretWords.stand(in: value[...])
@@ -210,12 +210,12 @@ package struct DatabaseURL: Equatable, Sendable {
             SecretWords.haveKeyword(value, isKeyword) || isName && isStanding
             || keyword == "user" && value.contains(":")
         guard isMisread else { return nil }
-        return "the value of \(keyword) looks like words or a URL of its own, which may hold a password "
-            + "(blanks between words are ASCII's)"
+        return "the value of \(keyword) looks like further settings or a URL, which may hold a password "
+            + "(only ASCII blanks separate settings)"
     }
 
-    /// Where values stand that may be secrets, in order; in what is no connection string, all of it. `withNames`: and
-    /// their names, where libpq does not know them.
+    /// The places of values that may be secrets, in order; all of it if it is not a connection string. `withNames`:
+    /// includes names that libpq does not know.
     private static func secretRanges(in text: String, withNames: Bool = false) -> [Range<String.Index>] {
         func begin(_ name: Substring, _ value: Substring.Index) -> Substring.Index {
             withNames && !isKnown(ConfigurationText.percentDecoded(name) ?? "") ? name.startIndex : value
@@ -255,18 +255,19 @@ package struct DatabaseURL: Equatable, Sendable {
 
     // MARK: Pairs
 
-    /// libpq's isspace(3), in the C locale that likesd never leaves. Other blanks, as web pages have, part nothing.
+    /// libpq's isspace(3), in the C locale that likesd never leaves. Other blanks, such as those of web pages, separate
+    /// nothing.
     private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
         scalar == " " || (0x09...0x0D).contains(scalar.value)
     }
 
-    /// One `name = value`; the value as it stands there, quotes and backslashes included.
+    /// One `name = value`; the value as written, with quotes and backslashes.
     private struct Pair {
         var name: Substring
         var value: Substring
     }
 
-    /// A value as libpq takes it: without the quotes around it and the backslashes in it.
+    /// A value as libpq takes it: without surrounding quotes and backslashes.
     private static func unescaped(_ value: Substring) -> String {
         var rest = value.unicodeScalars
         if rest.first == "'", rest.last == "'" { rest = rest.dropFirst().dropLast() }
@@ -277,7 +278,7 @@ package struct DatabaseURL: Equatable, Sendable {
         return String(text)
     }
 
-    /// The pairs of a conninfo string, nil when it isn't one.
+    /// The pairs of a conninfo string; nil if it isn't one.
     private static func conninfoPairs(_ text: String) -> [Pair]? {
         let scalars = text.unicodeScalars
         var pairs: [Pair] = []

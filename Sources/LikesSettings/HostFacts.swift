@@ -1,14 +1,14 @@
-/// What commands have to name of the host and of the process.
+/// Facts about the host and the process that commands contain.
 package struct HostFacts: Equatable, Sendable {
-    /// The system user the process runs as.
+    /// The system user that the process runs as.
     package var userName: String
-    /// What CREDENTIALS_DIRECTORY holds.
+    /// The value of CREDENTIALS_DIRECTORY.
     package var credentialsFolder: String?
-    /// Whether the servers' packages are there; one that is there only has to be started.
+    /// Whether the servers' packages are installed; an installed server only has to be started.
     package var isPostgresInstalled: Bool
     package var isRedisInstalled: Bool
 
-    /// Debian's places of the servers' programs.
+    /// Where Debian installs the servers' programs.
     package static let postgresFolder = "/usr/lib/postgresql"
     package static let redisProgram = "/usr/bin/redis-server"
 

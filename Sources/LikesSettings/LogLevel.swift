@@ -1,4 +1,4 @@
-/// How loud a line in the log is, in syslog's numbers.
+/// How serious a line of the log is, in syslog's numbers.
 package enum LogLevel: Int, Comparable, Sendable, CaseIterable {
     case error = 3
     case warning = 4

@@ -7,7 +7,7 @@ package struct RedisEndpoint: Equatable, Sendable {
     package var address: Address
     package var username: String?
     package var password: String?
-    /// For SELECT, 0 or more.
+    /// For SELECT; 0 or more.
     package var database: Int
 
     package init(address: Address, username: String?, password: String?, database: Int) {
@@ -33,8 +33,8 @@ package struct RedisEndpoint: Equatable, Sendable {
 }
 
 extension RedisEndpoint {
-    /// What Redis said to AUTH, without the password: of a command that it does not know, or that was renamed, it
-    /// repeats the beginning of the arguments.
+    /// Redis' reply to AUTH, without the password: for an unknown or renamed command, Redis repeats the beginning of
+    /// the arguments.
     package func redacted(_ message: String) -> String {
         let end = message.firstRange(of: ", with args beginning with")?.lowerBound ?? message.endIndex
         let said = message[..<end]
@@ -44,9 +44,9 @@ extension RedisEndpoint {
 
     private static let form = "redis://[[user]:password@]host[:port][/db], or unix://[[user]:password@]/path[?db=0]"
 
-    /// Takes `redis://…` and `unix://…` as the Redis clients do.
+    /// Accepts `redis://…` and `unix://…` as Redis clients do.
     ///
-    /// The rules of the errors name parts of the form, never parts of the value: it may hold a password.
+    /// Errors name parts of the form, never parts of the value, which may contain a password.
     init(url: String) throws(RefusedValue) {
         guard let colon = url.firstRange(of: "://") else { throw RefusedValue(rule: Self.form) }
         let (body, query) = Self.parted(url[colon.upperBound...], at: "?")
@@ -60,7 +60,7 @@ extension RedisEndpoint {
         default: throw RefusedValue(rule: Self.form)
         }
         try take(query: query ?? "")
-        // An empty one is none: nobody means to send AUTH with it.
+        // An empty password counts as none: nobody means to send AUTH with it.
         if password?.isEmpty == true { password = nil }
         if username?.isEmpty == true { username = nil }
         if username != nil, password == nil {
@@ -93,7 +93,7 @@ extension RedisEndpoint {
                 rule: "a socket's path has at most \(ConfigurationLimits.socketPathBytesMax) bytes")
         }
         guard !SecretWords.stand(in: path) else {
-            throw RefusedValue(rule: "the socket's path looks like words of its own: \(Self.form)")
+            throw RefusedValue(rule: "the socket's path looks like several words: \(Self.form)")
         }
         self.init(address: .unix(path: decoded), username: nil, password: nil, database: 0)
         if let credentials { try take(credentials: credentials) }
@@ -112,7 +112,7 @@ extension RedisEndpoint {
             case "db": database = try Self.database(value ?? "")
             case "password": password = try Self.decoded(value ?? "")
             case "username": username = try Self.decoded(value ?? "")
-            default: throw RefusedValue(rule: "behind the '?' only db, username and password may stand: \(Self.form)")
+            default: throw RefusedValue(rule: "only db, username and password may follow the '?': \(Self.form)")
             }
         }
     }
@@ -135,7 +135,7 @@ extension RedisEndpoint {
             throw RefusedValue(rule: "the host is wrongly percent-encoded: \(Self.form)")
         }
         guard !SecretWords.stand(in: host) else {
-            throw RefusedValue(rule: "the host looks like words of its own: \(Self.form)")
+            throw RefusedValue(rule: "the host looks like several words: \(Self.form)")
         }
         guard let port, !port.isEmpty else { return (name.isEmpty ? "localhost" : name, 6379) }
         guard let number = ConfigurationText.number(port, in: ConfigurationLimits.port) else {
@@ -160,7 +160,7 @@ extension RedisEndpoint {
         return decoded
     }
 
-    /// What stands before the first `separator`, and what behind; nil without one.
+    /// The text before and behind the first `separator`; nil if there is none.
     private static func parted(_ text: Substring, at separator: Character) -> (Substring, Substring?) {
         guard let place = text.firstIndex(of: separator) else { return (text, nil) }
         return (text[..<place], text[text.index(after: place)...])

@@ -1,5 +1,5 @@
-/// What likesd and likesctl are built as.
+/// The release of likesd and likesctl.
 package enum Release {
-    /// The version, as `--version`, HELLO and INFO give it.
+    /// The version, as `--version`, HELLO and INFO show it.
     package static let version = "0.1.0"
 }

@@ -1,15 +1,15 @@
-/// Whether a part of a URL, which is shown because it can hold no secret, holds one after all: somebody put a whole URL
-/// in its place, or something that is no separator between it and a password.
+/// Whether a part of a URL that normally holds no secret, and so is shown, holds one after all: somebody put a whole
+/// URL in its place, or a wrong separator before a password.
 enum SecretWords {
-    /// Percent encodings one within the other that are looked through.
+    /// Nested percent encodings that are looked through.
     private static let encodingsMax = 3
 
-    /// Not to be shown.
+    /// Whether the part must not be shown.
     static func mayStand(in part: Substring) -> Bool {
         anyForm(of: part) { hasMarks($0) || $0.lowercased().contains("password") }
     }
 
-    /// Not meant: no name or path has such marks.
+    /// A mistake: no name or path has such marks.
     static func stand(in part: Substring) -> Bool { anyForm(of: part, hasMarks) }
 
     private static func anyForm(of part: Substring, _ isIt: (String) -> Bool) -> Bool {
@@ -22,8 +22,8 @@ enum SecretWords {
         return true
     }
 
-    /// `name=`, behind something that somebody may have taken for a separator. `isKeyword`: of those that are looked
-    /// for.
+    /// Looks for `name=` behind anything that somebody may have taken for a separator. `isKeyword`: whether a name
+    /// counts.
     static func haveKeyword(_ text: String, _ isKeyword: (String) -> Bool) -> Bool {
         var isBehindSeparator = false
         var name = ""
@@ -55,7 +55,7 @@ enum SecretWords {
             || scalars.contains { isBlank($0) && !$0.isASCII }
     }
 
-    /// Whatever looks like one, or like nothing.
+    /// Whatever looks like a blank, or like nothing.
     private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
         scalar.properties.isWhitespace || scalar.properties.isDefaultIgnorableCodePoint
             || scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format

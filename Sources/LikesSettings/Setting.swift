@@ -1,16 +1,17 @@
-/// One setting: its name, how a value of it is read and shown, and what is said of it. `allCases` is the table of all.
+/// One setting: its name, how its value is read and shown, and what documents say about it. `allCases` is the table of
+/// all.
 package struct Setting: RawRepresentable, CaseIterable, Sendable {
     /// The name, in files and in the environment.
     package let rawValue: String
-    /// Whether a value may hold a password: messages never repeat it, and it may be a credential.
+    /// Whether a value may contain a password: messages never repeat it, and it may be a credential.
     package let isSecret: Bool
-    /// Whether a reload applies a new value. The others are part of what is built at the start: sockets, connections,
-    /// tables, and bounds that other bounds are derived from.
+    /// Whether a reload applies a new value. The others shape what is built at the start: sockets, connections, tables,
+    /// and bounds that other bounds are derived from.
     package let isReloadable: Bool
     package let words: SettingWords
     private let field: any SettingField
 
-    /// `path`: where `Configuration` has the value, and has the default to begin with.
+    /// `path`: the property of `Configuration`, which has the default at first.
     init<Value: Equatable & Sendable>(
         _ name: String, _ path: any WritableKeyPath<Configuration, Value> & Sendable, _ codec: SettingCodec<Value>,
         isSecret: Bool = false, isReloadable: Bool = false, _ words: SettingWords
@@ -22,7 +23,7 @@ package struct Setting: RawRepresentable, CaseIterable, Sendable {
         field = Field(path: path, codec: codec)
     }
 
-    /// nil: there is no setting of this name.
+    /// nil: there is no such setting.
     package init?(rawValue: String) {
         guard let setting = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
         self = setting
@@ -38,7 +39,7 @@ extension Setting: Hashable {
 }
 
 extension Setting {
-    /// What values are allowed, as documents say it.
+    /// The allowed values, as documents describe them.
     package var range: String { field.range }
 
     /// The value without any configuration.
@@ -49,16 +50,16 @@ extension Setting {
         try field.apply(value, to: &configuration)
     }
 
-    /// The value in force, secrets masked. Given back to `apply` it says the same, but for the secrets.
+    /// The value in force, secrets masked. `apply` reads it back to the same value, except for the secrets.
     func text(in configuration: Configuration) -> String { field.text(in: configuration) }
 
-    /// Puts the value in `other` into `configuration`; true: it was another one.
+    /// Copies the value from `other` into `configuration`; true if it was different.
     package func take(from other: Configuration, into configuration: inout Configuration) -> Bool {
         field.take(from: other, into: &configuration)
     }
 }
 
-// The settings that code speaks of by name.
+// The settings that code refers to by name.
 extension Setting {
     package static let socket = at(\.socketPath)
     package static let databaseURL = at(\.databaseURL)

@@ -2,10 +2,10 @@ import LikesProtocol
 
 /// How a kind of value is read from text and shown as text.
 struct SettingCodec<Value: Sendable>: Sendable {
-    /// What values are allowed, as documents say it.
+    /// The allowed values, as documents describe them.
     var range: String
     var read: @Sendable (String) throws(RefusedValue) -> Value
-    /// Of a secret, with what is secret masked.
+    /// Secrets are masked.
     var text: @Sendable (Value) -> String
 }
 
@@ -24,7 +24,7 @@ extension SettingCodec where Value: BinaryInteger {
             }, text: { String($0) })
     }
 
-    /// 0 says that nothing is set.
+    /// 0 means unset.
     static func numberOrNone(in range: ClosedRange<Int64>) -> SettingCodec {
         let words = "\(range.lowerBound) to \(range.upperBound)"
         return SettingCodec(
@@ -69,7 +69,7 @@ extension SettingCodec<String> {
                 guard (1...bytesMax).contains(path.utf8.count), !path.utf8.contains(0) else {
                     throw RefusedValue(rule: "a socket's path of 1 to \(bytesMax) bytes")
                 }
-                // Other programs mean the abstract namespace by it, not a file of that name.
+                // Other programs take it for the abstract namespace, not for a file of that name.
                 guard !path.hasPrefix("@") else {
                     throw RefusedValue(
                         rule: "a socket's path does not begin with an @ (the abstract namespace is not supported; "
@@ -141,8 +141,8 @@ extension SettingCodec<ItemTypes> {
         case .none: "at least one type is needed, as in post,reel,comment"
         case .tooMany(let count): "at most \(ItemTypes.countMax) types, not \(count)"
         case .badName(let name):
-            "\(ConfigurationText.quoted(name)) is no type's name: 1 to \(ItemTypes.nameLengthMax) of a-z 0-9 _ -, "
-                + "starting with a letter, parted by commas"
+            "\(ConfigurationText.quoted(name)) is not a type's name: 1 to \(ItemTypes.nameLengthMax) of a-z 0-9 _ -, "
+                + "starting with a letter, separated by commas"
         case .repeated(let name): "\(ConfigurationText.quoted(name)) appears twice"
         }
     }

@@ -1,21 +1,21 @@
 /// Where settings come from, for messages that say where to correct them.
 package struct SettingPlaces: Equatable, Sendable {
-    /// Where the package puts the file.
+    /// Where the package installs the file.
     package static let defaultFile = "/etc/likesd/likesd.conf"
 
     package enum Origin: Equatable, Sendable {
-        /// The file, or the default where it says nothing.
+        /// The file, or the default if the file does not set it.
         case file
         case credential
         case environment
     }
 
-    /// The file that was read; nil: none.
+    /// The file that was read; nil if none was.
     package internal(set) var file: String?
-    /// Those that another place than the file gave, the strongest.
+    /// Settings that a stronger source than the file gave.
     var others: [Setting: Origin] = [:]
 
-    /// The service whose file it is, as the units name theirs: /etc/likesd/UNIT.conf.
+    /// The service that uses the file, as the units name theirs: /etc/likesd/UNIT.conf.
     package var unit: String {
         guard let file, file.hasPrefix(Self.folder), file.hasSuffix(Self.suffix) else { return "likesd" }
         let name = file.dropFirst(Self.folder.count).dropLast(Self.suffix.count)
@@ -27,7 +27,7 @@ package struct SettingPlaces: Equatable, Sendable {
 
     package func origin(of setting: Setting) -> Origin { others[setting] ?? .file }
 
-    /// One with the value of a setting, told after all of the file was read.
+    /// A problem with a setting's value, found after the whole file was read.
     package func problem(with setting: Setting, _ message: String) -> ConfigurationProblem {
         let text = "\(setting.rawValue): \(message)"
         return switch origin(of: setting) {

@@ -17,8 +17,9 @@ extension Setting {
                 .clients, "octal",
                 "The permission bits of that socket, in octal: who may connect. Under systemd, `likesd.socket` "
                     + "decides, and this is ignored.",
-                details: "There they are `SocketMode=` and `SocketGroup=`. Elsewhere the group is likesd's own, or "
-                    + "that of the folder where it is setgid (`chgrp likesd-clients FOLDER && chmod g+s FOLDER`).")),
+                details:
+                    "There they are `SocketMode=` and `SocketGroup=`. Elsewhere the group is likesd's own or, in a "
+                    + "setgid folder, the folder's (`chgrp likesd-clients FOLDER && chmod g+s FOLDER`).")),
         Setting(
             "DATABASE_URL", \.databaseURL, .databaseURL, isSecret: true,
             SettingWords(
@@ -37,7 +38,7 @@ extension Setting {
                 .backends, "url", "Redis, the cache; version 6.2 or later.",
                 examples: ["redis://user:password@host:6379/0", "unix:///run/redis/redis-server.sock?db=0"],
                 manualSection: "REDIS URLS", documentSection: "REDIS_URL")),
-        // Up to a year for everything that is kept in Redis.
+        // Everything in Redis may be kept for up to a year.
         Setting(
             "CACHE_TTL_SECONDS", \.cacheTTLSeconds, .number(in: 1...31_536_000), isReloadable: true,
             SettingWords(.kept, "seconds", "How many seconds a count stays in Redis, give or take two minutes.")),
@@ -81,7 +82,7 @@ extension Setting {
                     + "Redis is asked for every count.",
                 details: "Hosts tell each other of changes at once, so this only bounds how old a count can be when a "
                     + "message is lost. While Redis is away, the bound is 10 seconds at most.")),
-        // Below 10 ms PostgreSQL could not commit in time; above 10 minutes nobody waits any more.
+        // Below 10 ms PostgreSQL could not commit in time; beyond 10 minutes nobody waits any more.
         Setting(
             "REQUEST_TIMEOUT_MS", \.requestTimeoutMs, .number(in: 10...600_000),
             SettingWords(
@@ -114,7 +115,7 @@ extension Setting {
                 details: "One connection more gets `BUSY` and is closed. Three quarters are rounded down, to one at "
                     + "least: one of `MAX_CONNECTIONS=2`. The unit has a user namespace (`PrivateUsers=`) until the "
                     + "drop-in `examples/drop-ins/users-apart.conf` is installed.")),
-        // Below 1 MiB, a client that is served as it should be might hold more than all may.
+        // Below 1 MiB, a well-behaved client might hold more than all clients may.
         Setting(
             "CLIENT_MEMORY_MAX_BYTES", \.clientMemoryBytesMax, .numberOrNone(in: 1_048_576...1_099_511_627_776),
             isReloadable: true,

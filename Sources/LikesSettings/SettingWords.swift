@@ -1,4 +1,4 @@
-/// What documents say of a setting. Backquotes stand around what is written exactly so.
+/// What documents say about a setting. Backquotes surround what is written exactly so.
 package struct SettingWords: Sendable {
     /// The parts of likesd.conf(5).
     package enum Section: String, CaseIterable, Sendable {
@@ -10,13 +10,13 @@ package struct SettingWords: Sendable {
     }
 
     package var section: Section
-    /// Stands for the value: what it is, or its unit. One that ends in `,...` is a list.
+    /// Stands for the value: what it is, or its unit. `,...` at the end marks a list.
     package var argument: String
-    /// What the setting does, for whoever edits the file.
+    /// What the setting does, for those who edit the file.
     package var summary: String
-    /// What else there is to know.
+    /// Further facts.
     package var details: String
-    /// Values that are not the default.
+    /// Values other than the default.
     package var examples: [String]
     /// The section of likesd.conf(5) that says more.
     package var manualSection: String?

@@ -1,10 +1,10 @@
-/// Which database this is, and which of its pasts: a server promoted in place of another begins a timeline of its own,
-/// and tables that were restored are others than before.
+/// Which database this is, and which of its pasts: a server promoted in place of another begins its own timeline, and
+/// restored tables are different tables.
 package struct DatabaseHistory: Hashable, Sendable {
     /// PostgreSQL's system identifier, digits.
     package var system: String
     package var timeline: Int64
-    /// The database, its tables, and the file in which the counters are: numbers and dots, no spaces, no colons.
+    /// The database, its tables, and the counters' file: numbers and dots, no spaces, no colons.
     package var tables: String
 
     /// PostgreSQL counts timelines in 32 bits.
@@ -16,10 +16,10 @@ package struct DatabaseHistory: Hashable, Sendable {
         self.tables = tables
     }
 
-    /// Bytes of a word that a server says of itself.
+    /// Bytes of a word in which a server identifies itself.
     private static let wordBytesMax = 128
 
-    /// The same, where its words can stand in Redis' marker.
+    /// The same value, if its words can stand in Redis' marker.
     package func checked() throws(Misfit) -> DatabaseHistory {
         let isSound = [system, tables].allSatisfy { word in
             (1...Self.wordBytesMax).contains(word.utf8.count)
@@ -29,6 +29,6 @@ package struct DatabaseHistory: Hashable, Sendable {
         return self
     }
 
-    /// Whether the two are of one database, whichever its timeline.
+    /// Whether both are the same database, on any timeline.
     package func isSameDatabase(_ other: DatabaseHistory) -> Bool { system == other.system && tables == other.tables }
 }

@@ -1,6 +1,6 @@
 import LikesProtocol
 
-/// What scripts learn from likesctl's exit status. The numbers from 64 on are those of sysexits.h.
+/// What scripts learn from likesctl's exit status. Numbers from 64 up are those of sysexits.h.
 package enum ExitStatus: Int32, CaseIterable, Sendable {
     case ok = 0
     case refused = 1
@@ -21,7 +21,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case permissionDenied = 77
     case configuration = 78
 
-    /// The status for a code of the daemon; nil stands for a code that this version does not know.
+    /// The status for a code from the daemon; nil stands for a code that this version does not know.
     package init(_ code: ErrorCode?) {
         switch code {
         case .err, .noProto, nil: self = .refused
@@ -34,7 +34,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// The code of an error in JSON; nil: no error ends with this status. The daemon's own codes where one says it.
+    /// The code of an error in JSON: the daemon's own code if there is one. nil: no error ends with this status.
     package var code: String? {
         switch self {
         case .ok, .degraded, .down, .differences, .incomplete: nil
@@ -54,7 +54,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// For help and manual, in the form of `Markup`.
+    /// For help and manual, as `Markup`.
     package var meaning: String {
         switch self {
         case .ok: "done; for `health`: all is well"
@@ -64,7 +64,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .degraded: "`health`: degraded, it works without one of its backends"
         case .down: "`health`: down"
         case .rateLimited: "over the rate limit: nothing was stored, wait"
-        case .busy: "likesd is at a limit of its own: nothing was stored"
+        case .busy: "likesd has reached one of its limits: nothing was stored"
         case .unavailable: "PostgreSQL is unavailable: nothing was stored"
         case .uncertain: "whether the change was stored is unknown: repeat it, or ask `liked`"
         case .newerSchema: "`migrate`, `verify`: the schema is newer than this likesctl"

@@ -75,7 +75,7 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
                 "conf:1: RATE_LIMIT_REQUESTS: 'abc' is not allowed: a whole number from 0 to 1000000000",
                 "conf:3: CACHE_TTL_SECONDS: '0' is not allowed: a whole number from 1 to 31536000",
                 "conf:4: not a line of the form NAME=value",
-                "conf:6: MAX_CONNECTIONS: stands in line 5 already: keep one of the two",
+                "conf:6: MAX_CONNECTIONS: already set in line 5: keep one of the two",
             ])
     }
 
@@ -265,8 +265,8 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
     @Test("A bad list of item types is refused, and the message says why.")
     func aBadListOfItemTypesIsRefusedWithTheReason() {
         #expect(refusals("ITEM_TYPES=").first?.contains("at least one type is needed") == true)
-        #expect(refusals("ITEM_TYPES=post,,reel").first?.contains("'' is no type's name") == true)
-        #expect(refusals("ITEM_TYPES=post,Reel").first?.contains("'Reel' is no type's name") == true)
+        #expect(refusals("ITEM_TYPES=post,,reel").first?.contains("'' is not a type's name") == true)
+        #expect(refusals("ITEM_TYPES=post,Reel").first?.contains("'Reel' is not a type's name") == true)
         #expect(refusals("ITEM_TYPES=post,reel,post").first?.contains("'post' appears twice") == true)
         let many = (1...65).map { "t\($0)" }.joined(separator: ",")
         #expect(refusals("ITEM_TYPES=\(many)").first?.contains("at most 64 types, not 65") == true)

@@ -1,8 +1,8 @@
 import LikesSettings
 
-/// The next thing to do: a command to be copied where there is one, else which setting to correct, and where.
+/// The next thing to do: a command to copy if there is one, otherwise which setting to correct, and where.
 ///
-/// The commands are Debian's. What they name comes from the settings and from the host, never a secret.
+/// The commands are Debian's. The names in them come from the settings and the host. They never contain a secret.
 package struct Advice: Sendable {
     private let configuration: Configuration
     private let host: HostFacts
@@ -22,7 +22,7 @@ package struct Advice: Sendable {
     /// How to make the tables.
     package var migrate: String { likesctl("migrate") }
 
-    /// One of likesctl's commands that use the settings, as the daemon's own user.
+    /// One of likesctl's commands that use the settings, run as the daemon's own user.
     package func likesctl(_ command: String) -> String {
         var words: [String] = []
         if host.userName != "root" { words += ["sudo", "-u", host.userName.shellWord] }
@@ -38,7 +38,7 @@ package struct Advice: Sendable {
         return words.joined(separator: " ")
     }
 
-    /// After an attempt to connect that failed; `hadTables`: this process has used likesd's tables before.
+    /// After a failed attempt to connect. `hadTables`: this process has used likesd's tables before.
     package func connecting(
         _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, hadTables: Bool = false
     ) -> String? {
@@ -70,7 +70,7 @@ package struct Advice: Sendable {
         }
     }
 
-    /// The tables are there, and the role may not use them.
+    /// The tables exist, but the role may not use them.
     package func permission(_ target: DatabaseTarget) -> String {
         let role = target.role.sqlName
         return statement(
@@ -79,7 +79,7 @@ package struct Advice: Sendable {
             target, in: target.database)
     }
 
-    /// Why tables of this version are refused, nil: of the right one; `found`: nil: no row says which they are of.
+    /// Why tables of this version are refused; nil if the version is right. `found` is nil if no row gives the version.
     package func version(_ found: Int?) -> SchemaFailure? {
         guard found != Schema.version else { return nil }
         let isOlder = found.map { $0 < Schema.version } ?? false
@@ -88,14 +88,14 @@ package struct Advice: Sendable {
             next: Schema.whenOfOtherVersion(found, migrate: migrate))
     }
 
-    /// The role may not use the schema that the tables are in; `schema`: as SQL names it.
+    /// The role may not use the schema that has the tables. `schema`: as SQL writes its name.
     package func barred(from schema: String, _ target: DatabaseTarget) -> SchemaFailure {
         SchemaFailure(
             "the role \(target.role) may not use the schema \(schema) of the database \(target.database)",
             next: statement("GRANT USAGE ON SCHEMA \(schema) TO \(target.role.sqlName)", target, in: target.database))
     }
 
-    /// The tables are not as they have to be: what mends them.
+    /// The tables do not fit: the command that corrects them.
     package func schema(_ remedy: String, _ target: DatabaseTarget) -> String {
         statement(remedy, target, in: target.database)
     }
@@ -115,7 +115,7 @@ package struct Advice: Sendable {
         return "pg_isready\(options) has to find it: start PostgreSQL there, or correct \(setting)"
     }
 
-    /// A program of PostgreSQL's, as the server's administrator.
+    /// One of PostgreSQL's programs, run as the server's administrator.
     private func administer(_ program: String, _ target: DatabaseTarget, _ words: String) -> String {
         (target.isLocal ? "sudo -u postgres " : "") + "\(program)\(target.administratorOptions) \(words)"
     }
@@ -135,7 +135,7 @@ package struct Advice: Sendable {
 
     // MARK: Redis
 
-    /// After a connection to Redis that failed or was refused; `reason` in the words of hiredis or of Redis.
+    /// After a connection to Redis failed or was refused. `reason`: the words of hiredis or Redis.
     package func redis(_ reason: String) -> String? {
         let setting = configuration.places.text(of: .redisURL)
         func says(_ words: String...) -> Bool { words.contains { reason.contains($0) } }
@@ -176,7 +176,7 @@ package struct Advice: Sendable {
             let setting = configuration.places.text(of: .redisURL)
             return "start Redis with 'unixsocket \(path)', or correct \(setting)"
         }
-        // Debian's redis.conf has the line, commented out.
+        // Debian's redis.conf has this line, commented out.
         return "\(startRedis), with 'unixsocket \(path)' in /etc/redis/redis.conf"
     }
 }

@@ -1,7 +1,7 @@
 extension String {
     var isLoopback: Bool { self == "localhost" || self == "::1" || hasPrefix("127.") }
 
-    /// The text as a shell takes it for one word.
+    /// The text as one word for a shell.
     package var shellWord: String {
         let isPlain = unicodeScalars.allSatisfy { scalar in
             scalar.properties.isAlphabetic && scalar.isASCII || "0123456789_-./:@".unicodeScalars.contains(scalar)
@@ -10,12 +10,13 @@ extension String {
         return "'" + replacing("'", by: "'\\''") + "'"
     }
 
-    /// The text as SQL takes it for one name.
+    /// The text as one name for SQL.
     package var sqlName: String {
         "\"" + replacing("\"", by: "\"\"") + "\""
     }
 
-    /// By scalars, as shells and servers read it: a quote and a combining mark behind it are one character.
+    /// Works on scalars, as shells and servers do: Swift takes a quote and a combining mark behind it for one
+    /// character.
     private func replacing(_ quote: Unicode.Scalar, by text: String) -> String {
         unicodeScalars.reduce(into: "") { result, scalar in
             if scalar == quote { result += text } else { result.unicodeScalars.append(scalar) }

@@ -1,13 +1,13 @@
 import LikesProtocol
 import LikesSettings
 
-/// What libpq said of an attempt to connect that failed, taken apart.
+/// What libpq said about a failed attempt to connect, taken apart.
 ///
-/// libpq's interface gives no SQLSTATE of it, only a text for people. With PQERRORS_VERBOSE the text has the code and
-/// the place in the server's source; both say the same in every language of the server. Without them its words have to
-/// do.
+/// libpq's interface gives no SQLSTATE for it, only a text for people. With PQERRORS_VERBOSE the text contains the code
+/// and the place in the server's source, which are the same in every language of the server. Without them only its
+/// words are left.
 package struct ConnectRefusal: Equatable, Sendable {
-    /// Why, as far as it can be told.
+    /// The reason, as far as it can be told.
     package enum Reason: Equatable, Sendable, CaseIterable {
         /// Nothing answers there.
         case noServer
@@ -17,7 +17,7 @@ package struct ConnectRefusal: Equatable, Sendable {
         case roleMayNotLogIn
         case wrongPassword
         case noPassword
-        /// The system user is not the one that the role is for (peer, ident, certificates).
+        /// The system user is not the one that the role belongs to (peer, ident, certificates).
         case otherIdentity
         /// pg_hba.conf has no line for it, or one that rejects it.
         case notLetIn
@@ -27,23 +27,23 @@ package struct ConnectRefusal: Equatable, Sendable {
     }
 
     package let reason: Reason
-    /// One line, without guesses of libpq's and places in the server's source.
+    /// One line, without libpq's guesses and places in the server's source.
     package let text: String
 
-    /// Bytes of libpq's message that are looked at: it repeats whatever the server says.
+    /// Bytes of libpq's message that are read: it repeats whatever the server says.
     package static let messageBytesMax = 8 * 1024
 
-    /// `message`: as PQerrorMessage gives it, of one server or of several that were tried in turn.
+    /// `message`: as PQerrorMessage gives it, about one server or about several that were tried in turn.
     package init(_ message: String) {
         var said: [Substring] = []
         var code: Substring?
         var function: Substring?
-        // Split by scalars: CR LF is one character.
+        // Split by scalars: Swift takes CR LF for one character.
         for line in message.unicodeScalars.split(whereSeparator: { $0 == "\n" || $0 == "\r" }).map({ Substring($0) }) {
             // Lines that begin with a tab only guess at the reason.
             guard !line.hasPrefix("\t") else { continue }
             if line.hasPrefix(Self.locationLabel) {
-                // Of several servers, the first that answered is the one to be dealt with.
+                // Of several servers, the first that answered needs attention.
                 if code != nil, function == nil { function = Self.function(in: line) }
                 continue
             }
@@ -66,10 +66,10 @@ package struct ConnectRefusal: Equatable, Sendable {
             }
     }
 
-    /// libpq's own word; it is not translated in a program that does not ask for it.
+    /// libpq's own word. It stays untranslated in a program that does not ask for translation.
     private static let locationLabel = "LOCATION:"
 
-    /// `… FATAL:  3D000: database "likes" does not exist`: behind the severity and two blanks.
+    /// `… FATAL:  3D000: database "likes" does not exist`: the code follows the severity and two blanks.
     private static func code(in line: Substring) -> Substring? {
         guard let place = line.firstRange(of: ":  ")?.upperBound else { return nil }
         let code = line[place...].prefix(5)
@@ -85,7 +85,7 @@ package struct ConnectRefusal: Equatable, Sendable {
         ConfigurationText.trimmed(line.dropFirst(locationLabel.count)).prefix { $0 != "," }
     }
 
-    /// 28000 stands for several refusals; the server's function tells them apart in every language.
+    /// 28000 stands for several refusals. The server's function tells them apart in every language.
     private static func reason(ofRefusalIn function: Substring?, orWords words: Reason) -> Reason {
         switch function {
         case "InitializeSessionUserId", "InitializeSessionUserIdStandalone":

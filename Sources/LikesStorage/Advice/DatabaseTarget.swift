@@ -1,6 +1,6 @@
 /// The server, the database and the role that a connection to PostgreSQL is about, as libpq names them.
 package struct DatabaseTarget: Equatable, Sendable {
-    /// A name, an address, or the folder of a Unix socket; empty: not known.
+    /// A name, an address, or the folder of a Unix socket; empty if unknown.
     package var host: String
     package var port: String
     package var database: String
@@ -24,7 +24,7 @@ package struct DatabaseTarget: Equatable, Sendable {
     var isLoopback: Bool { host.isLoopback }
     var isLocal: Bool { isUnixSocket || isLoopback }
 
-    /// The options that lead PostgreSQL's programs to this server. Its administrator is let in over the Unix socket.
+    /// The options that lead PostgreSQL's programs to this server. Its administrator is admitted over the Unix socket.
     var administratorOptions: String {
         var options = ""
         if !isLoopback && !Self.defaultFolders.contains(host) { options += " -h \(host.shellWord)" }

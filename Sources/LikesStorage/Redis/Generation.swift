@@ -1,20 +1,20 @@
-/// Which data Redis holds: made by one server's life, for one past of the database. Counters of another generation are
-/// none, so that a new one is a purge of everything in one command.
+/// Identifies the data in Redis: made during one server's life, for one past of the database. Counters of another
+/// generation do not count, so a new generation purges everything in one command.
 package struct Generation: Hashable, Sendable {
     /// Redis' run and replication ids; no spaces.
     package var server: String
-    /// The database whose counts they are.
+    /// The database that the counts belong to.
     package var database: DatabaseHistory
-    /// How often what was cached was found to be of a past that is over, although nothing else in here said so.
+    /// How often the cached data turned out to belong to a past that is over when no other field showed it.
     package var era: Int64
-    /// The transactions that had ended before it was made: what they changed is in every counter of it.
+    /// The transactions that had ended before the generation was made: every counter of it includes their changes.
     package var snapshot: DatabaseSnapshot
-    /// Begins the version of each of its counters; no spaces, no colons.
+    /// Each counter's version begins with it; no spaces, no colons.
     package var token: String
-    /// Proves that a host of this database's has made it: 16 hex digits, `-` for no proof.
+    /// Proves that a host of this database made the marker: 16 hex digits, `-` for no proof.
     package private(set) var seal = "-"
 
-    /// No more eras are counted: so many take a hundred years, and a marker that claims more is no host's.
+    /// The highest era. Reaching it takes a hundred years, and no host writes a marker that claims more.
     package static let eraMax: Int64 = 999_999_999
 
     package init(
@@ -27,13 +27,13 @@ package struct Generation: Hashable, Sendable {
         self.token = token
     }
 
-    /// As it stands in Redis.
+    /// As Redis holds it.
     package var marker: String { "\(claim) \(seal)" }
 
-    /// What is sealed.
+    /// The part that is sealed.
     private var claim: String { "\(server) \(Self.word(database)) \(era) \(snapshot.text) \(token)" }
 
-    /// The same, with a proof.
+    /// The same generation with a seal.
     package func sealed(by secret: Secret) -> Generation {
         var sealed = self
         sealed.seal = sealWord(secret)
@@ -47,7 +47,7 @@ package struct Generation: Hashable, Sendable {
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    /// nil: not a marker as a host of likesd's writes it.
+    /// nil: not a marker as a host of likesd writes it.
     package init?(marker: String) {
         let words = marker.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 6, words.allSatisfy({ !$0.isEmpty }), let era = Int64(words[2]),
@@ -65,7 +65,7 @@ package struct Generation: Hashable, Sendable {
         self.snapshot = snapshot
         token = String(words[4])
         seal = String(words[5])
-        // Scripts hold the very bytes against what they find.
+        // Scripts compare the exact bytes with what they find.
         guard marker.utf8.elementsEqual(self.marker.utf8) else { return nil }
     }
 
@@ -74,19 +74,19 @@ package struct Generation: Hashable, Sendable {
         "\(database.system):\(database.timeline):\(database.tables)"
     }
 
-    /// Whether what was made for this past of the database still holds for `known`, the one this host is at, and for
-    /// the era it knows of; a host that was not at PostgreSQL yet takes what is there, one that is behind as well.
+    /// Whether data made for this past of the database still holds for `known`, the past that this host knows, and for
+    /// its era. A host that has not reached PostgreSQL yet accepts what is there, and so does one that is behind.
     package func fits(_ known: DatabaseHistory?, era knownEra: Int64) -> Bool {
         guard let known else { return true }
         return database.isSameDatabase(known) && database.timeline >= known.timeline && era >= knownEra
     }
 }
 
-/// What stands in Redis as the marker.
+/// The value that Redis has as the marker.
 package struct FoundMarker: Hashable, Sendable {
-    /// Empty: there is none.
+    /// Empty if there is none.
     package var text: String
-    /// What the server that has it calls itself, in this life.
+    /// What the server that has it calls itself in its present life.
     package var server: String
 
     package init(text: String, server: String) {
@@ -94,8 +94,8 @@ package struct FoundMarker: Hashable, Sendable {
         self.server = server
     }
 
-    /// nil: none of likesd's.
+    /// nil: not a marker of likesd's.
     package var generation: Generation? { Generation(marker: text) }
-    /// It was made by the server as it runs now, not by one before it whose data it has.
+    /// The running server made it, not an earlier one whose data it has.
     package var isOfThisLife: Bool { generation?.server == server }
 }

@@ -1,18 +1,18 @@
-/// The keys in Redis. Their names stand here alone; `RedisChannels` has those of the channels.
+/// The keys in Redis. Only this file names them; `RedisChannels` names the channels.
 package enum RedisKeys {
-    /// Where `Generation.marker` stands.
+    /// The key of `Generation.marker`.
     package static let marker: StaticString = "likesd:generation"
-    /// Of an item, as in `counter:post:456`: its count.
+    /// An item's count, as in `counter:post:456`.
     package static let counter = RedisKey("counter:")
-    /// Of an item: its count's version and seal. The braces put it where a cluster has the count.
+    /// An item's version and seal. The braces put it on the cluster node that has the count.
     package static let version = RedisKey("{counter:", "}:version")
-    /// Of a user, as in `rate:123:likes`: the changes of the present window.
+    /// A user's changes in the present window, as in `rate:123:likes`.
     package static let rate = RedisKey("rate:", ":likes")
-    /// Of a user: the set of items liked lately.
+    /// The set of items that a user liked lately.
     package static let recentLikes = RedisKey("recent_likes:")
 }
 
-/// The name of one kind of key: what stands around the item or the user.
+/// The name of one kind of key: what surrounds the item or the user.
 package struct RedisKey: Sendable {
     package let prefix: StaticString
     package let suffix: StaticString

@@ -1,10 +1,10 @@
 import LikesProtocol
 
-/// What only hosts of one database know: it stands in PostgreSQL, and never goes to Redis.
+/// Known only to the hosts of one database: PostgreSQL holds it, and it never goes to Redis.
 package struct Secret: Hashable, Sendable, CustomStringConvertible {
     let key: SipHash.Key
 
-    /// 32 lower-case hex digits; nil: it is none.
+    /// 32 lower-case hex digits; nil if the text is not a secret.
     package init?(hex: some StringProtocol) {
         let digits = Array(hex.utf8)
         guard digits.count == 32 else { return nil }
@@ -23,18 +23,18 @@ package struct Secret: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "(secret)" }
 
-    /// Of a text of another purpose than any other's.
+    /// Hashes a text for one purpose. Different purposes give different hashes.
     func hash(_ purpose: String, _ text: String) -> UInt64 { SipHash.hash(Array("\(purpose) \(text)".utf8), key: key) }
 
-    /// By which the counters of a type are sealed for data of this token: so a seal is of four words alone. Two digests
-    /// of a keyed hash make a key that tells nothing of the secret.
+    /// The key that seals the counters of a type in the data of this token. With it, a seal covers only four words. Two
+    /// digests of a keyed hash make a key that reveals nothing about the secret.
     package func counterKey(token: String, type: String) -> CounterKey {
         let text = "\(token) \(type)"
         return CounterKey(key: SipHash.Key(low: hash("counter-low", text), high: hash("counter-high", text)))
     }
 }
 
-/// Seals the counters of one type in Redis' data of one token.
+/// Seals the counters of one type in the Redis data of one token.
 package struct CounterKey: Sendable {
     fileprivate var key: SipHash.Key
 
@@ -44,25 +44,25 @@ package struct CounterKey: Sendable {
             UInt64(bitPattern: counter.version), UInt64(bitPattern: seconds), key: key)
     }
 
-    /// Whether it was sealed with this key, whatever type its item has here; a version that no history reaches was
-    /// sealed by nobody.
+    /// Whether the counter was sealed with this key, whatever type its item has here. A version that no history reaches
+    /// was sealed by nobody.
     package func hasSealed(_ sealed: SealedCounter) -> Bool {
         sealed.counter.version <= CounterState.versionMax
             && digest(sealed.counter, seconds: sealed.seal.seconds) == sealed.seal.digest
     }
 }
 
-/// Stands beside a counter in Redis and in messages: proves that a host of likesd's had it from PostgreSQL, and not
-/// before when.
+/// Accompanies a counter in Redis and in messages. It proves that a host of likesd read the counter from PostgreSQL,
+/// and no earlier than a given time.
 package struct Seal: Hashable, Sendable {
-    /// By PostgreSQL's clock, in seconds since 1970: it was the newest count of the item at that moment, or is newer.
+    /// By PostgreSQL's clock, in seconds since 1970. At that moment this was the item's newest count, or a later one.
     package var seconds: Int64
     package var digest: UInt64
 
-    /// Characters of `text`: 36 bits of time, 64 of the digest, 6 bits each.
+    /// Characters of `text`: 36 bits of time and 64 of the digest, 6 bits each.
     package static let textBytes = 17
     private static let secondsBytes = 6
-    /// More than any clock shows.
+    /// Beyond what any clock shows.
     package static let secondsMax: Int64 = 1 << 36 - 1
 
     package init(seconds: Int64, digest: UInt64) {
@@ -70,11 +70,11 @@ package struct Seal: Hashable, Sendable {
         self.digest = digest
     }
 
-    /// nil: it is none.
+    /// nil: not a seal.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count == Seal.textBytes else { return nil }
         var words: (seconds: UInt64, digest: UInt64) = (0, 0)
-        // Of all letters: what is more than 6 bits is no letter's value.
+        // The values of all letters, or-ed: more than 6 bits mean that one was not a letter.
         var all: UInt8 = 0
         Seal.values.withUnsafeBufferPointer { values in
             for place in 0..<Seal.secondsBytes {
@@ -82,7 +82,7 @@ package struct Seal: Hashable, Sendable {
                 all |= value
                 words.seconds = words.seconds << 6 | UInt64(value & 63)
             }
-            // The first letter of 11 has 4 bits.
+            // The first of 11 letters has 4 bits.
             let first = values[Int(text[Seal.secondsBytes])]
             all |= first < 16 ? first : 64
             words.digest = UInt64(first & 63)
@@ -124,7 +124,7 @@ package struct Seal: Hashable, Sendable {
 
     private static let blank = [UInt8](repeating: 0, count: textBytes)
     private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-    /// The place of each letter, 64 for none.
+    /// The value of each letter; 64 for a byte that is not one.
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 64, count: 256)
         for (place, letter) in letters.enumerated() { values[Int(letter)] = UInt8(place) }
@@ -132,7 +132,7 @@ package struct Seal: Hashable, Sendable {
     }()
 }
 
-/// A counter as it stands in Redis, or in a message: whoever put it there.
+/// A counter as it stands in Redis, or in a message, whoever put it there.
 package struct SealedCounter: Hashable, Sendable {
     package var counter: CounterState
     package var seal: Seal
@@ -141,9 +141,9 @@ package struct SealedCounter: Hashable, Sendable {
         self.seal = seal
     }
 
-    /// `word`: `version:seal`, as it stands behind a counter in messages, and behind the token in Redis. nil: it is
-    /// none. Redis compares versions as they are written, so one that no host writes so is none: with zeros in front an
-    /// old one would look newer.
+    /// `word`: `version:seal`, as it follows a counter in messages, and the token in Redis. nil: not a valid one. Redis
+    /// compares versions as text, so a version in a form that no host writes is invalid: leading zeros would make an
+    /// old version look newer.
     package init?(item: Item, count: Int64, word: UnsafeRawBufferPointer) {
         let versionBytes = word.count - 1 - Seal.textBytes
         guard versionBytes > 0, versionBytes == 1 || word[0] != UInt8(ascii: "0"),
@@ -155,12 +155,12 @@ package struct SealedCounter: Hashable, Sendable {
     }
 }
 
-/// What Redis kept instead of a counter that was to be set there, because it looks newer.
+/// What Redis kept instead of a counter to be set, because it looks newer.
 package struct KeptCounter: Hashable, Sendable {
     package var item: Item
-    /// nil: it is none.
+    /// nil: not a counter.
     package var counter: SealedCounter?
-    /// The bytes that stand behind the token and a colon, where the version is: of any kind.
+    /// The bytes behind the token and a colon, where the version should be. They may be anything.
     package var word: [UInt8]
     package init(item: Item, counter: SealedCounter?, word: [UInt8]) {
         self.item = item

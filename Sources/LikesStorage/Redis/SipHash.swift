@@ -1,7 +1,7 @@
-/// SipHash-2-4, a keyed hash of 64 bits that nobody can compute, or learn the key of, without the key (Aumasson and
-/// Bernstein: "SipHash: a fast short-input PRF", 2012). Some 20 ns for four words.
+/// SipHash-2-4, a keyed hash of 64 bits. Without the key, nobody can compute it or learn the key from it (Aumasson and
+/// Bernstein: "SipHash: a fast short-input PRF", 2012). It takes some 20 ns for four words.
 package struct SipHash {
-    /// 128 bits: bytes 0 to 7 and 8 to 15, the lowest first.
+    /// 128 bits: bytes 0 to 7 and 8 to 15, lowest first.
     package struct Key: Hashable, Sendable {
         var low: UInt64
         var high: UInt64
@@ -23,7 +23,7 @@ package struct SipHash {
         v3 = key.high ^ 0x7465_6462_7974_6573
     }
 
-    /// Of four words of 8 bytes, the lowest byte of each first.
+    /// Hashes four words of 8 bytes, the lowest byte of each first.
     package static func hash(_ first: UInt64, _ second: UInt64, _ third: UInt64, _ fourth: UInt64, key: Key) -> UInt64 {
         var state = SipHash(key)
         state.absorb(first)
@@ -56,7 +56,7 @@ package struct SipHash {
         v0 ^= word
     }
 
-    /// `last`: the bytes that make no whole word, and the length's lowest byte on top.
+    /// `last`: the bytes that do not fill a word, with the length's lowest byte on top.
     private mutating func finish(_ last: UInt64) -> UInt64 {
         absorb(last)
         v2 ^= 0xff

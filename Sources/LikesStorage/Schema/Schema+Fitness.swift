@@ -1,21 +1,21 @@
 extension Schema {
-    /// Misfits that are looked for at once; the rest shows when these are mended.
+    /// Misfits reported at once. More may show once these are corrected.
     static let misfitsMax = 32
 
-    /// Whether the tables are such that what likesd's statements do is right. One `SELECT` on the catalogs: rows of
-    /// text, one for each `SchemaMisfit`, the gravest first; none: all is well.
+    /// Whether likesd's statements work correctly with the tables. One `SELECT` on the catalogs that returns rows of
+    /// text, one for each `SchemaMisfit`, the gravest first; no rows mean that all is well.
     ///
-    /// Harmless, and not looked for: further tables, columns with a default, indexes, triggers that come after a row or
-    /// before a statement, checks and foreign keys that can only refuse. What a trigger after a row does to other rows
-    /// can't be seen from here.
+    /// Harmless, so not checked: further tables, columns with a default, indexes, triggers that fire after a row or
+    /// before a statement, and checks and foreign keys that can only refuse. What a trigger after a row does to other
+    /// rows cannot be seen from here.
     ///
-    /// Of the schemas on the search path that have `user_likes`, the one with most of the tables is where all have to
-    /// be, whichever tables others hide; of several the first. A second `likesd_schema` that the role may read is
-    /// another copy of all, as of a restore into a schema of its own: nobody knows which likes are meant. The owner of
-    /// most tables there is whom the others have to have.
+    /// All tables must be in one schema: of those on the search path that have `user_likes`, the one with the most of
+    /// likesd's tables, even if others hide them; with equal numbers, the first. A second `likesd_schema` that the role
+    /// may read means a second copy of everything, for instance from a restore into its own schema: nobody knows which
+    /// likes are meant. All tables must belong to the role that owns the most of them there.
     ///
-    /// Rights are those of the role that asks. Partitions need none of their own: PostgreSQL looks at the table's. A
-    /// right to some columns is taken for enough, and a statement that needs others says so itself.
+    /// The rights checked are those of the role that asks. Partitions need no rights of their own: PostgreSQL checks
+    /// the table's. A right to some columns passes; a statement that needs others reports that itself.
     package static let selectMisfits = """
         WITH wanted (name, place, may_be_partitioned, changes) AS (
             VALUES \(tables.enumerated().map { place, table in

@@ -1,8 +1,8 @@
-/// `user_likes` in several tables by the hash of the user, so that each of them, and its key, is smaller.
+/// `user_likes` in several tables, divided by the hash of the user, so that each table and its key is smaller.
 package struct Partitions: Equatable, Sendable {
-    /// Each is a table and an index that every batch opens and locks, 5 to 6 µs of the server's time: with so many a
-    /// batch of one like takes 1.4 ms longer. And each connection holds locks of all: the server's table of them
-    /// (`max_locks_per_transaction`) has room for some 6,400 unless told.
+    /// Each partition is a table and an index that every batch opens and locks, 5 to 6 µs of the server's time: with
+    /// this many, a batch of one like takes 1.4 ms longer. Each connection also locks all of them, and by default the
+    /// server's lock table (`max_locks_per_transaction`) has room for some 6,400 locks.
     package static let countMax = 256
     /// One partition is no better than none.
     package static let countMin = 2
@@ -15,7 +15,7 @@ package struct Partitions: Equatable, Sendable {
         self.count = count
     }
 
-    /// Makes `user_likes` and its partitions.
+    /// Creates `user_likes` and its partitions.
     var statements: [String] {
         ["\(Schema.createUserLikes) PARTITION BY HASH (user_id)"]
             + (0..<count).map { remainder in
@@ -24,10 +24,10 @@ package struct Partitions: Equatable, Sendable {
             }
     }
 
-    /// One row, one boolean: whether `user_likes` is there, with exactly these partitions.
+    /// One row, one boolean: whether `user_likes` exists with exactly these partitions.
     package var isLaidOut: String { "SELECT (\(isDivided)) AND NOT (\(Self.isIncomplete))" }
 
-    /// One boolean: whether its partitions, those that are there, are of this layout.
+    /// One boolean: whether the partitions that exist have this layout.
     private var isDivided: String {
         """
         SELECT EXISTS (
@@ -50,13 +50,13 @@ package struct Partitions: Equatable, Sendable {
             WHERE parted.partrelid = to_regclass('user_likes') AND parted.partstrat = 'h')
         """
 
-    /// Why tables are left as they are of which a part is missing.
+    /// Why incomplete tables are left as they are.
     static let incompleteness = "user_likes lacks a partition"
 
     /// What to do then.
     static let completion = "likesctl verify says which, and what to do"
 
-    /// Why tables that are there already are left as they are.
+    /// Why existing tables are left as they are.
     package var refusal: String {
         "user_likes already exists without \(count) partitions by the hash of user_id"
     }
@@ -68,11 +68,11 @@ package struct Partitions: Equatable, Sendable {
 }
 
 extension Schema {
-    /// Remainders of a modulus that are looked through for those that are missing: no sensible layout has as many.
+    /// Remainders of a modulus that are searched for missing ones. No sensible layout has as many.
     static let remaindersMax = 4_096
 
-    /// Rows of (modulus, remainder), the partitions by hash that are attached to a table; `table`: its OID, by a name
-    /// that nothing in here has.
+    /// Rows of (modulus, remainder): the hash partitions attached to a table. `table`: its OID, by a name that nothing
+    /// in here uses.
     static func hashParts(of table: String) -> String {
         """
         SELECT bound[1], bound[2]
@@ -86,15 +86,15 @@ extension Schema {
         """
     }
 
-    /// Whether a partition is detached for all but those who saw it before; PostgreSQL 13 has no such column.
+    /// Whether a partition is detached for everybody but those who saw it before. PostgreSQL 13 has no such column.
     static func isBeingDetached(_ inherits: String) -> String {
         "coalesce((to_jsonb(\(inherits)) ->> 'inhdetachpending')::boolean, false)"
     }
 
-    /// Rows of (modulus, remainder), of what no partition that is attached to the table takes. No rows: the partitions
-    /// take everything. The remainder is NULL where it is none of the first `remaindersMax`.
+    /// Rows of (modulus, remainder) that no partition attached to the table takes. No rows: the partitions take
+    /// everything. The remainder is NULL if it is not among the first `remaindersMax`.
     ///
-    /// Each modulus divides the next larger one: counted in shares of the largest, all is whole numbers.
+    /// Each modulus divides the next larger one, so in shares of the largest everything is a whole number.
     static func missingPartitions(of table: String) -> String {
         """
         SELECT whole.modulus, missing.remainder
@@ -114,7 +114,7 @@ extension Schema {
         """
     }
 
-    /// The steps, with `user_likes` in so many partitions where it is made.
+    /// The steps. With partitions, the step that creates `user_likes` divides it.
     package static func migrations(partitions: Partitions?) -> [Migration] {
         guard let partitions else { return migrations }
         return migrations.map { migration in

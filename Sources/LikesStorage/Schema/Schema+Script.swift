@@ -1,9 +1,9 @@
 import LikesProtocol
 
 extension Schema {
-    /// What `likesctl migrate` does, as SQL for whoever brings the schema up by other means: from any older version, or
-    /// from nothing. Safe to repeat; in a newer schema no step is done. With `partitions` it ends before the first step
-    /// where the likes are laid out otherwise already.
+    /// What `likesctl migrate` does, as SQL for those who bring up the schema by other means, from any older version or
+    /// from nothing. Safe to repeat; in a newer schema it does nothing. With `partitions` it stops before the first
+    /// step if the likes already have another layout.
     package static func script(itemTypes: ItemTypes, partitions: Partitions? = nil) -> String {
         let option = partitions.map { " --partitions \($0.count)" } ?? ""
         var text = """
@@ -20,12 +20,12 @@ extension Schema {
         return text
     }
 
-    /// What was read before a lock was had must not count after it, whatever the database's own default is.
+    /// A read from before the lock was acquired must not count afterwards, whatever the database's own default is.
     private static func transaction(_ statements: String) -> String {
         "BEGIN ISOLATION LEVEL READ COMMITTED;\n\(statements)COMMIT;\n"
     }
 
-    /// A block of PL/pgSQL, one step: it looks at the version once it has the lock.
+    /// One step as a block of PL/pgSQL. It checks the version once it has the lock.
     private static func block(of migration: Migration) -> String {
         let statements = migration.statements + [updateVersion(to: String(migration.version))]
         return """
@@ -41,7 +41,7 @@ extension Schema {
             """
     }
 
-    /// A block of PL/pgSQL that ends the script where the likes stand in another layout.
+    /// A block of PL/pgSQL that ends the script if the likes have another layout.
     private static func guardBlock(of partitions: Partitions) -> String {
         """
         DO $likesd$

@@ -1,9 +1,9 @@
-/// What the tables have to be for likesd's statements to do what they are trusted with.
+/// What the tables must be for likesd's statements to work correctly.
 extension Schema {
     struct Column: Equatable, Sendable {
         var name: String
         var type: String
-        /// nil: whoever makes a row names it.
+        /// nil: whoever inserts a row supplies it.
         var byDefault: String?
 
         var definition: String { "\(type) NOT NULL" + (byDefault.map { " DEFAULT \($0)" } ?? "") }
@@ -11,25 +11,26 @@ extension Schema {
 
     struct Table: Equatable, Sendable {
         var name: String
-        /// What statements read or write, or leave to its default.
+        /// The columns that statements read, write, or leave to their default.
         var columns: [Column]
-        /// Each has to be unique: what `ON CONFLICT` names, and what a look-up takes for one row at most.
+        /// Each must be unique: `ON CONFLICT` names them, and look-ups expect one row at most.
         var keys: [[String]]
-        /// Its rows are found by key alone. Those of the others by place, which only one table has by itself.
+        /// Its rows are found by key alone. Rows of the other tables are found by place (ctid), which is unique only in
+        /// a single table.
         var mayBePartitioned = false
-        /// What is done with its rows. To lock one takes the right to update.
+        /// What statements do with its rows. Locking a row takes the right to update.
         var changes: Set<Change> = [.insert, .update, .delete]
-        /// Whether the rights to do it have to be there, and not only the right to read. Of item types a row is added
-        /// where a configured one is missing, and else never.
+        /// Whether the role must have the rights for it, and not only the right to read. A row is added to the item
+        /// types only if a configured type is missing.
         var isAlwaysWritten = true
 
-        /// The rights that likesd's statements need, in the order in which they are told.
+        /// The rights that likesd's statements need, in the order in which they are reported.
         var rights: [String] {
             ["SELECT"] + Change.allCases.filter { isAlwaysWritten && changes.contains($0) }.map(\.right)
         }
     }
 
-    /// By PostgreSQL's bits for what a trigger comes before.
+    /// Numbered by PostgreSQL's bits for what a trigger fires before.
     enum Change: Int, Sendable, CaseIterable {
         case insert = 4
         case update = 16
@@ -106,7 +107,7 @@ extension Schema {
             keys: [["id"], ["name"]], changes: [.insert], isAlwaysWritten: false),
     ]
 
-    /// What makes the table anew, on one line; `withRows`: with the rows that it begins with.
+    /// What creates the table again, on one line. `withRows`: including the rows that it begins with.
     static func statements(making table: String, withRows: Bool = true) -> String {
         let beginnings =
             ["CREATE TABLE \(table) ", "ALTER TABLE \(table) "] + (withRows ? ["INSERT INTO \(table) "] : [])

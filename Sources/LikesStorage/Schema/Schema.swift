@@ -1,19 +1,19 @@
 import LikesProtocol
 
-/// The tables in PostgreSQL, as data: `likesctl migrate` makes them, the daemon checks their version.
+/// The tables in PostgreSQL, as data: `likesctl migrate` creates them, the daemon checks their version.
 package enum Schema {
-    /// The version this code needs, and the newest it knows.
+    /// The version that this code needs, and the newest that it knows.
     package static let version = 4
 
-    /// One step from the version before; all its statements run in one transaction.
+    /// One step from the previous version. All its statements run in one transaction.
     package struct Migration: Equatable, Sendable {
         /// The version the step leads to.
         package var version: Int
         package var statements: [String]
     }
 
-    /// No foreign key to item_types: it would look up and lock a row there for every like, and the daemon writes no
-    /// number that it has not read from there.
+    /// No foreign key to item_types: it would look up and lock a row there for every like, and the daemon writes only
+    /// numbers that it has read from there.
     static let createUserLikes = """
         CREATE TABLE user_likes (
             user_id bigint NOT NULL,
@@ -47,8 +47,8 @@ package enum Schema {
                 "INSERT INTO item_types (id, name) VALUES (1, 'post'), (2, 'reel'), (3, 'comment')",
                 createUserLikes,
                 // A fifth of each page stays free, so that an update finds room beside its row and leaves the index
-                // alone. No check of like_count: a batch proposes its negative delta as a new row, which a check would
-                // refuse before PostgreSQL sees that the row is there to be updated.
+                // alone. There is no check on like_count: a batch proposes its negative delta as a new row, which a
+                // check would refuse before PostgreSQL sees that the row exists and must be updated.
                 """
                 CREATE TABLE counters (
                     item_id bigint NOT NULL,
@@ -63,10 +63,10 @@ package enum Schema {
         Migration(
             version: 2,
             statements: [
-                // One row for each process' connection that writes, updated with every batch: half of each page stays
-                // free, so that the index is left alone. `epoch` goes up when the lane is fenced, which begins it at 1.
+                // One row for each process' writing connection, updated with every batch: half of each page stays free,
+                // so that the index is left alone. `epoch` goes up with each fence; the first one sets it to 1.
                 // `changed` has one character for each row of the last batch, in the order they were sent: '1' where
-                // the table changed. The items are those that Redis may not have if the process dies now.
+                // the table changed. The items are those that Redis may lack if the process dies now.
                 """
                 CREATE TABLE lanes (
                     lane bigint PRIMARY KEY,
@@ -79,10 +79,10 @@ package enum Schema {
                     CHECK (cardinality(item_ids) = cardinality(item_types))
                 ) WITH (fillfactor = 50)
                 """,
-                // Random numbers do not get smaller, only the batch slower.
+                // Random numbers do not compress: trying to only slows the batch down.
                 "ALTER TABLE lanes ALTER item_ids SET STORAGE EXTERNAL, ALTER item_types SET STORAGE EXTERNAL",
-                // Counters that Redis may have older than `version`. Its key is the order in which it is read in pages
-                // and in which its rows are locked.
+                // Counters that may be older in Redis than `version`. The key is the order in which pages are read and
+                // rows are locked.
                 """
                 CREATE TABLE cache_repairs (
                     item_id bigint NOT NULL,
@@ -95,11 +95,12 @@ package enum Schema {
         Migration(
             version: 3,
             statements: [
-                // One row for each lane, written every few seconds by its host. The lane's own row is written by each
-                // batch: who looks for silent hosts there passes a dead version for each, as long as a snapshot keeps
-                // them. `generation` is the token of the data in Redis that the host uses, empty for none; `since` the
-                // first transaction that had not begun when the latest data was made that the host has used; `beat`
-                // counts its signs of life, so that it learns of a database that went back to before one of them.
+                // One row for each lane, written every few seconds by its host. The lane's own row is written with each
+                // batch, so a search there for silent hosts would pass a dead version for each batch, as long as a
+                // snapshot keeps them. `generation` is the token of the data in Redis that the host uses, empty for
+                // none. `since` is the first transaction that had not begun when the newest data that the host has used
+                // was made. `beat` counts its signs of life: it shows the host that the database went back to before
+                // one of them.
                 """
                 CREATE TABLE likesd_hosts (
                     lane bigint PRIMARY KEY,
@@ -109,12 +110,13 @@ package enum Schema {
                     seen_at timestamptz NOT NULL DEFAULT now()
                 ) WITH (fillfactor = 50)
                 """,
-                // The transaction that noted the row last. What was noted before Redis' data began needs no repair, and
-                // who has read all up to a transaction need not pass the dead rows before it again.
-                // What processes of the version before leave is found as well.
+                // The transaction that last noted the row. What was noted before Redis' data began needs no repair, and
+                // a host that has read everything up to a transaction need not pass the dead rows before it again. Rows
+                // from processes of the previous version are found as well.
                 "INSERT INTO likesd_hosts (lane) SELECT lane FROM lanes",
                 "ALTER TABLE lanes DROP seen_at",
-                // The server to which what a batch changed was to be written, when there was one, and its transaction.
+                // The server that a batch's changes were to be written to, if there was one, and the batch's
+                // transaction.
                 "ALTER TABLE lanes ADD server text NOT NULL DEFAULT ''",
                 "ALTER TABLE lanes ADD written_by xid8 NOT NULL DEFAULT '0'",
                 "ALTER TABLE cache_repairs ADD noted_by xid8 NOT NULL DEFAULT pg_current_xact_id()",
@@ -123,8 +125,8 @@ package enum Schema {
         Migration(
             version: 4,
             statements: [
-                // One row: what only hosts of this database know, by which they tell each other's counters and messages
-                // in Redis from those of strangers. Two random UUIDs have 244 random bits.
+                // One row: a secret known only to the hosts of this database. With it they tell each other's counters
+                // and messages in Redis from those of strangers. Two random UUIDs have 244 random bits.
                 """
                 CREATE TABLE likesd_secret (
                     secret text NOT NULL CHECK (secret ~ '^[0-9a-f]{32}$'),
@@ -142,36 +144,36 @@ package enum Schema {
         left(encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'), 32)
         """
     static let insertSecret = "INSERT INTO likesd_secret (secret) SELECT \(newSecret)"
-    /// In place of whatever is there. Any secret will do: hosts drop what they have cached.
+    /// Replaces whatever is there. Any secret will do: hosts drop what they have cached.
     package static let renewSecret =
         "\(insertSecret) "
         + "ON CONFLICT (only_row) DO UPDATE SET secret = excluded.secret, made_at = now()"
-    /// One row: the secret, and what time it is, in seconds since 1970.
+    /// One row: the secret and the time, in seconds since 1970.
     package static let selectSeals = "SELECT secret, \(seconds) FROM likesd_secret"
     package static let secondsRange = 0...Seal.secondsMax
     package static let seconds = "floor(extract(epoch FROM clock_timestamp()))::bigint"
 
     // MARK: The version
 
-    /// Taken by whoever migrates, until the end of its transaction: hosts that migrate at once take turns.
-    /// The number is "likesd" in ASCII.
+    /// Held by whoever migrates until its transaction ends: hosts that migrate at the same time take turns. The number
+    /// is "likesd" in ASCII.
     package static let migrationLock = "SELECT \(lockForMigrating)"
     static let lockForMigrating = "pg_advisory_xact_lock(119200029176676)"
     /// One row, one boolean: whether `selectVersion` will find its table. It raises no error, which would end the
     /// transaction.
     package static let hasVersion = "SELECT to_regclass('likesd_schema') IS NOT NULL"
-    /// One boolean: whether any table of likesd's is there, the version's or another.
+    /// One boolean: whether any of likesd's tables exists, the version's or another.
     package static let hasTables =
         "SELECT "
         + (["likesd_schema"] + tables.map(\.name)).map { "to_regclass('\($0)') IS NOT NULL" }.joined(separator: " OR ")
-    /// What is said of tables of another version; nil: there is no row that says which.
+    /// The message about tables of another version; nil: no row gives the version.
     static func versionMisfit(_ found: Int?) -> String {
         guard let found else { return "the table likesd_schema has no row" }
         return "the schema is at version \(found), this likesd \(found < version ? "needs" : "knows") \(version)"
     }
 
-    /// One text: the schema on the search path that has the version's table and that the role may not use, in which
-    /// PostgreSQL finds no table for it; null: there is none.
+    /// One text: the schema on the search path that has the version's table but that the role may not use, so that
+    /// PostgreSQL finds no table there; null if there is none.
     package static let selectBarredSchema = """
         SELECT quote_ident(namespace.nspname)
         FROM pg_class AS class
@@ -182,7 +184,7 @@ package enum Schema {
         ORDER BY listed.place
         LIMIT 1
         """
-    /// One row, one integer. The table is missing (SQLSTATE 42P01) where nothing was migrated.
+    /// One row, one integer. The table is missing (SQLSTATE 42P01) if nothing was migrated.
     package static let selectVersion = "SELECT version FROM likesd_schema"
     /// $1: the version reached.
     package static let updateVersion = updateVersion(to: "$1::integer")
@@ -195,16 +197,16 @@ package enum Schema {
 
     /// Rows of (id smallint, name text).
     package static let selectItemTypes = "SELECT id, name FROM item_types"
-    /// Before `addItemTypes`, in the same transaction and as a statement of its own, so that the next statement's
-    /// snapshot has what another host added while this one waited. Readers are not kept out.
+    /// Runs before `addItemTypes`, in the same transaction and as its own statement, so that the next statement's
+    /// snapshot contains what another host added while this one waited. It does not block readers.
     package static let lockItemTypes = "LOCK TABLE item_types IN SHARE ROW EXCLUSIVE MODE"
     /// $1 text[]: the configured types in their order; $2 smallint[]: the number that each is known to have had, null
-    /// for none. Those missing get that number back where no other has it by now, and are numbered on else; rows of
-    /// (id, name) added. Where no type is left at all, none is added: whoever fills the table again would find its
-    /// numbers taken.
+    /// for none. A missing type gets that number back unless another type has it by now; otherwise it gets the next
+    /// one. Returns rows of (id, name) added. If no type is left at all, none is added: whoever fills the table again
+    /// would find its numbers taken.
     package static let addItemTypes = addItemTypes("$1", numbers: "$2")
 
-    /// Arrays of names, and of as many unknown numbers, without quotes: the letters a type's name may have need none.
+    /// Arrays of names, and of as many unknown numbers, without quotes: the characters of a type's name need none.
     package static func array(of types: ItemTypes) -> String { "{" + types.names.joined(separator: ",") + "}" }
     package static let noNumbers = "{}"
 

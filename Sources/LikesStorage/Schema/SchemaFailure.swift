@@ -1,4 +1,4 @@
-/// Why the tables can't be used, and what to do about it where that is known.
+/// Why the tables cannot be used, and what to do about it if that is known.
 package struct SchemaFailure: Equatable, Sendable {
     package var reason: String
     package var next: String?

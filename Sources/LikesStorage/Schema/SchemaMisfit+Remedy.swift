@@ -1,22 +1,23 @@
 extension SchemaMisfit {
-    /// What to do, as the tables' owner.
+    /// What to do, as the owner of the tables.
     package struct Remedy: Equatable, Sendable {
-        /// In words, what comes before the statements or takes their place.
+        /// In words: what comes before the statements or replaces them.
         var first: String?
-        /// Statements that mend it.
+        /// Statements that correct it.
         package var sql: String?
-        /// In words, what has to follow.
+        /// In words: what must follow.
         var then: String?
 
-        /// All of it; `command`: what runs the statements.
+        /// The whole remedy. `command`: how to run the statements.
         package func text(_ command: (String) -> String) -> String {
             let parts = [first, sql.map(command)].compactMap { $0 }.joined(separator: " ")
             return parts + (then.map { ", then \($0)" } ?? "")
         }
     }
 
-    /// Tables with what is nowhere else, or has to fit what is elsewhere: made anew they are empty, and what is said of
-    /// likes is wrong without anybody noticing. The others are made anew without loss.
+    /// Tables whose content exists nowhere else, or must fit what is elsewhere. Created again they are empty, and
+    /// likesd gives wrong answers about likes without anybody noticing. The other tables can be created again without
+    /// loss.
     private static let tablesOfWorth: Set<String> = ["user_likes", "counters", "item_types"]
 
     private var isOfWorth: Bool { Self.tablesOfWorth.contains(name) }
@@ -37,7 +38,7 @@ extension SchemaMisfit {
         case .generated: return alter("ALTER \(object) DROP \(detail)")
         case .noDefault: return alter("ALTER \(object) SET DEFAULT \(column?.byDefault ?? "")")
         case .unknownColumn: return alter("ALTER \(object) DROP NOT NULL")
-        // A restore makes them one by one, and fails at one that is there.
+        // A restore creates keys one by one, and fails at one that exists.
         case .noKey: return alter("\(detail) (\(object))", first: Schema.unlessRestored)
         case .noRight: return Remedy(sql: "GRANT \(detail) ON \(place) TO \(object)")
         case .trigger: return alter("DISABLE TRIGGER \(object)")
@@ -47,7 +48,7 @@ extension SchemaMisfit {
         }
     }
 
-    /// The counters can be counted again, the likes can't.
+    /// The counters can be counted again, the likes cannot.
     private var missingTable: Remedy {
         let sql = making(owner: detail)
         guard isOfWorth else { return Remedy(first: Schema.unlessRestored, sql: sql) }
@@ -61,7 +62,7 @@ extension SchemaMisfit {
         }
     }
 
-    /// Makes the table anew where likesd's others are, and whoever runs it, with their owner.
+    /// Creates the table again beside likesd's others, owned by their owner, whoever runs it.
     private func making(owner: String, withRows: Bool = true) -> String {
         let schema = place.hasSuffix(".\(name)") ? String(place.dropLast(name.count + 1)) : "public"
         return (schema == "public" ? "" : "SET search_path = \(schema); ")
@@ -69,7 +70,7 @@ extension SchemaMisfit {
             + (owner.isEmpty ? "" : "; ALTER TABLE \(name) OWNER TO \(owner)")
     }
 
-    /// One that another was taken for, or that was moved.
+    /// A table that was moved, or in whose place another one was found.
     private var strayTable: Remedy {
         guard detail.isEmpty else {
             let choice =
@@ -88,7 +89,7 @@ extension SchemaMisfit {
         let addition = "ALTER TABLE \(place) ADD \(object) \(column?.definition ?? detail)"
         guard isOfWorth else {
             guard column?.byDefault == nil else { return Remedy(sql: addition) }
-            // The rows that are there would have no value of it.
+            // Existing rows would have no value for the column.
             let saysWhatRedisLacks = name != "likesd_hosts"
             return Remedy(
                 sql: "TRUNCATE \(place); \(addition)",
@@ -96,12 +97,12 @@ extension SchemaMisfit {
             )
         }
         let first = Schema.whenLost("it")
-        // Of what a row is about there is no value that it could begin with.
+        // A column that says what a row is about has no value to begin with.
         guard column?.byDefault != nil else { return Remedy(first: first, then: Self.verify) }
         return Remedy(first: "\(first); without one", sql: addition, then: Self.repair)
     }
 
-    /// An empty one in its place would be as good as none, and nobody would notice.
+    /// An empty partition in its place would be as bad as none, and nobody would notice.
     private var missingPartition: Remedy {
         let restore = "restore it from a backup (\(Schema.handbook))"
         guard detail.isEmpty else {
@@ -118,7 +119,7 @@ extension SchemaMisfit {
                 + "an empty one has none of its rows", then: Self.verify)
     }
 
-    /// By name: what is in its place may have them in another order, and more of them.
+    /// Columns by name: the table in its place may have them in another order, and more of them.
     private var otherThanTable: Remedy {
         let old = "\(name)_before"
         let columns = Schema.tables.first { $0.name == name }?.columns.map(\.name).joined(separator: ", ") ?? "*"
@@ -138,7 +139,7 @@ extension SchemaMisfit {
         Remedy(first: first, sql: "ALTER TABLE \(place) \(what)")
     }
 
-    /// The column that has to be there.
+    /// The column that must be there.
     private var column: Schema.Column? {
         Schema.tables.first { $0.name == name }?.columns.first { $0.name == object }
     }
@@ -149,26 +150,25 @@ extension Schema {
 
     static let restoreFirst = "a restore may be running: wait for it"
 
-    /// Before what makes what a restore makes as well.
+    /// Precedes statements that create what a restore creates as well.
     package static let unlessRestored = "\(restoreFirst); otherwise"
 
-    /// Behind what is said where migrate is what comes next.
+    /// Follows a message if migrating is the next step.
     package static let notWhileRestoring = "(while a restore is running, wait for it instead)"
 
-    /// What to do about tables of another version; `found`: nil: there is no row that says which.
+    /// What to do about tables of another version. `found` is nil if no row gives the version.
     static func whenOfOtherVersion(_ found: Int?, migrate: String) -> String {
         guard let found else { return whenLost("it") }
         return found < version ? migrate : "upgrade likesd on this host"
     }
 
-    /// What to do where something is gone that held what is nowhere else; `what`: as the sentence names it.
+    /// What to do if something is gone whose content exists nowhere else. `what`: as the sentence names it.
     package static func whenLost(_ what: String) -> String {
         "\(restoreFirst); if \(what) was renamed or moved to another schema, put it back; "
             + "otherwise restore it from a backup (\(handbook))"
     }
 
-    /// What to do where the version is gone, and other tables are or were there: to migrate would be in a restore's
-    /// way.
+    /// What to do if the version is gone, but other tables exist or existed: migrating would block a restore.
     package static let whenVersionLost =
         "\(whenLost("likesd_schema")); if the tables are not likesd's, name another database in DATABASE_URL"
 }

@@ -1,8 +1,8 @@
 import LikesProtocol
 
-/// Something about the tables with which likesd's statements would not do what they are trusted with.
+/// A property of the tables that makes likesd's statements unreliable.
 package struct SchemaMisfit: Equatable, Sendable {
-    /// The words `Schema.selectMisfits` has for it.
+    /// The words of `Schema.selectMisfits` for it.
     package enum Kind: String, CaseIterable, Sendable {
         case version, elsewhere
         case noTable = "no-table"
@@ -22,21 +22,21 @@ package struct SchemaMisfit: Equatable, Sendable {
     }
 
     package var kind: Kind
-    /// As likesd names the table.
+    /// The table's name in likesd.
     package var name: String
-    /// As SQL names it, or the partition that it is about.
+    /// The table, or the partition concerned, as SQL writes it.
     package var place: String
-    /// As SQL names what it is about: a column, a trigger, a child …
+    /// What it is about, as SQL writes it: a column, a trigger, a child …
     package var object: String
     package var detail: String
 
-    /// Columns of a row of `Schema.selectMisfits`, all of text.
+    /// Columns of a row of `Schema.selectMisfits`, all text.
     package static let columnsCount = 5
 
     /// Bytes of a column: SQL with four quoted names, which must not be cut, has less.
     private static let columnBytesMax = 4 * 1024
 
-    /// A row of `Schema.selectMisfits`, which names what others have made; nil: no such row.
+    /// A row of `Schema.selectMisfits`, which contains names that others chose; nil: not such a row.
     package init?(_ texts: [String]) {
         let row = texts.map { ForeignText.shown($0.utf8, bytesMax: Self.columnBytesMax) }
         guard row.count == Self.columnsCount, let kind = Kind(rawValue: row[0]) else { return nil }
@@ -47,7 +47,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         detail = row[4]
     }
 
-    /// With it the likes, or the counters, can't all be read where they are looked for.
+    /// It keeps some likes or counters from being found where statements look for them.
     package var hidesRows: Bool {
         switch kind {
         case .elsewhere, .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .noColumn, .columnType,
@@ -59,7 +59,7 @@ package struct SchemaMisfit: Equatable, Sendable {
         }
     }
 
-    /// It is wrong for the role that asked, which is likesd's only where likesd asks.
+    /// It concerns the role that asked, which is likesd's only if likesd asks.
     package var isOfRole: Bool { kind == .noRight }
 
     /// What is wrong.
@@ -100,8 +100,8 @@ package struct SchemaMisfit: Equatable, Sendable {
 }
 
 extension [SchemaMisfit] {
-    /// Why the tables are refused, and what to run: the first, since what is wrong next shows once that is done. Rights
-    /// are granted all at once.
+    /// Why the tables are refused, and what to run. Only the first misfit, since the next one shows once that is
+    /// corrected. Missing rights are granted all at once.
     package func failure(_ advice: Advice, _ target: DatabaseTarget) -> SchemaFailure? {
         guard let first else { return nil }
         if first.kind == .version { return advice.version(Int(first.object)) }

@@ -1,11 +1,11 @@
-/// A server of PostgreSQL, by one of the ways that lead to it.
+/// A PostgreSQL server, by one of the ways that lead to it.
 package struct DatabaseServer: Hashable, Sendable {
-    /// A name, an address, or the folder of a Unix socket; nil: where only addresses are given.
+    /// A name, an address, or the folder of a Unix socket; nil if only addresses are given.
     package var host: String?
-    /// One, or those of a name of this machine itself; none: libpq knows by `host`.
+    /// One address, or all those of a name of this machine; none: libpq uses `host`.
     package var addresses: [String]
     package var port: String?
-    /// The host is a name that several servers answer to.
+    /// The host is a name that stands for several servers.
     var isOneOfSeveral: Bool
 
     package init(host: String?, addresses: [String] = [], port: String? = nil, isOneOfSeveral: Bool = false) {
@@ -23,20 +23,20 @@ package struct DatabaseServer: Hashable, Sendable {
     }
 }
 
-/// The servers that DATABASE_URL names, or the environment, or a service file.
+/// The servers named by DATABASE_URL, the environment, or a service file.
 package struct DatabaseHosts {
-    /// Numeric addresses of each name, those of IPv4 first; the reason where there are none.
+    /// Numeric addresses of each name, IPv4 first; the reason if there are none.
     package typealias Addresses = [String: Result<[String], LookupFailure>]
-    /// Settings of libpq.
+    /// Settings for libpq.
     package typealias Settings = [(keyword: String, value: String)]
-    /// What of libpq's settings names servers, and what it is to be like.
+    /// libpq's settings that name servers and say which kind of server is wanted.
     package static let keywords: Set<String> = ["host", "hostaddr", "port", "target_session_attrs"]
 
     private let servers: [DatabaseServer]
-    /// Without a primary the reader takes a standby.
+    /// Without a primary the reader uses a standby.
     package let allowsStandby: Bool
 
-    /// `values`: what libpq takes the `keywords` for. A URL that it can't read has no servers: connecting will say why.
+    /// `values`: libpq's values for the `keywords`. An unreadable URL has no servers: connecting will say why.
     package init(_ values: [String: String]) {
         func list(_ keyword: String) -> [String] {
             values[keyword, default: ""].split(separator: ",", omittingEmptySubsequences: values[keyword] == nil).map(
@@ -46,14 +46,14 @@ package struct DatabaseHosts {
         let wish = values["target_session_attrs"]
         allowsStandby = wish != "primary" && wish != "read-write"
         let count = max(hosts.count, addresses.count)
-        // Lists that do not fit each other are libpq's to refuse.
+        // libpq refuses lists that do not fit each other.
         let fits = [hosts.count, addresses.count].allSatisfy { $0 == 0 || $0 == count }
         guard fits, [0, 1, count].contains(ports.count), !hosts.isEmpty || !addresses.isEmpty else {
             servers = []
             return
         }
         servers = (0..<count).map { place in
-            // One port is every server's.
+            // A single port applies to every server.
             let port = ports.count == 1 ? ports[0] : ports.isEmpty ? nil : ports[place]
             let address = addresses.isEmpty || addresses[place].isEmpty ? [] : [addresses[place]]
             return DatabaseServer(host: hosts.isEmpty ? nil : hosts[place], addresses: address, port: port)
@@ -63,15 +63,16 @@ package struct DatabaseHosts {
     /// Hosts without an address: names, and paths of sockets.
     package var hosts: [String] { Set(servers.filter(\.addresses.isEmpty).compactMap(\.host)).sorted() }
 
-    /// Whether there is something to choose from.
+    /// Whether there are several to choose from.
     package func isChoice(_ servers: [DatabaseServer]) -> Bool { self.servers.count > 1 || servers.count > 1 }
 
-    /// All of them in the order of the URL, each address of a name for itself. Names without an address are left out.
+    /// All servers in the order of the URL, each address of a name as its own server. Names without an address are left
+    /// out.
     package func servers(_ found: Addresses) -> [DatabaseServer] {
         servers.flatMap { server -> [DatabaseServer] in
             guard server.addresses.isEmpty, let host = server.host, let answer = found[host] else { return [server] }
             guard case .success(let addresses) = answer else { return [] }
-            // This machine answers by all of its own, which libpq tries in turn.
+            // All these addresses are this machine's. libpq tries them in turn.
             if addresses.allSatisfy(Self.isLoopback) {
                 return [DatabaseServer(host: host, addresses: addresses, port: server.port)]
             }
@@ -81,7 +82,7 @@ package struct DatabaseHosts {
         }
     }
 
-    /// Settings that override the URL's: these servers alone, in this order.
+    /// Settings that override the URL's: only these servers, in this order.
     package static func settings(_ servers: [DatabaseServer]) -> Settings {
         var lists: [(String, [String?])] = [("host", []), ("hostaddr", []), ("port", [])]
         for server in servers {

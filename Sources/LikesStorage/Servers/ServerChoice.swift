@@ -1,4 +1,4 @@
-/// What was seen of several servers, and which of them is to be used.
+/// What was seen of several servers, and which of them to use.
 package struct ServerView {
     package struct Seen: Hashable, Sendable {
         package var server: DatabaseServer
@@ -11,14 +11,14 @@ package struct ServerView {
 
     package enum Choice: Equatable {
         case server(Seen)
-        /// None that the connection could use.
+        /// No server that the connection could use.
         case missing
         case conflict(ServerConflict)
     }
 
-    /// Those that answered, in the order of the URL.
+    /// The servers that answered, in the order of the URL.
     package var seen: [Seen]
-    /// The primary that the lane was at last.
+    /// The primary that the lane used last.
     package var known: Seen?
 
     package init(seen: [Seen], known: Seen?) {
@@ -26,7 +26,7 @@ package struct ServerView {
         self.known = known
     }
 
-    /// Which server the lane takes: of those that are no standbys the one at the latest timeline.
+    /// The server for the lane: of those that are not standbys, the one at the latest timeline.
     package var primary: Choice {
         let all = seen.filter { !$0.facts.isStandby }
         guard let any = all.first else { return .missing }
@@ -53,7 +53,7 @@ package struct ServerView {
         return rival.map { .conflict(.twoPrimaries(one.server, $0.server, newest)) } ?? .server(one)
     }
 
-    /// Which server the reader takes: the lane's, or without one the standby that is furthest ahead.
+    /// The server for the reader: the lane's, or without one the standby that is furthest ahead.
     package func reader(allowsStandby: Bool) -> Choice {
         let primary = primary
         let conflict: ServerConflict?
@@ -72,11 +72,11 @@ package struct ServerView {
         if let other = standbys.first(where: { $0.facts.system != first.facts.system }) {
             return .conflict(.differentDatabases(first.server, other.server))
         }
-        // The first of those that are furthest.
+        // With equal timelines, the first.
         return .server(standbys.dropFirst().reduce(first) { $1.facts.timeline > $0.facts.timeline ? $1 : $0 })
     }
 
-    /// What is to be said of the primaries that were passed over for `chosen`.
+    /// What to say about the primaries that were passed over for `chosen`.
     package func passedOver(for chosen: Seen) -> [ServerConflict] {
         seen.compactMap { other in
             guard !other.facts.isStandby, !other.facts.isSameServer(as: chosen.facts) else { return nil }
@@ -86,7 +86,7 @@ package struct ServerView {
         }
     }
 
-    /// Nothing where another database's server stands in the very place: somebody put it there.
+    /// nil if a server of another database has taken the known one's place: somebody put it there.
     private var remembered: Seen? {
         guard let known else { return nil }
         let isReplaced = seen.contains { $0.server == known.server && $0.facts.system != known.facts.system }
@@ -102,15 +102,15 @@ package struct ServerView {
     }
 }
 
-/// Why a server that is there is not used.
+/// Why an available server is not used.
 package enum ServerConflict: Hashable, Sendable {
     case twoPrimaries(DatabaseServer, DatabaseServer, Int64)
     case differentDatabases(DatabaseServer, DatabaseServer)
-    /// Of another database than the one that the lane was at.
+    /// It belongs to another database than the one that the lane used.
     case foreign(DatabaseServer)
-    /// The only primary there, while another was promoted since; a standby that follows that one.
+    /// The only primary, although another was promoted since; `follower`: a standby that follows that other one.
     case behind(DatabaseServer, Int64, Int64, follower: DatabaseServer?)
-    /// A newer one is there.
+    /// A newer primary is available.
     case oldPrimary(DatabaseServer, Int64, DatabaseServer, Int64)
 
     package var reason: String {
@@ -130,7 +130,7 @@ package enum ServerConflict: Hashable, Sendable {
         }
     }
 
-    /// What to do. `setting`: where DATABASE_URL stands.
+    /// What to do. `setting`: where DATABASE_URL is set.
     package func next(_ setting: String) -> String {
         switch self {
         case .twoPrimaries: "stop one of the two servers, or make it a standby of the other"
@@ -145,7 +145,7 @@ package enum ServerConflict: Hashable, Sendable {
         }
     }
 
-    /// Standbys are what they seem.
+    /// The conflict does not concern standbys, which can be trusted.
     fileprivate var isAboutPrimariesAlone: Bool {
         switch self {
         case .foreign, .behind, .oldPrimary: true

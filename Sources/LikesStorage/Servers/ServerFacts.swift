@@ -1,13 +1,13 @@
-/// Who a server said it is.
+/// What a server said about itself.
 package struct ServerFacts: Hashable, Sendable {
     package var isStandby: Bool
-    /// Takes no writes, standby or not.
+    /// It takes no writes, whether or not it is a standby.
     package var isReadOnly: Bool
-    /// PostgreSQL's system identifier: servers that were copied from each other have the same.
+    /// PostgreSQL's system identifier: the same in servers that were copied from each other.
     package var system: String
-    /// Begun anew by each promotion. A standby says that of the primary it follows, or an older one.
+    /// Each promotion begins a new one. A standby reports the one of the primary it follows, or an older one.
     package var timeline: Int64
-    /// Tells servers apart that were copied from each other, and one that several names lead to from two.
+    /// Tells apart servers that were copied from each other, and shows when several names lead to one server.
     package var startedAt: String
 
     package init(isStandby: Bool, isReadOnly: Bool, system: String, timeline: Int64, startedAt: String) {
@@ -20,8 +20,8 @@ package struct ServerFacts: Hashable, Sendable {
 
     package func isSameServer(as other: ServerFacts) -> Bool { system == other.system && startedAt == other.startedAt }
 
-    /// The timeline leads the names of the log's files, in hex. A standby writes none: what it has replayed to is in
-    /// its control file, now and then.
+    /// The names of the log's files begin with the timeline, in hex. A standby writes none: the control file says, with
+    /// some delay, how far it has replayed.
     package static let question = """
         SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
             (SELECT system_identifier FROM pg_control_system()),
