@@ -1,6 +1,6 @@
-// Says what was being read when the process crashed.
+// Reports what was being read when the process crashed.
 //
-// The handler calls what may be called in one (signal-safety(7)), takes no memory, and trusts no pointer.
+// The handler only calls functions that signal-safety(7) allows, allocates no memory, and trusts no pointer.
 
 #include "crash.h"
 
@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 enum {
-    // Bytes of others that are shown, each as up to four characters.
+    // Foreign bytes that are shown, each as up to four characters.
     shown_bytes_max = 256,
-    // Those, a path, and words. Less than a pipe takes whole (PIPE_BUF).
+    // These bytes, a path, and words. Below what a pipe takes as a whole (PIPE_BUF).
     line_bytes_max = 2048,
     path_bytes_max = 512,
-    // Far more than the handler takes, and what the kernel may save of the processor's registers.
+    // Far more than the handler needs, including the registers that the kernel may save.
     stack_bytes = 64 * 1024,
 };
 
@@ -31,7 +31,7 @@ struct crash_reading crash_reading = {.peer = -1};
 
 static char settings_file[path_bytes_max];
 static int is_prefixed;
-// A pipe: what is written to it from memory that is not there fails instead of ending the process.
+// A pipe: writing unmapped memory to it fails instead of ending the process.
 static int probe[2] = {-1, -1};
 static _Alignas(16) char stack[stack_bytes];
 
@@ -50,7 +50,7 @@ struct text {
 };
 
 static void add_byte(struct text *text, char byte) {
-    // One is left for the line's end.
+    // One byte is left for the line's end.
     if (text->length < line_bytes_max - 1) text->bytes[text->length++] = byte;
 }
 
@@ -79,7 +79,7 @@ static void add_escaped(struct text *text, unsigned char byte) {
     }
 }
 
-// The peer of a client's socket, as the kernel has it.
+// The peer of a client's socket, according to the kernel.
 static void add_peer(struct text *text) {
     struct {
         pid_t pid;
@@ -143,7 +143,7 @@ static void add_reading(struct text *text) {
 static void handle(int number, siginfo_t *info, void *context) {
     (void)context;
     int code = errno;
-    // First, so that a second one, in here, ends the process.
+    // First, so that a second crash in here ends the process.
     for (int place = 0; place < signals_count; place++) signal(signals[place].number, SIG_DFL);
     struct text line;
     line.length = 0;
@@ -159,7 +159,7 @@ static void handle(int number, siginfo_t *info, void *context) {
     }
     add_reading(&line);
     line.bytes[line.length++] = '\n';
-    // Without a reader of the log nobody is to be told.
+    // If nobody reads the log, there is nobody to tell.
     ssize_t written = write(STDERR_FILENO, line.bytes, line.length);
     (void)written;
     errno = code;
@@ -211,7 +211,7 @@ int crash_record_open(int descriptor) {
     void *place = mmap(NULL, sizeof(struct crash_record), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (place == MAP_FAILED) return -1;
     struct crash_record *shared = place;
-    // Of another version: it says nothing.
+    // From another version, so its content means nothing here.
     if (memcmp(shared->format, format, sizeof format) != 0) *shared = own_record;
     crash_record = shared;
     return atexit(end_in_order);

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the Swift module of the C library leaves out.
+// Headers that the Swift module of the C library leaves out.
 #include <linux/memfd.h>
 #include <errno.h>
 #include <malloc.h>
@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-// Swift calls no variadic functions. There is nothing to do about a failure: waits are then a little longer.
+// Swift cannot call variadic functions. A failure needs no handling: waits are then a little longer.
 static inline void set_timer_slack_ns(unsigned long ns) { (void)prctl(PR_SET_TIMERSLACK, ns); }
 
-// Bytes that the process was given by malloc(3) and did not give back.
+// Bytes that the process got from malloc(3) and has not freed.
 static inline long bytes_held(void) {
     struct mallinfo2 facts = mallinfo2();
     return (long)(facts.uordblks + facts.hblkhd);
@@ -33,14 +33,14 @@ static inline int get_peer_credentials(int descriptor, struct peer_credentials *
     return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, peer, &size);
 }
 
-// What waits in the socket to be read; 0 where that can't be told.
+// Bytes in the socket that wait to be read; 0 if unknown.
 static inline int bytes_to_read(int descriptor) {
     int bytes = 0;
     return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 int memfd_create(const char *name, unsigned int flags);
 
-// The macros for control messages are not for Swift. Linux passes no more descriptors in one message.
+// Swift cannot use the macros for control messages. Linux passes at most this many descriptors in one message.
 #define DESCRIPTORS_PER_MESSAGE 253
 
 union descriptors_control {
@@ -50,7 +50,7 @@ union descriptors_control {
 
 static inline int make_packet_pair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
 
-// One message of one byte. 0, or -1 with errno; it does not wait.
+// Sends them as one message of one byte. Returns 0, or -1 with errno; it does not wait.
 static inline int send_descriptors(int socket, const int *descriptors, size_t count) {
     char byte = 0;
     struct iovec data = {&byte, 1};
@@ -69,8 +69,8 @@ static inline int send_descriptors(int socket, const int *descriptors, size_t co
     return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-// The next message's descriptors, DESCRIPTORS_PER_MESSAGE at most, into `descriptors` and their number into `count`.
-// 1: a message; 0: the end; -1 with errno. It does not wait.
+// Receives the next message's descriptors, DESCRIPTORS_PER_MESSAGE at most, into `descriptors` and their number into
+// `count`. Returns 1: a message; 0: the end; -1 with errno. It does not wait.
 static inline int receive_descriptors(int socket, int *descriptors, size_t *count) {
     char byte;
     struct iovec data = {&byte, 1};
@@ -88,7 +88,7 @@ static inline int receive_descriptors(int socket, int *descriptors, size_t *coun
     return 1;
 }
 
-// Whether who reads it never waits: a regular file, /dev/null, or a directory, which is refused at once.
+// Whether reading it never waits: a regular file, /dev/null, or a directory, which is refused at once.
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 static inline int is_read_at_once(int descriptor) {

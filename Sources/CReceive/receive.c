@@ -1,4 +1,4 @@
-// With overflow checks on, the C library may replace recv(2) by an inline form of its own.
+// With overflow checks on, the C library may replace recv(2) by its own inline form.
 #undef _FORTIFY_SOURCE
 #include <receive.h>
 #include <errno.h>
@@ -11,7 +11,7 @@ void receive_limit(ssize_t bytes) { left = bytes; }
 
 ssize_t receive_left(void) { return left; }
 
-// In place of the C library's, also for the libraries: the program comes first where the linker looks for a name.
+// Replaces the C library's function, also for the libraries: the linker looks for a name in the program first.
 __attribute__((visibility("default"), used)) ssize_t recv(int descriptor, void *bytes, size_t count, int flags) {
     if (left == 0) {
         errno = EAGAIN;

@@ -2,14 +2,14 @@ import LikesHost
 import LikesSettings
 
 extension ConfigurationSource {
-    /// All settings, checked; what is read is noted for the line that a crash writes.
+    /// All settings, checked. It notes what it reads, for the line that a crash writes.
     func loadNoted() throws(ConfigurationError) -> Configuration {
         Reading.settings(path ?? "")
         defer { Reading.ended() }
         return try load(willRead: Reading.line)
     }
 
-    /// The same once more, while the daemon runs: without a file nothing of it can have changed.
+    /// The same again, while the daemon runs. Without a file nothing can have changed.
     func reload() throws(ConfigurationError) -> Configuration {
         guard path != nil else {
             throw ConfigurationError([

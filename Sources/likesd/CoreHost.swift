@@ -1,10 +1,10 @@
 import Glibc
 import LikesCore
 
-/// The core, the time it is told, and the actions it asked for that nobody has performed yet.
+/// The core, its present time, and the actions that it asked for and nobody has performed yet.
 ///
-/// Connections report what happened through `deliver`. Nothing is performed in there: they are often called from
-/// inside a C library, which must not be asked for something else before it has returned.
+/// Connections report what happened through `deliver`. Nothing is performed in there: it is often called from inside a
+/// C library, which must not be asked for something else before it has returned.
 final class CoreHost {
     private var core: Core
     private var turn: Turn
@@ -33,13 +33,13 @@ final class CoreHost {
 }
 
 extension Instant {
-    /// The earlier one of those that are there.
+    /// The earlier of those that are not nil.
     static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
         guard let one, let other else { return one ?? other }
         return min(one, other)
     }
 
-    /// The monotonic clock, which sd-event's timer follows as well.
+    /// The monotonic clock, which sd-event's timer uses as well.
     static var now: Instant {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

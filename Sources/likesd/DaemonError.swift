@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the daemon leaves with; those from 64 on are the ones of sysexits.h.
+/// The daemon's exit status; those from 64 up are from sysexits.h.
 enum ExitStatus: Int32 {
     case success = 0
     case failure = 1
@@ -8,7 +8,7 @@ enum ExitStatus: Int32 {
     case configuration = 78
 }
 
-/// Why the daemon cannot start or go on: said on standard error, with what to do.
+/// Why the daemon cannot start or continue: written to standard error, with what to do.
 struct DaemonError: Error {
     var message: String
     var status: ExitStatus

@@ -2,7 +2,7 @@ import CSystemd
 import Glibc
 import LikesCore
 
-/// sd-event, seen as what likesd needs of it: descriptors, signals, and one timer.
+/// The part of sd-event that likesd needs: descriptors, signals, and one timer.
 final class EventLoop {
     private let event: OpaquePointer
     private var timer: OpaquePointer?
@@ -15,7 +15,7 @@ final class EventLoop {
         let status = sd_event_new(&created)
         guard status >= 0, let created else { throw DaemonError(doing: "making an event loop", code: -status) }
         event = created
-        // What the timer is for is seen from the clock after every turn; it only has to wake the loop.
+        // The timer only has to wake the loop: after every turn the clock shows what is due.
         let added = sd_event_add_time(
             event, &timer, CLOCK_MONOTONIC, UInt64.max, EventLoop.timerAccuracyMicroseconds, { _, _, _ in 0 }, nil)
         guard added >= 0 else { throw DaemonError(doing: "making a timer", code: -added) }
@@ -26,7 +26,7 @@ final class EventLoop {
         sd_event_unref(event)
     }
 
-    /// Within this the kernel may move the timer to wake up less often.
+    /// The kernel may delay the timer by this much, to wake up less often.
     private static let timerAccuracyMicroseconds: UInt64 = 1_000
 
     /// Calls `handler` with epoll's events, which are level-triggered, as long as the returned source lives.
@@ -45,7 +45,7 @@ final class EventLoop {
         return source
     }
 
-    /// Calls `handler` once after so many milliseconds, unless the returned timer has ended before.
+    /// Calls `handler` once after this many milliseconds, unless the returned timer has ended before.
     func timer(afterMs delayMs: Int64, handler: @escaping () -> Void) throws(DaemonError) -> OneTimer {
         let timer = OneTimer(handler)
         let moment = Instant.now.adding(ms: delayMs)
@@ -75,7 +75,7 @@ final class EventLoop {
         signals.append(source)
     }
 
-    /// From here on the signal waits for who watches it.
+    /// From here on the signal waits for its watcher.
     static func block(_ number: Int32) throws(DaemonError) {
         var set = sigset_t()
         sigemptyset(&set)
@@ -83,7 +83,7 @@ final class EventLoop {
         guard sigprocmask(SIG_BLOCK, &set, nil) == 0 else { throw DaemonError(doing: "blocking a signal", code: errno) }
     }
 
-    /// Waits until a source has something to be handled, or, with `isBriefly`, only looks. False: there is none.
+    /// Waits until a source has something to handle; with `isBriefly` it only looks. False: there is none.
     func wait(isBriefly: Bool = false) throws(DaemonError) -> Bool {
         var status = sd_event_prepare(event)
         if status == 0 { status = sd_event_wait(event, isBriefly ? 0 : UInt64.max) }
@@ -111,7 +111,7 @@ final class EventLoop {
     }
 }
 
-/// A descriptor being watched. Ends with `cancel`, which has to come before the descriptor is closed.
+/// A watched descriptor. Ends with `cancel`, which must come before the descriptor is closed.
 final class IOSource {
     fileprivate var source: OpaquePointer?
     fileprivate let handler: (UInt32) -> Void
@@ -137,7 +137,7 @@ final class IOSource {
     }
 }
 
-/// A moment being waited for, once. Ends with `cancel`.
+/// A moment that is awaited once. Ends with `cancel`.
 final class OneTimer {
     fileprivate var source: OpaquePointer?
     fileprivate let handler: () -> Void

@@ -29,19 +29,19 @@ enum Launch {
     }
 
     private static func runDaemon(_ file: String?) throws(DaemonError) -> ExitStatus {
-        // From the first moment on they wait for the loop: being asked to stop is no crash, whenever that is.
+        // From the start, these signals wait for the loop: a request to stop is not a crash, whenever it comes.
         for number in [SIGTERM, SIGINT, SIGHUP] { try EventLoop.block(number) }
-        // Before anything of others is read: what ended the process before may end this one.
+        // Before any foreign input is read: what ended the previous process may end this one.
         let before = CrashRecord.open()
         if let before {
-            // LOG_LEVEL is not known yet; this is said at any.
+            // LOG_LEVEL is not known yet; this is logged at any level.
             let logger = Logger(level: .error)
             logger.log(.error, before.text)
             guard RestartPause.wait(after: before, logger) else { return .success }
         }
         CrashRecord.begin(after: before)
         let configuration = try configuration(file: file)
-        // A client or a log reader that went away is an error of the write, not the end of the process.
+        // If a client or a log reader went away, the write fails, but the process goes on.
         signal(SIGPIPE, SIG_IGN)
         // The C library raises its bound with each large block that is freed, up to 32 MiB, and then keeps such blocks.
         mallopt(M_MMAP_THRESHOLD, EdgeLimits.keptBlockBytesMax)

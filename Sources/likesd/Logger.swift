@@ -2,14 +2,14 @@ import Glibc
 import LikesProtocol
 import LikesSettings
 
-/// Writes the log to standard error, one line an event.
+/// Writes the log to standard error, one line for each event.
 struct Logger {
     private let level: LogLevel
     private let isPrefixed = Logger.isPrefixed
 
     init(level: LogLevel) { self.level = level }
 
-    /// With syslog's number in front, as the journal reads it; a person at a terminal is spared it.
+    /// Whether lines begin with syslog's number, which the journal reads. At a terminal they do not.
     static var isPrefixed: Bool { getenv("JOURNAL_STREAM") != nil || isatty(STDERR_FILENO) == 0 }
 
     func log(_ level: LogLevel, _ text: String) {
@@ -28,7 +28,7 @@ enum StandardError {
             var rest = UnsafeRawBufferPointer(rebasing: bytes[...])
             while let start = rest.baseAddress, !rest.isEmpty {
                 let written = Glibc.write(STDERR_FILENO, start, rest.count)
-                // A log that cannot be written has nowhere to be reported.
+                // If the log cannot be written, there is nowhere to report it.
                 guard written > 0 || errno == EINTR else { return }
                 rest = UnsafeRawBufferPointer(rebasing: rest[max(0, written)...])
             }

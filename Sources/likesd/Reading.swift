@@ -1,10 +1,10 @@
 import CCrash
 
-/// Notes what bytes of others are being read, for the line that a crash writes. It costs a few stores.
+/// Notes which foreign bytes are being read, for the line that a crash writes. It costs a few stores.
 ///
-/// Invariant: what is noted lies in memory that stays until the next note, or until `ended`.
+/// Invariant: the noted bytes lie in memory that stays until the next note, or until `ended`.
 enum Reading {
-    /// What is read; a crash says it in words (`crash.c`).
+    /// What is being read; a crash puts it into words (`crash.c`).
     enum Kind {
         case handover
         case request
@@ -13,7 +13,7 @@ enum Reading {
         case postgres
     }
 
-    /// `descriptor`: a client's socket, whose peer is told.
+    /// `descriptor`: a client's socket, whose peer is reported.
     @inline(__always)
     static func begins(_ kind: Kind, _ bytes: UnsafeRawBufferPointer? = nil, from descriptor: Int32 = -1) {
         crash_reading_begin(number(kind), descriptor, bytes?.baseAddress, bytes?.count ?? 0)
@@ -23,11 +23,11 @@ enum Reading {
     @inline(__always)
     static func isAt(_ bytes: UnsafeRawBufferPointer?) { crash_reading_at(bytes?.baseAddress, bytes?.count ?? 0) }
 
-    /// Nothing of others is read any more.
+    /// No foreign input is being read any more.
     @inline(__always)
     static func ended() { crash_reading_end() }
 
-    /// Of settings the file and the line are told, and never a byte: they may be passwords.
+    /// For settings, the file and the line are reported, but never a byte: they may be passwords.
     static func settings(_ file: String) { crash_reading_settings(file) }
 
     /// The line of that file.

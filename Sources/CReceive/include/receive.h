@@ -1,9 +1,9 @@
 #pragma once
 #include <sys/types.h>
 
-// Until the next call, recv(2) gives this thread so many bytes and no more: then it says that there are none yet.
-// Negative: as many as there are.
+// Until the next call, recv(2) returns at most this many bytes to this thread, and then reports that there are none
+// yet. Negative: no limit.
 void receive_limit(ssize_t bytes);
 
-// What is left of them.
+// How many of them are left.
 ssize_t receive_left(void);

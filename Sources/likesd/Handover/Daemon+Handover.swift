@@ -1,6 +1,6 @@
-// Clients go on over a restart.
+// Keeps clients over a restart.
 extension Daemon {
-    /// At the start: the clients of the process before.
+    /// At the start: takes over the clients of the previous process.
     func takeOver(_ inherited: Inherited, after before: CrashRecord.Before?) {
         do throws(DaemonError) {
             if inherited.kept != nil, before?.wasTakingOver == true {
@@ -16,12 +16,12 @@ extension Daemon {
         }
     }
 
-    /// Whether there is a systemd that keeps them.
+    /// Whether a systemd keeps them.
     var keepsClients: Bool { isActivated && notifier.isWanted }
 
-    /// At the end: for the process that comes, should there be one.
+    /// At the end: leaves the clients to the next process, if there is one.
     func handOver() {
-        // It ends in order: nothing is to be known of it, and its place in the store is free.
+        // It ends in order, so there is nothing to record, and its place in the store becomes free.
         CrashRecord.forget()
         guard keepsClients else { return }
         do throws(DaemonError) {

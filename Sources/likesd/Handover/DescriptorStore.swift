@@ -2,16 +2,16 @@ import CLinux
 import CSystemd
 import Glibc
 
-/// systemd's store of descriptors (FileDescriptorStoreMax=), where clients' sockets stay while one process ends and the
-/// next one starts. When the service is stopped for good systemd closes them.
+/// systemd's store of descriptors (FileDescriptorStoreMax=). Clients' sockets stay there between the end of one process
+/// and the start of the next. When the service is stopped for good, systemd closes them.
 ///
-/// Invariant: what is in the store is either untouched by this process, or was never in its hands. So a process that
-/// dies at any moment leaves clients that are whole, or closed.
+/// Invariant: whatever is in the store is untouched by this process, or was never in its hands. So a process that dies
+/// at any moment leaves clients that are whole, or closed.
 enum DescriptorStore {
     static let name = "kept-clients"
 
-    /// Puts the clients there, all at once: first what is known of them, then their sockets. Those for which there is
-    /// no room are closed when this process ends. Returns how many were put there, or why none was.
+    /// Puts all clients into the store at once: first what is known of them, then their sockets. Those that do not fit
+    /// are closed when this process ends. Returns how many were stored; throws why none was.
     static func put(_ clients: [(descriptor: Int32, client: KeptClient)]) throws(DaemonError) -> Int {
         let kept = withinLimits(clients)
         guard !kept.isEmpty else { return 0 }
@@ -19,20 +19,21 @@ enum DescriptorStore {
         defer { close(state) }
         let parcel = try Parcel.packed([state] + kept.map(\.descriptor))
         defer { close(parcel) }
-        // Nobody is at the other end of it any more, for which systemd would throw it away.
+        // Nobody is at its other end any more. Without FDPOLL=0, systemd would throw it away for that.
         try send("FDSTORE=1\nFDNAME=\(name)\nFDPOLL=0", [parcel])
         try awaitSystemd()
         return kept.count
     }
 
-    /// Takes out of the store what was inherited from there. From then on it is this process' alone, and closed with
-    /// it; before, nothing of it was touched. A socket that nothing is known of is closed.
+    /// Removes the inherited clients from the store. From then on they belong to this process alone, and are closed
+    /// with it; before that, they are not touched. A socket without a description is closed.
     static func take(_ inherited: Inherited) throws(DaemonError) -> [(descriptor: Int32, client: KeptClient)] {
         guard let parcel = inherited.kept else { return [] }
         defer { close(parcel) }
         try send("FDSTOREREMOVE=1\nFDNAME=\(name)", [])
         try awaitSystemd()
-        // From here on it is in this process' hands: a crash says so, and the next process reads none of it.
+        // From here on they are in this process' hands: after a crash the record says so, and the next process reads
+        // none of it.
         Reading.begins(.handover)
         defer { Reading.ended() }
         let unpacked = try Parcel.unpacked(parcel)
@@ -47,14 +48,14 @@ enum DescriptorStore {
         }
         var taken: [(descriptor: Int32, client: KeptClient)] = []
         for client in known {
-            // Gone: this process may not have as many descriptors as the one before.
+            // Missing: this process may have a lower limit of descriptors than the previous one.
             guard let descriptor = descriptors[client.inode], orphans.remove(descriptor) != nil else { continue }
             taken.append((descriptor, client))
         }
         return taken
     }
 
-    /// Takes them out of the store and closes them, unread.
+    /// Removes them from the store and closes them, unread.
     static func drop(_ inherited: Inherited) throws(DaemonError) {
         guard let parcel = inherited.kept else { return }
         close(parcel)
@@ -70,7 +71,7 @@ enum DescriptorStore {
         }
     }
 
-    /// Those that can be kept. One that can't be takes no other with it.
+    /// The clients that can be kept. One that does not fit does not affect the others.
     static func withinLimits(
         _ clients: [(descriptor: Int32, client: KeptClient)]
     ) -> [(descriptor: Int32, client: KeptClient)] {
@@ -87,11 +88,11 @@ enum DescriptorStore {
     static func send(_ text: String, _ descriptors: [Int32]) throws(DaemonError) {
         let status = sd_pid_notify_with_fds(0, 0, text, descriptors, UInt32(descriptors.count))
         guard status > 0 else {
-            throw DaemonError(doing: "telling systemd of descriptors", code: status < 0 ? -status : ENOTCONN)
+            throw DaemonError(doing: "passing descriptors to systemd", code: status < 0 ? -status : ENOTCONN)
         }
     }
 
-    /// Returns once systemd has handled all that was sent before.
+    /// Returns once systemd has handled everything sent before.
     private static func awaitSystemd() throws(DaemonError) {
         let status = sd_notify_barrier(0, EdgeLimits.systemdMicrosecondsMax)
         guard status > 0 else {
@@ -99,10 +100,10 @@ enum DescriptorStore {
         }
     }
 
-    /// A file in memory alone.
+    /// A file that exists only in memory.
     private static func memory(_ bytes: [UInt8]) throws(DaemonError) -> Int32 {
         let descriptor = memfd_create("likesd-clients", MFD_CLOEXEC)
-        guard descriptor >= 0 else { throw DaemonError(doing: "making a file in memory", code: errno) }
+        guard descriptor >= 0 else { throw DaemonError(doing: "creating a file in memory", code: errno) }
         var rest = bytes[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -119,7 +120,7 @@ enum DescriptorStore {
 
     private static func contents(of descriptor: Int32) throws(DaemonError) -> [UInt8] {
         var facts = stat()
-        guard fstat(descriptor, &facts) == 0 else { throw DaemonError(doing: "looking at a kept file", code: errno) }
+        guard fstat(descriptor, &facts) == 0 else { throw DaemonError(doing: "checking a kept file", code: errno) }
         guard facts.st_size <= EdgeLimits.keptFileBytesMax else { throw DaemonError("the kept file is too large") }
         var bytes = [UInt8](repeating: 0, count: Int(facts.st_size))
         var count = 0

@@ -1,19 +1,19 @@
 import CSystemd
 import Glibc
 
-/// The descriptors that systemd started this process with, by what they are.
+/// The descriptors that systemd started this process with, by their kinds.
 struct Inherited {
     /// The sockets of likesd.socket.
     var listening: [Int32] = []
-    /// From the descriptor store: the clients of the process before, packed.
+    /// From the descriptor store: the previous process' clients, packed.
     var kept: Int32?
 
-    /// One of this name, untouched: `taken` sees it again.
+    /// The descriptor of this name, untouched: `taken` returns it again.
     static func descriptor(named wanted: String) -> Int32? {
         named().first { $0.name == wanted }?.descriptor
     }
 
-    /// The sockets that clients connect to, untouched too.
+    /// The sockets that clients connect to, also untouched.
     static func listeningSockets() -> [Int32] {
         named().map(\.descriptor).filter { sd_is_socket($0, AF_UNIX, Int32(SOCK_STREAM.rawValue), 1) > 0 }
     }
@@ -31,7 +31,7 @@ struct Inherited {
         }
     }
 
-    /// Takes over all of them; what is nothing of these is closed.
+    /// Takes over all descriptors. Those of no known kind are closed.
     static func taken() throws(DaemonError) -> Inherited {
         var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
         let count = sd_listen_fds_with_names(1, &names)

@@ -1,23 +1,23 @@
 import LikesProtocol
 
-/// A client between two processes: all that the next one has to know to go on with it. Nothing of it is under way.
+/// A client between two processes: all that the next one must know to continue. Nothing of it is under way.
 struct KeptClient: Equatable {
-    /// The inode of its socket, which stays the same in every process that has the socket.
+    /// The inode of its socket, which is the same in every process that has the socket.
     var inode: UInt64
     var version: ProtocolVersion
     var name: String
     var libraryName: String
     var libraryVersion: String
-    /// Read from the socket, and no request yet.
+    /// Read from the socket, but not a whole request yet.
     var input: [UInt8]
-    /// Replies that the socket did not take yet.
+    /// Replies that the socket has not accepted yet.
     var output: [UInt8]
 }
 
-/// Kept clients as bytes, for the process that comes next, which may be of another version. The form is RESP: an array
-/// of a heading, and of an array for each client.
+/// Kept clients as bytes, for the next process, which may have another version. The form is RESP: an array of a heading
+/// and one array for each client.
 enum KeptClientsFormat {
-    /// Changes with the form. What has another heading is not read, and its clients are closed.
+    /// Changes with the form. A file with another heading is not read, and its clients are closed.
     static let heading = "likesd-clients-1"
     private static let fieldsCount = 7
     private static let limits = ReplyLimits(
@@ -32,7 +32,7 @@ enum KeptClientsFormat {
         return bytes
     }
 
-    /// nil: not of this form.
+    /// nil: not in this form.
     static func decoded(_ bytes: [UInt8]) -> [KeptClient]? {
         var reader = ReplyReader(limits: limits)
         reader.append(bytes)

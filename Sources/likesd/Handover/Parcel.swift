@@ -3,14 +3,14 @@ import Glibc
 
 /// Any number of descriptors in one: a socket whose queue holds them, as messages that nobody has read yet.
 ///
-/// systemd compares each descriptor that it stores with all that it has: 4,096 of them take 7 s of its time, in which
-/// it does nothing else. One takes none.
+/// systemd compares each descriptor that it stores with all others: for 4,096 of them it takes 7 s, in which it does
+/// nothing else. For one it takes no time.
 enum Parcel {
-    /// Packs them. The one that is returned is the caller's; theirs stay open.
+    /// Packs them. The caller owns the returned descriptor; the packed ones stay open.
     static func packed(_ descriptors: [Int32]) throws(DaemonError) -> Int32 {
         var ends: [Int32] = [-1, -1]
-        guard make_packet_pair(&ends) == 0 else { throw DaemonError(doing: "making a socket", code: errno) }
-        // Once this end is closed, what reads the other one finds the end behind the last message.
+        guard make_packet_pair(&ends) == 0 else { throw DaemonError(doing: "creating a socket", code: errno) }
+        // After this end is closed, a reader of the other one sees the end behind the last message.
         defer { close(ends[0]) }
         var rest = descriptors[...]
         while !rest.isEmpty {
@@ -25,8 +25,7 @@ enum Parcel {
         return ends[1]
     }
 
-    /// Takes out all of them, in their order; from then on they are the caller's. Those for which this process has no
-    /// room are closed by the system.
+    /// Unpacks all of them, in order. The caller owns them. The system closes those for which this process has no room.
     static func unpacked(_ parcel: Int32) throws(DaemonError) -> [Int32] {
         var descriptors: [Int32] = []
         var message = [Int32](repeating: -1, count: EdgeLimits.descriptorsPerMessage)

@@ -6,16 +6,16 @@ import LikesStorage
 enum ConnectionStart {
     typealias Settings = DatabaseHosts.Settings
 
-    /// Begins to connect without waiting; nil: no memory. `overrides` win over what the URL says.
+    /// Begins to connect without waiting; nil: no memory. `overrides` take precedence over the URL.
     static func begin(_ name: String, url: String, _ overrides: Settings) -> OpaquePointer? {
-        // What stands before the conninfo, whose place libpq takes from `dbname`, the conninfo may override.
+        // libpq takes the conninfo from `dbname`. It may override the parameters before it.
         let defaults = [
             ("application_name", name),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "15000"),
         ]
         let connection = start(defaults + [("dbname", url)] + overrides)
-        // With the server's codes, and its places: what it refuses is told apart by them.
+        // Verbose errors contain the server's codes and source locations, which tell its refusals apart.
         PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         return connection
     }
@@ -28,6 +28,6 @@ enum ConnectionStart {
 }
 
 extension DatabaseHosts {
-    /// Those that libpq would wait for the network to look up.
+    /// The names for whose look-up libpq would wait.
     var names: [String] { hosts.filter(NameLookup.isName) }
 }

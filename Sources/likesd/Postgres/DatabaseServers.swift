@@ -3,16 +3,16 @@ import LikesHost
 import LikesSettings
 import LikesStorage
 
-/// Finds the server that each connection is to use, where DATABASE_URL names several, or a name has several addresses.
+/// Finds the server for each connection if DATABASE_URL names several, or a name has several addresses.
 ///
-/// Before the lane or the reader connects, each server is asked who it is (`ServerLook`). While the lane is connected
-/// the others are asked now and then, so that a promotion is seen although the old primary still answers. Where there
-/// is nothing to choose from nobody is asked.
+/// Before the lane or the reader connects, each server is asked who it is (`ServerLook`). While the lane is connected,
+/// the others are asked from time to time, so that a promotion is noticed although the old primary still answers. If
+/// there is only one server, nobody is asked.
 final class DatabaseServers {
     enum Found {
-        /// The only one; nil: whatever libpq takes.
+        /// The only server; nil: libpq chooses.
         case only(ConnectionStart.Settings)
-        /// Chosen of several.
+        /// Chosen from several.
         case chosen(ServerView.Seen)
         case failed(BackendFailure)
 
@@ -20,7 +20,7 @@ final class DatabaseServers {
         var settings: ConnectionStart.Settings {
             switch self {
             case .only(let settings): settings
-            // The choice is made.
+            // The choice is made, so libpq must accept any server.
             case .chosen(let seen): DatabaseHosts.settings([seen.server]) + [("target_session_attrs", "any")]
             case .failed: []
             }
@@ -33,17 +33,17 @@ final class DatabaseServers {
     private let hosts: DatabaseHosts
     private let lookup: NameLookup
     private var waiting: [Backend: (Found) -> Void] = [:]
-    /// Names are looked up for those that wait, or for a look at the others.
+    /// Names are being looked up, for connections that wait or for a look at the other servers.
     private var isResolving = false
     private var look: ServerLook?
     private var unresolved: [String] = []
-    /// Where the lane is; nil: not connected, or there is no choice.
+    /// The lane's server; nil: not connected, or there is no choice.
     private var lane: ServerView.Seen?
-    /// Where the lane was last.
+    /// The lane's last server.
     private var known: ServerView.Seen?
     private var watchTimer: OneTimer?
     private var advices: [ServerAdvice] = []
-    /// Connections have to leave their server, for the reason given, unless they are at this one.
+    /// Connections must leave their server, for this reason, unless it is the one given.
     var onMove: ((BackendFailure, ServerView.Seen?) -> Void)?
 
     init(configuration: Configuration, host: CoreHost, loop: EventLoop) {
@@ -56,12 +56,12 @@ final class DatabaseServers {
 
     // MARK: For connections
 
-    /// Calls `found` once: later, or at once. `forget` calls it off.
+    /// Calls `found` once, immediately or later. `forget` cancels it.
     func find(for backend: Backend, _ found: @escaping (Found) -> Void) {
         let isJoining = !waiting.isEmpty
         waiting[backend] = found
         guard !isJoining else { return }
-        // A look at the others leaves the lane's out.
+        // A look at the others does not include the lane's server.
         stopLooking()
         resolve()
     }
@@ -114,7 +114,7 @@ final class DatabaseServers {
         do { try look.begin() } catch { fail(.unreachable(error.message)) }
     }
 
-    /// Nothing can be found out this time.
+    /// Nothing can be learned this time.
     private func fail(_ failure: BackendFailure) {
         if waiting.isEmpty { host.actions.append(.log(.debug, "cannot look at PostgreSQL's servers: \(failure.text)")) }
         tell { _ in .failed(failure) }
@@ -161,7 +161,7 @@ final class DatabaseServers {
         }
     }
 
-    /// Where the lane is connected, what others say may be news to it before all have answered.
+    /// While the lane is connected, the servers' answers may concern it before all of them have arrived.
     private func leaveWherePassedOver(_ fresh: ServerView) {
         guard let view = withLane(fresh), let lane else { return }
         switch view.primary {
@@ -174,7 +174,7 @@ final class DatabaseServers {
         }
     }
 
-    /// What is seen, and that the lane's server is there, which answers to the lane.
+    /// What is seen, plus the lane's server, which answers to the lane.
     private func withLane(_ view: ServerView) -> ServerView? {
         guard let lane else { return nil }
         var view = view
@@ -186,7 +186,7 @@ final class DatabaseServers {
 
     private func watchLater() {
         guard watchTimer == nil else { return }
-        // Hosts that began together drift apart.
+        // Spreads out hosts that started together.
         let delayMs = EdgeLimits.serverWatchMs + .random(in: 0...EdgeLimits.serverWatchMs / 4)
         do {
             watchTimer = try loop.timer(afterMs: delayMs) { [unowned self] in self.watch() }
@@ -209,7 +209,7 @@ final class DatabaseServers {
 
     // MARK: Words
 
-    /// Tells the core of servers that somebody should see to, when it is news.
+    /// Tells the core about servers that need attention, if that is news.
     private func note(_ view: ServerView, _ look: ServerLook) {
         let view = withLane(view) ?? view
         var advices: [ServerAdvice] = []
@@ -249,7 +249,7 @@ final class DatabaseServers {
             }
         }
         let text = (parts + unresolved).joined(separator: "; ")
-        // Who answered is the first to be dealt with.
+        // A server that answered needs attention first.
         let first = refused.first { $0.refusal.reason != .noServer }
         if first == nil, hasStandby { return .readOnly(text, next: advice.primary) }
         guard let told = first ?? refused.first else {

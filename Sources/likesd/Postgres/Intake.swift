@@ -3,27 +3,27 @@ import CPostgres
 import CReceive
 import Glibc
 
-/// Counts and bounds what libpq reads from one connection. libpq itself keeps all that it is sent, and reads for as
-/// long as something comes.
+/// Counts and limits what libpq reads from one connection. libpq itself keeps everything it is sent, and reads for as
+/// long as something arrives.
 ///
-/// It reads with recv(2), which is likesd's own (`CReceive`) and within `reading` gives no more than is allowed. What
-/// is left stays in the socket, and wakes the loop again.
+/// It reads with recv(2), which is likesd's own (`CReceive`) and, within `reading`, returns no more than is allowed.
+/// The rest stays in the socket, and wakes the loop again.
 ///
-/// What libpq has read it hands out as results and notices. What these do not account for may be parameters of the
-/// session: it keeps each of them without a word, and passes all of them to find out whether it has the next. So what
-/// may come without being handed out is little.
+/// libpq hands out what it has read as results and notices. Bytes that these do not account for may be parameters of
+/// the session: libpq keeps each of them silently, and searches all of them for each new one. So few such bytes are
+/// allowed.
 ///
-/// Of an answer that ends in an error libpq hands out the error alone, and drops the columns and rows that came before
-/// it. Nobody can tell those from parameters. They are let pass for as long as the process holds no more memory for
-/// it: libpq takes more for a parameter than the bytes that it came in.
+/// For an answer that ends in an error, libpq hands out the error alone, and drops the columns and rows that came
+/// before it. Nobody can tell those from parameters. They are accepted for as long as the process holds no more memory
+/// because of them: for a parameter, libpq takes more memory than the bytes it arrived in.
 final class Intake {
-    /// Bytes since the last answer ended, notices left out.
+    /// Bytes since the last answer ended, without notices.
     private var ofAnswer = 0
     /// Bytes of results that were handed out since.
     private var handedOut = 0
     /// Bytes of notices since.
     private var ofNotices = 0
-    /// Bytes that came in and belong to nothing that was handed out.
+    /// Bytes received that belong to nothing that was handed out.
     private var surplus = 0
     private var hasSurplus = false
     /// `surplus` when the last answer ended.
@@ -31,7 +31,7 @@ final class Intake {
     private var hasFailed = false
     /// Bytes of failed answers that libpq may have dropped, or kept, since `heldBefore` was measured.
     private var dropped = 0
-    /// nil: it was not.
+    /// nil: not measured.
     private var heldBefore: Int?
     /// Bytes that the process holds.
     private let held: () -> Int
@@ -41,14 +41,14 @@ final class Intake {
         self.held = held
     }
 
-    /// Bytes that one answer may have, or what is said where nothing was asked.
+    /// Bytes that one answer may have, or that may arrive without a call.
     static func bytesMax(rows: Int = 0) -> Int {
         EdgeLimits.databaseTalkBytesMax + rows * EdgeLimits.databaseRowBytesMax
     }
 
-    /// Calls a function of libpq's that may read; `bytesMax`: of the present answer.
+    /// Calls a libpq function that may read. `bytesMax`: for the present answer.
     func reading<Outcome>(_ bytesMax: Int, _ function: () -> Outcome) -> Outcome {
-        // One byte more shows that there are more.
+        // One more byte shows that there are more.
         let allowed = min(EdgeLimits.databaseReadBytes, max(0, bytesMax + 1 - ofAnswer))
         receive_limit(allowed)
         let outcome = function()
@@ -60,7 +60,7 @@ final class Intake {
         return outcome
     }
 
-    /// Closes a connection. libpq says goodbye, and would read where that is not taken at once.
+    /// Closes a connection. libpq sends a goodbye, and would read if that is not accepted at once.
     static func close(_ connection: OpaquePointer?) {
         receive_limit(0)
         PQfinish(connection)
@@ -79,13 +79,13 @@ final class Intake {
     func handOut(notice: OpaquePointer) {
         let bytes = WireSize.of(notice)
         ofNotices += bytes
-        // libpq's own notices are longer than what they are about.
+        // libpq's own notices are longer than the bytes that caused them.
         guard PQresultErrorField(notice, PostgresField.sqlState) != nil else { return }
         ofAnswer -= bytes
         surplus -= bytes
     }
 
-    /// All of an answer was handed out, which could have `rows`.
+    /// An answer of at most `rows` rows was handed out completely.
     func endAnswer(on connection: OpaquePointer, rows: Int = 0) {
         let isEncrypted = PQsslInUse(connection) != 0 || PQgssEncInUse(connection) != 0
         endAnswer(
@@ -94,15 +94,15 @@ final class Intake {
             rows: rows)
     }
 
-    /// `rest`: bytes of messages that nobody is handed.
+    /// `rest`: bytes of messages that are not handed out.
     func endAnswer(besides rest: Int, rows: Int) {
         surplus = max(0, surplus - rest)
         if hasFailed {
             let droppedMax = EdgeLimits.databaseColumnsBytesMax + rows * EdgeLimits.databaseRowBytesMax
             let bytes = max(0, min(surplus - surplusBefore, droppedMax))
             surplus -= bytes
-            // A look costs more, the more pieces the memory is in: the first is for the first that fails, which is in
-            // it already.
+            // Measuring costs more the more pieces the memory is in. So the first measurement is made at the first
+            // failed answer, and already includes it.
             if heldBefore != nil { dropped += bytes } else if bytes > 0 { heldBefore = held() }
         }
         hasSurplus = surplus > EdgeLimits.databaseTalkBytesMax
@@ -110,8 +110,8 @@ final class Intake {
         (ofAnswer, handedOut, ofNotices, hasFailed) = (0, 0, 0, false)
     }
 
-    /// libpq may have kept what it should have dropped of failed answers: so much came, and the process has grown by
-    /// as much. Who sends it may be honest. A new connection has none of it.
+    /// Whether libpq may have kept failed answers that it should have dropped: that many bytes arrived, and the process
+    /// has grown by as much. The server may be honest. A new connection is free of them.
     func mayHaveKeptWhatFailed() -> Bool {
         guard let before = heldBefore, dropped > EdgeLimits.databaseDroppedBytesMax else { return false }
         let now = held()
@@ -119,7 +119,7 @@ final class Intake {
         return now - before >= dropped
     }
 
-    /// What came is more than is allowed: in which words.
+    /// More arrived than is allowed: the message about it.
     func excess(over bytesMax: Int, _ what: StaticString) -> String? {
         if ofAnswer > bytesMax { return "it sends more than \(bytesMax) bytes \(what)" }
         if ofNotices > EdgeLimits.databaseNoticeBytesMax {
@@ -131,14 +131,15 @@ final class Intake {
 
 /// Bytes of messages, as libpq read them.
 private enum WireSize {
-    /// What says that parameters were bound, and that the server is ready: of each answer.
+    /// In each answer: the messages that parameters were bound, and that the server is ready.
     static let rest = 5 + 6
-    /// The same, in records of TLS or packets of Kerberos', with room …
+    /// The same with encryption: in TLS records or Kerberos packets, with some room …
     static let restEncrypted = 128
-    /// … and of long ones one byte for so many: 22 to 85 for the 8 KiB that PostgreSQL writes at once, by the cipher.
+    /// … and, for long records, one byte per this many: 22 to 85 per 8 KiB, which PostgreSQL writes at once, depending
+    /// on the cipher.
     static let bytesPerByteOfEncryption = 64
 
-    /// The columns, the rows, and the end of a statement's result; or an error, or a notice.
+    /// The columns, rows and end of a statement's result; or an error, or a notice.
     static func of(_ result: OpaquePointer) -> Int {
         let columns = PQnfields(result)
         let rows = PQntuples(result)
@@ -159,7 +160,7 @@ private enum WireSize {
     private static func length(_ text: UnsafePointer<CChar>?) -> Int { text.map { strlen($0) } ?? 0 }
 }
 
-/// libpq has no codes for what it finds wrong with the bytes of a server.
+/// libpq has no codes for faults in a server's bytes.
 enum LibpqWords {
     static func tellOfNoProtocol(_ text: String) -> Bool { faults.contains { text.contains($0) } }
 

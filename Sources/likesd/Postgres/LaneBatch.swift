@@ -3,8 +3,8 @@ import LikesProtocol
 
 /// A batch on its way: rows in the order in which all hosts take their locks.
 ///
-/// By user, item and the type's *number*: a type's place in `ITEM_TYPES` may differ from host to host, and two batches
-/// that lock rows in different orders deadlock.
+/// They are ordered by user, item and the type's *number*: a type's place in `ITEM_TYPES` may differ from host to host,
+/// and two batches that lock rows in different orders deadlock.
 struct LaneBatch {
     private struct Row {
         var user: Int64
@@ -33,7 +33,7 @@ struct LaneBatch {
 
     var rowCount: Int { likes.count + unlikes.count }
 
-    /// Likes, unlikes: user, item and type of each.
+    /// Likes, then unlikes: user, item and type of each.
     func write(to parameters: inout StatementParameters) {
         for rows in [likes, unlikes] {
             parameters.append(bigints: rows) { $0.user }
@@ -42,8 +42,8 @@ struct LaneBatch {
         }
     }
 
-    /// What the lane's row says of the batch, one character for each row in the order they were written, by the place
-    /// in the core's batch. nil: it speaks of a batch of another size, or of none.
+    /// What the lane's row says about the batch: one character for each row in the order they were written, returned in
+    /// the order of the core's batch. nil: it describes a batch of another size, or none.
     func changed(_ text: String) -> [Bool]? {
         guard text.utf8.count == rowCount else { return nil }
         var changed = [Bool](repeating: false, count: rowCount)

@@ -2,11 +2,11 @@ import LikesCore
 import LikesProtocol
 import LikesStorage
 
-/// A call of the lane's: the core's request, its parameters, and its answer from the rows.
+/// A call on the lane: the core's request, its parameters, and its answer from the rows.
 struct LaneCall {
     let id: CallID
     let request: LaneRequest
-    /// The rows of a fence or a commit, as they are sent.
+    /// The rows of a fence or a commit, as sent.
     private let batch: LaneBatch
 
     init(_ id: CallID, _ request: LaneRequest, types: TypeNumbers) {
@@ -29,7 +29,7 @@ struct LaneCall {
         }
     }
 
-    /// Rows of its answer that it may have for what it asks of; where it is always the same few, 0.
+    /// Rows that its answer may have for the items it asks about; 0 if it always has the same few.
     var rowsMax: Int { batch.rowCount }
 
     func write(to parameters: inout StatementParameters, types: TypeNumbers) {
@@ -68,8 +68,8 @@ struct LaneCall {
         }
     }
 
-    /// What the rows say, as far as a statement of likesd's gives such rows. `failure`: what misfits of the tables mean
-    /// on this server.
+    /// What the rows say, if one of likesd's statements can return such rows. `failure`: what misfits of the tables
+    /// mean on this server.
     func answer(
         _ result: borrowing StatementResult, types: TypeNumbers, failure: ([SchemaMisfit]) -> BackendFailure?
     ) throws(Misfit) -> LaneAnswer {
@@ -77,7 +77,7 @@ struct LaneCall {
         case .fence:
             guard result.rowCount == 1 else { throw Misfit("\(result.rowCount) rows for a lane instead of one") }
             let epoch = try result.integer(0, 0, in: 1...Limits.sequenceMax)
-            // A row that was there before has gone up to 2 at least.
+            // The epoch of an existing row is now 2 or more.
             guard epoch > 1 else { return .fenced(nil) }
             let number = try result.integer(0, 1, in: 0...Limits.sequenceMax)
             let changed = batch.changed(try result.text(0, 2)) ?? []
@@ -122,8 +122,8 @@ struct LaneCall {
 
     /// Counters, and what changed in the one row that has no item.
     ///
-    /// The batch is committed with what changed. A counter that is not to be read, or is none of a type asked for, is
-    /// left out: the core finds that it lacks one.
+    /// The batch is committed once it says what changed. A counter that is unreadable, or whose type was not asked for,
+    /// is left out: the core notices that it is missing.
     private static func outcome(
         _ result: borrowing StatementResult, of batch: LaneBatch, types: TypeNumbers
     ) throws(Misfit) -> BatchOutcome {

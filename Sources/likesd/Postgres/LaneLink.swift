@@ -3,10 +3,10 @@ import LikesCore
 import LikesSettings
 import LikesStorage
 
-/// The connection that writes: one transaction after the other.
+/// The connection that writes, one transaction at a time.
 ///
-/// Not in pipeline mode: outside of it libpq ends a statement's results only when the server is ready for the next,
-/// which is after the commit. An error at commit comes as a further result.
+/// Not in pipeline mode: outside of it, libpq ends a statement's results only when the server is ready for the next,
+/// which is after the commit. An error at commit arrives as a further result.
 final class LaneLink: PostgresLink {
     private struct UnderWay {
         let call: LaneCall
@@ -17,7 +17,7 @@ final class LaneLink: PostgresLink {
     private var types: TypeNumbers?
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
-    /// Told the types' numbers, all of which the lane knows, whenever a server that takes writes was found.
+    /// Called with the types' numbers, which the lane knows completely, whenever a server that takes writes was found.
     private let onTypes: (TypeNumbers) -> Void
 
     init(
@@ -30,7 +30,7 @@ final class LaneLink: PostgresLink {
             servers: servers)
     }
 
-    /// Without a connection the core has given the call up already.
+    /// Without a connection the core has given up the call already.
     func perform(_ id: CallID, _ request: LaneRequest) {
         guard isReady, let types else { return }
         precondition(underWay == nil, "a second call on one lane")
@@ -75,7 +75,7 @@ final class LaneLink: PostgresLink {
                     }
                 }
             } else if result.endsSession {
-                // Ended by the server or on the way: nothing is proven, not even after an answer.
+                // The server or the network ended it: nothing is certain, not even after an answer.
                 return lose(.unreachable(result.message))
             } else {
                 current.failure = current.failure ?? StatementFailure(result, permission: advice.permission(target))
@@ -84,7 +84,7 @@ final class LaneLink: PostgresLink {
         }
     }
 
-    /// The server is ready for the next: what it said is final.
+    /// The server is ready for the next statement, so its answer is final.
     private func finish(_ done: UnderWay) {
         let answer: LaneAnswer
         if let failure = done.failure {

@@ -1,15 +1,15 @@
 import LikesCore
 import LikesStorage
 
-/// The statements of the connection that writes: each one transaction, in READ COMMITTED.
+/// The statements of the connection that writes: each is one transaction, in READ COMMITTED.
 ///
 /// All of them lock in one order, so that nobody waits for someone who waits for them: the host's row, the lane's row,
-/// likes, unlikes, counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a `WITH` that writes
-/// when it is first read, and those that nobody reads at the end: the order comes from who reads whom.
+/// likes, unlikes, counters, repairs; rows of one kind in the order of their keys. PostgreSQL runs a writing `WITH`
+/// when it is first read, and those that nobody reads at the end: the order follows from who reads whom.
 enum LaneStatements {
-    /// $1: the lane; $2: the lane it was before, or a number that no lane has. Gives (epoch, batch, changed) of the
-    /// lane. Waits for a transaction that an earlier connection of the lane left in the server; one that comes later
-    /// finds another epoch, or no row, and does nothing. It is no sign of life: it says nothing of what the host uses,
+    /// $1: the lane; $2: its former number, or a number that no lane has. Returns (epoch, batch, changed) of the lane.
+    /// It waits for a transaction that an earlier connection of the lane left in the server; one that comes later finds
+    /// another epoch, or no row, and does nothing. It is not a sign of life: it does not say which data the host uses,
     /// and a survey follows.
     static let fence = """
         WITH former_host AS (
@@ -32,31 +32,31 @@ enum LaneStatements {
         """
 
     /// $1–$3: users, items and types to like; $4–$6: to unlike; both sorted. $7–$9: lane, epoch and number of the
-    /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs. $13: the Redis to
-    /// which it is to be written, empty for none.
+    /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs. $13: the Redis
+    /// that it is to be written to, empty for none.
     ///
-    /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it,
-    /// and each kind is taken in one order by all: likes and unlikes by pair, counters by item. A row that another
-    /// transaction deleted meanwhile is passed over. Rows are found by key, which is right in a partitioned table too:
-    /// a place (ctid) is one of a single partition.
+    /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it.
+    /// All batches take each kind in one order: likes and unlikes by pair, counters by item. A row that another
+    /// transaction has deleted meanwhile is skipped. Rows are found by key, which is right in a partitioned table too:
+    /// a place (ctid) belongs to a single partition.
     ///
-    /// The order of unlikes is that of the loop over what is wanted, so no plan may turn the loop round, and a table to
-    /// delete from can't stand in a `LATERAL`. With `=` the planner would: where it takes the table for tiny, it reads
-    /// a whole index in the order of a merge join, though those are off. What stands here instead no merge join can
-    /// use, so with `enable_seqscan` off a look-up from inside the loop is the only way into the table. It is as good:
-    /// `= ANY` of an array of one finds the place in the key, and the one partition, and the ranges hold one value
-    /// each. (`= ANY` of a further column would not be looked up, but filtered, before PostgreSQL 17.)
+    /// Unlikes are locked in the order of the loop over the wanted pairs, so no plan may reverse the join, and the
+    /// target of a DELETE cannot stand in a `LATERAL`. With `=` the planner would reverse it: if it takes the table for
+    /// tiny, it reads a whole index in the order of a merge join, although those are off. No merge join can use the
+    /// conditions below, so with `enable_seqscan` off a look-up from inside the loop is the only way into the table.
+    /// They are as good: `= ANY` of an array of one finds the place in the key, and the one partition, and each range
+    /// holds one value. (Before PostgreSQL 17, `= ANY` of a further column would be filtered instead of looked up.)
     ///
-    /// What a conflict is about is named, so that without the key there is an error and no second row.
+    /// The conflict target is named, so that without the key there is an error rather than a second row.
     ///
-    /// Items of which a pair changed are counted on by one version even when their count stays; others are not
+    /// The version of an item goes up by one if one of its pairs changed, even if its count stays. Other items are not
     /// touched.
     ///
-    /// What changed is kept with the lane as one character for each pair, likes first, and answered as such: less to
-    /// send than the pairs. `IN` over what was written is a look-up in a hash table, whatever joins are allowed.
+    /// What changed is stored with the lane and returned as one character for each pair, likes first, which is less to
+    /// send than the pairs. `IN` over the written rows is a look-up in a hash table, whatever joins are allowed.
     ///
-    /// Gives (count, item, type, version, null) of each counter and (nulls, changed) once; no row at all: the lane is
-    /// another's.
+    /// Returns (count, item, type, version, null) of each counter and (nulls, changed) once. No row at all: the lane
+    /// belongs to another process.
     static let commit = """
         WITH fence AS (
             SELECT FROM lanes WHERE lane = $7::bigint AND epoch = $8::bigint FOR UPDATE
@@ -125,12 +125,13 @@ enum LaneStatements {
         """
 
     /// $1, $2: lane and epoch. $3, $4: items and types to note as repairs. $5–$8: items, types and versions that Redis
-    /// has, and transactions that noted rows which can go. $9, $10: items and types of the journal. $11, $12: repairs
-    /// noted by transactions from one to before another need none. Gives one row (1, the transaction up to which those
-    /// were deleted, or null when all are); no row: the lane is another's.
+    /// has, and the transactions that noted them; those rows can go. $9, $10: items and types of the journal. $11, $12:
+    /// repairs noted by transactions from the first up to, but not including, the second are not needed. Returns one
+    /// row (1, the transaction up to which those were deleted, or null when all are). No row: the lane belongs to
+    /// another process.
     ///
-    /// What is noted and mended at once stays. Rows that others are at are passed over: they are found again. Both
-    /// deletions read what was noted: until then nothing is locked that somebody may wait for.
+    /// A repair that is noted and done at the same time stays. Rows that others have locked are skipped: they are found
+    /// again. Both deletions read what was noted, so until then nothing is locked that somebody may wait for.
     static let tend = """
         WITH fence AS (
             SELECT FROM lanes WHERE lane = $1::bigint AND epoch = $2::bigint FOR UPDATE
@@ -184,28 +185,28 @@ enum LaneStatements {
         HAVING count(*) > 0
         """
 
-    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the server that has
-    /// it; $4, $7, $8: of that data's snapshot the least transaction that ran, the next one, and all that ran; $5: the
-    /// number of this sign of life; $6: how old others' may be in milliseconds to be fresh. Says that the host lives;
-    /// fences lanes of hosts that fell silent with a journal, no more than fit well into the statement's time, and
-    /// notes the items of their journals as repairs; forgets hosts long gone, with their lanes. Rows that others are
-    /// at are passed over: they are found again.
+    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the server that has it;
+    /// $4, $7, $8: from that data's snapshot the least running transaction, the next one, and all running ones; $5: the
+    /// number of this sign of life; $6: the age in milliseconds up to which others' signs are fresh. It records the
+    /// sign of life. It fences lanes of silent hosts with a journal, no more than fit well into the statement's time,
+    /// and notes the items of their journals as repairs. It forgets hosts long gone, with their lanes. Rows that others
+    /// have locked are skipped: they are found again.
     ///
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.
     ///
-    /// A sign of life that comes late, from a connection that was given up, is none any more: it would say what was. A
-    /// transaction that is still to come is of a past that is over, and not kept.
+    /// A late sign of life, from a connection that was given up, does not count: it describes the past. A transaction
+    /// number from the future belongs to a past that is over, and is not kept.
     ///
-    /// What another living host writes to another server is a dispute, or that host finds its own row when it comes to
-    /// this one. Lanes are looked up by key: as in a batch, no more dead versions are passed than one lane can have.
+    /// If another living host writes to another server, that is a dispute, or that host finds its own row when it comes
+    /// to this one. Lanes are looked up by key: as in a batch, at most the dead versions of one lane are passed.
     ///
-    /// Gives one row: how many lanes were fenced; the database's system identifier, timeline, database and tables; the
-    /// transactions that have ended; the tokens of other living hosts, parted by spaces; those of them with a fresh
-    /// sign of life; the greatest $7 of data that any host has used; transactions that were to be written to another
-    /// server and had not ended by that snapshot, parted by spaces; the sign of life that was there before this one,
-    /// -1 for none; the item types, as in `post=1`, parted by spaces; the secret, empty for none; and the time, in
-    /// seconds since 1970.
+    /// Returns one row: how many lanes were fenced; the database's system identifier, timeline, database and tables;
+    /// the transactions that have ended; the tokens of other living hosts, separated by spaces; those of them with a
+    /// fresh sign of life; the greatest $7 of data that any host has used; transactions that were to be written to
+    /// another server and had not ended by that snapshot, separated by spaces; the previous sign of life, -1 for none;
+    /// the item types, as in `post=1`, separated by spaces; the secret, empty for none; and the time, in seconds since
+    /// 1970.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)

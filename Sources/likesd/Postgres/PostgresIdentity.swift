@@ -1,11 +1,11 @@
-/// What tells a database, and its pasts, from any other: asked of a primary, when it connects and now and then.
+/// What tells a database and its pasts from any other: a primary is asked when it is connected, and from time to time.
 enum PostgresIdentity {
     /// Four columns: system identifier and timeline (bigint), database and tables (text), and the snapshot (text):
-    /// which transactions have ended. The timeline leads the names of the log's files, in hex.
+    /// which transactions have ended. The names of the log's files begin with the timeline, in hex.
     ///
-    /// The tables are told by their OIDs, which a restored dump has anew, and the counters by their file as well, which
-    /// they also get with TRUNCATE (and with VACUUM FULL: then what is cached is dropped for nothing). Where they are
-    /// in partitions, each has a file, and together these make one word.
+    /// The tables are identified by their OIDs, which are new in a restored dump. The counters are also identified by
+    /// their file, which is new after TRUNCATE too (and after VACUUM FULL: then what is cached is dropped needlessly).
+    /// If they are partitioned, each partition has a file, and all files together make one word.
     static let columns = """
         (SELECT system_identifier FROM pg_control_system()),
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint,

@@ -6,7 +6,7 @@ import LikesCore
 import LikesSettings
 import LikesStorage
 
-/// A connection to PostgreSQL: made and settled without ever waiting. What it is used for is its subclasses' business.
+/// A connection to PostgreSQL, made and settled without ever waiting. Its subclasses use it.
 class PostgresLink {
     private enum Stage {
         case idle
@@ -22,7 +22,7 @@ class PostgresLink {
     private let loop: EventLoop
     private let statements: [PreparedStatement]
     private let servers: DatabaseServers
-    /// The server that was chosen of several.
+    /// The server chosen from several.
     private var chosen: ServerView.Seen?
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
@@ -50,22 +50,22 @@ class PostgresLink {
     /// The connection is settled and its statements are prepared. False: it cannot be used.
     func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
-    /// What is known of item types from connections before.
+    /// What earlier connections learned about item types.
     var learntTypes: TypeNumbers? { nil }
 
-    /// Rows that the answer which comes next may have; nil: nothing was asked.
+    /// Rows that the next answer may have; nil: nothing was asked.
     var rowsAwaited: Int? { nil }
 
-    /// Takes the results that have come in.
+    /// Takes the results that have arrived.
     func collect() {}
 
-    /// The server said something beside its results. libpq must not be called from here.
+    /// The server said something apart from its results. libpq must not be called from here.
     func noticed(_ notice: ServerNotice) {}
 
-    /// The connection is gone, and with it what was under way.
+    /// The connection is gone, and with it everything under way.
     func forget() {}
 
-    /// Sends a prepared statement; results in binary. False: the connection was lost over it.
+    /// Sends a prepared statement; results are binary. False: the connection was lost over it.
     func send(_ statement: PreparedStatement, _ parameters: borrowing StatementParameters) -> Bool {
         let status = parameters.withPointers { count, values, lengths in
             let binary = [Int32](repeating: 1, count: Int(count))
@@ -75,7 +75,7 @@ class PostgresLink {
         return status != 0
     }
 
-    /// Writes what libpq holds, and waits for the socket where it does not take all of it.
+    /// Writes what libpq holds, and waits for the socket if it does not accept everything.
     func flush() {
         guard connection != nil else { return }
         switch reading({ PQflush($0) }) {
@@ -85,19 +85,19 @@ class PostgresLink {
         }
     }
 
-    /// Calls a function of libpq's that may read, as those that write do where the socket takes no more.
+    /// Calls a libpq function that may read. Those that write do, when the socket accepts no more.
     func reading<Outcome>(_ function: (OpaquePointer?) -> Outcome) -> Outcome {
         intake.reading(bytesMax) { function(connection) }
     }
 
-    /// The next result, of those that have come in.
+    /// The next of the results that have arrived.
     func nextResult() -> OpaquePointer? {
         guard let result = PQgetResult(connection) else { return nil }
         intake.handOut(result)
         return result
     }
 
-    /// All results of the answer that was awaited were taken.
+    /// All results of the awaited answer were taken.
     func endAnswer() {
         if let connection { intake.endAnswer(on: connection, rows: rowsAwaited ?? 0) }
     }
@@ -115,7 +115,7 @@ class PostgresLink {
 
     // MARK: Coming and going
 
-    /// Begins to connect, once it is known to which server.
+    /// Begins to connect, once the server is known.
     func connect() {
         precondition(connection == nil, "a second connection of one kind to PostgreSQL")
         stage = .resolving
@@ -144,13 +144,13 @@ class PostgresLink {
         watch(EPOLLOUT.rawValue)
     }
 
-    /// Closes without a word to the core.
+    /// Closes without telling the core.
     func disconnect() { close() }
 
-    /// Gives its server up, unless it is the one given.
+    /// Gives up its server, unless it is the one given.
     func leave(_ failure: BackendFailure, unlessAt server: ServerView.Seen?) {
         if let chosen, let server, chosen.facts.isSameServer(as: server.facts) { return }
-        // One that waits for a server hears of the same.
+        // A connection that waits for a server hears of the same.
         if case .resolving = stage { return }
         lose(failure)
     }
@@ -159,7 +159,7 @@ class PostgresLink {
         stage = .idle
         chosen = nil
         servers.forget(backend)
-        // libpq may close its socket in any of its functions while connecting: the source goes first.
+        // While connecting, libpq may close its socket in any of its functions, so the source goes first.
         source?.cancel()
         source = nil
         Intake.close(connection)
@@ -173,8 +173,8 @@ class PostgresLink {
         ConnectRefusal(ofLibpq: connection)
     }
 
-    /// What libpq says of the connection, and what to do where it could not be made. What it says before any attempt
-    /// is about the setting, of which it may repeat a part.
+    /// What libpq says about the connection, and what to do if it could not be made. Before any attempt, libpq's words
+    /// are about the setting and may repeat a part of it.
     private func refusal(isWithoutAttempt: Bool = false) -> BackendFailure {
         let refusal = ConnectRefusal(
             ofLibpq: connection, about: isWithoutAttempt ? configuration.databaseURL : nil)
@@ -210,7 +210,7 @@ class PostgresLink {
         case .settling, .ready:
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || reading { PQconsumeInput($0) } == 1
             let reason = isAlive ? "" : errorText
-            // What came before the end is still there to be read: an outcome, or why the server hung up.
+            // What arrived before the end can still be read: an outcome, or why the server hung up.
             if case .settling = stage { settle() } else { collect() }
             guard connection != nil else { return }
             guard isAlive else { return lose(.unreachable(reason)) }
@@ -218,7 +218,7 @@ class PostgresLink {
         }
     }
 
-    /// False: the connection was given up for what the server says beside answers, or without end.
+    /// False: the connection was given up because the server sent something other than answers, or endless data.
     private func isBearable() -> Bool {
         let what: StaticString =
             switch stage {
@@ -265,7 +265,7 @@ class PostgresLink {
 
     private static let renewed =
         "replacing the connection: libpq may have kept \(EdgeLimits.databaseDroppedBytesMax) bytes of failed answers"
-    /// What no PostgreSQL sends.
+    /// No PostgreSQL sends this.
     static let unasked = "it sent an unrequested answer"
     private static let unbounded = "libpq reads past likesd's recv(2): what PostgreSQL sends has no bound"
 
@@ -285,7 +285,7 @@ class PostgresLink {
                 if result.status == PGRES_FATAL_ERROR && result.endsSession {
                     return lose(.unreachable(result.message))
                 }
-                // One that begins to copy would come again and again.
+                // A COPY would return the same result again and again.
                 guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
                 settling.take(result)
                 stage = .settling(settling)

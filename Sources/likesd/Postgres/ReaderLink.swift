@@ -7,9 +7,9 @@ import LikesStorage
 /// The connection that reads counts and pairs: several calls on the wire, answered in order.
 final class ReaderLink: PostgresLink {
     private var types: TypeNumbers?
-    /// From the lane, which adds types that were missing.
+    /// From the lane, which adds missing types.
     private var learnt: TypeNumbers?
-    /// What it was connected to was a standby then.
+    /// Its server was a standby when it connected.
     private var isOnStandby = false
     private var calls = Ring<(id: CallID, request: ReaderRequest)>()
     private var parameters = StatementParameters()
@@ -20,20 +20,20 @@ final class ReaderLink: PostgresLink {
             servers: servers)
     }
 
-    /// Takes over the numbers of all types, once the lane has them. Where the lane found a server that takes writes,
-    /// the reader belongs there too.
+    /// Takes over the numbers of all types, once the lane has them. If the lane found a server that takes writes, the
+    /// reader must move there too.
     func learn(_ types: TypeNumbers) {
         learnt = types
         self.types = types
         if isReady && isOnStandby { lose(.unreachable("the primary is back")) }
     }
 
-    /// Without a connection the core has given the call up already.
+    /// Without a connection the core has given up the call already.
     func perform(_ id: CallID, _ request: ReaderRequest) {
         guard isReady, let types else { return }
         request.write(to: &parameters, types: types)
         guard send(request.statement, parameters) else { return }
-        // Each call is a transaction, so that one that fails takes no other with it.
+        // Each call is a transaction, so that a failed one does not fail others.
         guard reading({ PQpipelineSync($0) }) == 1 else { return lose() }
         calls.append((id, request))
         flush()
@@ -52,7 +52,7 @@ final class ReaderLink: PostgresLink {
     override func forget() { calls.removeAll() }
 
     override func collect() {
-        // A null ends one call's results; two of them in a row mean that libpq has given up.
+        // A null ends one call's results. Two in a row mean that libpq has given up.
         var nulls = 0
         while nulls < 2, let connection, PQisBusy(connection) == 0, let call = calls.first {
             guard let raw = nextResult() else {

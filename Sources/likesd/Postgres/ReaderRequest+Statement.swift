@@ -37,7 +37,7 @@ extension ReaderRequest {
         }
     }
 
-    /// What the rows say, as far as a statement of likesd's gives such rows.
+    /// What the rows say, if one of likesd's statements can return such rows.
     func answer(_ result: borrowing StatementResult, types: TypeNumbers) throws(Misfit) -> ReaderAnswer {
         switch self {
         case .selectCounters(let items):
@@ -66,7 +66,7 @@ extension ReaderRequest {
         }
     }
 
-    /// One page of repairs. Those of types that only other hosts are configured for are left to them.
+    /// One page of repairs. Repairs of types that are configured only on other hosts are left to them.
     static func repairs(
         _ result: borrowing StatementResult, after cursor: RepairCursor, types: TypeNumbers
     ) throws(Misfit) -> RepairRows {
@@ -80,7 +80,7 @@ extension ReaderRequest {
             let number = try result.integer(row, 0, as: Int16.self)
             let id = try result.integer(row, 1, as: Int64.self)
             let notedBy = try result.integer(row, 3, as: Int64.self)
-            // Or the pages would never end.
+            // Otherwise the pages would never end.
             if (notedBy, number, id) <= (last.notedBy, last.typeNumber, last.itemID) {
                 throw Misfit("rows of cache_repairs are out of order")
             }
@@ -93,7 +93,7 @@ extension ReaderRequest {
         return page
     }
 
-    /// A place from 1 among so many that were asked for, as one from 0.
+    /// Turns a place counted from 1, among `count` that were asked for, into one counted from 0.
     private static func place(
         _ result: borrowing StatementResult, _ row: Int, of count: Int
     ) throws(Misfit) -> Int {

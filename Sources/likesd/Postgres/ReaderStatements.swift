@@ -2,8 +2,8 @@ import LikesCore
 
 /// The statements of the connection that reads, one `SELECT` each.
 enum ReaderStatements {
-    /// $1, $2: items and types. Gives (place from 1, count, version) of those that have a row. `OFFSET 0` keeps the
-    /// look-up by key inside the loop over what was asked for, however small the table was when this was planned.
+    /// $1, $2: items and types. Returns (place from 1, count, version) of those that have a row. `OFFSET 0` keeps the
+    /// look-up by key inside the loop over the items asked for, however small the table was when this was planned.
     static let counters = """
         SELECT wanted.place, found.like_count, found.version
         FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS wanted (item_id, item_type, place)
@@ -13,7 +13,7 @@ enum ReaderStatements {
             OFFSET 0) AS found
         """
 
-    /// $1–$3: users, items and types. Gives (place from 1, true or null, count or null, version or null) of each.
+    /// $1–$3: users, items and types. Returns (place from 1, true or null, count or null, version or null) of each.
     static let pairs = """
         SELECT wanted.place,
             (SELECT true FROM user_likes AS present
@@ -28,13 +28,13 @@ enum ReaderStatements {
             OFFSET 0) AS found ON true
         """
 
-    /// $1–$3: the transaction, type and item after which to begin; $4: a transaction, 0 for none. Gives (type, item,
-    /// version, transaction that noted it, …) of as many repairs as a call may have, in that order, or nulls once where
-    /// there are none; and in each row the least transaction that is still running, and true or null: whether some were
-    /// noted before $4.
+    /// $1–$3: the transaction, type and item after which to begin; $4: a transaction, 0 for none. Returns (type, item,
+    /// version, transaction that noted it, …) of as many repairs as a call may have, in that order, or nulls once if
+    /// there are none; and in each row the least running transaction, and true or null: whether some were noted before
+    /// $4.
     ///
-    /// Numbers of transactions are 64 bits wide and have no type of their own outside the server. They are read from
-    /// the index in their order: rows that were noted and deleted before the place to begin at are not passed again.
+    /// Transaction numbers have 64 bits and no type of their own outside the server. They are read from the index in
+    /// order: rows that were noted and deleted before the starting place are not passed again.
     static let repairs = """
         SELECT found.item_type, found.item_id, found.version, found.noted_by, snapshot.horizon,
             (SELECT true FROM cache_repairs AS settled WHERE settled.noted_by < $4::bigint::text::xid8 LIMIT 1)

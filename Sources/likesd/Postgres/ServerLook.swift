@@ -3,8 +3,8 @@ import LikesStorage
 
 /// One look at several servers, side by side: asks each of them who it is, for as long as somebody can gain from it.
 ///
-/// A server that does not answer keeps nobody waiting: see `hasWaited` and `isOver`. One that nobody listens at is
-/// asked again while others are waited for, since it may be the one that comes back.
+/// A server that does not answer keeps nobody waiting: see `hasWaited` and `isOver`. A server that refuses connections
+/// is asked again while others are waited for, since it may be coming back.
 final class ServerLook {
     enum State {
         case queued
@@ -22,7 +22,8 @@ final class ServerLook {
     private var steps: Int64 = 0
     private var timer: OneTimer?
 
-    /// `onNews`: there is a further answer, or time has passed. `onUnexpected`: a server said what none says, in words.
+    /// `onNews`: there is another answer, or time has passed. `onUnexpected`: a server sent something invalid,
+    /// described in words.
     init(
         _ servers: [DatabaseServer], configuration: Configuration, loop: EventLoop,
         onNews: @escaping (ServerLook) -> Void, onUnexpected: @escaping (String) -> Void = { _ in }
@@ -35,7 +36,7 @@ final class ServerLook {
         self.onUnexpected = onUnexpected
     }
 
-    /// What was answered so far.
+    /// The answers so far.
     var seen: [ServerView.Seen] {
         zip(servers, states).compactMap { server, state in
             guard case .answered(let facts) = state else { return nil }
@@ -43,7 +44,7 @@ final class ServerLook {
         }
     }
 
-    /// Servers that do not let likesd in until somebody sets something right.
+    /// Servers that refuse likesd until somebody corrects something.
     var refusals: [(DatabaseServer, ServerProbe.Failure)] {
         zip(servers, states).compactMap { server, state in
             guard case .failed(let failure) = state, failure.refusal.reason.isLasting else { return nil }
@@ -51,7 +52,7 @@ final class ServerLook {
         }
     }
 
-    /// Who has not answered has had its time, where one that can be used has.
+    /// Servers that have not answered had enough time, if a usable one has.
     var hasWaited: Bool { isOver || steps * EdgeLimits.serverStepMs >= EdgeLimits.serverAnswerMsMax }
 
     /// All have answered or failed, or time is up.
@@ -89,7 +90,7 @@ final class ServerLook {
             states[place] = .queued
         }
         askQueued()
-        // Without a timer the look would have no end.
+        // Without a timer the look would never end.
         do { try wait() } catch { steps = EdgeLimits.serverLookMsMax }
         onNews(self)
     }
@@ -124,7 +125,7 @@ final class ServerLook {
 }
 
 extension ConnectRefusal.Reason {
-    /// Something has to be set right before the server answers.
+    /// Something must be corrected before the server answers.
     fileprivate var isLasting: Bool {
         switch self {
         case .noServer, .serverStarting, .tooManyConnections, .unclear: false

@@ -5,12 +5,12 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// Asks one server who it is, over a connection of its own that ends with the answer, without ever waiting.
+/// Asks one server who it is, over its own connection that ends with the answer, without ever waiting.
 final class ServerProbe {
     struct Failure: Error {
         var refusal: ConnectRefusal
         var target: DatabaseTarget
-        /// It said what no PostgreSQL says, or more than was asked for.
+        /// It sent what no PostgreSQL sends, or more than was asked for.
         var isUnexpected = false
     }
 
@@ -31,13 +31,13 @@ final class ServerProbe {
 
     deinit { cancel() }
 
-    /// Begins; the failure, where it ends with that.
+    /// Begins; returns the failure if it ends at once.
     func start(_ server: DatabaseServer) -> Failure? {
         let overrides = DatabaseHosts.settings([server]) + [("target_session_attrs", "any")]
         connection = ConnectionStart.begin("likesd look", url: configuration.databaseURL, overrides)
         PQsetNoticeProcessor(connection, { _, _ in }, nil)
         guard PQstatus(connection) != CONNECTION_BAD, watch(EPOLLOUT.rawValue) else {
-            // What libpq says before any attempt is about the setting, of which it may repeat a part.
+            // Before any attempt, libpq's words are about the setting and may repeat a part of it.
             var failure = failure
             failure.refusal = ConnectRefusal(ofLibpq: connection, about: configuration.databaseURL)
             cancel()
@@ -47,7 +47,7 @@ final class ServerProbe {
     }
 
     func cancel() {
-        // libpq may close its socket in any of its functions while connecting: the source goes first.
+        // While connecting, libpq may close its socket in any of its functions, so the source goes first.
         source?.cancel()
         source = nil
         Intake.close(connection)
@@ -74,12 +74,12 @@ final class ServerProbe {
         return source != nil
     }
 
-    /// Calls a function of libpq's that may read.
+    /// Calls a libpq function that may read.
     private func reading<Outcome>(_ function: (OpaquePointer?) -> Outcome) -> Outcome {
         intake.reading(Intake.bytesMax()) { function(connection) }
     }
 
-    /// What it sends without end is its end.
+    /// A server that sends without end is given up.
     private func isBearable() -> Bool {
         guard let excess = intake.excess(over: Intake.bytesMax(), "to say who it is") else { return true }
         endUnexpected(excess)
@@ -150,7 +150,7 @@ extension DatabaseTarget {
 }
 
 extension ConnectRefusal {
-    /// What libpq said last. `url`: of which it may repeat a part.
+    /// libpq's last message. `url`: the setting, of which it may repeat a part.
     init(ofLibpq connection: OpaquePointer?, about url: String? = nil) {
         let words =
             PQerrorMessage(connection).map { ForeignText.beginning(of: $0, Self.messageBytesMax) } ?? "no connection"

@@ -4,7 +4,7 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// What has to be said and learnt on a new connection before it can be used, step by step.
+/// What must be sent and learned on a new connection before it can be used, step by step.
 struct Settling {
     private enum Step {
         case session, identity, version, fitness, seals, types
@@ -21,9 +21,9 @@ struct Settling {
     }
 
     private let isLane: Bool
-    /// What this process knows of item types from connections before.
+    /// What earlier connections of this process learned about item types.
     private let learnt: TypeNumbers?
-    /// They were there when a connection of this kind was settled before.
+    /// The tables existed when a connection of this kind was settled before.
     private let hadTables: Bool
     private let statements: [PreparedStatement]
     private let configuration: Configuration
@@ -33,7 +33,7 @@ struct Settling {
     private var types: TypeNumbers?
     private var facts = DatabaseFacts(history: nil)
     private var isStandby = false
-    /// The first thing in the way.
+    /// The first obstacle.
     private var failure: BackendFailure?
 
     init(
@@ -51,7 +51,7 @@ struct Settling {
 
     // MARK: Asking
 
-    /// Sends the step's command; false: libpq did not take it.
+    /// Sends the step's command; false: libpq refused it.
     func send(on connection: OpaquePointer) -> Bool {
         let status =
             switch step {
@@ -71,14 +71,14 @@ struct Settling {
         return status != 0
     }
 
-    /// The planner is told what the statements are written for: look-ups by key, in a loop over what was asked for.
-    /// With any other plan they would still be right, but the lane's order of locks would not be that of other hosts.
-    /// Plans are made once, so that they do not depend on what the first calls happen to hold.
+    /// The planner must plan what the statements are written for: look-ups by key, in a loop over the items asked for.
+    /// Any other plan would still be right, but the lane would lock in another order than other hosts. Plans are made
+    /// once, so that they do not depend on what the first calls happen to contain.
     ///
-    /// A host at rest says little, and keeps its connections: they are not ended for that. (The setting came with
-    /// PostgreSQL 14.)
+    /// An idle host says little and keeps its connections: the server must not end them for that. (The setting came
+    /// with PostgreSQL 14.)
     ///
-    /// `synchronous_commit` is set even where it is on, so that turning it off for the server does not reach here; a
+    /// `synchronous_commit` is set even if it is on, so that turning it off for the server has no effect here; a
     /// stronger setting stays.
     static func sessionText(_ configuration: Configuration) -> String {
         let timeoutMs = configuration.requestTimeoutMs
@@ -150,20 +150,20 @@ struct Settling {
             }
             types = TypeNumbers(
                 types: configuration.itemTypes, rows: rows,
-                // A standby may not have them yet; the lane has to know what the table has.
+                // A standby may not have them yet; the lane must know the table's content.
                 known: isLane ? nil : learnt)
         case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
         }
     }
 
-    /// Of columns that somebody gave another type the rows could not be read.
+    /// If columns were altered manually, their rows could not be read.
     private mutating func takeColumns(_ result: borrowing StatementResult, of statement: PreparedStatement) {
         guard let (column, type) = result.misfit(statement.columns) else { return }
         failure = .schema("the column \(column) does not have the type \(type): \(PostgresAdvice.altered)")
     }
 
     private mutating func takeSession(_ result: borrowing StatementResult) throws(Misfit) {
-        // The results before have one column, set_config's.
+        // The results before it have one column, set_config's.
         guard result.rowCount == 1, result.columnCount == 5 else { return }
         isStandby = try result.text(0, 0) == "t"
         let isReadOnly = try result.text(0, 1) == "t"
@@ -214,7 +214,7 @@ struct Settling {
         failure = advice.version(result.rowCount == 1 ? Int(try result.text(0, 0)) : nil).map(BackendFailure.init)
     }
 
-    /// All of the step's results were taken: what comes next.
+    /// All results of the step were taken. Returns what comes next.
     mutating func next() -> Outcome {
         if let failure { return .failed(failure) }
         switch step {
@@ -253,7 +253,7 @@ struct Settling {
         return switch state {
         case "25006": .readOnly(text, next: advice.primary)
         case "42501": .schema(text, next: advice.permission(target))
-        // The version was there: what is missing is not migrate's to make.
+        // The version was there, so migrating cannot create what is missing.
         case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("it"))
         default: .unreachable(text)
         }

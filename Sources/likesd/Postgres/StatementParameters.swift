@@ -1,11 +1,11 @@
 import LikesProtocol
 
-/// The parameters of one prepared statement, in PostgreSQL's binary format, in a buffer used again for the next.
+/// The parameters of one prepared statement, in PostgreSQL's binary format, in a reused buffer.
 struct StatementParameters {
     private var bytes: [UInt8] = []
     private var starts: [Int] = []
 
-    /// The types' numbers in PostgreSQL, which do not change.
+    /// The types' numbers in PostgreSQL, which are fixed.
     private enum TypeOID {
         static let int8: Int32 = 20
         static let int2: Int32 = 21
@@ -73,7 +73,7 @@ struct StatementParameters {
         }
     }
 
-    /// One dimension, no nulls, counted from 1; an empty array has no dimension.
+    /// One dimension, no nulls, counted from 1. An empty array has no dimension.
     private mutating func beginArray(_ type: Int32, _ count: Int) {
         starts.append(bytes.count)
         append(Int32(count == 0 ? 0 : 1))

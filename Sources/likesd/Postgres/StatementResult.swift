@@ -3,11 +3,11 @@ import LikesCore
 import LikesProtocol
 import LikesStorage
 
-/// A result of libpq's, freed with the value.
+/// A libpq result, freed with the value.
 struct StatementResult: ~Copyable {
     private let result: OpaquePointer
 
-    /// Takes the result over.
+    /// Takes ownership of the result.
     init(_ result: OpaquePointer) { self.result = result }
 
     deinit {
@@ -22,7 +22,7 @@ struct StatementResult: ~Copyable {
 
     func isNull(_ row: Int, _ column: Int32) -> Bool { PQgetisnull(result, Int32(row), column) != 0 }
 
-    /// The first column that is of another type than expected: its name, and what it has to be; nil where all fit.
+    /// The first column whose type differs from the expected one: its name and the expected type; nil if all fit.
     func misfit(_ expected: [ColumnType]) -> (column: String, type: ColumnType)? {
         for (place, type) in expected.enumerated() where PQftype(result, Int32(place)) != type.rawValue {
             return (name(Int32(place)), type)
@@ -30,8 +30,8 @@ struct StatementResult: ~Copyable {
         return nil
     }
 
-    /// A column in binary format, of the integer type the statement was seen to give when it was prepared. What stands
-    /// in the tables may have changed since.
+    /// A column in binary format, of the integer type that the statement returned when it was prepared. The tables may
+    /// have changed since.
     func integer<Number: FixedWidthInteger>(
         _ row: Int, _ column: Int32, as type: Number.Type
     ) throws(Misfit) -> Number {
@@ -43,7 +43,7 @@ struct StatementResult: ~Copyable {
         return Number(bigEndian: UnsafeRawPointer(value).loadUnaligned(as: Number.self))
     }
 
-    /// The same, within a range: what is beyond it no history reaches, and arithmetic could overflow.
+    /// The same within a range: no history goes beyond it, and arithmetic could overflow.
     func integer(
         _ row: Int, _ column: Int32, in range: ClosedRange<Int64>
     ) throws(Misfit) -> Int64 {
@@ -54,7 +54,7 @@ struct StatementResult: ~Copyable {
 
     private func name(_ column: Int32) -> String { PQfname(result, column).map { ForeignText.shown($0) } ?? "a column" }
 
-    /// A column in text format; of NULL, none.
+    /// A column in text format; empty for NULL.
     func text(_ row: Int, _ column: Int32) throws(Misfit) -> String {
         guard let value = PQgetvalue(result, Int32(row), column) else { throw Misfit("a column is missing") }
         guard PQgetlength(result, Int32(row), column) <= EdgeLimits.columnBytesMax else {
@@ -80,7 +80,7 @@ struct StatementResult: ~Copyable {
         return misfits
     }
 
-    /// Rows, the end of a command, or an error; nothing that copies.
+    /// Rows, the end of a command, or an error, but not a COPY.
     var isOrdinary: Bool {
         switch status {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_FATAL_ERROR: true
@@ -90,13 +90,13 @@ struct StatementResult: ~Copyable {
 
     // MARK: Errors
 
-    /// The five letters that say what kind of error it is; nil: libpq's own, about the connection.
+    /// The five letters that name the kind of error; nil: libpq's own error, about the connection.
     var sqlState: String? { field(PostgresField.sqlState) }
 
-    /// Of a trigger's or a rule's making, perhaps.
+    /// A trigger or a rule may have raised it.
     var message: String { field(PostgresField.message) ?? ForeignText.shown(PQresultErrorMessage(result)) }
 
-    /// The server ended the session with this error, so nothing is said of what happened to the transaction.
+    /// The server ended the session with this error, so the transaction's outcome is unknown.
     var endsSession: Bool {
         guard let severity = field(PostgresField.severity) else { return true }
         return severity != "ERROR"
@@ -105,7 +105,7 @@ struct StatementResult: ~Copyable {
     private func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { ForeignText.shown($0) } }
 }
 
-/// Fields of an error or a notice; libpq's macros for them are characters, which Swift does not import.
+/// Fields of an error or a notice. libpq's macros for them are characters, which Swift does not import.
 enum PostgresField {
     /// PG_DIAG_SEVERITY_NONLOCALIZED
     static let severity = Int32(UInt8(ascii: "V"))
@@ -119,12 +119,11 @@ enum PostgresField {
 }
 
 extension StatementFailure {
-    /// SQLSTATE classes that speak of the rows themselves: data, constraints, triggers, views' checks, and what
-    /// functions of the database's owner raise.
+    /// SQLSTATE classes about the rows themselves: data, constraints, triggers, views' checks, and errors raised by
+    /// functions of the database's owner.
     private static let classesOfRows: Set<String> = ["22", "23", "27", "44", "P0"]
 
-    /// What an error of the server's says about trying again.
-    /// `permission`: what to do where the role has no right to do it.
+    /// What an error from the server says about trying again. `permission`: what to do if the role lacks the right.
     init(_ result: borrowing StatementResult, permission: @autoclosure () -> String) {
         let state = result.sqlState ?? ""
         let text = "\(result.message) (SQLSTATE \(state))"
@@ -133,9 +132,9 @@ extension StatementFailure {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
             case "42P01", "42703", "3F000": .schema("\(text): \(Schema.whenLost("it"))")
-            // A key is gone, or checked at the end alone. The next connection is told which, and what to do.
+            // A key is gone, or is only checked at commit. The next connection learns which, and what to do.
             case "42P10", "55000": .schema(text)
-            // A prepared statement would give other types than before. Prepared anew, it shows them.
+            // A prepared statement would return other types than before. Preparing it again shows them.
             case "42501": .permission(text, next: permission())
             case "0A000": .schema("\(text): \(PostgresAdvice.altered)")
             default: StatementFailure.classesOfRows.contains(String(state.prefix(2))) ? .rows(text) : .other(text)
@@ -143,7 +142,7 @@ extension StatementFailure {
     }
 }
 
-/// What to do, in words that HEALTH and the log repeat.
+/// What to do, in words for HEALTH and the log.
 enum PostgresAdvice {
     static let altered = "the tables were altered: restore the column types that likesctl migrate created"
     static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"

@@ -1,6 +1,6 @@
 import LikesStorage
 
-/// The statements likesd prepares on its connections. Their texts stand in `LaneStatements` and `ReaderStatements`.
+/// The statements that likesd prepares on its connections. Their texts are in `LaneStatements` and `ReaderStatements`.
 enum PreparedStatement: String, CaseIterable {
     // On the lane: each is a transaction.
     case fence, commit, tend, survey, misfits
@@ -23,7 +23,7 @@ enum PreparedStatement: String, CaseIterable {
         }
     }
 
-    /// What its rows are made of, as the code that reads them takes for granted.
+    /// The types of its columns, which the code that reads them relies on.
     var columns: [ColumnType] {
         switch self {
         case .fence: [.bigint, .bigint, .text]
@@ -41,7 +41,7 @@ enum PreparedStatement: String, CaseIterable {
     }
 }
 
-/// PostgreSQL's types of columns, by the numbers that are theirs in every database.
+/// PostgreSQL's column types, by the numbers that they have in every database.
 enum ColumnType: UInt32 {
     case boolean = 16
     case bigint = 20

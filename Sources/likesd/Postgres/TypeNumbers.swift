@@ -2,15 +2,15 @@ import LikesProtocol
 
 /// The numbers of the configured item types in PostgreSQL, by their place in `ItemTypes`.
 struct TypeNumbers: Equatable {
-    /// No row has it: an item of a type that is not in the table yet was never liked.
+    /// No row has it: an item whose type is not in the table yet was never liked.
     static let missing: Int16 = -1
 
     private let names: [String]
     private let numbers: [Int16]
     private let places: [Int16: UInt8]
 
-    /// From the table's rows of number and name. A type that is not there keeps the number it is known to have had,
-    /// unless another has it by now.
+    /// From the table's rows of number and name. A missing type keeps its last known number, unless another type has it
+    /// by now.
     init(types: ItemTypes, rows: [(number: Int16, name: String)], known: TypeNumbers? = nil) {
         let byName = Dictionary(rows.map { ($0.name, $0.number) }) { first, _ in first }
         let taken = Set(rows.map(\.number))
@@ -27,12 +27,12 @@ struct TypeNumbers: Equatable {
         self.places = places
     }
 
-    /// As PostgreSQL writes an array, in the order of the configured types.
+    /// As a PostgreSQL array, in the order of the configured types.
     var array: String {
         "{" + numbers.map { $0 == TypeNumbers.missing ? "NULL" : String($0) }.joined(separator: ",") + "}"
     }
 
-    /// Whether the table's rows, as in `post=1`, give these types the same numbers still.
+    /// Whether the table's rows, as in `post=1`, still give these types the same numbers.
     func agree(_ rows: [String]) -> Bool {
         Set(rows).isSuperset(of: zip(names, numbers).map { "\($0)=\($1)" })
     }
@@ -41,7 +41,7 @@ struct TypeNumbers: Equatable {
 
     func number(of item: Item) -> Int16 { numbers[Int(item.type)] }
 
-    /// nil: the type is none of those configured here.
+    /// nil: the type is not configured here.
     func item(number: Int16, id: Int64) -> Item? {
         places[number].map { Item(type: $0, id: id) }
     }

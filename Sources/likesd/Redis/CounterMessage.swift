@@ -7,8 +7,8 @@ struct CounterMessage {
     var token: String
     var counters: [SealedCounter]
 
-    /// Entries that are none, or of types not configured here, are passed over, as are those beyond
-    /// `EdgeLimits.countersPerMessage`. nil: no token.
+    /// Skips invalid entries, those of types not configured here, and those beyond `EdgeLimits.countersPerMessage`.
+    /// nil: no token.
     init?(_ payload: ArraySlice<UInt8>, types: ItemTypes) {
         let parsed = payload.withUnsafeBytes { Self.parsed($0, types) }
         guard let parsed else { return nil }
@@ -44,7 +44,7 @@ struct CounterMessage {
         return Item(type: type, id: id)
     }
 
-    /// Parted by single spaces.
+    /// Separated by single spaces.
     private struct Words {
         var rest: UnsafeRawBufferPointer?
 

@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesStorage
 
-/// One command in RESP, in a buffer used again for the next.
+/// One command in RESP, in a reused buffer.
 struct RedisCommand {
     private(set) var bytes: [UInt8] = []
     /// The configured types' names, in their order.
@@ -9,7 +9,7 @@ struct RedisCommand {
 
     init(types: ItemTypes) { typeNames = types.names.map { Array($0.utf8) } }
 
-    /// Begins a command of so many words, its name included.
+    /// Begins a command of this many words, including its name.
     mutating func begin(words: Int) {
         bytes.removeAll(keepingCapacity: true)
         header(UInt8(ascii: "*"), words)
@@ -58,7 +58,7 @@ struct RedisCommand {
         lineEnd()
     }
 
-    /// `version:seal`, as it stands behind a counter in messages, and behind the token in Redis.
+    /// `version:seal`, as it follows a counter in messages, and the token in Redis.
     mutating func word(sealed: SealedCounter) {
         let width = RedisCommand.width(sealed.counter.version)
         header(UInt8(ascii: "$"), width + 1 + Seal.textBytes)
@@ -68,7 +68,7 @@ struct RedisCommand {
         lineEnd()
     }
 
-    /// A number on the host's own channel, heard again by its subscriber.
+    /// A number on the host's own channel, which its subscriber hears again.
     mutating func beat(_ number: UInt64, on channels: RedisChannels) {
         begin(words: 3)
         word("PUBLISH")
@@ -91,7 +91,7 @@ struct RedisCommand {
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    /// Bytes of a number, its sign included: a count that was too low before an unlike is negative.
+    /// Bytes of a number, including its sign: a count that was too low before an unlike is negative.
     private static func width(_ number: Int64) -> Int {
         var width = number < 0 ? 2 : 1
         var rest = number.magnitude / 10

@@ -4,17 +4,17 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// Who a connection belongs to, and what it tells.
+/// The owner of a connection, and what it is told.
 protocol RedisConnectionOwner: AnyObject {
     /// Commands may be sent from now on.
     func opened()
     /// The reply to the next command, in the order they were sent, or a message of a subscription.
     func received(_ reply: ReplyView)
-    /// It could not be made, or is gone, and with it all that was not answered.
+    /// It could not be made, or is gone, and with it everything unanswered.
     func closed(_ failure: BackendFailure)
 }
 
-/// One connection to the server of REDIS_URL, authenticated, without a word of what it is used for.
+/// One authenticated connection to the server of REDIS_URL. It does not know what it is used for.
 final class RedisConnection {
     private enum State {
         case idle
@@ -34,7 +34,7 @@ final class RedisConnection {
     /// Which of a name's addresses comes next.
     private var attempts = 0
 
-    /// `kind`: what comes in on it.
+    /// `kind`: what arrives on it.
     init(owner: any RedisConnectionOwner, _ kind: Reading.Kind, loop: EventLoop, configuration: Configuration) {
         self.owner = owner
         self.kind = kind
@@ -98,7 +98,7 @@ final class RedisConnection {
         }
     }
 
-    /// Closes without a word to the owner.
+    /// Closes without telling the owner.
     func disconnect() {
         state = .idle
         lookup.forget()
@@ -108,21 +108,21 @@ final class RedisConnection {
 
     private var advice: Advice { Advice(configuration, on: .measured()) }
 
-    /// Closes for this reason, and tells the owner, once.
+    /// Closes for this reason, and tells the owner once.
     func giveUp(_ reason: String, next: String? = nil) {
         if case .idle = state { return }
         disconnect()
         owner.closed(.unreachable("\(place): \(reason)", next: next ?? advice.redis(reason)))
     }
 
-    /// The same for what the server said, and no Redis says.
+    /// The same for something that no Redis sends.
     func giveUp(unexpected reason: String) {
         if case .idle = state { return }
         disconnect()
         owner.closed(.unexpected("\(place): \(reason)", next: advice.redis(reason)))
     }
 
-    /// The same for the answer to a step: an error, or none of its kind.
+    /// The same for the answer to a step: an error, or not an answer of its kind.
     func giveUp(_ step: String, error: String?, or reason: String = noAnswer) {
         if let error { giveUp("\(step): \(error)") } else { giveUp(unexpected: "\(step): \(reason)") }
     }
@@ -151,7 +151,7 @@ final class RedisConnection {
 
     // MARK: Commands and replies
 
-    /// Without a connection nothing is sent: its end was told, or will be.
+    /// Without a connection nothing is sent: its end was reported, or will be.
     func send(_ command: borrowing RedisCommand) {
         guard let socket else { return }
         if !socket.append(command.bytes) {
@@ -171,7 +171,7 @@ final class RedisConnection {
             state = .open
             owner.opened()
         case .open:
-            // Such a server answers nothing of use until it is another one, or the same in another state.
+            // Such a server answers nothing useful until it is another one, or in another state.
             if let error = reply.errorText, RedisError.isOfServer(error) { return giveUp(error) }
             owner.received(reply)
         }
@@ -180,7 +180,7 @@ final class RedisConnection {
     /// Writes what gathered in this turn.
     func flush() { socket?.write() }
 
-    /// What no Redis sends.
+    /// No Redis sends this.
     static let unasked = "it sent an unrequested answer"
     static let noAnswer = "an answer that does not fit its call"
 }

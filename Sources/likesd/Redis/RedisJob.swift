@@ -3,18 +3,18 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// A part of a call to Redis that one kind of command does; it goes out in slices of what one command may hold.
+/// The part of a call to Redis that one kind of command does. It goes out in slices that fit one command each.
 enum RedisJob {
     /// `server`: `RedisServerFacts.name`.
     case identify(server: String, IdentifyRequest)
     case admit([AdmissionEntry])
     case readCounters(Generation, [Item])
-    /// `isTold`: to all hosts.
+    /// `isTold`: all hosts are told.
     case setCounters(Generation, [SealedCounter], isTold: Bool)
     case drop(Generation, [KeptCounter])
     case keepRecent([RecentLike])
 
-    /// Those of a call, in order.
+    /// The jobs of a call, in order.
     static func jobs(of request: RedisRequest, on server: String) -> [RedisJob] {
         switch request {
         case .identify(let request): [.identify(server: server, request)]
@@ -47,8 +47,8 @@ enum RedisJob {
         }
     }
 
-    /// Its slices, in order; none when there is nothing to do. A read of no items looks at the marker. `deadlineMs`:
-    /// when Redis, by its own clock, is not to set counters any more.
+    /// Its slices, in order; none if there is nothing to do. A read of no items looks at the marker. `deadlineMs`: from
+    /// then on, by Redis' own clock, Redis must not set counters any more.
     func slices(deadlineMs: Int64) -> [RedisSlice] {
         if case .readCounters(_, []) = self { return [RedisSlice(job: self, range: 0..<0, deadlineMs: deadlineMs)] }
         return stride(from: 0, to: count, by: sliceMax).map {

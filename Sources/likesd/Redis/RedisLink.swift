@@ -3,13 +3,14 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// The connection to Redis that asks: performs the core's calls, and reports their answers, its coming and its going.
+/// The connection to Redis that asks: makes the core's calls, and reports their answers and the connection's coming and
+/// going.
 ///
-/// Replies come in the order of commands, so what they belong to is a queue.
+/// Replies arrive in the order of commands, so a queue says what they belong to.
 final class RedisLink: RedisConnectionOwner {
     private enum State {
         case idle
-        /// Replies of the handshake's present part still to come.
+        /// Replies still to come in the handshake's present part.
         case preparing(Int)
         case ready
     }
@@ -22,7 +23,7 @@ final class RedisLink: RedisConnectionOwner {
         case load(Script)
         case time(askedAt: Instant)
         case slice(CallID, RedisSlice)
-        /// Heard again by the subscriber, if at all.
+        /// The subscriber hears it again, or not.
         case beat
     }
 
@@ -48,14 +49,14 @@ final class RedisLink: RedisConnectionOwner {
         command = RedisCommand(types: configuration.itemTypes)
     }
 
-    /// Calls from now on are made with these settings; the connection's own take a restart.
+    /// Later calls use these settings. The connection's own settings need a restart.
     func configure(_ configuration: Configuration) { self.configuration = configuration }
 
     // MARK: Coming and going
 
     func connect() { connection.connect() }
 
-    /// Closes without a word to the core.
+    /// Closes without telling the core.
     func disconnect() {
         forget()
         connection.disconnect()
@@ -77,7 +78,7 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: The handshake
 
     func opened() {
-        // Of a connection that ended while a call's slices were being sent.
+        // The connection ended while a call's slices were being sent.
         forget()
         state = .preparing(0)
         facts = RedisServerFacts()
@@ -115,15 +116,15 @@ final class RedisLink: RedisConnectionOwner {
         send(.time(askedAt: host.now))
     }
 
-    /// Sends what `command` holds.
+    /// Sends the contents of `command`.
     private func send(_ what: Sent) {
         if case .preparing(let left) = state { state = .preparing(left + 1) }
         sent.append(what)
         connection.send(command)
     }
 
-    /// One reply of the handshake was taken. Redis' time is asked for on its own and last: an answer that waits behind
-    /// others says too little.
+    /// One reply of the handshake was taken. Redis is asked for its time separately and last: an answer that waits
+    /// behind others says too little.
     private func finishStep(wasTime: Bool = false) {
         guard case .preparing(let left) = state else { return }
         state = .preparing(left - 1)
@@ -145,7 +146,7 @@ final class RedisLink: RedisConnectionOwner {
     // MARK: Calls
 
     /// Sends the slices of a call; its answer follows when all of them have come back. Without a connection the core
-    /// has given the call up already, or will do so when it hears that the connection is lost.
+    /// has given up the call already, or will when it hears that the connection is lost.
     func perform(_ call: CallID, _ request: RedisRequest) {
         guard case .ready = state, let server = facts.name else { return }
         let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisCallMsMax)
@@ -156,7 +157,7 @@ final class RedisLink: RedisConnectionOwner {
         for slice in slices { send(slice, of: call) }
     }
 
-    /// Says a number on the host's own channel, and looks at Redis' clock: the two may drift apart.
+    /// Publishes a number on the host's own channel, and reads Redis' clock: the two clocks may drift apart.
     func beat(_ number: UInt64) {
         guard case .ready = state else { return }
         command.beat(number, on: channels)
@@ -200,7 +201,7 @@ final class RedisLink: RedisConnectionOwner {
             else {
                 return connection.giveUp("TIME", error: error, or: "no time")
             }
-            // The moment itself: the turn's began earlier.
+            // The exact moment: the turn began earlier.
             clock.learn(time, askedAt: askedAt, heardAt: .now)
             finishStep(wasTime: true)
         case .slice(let call, let slice): received(reply, to: slice, of: call)
@@ -208,7 +209,7 @@ final class RedisLink: RedisConnectionOwner {
             guard reply.integer != nil || error != nil else {
                 return connection.giveUp(unexpected: "PUBLISH: \(RedisConnection.noAnswer)")
             }
-            // The number will not be heard, which the core waits for.
+            // The core waits for this number, which will not be heard.
             if let error { host.actions.append(.log(.debug, "Redis accepts no messages: \(error)")) }
         }
     }
@@ -227,7 +228,7 @@ final class RedisLink: RedisConnectionOwner {
     }
 
     private func finish(_ call: CallID, _ request: RedisRequest, _ replies: RedisReplies) {
-        // Where one of the clocks was set, every call would be late.
+        // If one of the clocks was set, every call would be late.
         if replies.failure == .late { sendTime() }
         let answer = replies.answer(to: request, of: facts.name ?? "")
         host.deliver { core, turn in core.answered(call, answer, &turn) }

@@ -2,15 +2,15 @@ import LikesCore
 import LikesProtocol
 import LikesStorage
 
-/// A call under way: what came in of it, and how many slices are still out. A call in several slices has one outcome,
+/// A call under way: its replies so far, and how many slices are still out. The outcome of a call in several slices is
 /// the worst of theirs.
 struct RedisReplies {
     private(set) var slicesLeft: Int
     private(set) var verdicts: [AdmissionVerdict] = []
     private(set) var counters: [SealedCounter?] = []
-    /// nil: it was not asked for.
+    /// nil: not asked for.
     private(set) var marker: FoundMarker?
-    /// What Redis had, and kept, because it looks newer.
+    /// What Redis had and kept, because it looks newer.
     private(set) var kept: [KeptCounter] = []
     private(set) var failure: RedisFailure?
     /// Redis had no room, and dropped counters instead of keeping old ones.
@@ -31,7 +31,7 @@ struct RedisReplies {
         }
     }
 
-    /// Takes in the reply to one slice.
+    /// Takes the reply to one slice.
     mutating func take(_ reply: ReplyView, of slice: RedisSlice) {
         slicesLeft -= 1
         if let error = reply.errorText { return take(error: error, of: slice) }
@@ -59,7 +59,7 @@ struct RedisReplies {
     }
 
     private mutating func take(error: String, of slice: RedisSlice) {
-        // Recent likes that are not kept are only a hint less.
+        // Losing recent likes only costs hints.
         if case .keepRecent = slice.job, RedisError.isOutOfMemory(error) {
             refusal = refusal ?? error
         } else {
@@ -97,7 +97,7 @@ struct RedisReplies {
         }
     }
 
-    /// The places of counters in the slice, from 1, and of each the count and the word behind the token that Redis
+    /// The places of counters in the slice, from 1, and for each the count and the word behind the token that Redis
     /// kept.
     private mutating func takeKept(_ reply: ReplyView, of slice: RedisSlice, _ counters: [SealedCounter]) {
         guard let count = reply.elementCount, count > 0, count % 3 == 0 else { return misfit() }

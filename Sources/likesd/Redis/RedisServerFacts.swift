@@ -1,23 +1,23 @@
 import LikesProtocol
 
-/// What Redis says of itself in INFO.
+/// What Redis says about itself in INFO.
 struct RedisServerFacts {
     private var runID: String?
     private var replicationID: String?
     /// It follows another server, and takes no writes.
     private(set) var isReplica = false
 
-    /// As it names it, like 7.0.15; nil: not said.
+    /// As Redis reports it, such as 7.0.15; nil: not reported.
     private(set) var version: String?
 
-    /// `SET … GET` came with 6.2. A server that does not say is believed to be new enough.
+    /// `SET … GET` came with 6.2. A server that does not report its version is taken for new enough.
     var isTooOld: Bool {
         guard let version else { return false }
         let parts = version.split(separator: ".").map { Int($0) ?? 0 }
         return (parts.first ?? 0, parts.count > 1 ? parts[1] : 0) < (6, 2)
     }
 
-    /// Takes in one section, lines of `name:value`.
+    /// Takes one section, lines of `name:value`.
     mutating func take(_ section: String) {
         for line in section.split(whereSeparator: \.isNewline) {
             let parts = line.split(separator: ":", maxSplits: 1)
@@ -32,17 +32,17 @@ struct RedisServerFacts {
         }
     }
 
-    /// Letters of an id; Redis' own have 40.
+    /// Characters of an id; Redis' own have 40.
     private static let idBytesMax = 64
 
-    /// nil: nothing that could stand in the marker as part of a word.
+    /// nil: it could not be part of a word in the marker.
     private static func word(_ text: Substring) -> String? {
         let isWord = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
         return isWord && (1...idBytesMax).contains(text.utf8.count) ? String(text) : nil
     }
 
-    /// One word for this server's life and for the data it follows: a restart changes it, and so does a failover. nil:
-    /// not said.
+    /// One word for this server's life and the data it follows: a restart changes it, and so does a failover. nil: not
+    /// reported.
     var name: String? {
         guard let runID, let replicationID else { return nil }
         return "\(runID):\(replicationID)"

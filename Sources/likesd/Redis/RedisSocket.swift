@@ -4,8 +4,9 @@ import CSystemd
 import Glibc
 import LikesProtocol
 
-/// A connection's socket: bytes out, replies in, nothing ever waited for. hiredis opens it; its asynchronous layer is
-/// not used, since what a server sends unasked runs into its assertions, and its reader takes what a server announces.
+/// A connection's socket: bytes out, replies in, without ever waiting. hiredis opens it. Its asynchronous layer is not
+/// used, since unrequested bytes from a server run into its assertions; neither is its reader, which accepts whatever a
+/// server announces.
 final class RedisSocket {
     private let context: UnsafeMutablePointer<redisContext>
     private var source: IOSource?
@@ -22,7 +23,7 @@ final class RedisSocket {
         case reply(ReplyView)
         /// It is of no use any more, and why.
         case failed(String)
-        /// … since the server sent what is no reply.
+        /// … because the server sent something that is not a reply.
         case misspoke(String)
     }
 
@@ -33,7 +34,7 @@ final class RedisSocket {
 
     static func unix(_ path: String) -> UnsafeMutablePointer<redisContext>? { redisConnectUnixNonBlock(path) }
 
-    /// Takes over a context that is connecting. `kind`: what comes in. `onEvent` may end the socket.
+    /// Takes over a context that is connecting. `kind`: what arrives. `onEvent` may end the socket.
     init(
         _ context: UnsafeMutablePointer<redisContext>, _ kind: Reading.Kind, loop: EventLoop,
         onEvent: @escaping (Event) -> Void
@@ -46,7 +47,7 @@ final class RedisSocket {
 
     deinit { close() }
 
-    /// Nothing is told of it any more.
+    /// It reports nothing from now on.
     func close() {
         guard source != nil else { return }
         source?.cancel()
@@ -56,7 +57,7 @@ final class RedisSocket {
 
     private var isOpen: Bool { source != nil }
 
-    /// hiredis' words for why a connection could not be begun.
+    /// hiredis' words for why connecting failed at once.
     static func reason(_ context: UnsafeMutablePointer<redisContext>) -> String {
         withUnsafeBytes(of: context.pointee.errstr) { bytes in ForeignText.shown(bytes.prefix { $0 != 0 }) }
     }
@@ -79,7 +80,7 @@ final class RedisSocket {
             return onEvent(.failed(Self.reason(code)))
         }
         isConnected = true
-        // On a Unix socket it fails, and hiredis then takes the whole connection for broken.
+        // On a Unix socket this fails, and hiredis then considers the whole connection broken.
         if context.pointee.connection_type == REDIS_CONN_TCP { redisEnableKeepAlive(context) }
         source?.setEvents(EPOLLIN.rawValue)
         onEvent(.connected)
@@ -101,7 +102,7 @@ final class RedisSocket {
         reader.append(bytes)
         do throws(ReplyFault) {
             while isOpen {
-                // The reply that comes next, or the rest of one that began earlier.
+                // The next reply, or the rest of one that began earlier.
                 Reading.isAt(UnsafeRawBufferPointer(rebasing: bytes.suffix(reader.heldCount)))
                 guard let reply = try reader.next() else { return }
                 onEvent(.reply(reply))
@@ -113,14 +114,14 @@ final class RedisSocket {
 
     // MARK: Writing
 
-    /// Keeps bytes to be written. False: there are too many.
+    /// Queues bytes to write. False: there are too many.
     func append(_ bytes: [UInt8]) -> Bool {
         guard output.count - outputStart + bytes.count <= EdgeLimits.redisOutputBytesMax else { return false }
         output.append(contentsOf: bytes)
         return true
     }
 
-    /// Writes what gathered, at once instead of after another wait for the socket, and waits for what it did not take.
+    /// Writes what gathered, now rather than after another wait for the socket, and waits to write the rest.
     func write() {
         guard isConnected, isOpen, outputStart < output.count else { return }
         let written = output.withUnsafeBytes { bytes in
@@ -137,7 +138,7 @@ final class RedisSocket {
         }
         outputStart += max(0, written)
         guard outputStart < output.count else {
-            // What one turn sends is kept room for.
+            // Keeps room for what one turn sends.
             if output.capacity > EdgeLimits.readBytes { output = [] } else { output.removeAll(keepingCapacity: true) }
             outputStart = 0
             source?.setEvents(EPOLLIN.rawValue)

@@ -1,6 +1,6 @@
 import LikesStorage
 
-/// The scripts likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
+/// The scripts that likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
 enum Script: Int, CaseIterable {
     case identify, admit, setCounters, drop, keepRecent
@@ -18,8 +18,9 @@ enum Script: Int, CaseIterable {
         }
     }
 
-    /// Reads no more of a value than one of likesd's can have, and one more: the whole of a stranger's could cost the
-    /// call its time. A user of Redis who may GET and not GETRANGE, as likesd's needed before, reads all of it.
+    /// Reads one byte more than a value of likesd's can have, and no further: reading all of a stranger's value could
+    /// cost the call its time. A Redis user that may GET but not GETRANGE, as earlier versions of likesd allowed, reads
+    /// all of it.
     private static let startOf = """
         local function start_of(key, last)
             local value = redis.pcall('GETRANGE', key, 0, last)
@@ -32,12 +33,12 @@ enum Script: Int, CaseIterable {
         """
 
     /// KEYS: for each change its user's rate key and recent likes; ARGV: the limit, the window in seconds, then for
-    /// each change the member to look up, empty for none. Returns for each change −n: over the limit for n seconds;
-    /// 1: admitted, and a recent like; 0: admitted.
+    /// each change the member to look up, empty for none. Returns for each change −n: over the limit for n seconds; 1:
+    /// admitted, and a recent like; 0: admitted.
     ///
-    /// The window runs from the first request and is never extended; one that was longer before a change of settings
-    /// ends within the present length. A rate key without a TTL would block its user for ever, whoever made it so: it
-    /// gets one. What is no number is counted anew.
+    /// The window runs from the first request and is never extended. A window that was longer before a change of
+    /// settings ends within the present length. A rate key without a TTL would block its user for ever, whoever created
+    /// it, so it gets one. A value that is not a number is counted from the start.
     private static let admitText = """
         local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
         local function mended(err)
@@ -75,27 +76,28 @@ enum Script: Int, CaseIterable {
         return verdicts
         """
 
-    /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it has to be, its token,
+    /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it must be, its token,
     /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told
     /// (empty: none is), then for each counter its count, and its version with its seal. Sets both unless Redis has a
     /// newer version; the same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker,
-    /// nothing was done; the words of an error: there was no room, and counters were dropped instead; where Redis had
-    /// what looks newer, and nothing else is to be said, of each its place, from 1, its count, and its version with its
-    /// seal.
+    /// nothing was done; the words of an error: there was no room, and counters were dropped instead. If nothing else
+    /// is to be reported and Redis had counters that look newer, it returns of each its place, from 1, its count, and
+    /// its version with its seal.
     ///
-    /// All hosts are told of those that were not refused, in the order in which that happened: whoever hears of an
-    /// older one after a newer knows that Redis had lost the newer.
+    /// All hosts are told of the counters that were not refused, in the order in which they were set: whoever hears of
+    /// an older one after a newer knows that Redis had lost the newer.
     ///
-    /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact to 2^53 only. The seal
-    /// behind each, `Seal.textBytes` and a colon, is of one length. What is no version of this marker's counts as none;
-    /// whether it is a host's, the host that hears of it can tell. Nothing is read that may be long, and cost the call
-    /// its time, but what is replaced by the same command.
+    /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact only up to 2^53. The seal
+    /// behind each, `Seal.textBytes` and a colon, has a fixed length. What is not a version of this marker's counts as
+    /// none; the host that hears of it can tell whether a host wrote it. Nothing is read that may be long and cost the
+    /// call its time, except for what the same command replaces.
     ///
-    /// The version is set first, by the command that gives back the one before, which is put back where it was newer,
-    /// for as long as its counter has to live: a look at each beforehand would be a third command for each counter.
+    /// The version is set first, by a command that returns the previous one, which is put back if it was newer, for as
+    /// long as its counter has to live. Looking at each beforehand would be a third command for each counter.
     ///
-    /// Redis finds memory short only before a script's first write, so the version's SET fails or none does. From the
-    /// first that failed all are dropped: each UNLINK would let the next SET in, over the limit.
+    /// Redis checks for short memory only before a script's first write, so either the version's first SET fails or
+    /// none does. From the first failure on, all counters are dropped: each UNLINK would let the next SET in, over the
+    /// limit.
     private static let setCountersText = """
         local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
         local time = redis.call('TIME')
@@ -159,8 +161,8 @@ enum Script: Int, CaseIterable {
         return refusal or kept_newer or 1
         """
 
-    /// KEYS: for each counter its key and its version's; ARGV: for each what its version's has to hold. Deletes those
-    /// that hold it. Returns how many were looked at.
+    /// KEYS: for each counter its key and its version's; ARGV: for each the value that its version must have. Deletes
+    /// those that have it. Returns how many were looked at.
     private static let dropText = """
         for i = 1, #ARGV do
             local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
@@ -169,11 +171,11 @@ enum Script: Int, CaseIterable {
         return #ARGV
         """
 
-    /// KEYS: the marker; ARGV: the new one, empty to make none, and the one that it is to take the place of, empty
-    /// where there is none. Returns the marker that is there afterwards, empty for none: where another host was first,
-    /// that host's. What is far longer than any marker, not plain ASCII, or no string, is none.
+    /// KEYS: the marker; ARGV: the new one, empty to make none, and the one that it is to replace, empty if there is
+    /// none. Returns the marker that is there afterwards, empty for none: if another host was first, that host's. A
+    /// value that is far longer than any marker, not plain ASCII, or not a string, counts as none.
     ///
-    /// A new marker is written even where memory is short: without it nothing in Redis could be used, and after a write
+    /// A new marker is written even if memory is short: without it nothing in Redis could be used. After a first write
     /// of its own, the DEL, a script is refused no further one.
     private static let identifyText = """
         local new, instead = ARGV[1], ARGV[2]
@@ -187,8 +189,8 @@ enum Script: Int, CaseIterable {
         """
 
     /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how
-    /// many of the changes, the first ones, add their member, then the members; the rest are taken out. A set that has
-    /// too many loses others than the one just added.
+    /// many of the changes, the first ones, add their member, then the members; the other changes remove theirs. A set
+    /// that has too many loses others than the one just added.
     private static let keepRecentText = """
         local ttl, most, adds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local pcall, call = redis.pcall, redis.call

@@ -3,10 +3,10 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// The connection to Redis that listens: what any host wrote through, and this host's own beats.
+/// The connection to Redis that listens: to what any host wrote through, and to this host's own heartbeats.
 ///
-/// Redis closes it when it does not take its messages in time (client-output-buffer-limit pubsub), so they do not
-/// pile up anywhere without bound.
+/// Redis closes it if it does not take its messages in time (client-output-buffer-limit pubsub), so they do not pile up
+/// without bound.
 final class SubscriberLink: RedisConnectionOwner {
     private enum State {
         case idle
@@ -32,7 +32,7 @@ final class SubscriberLink: RedisConnectionOwner {
 
     func connect() { connection.connect() }
 
-    /// Closes without a word to the core.
+    /// Closes without telling the core.
     func disconnect() {
         state = .idle
         connection.disconnect()
@@ -67,9 +67,9 @@ final class SubscriberLink: RedisConnectionOwner {
             if left == 1 {
                 host.deliver { core, turn in core.subscriberConnected(&turn) }
             }
-        // Of the channel that was subscribed to first, while the other is not confirmed.
+        // The first channel may deliver while the other one is not confirmed yet.
         case .subscribing, .ready:
-            // Longer than any host's, and anybody's to send.
+            // Longer than any host's: anybody may send it.
             if last.isPassedOver { return }
             guard kind.elementsEqual("message".utf8), let payload = last.string else {
                 return connection.giveUp(unexpected: RedisConnection.unasked)

@@ -4,19 +4,19 @@ import CSystemd
 import Glibc
 import LikesCore
 
-/// What one process leaves to the next in systemd's descriptor store, in case it ends without being asked: how it went,
-/// and what it was reading. Without a store there is none, and no row of crashes is seen.
+/// What one process leaves to the next in systemd's descriptor store in case it ends unexpectedly: how it went, and
+/// what it was reading. Without a store there is no record, and no row of crashes is noticed.
 enum CrashRecord {
     static let name = "crash-record"
 
     /// A process that crashed, or was killed.
     struct Before {
-        /// Crashes in a row, its own included.
+        /// Crashes in a row, including its own.
         var crashes: Int
         var ranMs: Int64
         var kind: crash_kind
 
-        /// It died with clients of the process before it in its hands.
+        /// It died while it was taking over the clients of the process before it.
         var wasTakingOver: Bool { kind == CRASH_HANDOVER }
 
         var text: String {
@@ -39,8 +39,8 @@ enum CrashRecord {
         }
     }
 
-    /// Goes on with the record of the process before, or begins one. Returns what became of that process; nil: it ended
-    /// in order, or nothing is known of it.
+    /// Continues the record of the previous process, or begins one. Returns what became of that process; nil: it ended
+    /// in order, or nothing is known about it.
     static func open() -> Before? {
         let inherited = Inherited.descriptor(named: name)
         if let inherited, crash_record_open(inherited) == 0 {
@@ -52,7 +52,7 @@ enum CrashRecord {
                 kind: crash_kind(record.kind))
         }
         guard getenv("NOTIFY_SOCKET") != nil else { return nil }
-        // What is there by this name is of no use, and would come back with each start.
+        // The stored descriptor of this name is useless, and would come back with each start.
         if inherited != nil { forget() }
         let made = memfd_create("likesd-crashes", MFD_CLOEXEC)
         guard made >= 0 else { return nil }
@@ -66,9 +66,9 @@ enum CrashRecord {
         crash_record_begin(UInt32(before?.crashes ?? 0), Instant.now.microseconds)
     }
 
-    /// Takes it out of the store.
+    /// Removes it from the store.
     static func forget() {
-        // Where there is no systemd it is nowhere.
+        // Without systemd there is no store.
         try? DescriptorStore.send("FDSTOREREMOVE=1\nFDNAME=\(name)", [])
     }
 }

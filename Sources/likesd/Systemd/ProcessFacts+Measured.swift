@@ -3,7 +3,7 @@ import LikesCore
 import LikesHost
 
 extension ProcessFacts {
-    /// What the operating system says of this process now.
+    /// What the operating system says about this process now.
     static func measured() -> ProcessFacts {
         var usage = rusage()
         getrusage(RUSAGE_SELF.rawValue, &usage)
@@ -17,7 +17,7 @@ extension ProcessFacts {
         Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_usec)
     }
 
-    /// The second number of /proc/self/statm counts resident pages; 0 where there is no /proc.
+    /// The second number of /proc/self/statm counts resident pages; 0 if there is no /proc.
     private static func residentBytes() -> Int64 {
         guard let text = try? TextFile.read("/proc/self/statm", bytesMax: 256) else { return 0 }
         let numbers = text.split(separator: UInt8(ascii: " "))

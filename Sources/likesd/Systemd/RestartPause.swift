@@ -4,10 +4,10 @@ import Glibc
 import LikesCore
 import LikesProtocol
 
-/// After a row of crashes: a while in which nothing of others is read. Clients that come are told at once, rather than
-/// left to wait.
+/// After a row of crashes: a while in which no foreign input is read. Clients that connect are told at once instead of
+/// being left to wait.
 enum RestartPause {
-    /// Waits where it is time to. False: asked to stop meanwhile.
+    /// Waits if it has to. False: asked to stop meanwhile.
     static func wait(after before: CrashRecord.Before, _ logger: Logger) -> Bool {
         let pauseMs = CrashRow.pauseMs(after: before.crashes)
         guard pauseMs > 0 else { return true }
@@ -31,19 +31,19 @@ enum RestartPause {
         }
     }
 
-    /// Tells a client that is not served why.
+    /// Tells a client why it is not served.
     private static func refuse(on listening: Int32, _ refusal: ErrorReply) {
         let client = accept(listening, nil, nil)
         guard client >= 0 else { return }
         var encoder = ReplyEncoder()
         var bytes: [UInt8] = []
         encoder.append(.error(refusal), to: &bytes)
-        // The socket is new and empty: this fits, or the client is gone.
+        // The socket is new and empty: this fits, unless the client is gone.
         _ = send(client, bytes, bytes.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
         close(client)
     }
 
-    /// Those that end the pause, which are blocked.
+    /// The signals that end the pause; they are blocked.
     private static func signals() -> Int32 {
         var set = sigset_t()
         sigemptyset(&set)

@@ -2,12 +2,12 @@ import Glibc
 import LikesHost
 import LikesSettings
 
-/// What the unit, or the container, may take in memory.
+/// The memory that the unit, or the container, may take.
 enum UnitMemory {
     private static let root = "/sys/fs/cgroup"
 
-    /// The least of MemoryHigh= and MemoryMax= of the cgroup that the process is in and of those around it. nil: none
-    /// is set, or the system has no cgroups of version 2.
+    /// The least of MemoryHigh= and MemoryMax= of the process' cgroup and those above it. nil: none is set, or the
+    /// system has no cgroups of version 2.
     static func measured() -> Int64? {
         guard let text = read("/proc/self/cgroup"), let path = CgroupMemory.path(in: text) else { return nil }
         var limits: [Int64] = []

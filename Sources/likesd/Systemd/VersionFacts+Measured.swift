@@ -5,14 +5,14 @@ import LikesCore
 import LikesHost
 
 extension VersionFacts {
-    /// The versions of this process and of what it was built with and runs on.
+    /// The versions of this process, of what it was built with, and of what it runs on.
     static func measured() -> VersionFacts {
         VersionFacts(
             processID: getpid(), swift: compiler, libpq: libpq,
             hiredis: "\(HIREDIS_MAJOR).\(HIREDIS_MINOR).\(HIREDIS_PATCH)", systemd: libsystemd)
     }
 
-    /// Of the compiler, as far as it can be asked.
+    /// The compiler's version, as far as it can be determined.
     private static var compiler: String {
         #if compiler(>=6.4)
             "6.4 or newer"
@@ -25,13 +25,13 @@ extension VersionFacts {
         #endif
     }
 
-    /// Of the library that runs: 150020 is 15.20.
+    /// The version of the library in use: 150020 is 15.20.
     private static var libpq: String {
         let version = PQlibVersion()
         return "\(version / 10_000).\(version % 10_000)"
     }
 
-    /// libsystemd does not tell its version: this is the name of the file that was loaded, as in libsystemd.so.0.35.0.
+    /// libsystemd does not report its version. This is the name of the loaded file, as in libsystemd.so.0.35.0.
     private static var libsystemd: String {
         let linkedIn = "linked in"
         guard let maps = try? TextFile.read("/proc/self/maps", bytesMax: EdgeLimits.mapsBytesMax) else {
