@@ -1,17 +1,18 @@
 import LikesProtocol
 
-/// What `likesctl bench` is asked to do, beyond where.
+/// What `likesctl bench` is to do, apart from where.
 package struct BenchOptions: Equatable, Sendable {
     /// How items are drawn.
     package enum Keys: Equatable, Sendable {
         case uniform
-        /// Item n in proportion to n to the power of minus `exponent`, above 0 and at most 10.
+        /// Item n with a probability proportional to n to the power of minus `exponent`, which is above 0 and at most
+        /// 10.
         case zipf(exponent: Double)
         /// Always item 1.
         case hot
     }
 
-    /// How often a verb comes, in proportion to the weights of all.
+    /// How often a verb occurs, relative to the weights of all.
     package struct Share: Equatable, Sendable {
         package var verb: BenchVerb
         /// 0 or more.
@@ -28,11 +29,11 @@ package struct BenchOptions: Equatable, Sendable {
     package var connections = 50
     /// Requests each connection of a closed loop holds under way.
     package var pipeline = 1
-    /// Seconds measured; nil: not told.
+    /// Seconds measured; nil if not given.
     package var duration: Double?
     /// Requests measured; nil: as many as the duration allows.
     package var requests: Int64?
-    /// Seconds run before, not counted.
+    /// Seconds of the warm-up, which is not measured.
     package var warmup = 0.0
     /// Each verb once; not all weights are 0.
     package var mix = [Share(verb: .count, weight: 1)]
@@ -50,20 +51,20 @@ package struct BenchOptions: Equatable, Sendable {
     package static let durationDefault = 10.0
     package static let zipfExponentDefault = 0.99
 
-    /// Connections; the daemon takes MAX_CONNECTIONS of them, 4,096 unless told.
+    /// Connections; by default the daemon takes 4,096 (MAX_CONNECTIONS).
     package static let connectionsMax: Int64 = 10_000
-    /// Requests one connection holds under way in a closed loop: the daemon takes in no more at once.
+    /// Requests that one connection holds under way in a closed loop: the daemon accepts no more at once.
     package static let pipelineMax: Int64 = 1_024
-    /// Requests per second; more than any daemon answers.
+    /// Requests per second; more than any daemon serves.
     package static let rateMax: Int64 = 10_000_000
     package static let requestsMax: Int64 = 1_000_000_000_000
-    /// Users and items: numbers up to here are exact in a Double, with which Zipf's law is computed.
+    /// Users and items: numbers up to here are exact in a Double, in which Zipf's law is computed.
     package static let populationMax: Int64 = 1 << 53
     /// Items of one MCOUNT or MLIKED.
     package static let batchMax = Int64(WireLimits.itemsPerRequestMax)
     /// Seconds measured, at least.
     static let durationMin = 0.001
-    /// Seconds of a run, and of its warm-up.
+    /// Seconds of a run, or of its warm-up.
     static let secondsMax = 604_800.0
     static let zipfExponentMax = 10.0
 
@@ -72,7 +73,7 @@ package struct BenchOptions: Equatable, Sendable {
     /// Seconds measured; nil: until the requests are sent.
     package var durationEffective: Double? { duration ?? (requests == nil ? Self.durationDefault : nil) }
 
-    /// What can't be seen option by option.
+    /// Checks that concern several options.
     func check() throws(Failure) {
         if !mayWrite, let change = mix.first(where: { $0.verb.isChange && $0.weight > 0 }) {
             throw Failure(

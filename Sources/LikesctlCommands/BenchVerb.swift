@@ -1,4 +1,4 @@
-/// What a request of the load may be. The raw values number them densely.
+/// The requests that a load may consist of. The raw values number them densely.
 package enum BenchVerb: Int, CaseIterable, Sendable {
     case like, unlike, count, mcount, liked, mliked
 

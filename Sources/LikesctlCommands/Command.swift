@@ -8,7 +8,7 @@ package enum Command: String, CaseIterable, Sendable {
     /// Whether it has such an option.
     package func takes(_ option: CommandOption) -> Bool { description.options.contains { $0.name == option.name } }
 
-    /// Whether an answer that does not come leaves open what was stored.
+    /// Whether it may have stored something if no answer comes.
     package var isChange: Bool {
         switch self {
         case .like, .unlike: true

@@ -1,17 +1,17 @@
 import LikesProtocol
 
-/// What one of likesctl's commands takes and does. Parser, `--help`, completions and likesctl(1) all come from it.
+/// What one of likesctl's commands takes and does. The parser, `--help`, completions and likesctl(1) all use it.
 package struct CommandDescription: Sendable {
     /// One argument, or the last one and its repetitions.
     package struct Argument: Sendable {
         package enum Count: Sendable {
             case one, optional, many
         }
-        /// In small letters.
+        /// In lower case.
         package let name: String
         package let count: Count
         package let completion: Completion
-        /// The only values there are, and others that mean something without being offered; nil: any value.
+        /// The only valid values, and further ones that are accepted without being offered; nil: any value.
         package let choices: (offered: [String], further: Set<String>)?
 
         init(
@@ -40,22 +40,22 @@ package struct CommandDescription: Sendable {
         case text(String)
         /// Lines as they are.
         case lines(String)
-        /// Words and what each means.
+        /// Terms and their meanings.
         case terms([(term: String, meaning: String)])
         /// The list of the command's own options.
         case options
     }
 
-    /// A phrase that says what it does, in the form of `Markup`.
+    /// A phrase that says what it does, as `Markup`.
     package let summary: String
     package let arguments: [Argument]
-    /// In the order of the usage; its own ones behind those of several commands.
+    /// In the order of the usage: options of several commands first, then its own.
     package let options: [CommandOption]
-    /// What more there is to say.
+    /// Further explanation.
     package let explanation: [Block]
     /// The section of the manual that explains it; nil: the list of commands does.
     package let manualSection: String?
-    /// What can't be seen option by option.
+    /// Checks that concern several options.
     let check: @Sendable (CommandOptions) throws(Failure) -> Void
 
     init(

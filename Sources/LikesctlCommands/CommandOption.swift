@@ -1,28 +1,28 @@
-/// One option: its names, what it takes, what is said about it, and what it does.
+/// One option: its names, its value, its description, and its effect.
 package struct CommandOption: Sendable {
     /// `--rate`.
     package let name: String
     /// `-h`.
     package let shortName: String?
-    /// The name of its value, in small letters; nil: it takes none.
+    /// The name of its value, in lower case; nil: it takes none.
     package let value: String?
     package let completion: Completion
-    /// A phrase for help, manual and completion, in the form of `Markup`.
+    /// A phrase for help, manual and completion, as `Markup`.
     package let summary: String
-    /// What the value may be; nil: the summary says it.
+    /// The allowed values; nil: the summary names them.
     package let range: String?
-    /// What holds without the option; nil: nothing that could be written as its value.
+    /// What applies without the option; nil: nothing that could be written as its value.
     package let preset: String?
     /// Whole sentences for help and manual.
     package let details: String?
-    /// Options that can't be given together with this one.
+    /// Options that cannot be combined with this one.
     package let excluded: [String]
     package let mayBeRepeated: Bool
-    /// Why it means nothing to other commands, where the name does not say it.
+    /// Why it means nothing to other commands, if the name does not say so.
     package let whyNotElsewhere: String?
     let apply: Apply
 
-    /// Takes the option's value, empty for an option without one.
+    /// Applies the option's value, which is empty for an option without one.
     typealias Apply = @Sendable (_ value: String, _ options: inout CommandOptions) throws(Failure) -> Void
 
     init(
@@ -48,7 +48,7 @@ package struct CommandOption: Sendable {
     /// As the usage shows it: `--rate N`.
     package var usage: String { value.map { "\(name) \($0.uppercased())" } ?? name }
 
-    /// All that help and manual say of it, in the form of `Markup`.
+    /// Everything that help and manual say about it, as `Markup`.
     package var explanation: String {
         let facts = [range, preset.map { "default \($0)" }].compactMap { $0 }.joined(separator: "; ")
         let text =
@@ -62,7 +62,7 @@ package struct CommandOption: Sendable {
 extension CommandOption {
     typealias Path<Value> = WritableKeyPath<CommandOptions, Value> & Sendable
 
-    /// It is given or not.
+    /// A flag: given or not.
     static func flag(
         _ name: String, short: String? = nil, _ summary: String, details: String? = nil, excluding: [String] = [],
         whyNotElsewhere: String? = nil, _ path: Path<Bool>
@@ -85,7 +85,7 @@ extension CommandOption {
         }
     }
 
-    /// A whole number, or none.
+    /// An optional whole number.
     static func whole(
         _ name: String, taking value: String, _ summary: String, _ range: ClosedRange<Int64>,
         details: String? = nil, excluding: [String] = [], _ path: Path<Int64?>
@@ -117,7 +117,7 @@ package enum Completion: Equatable, Sendable {
     case file
     /// A configured item type.
     case itemType
-    /// A configured item type and a colon, behind which the id is typed.
+    /// A configured item type and a colon; the id follows.
     case item
     case words([String])
     /// Words with weights, as in `count=80,like=20`.
@@ -125,7 +125,7 @@ package enum Completion: Equatable, Sendable {
 
     package struct Weight: Equatable, Sendable {
         package let word: String
-        /// What is to be known beforehand; nil: nothing.
+        /// A warning to show with it; nil: none.
         package let hint: String?
     }
 }

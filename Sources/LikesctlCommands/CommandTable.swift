@@ -2,7 +2,7 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-// The table of all commands. A new one needs a case of `Command`, an entry here, and what does it in likesctl.
+// The table of all commands. A new one needs a case of `Command`, an entry here, and its code in likesctl.
 extension Command {
     private static let descriptions = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.described) })
 
@@ -56,7 +56,7 @@ extension CommandOption {
     /// Options of several commands, which the manual explains once.
     package static let shared = [socket, config, json, help, version]
 
-    /// Options that stand without a command as well.
+    /// Options that are also valid without a command.
     package static let everywhere = [help, version]
 
     /// Options of every command that asks the daemon.

@@ -1,19 +1,19 @@
 import LikesProtocol
 
-/// Why the command ends without having done its work.
+/// Why the command failed.
 package struct Failure: Error, Equatable {
     package var status: ExitStatus
-    /// Says what went wrong in one word: a code of the daemon, or the status' own.
+    /// What went wrong, in one word: a code from the daemon, or the status' own.
     package var code: String
     /// What happened; may have several lines.
     package var message: String
     /// What to do about it.
     package var next: String?
-    /// PostgreSQL gave the statement up for the sake of others: the same again may well succeed.
+    /// PostgreSQL gave the statement up in favour of others: repeating it may well succeed.
     package var isWorthRepeating = false
-    /// Somebody held a lock for longer than the statement was to wait for it.
+    /// Somebody held a lock for longer than the statement was allowed to wait.
     package var isLocked = false
-    /// The lines for the terminal, where they are not message and next step.
+    /// The lines for the terminal, if they are not message and next step.
     private var terminalText: String?
 
     package init(_ status: ExitStatus, _ message: String, next: String? = nil) {
@@ -23,15 +23,15 @@ package struct Failure: Error, Equatable {
         self.next = next
     }
 
-    /// The daemon answered with an error: its code alone says which status that is.
+    /// The daemon answered with an error. Its code alone determines the status.
     package init(_ error: ReceivedError) {
         self.init(ExitStatus(error.code), error.message, next: error.code.map { Markup.plain($0.remedy) })
         code = error.word
-        // A wrong request is explained by the message alone; the other codes are what to look up.
+        // For a wrong request the message is explanation enough; other codes are shown, so that they can be looked up.
         terminalText = error.code == .err ? error.message : error.text
     }
 
-    /// The command line is wrong; `usage` is what is right.
+    /// The command line is wrong; `usage` says what is right.
     package init(_ message: String, usage: String) {
         self.init(.usage, message, next: "usage: " + usage)
         terminalText = message + "\nusage: " + usage

@@ -4,12 +4,12 @@ import LikesSettings
 package enum Help {
     package static let version = "likesctl \(Release.version)"
 
-    /// Letters of a line.
+    /// Characters of a line.
     private static let columns = 88
-    /// Where the text beside a command, an option or a status begins.
+    /// The column of the text beside a command, an option or a status.
     private static let textColumn = 22
 
-    /// What the whole command can do.
+    /// Help about the whole program.
     package static var overall: String {
         var text = """
             usage: likesctl COMMAND [OPTION…] [ARGUMENT…]
@@ -49,7 +49,7 @@ package enum Help {
         return text + "\nThe word in capitals is the code of the error in JSON.\n"
     }
 
-    /// What one of its commands does.
+    /// Help about one command.
     package static func of(_ command: Command) -> String {
         let description = command.description
         let summary = Markup.plain(description.summary)
@@ -75,7 +75,7 @@ package enum Help {
         return Markup.wrapped(text, columns: columns - indent).map { margin + $0 + "\n" }.joined()
     }
 
-    /// A word and, beside it, what it means; below it where the word is too long.
+    /// A word and its meaning beside it, or below it if the word is too long.
     private static func entry(_ word: String, _ marked: String, column: Int = textColumn) -> String {
         let text = lines(Markup.plain(marked), indent: column)
         let head = "  " + word

@@ -8,14 +8,14 @@ package struct Invocation: Equatable, Sendable {
     package let task: Task
     package let options: CommandOptions
 
-    /// A command line that can't be followed.
+    /// A command line that cannot be followed.
     package struct Refusal: Error {
         package let failure: Failure
-        /// It asked for JSON where there is any: the failure is to be told so, too.
+        /// JSON was asked for: the failure is printed as JSON too.
         package let json: Bool
     }
 
-    /// Takes the arguments behind the program's name. Options may stand anywhere, up to a `--`.
+    /// Takes the arguments behind the program's name. Options may stand anywhere before a `--`.
     package init(_ words: [String]) throws(Refusal) {
         var line = CommandLine()
         do throws(Failure) {
@@ -33,7 +33,7 @@ private struct CommandLine {
     private var command: Command?
     private var arguments: [String] = []
     private var startsWithHelp = false
-    /// In their order. Which of them mean something is seen once the command is known.
+    /// In the order given. Which of them apply is known once the command is.
     private var given: [(option: CommandOption, value: String)] = []
     private(set) var options = CommandOptions()
 
@@ -116,7 +116,7 @@ private struct CommandLine {
         return command
     }
 
-    /// `--name=value` in its two parts.
+    /// Splits `--name=value` in two.
     private static func parted(_ word: String) -> (name: String, value: String?) {
         guard word.hasPrefix("--"), let equals = word.firstIndex(of: "=") else { return (word, nil) }
         return (String(word[..<equals]), String(word[word.index(after: equals)...]))
@@ -130,7 +130,7 @@ private struct CommandLine {
 }
 
 extension CommandOptions {
-    /// Takes one of the command's options; `value` is empty for one without.
+    /// Applies one of the command's options; `value` is empty for one without.
     package mutating func set(_ name: String, to value: String, of command: Command) throws(Failure) {
         guard let option = command.description.options.first(where: { $0.name == name }) else {
             let why = CommandOption.named(name)?.whyNotElsewhere
@@ -141,7 +141,8 @@ extension CommandOptions {
 }
 
 extension CommandOption {
-    /// The options of all commands by their names. An option takes a value in all commands that have it or in none.
+    /// The options of all commands by their names. An option takes a value either in all commands that have it or in
+    /// none.
     private static let byName: [String: CommandOption] = {
         var found: [String: CommandOption] = [:]
         for option in everywhere + Command.allCases.flatMap(\.description.options) {

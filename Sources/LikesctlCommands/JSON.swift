@@ -5,11 +5,11 @@ package indirect enum JSON: Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
-    /// Not a number and the infinite, which JSON lacks, are printed as null.
+    /// NaN and the infinities, which JSON lacks, are printed as null.
     case number(Double)
     case string(String)
     case array([JSON])
-    /// Names and values in their order.
+    /// Names and values in order.
     case object([(name: String, value: JSON)])
 
     /// On one line.
@@ -35,7 +35,7 @@ package indirect enum JSON: Sendable {
             case "\n": quoted += "\\n"
             case "\r": quoted += "\\r"
             case "\t": quoted += "\\t"
-            // Steering characters and those that turn the direction of writing: a terminal may show this, too.
+            // Control characters and those that change the direction of writing: a terminal may show this too.
             case _ where ForeignText.steers(scalar):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits

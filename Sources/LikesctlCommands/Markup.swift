@@ -1,5 +1,5 @@
-/// The little markup of the tables' texts: backquotes around what is written exactly so, asterisks around the name of
-/// a value. Manual, documents and help show the same text, each in its own way.
+/// The markup of the tables' texts: backquotes surround what is written exactly so, asterisks surround the name of a
+/// value. The manual, the documents and the help show the same text, each in its own form.
 package enum Markup {
     package enum Piece: Equatable {
         case text(String)
@@ -38,7 +38,7 @@ package enum Markup {
         }.joined()
     }
 
-    /// Lines of no more than `columns` letters, parted at blanks.
+    /// Lines of at most `columns` characters, broken at blanks.
     package static func wrapped(_ text: String, columns: Int) -> [String] {
         var lines: [String] = []
         var line = ""

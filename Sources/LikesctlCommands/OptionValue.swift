@@ -1,4 +1,4 @@
-/// The values of options: the same forms, and the same words about what is none, whichever command takes them.
+/// The values of options: the same forms, and the same error messages, for every command.
 package enum OptionValue {
     /// A whole number as it would be printed: no leading zeros, no plus.
     package static func whole(
@@ -31,7 +31,7 @@ package enum OptionValue {
         return isPlain ? Double(text) : nil
     }
 
-    /// A decimal without a fraction that says nothing.
+    /// A decimal without a redundant fraction.
     static func text(_ decimal: Double) -> String {
         let text = decimal.description
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text

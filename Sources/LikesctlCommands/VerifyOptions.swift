@@ -1,30 +1,30 @@
-/// What `likesctl verify` is asked to do, beyond where.
+/// What `likesctl verify` is to do, apart from where.
 package struct VerifyOptions: Equatable, Sendable {
-    /// How much is looked at.
+    /// How much is checked.
     package enum Extent: Equatable, Sendable {
         case whole
-        /// So many items, 1 or more, drawn at random.
+        /// This many items, 1 or more, drawn at random.
         case items(Int)
-        /// That part of the items, above 0 and at most 100.
+        /// This share of the items, above 0 and at most 100.
         case percent(Double)
     }
 
-    /// Items of a sample: they are held in memory, and sent with each statement when they are few.
+    /// Items of a sample: they are held in memory, and a small sample is sent with each statement.
     package static let sampleMax = 1_000_000
 
     package var extent = Extent.whole
     package var repairs = false
     package var isQuiet = false
     package var isVerbose = false
-    /// Progress where the terminal would not show it by itself.
+    /// Shows progress even if standard error is not a terminal.
     package var showsProgress = false
     /// Names of item types; empty: all.
     package var types: [String] = []
-    /// Rows that one statement reads of a table, about.
+    /// Roughly how many rows of a table one statement reads.
     package var sliceRows = 20_000
-    /// Items that are held in memory: each pass over the likes counts so many.
+    /// Items held in memory: each pass over the likes counts this many.
     package var itemsPerPass = 1_000_000
-    /// How long one statement may read all likes for items that never stand still.
+    /// How long one statement may read all likes for items that change all the time.
     package var snapshotSeconds: Int64 = 60
 
     package init() {}

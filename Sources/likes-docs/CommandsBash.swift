@@ -1,6 +1,6 @@
 import LikesctlCommands
 
-/// What likesctl's completion for bash knows of its commands. The functions set the variables of their caller.
+/// What likesctl's bash completion knows about its commands. The functions set variables of their caller.
 enum CommandsBash {
     private static let columns = 118
 

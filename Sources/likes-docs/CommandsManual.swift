@@ -2,7 +2,7 @@ import LikesctlCommands
 
 /// The parts of likesctl(1) that come from the tables.
 enum CommandsManual {
-    /// More options than these are not listed in the synopsis.
+    /// With more options than these, the synopsis does not list them.
     private static let ownOptionsInSynopsisMax = 3
 
     static var synopsis: [String] {
@@ -39,7 +39,7 @@ enum CommandsManual {
         return (tags.joined(separator: " "), summary + body(description))
     }
 
-    /// The section of a command that has one of its own.
+    /// The section of a command that has its own.
     static func section(_ command: Command) -> [String] { body(command.description) }
 
     static var exitStatuses: [String] {

@@ -1,6 +1,6 @@
 import LikesctlCommands
 
-/// What likesctl's completion for zsh knows of its commands.
+/// What likesctl's zsh completion knows about its commands.
 enum CommandsZsh {
     static var lines: [String] {
         var lines = ["_likesctl_commands() {", "    local -a commands=("]
@@ -33,7 +33,7 @@ enum CommandsZsh {
         return ["        \(command.rawValue))"] + lines + ["            ;;"]
     }
 
-    /// One call, a specification a line.
+    /// One call, with one specification a line.
     private static func arguments(_ specifications: [String], indent: String, command: String) -> [String] {
         let lines = [indent + command] + specifications.map { "\(indent)    \($0)" }
         return lines.dropLast().map { $0 + " \\" } + lines.suffix(1)
@@ -77,7 +77,7 @@ enum CommandsZsh {
         }
     }
 
-    /// A phrase in which no letter means anything to zsh's completion.
+    /// A phrase in which no character has a meaning for zsh's completion.
     private static func described(_ marked: String) -> String {
         var text = ""
         for letter in Markup.plain(marked) {

@@ -1,9 +1,9 @@
 import Foundation
 
-/// A part of a file that a table in Swift gives. Two comments around it mark where it stands; all else in the file is
-/// written by hand.
+/// A part of a file that comes from a table in Swift. Two comments mark its place; the rest of the file is written by
+/// hand.
 struct GeneratedPart {
-    /// From the repository's root.
+    /// Relative to the repository's root.
     var path: String
     /// As its first mark names it.
     var name: String
@@ -33,7 +33,7 @@ enum CommentStyle {
     }
 }
 
-/// Why a part can't be generated.
+/// Why a part cannot be generated.
 struct GenerationError: Error {
     var text: String
     init(_ text: String) { self.text = text }
@@ -56,7 +56,7 @@ extension GeneratedPart {
     }
 }
 
-/// Brings the parts up to date. Returns the files that were not; with `isCheck` they stay as they are.
+/// Brings the parts up to date. Returns the files that were out of date; with `isCheck` they stay as they are.
 func generate(_ parts: [GeneratedPart], in root: String, isCheck: Bool) throws -> [String] {
     var paths: [String] = []
     for part in parts where !paths.contains(part.path) { paths.append(part.path) }

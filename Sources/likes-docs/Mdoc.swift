@@ -6,10 +6,10 @@ enum Mdoc {
     private static let opening = Set("([")
     private static let closing = Set(".,:;)]?!")
 
-    /// A word of a paragraph: pieces between which there is no blank.
+    /// A word of a paragraph: pieces without a blank between them.
     private typealias Word = [Markup.Piece]
 
-    /// A paragraph, each sentence on lines of its own.
+    /// A paragraph; each sentence begins a new line.
     static func paragraph(_ marked: String) -> [String] {
         var lines: [String] = []
         var line = ""
@@ -33,7 +33,7 @@ enum Mdoc {
         return lines
     }
 
-    /// The same as one sentence: a capital first, a point at the end.
+    /// The same as one sentence: with a capital at the beginning and a point at the end.
     static func sentence(_ marked: String) -> [String] {
         let text = marked.prefix(1).uppercased() + marked.dropFirst()
         return paragraph(text.hasSuffix(".") ? text : text + ".")
@@ -43,7 +43,7 @@ enum Mdoc {
         [".Bd -literal -offset 2n"] + text.split(separator: "\n").map { escaped(String($0)) } + [".Ed"]
     }
 
-    /// A list of tags, given as macros, and what is said of each.
+    /// A list of tags, given as macros, each with its description.
     static func list(_ items: [(tag: String, body: [String])], offset: String? = nil) -> [String] {
         var lines = [".Bl -tag -width 4n" + (offset.map { " -offset \($0)" } ?? "")]
         for (tag, body) in items { lines += [".It " + tag] + body }
@@ -83,7 +83,7 @@ enum Mdoc {
         return words
     }
 
-    /// Delimiters at either end are arguments, what else has no blank before it is joined.
+    /// Delimiters at either end become arguments; anything else without a blank before it is joined.
     private static func macros(_ word: Word) -> String {
         var pieces = word[...]
         var before: [String] = []

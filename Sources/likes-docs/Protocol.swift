@@ -30,7 +30,7 @@ enum ProtocolDocuments {
             })
     }
 
-    /// Parameters as mdoc(7) writes them: what is in capitals stands so in the request.
+    /// Parameters as mdoc(7) writes them: words in capitals stand for themselves.
     private static func syntax(_ parameters: String) -> String {
         var text = ""
         var word = ""

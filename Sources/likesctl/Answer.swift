@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesctlCommands
 
-/// What the daemon's reply means for the terminal and for the exit status.
+/// What the daemon's reply means for the terminal and the exit status.
 struct Answer {
     var text: String
     var status = ExitStatus.ok
@@ -60,12 +60,12 @@ struct Answer {
         )
     }
 
-    /// A number for each item: one alone is asked for by a command that answers with a number.
+    /// A number for each item. A single item is asked for by a command that answers with one number.
     private static func forItems(_ items: [String], _ reply: ReceivedReply) throws(Failure) -> [Int64] {
         items.count == 1 ? [try integer(reply)] : try integers(reply, count: items.count)
     }
 
-    /// One item's number stands alone, so that a script can take it as it is.
+    /// A single item's number stands alone, so that a script can use it directly.
     private static func lines(_ items: [String], _ numbers: [Int64]) -> String {
         guard items.count > 1 else { return numbers.map { String($0) }.joined() }
         return zip(items, numbers).map { "\($0) \($1)" }.joined(separator: "\n")
@@ -93,7 +93,7 @@ struct Answer {
         return (lines.joined(separator: "\n"), .object(members), status)
     }
 
-    /// Which settings changed, and which ones need a restart.
+    /// The settings that changed, and those that need a restart.
     private static func reload(_ reply: ReceivedReply) throws(Failure) -> (String, JSON) {
         guard case .array(let fields) = reply, fields.count == 4, fields[0].text == "applied",
             fields[2].text == "restart"

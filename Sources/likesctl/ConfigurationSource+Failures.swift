@@ -3,7 +3,7 @@ import LikesSettings
 import LikesctlCommands
 
 extension ConfigurationSource {
-    /// All settings, from `file` or the default one, from credentials, and from the environment.
+    /// All settings, from `file` or the default file, from credentials, and from the environment.
     static func load(file: String?) throws(Failure) -> Configuration {
         do {
             return try ConfigurationSource(file.map { .named($0) } ?? .packaged).load()
@@ -12,13 +12,13 @@ extension ConfigurationSource {
         }
     }
 
-    /// The daemon's socket by the environment, else the default.
+    /// The daemon's socket from the environment, otherwise the default.
     static func socketPath() -> String {
         Environment.value(Setting.socket.rawValue).flatMap { $0.isEmpty ? nil : $0 } ?? Configuration().socketPath
     }
 
-    /// How long the daemon may take for a request, by the environment, else the default. A daemon with another
-    /// setting in its file alone is not known here: a shorter one answers sooner, a longer one is rare.
+    /// How long the daemon may take for a request, from the environment, otherwise the default. A value that only the
+    /// daemon's file has is not known here: with a shorter one the daemon answers sooner, and a longer one is rare.
     static func requestTimeoutMs() throws(Failure) -> Int64 {
         do {
             let environment = Environment.values([Setting.requestTimeoutMs.rawValue])
@@ -28,7 +28,7 @@ extension ConfigurationSource {
         }
     }
 
-    /// A file that is closed to this user comes first: whoever may read it will learn of the rest.
+    /// A file that this user may not read comes first: whoever may read it will learn about the rest.
     private static func failure(_ error: ConfigurationError) -> Failure {
         guard let closed = error.problems.first(where: { $0.closedFile != nil }), let path = closed.closedFile else {
             return Failure(.configuration, error.text)

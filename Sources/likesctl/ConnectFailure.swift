@@ -3,7 +3,7 @@ import LikesHost
 import LikesSettings
 import LikesctlCommands
 
-/// What to do when the daemon's socket can't be connected to.
+/// What to do if the daemon's socket cannot be connected to.
 enum ConnectFailure {
     private static let howToStart = "start it: systemctl start likesd (in a checkout: make run)"
 

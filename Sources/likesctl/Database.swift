@@ -8,13 +8,13 @@ import LikesctlCommands
 
 /// One connection to PostgreSQL, used for one statement after the other.
 struct Database: ~Copyable {
-    /// Seconds for a server, unless the URL's own connect_timeout says otherwise.
+    /// Seconds to wait for a server, unless the URL's own connect_timeout says otherwise.
     static let connectTimeoutSeconds = 10
-    /// Milliseconds a statement waits for another host's migration, and then for its own work.
+    /// Milliseconds that a statement waits for another host's migration, and then for its own work.
     static let statementTimeoutMs: Int64 = 60_000
-    /// Times a statement is tried that PostgreSQL gave up for the sake of others: a deadlock, a standby's conflict.
+    /// Attempts at a statement that PostgreSQL gave up in favour of others: a deadlock, a standby's conflict.
     static let statementTriesMax = 5
-    /// Milliseconds more until a server that does not even report that is given up.
+    /// Milliseconds after which a server that does not even report that is given up.
     static let replyMarginMs: Int64 = 5_000
 
     /// What a statement returned: rows of text, nil for NULL.
@@ -30,12 +30,12 @@ struct Database: ~Copyable {
         return try open(server, configuration, for: command)
     }
 
-    /// `server`: settings of libpq that win over the URL's.
+    /// `server`: settings of libpq that take precedence over the URL's.
     static func open(
         _ server: DatabaseHosts.Settings, _ configuration: Configuration, for command: Command
     ) throws(Failure) -> Database {
         let url = configuration.databaseURL
-        // Of two values for one name libpq takes the later: the URL may override the timeout, nothing else here.
+        // Of two values for one name libpq takes the later: the URL may override the timeout, and nothing else here.
         let parameters =
             [("connect_timeout", String(connectTimeoutSeconds)), ("dbname", url)] + server + [
                 ("fallback_application_name", "likesctl \(command.rawValue)"), ("client_encoding", "UTF8"),
@@ -59,13 +59,11 @@ struct Database: ~Copyable {
 
     deinit { PQfinish(connection) }
 
-    /// As in 150004 for 15.4.
+    /// Such as 150004 for 15.4.
     var serverVersion: Int32 { PQserverVersion(connection) }
 
-    /// The database's name.
     var name: String { PQdb(connection).map { String(cString: $0) } ?? "" }
 
-    /// The role.
     var user: String { PQuser(connection).map { String(cString: $0) } ?? "" }
 
     private var target: DatabaseTarget {
@@ -75,7 +73,7 @@ struct Database: ~Copyable {
             role: user)
     }
 
-    /// libpq's words, without the password where they repeat the URL.
+    /// libpq's words, without the password if they repeat the URL.
     private var message: String {
         let words = PQerrorMessage(connection).map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) }
         let text = words ?? ""
@@ -99,8 +97,8 @@ struct Database: ~Copyable {
         }
     }
 
-    /// Runs one statement outside of a transaction and returns its numbers. Tried again when PostgreSQL gave it up for
-    /// the sake of others.
+    /// Runs one statement outside of a transaction and returns its numbers. Repeats it if PostgreSQL gave it up in
+    /// favour of others.
     func numbers(
         _ statement: String, _ parameters: [String] = [], timeoutMs: Int64 = statementTimeoutMs
     ) throws(Failure) -> StatementResult {
@@ -130,7 +128,7 @@ struct Database: ~Copyable {
             switch PQresultStatus(pointer) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK: outcome = consume result
             case PGRES_FATAL_ERROR: failure = explain(pointer)
-            // One that begins to copy would come again and again.
+            // A COPY would return the same result again and again.
             default: throw lost()
             }
         }

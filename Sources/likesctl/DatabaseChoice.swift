@@ -5,14 +5,14 @@ import LikesSettings
 import LikesStorage
 import LikesctlCommands
 
-/// Which server is used where DATABASE_URL names several: the one that likesd would use.
+/// Which server is used if DATABASE_URL names several: the one that likesd would use.
 enum DatabaseChoice {
-    /// Seconds that a server may take to be connected to, while it is found out who it is.
+    /// Seconds for connecting to a server in order to ask who it is.
     static let connectSeconds = 3
-    /// Milliseconds that it may take to answer then, with what the server itself is given to report.
+    /// Milliseconds for its answer, including the time in which the server may report a timeout itself.
     static let answerMs: Int64 = 3_000
 
-    /// Settings of libpq that win over the URL's; none where there is nothing to choose from.
+    /// Settings of libpq that take precedence over the URL's; none if there is no choice.
     static func settings(
         _ configuration: Configuration, for command: Command
     ) throws(Failure) -> DatabaseHosts.Settings {
@@ -30,7 +30,7 @@ enum DatabaseChoice {
             }
         }
         var choice = view.primary
-        // What is only read may be read from a standby.
+        // Reading alone is possible on a standby.
         if choice == .missing, command == .verify { choice = view.reader(allowsStandby: hosts.allowsStandby) }
         switch choice {
         case .server(let chosen):
@@ -58,7 +58,7 @@ enum DatabaseChoice {
         return facts
     }
 
-    /// The choice is made.
+    /// The choice is made, so libpq must accept any server.
     private static func settings(of server: DatabaseServer) -> DatabaseHosts.Settings {
         DatabaseHosts.settings([server]) + [("target_session_attrs", "any")]
     }
@@ -68,7 +68,7 @@ enum DatabaseChoice {
     ) -> Failure {
         let standbys = view.seen.map { "\($0.server.name) is a standby" }
         guard !standbys.isEmpty else {
-            // Who answered is the first to be dealt with.
+            // A server that answered needs attention first.
             let first = failures.first { $0.status != .unreachable } ?? failures.first
             return first ?? Failure(.unreachable, "no server answers")
         }
@@ -77,7 +77,7 @@ enum DatabaseChoice {
         return Failure(.unreachable, all.joined(separator: "\n"), next: advice.primary)
     }
 
-    /// All goes on without; whoever can't be told here finds it in HEALTH as well.
+    /// The command continues. Whoever misses this finds it in HEALTH as well.
     private static func note(_ text: String) {
         _ = SystemCalls.write("likesctl: \(ForeignText.escaped(text))\n", to: STDERR_FILENO)
     }

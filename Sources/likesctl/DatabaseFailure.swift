@@ -4,10 +4,10 @@ import LikesSettings
 import LikesStorage
 import LikesctlCommands
 
-/// What to do when PostgreSQL refuses.
+/// What to do if PostgreSQL refuses.
 enum DatabaseFailure {
-    /// No connection. libpq gives no code here, only the server's words: where they are not English, the advice is
-    /// the general one.
+    /// No connection. libpq gives no code here, only the server's words: if they are not English, the advice is
+    /// general.
     static func connecting(
         _ message: String, _ target: DatabaseTarget, _ configuration: Configuration, _ command: Command
     ) -> Failure {
@@ -24,7 +24,7 @@ enum DatabaseFailure {
             "no connection to \(DatabaseURL.masked(configuration.databaseURL))\n\(message)", next: next)
     }
 
-    /// The package's system user, whose name the role usually has.
+    /// The package's system user. The role usually has the same name.
     private static let daemonUser = "likesd"
 
     private static func next(
@@ -32,7 +32,7 @@ enum DatabaseFailure {
     ) -> String? {
         var host = HostFacts.measured()
         switch reason {
-        // A role by the name of whoever runs this was hardly meant.
+        // A role named after the user who runs this was hardly meant.
         case .noRole, .otherIdentity:
             guard target.role == host.userName, host.userName != daemonUser, getpwnam(daemonUser) != nil else { break }
             host.userName = daemonUser
@@ -44,7 +44,7 @@ enum DatabaseFailure {
         return Advice(configuration, on: host).connecting(reason, target)
     }
 
-    /// A statement that failed, and with it its transaction: nothing of it was stored.
+    /// A statement failed, and with it its transaction: none of it was stored.
     static func statement(sqlState: String, _ message: String, user: String, database: String, _ command: Command)
         -> Failure
     {

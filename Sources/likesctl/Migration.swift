@@ -3,7 +3,7 @@ import LikesSettings
 import LikesStorage
 import LikesctlCommands
 
-/// Brings the schema to the version this code needs, and says what it did.
+/// Brings the schema to the version that this code needs, and reports what it did.
 struct Migration {
     private(set) var database = ""
     /// 0: there was none.
@@ -11,14 +11,14 @@ struct Migration {
     private(set) var typesAdded: [String] = []
     private let partitions: Partitions?
 
-    /// Runs the steps that are missing, in one transaction: of several hosts at once one does all of them, and the
-    /// others find them done. Safe to repeat.
-    /// `partitions`: those that `user_likes` is to have; where it is there without them, nothing is done.
+    /// Runs the missing steps in one transaction: of several hosts at once, one runs all of them, and the others find
+    /// them done. Safe to repeat. `partitions`: those that `user_likes` is to have; if it exists without them, nothing
+    /// is done.
     init(_ configuration: Configuration, partitions: Partitions?) throws(Failure) {
         self.partitions = partitions
         let connection = try Database.connected(configuration, for: .migrate)
         database = connection.name
-        // Server-side, so that a statement that waits is reported by the server and leaves nothing behind.
+        // In the server, so that it reports a statement that waits, which then leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET client_min_messages = warning")
@@ -26,7 +26,7 @@ struct Migration {
         typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
     }
 
-    /// Runs the steps, and returns the version from before them.
+    /// Runs the steps, and returns the previous version.
     private static func bringUp(_ connection: borrowing Database, _ partitions: Partitions?) throws(Failure) -> Int {
         try begin(connection)
         try connection.execute(Schema.migrationLock)
@@ -52,7 +52,7 @@ struct Migration {
         return version
     }
 
-    /// Tables that lack a part of the likes are no layout.
+    /// Tables that lack a part of the likes have no valid layout.
     private static func missingPartition(_ connection: borrowing Database) throws(Failure) -> SchemaMisfit? {
         guard try connection.execute(Partitions.isIncomplete).first?.first == "t" else { return nil }
         return try connection.misfits().first { $0.kind == .noPartition }
@@ -75,7 +75,7 @@ struct Migration {
         guard !known.isEmpty else {
             throw Failure(.refused, "the table item_types is empty", next: Schema.whenLost("it"))
         }
-        // A server that takes no writes is no hindrance where nothing is to be written.
+        // A read-only server is fine if there is nothing to write.
         if types.names.allSatisfy({ known.contains($0) }) { return [] }
         try begin(connection)
         try connection.execute(Schema.lockItemTypes)
@@ -85,7 +85,7 @@ struct Migration {
         return added
     }
 
-    /// What was read before a lock was had must not count after it, whatever the database's own default is.
+    /// A read from before the lock was acquired must not count afterwards, whatever the database's own default is.
     private static func begin(_ connection: borrowing Database) throws(Failure) {
         try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     }

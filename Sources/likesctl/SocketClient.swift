@@ -5,21 +5,20 @@ import LikesctlCommands
 
 /// One connection to the daemon, for one request.
 struct SocketClient: ~Copyable {
-    /// The daemon answers each request within REQUEST_TIMEOUT_MS; this much later nobody will.
+    /// The daemon answers each request within REQUEST_TIMEOUT_MS; this much later no answer will come.
     static let replyMarginMs: Int64 = 2_000
-    /// Bytes of one read.
     private static let readBytes = 64 * 1024
 
     private let descriptor: Int32
     private let timeoutMs: Int64
     private let deadlineMs: Int64
 
-    /// Connects, waiting `timeoutMs` at most for this and all that follows.
+    /// Connects. `timeoutMs` limits this and everything that follows.
     static func connected(to path: String, timeoutMs: Int64) throws(Failure) -> SocketClient {
         SocketClient(descriptor: try descriptor(connectedTo: path, timeoutMs: timeoutMs), timeoutMs: timeoutMs)
     }
 
-    /// A connected socket, which is the caller's to close.
+    /// A connected socket, which the caller must close.
     static func descriptor(connectedTo path: String, timeoutMs: Int64) throws(Failure) -> Int32 {
         guard path.utf8.count <= ConfigurationLimits.socketPathBytesMax else {
             throw Failure(
@@ -47,7 +46,7 @@ struct SocketClient: ~Copyable {
 
     /// 0, or the `errno` of connect(2).
     private static func connect(_ descriptor: Int32, to path: String, timeoutMs: Int64) -> Int32 {
-        // Connecting waits while the daemon's backlog is full, as long as this says.
+        // While the daemon's backlog is full, connecting waits for as long as this says.
         var wait = timeval(tv_sec: Int(timeoutMs / 1_000), tv_usec: Int(timeoutMs % 1_000) * 1_000)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()
@@ -63,7 +62,7 @@ struct SocketClient: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Sends one request as a RESP array, so that its arguments may hold anything, and waits for its reply.
+    /// Sends one request as a RESP array, so that its arguments may contain anything, and waits for its reply.
     func reply(to words: [String], _ command: Command) throws(Failure) -> ReceivedReply {
         var request = "*\(words.count)\r\n"
         for word in words { request += "$\(word.utf8.count)\r\n\(word)\r\n" }
@@ -123,7 +122,7 @@ struct SocketClient: ~Copyable {
         unanswered("the daemon went away without an answer (\(why))", command, otherwise: .unreachable)
     }
 
-    /// A change without an answer may be stored: the same as the daemon's own UNCERTAIN.
+    /// A change without an answer may be stored, as with the daemon's own UNCERTAIN.
     private func unanswered(_ what: String, _ command: Command, otherwise status: ExitStatus) -> Failure {
         if command.isChange {
             return Failure(

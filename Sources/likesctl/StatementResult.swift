@@ -4,19 +4,19 @@ import CPostgres
 struct StatementResult: ~Copyable {
     private let pointer: OpaquePointer
 
-    /// Takes the result over, and frees it in the end.
+    /// Takes ownership of the result.
     init(_ pointer: OpaquePointer) { self.pointer = pointer }
 
     deinit { PQclear(pointer) }
 
     var rowCount: Int32 { PQntuples(pointer) }
 
-    /// A number of 1 to 8 bytes in a result that was asked for in binary; nil for NULL.
+    /// A number of 1 to 8 bytes in a binary result; nil for NULL.
     func number(_ row: Int32, _ column: Int32) -> Int64? {
         guard PQgetisnull(pointer, row, column) == 0, let bytes = PQgetvalue(pointer, row, column) else { return nil }
         var number: Int64 = 0
         let length = Int(PQgetlength(pointer, row, column))
-        // Not what a server gives to what it is asked here: as if it were not there.
+        // No server returns this here: treated as missing.
         guard (1...8).contains(length) else { return nil }
         for place in 0..<length {
             let byte = UInt8(bitPattern: bytes[place])
@@ -26,7 +26,7 @@ struct StatementResult: ~Copyable {
         return number
     }
 
-    /// All rows of a result that was asked for as text.
+    /// All rows of a text result.
     var texts: Database.Rows {
         (0..<rowCount).map { row in
             (0..<PQnfields(pointer)).map { column in

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The little of the operating system that likesctl needs, without Foundation: that is 50 MB in a static binary.
+/// The few system calls that likesctl needs, without Foundation, which is 50 MB in a static binary.
 enum SystemCalls {
     /// Milliseconds of the monotonic clock.
     static func nowMs() -> Int64 {
@@ -9,10 +9,10 @@ enum SystemCalls {
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
     }
 
-    /// What the system calls an error.
+    /// The system's text for an error.
     static func text(of code: Int32) -> String { String(cString: strerror(code)) }
 
-    /// Waits until `events` are there, an error is, or the deadline has passed: false then.
+    /// Waits for `events` or an error; false: the deadline has passed.
     static func wait(for events: Int16, on descriptor: Int32, deadlineMs: Int64) -> Bool {
         while true {
             let leftMs = deadlineMs - nowMs()
@@ -20,15 +20,15 @@ enum SystemCalls {
             var entry = pollfd(fd: descriptor, events: events, revents: 0)
             let ready = poll(&entry, 1, Int32(min(leftMs, Int64(Int32.max))))
             if ready > 0 { return true }
-            // The wait goes on after a signal; a descriptor poll can't take fails at its next use, with a reason.
+            // After a signal the wait continues. A descriptor that poll rejects fails at its next use, with a reason.
             if ready < 0, errno != EINTR { return true }
         }
     }
 
-    /// Lets time pass for others to do their work.
+    /// Gives others time for their work.
     static func pause(ms: Int32) { poll(nil, 0, ms) }
 
-    /// Writes everything; false when the descriptor takes no more, with `errno` saying why.
+    /// Writes everything; false if the descriptor accepts no more, with the reason in `errno`.
     static func write(_ text: String, to descriptor: Int32) -> Bool {
         var text = text
         return text.withUTF8 { bytes in

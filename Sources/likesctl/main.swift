@@ -20,7 +20,7 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         return (options.json ? migration.json.text + "\n" : migration.text, .ok)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: options.configFile)
-        // It prints as it goes: what it finds may not fit into memory.
+        // It prints as it goes: its findings may not fit into memory.
         return ("", try Verification.run(configuration, options.verify, json: options.json))
     case .run(.bench, arguments: _):
         return try Bench.run(
@@ -46,7 +46,7 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     }
 }
 
-/// Does it, prints the outcome, and returns the exit status.
+/// Runs the command, prints the outcome, and returns the exit status.
 func run(_ words: [String]) -> ExitStatus {
     do throws(Invocation.Refusal) {
         return run(try Invocation(words))
@@ -67,10 +67,10 @@ private func run(_ invocation: Invocation) -> ExitStatus {
     }
 }
 
-/// Prints a failure: JSON where the answer would have been, words for people beside it.
+/// Prints a failure: as JSON where the answer would have been, and as words for people beside it.
 private func told(_ failure: Failure, json: Bool) -> ExitStatus {
     if !json || !print(failure.json.text + "\n", to: STDOUT_FILENO) {
-        // Nothing is left to tell it to when even this can't be written; the status still says it.
+        // If even this cannot be written, the status still says it.
         _ = print("likesctl: \(failure.text)\n", to: STDERR_FILENO)
     }
     return failure.status

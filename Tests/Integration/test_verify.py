@@ -206,7 +206,7 @@ def test_a_counter_of_an_unknown_type_is_named_by_its_number(books):
     books.sql.execute("INSERT INTO counters (item_id, item_type, like_count) VALUES (5, 99, 1)")
     first, last = books.verify().lines
     assert first == "#99:5 counter-high counters=1 likes=0 version=1"
-    words = "item_types unnamed-type: item_types names no type of the number 99, and 1 items are of it; "
+    words = "item_types unnamed-type: item_types has no name for the number 99, which is the type of 1 items; "
     assert last.startswith(words)
 
 

@@ -14,7 +14,8 @@ DROP_KEY = "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"
 ADD_KEY = "ALTER TABLE public.user_likes ADD PRIMARY KEY (user_id, item_id, item_type)"
 NO_KEY = (
     "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may be stored "
-    f"twice (likesctl verify --repair removes those); next: a restore may be running: wait for it; otherwise run: {ADD_KEY}"
+    f"twice (likesctl verify --repair removes those); next: a restore may be running: wait for it; otherwise "
+    f"run: {ADD_KEY}"
 )
 
 
@@ -275,7 +276,7 @@ def test_item_types_that_have_no_name_are_reported(books):
         assert done.status == 9
         (line,) = done.lines
         assert line.startswith(
-            "item_types unnamed-type: item_types names no type of the number 9, and 3 items are of it"
+            "item_types unnamed-type: item_types has no name for the number 9, which is the type of 3 items"
         )
         assert "INSERT INTO item_types (id, name) VALUES (9, 'NAME')" in line
         assert "Item types without a name: 1, see above" in done.summary

@@ -11,7 +11,7 @@ final class AuditContext {
     /// What is wrong with the tables themselves.
     let misfits: [SchemaMisfit]
 
-    /// Connects, and makes sure that this is a schema that the audit understands.
+    /// Connects, and makes sure that the audit understands this schema.
     init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
         database = try Database.connected(configuration, for: .verify)
         self.options = options
@@ -29,11 +29,11 @@ final class AuditContext {
         try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try database.execute("SET default_transaction_isolation = 'read committed'")
-        // Compiling costs more than any of the short statements.
+        // Compiling takes longer than any of the short statements.
         try database.execute("SET jit = off")
         try checkSchema(database)
         guard options.repairs else {
-            // Without --repair nothing is written, and the server sees to it.
+            // Without --repair nothing is written; the server enforces it.
             try database.execute("SET default_transaction_read_only = on")
             return
         }
@@ -81,7 +81,7 @@ final class AuditContext {
         }
     }
 
-    /// An array parameter of the items' ids, and one of their types.
+    /// The items' ids and types as two array parameters.
     static func parameters(_ items: some Collection<StoredItem>) -> [String] {
         [array(items) { String($0.id) }, array(items) { String($0.type) }]
     }
@@ -93,18 +93,18 @@ final class AuditContext {
 }
 
 extension SchemaMisfit {
-    /// It is not in the way of `--repair`.
+    /// It does not stand in the way of `--repair`.
     var leavesMending: Bool { !hidesRows && !["counters", "cache_repairs"].contains(name) }
 }
 
 extension StatementResult {
-    /// The item that a row begins with.
+    /// The item in a row's first columns.
     func item(_ row: Int32) -> StoredItem? {
         guard let id = number(row, 0), let type = number(row, 1) else { return nil }
         return StoredItem(id: id, type: Int16(truncatingIfNeeded: type))
     }
 
-    /// The counter in the third and fourth column, nil where there is none.
+    /// The counter in the third and fourth column; nil if there is none.
     func state(_ row: Int32) -> CounterState? {
         guard let count = number(row, 2), let version = number(row, 3) else { return nil }
         return CounterState(count: count, version: version)

@@ -1,10 +1,10 @@
 /// The statements of the audit. Each is a transaction of its own.
 enum AuditStatements {
-    /// Taken by who repairs, for as long as its connection lives: two that mend the same difference would mend it
-    /// twice. The number is that of migrate's lock and one.
+    /// Held by whoever repairs, for as long as its connection lives: two that correct the same difference would correct
+    /// it twice. The number is migrate's lock plus one.
     static let lock = "SELECT pg_try_advisory_lock(119200029176677)"
 
-    /// Whatever the server's setting, what is mended is durable, and where the server says so on its standbys too.
+    /// Whatever the server's setting, corrections are durable, and, if the server says so, on its standbys too.
     static let commitDurably = """
         SELECT set_config(
             'synchronous_commit',
@@ -12,11 +12,11 @@ enum AuditStatements {
             false)
         """
 
-    /// One row: where `user_likes` stands; how many tables it has, and the pages of the largest and of all; about how
-    /// many rows there are (negative: nobody knows); and the same of `counters`.
+    /// One row: a number for where `user_likes` is stored; how many tables it has, and the pages of the largest and of
+    /// all; roughly how many rows there are (negative: unknown); and the same for `counters`.
     ///
-    /// The first is another number once one of its tables was rewritten, taken away, put there, or both. Which rows a
-    /// partition attaches by is written anew each time (xmin).
+    /// The first number changes when one of its tables is rewritten, removed or added. The row that attaches a
+    /// partition is a new row each time (xmin).
     static let facts = """
         WITH tables (name, oid) AS (
             SELECT root.name, coalesce(tree.relid, root.name)
@@ -44,7 +44,7 @@ enum AuditStatements {
         FROM likes
         """
 
-    /// $1, $2: the item to begin behind; $3, $4: the last item; $5: rows. (item, type, count, version) in order.
+    /// $1, $2: the item to begin after; $3, $4: the last item; $5: rows. Returns (item, type, count, version) in order.
     static let counters = """
         SELECT item_id, item_type, like_count, version
         FROM counters
@@ -54,7 +54,7 @@ enum AuditStatements {
         LIMIT $5::bigint
         """
 
-    /// $1, $2: items and types. (item, type, count, version) of those that have a row, in any order.
+    /// $1, $2: items and types. Returns (item, type, count, version) of those that have a row, in any order.
     static let states = """
         SELECT wanted.item_id, wanted.item_type, present.like_count, present.version
         FROM unnest($1::bigint[], $2::smallint[]) AS wanted (item_id, item_type)
@@ -64,8 +64,8 @@ enum AuditStatements {
             OFFSET 0) AS present
         """
 
-    /// $1, $2: the first place in each of the tables, and the one behind the last; $3, $4: the item to begin behind;
-    /// $5, $6: the last item; $7: types, empty for all. (item, type, likes) of the likes that stand there.
+    /// $1, $2: the first place in each of the tables, and the one after the last; $3, $4: the item to begin after; $5,
+    /// $6: the last item; $7: types, empty for all. Returns (item, type, likes) for the likes in these places.
     static let likesOfRange = """
         SELECT item_id, item_type, count(*)
         FROM user_likes
@@ -76,7 +76,7 @@ enum AuditStatements {
         GROUP BY item_id, item_type
         """
 
-    /// $1, $2: as above; $3: ids of items, of whatever type.
+    /// $1, $2: as above; $3: ids of items, of any type.
     static let likesOfItems = """
         SELECT item_id, item_type, count(*)
         FROM user_likes
@@ -84,7 +84,8 @@ enum AuditStatements {
         GROUP BY item_id, item_type
         """
 
-    /// $1, $2: items and types. (item, type, count or null, version or null, likes) of each, all of one moment.
+    /// $1, $2: items and types. Returns (item, type, count or null, version or null, likes) of each, all from one
+    /// moment.
     static let decide = """
         SELECT wanted.item_id, wanted.item_type, present.like_count, present.version, coalesce(counted.likes, 0)
         FROM unnest($1::bigint[], $2::smallint[]) AS wanted (item_id, item_type)
@@ -96,7 +97,8 @@ enum AuditStatements {
             GROUP BY item_id, item_type) AS counted USING (item_id, item_type)
         """
 
-    /// $1: percent of the pages to draw from; $2: types, empty for all; $3: how many. Distinct items that have likes.
+    /// $1: percent of the pages to draw from; $2: types, empty for all; $3: how many. Returns distinct items that have
+    /// likes.
     static let drawFromLikes = """
         SELECT item_id, item_type
         FROM (
@@ -107,7 +109,7 @@ enum AuditStatements {
         LIMIT $3::bigint
         """
 
-    /// The same, of the items that have a counter.
+    /// The same for items that have a counter.
     static let drawFromCounters = """
         SELECT item_id, item_type
         FROM counters TABLESAMPLE SYSTEM ($1::real)
@@ -116,9 +118,9 @@ enum AuditStatements {
         LIMIT $3::bigint
         """
 
-    /// $1: in how many parts users are taken; $2: which of them; $3: types, empty for all; $4–$6: the pair to begin
-    /// behind; $7: how many pairs; $8: how many places of each. Text: user, item, type, how often the pair stands
-    /// there, and as arrays the tables, the places and the times of all but the oldest.
+    /// $1: into how many parts users are divided; $2: which part; $3: types, empty for all; $4–$6: the pair to begin
+    /// after; $7: how many pairs; $8: how many places of each. Returns, as text, user, item, type, how often the pair
+    /// is stored, and as arrays the tables, places and times of all but the oldest.
     static let standingTwice = """
         SELECT user_id, item_id, item_type, count(*),
             (array_agg(tableoid ORDER BY created_at, tableoid, ctid))[2:1 + $8::integer],
@@ -134,10 +136,10 @@ enum AuditStatements {
         LIMIT $7::bigint
         """
 
-    /// $1–$3: a pair; $4–$6: tables, places and times of likes of it that are too many. One row: how many went.
+    /// $1–$3: a pair; $4–$6: tables, places and times of its surplus likes. Returns one row: how many were removed.
     ///
-    /// The counter goes down by as many, as with a batch of unlikes: whether it counted them shows afterwards. The
-    /// oldest stays, unless somebody takes it away meanwhile. A like that has come to stand in such a place since has
+    /// The counter goes down by as many, as with a batch of unlikes: whether it had counted them shows afterwards. The
+    /// oldest stays, unless somebody removes it meanwhile. A like that has been stored in such a place since has
     /// another time.
     static let removeCopies = """
         WITH gone AS (
@@ -168,15 +170,15 @@ enum AuditStatements {
         SELECT count(*) FROM gone
         """
 
-    /// $1, $2: items and types; $3: what to add to each; $4, $5: the count and version of when that was found, null
-    /// where there was no counter. (item, type) of those mended.
+    /// $1, $2: items and types; $3: what to add to each; $4, $5: the count and version when that was found, null if
+    /// there was no counter. Returns (item, type) of those corrected.
     ///
-    /// Adds to the counter as a batch of likes would, and by the same rule of locks, so it goes together with any of
-    /// them. A counter that has the version of before and another count was mended by a hand: it is left alone, as is
+    /// It adds to the counter as a batch of likes would, by the same order of locks, so it can run beside any batch. A
+    /// counter that has the same version as before but another count was corrected manually: it is left alone, as is
     /// one whose row is gone.
     ///
-    /// A row that is missing may have been lost, and hosts may hold its last version: the new one begins at the time in
-    /// milliseconds, which no count of transactions reaches, so that it is newer than whatever they hold.
+    /// A missing row may have been lost, and hosts may hold its last version. So the new row's version is the time in
+    /// milliseconds, which no number of transactions reaches: it is newer than whatever they hold.
     static let mend = """
         WITH wanted AS (
             SELECT *
@@ -210,10 +212,10 @@ enum AuditStatements {
         """
 
     /// $1, $2: items and types; $3: versions that hosts may hold. Raises the items' versions above those, so that the
-    /// hosts take what PostgreSQL says, and lets every host set them in Redis again. A version beyond the time in
-    /// milliseconds can't be likesd's, and following it could leave no room for further ones.
+    /// hosts accept what PostgreSQL says, and lets every host set them in Redis again. A version beyond the time in
+    /// milliseconds cannot be likesd's, and following it could leave no room for further ones.
     ///
-    /// Adds nothing to the counts, and is right together with any batch as `mend` is.
+    /// It adds nothing to the counts, and can run beside any batch, as `mend` can.
     static let renew = """
         WITH renewed AS (
             INSERT INTO counters AS present (item_id, item_type, like_count, version)
@@ -231,7 +233,7 @@ enum AuditStatements {
             version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         """
 
-    /// $1, $2: items and types. Those that hosts are about to set in Redis again.
+    /// $1, $2: items and types. Returns those that hosts are about to set in Redis again.
     static let noted = """
         SELECT item_id, item_type
         FROM cache_repairs

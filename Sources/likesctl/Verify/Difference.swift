@@ -1,14 +1,14 @@
 import LikesStorage
 import LikesctlCommands
 
-/// One thing that is not as it has to be.
+/// One thing that differs from what it should be.
 struct Difference {
     enum Finding {
         /// `counters` and the count of the item's likes; no state: there is no row.
         case counter(CounterState?, likes: Int64)
-        /// What Redis holds and what `counters` says; no state there: never liked.
+        /// What Redis holds and what `counters` says; no state: never liked.
         case redis(RedisKind, RedisCounter, CounterState?)
-        /// How often one user's like of it stands in `user_likes`.
+        /// How often one user's like of the item is stored in `user_likes`.
         case twice(user: Int64, copies: Int64)
     }
 
@@ -21,7 +21,7 @@ struct Difference {
     var item: StoredItem
     var finding: Finding
 
-    /// What has to be added to the counter.
+    /// What must be added to the counter.
     var delta: Int64? {
         switch finding {
         case .counter(let state, let likes): likes - (state?.count ?? 0)
@@ -56,7 +56,7 @@ struct Difference {
         }
     }
 
-    /// `post:456 counter-high counters=12 likes=10 version=17`, and whether it was mended where that was asked for.
+    /// `post:456 counter-high counters=12 likes=10 version=17`, and whether it was corrected if that was asked for.
     func text(_ types: StoredTypes, isMended: Bool?) -> String {
         var words = [types.text(of: item), kind] + sides.map { "\($0.name)=\($0.value.word)" }
         if let isMended { words.append(isMended ? "mended" : "not-mended") }
@@ -74,7 +74,7 @@ struct Difference {
 }
 
 extension JSON {
-    /// On a line: `-` where there is nothing.
+    /// For a line; `-` if there is nothing.
     fileprivate var word: String {
         switch self {
         case .null: "-"

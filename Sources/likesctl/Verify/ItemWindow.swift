@@ -2,12 +2,12 @@ import LikesStorage
 
 /// The items that one pass over the likes counts: a range of them, or a set.
 ///
-/// Holds at most `itemsMax` items with a counter, and as many without.
+/// It holds at most `itemsMax` items with a counter, and as many without.
 struct ItemWindow {
-    /// The range is (after, through]; of a set, what lies around it.
+    /// The range is (after, through]; for a set, these bounds surround it.
     let after: StoredItem
     private(set) var through: StoredItem
-    /// Whether likes of an item that is not held belong to the window: they make it one without a counter.
+    /// Whether likes of an item that is not held belong to the window, as an item without a counter.
     let isRange: Bool
     private let itemsMax: Int
 
@@ -20,7 +20,7 @@ struct ItemWindow {
     /// Likes of items that had no counter before the pass.
     private(set) var strays: [StoredItem: Int64] = [:]
 
-    /// All items behind `after`, for now.
+    /// All items behind `after`, until the range is closed.
     init(after: StoredItem, itemsMax: Int) {
         self.after = after
         through = .highest
@@ -28,7 +28,7 @@ struct ItemWindow {
         self.itemsMax = itemsMax
     }
 
-    /// These items, in order and none twice.
+    /// These items, sorted and distinct.
     init(set items: [StoredItem]) {
         after = .lowest
         through = items.last ?? .lowest
@@ -39,10 +39,10 @@ struct ItemWindow {
         likes = Array(repeating: 0, count: items.count)
     }
 
-    /// Whether no further item fits in.
+    /// Whether no further item fits.
     var isFull: Bool { items.count >= itemsMax }
 
-    /// Takes in the next item of a range.
+    /// Adds the next item of a range.
     mutating func append(_ item: StoredItem, _ state: CounterState) {
         precondition(isRange && items.last.map { $0 < item } ?? true, "items out of order")
         items.append(item)
@@ -53,18 +53,18 @@ struct ItemWindow {
     /// Ends a range at its last item.
     mutating func close() { through = items.last ?? through }
 
-    /// What `counters` said before the pass of an item of a set.
+    /// Sets what `counters` said before the pass about an item of a set.
     mutating func set(_ item: StoredItem, _ state: CounterState) {
         if let place = place(of: item) { states[place] = state }
     }
 
-    /// Forgets what was counted. The range stays.
+    /// Forgets the counts. The range stays.
     mutating func restart() {
         likes = Array(repeating: 0, count: items.count)
         strays = [:]
     }
 
-    /// Adds likes that were found. Others than those of the window are passed over.
+    /// Adds likes that were found. Likes outside the window are skipped.
     mutating func add(_ count: Int64, to item: StoredItem) {
         if let place = place(of: item) {
             likes[place] += count
@@ -74,8 +74,8 @@ struct ItemWindow {
         }
     }
 
-    /// Gives up the upper half of the items without a counter, and with it that end of the range: what is left was
-    /// counted like before, the rest is the next window's.
+    /// Gives up the upper half of the items without a counter, and with it that end of the range: the remaining counts
+    /// stay valid, the rest belongs to the next window.
     private mutating func shrink() {
         let ordered = strays.keys.sorted()
         through = ordered[(ordered.count - 1) / 2]
@@ -86,13 +86,13 @@ struct ItemWindow {
         likes.removeSubrange(kept...)
     }
 
-    /// Where an item stands, nil when it does not.
+    /// The place of an item; nil if it is not held.
     func place(of item: StoredItem) -> Int? {
         let place = firstPlace(notBefore: item, including: false)
         return place < items.count && items[place] == item ? place : nil
     }
 
-    /// The first place whose item is `item` or greater; greater alone when `item` itself is to be passed.
+    /// The first place whose item is `item` or greater, or only greater if `item` itself is to be passed.
     private func firstPlace(notBefore item: StoredItem, including isPassed: Bool) -> Int {
         var low = 0
         var high = items.count

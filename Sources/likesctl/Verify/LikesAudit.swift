@@ -3,22 +3,22 @@ import LikesctlCommands
 
 /// Compares `counters` with the likes themselves.
 ///
-/// A pass reads the counters of a window of items, then all of user_likes in short statements, then the counters
-/// again. An item whose counter has the same version before and after did not change in between, in none of the
-/// statements' snapshots, so its likes were counted exactly, wherever they stand. The others have *moved*: they are
-/// counted again in the next pass, or in one statement, which has one snapshot.
+/// A pass reads the counters of a window of items, then all of user_likes in short statements, then the counters again.
+/// An item whose counter has the same version before and after did not change in between, in any of the statements'
+/// snapshots, so its likes were counted exactly, wherever they are stored. The others have *moved*: they are counted
+/// again in the next pass, or in one statement, which has one snapshot.
 struct LikesAudit {
-    /// Items that moved are settled before another window begins when there are so many.
+    /// With this many items that moved, they are decided before another window begins.
     static let movedMax = 100_000
-    /// Passes for items that move all the time, where one statement for them would take too long.
+    /// Passes for items that move all the time, if one statement for them would take too long.
     static let roundsMax = 5
     /// Items that one statement decides.
     static let decideItemsMax = 50_000
     /// Items that are sent along with each statement, so that PostgreSQL returns no others.
     static let filterItemsMax = 10_000
-    /// Times a pass begins anew because the table was rewritten, or got other partitions, under it.
+    /// How often a pass begins again because the table was rewritten, or got other partitions, meanwhile.
     static let rewritesMax = 3
-    /// Rows in a page, where PostgreSQL has no statistics of it.
+    /// Rows in a page, if PostgreSQL has no statistics.
     private static let rowsPerPage: Int64 = 100
 
     private let context: AuditContext
@@ -35,7 +35,7 @@ struct LikesAudit {
     private var report: VerifyReport { context.report }
     private var sliceRows: Int { context.options.sliceRows }
 
-    /// Looks at every item.
+    /// Checks every item.
     mutating func auditAll() throws(Failure) {
         var after = StoredItem.lowest
         repeat {
@@ -47,7 +47,7 @@ struct LikesAudit {
         try settle()
     }
 
-    /// Looks at these items: in order, none twice.
+    /// Checks these items, which are sorted and distinct.
     mutating func audit(_ items: [StoredItem]) throws(Failure) {
         for slice in items.slices(of: context.options.itemsPerPass) {
             try pass(set: slice)
@@ -113,12 +113,12 @@ struct LikesAudit {
         lastPassMs = SystemCalls.nowMs() - startMs
     }
 
-    /// Counts all likes of the window; false when the table was rewritten meanwhile, or got other partitions, so that
-    /// they were not where they were looked for.
+    /// Counts all likes of the window; false if the table was rewritten meanwhile, or got other partitions, so that
+    /// likes were not where the pass looked for them.
     private func count(_ window: inout ItemWindow) throws(Failure) -> Bool {
         let facts = try TableFacts(database)
         let rowsPerPage = facts.likes > 0 ? max(1, facts.likes / max(1, facts.pages)) : Self.rowsPerPage
-        // The same pages of all tables come together.
+        // A slice has the same pages of all tables.
         let pagesPerSlice = max(1, Int64(sliceRows) / (rowsPerPage * max(1, facts.tables)))
         let startMs = SystemCalls.nowMs()
         var read: Int64 = 0
@@ -168,7 +168,7 @@ struct LikesAudit {
                     isJudged[place] = true
                     try audit.judge(item, window.states[place], rows.state(row), window.likes[place])
                 } else if window.strays[item] != nil {
-                    // Its first counter came during the pass.
+                    // Its first counter was created during the pass.
                     strayCounters.insert(item)
                 }
             }
@@ -213,7 +213,7 @@ struct LikesAudit {
 
     // MARK: What moved
 
-    /// Decides all that moved, or says how many could not be decided.
+    /// Decides all that moved, or reports how many could not be decided.
     private mutating func settle() throws(Failure) {
         let snapshotMs = context.options.snapshotSeconds * 1_000
         var rounds = 0
@@ -258,17 +258,17 @@ struct LikesAudit {
     }
 }
 
-/// What PostgreSQL says of the tables.
+/// PostgreSQL's facts about the tables.
 struct TableFacts {
-    /// Another number after the table was rewritten, or got other partitions.
+    /// Changes when the table is rewritten or gets other partitions.
     let layout: Int64
-    /// One, or its partitions.
+    /// One, or the number of its partitions.
     let tables: Int64
-    /// Of the largest of them.
+    /// Pages of the largest table.
     let pagesMax: Int64
-    /// Of all of them.
+    /// Pages of all tables.
     let pages: Int64
-    /// About how many rows there are; 0 or less: nobody knows.
+    /// Roughly how many rows there are; 0 or less: unknown.
     let likes: Int64
     let counters: Int64
 

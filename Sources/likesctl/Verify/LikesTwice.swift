@@ -1,20 +1,20 @@
 import LikesctlCommands
-/// Likes that stand more than once in `user_likes`, as they can only where its key is missing.
+/// Likes that are stored more than once in `user_likes`, which is possible only if its key is missing.
 struct LikesTwice {
-    /// Likes that one statement sorts: users are taken in so many parts.
+    /// Likes that one statement sorts: users are divided into parts accordingly.
     static let likesPerStatement: Int64 = 20_000_000
     /// Pairs that one statement returns, and that are held in memory.
     static let pairsMax = 10_000
-    /// Copies of one pair that are removed at once; of more the rest is left to the next run.
+    /// Copies of one pair that are removed at once; the next run removes the rest.
     static let copiesMax = 100
-    /// Statements in all. With more likes that stand twice the table was loaded twice, and is mended as a whole.
+    /// Statements in all. With more duplicates the table was loaded twice, and must be corrected as a whole.
     static let statementsMax = 1_000
-    /// Nothing else can be asked: a pair may stand anywhere, and there is no index to look in.
+    /// There is no faster way to ask: a pair may be stored anywhere, and there is no index.
     static let statementMs: Int64 = 3_600_000
 
     private struct Found {
         var difference: Difference
-        /// As they came: user, item and type; tables, places and times of what is too many.
+        /// As returned: user, item and type; tables, places and times of the surplus.
         var parameters: [String]
         var extraCount: Int64
     }
@@ -27,7 +27,7 @@ struct LikesTwice {
         parts = max(1, try TableFacts(context.database).likes / Self.likesPerStatement + 1)
     }
 
-    /// Looks for them, and removes all but the oldest where that is asked for.
+    /// Looks for them, and removes all but the oldest if asked to.
     func audit() throws(Failure) {
         guard context.misfits.contains(where: { $0.kind == .noKey && $0.name == "user_likes" }) else { return }
         try context.database.execute("SET statement_timeout = \(Self.statementMs)")
@@ -50,7 +50,8 @@ struct LikesTwice {
     private func giveUp() throws(Failure) {
         try context.database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         context.report.notCompared(
-            "more than \(Self.statementsMax * Self.pairsMax) likes may stand twice: load user_likes again, with its key"
+            "more than \(Self.statementsMax * Self.pairsMax) likes may be stored twice: "
+                + "load user_likes again, with its key"
         )
     }
 
@@ -83,7 +84,7 @@ struct LikesTwice {
             }
         }
         guard case .twice(_, let copies) = found.difference.finding else { return }
-        // Of more copies than fit, the rest goes when the pair is found again by the next run.
+        // If there are more copies than fit, the next run finds the pair again and removes the rest.
         try context.report.found(found.difference, isMended: removed == found.extraCount && removed == copies - 1)
     }
 }

@@ -1,19 +1,19 @@
 import LikesStorage
 import LikesctlCommands
 
-/// Takes differences as they are found, mends them where that is asked for, and has them reported.
+/// Takes differences as they are found, corrects them if asked to, and has them reported.
 ///
-/// A counter is mended by adding what it lacks, as a batch of likes adds to it: the difference between a counter and
-/// its likes is the same before and after every batch, so what was found at one moment is right to add at any other,
-/// and no lock is held while likes are counted.
+/// It corrects a counter by adding what it lacks, as a batch of likes does. The difference between a counter and its
+/// likes is the same before and after every batch, so what was found at one moment is right to add at any other, and no
+/// lock is held while likes are counted.
 final class Mender {
-    /// Counters that one statement mends: it holds their rows for about a millisecond.
+    /// Counters that one statement corrects: it locks their rows for about a millisecond.
     static let batchMax = 100
 
     private let context: AuditContext
     private var redis: RedisCounters?
-    /// With and without a counter's row. A statement locks rows that are there before it makes new ones, so one for
-    /// both kinds would not take its locks in the order of items, and might meet a batch of likes in a deadlock.
+    /// With and without a counter's row. A statement locks existing rows before it creates new ones, so one for both
+    /// kinds would not lock in the order of items, and might deadlock with a batch of likes.
     private var present: [Difference] = []
     private var missing: [Difference] = []
 
@@ -26,14 +26,14 @@ final class Mender {
     func take(_ difference: Difference) throws(Failure) {
         guard context.options.repairs else { return try context.report.found(difference, isMended: nil) }
         guard case .counter(let state, likes: _) = difference.finding else {
-            preconditionFailure("a difference of Redis")
+            preconditionFailure("a difference in Redis")
         }
         if state == nil { missing.append(difference) } else { present.append(difference) }
         if present.count >= Self.batchMax { try mend(&present) }
         if missing.count >= Self.batchMax { try mend(&missing) }
     }
 
-    /// Mends and reports what is left.
+    /// Corrects and reports what is left.
     func flush() throws(Failure) {
         try mend(&present)
         try mend(&missing)
@@ -55,7 +55,7 @@ final class Mender {
                 ])
             mended.formUnion((0..<rows.rowCount).compactMap { rows.item($0) })
         }
-        // Hosts will set them again, but where none runs Redis would go on to hold what was wrong.
+        // Hosts will set them again, but if none runs, Redis would keep the wrong values.
         if let redis {
             do {
                 try redis.forget(mended.map { context.types.text(of: $0) })

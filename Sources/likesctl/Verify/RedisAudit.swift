@@ -1,26 +1,27 @@
 import LikesStorage
 import LikesctlCommands
 
-/// Compares the counters that likesd believes in Redis with `counters`.
+/// Compares the counters in Redis that likesd believes with `counters`.
 ///
-/// A counter in Redis may be behind while its new value is under way. So what looks wrong is a *suspect*, and is looked
-/// at again until it is right, or has not reached within `graceMs` the version that PostgreSQL had at the first look.
+/// A counter in Redis may be behind while its new value is under way. So what looks wrong is a *suspect*. It is looked
+/// at again until it is right, or until `graceMs` have passed and it has not reached the version that PostgreSQL had at
+/// the first look.
 struct RedisAudit {
-    /// How long a write-through and what repairs it may take.
+    /// How long a write-through and its repairs may take.
     static let graceMs: Int64 = 2_000
-    /// Between two looks at the suspects.
+    /// Milliseconds between two looks at the suspects.
     private static let lookEveryMs: Int32 = 100
-    /// Suspects are settled before others are looked for when there are so many.
+    /// With this many suspects, they are decided before more are looked for.
     static let suspectsMax = 10_000
-    /// Differences that are remembered: SCAN may give a key twice.
+    /// Differences that are remembered: SCAN may return a key twice.
     private static let reportedMax = 100_000
 
-    /// A counter in Redis, and what PostgreSQL said just after.
+    /// A counter in Redis, and what PostgreSQL said just afterwards.
     private struct Comparison {
         var cached: RedisCounter
         var state: CounterState?
 
-        /// What is wrong; `reached`: the version it has to have by now.
+        /// What is wrong. `reached`: the version that it must have by now.
         func kind(reached: Int64) -> Difference.RedisKind? {
             let version = state?.version ?? 0
             if cached.version > version { return .newer }
@@ -41,13 +42,13 @@ struct RedisAudit {
         self.redis = redis
     }
 
-    /// Why it ended early: Redis alone, or all.
+    /// Why it ended early: only Redis failed, or everything.
     enum Stop: Error {
         case redis(RedisTrouble)
         case failure(Failure)
     }
 
-    /// Looks at every counter in Redis.
+    /// Checks every counter in Redis.
     mutating func auditAll() throws(Stop) {
         let keysCount = try asking { () throws(RedisTrouble) in try redis.keysCount() }
         try redis.scan(
@@ -69,7 +70,7 @@ struct RedisAudit {
         progress("in all", always: true)
     }
 
-    /// Looks at these items' counters in Redis.
+    /// Checks these items' counters in Redis.
     mutating func audit(_ items: [StoredItem]) throws(Stop) {
         for slice in items.slices(of: RedisClient.itemsMax) {
             try look(at: Array(slice))
@@ -95,7 +96,7 @@ struct RedisAudit {
         if suspects.count >= Self.suspectsMax { try settle() }
     }
 
-    /// Reads Redis, then PostgreSQL: so PostgreSQL can't be the older one. `counting`: for the first time.
+    /// Reads Redis, then PostgreSQL, so PostgreSQL cannot be the older one. `counting`: for the first time.
     private func compare(_ items: [StoredItem], counting: Bool) throws(Stop) -> [(StoredItem, Comparison)] {
         let texts = items.map { context.types.text(of: $0) }
         let readings = try asking { () throws(RedisTrouble) in try redis.read(texts) }
@@ -132,7 +133,7 @@ struct RedisAudit {
 
     // MARK: Suspects
 
-    /// Looks at the suspects until each is right or its time is over, and reports those that are left.
+    /// Looks at the suspects until each is right or its time is up, and reports those that are left.
     private mutating func settle() throws(Stop) {
         let deadlineMs = SystemCalls.nowMs() + Self.graceMs
         while !suspects.isEmpty {
@@ -157,7 +158,7 @@ struct RedisAudit {
     }
 
     private mutating func report(_ differences: [Difference]) throws(Stop) {
-        // What likesd has down for repair it does not read from Redis.
+        // likesd does not read from Redis what waits for a repair.
         let awaiting = try reporting { () throws(Failure) in
             let rows = try context.database.numbers(
                 AuditStatements.noted, AuditContext.parameters(differences.map(\.item)))
@@ -182,7 +183,7 @@ struct RedisAudit {
         }
     }
 
-    /// Raises the items' versions above Redis'. Returns those whose counters somebody held.
+    /// Raises the items' versions above Redis'. Returns those whose counters stayed locked.
     private func renew(_ differences: [Difference]) throws(Failure) -> [Difference] {
         try RowLocks(context: context).run(differences) { (differences) throws(Failure) in
             let versions = AuditContext.array(differences) { difference in

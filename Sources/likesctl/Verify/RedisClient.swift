@@ -13,19 +13,19 @@ enum RedisValue: Equatable {
     case error(String)
 }
 
-/// Why Redis can't be asked.
+/// Why Redis cannot be asked.
 struct RedisTrouble: Error {
     var reason: String
 }
 
-/// One connection to Redis, asked and waited for. Once it has failed, it stays so.
+/// One connection to Redis that waits for its answers. Once it has failed, it stays failed.
 final class RedisClient {
     /// Milliseconds to connect, and to wait for an answer.
     static let timeoutMs = 5_000
     /// Items in one command.
     static let itemsMax = 500
     private static let readBytes = 64 * 1024
-    /// What one reply may hold. SCAN gives some keys more than it was asked for.
+    /// Limits on one reply. SCAN may return somewhat more keys than it was asked for.
     private static let limits = ReplyLimits(
         lineBytesMax: 16 * 1024, bulkBytesMax: 64 * 1024, passedOverBytesMax: 512 * 1024 * 1024,
         elementsMax: 64 * 1024, depthMax: 2, replyBytesMax: 8 * 1024 * 1024)
@@ -90,7 +90,7 @@ final class RedisClient {
         if !isKept { throw lost() }
     }
 
-    /// hiredis' own reader takes whatever a server announces.
+    /// hiredis' own reader accepts whatever a server announces.
     private func receive() throws(RedisTrouble) -> ReplyView {
         let deadlineMs = SystemCalls.nowMs() + Int64(Self.timeoutMs)
         while true {
@@ -113,7 +113,7 @@ final class RedisClient {
         }
     }
 
-    /// The same, where an error means that Redis is of no use.
+    /// The same, but an error means that Redis is of no use.
     func value(_ words: [String]) throws(RedisTrouble) -> RedisValue {
         let value = try call(words)
         guard case .error(let message) = value else { return value }

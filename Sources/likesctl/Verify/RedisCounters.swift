@@ -12,9 +12,9 @@ struct RedisCounters {
     enum Reading {
         /// No counter.
         case none
-        /// Without a version of likesd's form, or a seal of this database's.
+        /// Without a version in likesd's form, or with a seal that is not this database's.
         case foreign
-        /// With a version of an older generation.
+        /// With a version from an older generation.
         case oldGeneration
         case counter(RedisCounter)
     }
@@ -31,13 +31,13 @@ struct RedisCounters {
         [RedisKeys.counter.of(item), RedisKeys.version.of(item)]
     }
 
-    /// Reads counters of items, by their texts; all of one command are of one moment.
+    /// Reads the counters of items, given as text. Those of one command are from one moment.
     func read(_ items: [String]) throws(RedisTrouble) -> [Reading] {
         var readings: [Reading] = []
         for slice in items.slices(of: RedisClient.itemsMax) {
             let answer = try client.value(["MGET", "\(RedisKeys.marker)"] + slice.flatMap { Self.keys(of: $0) })
             guard case .array(let values) = answer, values.count == 1 + 2 * slice.count else {
-                throw RedisTrouble(reason: "MGET was answered by something else: is it Redis?")
+                throw RedisTrouble(reason: "MGET got an unexpected answer: is it Redis?")
             }
             let token = Self.token(of: values[0]) ?? ""
             for place in slice.indices {
@@ -53,7 +53,7 @@ struct RedisCounters {
         return Generation(marker: text)?.token
     }
 
-    /// `item`: as in `post:456`; the version: as in `TOKEN:VERSION:SEAL`.
+    /// `item`: as in `post:456`; `version`: as in `TOKEN:VERSION:SEAL`.
     private func reading(_ count: RedisValue, _ version: RedisValue, of item: String, _ token: String) -> Reading {
         guard case .text(let count) = count else { return .none }
         guard case .text(let version) = version else { return .foreign }
@@ -62,7 +62,7 @@ struct RedisCounters {
         guard words.count == 2, name.count == 2, let id = Int64(name[1]) else { return .foreign }
         let number = Array(count.utf8).withUnsafeBytes { Decimal.parseSigned($0) }
         let sealed = Array(words[1].utf8).withUnsafeBytes {
-            // Of whatever type: the key is the type's.
+            // Any type: the key already depends on the type.
             SealedCounter(item: Item(type: 0, id: id), count: number ?? 0, word: $0)
         }
         guard let sealed else { return .foreign }
@@ -73,7 +73,7 @@ struct RedisCounters {
         return .counter(RedisCounter(count: sealed.counter.count, version: sealed.counter.version))
     }
 
-    /// Calls `body` with the keys of all counters, some at a time, some perhaps twice.
+    /// Calls `body` with the keys of all counters, some at a time; a key may come twice.
     func scan<Problem: Error>(
         _ body: ([String]) throws(Problem) -> Void, _ trouble: (RedisTrouble) -> Problem
     ) throws(Problem) {
@@ -94,20 +94,20 @@ struct RedisCounters {
             ["SCAN", cursor, "MATCH", RedisKeys.counter.of("*"), "COUNT", String(RedisClient.itemsMax)])
         guard case .array(let parts) = answer, parts.count == 2, case .text(let next) = parts[0],
             case .array(let elements) = parts[1]
-        else { throw RedisTrouble(reason: "SCAN was answered by something else: is it Redis?") }
+        else { throw RedisTrouble(reason: "SCAN got an unexpected answer: is it Redis?") }
         let keys = elements.compactMap { element in
             if case .text(let key) = element { key } else { nil }
         }
         return (next, keys)
     }
 
-    /// About how many keys of all kinds there are.
+    /// Roughly how many keys of all kinds there are.
     func keysCount() throws(RedisTrouble) -> Int64 {
         guard case .integer(let count) = try client.value(["DBSIZE"]) else { return 0 }
         return count
     }
 
-    /// Removes counters with their versions. A counter that is not there is never wrong.
+    /// Removes counters with their versions. A missing counter is never wrong.
     func forget(_ items: [String]) throws(RedisTrouble) {
         for slice in items.slices(of: RedisClient.itemsMax) {
             _ = try client.value(["UNLINK"] + slice.flatMap { Self.keys(of: $0) })

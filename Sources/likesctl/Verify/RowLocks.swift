@@ -1,14 +1,14 @@
 import LikesctlCommands
 
-/// Lets a statement that locks counters give way to whoever holds one.
+/// Lets a statement that locks counters give way to whoever has locked one.
 ///
 /// While it waits for one row it holds those that it locked before, and every batch that changes these waits with it.
-/// So it waits for a short time only, and is tried again; then each item is tried by itself, where waiting keeps nobody
-/// from anything, and those that stay locked are left alone.
+/// So it waits only briefly, and is tried again. Then each item is tried by itself, where waiting blocks nobody, and
+/// those that stay locked are left alone.
 struct RowLocks {
     /// How long a statement waits for a row, in milliseconds.
     static let waitMs: Int64 = 200
-    /// Times it is tried with all items at once.
+    /// How often it is tried with all items at once.
     static let triesMax = 3
 
     let context: AuditContext

@@ -2,12 +2,12 @@ import LikesctlCommands
 
 /// Draws the items of a sample.
 enum Sample {
-    /// One in so many comes from the likes, so that items whose counter is missing can be found as well.
+    /// One in this many comes from the likes, so that items whose counter is missing can be found as well.
     private static let fromLikesOneIn = 4
-    /// Rows of the drawn pages for each item that is taken: so few neighbours come together.
+    /// Rows of the drawn pages for each item taken: so that few of the items are neighbours.
     private static let rowsForEach: Double = 20
 
-    /// The items, in order; nil when all are to be looked at.
+    /// The items, in order; nil if all are to be checked.
     static func draw(_ context: AuditContext) throws(Failure) -> [StoredItem]? {
         let facts = try TableFacts(context.database)
         let count: Int
@@ -20,8 +20,8 @@ enum Sample {
             guard share <= Double(VerifyOptions.sampleMax) else {
                 throw Failure(
                     .usage,
-                    "--sample: \(percent)% of about \(rows) items is more than \(VerifyOptions.sampleMax), the most "
-                        + "that are held in memory; without --sample all are looked at, in parts")
+                    "--sample: \(percent)% of about \(rows) items is more than \(VerifyOptions.sampleMax), the limit "
+                        + "in memory; without --sample all items are checked, in parts")
             }
             count = max(1, Int(share))
         }
@@ -38,7 +38,7 @@ enum Sample {
         try context.database.numbers("SELECT count(*) FROM counters").number(0, 0) ?? 0
     }
 
-    /// Up to `count` items, from some pages of the table where that is enough.
+    /// Up to `count` items, from some pages of the table if that is enough.
     private static func draw(
         _ statement: String, _ count: Int, of rows: Int64, _ context: AuditContext
     ) throws(Failure) -> [StoredItem] {
@@ -46,7 +46,7 @@ enum Sample {
         for pages in percent < 100 ? [percent, 100] : [100] {
             let found = try context.database.numbers(
                 statement, [String(pages), context.types.parameter, String(count)])
-            // PostgreSQL's idea of the table's size may be an old one, and a type may be rare.
+            // PostgreSQL's estimate of the table's size may be old, and a type may be rare.
             if pages == 100 || found.rowCount >= count {
                 return (0..<found.rowCount).compactMap { found.item($0) }
             }

@@ -2,12 +2,12 @@ import LikesProtocol
 import LikesStorage
 import LikesctlCommands
 
-/// An item as the tables name it. The order is that of the primary key of `counters`.
+/// An item as the tables identify it, ordered like the primary key of `counters`.
 struct StoredItem: Hashable, Comparable {
     var id: Int64
     var type: Int16
 
-    /// No row of PostgreSQL stands before or behind these.
+    /// No row in PostgreSQL comes before or after these.
     static let lowest = StoredItem(id: .min, type: .min)
     static let highest = StoredItem(id: .max, type: .max)
 
@@ -26,10 +26,10 @@ struct CounterState: Equatable {
 struct StoredTypes {
     private var names: [Int16: String] = [:]
     private var numbers: [String: Int16] = [:]
-    /// The types to look at; nil: all.
+    /// The types to check; nil: all.
     private(set) var wanted: Set<Int16>?
 
-    /// None: the tables can't be read.
+    /// No types: the tables cannot be read.
     init() {}
 
     /// Reads them, and finds those of the command line.
@@ -57,12 +57,12 @@ struct StoredTypes {
 
     func isWanted(_ item: StoredItem) -> Bool { wanted?.contains(item.type) ?? true }
 
-    /// `post:456`; a number without a name, which only a hand can have put there, is shown as `#9:456`.
+    /// `post:456`. A number without a name, which only a manual change can have caused, is shown as `#9:456`.
     func text(of item: StoredItem) -> String {
         (names[item.type].map { ForeignText.shown($0) } ?? "#\(item.type)") + ":" + String(item.id)
     }
 
-    /// The item of a text in likesd's own form, without leading zeros; nil for any other.
+    /// The item of a text in likesd's own form, without leading zeros; nil for any other text.
     func item(of text: Substring) -> StoredItem? {
         guard let colon = text.firstIndex(of: ":"), let type = numbers[String(text[..<colon])] else { return nil }
         let digits = text[text.index(after: colon)...]
@@ -70,6 +70,6 @@ struct StoredTypes {
         return StoredItem(id: id, type: type)
     }
 
-    /// The wanted types as an array parameter, NULL's stand-in for all being an empty one.
+    /// The wanted types as an array parameter; an empty one stands for all.
     var parameter: String { "{" + (wanted ?? []).sorted().map { String($0) }.joined(separator: ",") + "}" }
 }

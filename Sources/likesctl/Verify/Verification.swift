@@ -5,11 +5,11 @@ import LikesctlCommands
 
 /// `likesctl verify`: the whole audit.
 enum Verification {
-    /// Runs it, prints what it finds, and returns what that means for scripts.
+    /// Runs it, prints what it finds, and returns the exit status for scripts.
     static func run(
         _ configuration: Configuration, _ options: VerifyOptions, json: Bool
     ) throws(Failure) -> ExitStatus {
-        // A Redis that hangs up must not end the process: hiredis writes without asking whether somebody is there.
+        // A Redis that hangs up must not end the process: hiredis writes to closed sockets.
         signal(SIGPIPE, SIG_IGN)
         let context = try AuditContext(configuration, options, json: json)
         for misfit in context.misfits { try context.report.found(misfit) }
@@ -30,7 +30,7 @@ enum Verification {
         return context.report.status
     }
 
-    /// Why the rest can't be done before the tables are mended.
+    /// Why the rest has to wait until the tables are corrected.
     private static func stops(_ context: AuditContext) -> String? {
         if context.misfits.contains(where: \.hidesRows) { return "the tables cannot be read as they are" }
         let isMendable = context.misfits.allSatisfy(\.leavesMending)
@@ -50,7 +50,7 @@ enum Verification {
                 .flatMap({ Secret(hex: $0) })
         else {
             context.report.redisNotChecked(
-                "the table likesd_secret has no secret, which tells what is likesd's there; "
+                "the table likesd_secret has no secret, so likesd's counters cannot be recognised; "
                     + "next: as the owner of the tables, \(Schema.renewSecret)")
             return nil
         }

@@ -5,14 +5,14 @@ import LikesctlCommands
 
 /// Prints what the audit finds, and keeps its sums.
 final class VerifyReport {
-    /// Milliseconds between two words of progress.
+    /// Milliseconds between two lines of progress.
     private static let progressEveryMs: Int64 = 500
     private static let terminalEveryMs: Int64 = 100
 
     private let options: VerifyOptions
     private let json: Bool
     private let types: StoredTypes
-    /// Whether `--repair` can mend anything, with the tables as they are.
+    /// Whether `--repair` can correct anything, with the tables as they are.
     private let isMendable: Bool
     private let startedMs = SystemCalls.nowMs()
     private let isTerminal = isatty(STDERR_FILENO) == 1
@@ -49,7 +49,7 @@ final class VerifyReport {
     }
 
     private var differing: Int64 { countersDiffering + redisDiffering + likesTwice + byHand }
-    /// What no `--repair` mends.
+    /// What no `--repair` corrects.
     private var byHand: Int64 { misfits + Int64(unnamed.count) }
 
     var status: ExitStatus {
@@ -59,7 +59,7 @@ final class VerifyReport {
 
     // MARK: Findings
 
-    /// One difference; `isMended` nil where nothing is repaired.
+    /// One difference; `isMended` is nil if nothing is repaired.
     func found(_ difference: Difference, isMended: Bool?) throws(Failure) {
         switch difference.finding {
         case .counter: countersDiffering += 1
@@ -72,7 +72,7 @@ final class VerifyReport {
                 ? difference.json(types, isMended: isMended).text : difference.text(types, isMended: isMended))
     }
 
-    /// Something that is wrong with the tables themselves, which a hand has to mend.
+    /// Something that is wrong with the tables themselves, which must be corrected manually.
     func found(_ misfit: SchemaMisfit) throws(Failure) {
         misfits += 1
         try print(
@@ -84,7 +84,7 @@ final class VerifyReport {
                 ]).text : "\(misfit.name) \(misfit.kind.rawValue): \(misfit.text); \(misfit.next)")
     }
 
-    /// The item was held against its likes.
+    /// The item was compared with its likes.
     func checked(_ item: StoredItem) {
         items += 1
         if !types.isNamed(item) { unnamed[item.type, default: 0] += 1 }
@@ -93,7 +93,7 @@ final class VerifyReport {
     /// Reports the types that `item_types` does not name, of all items that were checked.
     func foundUnnamedTypes() throws(Failure) {
         for (number, count) in unnamed.sorted(by: { $0.key < $1.key }) {
-            let message = "item_types names no type of the number \(number), and \(count) items are of it"
+            let message = "item_types has no name for the number \(number), which is the type of \(count) items"
             let next =
                 "restore its row, or name it again: INSERT INTO item_types (id, name) VALUES (\(number), 'NAME'); a "
                 + "new type could get the number, and these likes with it"
@@ -107,15 +107,15 @@ final class VerifyReport {
         }
     }
 
-    /// Said at once, and again in the summary.
+    /// Reported at once, and again in the summary.
     func notCompared(_ reason: String) {
         trouble = reason
         closeLine()
-        // Whoever can't be told here learns it from the exit status.
+        // If this cannot be written, the exit status still says it.
         _ = SystemCalls.write("likesctl: \(ForeignText.escaped(reason))\n", to: STDERR_FILENO)
     }
 
-    /// A counter in Redis that likesd takes for missing.
+    /// A counter in Redis that likesd treats as missing.
     func notBelieved(_ key: String, isOfOldGeneration: Bool) throws(Failure) {
         if isOfOldGeneration { redisOldGeneration += 1 } else { redisForeign += 1 }
         guard options.isVerbose else { return }
@@ -125,12 +125,12 @@ final class VerifyReport {
             json ? JSON.object([("key", .string(key)), ("kind", .string(kind))]).text : "\(key) \(kind)")
     }
 
-    /// Said at once, and again in the summary.
+    /// Reported at once, and again in the summary.
     func redisNotChecked(_ reason: String) {
         guard redisTrouble == nil else { return }
         redisTrouble = reason
         closeLine()
-        // Whoever can't be told here learns it from the exit status.
+        // If this cannot be written, the exit status still says it.
         _ = SystemCalls.write("likesctl: Redis was not checked: \(ForeignText.escaped(reason))\n", to: STDERR_FILENO)
     }
 
@@ -143,7 +143,7 @@ final class VerifyReport {
 
     // MARK: Progress
 
-    /// Says how far it is, not more often than is good. `always`: the last word of a part.
+    /// Shows how far it is, at a limited rate. `always`: the last line of a part.
     func progress(_ text: @autoclosure () -> String, always: Bool = false) {
         guard !options.isQuiet, isTerminal || options.showsProgress else { return }
         let nowMs = SystemCalls.nowMs()
@@ -152,12 +152,12 @@ final class VerifyReport {
         progressMs = nowMs
         let found = "\(differing) differences" + (options.repairs ? ", \(mended) mended" : "")
         let line = "\(text()); \(found)"
-        // Progress that can't be shown is no reason to end.
+        // Failing to show progress is no reason to end.
         _ = SystemCalls.write(isTerminal ? "\r\u{1B}[K\(line)" : line + "\n", to: STDERR_FILENO)
         isLineOpen = isTerminal
     }
 
-    /// How many a second since `startMs`.
+    /// Per second since `startMs`.
     static func rate(_ count: Int64, since startMs: Int64) -> Int64 {
         count * 1_000 / max(1, SystemCalls.nowMs() - startMs)
     }
@@ -208,7 +208,7 @@ final class VerifyReport {
         return lines.joined(separator: "\n")
     }
 
-    /// What was mended, or would be.
+    /// What was corrected, or would be.
     private var mending: String {
         if options.repairs { return ", \(mended) mended" }
         guard differing > byHand else { return "" }
@@ -245,7 +245,7 @@ final class VerifyReport {
 }
 
 extension SchemaMisfit {
-    /// What to do, statements to be run by hand.
+    /// What to do: statements to run manually.
     fileprivate var next: String {
         let text = remedy.text { "run: \($0)" }
         return text.hasPrefix("run: ") ? text : "next: \(text)"
