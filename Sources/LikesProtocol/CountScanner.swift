@@ -10,7 +10,7 @@ public struct CountScanner {
     public enum Kind: Equatable, Sendable {
         /// COUNT: one item, answered with one number.
         case count
-        /// MCOUNT of so many items, 1 … `WireLimits.itemsPerRequestMax`, answered with an array.
+        /// MCOUNT of this many items, 1 … `WireLimits.itemsPerRequestMax`, answered with an array.
         case counts(Int)
     }
 

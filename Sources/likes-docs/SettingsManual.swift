@@ -1,6 +1,6 @@
 import LikesSettings
 
-/// The settings as mdoc(7) for likesd.conf(5).
+/// The settings as mdoc(7) has them, for likesd.conf(5).
 enum SettingsManual {
     static var lines: [String] {
         SettingWords.Section.allCases.flatMap { section in
@@ -27,7 +27,7 @@ enum SettingsManual {
     private static let columns = 80
     private static let closing = Set(".,:;)")
 
-    /// Each sentence, and each literal with the marks around it, begins a new line.
+    /// Each sentence, and each literal with the marks around it, begins a line of its own.
     private static func paragraph(_ marked: String) -> [String] {
         var lines: [String] = []
         var line = ""

@@ -304,7 +304,7 @@ def test_daemon_and_migrate_work_from_credentials_and_show_no_secret(
         return eventually(lambda: words in (said := daemon.health().get("message", "")) and said, words)
 
     try:
-        assert f"CREDENTIALS_DIRECTORY={place} likesctl migrate" in message("the database fresh has no tables")
+        assert f"CREDENTIALS_DIRECTORY={place} likesctl migrate" in message("the database fresh has no likesd tables")
         done = run("likesctl", "migrate", "--config", "/dev/null", CREDENTIALS_DIRECTORY=place)
         assert done.returncode == 0, done.stderr
         daemon.wait_healthy()

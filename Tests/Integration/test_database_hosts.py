@@ -267,7 +267,7 @@ def test_primaries_of_two_databases_are_refused_by_a_new_host_and_passed_over_by
         # A restart of its own server is no reason to go to another's.
         own_postgres.stop()
         eventually(lambda: known.health()["status"] == "down", "the loss of the server")
-        eventually(lambda: says(known, other, "of another database"), "the other to be refused")
+        eventually(lambda: says(known, other, "belongs to another database"), "the other to be refused")
         own_postgres.start()
         known.wait_healthy()
         assert known.call("LIKE", user, item) == [0, 1]

@@ -108,7 +108,7 @@ import Testing
             ])
         #expect(
             said.map { $0.next("DATABASE_URL") } == [
-                "end a, or make it a standby",
+                "stop a, or make it a standby",
                 "stop f, or remove it from DATABASE_URL, or restart likesd to use it anyway",
             ])
     }
