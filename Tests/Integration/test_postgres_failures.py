@@ -323,7 +323,7 @@ def test_columns_of_another_type_are_said_and_end_no_daemon(start_daemon, own_po
         def is_said():
             # Prepared statements notice when they are used.
             daemon.call("LIKE", number(), f"post:{number()}")
-            return "not of the type" in daemon.health().get("message", "")
+            return "does not have the type" in daemon.health().get("message", "")
 
         eventually(is_said, "HEALTH to name the column")
         assert f"{column.split()[-1]} does not have the type {right}" in daemon.log()
