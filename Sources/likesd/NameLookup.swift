@@ -13,13 +13,14 @@ final class NameLookup {
     /// Addresses of a name, from wherever they are known. Waits.
     typealias Resolver = @Sendable (String) -> Result<[String], LookupFailure>
 
-    /// What a thread and the loop share. The thread writes `result` and ends the pipe; the loop reads it after.
+    /// What a thread and the loop share. The thread stores the result and then writes a byte into the pipe. The loop
+    /// reads that byte, and then the result: the byte puts one before the other.
     private final class Shared {
         let name: String
         let readEnd: Int32
         private let writeEnd: Int32
         private let resolver: Resolver
-        var result: Result<[String], LookupFailure>?
+        private var result: Result<[String], LookupFailure>?
 
         init(_ name: String, _ resolver: @escaping Resolver) throws(DaemonError) {
             self.name = name
@@ -29,14 +30,26 @@ final class NameLookup {
             (readEnd, writeEnd) = (ends[0], ends[1])
         }
 
-        deinit { close(readEnd) }
-
-        func run() {
-            result = resolver(name)
-            end()
+        deinit {
+            close(readEnd)
+            close(writeEnd)
         }
 
-        func end() { close(writeEnd) }
+        /// In the thread.
+        func run() {
+            result = resolver(name)
+            var byte: UInt8 = 0
+            let written = write(writeEnd, &byte, 1)
+            precondition(written == 1, "an empty pipe does not take a byte: errno \(errno)")
+        }
+
+        /// In the loop, once the pipe has something to read.
+        func found() -> Result<[String], LookupFailure>? {
+            var byte: UInt8 = 0
+            let count = read(readEnd, &byte, 1)
+            precondition(count == 1, "the thread's byte is not in the pipe: errno \(errno)")
+            return result
+        }
     }
 
     private let loop: EventLoop
@@ -86,13 +99,7 @@ final class NameLookup {
 
     private func begin(_ name: String) throws(DaemonError) {
         let shared = try Shared(name, resolver)
-        let source: IOSource
-        do {
-            source = try loop.watch(shared.readEnd, for: EPOLLIN.rawValue) { [unowned self] _ in self.finish(name) }
-        } catch {
-            shared.end()
-            throw error
-        }
+        let source = try loop.watch(shared.readEnd, for: EPOLLIN.rawValue) { [unowned self] _ in self.finish(name) }
         var thread = pthread_t()
         let context = Unmanaged.passRetained(shared)
         let status = pthread_create(
@@ -107,7 +114,6 @@ final class NameLookup {
         guard status == 0 else {
             context.release()
             source.cancel()
-            shared.end()
             throw DaemonError(doing: "looking a name up", code: status)
         }
         pthread_detach(thread)
@@ -117,7 +123,7 @@ final class NameLookup {
     private func finish(_ name: String) {
         guard let done = running.removeValue(forKey: name) else { return }
         done.source.cancel()
-        last[name] = done.shared.result
+        last[name] = done.shared.found()
         do {
             try beginWaiting()
         } catch {
