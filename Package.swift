@@ -21,6 +21,8 @@ let package = Package(
         .target(name: "LikesProtocol", swiftSettings: strict),
         // The settings: what they may be, and how a configuration is read. Imports LikesProtocol alone.
         .target(name: "LikesSettings", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        // Seeded random numbers. Imports nothing.
+        .target(name: "LikesRandom", swiftSettings: strict),
         // PostgreSQL and Redis as likesd and likesctl both know them: tables, servers, keys, seals, advice.
         .target(name: "LikesStorage", dependencies: ["LikesProtocol", "LikesSettings"], swiftSettings: strict),
         // The host as both programs ask it: files, the environment, who runs them; and libpq about URLs.
@@ -29,7 +31,7 @@ let package = Package(
             swiftSettings: strict),
         // Every decision, without I/O.
         .target(
-            name: "LikesCore", dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage"],
+            name: "LikesCore", dependencies: ["LikesProtocol", "LikesRandom", "LikesSettings", "LikesStorage"],
             swiftSettings: strict),
         // The system libraries, from Debian's -dev packages.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
@@ -57,8 +59,8 @@ let package = Package(
         .executableTarget(
             name: "likesctl",
             dependencies: [
-                "LikesHost", "LikesProtocol", "LikesSettings", "LikesStorage", "LikesctlCommands", "CHiredis", "CLinux",
-                "CPostgres",
+                "LikesHost", "LikesProtocol", "LikesRandom", "LikesSettings", "LikesStorage", "LikesctlCommands",
+                "CHiredis", "CLinux", "CPostgres",
             ],
             swiftSettings: strict, linkerSettings: hardened),
         // Writes the parts of manuals, documents and completions that come from tables; not installed.
@@ -73,11 +75,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LikesCoreTests",
-            dependencies: ["LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol", "TestSupport"],
+            dependencies: [
+                "LikesCore", "LikesRandom", "LikesStorage", "LikesSettings", "LikesProtocol", "TestSupport",
+            ],
             swiftSettings: strict),
         // Many hosts and every failure in virtual time; a library, so that `simulate` is built without the tests.
         .target(
-            name: "LikesSimulation", dependencies: ["LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol"],
+            name: "LikesSimulation",
+            dependencies: ["LikesCore", "LikesRandom", "LikesStorage", "LikesSettings", "LikesProtocol"],
             path: "Tests/LikesSimulation", swiftSettings: strict),
         .executableTarget(
             name: "simulate", dependencies: ["LikesCore", "LikesSimulation"], path: "Tests/Simulate",
@@ -93,13 +98,14 @@ let package = Package(
         .testTarget(
             name: "LikesdTests",
             dependencies: [
-                "likesd", "LikesCore", "LikesHost", "LikesStorage", "LikesSettings", "LikesProtocol", "CPostgres",
-                "CReceive", "TestSupport",
+                "likesd", "LikesCore", "LikesHost", "LikesRandom", "LikesStorage", "LikesSettings", "LikesProtocol",
+                "CPostgres", "CReceive", "TestSupport",
             ],
             swiftSettings: strict, linkerSettings: [ownReceive]),
         // What the companion command decides without a daemon.
         .testTarget(
-            name: "LikesctlTests", dependencies: ["likesctl", "LikesctlCommands", "LikesProtocol", "TestSupport"],
+            name: "LikesctlTests",
+            dependencies: ["likesctl", "LikesctlCommands", "LikesProtocol", "LikesRandom", "TestSupport"],
             swiftSettings: strict),
         // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
         // the daemon in every kind of build.

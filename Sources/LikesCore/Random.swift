@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesRandom
 import LikesSettings
 import LikesStorage
 
@@ -22,18 +23,5 @@ struct Random {
     mutating func token() -> String {
         let digits = String(SipHash.hash(jitter.next(), 1, 0, 0, key: key) & 0xFFFF_FFFF_FFFF, radix: 16)
         return String(repeating: "0", count: 12 - digits.count) + digits
-    }
-}
-
-/// A small seeded generator for jitter (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-package struct SplitMix64: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-    package init(seed: UInt64) { state = seed }
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

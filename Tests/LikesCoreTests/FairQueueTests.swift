@@ -1,3 +1,4 @@
+import LikesRandom
 import Testing
 
 @testable import LikesCore

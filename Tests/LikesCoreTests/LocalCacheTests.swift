@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesRandom
 import LikesStorage
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import LikesRandom
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesRandom
 import LikesStorage
 import Testing
 

@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesRandom
 import LikesStorage
 
 /// Pages of repairs under way: read from PostgreSQL, then set in Redis.

@@ -1,4 +1,5 @@
 import Glibc
+import LikesRandom
 
 /// When the requests of an open loop are due: a Poisson process, as independent users make it.
 struct ArrivalSchedule {

@@ -1,3 +1,5 @@
+import LikesRandom
+
 /// The random numbers of one request, which follow from the seed and the request's place alone.
 struct SeededDraws {
     private var generator: SplitMix64

@@ -1,4 +1,5 @@
 import LikesCore
+import LikesRandom
 
 /// Microseconds of virtual time: a moment since the simulation's start, or a span.
 package typealias Micros = Int64
