@@ -12,21 +12,22 @@ extension ClientTable {
         let more = weight - client.weighed
         client.weighed = weight
         // What came of it is looked at before anybody else is served.
-        hasGiven = true
-        host.deliver { core, turn in core.holds(more, for: client.id, isUnread: client.isWriteBlocked, now: turn.now) }
+        turn.hasGiven = true
+        host.deliver { core, turn in core.holds(more, for: client.id, isUnread: client.output.isBlocked, now: turn.now)
+        }
     }
 
     /// Closes those that hold most (`Core.clientToAbandon`), one after the other, until all together hold no more than
     /// they may, or until the turn has taken as long as it may: then one at a time, and the rest in the next.
     func boundMemory() {
         var isFirst = true
-        while isOverMemory, isFirst || spent < EdgeLimits.turnCostMax {
+        while isOverMemory, isFirst || turn.spent < EdgeLimits.turnCostMax {
             isFirst = false
             var largest: ConnectionID?
             host.deliver { core, turn in largest = core.clientToAbandon(&turn) }
             guard let largest, let client = client(largest) else { return }
             // In the middle of a reply, or of those that are due before it, it would be read as something else.
-            if client.outputCount == 0 && client.unanswered == 0 { tell(Core.abandonment, to: client.descriptor) }
+            if client.output.count == 0 && client.unanswered == 0 { tell(Core.abandonment, to: client.descriptor) }
             drop(client)
         }
     }
@@ -43,10 +44,10 @@ extension ClientTable {
     /// `isNew`: what is left starts with another request than before.
     func keptInput(of client: ClientConnection, isNew: Bool) {
         weigh(client)
-        if client.input.isEmpty || isNew { client.begunAt = nil }
-        guard !client.input.isEmpty, client.begunAt == nil else { return }
-        client.begunAt = host.now
-        if sweepAt == nil { sweepAt = host.now.adding(ms: EdgeLimits.sweepMs) }
+        if client.input.bytes.isEmpty || isNew { client.input.begunAt = nil }
+        guard !client.input.bytes.isEmpty, client.input.begunAt == nil else { return }
+        client.input.begunAt = host.now
+        deadlines.begun(now: host.now)
     }
 
     /// Ends those whose request was begun too long ago. One whose bytes wait because likesd does not take them is not
@@ -55,34 +56,33 @@ extension ClientTable {
         var isAnyLeft = false
         let latest = now.adding(ms: -host.ask { $0.requestFinishMs })
         for client in clients {
-            guard let client, let begunAt = client.begunAt else { continue }
-            guard begunAt <= latest, client.mayParse, !client.isCutShort else {
+            guard let client, let begunAt = client.input.begunAt else { continue }
+            guard begunAt <= latest, client.mayParse, !client.input.isCutShort else {
                 isAnyLeft = true
                 continue
             }
-            client.begunAt = nil
+            client.input.begunAt = nil
             client.unanswered += 1
-            client.isBroken = true
-            client.input = []
+            client.input.isBroken = true
+            client.input.bytes = []
             weigh(client)
             host.deliver { core, turn in core.unfinished(on: client.id, &turn) }
         }
-        sweepAt = isAnyLeft ? now.adding(ms: EdgeLimits.sweepMs) : nil
+        deadlines.sweepAt = isAnyLeft ? now.adding(ms: EdgeLimits.sweepMs) : nil
     }
 
     // MARK: Time
 
     /// When `expire` is next wanted.
     var nextDeadline: Instant? {
-        Instant.earlier(lingering.first?.until, Instant.earlier(sweepAt, host.ask { $0.giveBackAt }))
+        Instant.earlier(deadlines.next, host.ask { $0.giveBackAt })
     }
 
     func expire(now: Instant) {
-        while let first = lingering.first, first.until <= now {
-            lingering.popFirst()
-            if let client = client(first.id) { drop(client) }
+        while let id = deadlines.popLingering(now: now) {
+            if let client = client(id) { drop(client) }
         }
-        if let sweepAt, sweepAt <= now { endUnfinished(now: now) }
+        if let sweepAt = deadlines.sweepAt, sweepAt <= now { endUnfinished(now: now) }
     }
 }
 

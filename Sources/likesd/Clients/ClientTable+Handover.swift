@@ -15,7 +15,8 @@ extension ClientTable {
                 client.descriptor,
                 KeptClient(
                     inode: UInt64(inode), version: facts.version, name: facts.name, libraryName: facts.libraryName,
-                    libraryVersion: facts.libraryVersion, input: client.input, output: Array(client.unwritten))
+                    libraryVersion: facts.libraryVersion, input: client.input.bytes,
+                    output: Array(client.output.unwritten))
             )
         }
     }
@@ -46,8 +47,7 @@ extension ClientTable {
         let account = queue.opened(by: rights.sharer, isNew: false, now: host.now)
         let client = ClientConnection(
             id: id, descriptor: descriptor, account: account, types: types, version: kept.version,
-            unwritten: kept.output)
-        client.input = kept.input
+            unparsed: kept.input, unwritten: kept.output)
         SocketBuffer.bound(descriptor)
         enter(client)
         // Both are done at the end of the turn.

@@ -1,14 +1,8 @@
 import CLinux
+import CSystemd
 import Glibc
 import LikesCore
 import LikesProtocol
-
-/// What was spent, in a turn of the loop, of the parts that are kept.
-struct PartsSpent {
-    var established = 0
-    var newcomers = 0
-    var gone = 0
-}
 
 // Reading and parsing: who is served when, and how much of it in one turn of the loop.
 extension ClientTable {
@@ -16,34 +10,30 @@ extension ClientTable {
     var hasBacklog: Bool { !queue.isEmpty }
 
     /// Whether there is time for more in this turn of the loop.
-    var mayTakeMore: Bool { spent < EdgeLimits.turnCostMax }
+    var mayTakeMore: Bool { turn.mayTakeMore }
 
-    func turnBegan() {
-        spent = 0
-        spentOn = PartsSpent()
-        hasServed = false
-    }
+    func turnBegan() { turn.began() }
 
     /// Goes on with those that wait, unless that was done in this turn; those that became ready meanwhile are looked at
     /// first.
     func serveBacklog() {
-        if hasBacklog && !hasServed { serve() }
+        if hasBacklog && !turn.hasServed { serve() }
     }
 
     /// Serves all who have something to be served, and once more as long as many have and nothing but cached counts was
     /// asked for: a turn of the loop for each would cost more than they do. With more to do than a turn may take, the
     /// rest waits for its turn.
     func serve() {
-        hasServed = true
+        turn.hasServed = true
         for round in 1...EdgeLimits.clientRoundsPerTurn {
-            hasGiven = false
+            turn.hasGiven = false
             let served = serveReady()
             if hasBacklog {
                 // Who needed little need not wait for those who need much.
                 flush()
                 return serveQueued()
             }
-            guard served >= EdgeLimits.clientsForAnotherRound, !hasGiven, spent < EdgeLimits.turnCostMax,
+            guard served >= EdgeLimits.clientsForAnotherRound, !turn.hasGiven, turn.mayTakeMore,
                 round < EdgeLimits.clientRoundsPerTurn
             else { return }
             flush()
@@ -53,28 +43,26 @@ extension ClientTable {
 
     /// Returns how many were ready.
     private func serveReady() -> Int {
-        let ready = max(0, Int(epoll_wait(epoll, &events, Int32(events.count), 0)))
+        let ready = epoll.look()
         servedTotal += UInt64(ready)
         for place in 0..<ready {
-            let event = events[place]
-            let slot = UInt32(truncatingIfNeeded: event.data.u64)
-            let incarnation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
-            guard let client = client(ConnectionID(slot: slot, incarnation: incarnation)) else { continue }
-            if event.events & EPOLLOUT.rawValue != 0 { write(to: client) }
+            let (id, events) = epoll.ready(place)
+            guard let client = client(id) else { continue }
+            if events & EPOLLOUT.rawValue != 0 { write(to: client) }
             // One that waits is read in its turn, also where it has gone meanwhile.
-            guard isPresent(client), !client.isQueued else { continue }
-            if event.events & EPOLLIN.rawValue != 0 && client.watched & EPOLLIN.rawValue != 0 {
-                if spent < EdgeLimits.turnCostMax && !hasBacklog {
+            guard isPresent(client), !client.service.isQueued else { continue }
+            if events & EPOLLIN.rawValue != 0 && client.watched & EPOLLIN.rawValue != 0 {
+                if turn.mayTakeMore && !hasBacklog {
                     serve(client, isAlone: ready == 1)
                 } else {
                     serveClaim(of: client)
                 }
-            } else if event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
+            } else if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
                 // Gone in both directions, and what it sent before is not being read: nobody waits for an answer. Where
                 // much was under way it is told again in the next turn.
-                let before = spent
-                if spent < EdgeLimits.turnCostMax || spentOn.gone < EdgeLimits.goneCostMax { drop(client) }
-                spentOn.gone += spent - before
+                let before = turn.spent
+                if turn.mayTakeMore || turn.spentOn.gone < EdgeLimits.goneCostMax { drop(client) }
+                turn.spentOn.gone += turn.spent - before
             }
         }
         return ready
@@ -83,41 +71,41 @@ extension ClientTable {
     /// While others wait: serves the client where it has a claim, which asks for little, and there is something left of
     /// the part of the turn that is kept for such; else it has to wait for its turn.
     private func serveClaim(of client: ClientConnection) {
-        let part: WritableKeyPath<PartsSpent, Int>
+        let part: WritableKeyPath<ServingTurn.Parts, Int>
         let costMax: Int
-        switch queue.claim(client.account, now: host.now) {
+        switch queue.claim(client.service.account, now: host.now) {
         case .established: (part, costMax) = (\.established, EdgeLimits.establishedCostMax)
         case .newcomer: (part, costMax) = (\.newcomers, EdgeLimits.newcomersCostMax)
         case .none: return enqueue(client)
         }
         // Told again in the next turn, behind those that were not told yet.
-        guard spentOn[keyPath: part] < costMax else { return }
+        guard turn.spentOn[keyPath: part] < costMax else { return }
         guard bytes_to_read(client.descriptor) <= EdgeLimits.claimBytesMax else { return enqueue(client) }
-        let before = spent
+        let before = turn.spent
         serve(client, until: before + EdgeLimits.claimCostMax, .byClaim)
-        spentOn[keyPath: part] += spent - before
+        turn.spentOn[keyPath: part] += turn.spent - before
     }
 
     /// They get some of each turn, however much was done for others.
     private func serveQueued() {
-        let costMax = max(EdgeLimits.turnCostMax, spent + EdgeLimits.turnCostMax / 2)
-        while spent < costMax, let id = queue.next() {
+        let costMax = max(EdgeLimits.turnCostMax, turn.spent + EdgeLimits.turnCostMax / 2)
+        while turn.spent < costMax, let id = queue.next() {
             guard let client = client(id) else { continue }
-            client.isQueued = false
+            client.service.isQueued = false
             servedTotal += 1
             serve(client, isAlone: queue.isEmpty, .inTurn)
         }
     }
 
     private func enqueue(_ client: ClientConnection, isBehindOwn: Bool = false) {
-        client.isQueued = true
-        queue.add(client.id, &client.account, isBehindOwn: isBehindOwn)
+        client.service.isQueued = true
+        queue.add(client.id, &client.service.account, isBehindOwn: isBehindOwn)
         watch(client)
     }
 
     /// One service: what was left over last time, or else what the socket has. `isAlone`: nobody else waits for it.
     private func serve(_ client: ClientConnection, isAlone: Bool, _ ground: Ground = .atOnce) {
-        let stepMax = spent + EdgeLimits.stepCostMax
+        let stepMax = turn.spent + EdgeLimits.stepCostMax
         serve(client, until: isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax, ground)
     }
 
@@ -129,59 +117,57 @@ extension ClientTable {
     }
 
     private func serve(_ client: ClientConnection, until costMax: Int, _ ground: Ground) {
-        let before = spent
-        spent += Cost.service
-        if client.isCutShort {
+        let before = turn.spent
+        turn.spent += Cost.service
+        if client.input.isCutShort {
             parseInput(of: client, until: costMax)
         } else {
             read(from: client, until: costMax)
         }
         if !isPresent(client) {
             // Who is gone was charged for that already; the next turn of its sharer is behind this one.
-            if ground == .inTurn { queue.chargeTurn(0, to: &client.account, now: host.now) }
+            if ground == .inTurn { queue.chargeTurn(0, to: &client.service.account, now: host.now) }
         } else {
-            let (cost, surcharge) = (spent - before, client.surcharge)
-            client.surcharge = 0
+            let (cost, surcharge) = (turn.spent - before, client.service.surcharge)
+            client.service.surcharge = 0
             if ground == .inTurn {
-                queue.chargeTurn(cost, surcharge: surcharge, to: &client.account, now: host.now)
+                queue.chargeTurn(cost, surcharge: surcharge, to: &client.service.account, now: host.now)
             } else {
                 queue.charge(
-                    cost, surcharge: surcharge, to: &client.account, byClaim: ground == .byClaim, now: host.now)
+                    cost, surcharge: surcharge, to: &client.service.account, byClaim: ground == .byClaim, now: host.now)
             }
         }
-        if hasGiven { boundMemory() }
+        if turn.hasGiven { boundMemory() }
         guard isPresent(client) else { return }
-        if client.isCutShort { enqueue(client, isBehindOwn: ground == .inTurn) } else { watch(client) }
+        if client.input.isCutShort { enqueue(client, isBehindOwn: ground == .inTurn) } else { watch(client) }
     }
 
     private func read(from client: ClientConnection, until costMax: Int) {
-        let received = recv(client.descriptor, readBuffer.baseAddress, readBuffer.count, Int32(MSG_DONTWAIT))
+        let received = recv(client.descriptor, buffers.read.baseAddress, buffers.read.count, Int32(MSG_DONTWAIT))
         if received < 0 {
             if errno != EAGAIN && errno != EINTR { drop(client) }
             return
         }
-        spent += received / Cost.bytesPerUnit
+        turn.spent += received / Cost.bytesPerUnit
         if client.isLingering {
             if received == 0 { drop(client) }
             return
         }
         if received == 0 {
-            client.hasEnded = true
+            client.input.hasEnded = true
             finishParsing(client)
         } else {
-            consume(UnsafeRawBufferPointer(rebasing: readBuffer[..<received]), from: client, until: costMax)
-            if received <= EdgeLimits.claimBytesMax && !client.input.isEmpty && client.mayParse && !client.isCutShort {
-                client.surcharge = Cost.piece
+            consume(UnsafeRawBufferPointer(rebasing: buffers.read[..<received]), from: client, until: costMax)
+            if received <= EdgeLimits.claimBytesMax && !client.input.bytes.isEmpty && client.mayParse
+                && !client.input.isCutShort
+            {
+                client.service.surcharge = Cost.piece
             }
         }
     }
 
     func watch(_ client: ClientConnection) {
-        let wanted = client.wanted
-        guard wanted != client.watched else { return }
-        client.watched = wanted
-        var event = epoll_event(events: wanted, data: ClientTable.tag(client.id))
-        if epoll_ctl(epoll, EPOLL_CTL_MOD, client.descriptor, &event) != 0 { drop(client) }
+        if client.wanted != client.watched, !epoll.update(client) { drop(client) }
     }
 
     /// Parses on where parsing had stopped; only when no action waits. Returns whether there was anything.
@@ -189,11 +175,11 @@ extension ClientTable {
         guard !resumable.isEmpty else { return false }
         var clients: [ClientConnection] = []
         swap(&clients, &resumable)
-        for client in clients where isPresent(client) && !client.isQueued {
+        for client in clients where isPresent(client) && !client.service.isQueued {
             // What is left may be whole requests: it was for likesd to go on with them.
-            client.begunAt = nil
-            client.isCutShort = true
-            if !client.input.isEmpty && spent >= EdgeLimits.turnCostMax {
+            client.input.begunAt = nil
+            client.input.isCutShort = true
+            if !client.input.bytes.isEmpty && turn.spent >= EdgeLimits.turnCostMax {
                 enqueue(client)
                 continue
             }
@@ -205,27 +191,27 @@ extension ClientTable {
     // MARK: Requests
 
     private func consume(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection, until costMax: Int) {
-        if client.input.isEmpty {
+        if client.input.bytes.isEmpty {
             let taken = parse(bytes, from: client, until: costMax)
             if taken < bytes.count {
-                client.input.append(contentsOf: bytes[taken...])
+                client.input.bytes.append(contentsOf: bytes[taken...])
                 keptInput(of: client, isNew: true)
             }
             finishParsing(client)
         } else {
-            client.input.append(contentsOf: bytes)
+            client.input.bytes.append(contentsOf: bytes)
             parseInput(of: client, until: costMax)
         }
     }
 
     private func parseInput(of client: ClientConnection, until costMax: Int) {
         var input: [UInt8] = []
-        swap(&input, &client.input)
+        swap(&input, &client.input.bytes)
         let taken = input.withUnsafeBytes { parse($0, from: client, until: costMax) }
         if taken == 0 {
-            swap(&input, &client.input)
+            swap(&input, &client.input.bytes)
         } else if taken < input.count {
-            client.input = Array(input[taken...])
+            client.input.bytes = Array(input[taken...])
         }
         keptInput(of: client, isNew: taken > 0)
         finishParsing(client)
@@ -235,15 +221,15 @@ extension ClientTable {
     private func parse(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection, until costMax: Int) -> Int {
         var taken = 0
         var isAccepted = false
-        client.isCutShort = false
+        client.input.isCutShort = false
         defer { Reading.ended() }
         while taken < bytes.count && client.mayParse {
-            guard spent < costMax else {
-                client.isCutShort = true
+            guard turn.spent < costMax else {
+                client.input.isCutShort = true
                 return taken
             }
             Reading.begins(.request, UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client.descriptor)
-            if client.parser.isAtStart {
+            if client.input.parser.isAtStart {
                 let answered = answerCounts(UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client)
                 taken += answered
                 // It stops where its replies are full, too.
@@ -251,23 +237,23 @@ extension ClientTable {
             }
             if !isAccepted {
                 guard host.ask({ $0.accepts(client.id) }) else {
-                    client.isBlocked = true
+                    client.input.isBlocked = true
                     break
                 }
                 isAccepted = true
             }
-            let step = client.parser.next(in: UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+            let step = client.input.parser.next(in: UnsafeRawBufferPointer(rebasing: bytes[taken...]))
             let before = host.actions.count
             switch step {
             case .incomplete: return taken
             case .nothing(let count):
                 taken += count
-                spent += Cost.cachedRequest + count / Cost.parsedBytesPerUnit
+                turn.spent += Cost.cachedRequest + count / Cost.parsedBytesPerUnit
             case .request(let request, let count):
                 taken += count
                 isAccepted = false
-                hasGiven = true
-                spent += request.cost + count / Cost.parsedBytesPerUnit
+                turn.hasGiven = true
+                turn.spent += request.cost + count / Cost.parsedBytesPerUnit
                 client.unanswered += 1
                 if request.isMeasured {
                     let facts = ProcessFacts.measured()
@@ -279,8 +265,8 @@ extension ClientTable {
             case .broken(let error):
                 taken = bytes.count
                 client.unanswered += 1
-                client.isBroken = true
-                hasGiven = true
+                client.input.isBroken = true
+                turn.hasGiven = true
                 host.deliver { core, turn in core.broken(error, on: client.id, &turn) }
             }
             if host.actions.count > before { takeReplies(from: before) }
@@ -292,23 +278,23 @@ extension ClientTable {
     /// by actions. Returns the bytes of the requests answered; the next one may be for the core.
     private func answerCounts(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection) -> Int {
         let now = host.now
-        var replies = CountReplies(countReplies)
+        var replies = CountReplies(buffers.countReplies)
         var cost = 0
         let taken = host.ask { core in
             core.answersAtOnce(client.id)
                 ? CachedCounts.answer(bytes, types: types, from: &core, now: now, into: &replies, cost: &cost) : 0
         }
         guard taken > 0 else { return 0 }
-        spent += cost
-        client.append(replies.written, spare: &spare)
+        turn.spent += cost
+        client.output.append(replies.written, spare: &buffers.spare)
         noteOutput(client)
         return taken
     }
 
     func noteOutput(_ client: ClientConnection) {
         noteDirty(client)
-        if client.outputCapacity > EdgeLimits.spareBufferBytesMax { weigh(client) }
-        if client.outputCount > EdgeLimits.outputPausedBytes { client.isOutputFull = true }
+        if client.output.capacity > EdgeLimits.spareBufferBytesMax { weigh(client) }
+        if client.output.count > EdgeLimits.outputPausedBytes { client.output.isFull = true }
     }
 
     /// Performs what is for clients among the actions from `start` on, and leaves the others in their order.
@@ -329,9 +315,9 @@ extension ClientTable {
 
     /// After parsing: what cannot become a request any more goes, and with it perhaps the client.
     private func finishParsing(_ client: ClientConnection) {
-        guard client.hasEnded, client.mayParse || client.isBroken, !client.isCutShort else { return }
+        guard client.input.hasEnded, client.mayParse || client.input.isBroken, !client.input.isCutShort else { return }
         // A last line without its end is no request.
-        client.input = []
+        client.input.bytes = []
         weigh(client)
         noteDirty(client)
     }

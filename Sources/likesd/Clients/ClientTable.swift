@@ -1,5 +1,4 @@
 import CLinux
-import CSystemd
 import Glibc
 import LikesCore
 import LikesProtocol
@@ -13,10 +12,8 @@ final class ClientTable {
     let types: ItemTypes
     /// Whether systemd made the sockets that clients connect to.
     let isActivated: Bool
-    let epoll: Int32
-    private var source: IOSource?
+    var epoll: ClientEpoll
     private(set) var clients: ContiguousArray<ClientConnection?> = []
-    private(set) var count = 0
     /// Events of clients that were handled since the start.
     var servedTotal: UInt64 = 0
     private var dirty: [ClientConnection] = []
@@ -24,38 +21,20 @@ final class ClientTable {
     var resumable: [ClientConnection] = []
     /// Those that wait for their turn, since there was more to do than one turn of the loop may take.
     var queue = FairQueue()
-    /// What serving clients has cost in this turn of the loop.
-    var spent = 0
-    /// What of it each of these has taken of the part that is kept for it.
-    var spentOn = PartsSpent()
-    /// Clients were served in this turn of the loop.
-    var hasServed = false
-    var lingering = Ring<(id: ConnectionID, until: Instant)>()
-    /// When unfinished requests are looked for next; nil: there are none.
-    var sweepAt: Instant?
-    var spare = SpareBuffers()
-    /// The core was given something in this round of clients: its turn is to end.
-    var hasGiven = false
-    let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: EdgeLimits.readBytes, alignment: 16)
-    let countReplies = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: EdgeLimits.countRepliesBytes, alignment: 16)
-    var events = [epoll_event](repeating: epoll_event(), count: EdgeLimits.clientEventsPerWakeUp)
+    var turn = ServingTurn()
+    var deadlines = ClientDeadlines()
+    var buffers = ClientBuffers()
 
     init(host: CoreHost, types: ItemTypes, isActivated: Bool, loop: EventLoop) throws(DaemonError) {
         self.isActivated = isActivated
         self.host = host
         self.types = types
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard epoll >= 0 else { throw DaemonError(doing: "making an epoll for clients", code: errno) }
-        source = try loop.watch(epoll, for: EPOLLIN.rawValue) { [unowned self] _ in self.serve() }
+        epoll = try ClientEpoll()
+        try epoll.join(loop) { [unowned self] in self.serve() }
     }
 
     deinit {
-        source?.cancel()
         for client in clients { if let client { Glibc.close(client.descriptor) } }
-        Glibc.close(epoll)
-        readBuffer.deallocate()
-        countReplies.deallocate()
     }
 
     // MARK: Coming and going
@@ -70,7 +49,7 @@ final class ClientTable {
             return
         }
         SocketBuffer.bound(descriptor)
-        spent += Cost.connection
+        turn.spent += Cost.connection
         let account = queue.opened(by: rights.sharer, cost: Cost.connection, now: host.now)
         enter(ClientConnection(id: id, descriptor: descriptor, account: account, types: types))
     }
@@ -80,10 +59,7 @@ final class ClientTable {
         while clients.count <= slot { clients.append(nil) }
         precondition(clients[slot] == nil, "the core gave a connection's slot away that is in use")
         clients[slot] = client
-        count += 1
-        client.watched = client.wanted
-        var event = epoll_event(events: client.watched, data: ClientTable.tag(client.id))
-        if epoll_ctl(epoll, EPOLL_CTL_ADD, client.descriptor, &event) != 0 { drop(client) }
+        if !epoll.add(client) { drop(client) }
     }
 
     /// Says that there are too many, and closes.
@@ -103,12 +79,11 @@ final class ClientTable {
     func drop(_ client: ClientConnection) {
         guard isPresent(client) else { return }
         clients[Int(client.id.slot)] = nil
-        count -= 1
         Glibc.close(client.descriptor)
-        hasGiven = true
+        turn.hasGiven = true
         let cost = host.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
-        spent += cost
-        queue.closed(client.account, cost: cost, now: host.now)
+        turn.spent += cost
+        queue.closed(client.service.account, cost: cost, now: host.now)
         host.deliver { core, turn in core.closed(client.id, &turn) }
     }
 
@@ -119,22 +94,19 @@ final class ClientTable {
         return client
     }
 
-    static func tag(_ id: ConnectionID) -> epoll_data_t {
-        epoll_data_t(u64: UInt64(id.incarnation) << 32 | UInt64(id.slot))
-    }
-
     // MARK: Actions
 
     func reply(_ reply: Reply, to id: ConnectionID) {
         guard let client = client(id) else { return }
-        client.append(reply, spare: &spare)
+        client.unanswered -= 1
+        client.output.append(reply, spare: &buffers.spare)
         noteOutput(client)
     }
 
     func close(_ id: ConnectionID) {
         guard let client = client(id) else { return }
         client.isClosing = true
-        client.input = []
+        client.input.bytes = []
         weigh(client)
         noteDirty(client)
     }
@@ -142,7 +114,7 @@ final class ClientTable {
     /// The core takes requests again; they are parsed in `resume()`.
     func resume(_ id: ConnectionID) {
         guard let client = client(id) else { return }
-        client.isBlocked = false
+        client.input.isBlocked = false
         resumable.append(client)
     }
 
@@ -160,27 +132,25 @@ final class ClientTable {
         for place in dirty.indices {
             let client = dirty[place]
             client.isDirty = false
-            if isPresent(client) && !client.isWriteBlocked { write(to: client) }
+            if isPresent(client) && !client.output.isBlocked { write(to: client) }
         }
         dirty.removeAll(keepingCapacity: true)
     }
 
     func write(to client: ClientConnection) {
-        switch client.write(spare: &spare) {
+        switch client.output.write(to: client.descriptor, spare: &buffers.spare) {
         case .failed:
             drop(client)
             return
-        case .blocked(let hasMoved):
-            client.isWriteBlocked = true
-            if hasMoved { host.ask { $0.tookReplies(client.id, now: host.now) } }
-        case .drained: client.isWriteBlocked = false
+        case .blocked(let hasMoved): if hasMoved { host.ask { $0.tookReplies(client.id, now: host.now) } }
+        case .drained: break
         }
-        if client.isWriteBlocked || client.weighed > 0 { weigh(client) }
-        if client.isOutputFull && client.outputCount <= EdgeLimits.outputResumedBytes {
-            client.isOutputFull = false
+        if client.output.isBlocked || client.weighed > 0 { weigh(client) }
+        if client.output.isFull && client.output.count <= EdgeLimits.outputResumedBytes {
+            client.output.isFull = false
             resumable.append(client)
         }
-        if client.outputCount == 0 && (client.isClosing || client.isDone) {
+        if client.output.count == 0 && (client.isClosing || client.isDone) {
             finish(client)
         } else {
             watch(client)
@@ -189,24 +159,24 @@ final class ClientTable {
 
     /// Everything was written: closes, or lets a client whose framing broke read why.
     private func finish(_ client: ClientConnection) {
-        guard client.isBroken, !client.hasEnded, !client.isLingering else {
+        guard client.input.isBroken, !client.input.hasEnded, !client.isLingering else {
             if !client.isLingering { drop(client) }
             return
         }
         client.isLingering = true
         shutdown(client.descriptor, Int32(SHUT_WR))
-        lingering.append((id: client.id, until: host.now.adding(ms: EdgeLimits.lingerMs)))
+        deadlines.linger(client.id, until: host.now.adding(ms: EdgeLimits.lingerMs))
         watch(client)
     }
 
     /// Whether a client has something to be served that was not.
-    var isWaitedFor: Bool { Descriptors.isReadable(epoll) }
+    var isWaitedFor: Bool { epoll.isReadable }
 
     /// Whether replies wait that the sockets did not take yet. `isKept`: only those that are not kept for the next
     /// process, so that nobody waits for a client that does not read.
     func hasOutput(unless isKept: Bool) -> Bool {
         clients.contains { client in
-            guard let client, client.outputCount > 0 else { return false }
+            guard let client, client.output.count > 0 else { return false }
             return !(isKept && isKeepable(client))
         }
     }
