@@ -3,7 +3,6 @@ import LikesCore
 import LikesHost
 import LikesProtocol
 import LikesSettings
-import LikesStorage
 
 /// The daemon: runs the core's actions, and turns the loop that brings its events.
 final class Daemon {
@@ -13,19 +12,20 @@ final class Daemon {
     private let host: CoreHost
     let clients: ClientTable
     private let listener: Listener
-    private let redis: RedisLink
-    private let subscriber: SubscriberLink
-    private let lane: LaneLink
-    private let reader: ReaderLink
-    private(set) var notifier: Notifier
-    private var watchdog: Watchdog
+    private let backends: Backends
+    private(set) var supervision: Supervision
     /// Whether the listening sockets are systemd's, which then also keeps clients over a restart.
     let isActivated: Bool
     private var running: [Action] = []
-    private var isReloading = false
-    private var isStopping = false
-    /// Set once the core has nothing left to do: leave when the last replies have left, or at this moment.
-    private var leaveBy: Instant?
+    private var course = Course.serving
+
+    private enum Course {
+        case serving
+        /// Asked to stop; the core still has something to do.
+        case stopping
+        /// The core has nothing left to do: leave when the last replies have left, or at this moment.
+        case leaving(by: Instant)
+    }
 
     /// `configuration`: what `source` says now. `before`: of a process that crashed.
     init(
@@ -45,20 +45,8 @@ final class Daemon {
         clients = try ClientTable(host: host, types: configuration.itemTypes, isActivated: isActivated, loop: loop)
         listener = try Listener(
             configuration: configuration, inherited: inherited.listening, host: host, clients: clients, loop: loop)
-        let channels = RedisChannels(database: configuration.redis.database, host: seed.next())
-        redis = RedisLink(host: host, loop: loop, configuration: configuration, channels: channels)
-        subscriber = SubscriberLink(host: host, loop: loop, configuration: configuration, channels: channels)
-        let servers = DatabaseServers(configuration: configuration, host: host, loop: loop)
-        let reader = ReaderLink(host: host, loop: loop, configuration: configuration, servers: servers)
-        self.reader = reader
-        let lane = LaneLink(host: host, loop: loop, configuration: configuration, servers: servers) { reader.learn($0) }
-        self.lane = lane
-        servers.onMove = { [unowned lane, unowned reader] failure, server in
-            lane.leave(failure, unlessAt: server)
-            reader.leave(failure, unlessAt: server)
-        }
-        notifier = Notifier(now: now)
-        watchdog = Watchdog.asked(now: now)
+        backends = Backends(configuration: configuration, host: host, loop: loop, number: seed.next())
+        supervision = Supervision(now: now)
         raiseDescriptors(for: configuration)
         takeOver(inherited, after: before)
     }
@@ -76,14 +64,14 @@ final class Daemon {
         host.deliver { core, turn in core.start(&turn) }
         endTurn()
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
-        notifier.ready()
-        while leaveBy.map({ host.now < $0 && clients.hasOutput(unless: keepsClients) }) ?? true {
+        supervision.ready()
+        while !isOver {
             let isReady = try loop.wait(isBriefly: clients.hasBacklog || clients.isOverMemory)
             // Whatever is handled now happens now, not when the loop fell asleep.
             host.refreshNow()
             clients.turnBegan()
             if isReady { try loop.dispatch() }
-            notifier.noteActivity()
+            supervision.noteActivity()
             if clients.hasBacklog {
                 // Nothing is parsed while replies wait among the actions.
                 performActions()
@@ -92,21 +80,23 @@ final class Daemon {
             endTurn()
         }
         handOver()
-        redis.disconnect()
-        subscriber.disconnect()
-        lane.disconnect()
-        reader.disconnect()
+        backends.disconnectAll()
         return .success
     }
 
+    private var isOver: Bool {
+        guard case .leaving(let moment) = course else { return false }
+        return host.now >= moment || !clients.hasOutput(unless: keepsClients)
+    }
+
     private func stop() {
-        guard !isStopping else {
+        guard case .serving = course else {
             logger.log(.warning, "asked to stop a second time: leaving what is under way")
             listener.close()
             exit(ExitStatus.failure.rawValue)
         }
-        isStopping = true
-        notifier.stopping()
+        course = .stopping
+        supervision.stopping()
         listener.close()
         host.deliver { core, turn in core.stop(&turn) }
     }
@@ -120,16 +110,15 @@ final class Daemon {
             performActions()
             host.deliver { core, turn in core.turnEnded(&turn) }
             performActions()
-            endReload()
+            // Before the reply leaves: who gets it finds the unit reloaded.
+            supervision.reloadEnded()
             clients.flush()
             clients.boundMemory()
-            // Either may find its connection lost, which the core then has something to say to.
-            redis.flush()
-            subscriber.flush()
+            backends.flush()
         } while clients.parseResumed() || !host.actions.isEmpty
         clients.giveMemoryBack()
-        notifier.update(now: host.now) { now in host.ask { $0.statusLine(now: now) } }
-        if watchdog.turnEnded(now: host.now, { progress }) { notifier.alive() }
+        supervision.turnEnded(
+            now: host.now, line: { now in host.ask { $0.statusLine(now: now) } }, progress: { progress })
         loop.wake(at: nextWake, now: host.now)
     }
 
@@ -145,9 +134,9 @@ final class Daemon {
         var next = host.ask { $0.nextTick }
         next = Instant.earlier(next, clients.nextDeadline)
         next = Instant.earlier(next, listener.pausedUntil)
-        next = Instant.earlier(next, notifier.statusDueAt)
-        next = Instant.earlier(next, watchdog.dueAt)
-        return Instant.earlier(next, leaveBy)
+        next = Instant.earlier(next, supervision.dueAt)
+        if case .leaving(let moment) = course { next = Instant.earlier(next, moment) }
+        return next
     }
 
     private var progress: Progress {
@@ -172,59 +161,31 @@ final class Daemon {
         case .reply(let id, let reply): clients.reply(reply, to: id)
         case .close(let id): clients.close(id)
         case .resume(let id): clients.resume(id)
-        case .redis(let call, let request): redis.perform(call, request)
-        case .lane(let call, let request): lane.perform(call, request)
-        case .reader(let call, let request): reader.perform(call, request)
-        case .beat(let number): redis.beat(number)
-        case .connect(let backend): connect(backend)
-        case .disconnect(let backend): disconnect(backend)
+        case .redis(let call, let request): backends.redis.perform(call, request)
+        case .lane(let call, let request): backends.lane.perform(call, request)
+        case .reader(let call, let request): backends.reader.perform(call, request)
+        case .beat(let number): backends.redis.beat(number)
+        case .connect(let backend): backends.connect(backend)
+        case .disconnect(let backend): backends.disconnect(backend)
         case .reload(let ticket): reload(for: ticket)
         case .configure(let configuration):
             logger = Logger(level: configuration.logLevel)
-            redis.configure(configuration)
+            backends.redis.configure(configuration)
             raiseDescriptors(for: configuration)
         case .log(let level, let text): logger.log(level, text)
-        case .stopped: leaveBy = host.now.adding(ms: EdgeLimits.stopFlushMs)
+        case .stopped: course = .leaving(by: host.now.adding(ms: EdgeLimits.stopFlushMs))
         }
     }
 
     // MARK: Settings
 
     private func reload(for ticket: Ticket?) {
-        isReloading = true
-        notifier.reloading(now: host.now)
+        supervision.reloadBegan(now: host.now)
         let read = Result { () throws(ConfigurationError) in try source.reload() }
         host.deliver { core, turn in core.reloaded(read, for: ticket, &turn) }
     }
 
-    /// Before the reply leaves: who gets it finds the unit reloaded.
-    private func endReload() {
-        guard isReloading else { return }
-        isReloading = false
-        notifier.ready()
-    }
-
     private func raiseDescriptors(for configuration: Configuration) {
         if let advice = Descriptors.raise(forClients: configuration.connectionsMax) { logger.log(.warning, advice) }
-    }
-
-    // MARK: Backends
-
-    private func connect(_ backend: Backend) {
-        switch backend {
-        case .redis: redis.connect()
-        case .subscriber: subscriber.connect()
-        case .lane: lane.connect()
-        case .reader: reader.connect()
-        }
-    }
-
-    private func disconnect(_ backend: Backend) {
-        switch backend {
-        case .redis: redis.disconnect()
-        case .subscriber: subscriber.disconnect()
-        case .lane: lane.disconnect()
-        case .reader: reader.disconnect()
-        }
     }
 }

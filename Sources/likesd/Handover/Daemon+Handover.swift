@@ -17,7 +17,7 @@ extension Daemon {
     }
 
     /// Whether a systemd keeps them.
-    var keepsClients: Bool { isActivated && notifier.isWanted }
+    var keepsClients: Bool { isActivated && supervision.isWanted }
 
     /// At the end: leaves the clients to the next process, if there is one.
     func handOver() {

@@ -1,0 +1,56 @@
+import LikesCore
+import LikesSettings
+import LikesStorage
+
+/// The connections to Redis and PostgreSQL.
+struct Backends {
+    let redis: RedisLink
+    let subscriber: SubscriberLink
+    let lane: LaneLink
+    let reader: ReaderLink
+
+    /// `number`: of this process, drawn at random.
+    init(configuration: Configuration, host: CoreHost, loop: EventLoop, number: UInt64) {
+        let channels = RedisChannels(database: configuration.redis.database, host: number)
+        redis = RedisLink(host: host, loop: loop, configuration: configuration, channels: channels)
+        subscriber = SubscriberLink(host: host, loop: loop, configuration: configuration, channels: channels)
+        let servers = DatabaseServers(configuration: configuration, host: host, loop: loop)
+        let reader = ReaderLink(host: host, loop: loop, configuration: configuration, servers: servers)
+        let lane = LaneLink(host: host, loop: loop, configuration: configuration, servers: servers) { reader.learn($0) }
+        servers.onMove = { [unowned lane, unowned reader] failure, server in
+            lane.leave(failure, unlessAt: server)
+            reader.leave(failure, unlessAt: server)
+        }
+        self.lane = lane
+        self.reader = reader
+    }
+
+    func connect(_ backend: Backend) {
+        switch backend {
+        case .redis: redis.connect()
+        case .subscriber: subscriber.connect()
+        case .lane: lane.connect()
+        case .reader: reader.connect()
+        }
+    }
+
+    func disconnect(_ backend: Backend) {
+        switch backend {
+        case .redis: redis.disconnect()
+        case .subscriber: subscriber.disconnect()
+        case .lane: lane.disconnect()
+        case .reader: reader.disconnect()
+        }
+    }
+
+    func disconnectAll() {
+        for backend in [Backend.redis, .subscriber, .lane, .reader] { disconnect(backend) }
+    }
+
+    /// Sends what gathered in a turn of the loop. Either may find its connection lost, which the core then has
+    /// something to say to.
+    func flush() {
+        redis.flush()
+        subscriber.flush()
+    }
+}
