@@ -1,18 +1,7 @@
 import Glibc
-import LikesctlCommands
 
-/// One connection of the load: what is under way on it, and what its socket has not taken yet. Its memory is laid out
-/// once, so that no request allocates.
+/// One connection of the load: what is under way on it, and what its socket has not taken yet. No request allocates.
 final class BenchConnection {
-    /// One request under way.
-    struct UnderWay {
-        /// When its latency began, in nanoseconds since the run's start.
-        var sinceNs: Int64
-        var verb: BenchVerb
-        /// Whether it is past the warm-up.
-        var counts: Bool
-    }
-
     /// -1 while there is no connection.
     private(set) var descriptor: Int32 = -1
     var scanner = ReplyScanner()
@@ -20,37 +9,19 @@ final class BenchConnection {
     var isDirty = false
     /// Whether epoll tells when the socket takes more.
     var watchesOutput = false
-
-    private let entries: UnsafeMutablePointer<UnderWay>
-    private let entriesMax: Int
-    private var firstEntry = 0
-    private(set) var underWay = 0
-
-    private let output: UnsafeMutableRawPointer
-    private let outputBytesMax: Int
-    private let requestBytesMax: Int
-    private var outputStart = 0
-    private var outputEnd = 0
+    private var underWay: RequestsUnderWay
+    private var unsent: UnsentRequests
 
     init(underWayMax: Int, outputBytesMax: Int, requestBytesMax: Int) {
-        entriesMax = underWayMax
-        self.outputBytesMax = outputBytesMax + requestBytesMax
-        self.requestBytesMax = requestBytesMax
-        entries = .allocate(capacity: underWayMax)
-        output = .allocate(byteCount: self.outputBytesMax, alignment: 16)
+        underWay = RequestsUnderWay(countMax: underWayMax)
+        unsent = UnsentRequests(bytesMax: outputBytesMax, requestBytesMax: requestBytesMax)
     }
 
-    deinit {
-        if descriptor >= 0 { close(descriptor) }
-        entries.deallocate()
-        output.deallocate()
-    }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     var isOpen: Bool { descriptor >= 0 }
-    var hasUnsent: Bool { outputEnd > outputStart }
-    var hasRoom: Bool {
-        isOpen && underWay < entriesMax && outputBytesMax - (outputEnd - outputStart) >= requestBytesMax
-    }
+    var hasUnsent: Bool { !unsent.isEmpty }
+    var hasRoom: Bool { isOpen && underWay.hasRoom && unsent.hasRoom }
 
     /// Takes over a connected socket.
     func opened(_ connected: Int32) {
@@ -63,47 +34,18 @@ final class BenchConnection {
     func lost() {
         close(descriptor)
         descriptor = -1
-        outputStart = 0
-        outputEnd = 0
+        unsent.removeAll()
     }
 
     /// Writes a request behind those not sent yet. There has to be room.
     func append(_ place: UInt64, of sequence: borrowing RequestSequence, sinceNs: Int64, counts: Bool) {
-        if outputBytesMax - outputEnd < requestBytesMax {
-            output.copyMemory(from: output + outputStart, byteCount: outputEnd - outputStart)
-            outputEnd -= outputStart
-            outputStart = 0
-        }
-        let (verb, bytes) = sequence.write(place, to: output + outputEnd)
-        outputEnd += bytes
-        var slot = firstEntry + underWay
-        if slot >= entriesMax { slot -= entriesMax }
-        (entries + slot).initialize(to: UnderWay(sinceNs: sinceNs, verb: verb, counts: counts))
-        underWay += 1
+        let verb = unsent.append(place, of: sequence)
+        underWay.append(RequestsUnderWay.Entry(sinceNs: sinceNs, verb: verb, counts: counts))
     }
 
     /// The request that the next reply answers; nil when none is under way.
-    func takeFirst() -> UnderWay? {
-        guard underWay > 0 else { return nil }
-        let entry = entries[firstEntry]
-        firstEntry = firstEntry + 1 == entriesMax ? 0 : firstEntry + 1
-        underWay -= 1
-        return entry
-    }
+    func takeFirst() -> RequestsUnderWay.Entry? { underWay.popFirst() }
 
     /// Gives the socket what it takes. Whether it still works.
-    func flush() -> Bool {
-        while hasUnsent {
-            let sent = send(
-                descriptor, output + outputStart, outputEnd - outputStart, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
-            if sent < 0 {
-                if errno == EINTR { continue }
-                return errno == EAGAIN
-            }
-            outputStart += sent
-        }
-        outputStart = 0
-        outputEnd = 0
-        return true
-    }
+    func flush() -> Bool { unsent.send(to: descriptor) }
 }
