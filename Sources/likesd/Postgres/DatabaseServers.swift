@@ -33,18 +33,36 @@ final class DatabaseServers {
     private let hosts: DatabaseHosts
     private let lookup: NameLookup
     private var waiting: [Backend: (Found) -> Void] = [:]
-    /// Names are being looked up, for connections that wait or for a look at the other servers.
-    private var isResolving = false
-    private var look: ServerLook?
+    private var search = Search.none
     private var unresolved: [String] = []
-    /// The lane's server; nil: not connected, or there is no choice.
-    private var lane: ServerView.Seen?
-    /// The lane's last server.
-    private var known: ServerView.Seen?
+    private var lane = LaneServer()
     private var watchTimer: OneTimer?
     private var advices: [ServerAdvice] = []
     /// Connections must leave their server, for this reason, unless it is the one given.
     var onMove: ((BackendFailure, ServerView.Seen?) -> Void)?
+
+    /// For those that wait, or to see what became of the others.
+    private enum Search {
+        case none
+        /// Names are looked up.
+        case resolving
+        /// The servers are asked.
+        case asking(ServerLook)
+    }
+
+    private struct LaneServer {
+        /// Where the lane is; nil: not connected, or there is no choice.
+        private(set) var now: ServerView.Seen?
+        /// Where it was last.
+        private(set) var last: ServerView.Seen?
+
+        mutating func connected(to seen: ServerView.Seen) {
+            now = seen
+            last = seen
+        }
+
+        mutating func disconnected() { now = nil }
+    }
 
     init(configuration: Configuration, host: CoreHost, loop: EventLoop) {
         self.configuration = configuration
@@ -69,21 +87,22 @@ final class DatabaseServers {
     func forget(_ backend: Backend) {
         waiting[backend] = nil
         if waiting.isEmpty { stopLooking() }
-        if backend == .lane { lane = nil }
-        if lane == nil { endWatch() } else if look == nil { watchLater() }
+        if backend == .lane { lane.disconnected() }
+        if lane.now == nil { endWatch() } else if look == nil { watchLater() }
     }
 
     /// The lane is connected to a server that was chosen.
     func laneConnected(to seen: ServerView.Seen) {
-        lane = seen
-        known = seen
+        lane.connected(to: seen)
         if look == nil { watchLater() }
     }
 
     // MARK: Looking
 
+    private var look: ServerLook? { if case .asking(let look) = search { look } else { nil } }
+
     private func resolve() {
-        isResolving = true
+        search = .resolving
         do {
             try lookup.start { [unowned self] answer in self.begin(answer) }
         } catch {
@@ -92,7 +111,7 @@ final class DatabaseServers {
     }
 
     private func begin(_ answer: NameLookup.Answer) {
-        isResolving = false
+        search = .none
         let servers = hosts.servers(answer)
         unresolved = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
             .sorted()
@@ -103,14 +122,14 @@ final class DatabaseServers {
         guard hosts.isChoice(servers) else {
             return tell { _ in .only(DatabaseHosts.settings(servers)) }
         }
-        let asked = waiting.isEmpty ? servers.filter { $0 != lane?.server } : servers
+        let asked = waiting.isEmpty ? servers.filter { $0 != lane.now?.server } : servers
         let look = ServerLook(
             asked, configuration: configuration, loop: loop,
             onNews: { [unowned self] in self.news(of: $0) },
             onUnexpected: { [unowned self] text in
                 self.host.deliver { core, turn in core.serverMisspoke(text, &turn) }
             })
-        self.look = look
+        search = .asking(look)
         do { try look.begin() } catch { fail(.unreachable(error.message)) }
     }
 
@@ -124,20 +143,19 @@ final class DatabaseServers {
         stopLooking()
         let told = waiting
         waiting = [:]
-        if lane != nil { watchLater() }
+        if lane.now != nil { watchLater() }
         for (backend, handler) in told.sorted(by: { $0.key == .lane && $1.key != .lane }) { handler(found(backend)) }
     }
 
     private func stopLooking() {
-        isResolving = false
         lookup.forget()
         look?.cancel()
-        look = nil
+        search = .none
     }
 
     private func news(of look: ServerLook) {
         guard look === self.look else { return }
-        let fresh = ServerView(seen: look.seen, known: known)
+        let fresh = ServerView(seen: look.seen, known: lane.last)
         leaveWherePassedOver(fresh)
         // A handler above may have ended it.
         guard look === self.look else { return }
@@ -163,7 +181,7 @@ final class DatabaseServers {
 
     /// While the lane is connected, the servers' answers may concern it before all of them have arrived.
     private func leaveWherePassedOver(_ fresh: ServerView) {
-        guard let view = withLane(fresh), let lane else { return }
+        guard let view = withLane(fresh), let lane = lane.now else { return }
         switch view.primary {
         case .missing: return
         case .server(let seen):
@@ -176,7 +194,7 @@ final class DatabaseServers {
 
     /// What is seen, plus the lane's server, which answers to the lane.
     private func withLane(_ view: ServerView) -> ServerView? {
-        guard let lane else { return nil }
+        guard let lane = lane.now else { return nil }
         var view = view
         if !view.seen.contains(where: { $0.server == lane.server }) { view.seen.append(lane) }
         return view
@@ -203,7 +221,7 @@ final class DatabaseServers {
 
     private func watch() {
         endWatch()
-        guard lane != nil, waiting.isEmpty, look == nil, !isResolving else { return }
+        guard lane.now != nil, waiting.isEmpty, case .none = search else { return }
         resolve()
     }
 
@@ -255,7 +273,7 @@ final class DatabaseServers {
         guard let told = first ?? refused.first else {
             return .unreachable(text, next: configuration.unanswered(.lane))
         }
-        let next = advice.connecting(told.refusal.reason, told.target, hadTables: known != nil)
+        let next = advice.connecting(told.refusal.reason, told.target, hadTables: lane.last != nil)
         return .unreachable(text, next: next)
     }
 
