@@ -9,8 +9,10 @@ enum Mdoc {
     /// A word of a paragraph: pieces without a blank between them.
     private typealias Word = [Markup.Piece]
 
-    /// A paragraph; each sentence begins a new line.
-    static func paragraph(_ marked: String) -> [String] {
+    typealias Macro = (name: String, argument: String)
+
+    /// A paragraph, each sentence on lines of its own. `macro`: the one for a literal.
+    static func paragraph(_ marked: String, _ macro: (String) -> Macro = Mdoc.macro) -> [String] {
         var lines: [String] = []
         var line = ""
         func endLine() {
@@ -19,7 +21,7 @@ enum Mdoc {
         }
         for word in words(marked) {
             guard word.count > 1 || !isText(word[0]) else {
-                let text = escaped(plain(word[0]))
+                let text = escaped(word[0].unmarked)
                 if !line.isEmpty, line.count + 1 + text.count > columns { endLine() }
                 if line.isEmpty, text.hasPrefix(".") || text.hasPrefix("'") { line = "\\&" }
                 line += (line.isEmpty || line == "\\&" ? "" : " ") + text
@@ -27,7 +29,7 @@ enum Mdoc {
                 continue
             }
             endLine()
-            lines.append("." + macros(word))
+            lines.append("." + macros(word, macro))
         }
         endLine()
         return lines
@@ -83,8 +85,8 @@ enum Mdoc {
         return words
     }
 
-    /// Delimiters at either end become arguments; anything else without a blank before it is joined.
-    private static func macros(_ word: Word) -> String {
+    /// Delimiters at either end are arguments, what else has no blank before it is joined.
+    private static func macros(_ word: Word, _ macro: (String) -> Macro) -> String {
         var pieces = word[...]
         var before: [String] = []
         var behind: [String] = []
@@ -98,38 +100,42 @@ enum Mdoc {
         }
         var parts: [String] = []
         for (place, piece) in pieces.enumerated() {
-            let name = macro(piece)
-            let opened = place == 0 ? [name.name] + before : [name.name]
-            parts.append((opened + [name.argument]).joined(separator: " "))
+            let (name, argument) =
+                switch piece {
+                case .text(let text): ("No", argument(text))
+                case .name(let name): ("Ar", argument(name))
+                case .literal(let literal): macro(literal)
+                }
+            let opened = place == 0 ? [name] + before : [name]
+            parts.append((opened + [argument]).joined(separator: " "))
         }
         return ([parts.joined(separator: " Ns ")] + behind).joined(separator: " ")
     }
 
-    private static func macro(_ piece: Markup.Piece) -> (name: String, argument: String) {
-        switch piece {
-        case .text(let text): return ("No", argument(text))
-        case .name(let name): return ("Ar", argument(name))
-        case .literal(let literal):
-            if literal.hasPrefix("-") { return ("Fl", argument(String(literal.dropFirst()))) }
-            if literal.hasPrefix("/") { return ("Pa", argument(literal)) }
-            if literal.contains("_"), literal.allSatisfy({ $0.isUppercase || $0 == "_" }) {
-                return ("Ev", argument(literal))
-            }
-            if Command(rawValue: literal) != nil { return ("Cm", argument(literal)) }
-            let isWord = literal.allSatisfy { $0.isLetter || $0.isNumber || $0 == "-" }
-            return (isWord ? "Li" : "Ql", argument(literal))
+    /// The macro for what is written exactly so.
+    private static func macro(_ literal: String) -> Macro {
+        if literal.hasPrefix("-") { return ("Fl", argument(String(literal.dropFirst()))) }
+        if literal.hasPrefix("/") { return ("Pa", argument(literal)) }
+        if literal.contains("_"), literal.allSatisfy({ $0.isUppercase || $0 == "_" }) {
+            return ("Ev", argument(literal))
         }
+        if Command(rawValue: literal) != nil { return ("Cm", argument(literal)) }
+        let isWord = literal.allSatisfy { $0.isLetter || $0.isNumber || $0 == "-" }
+        return (isWord ? "Li" : "Ql", argument(literal))
     }
 
     private static func isText(_ piece: Markup.Piece) -> Bool { if case .text = piece { true } else { false } }
 
-    private static func plain(_ piece: Markup.Piece) -> String {
-        switch piece {
-        case .text(let text), .literal(let text), .name(let text): text
-        }
-    }
-
     private static func escaped(_ text: String) -> String {
         text.replacing("\\", with: "\\e").replacing("␍␊", with: "\\er\\en").replacing("…", with: "...")
+    }
+}
+
+extension Markup.Piece {
+    /// Without its marks.
+    var unmarked: String {
+        switch self {
+        case .text(let text), .literal(let text), .name(let text): text
+        }
     }
 }

@@ -1,4 +1,5 @@
 import LikesSettings
+import LikesctlCommands
 
 /// The parts that come from the table of settings.
 func settingsParts() -> [GeneratedPart] {
@@ -16,7 +17,8 @@ enum SettingsFile {
     static var lines: [String] {
         Setting.allCases.flatMap { setting -> [String] in
             let words = setting.words
-            let text = SettingsMarkup.wrapped(SettingsMarkup.plain(words.summary), columns: columns)
+            let summary = Markup.pieces(words.summary).map(\.unmarked).joined()
+            let text = Markup.wrapped(summary, columns: columns)
             let examples = words.examples.map { "Example: \($0)" }
             let appliedBy = setting.isReloadable ? "reload" : "restart"
             let comments: [String] = text + examples + ["Range: \(setting.range). Applied by: \(appliedBy)."]
