@@ -81,7 +81,7 @@ struct LikesAudit {
                 if context.types.isWanted(item) { window.append(item, state) }
             }
             guard rows.rowCount == limit else { return window }
-            report.progress("counters: \(window.items.count) items of pass \(report.passes + 1) read")
+            report.progress("counters: \(window.items.count) items of pass \(report.database.passes + 1) read")
         }
         window.close()
         return window
@@ -97,7 +97,7 @@ struct LikesAudit {
 
     private mutating func pass(_ window: inout ItemWindow) throws(Failure) {
         let startMs = SystemCalls.nowMs()
-        report.passes += 1
+        report.database.passes += 1
         var rewrites = 0
         while try !count(&window) {
             rewrites += 1
@@ -131,11 +131,11 @@ struct LikesAudit {
                 read += count
             }
             report.progress(
-                "likes: \(100 * end / facts.pagesMax) % of pass \(report.passes), \(read) likes "
-                    + "(\(VerifyReport.rate(read, since: startMs))/s), \(report.items) of "
+                "likes: \(100 * end / facts.pagesMax) % of pass \(report.database.passes), \(read) likes "
+                    + "(\(VerifyReport.rate(read, since: startMs))/s), \(report.database.items) of "
                     + "\(facts.counters > 0 ? "about \(facts.counters)" : "an unknown number of") items checked")
         }
-        report.likes += read
+        report.database.likes += read
         return try TableFacts(database).layout == facts.layout
     }
 
@@ -195,7 +195,8 @@ struct LikesAudit {
             if strayCounters.contains(item) { moved.append(item) } else { try judge(item, nil, nil, likes) }
         }
         try mender.flush()
-        report.progress("counters: \(report.items) items checked in \(report.passes) passes", always: true)
+        report.progress(
+            "counters: \(report.database.items) items checked in \(report.database.passes) passes", always: true)
     }
 
     private mutating func judge(
@@ -225,7 +226,7 @@ struct LikesAudit {
                 return
             }
             guard rounds < Self.roundsMax else {
-                report.undecided += Int64(items.count)
+                report.database.undecided += Int64(items.count)
                 return
             }
             rounds += 1
@@ -249,9 +250,9 @@ struct LikesAudit {
                     }
                 }
             } catch  where error.status == .timedOut {
-                report.undecided += Int64(slice.count)
+                report.database.undecided += Int64(slice.count)
             }
-            report.progress("counters: \(report.items) items checked", always: true)
+            report.progress("counters: \(report.database.items) items checked", always: true)
         }
         try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try mender.flush()

@@ -81,7 +81,7 @@ struct RedisAudit {
     }
 
     private func progress(_ extent: String, always: Bool = false) {
-        let compared = context.report.redisCompared
+        let compared = context.report.redis.compared
         let rate = VerifyReport.rate(compared, since: startMs)
         context.report.progress("Redis: \(compared) counters \(extent) compared (\(rate)/s)", always: always)
     }
@@ -113,7 +113,7 @@ struct RedisAudit {
             case .counter(let counter): cached.append((items[place], counter))
             }
         }
-        if counting { context.report.redisCompared += Int64(cached.count) }
+        if counting { context.report.redis.compared += Int64(cached.count) }
         let states = try states(of: cached.map(\.item))
         return cached.map { ($0.item, Comparison(cached: $0.counter, state: states[$0.item])) }
     }
@@ -172,7 +172,7 @@ struct RedisAudit {
         }
         for difference in differences where !reported.contains(difference.item) {
             if awaiting.contains(difference.item) {
-                context.report.redisAwaitingRepair += 1
+                context.report.redis.awaitingRepair += 1
             } else {
                 try reporting { () throws(Failure) in
                     try context.report.found(
