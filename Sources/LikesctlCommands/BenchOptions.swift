@@ -73,15 +73,6 @@ package struct BenchOptions: Equatable, Sendable {
     /// Seconds measured; nil: until the requests are sent.
     package var durationEffective: Double? { duration ?? (requests == nil ? Self.durationDefault : nil) }
 
-    /// Checks that concern several options.
-    func check() throws(Failure) {
-        if !mayWrite, let change = mix.first(where: { $0.verb.isChange && $0.weight > 0 }) {
-            throw Failure(
-                .usage, "\(change.verb.name) changes what is stored",
-                next: "add --write if this daemon's data may change")
-        }
-    }
-
     // MARK: Values
 
     static func mix(_ value: String) throws(Failure) -> [Share] {

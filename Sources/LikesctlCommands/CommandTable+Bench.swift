@@ -2,7 +2,13 @@ extension CommandDescription {
     static let bench = CommandDescription(
         "measure how fast likesd answers under a load of your choice",
         options: [.socket, .json] + CommandOption.ofBench, manualSection: "MEASURING",
-        check: { (options) throws(Failure) in try options.bench.check() },
+        check: { (options) throws(Failure) in
+            let change = options.bench.mix.first { $0.verb.isChange && $0.weight > 0 }
+            guard let change, !options.bench.mayWrite else { return }
+            throw Failure(
+                .usage, "\(change.verb.name) changes what is stored",
+                next: "add --write if this daemon's data may change")
+        },
         explanation: [
             .text(
                 "Sends requests over many connections and prints requests per second and latencies by verb. With "
