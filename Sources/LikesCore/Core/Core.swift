@@ -155,12 +155,13 @@ extension Core {
     var leavesSomething: Bool { lane.upkeep.hasJournal || repairs.untoldCount > 0 }
 
     subscript(_ backend: Backend) -> Link {
-        _read {
+        // Not `_read`: its coroutine would allocate, several times in each turn.
+        get {
             switch backend {
-            case .redis: yield redis.link
-            case .subscriber: yield redis.subscriber
-            case .lane: yield lane.link
-            case .reader: yield reader.link
+            case .redis: redis.link
+            case .subscriber: redis.subscriber
+            case .lane: lane.link
+            case .reader: reader.link
             }
         }
         _modify {
