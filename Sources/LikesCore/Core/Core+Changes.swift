@@ -274,7 +274,7 @@ extension Core {
     /// Answers a change that no queue or call holds any more, and frees its place.
     mutating func finish(_ index: ChangeIndex, _ reply: Reply, _ turn: inout Turn) {
         guard let change = writes.finish(index) else { return }
-        reports.statistics.note(
+        reports.note(
             reply, latencyMicroseconds: turn.now.microseconds - change.acceptedAt.microseconds)
         answer(change.ticket, reply, &turn)
     }

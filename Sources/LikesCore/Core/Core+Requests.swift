@@ -26,7 +26,7 @@ extension Core {
 
     /// A request of an open connection for which `accepts` is true.
     package mutating func received(_ request: Request, on connection: ConnectionID, _ turn: inout Turn) {
-        reports.statistics.note(request)
+        reports.note(request)
         switch request {
         case .count(let item):
             if clients.sessions[connection].changesWaiting == 0, let count = known.fresh(item, now: turn.now) {

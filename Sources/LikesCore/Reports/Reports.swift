@@ -46,6 +46,33 @@ struct Reports {
 
     // MARK: Counters
 
+    mutating func note(_ request: Request) {
+        switch request {
+        case .like: statistics.likes += 1
+        case .unlike: statistics.unlikes += 1
+        case .count: statistics.counts += 1
+        case .counts: statistics.multiCounts += 1
+        case .liked, .likedMany: statistics.likedChecks += 1
+        case .invalid: statistics.invalidRequests += 1
+        case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: statistics.otherRequests += 1
+        }
+    }
+
+    /// A change ended.
+    mutating func note(_ reply: Reply, latencyMicroseconds: Int64) {
+        switch reply {
+        case .change(let didChange, _):
+            if didChange { statistics.changed += 1 } else { statistics.unchanged += 1 }
+        case .error(let error):
+            if error.code == .unavailable { statistics.unavailable += 1 }
+            if error.code == .uncertain { statistics.uncertain += 1 }
+        default: break
+        }
+        let bounds = Statistics.latencyBounds
+        statistics.changeLatency[bounds.firstIndex { latencyMicroseconds <= $0 } ?? bounds.count] += 1
+        statistics.changeLatencySumMicroseconds += latencyMicroseconds
+    }
+
     /// Counts what strangers put into Redis or published.
     mutating func note(_ forgery: Forgery, count: Int) {
         switch forgery {

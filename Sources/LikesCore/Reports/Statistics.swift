@@ -1,5 +1,3 @@
-import LikesProtocol
-
 /// What the daemon has done since its start.
 struct Statistics {
     /// Upper bounds of the latency buckets in microseconds. One more bucket holds what is slower.
@@ -77,31 +75,4 @@ struct Statistics {
     var changeLatencySumMicroseconds: Int64 = 0
 
     var requests: Int64 { likes + unlikes + counts + multiCounts + likedChecks + otherRequests + invalidRequests }
-
-    mutating func note(_ request: Request) {
-        switch request {
-        case .like: likes += 1
-        case .unlike: unlikes += 1
-        case .count: counts += 1
-        case .counts: multiCounts += 1
-        case .liked, .likedMany: likedChecks += 1
-        case .invalid: invalidRequests += 1
-        case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: otherRequests += 1
-        }
-    }
-
-    /// A change ended.
-    mutating func note(_ reply: Reply, latencyMicroseconds: Int64) {
-        switch reply {
-        case .change(let didChange, _):
-            if didChange { changed += 1 } else { unchanged += 1 }
-        case .error(let error):
-            if error.code == .unavailable { unavailable += 1 }
-            if error.code == .uncertain { uncertain += 1 }
-        default: break
-        }
-        let bucket = Self.latencyBounds.firstIndex { latencyMicroseconds <= $0 } ?? Self.latencyBounds.count
-        changeLatency[bucket] += 1
-        changeLatencySumMicroseconds += latencyMicroseconds
-    }
 }
