@@ -66,7 +66,7 @@ final class VerifyReport {
     /// Reports the types that `item_types` does not name, of all items that were checked.
     func foundUnnamedTypes() throws(Failure) {
         for (number, count) in database.unnamed.sorted(by: { $0.key < $1.key }) {
-            let message = "item_types names no type of the number \(number), and \(count) items are of it"
+            let message = "item_types has no name for the number \(number), which is the type of \(count) items"
             let next =
                 "restore its row, or name it again: INSERT INTO item_types (id, name) VALUES (\(number), 'NAME'); a "
                 + "new type could get the number, and these likes with it"
@@ -136,22 +136,22 @@ final class VerifyReport {
             "PostgreSQL: \(database.items) items, \(database.likes) likes read in \(database.passes) passes: "
                 + "\(database.countersDiffering) differences"
         ]
-        if database.misfits > 0 { lines.append("Tables: \(database.misfits) to be mended by hand, see above") }
+        if database.misfits > 0 { lines.append("Tables: \(database.misfits) to correct manually, see above") }
         if !database.unnamed.isEmpty { lines.append("Item types without a name: \(database.unnamed.count), see above") }
-        if database.likesTwice > 0 { lines.append("Likes that stand more than once: \(database.likesTwice)") }
+        if database.likesTwice > 0 { lines.append("Likes stored more than once: \(database.likesTwice)") }
         if let trouble = database.trouble { lines.append("Not compared: \(trouble)") }
         if database.undecided > 0 {
             lines.append(
-                "Undecided: \(database.undecided) items that change all the time and can't be counted within "
-                    + "\(options.snapshotSeconds) s: --snapshot-seconds allows more")
+                "Undecided: \(database.undecided) items that change too often to be counted within "
+                    + "\(options.snapshotSeconds) s; raise --snapshot-seconds")
         }
         if let trouble = redis.trouble { lines.append("Redis: not checked: \(trouble)") }
         if redis.trouble == nil || redis.compared > 0 {
             lines.append("Redis: \(redis.compared) counters: \(redis.differing) differences")
         }
         let others = [
-            (redis.oldGeneration, "of an older generation"), (redis.foreign, "without a version of likesd"),
-            (redis.awaitingRepair, "down for repair by likesd"),
+            (redis.oldGeneration, "from an older generation"), (redis.foreign, "without a version from likesd"),
+            (redis.awaitingRepair, "waiting for repair by likesd"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
         lines.append("\(differing) differences\(mending), in \(seconds) s")
@@ -163,7 +163,7 @@ final class VerifyReport {
         if options.repairs { return ", \(mended) mended" }
         guard differing > database.byHand else { return "" }
         let which = database.byHand > 0 ? "\(differing - database.byHand) of them" : "them"
-        return ": --repair mends \(which)" + (isMendable ? "" : " once the tables were mended by hand, and not before")
+        return ": --repair corrects \(which)" + (isMendable ? "" : " after the tables were corrected manually")
     }
 
     private var summaryJSON: JSON {
