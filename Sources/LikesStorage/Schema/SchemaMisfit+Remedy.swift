@@ -74,8 +74,8 @@ extension SchemaMisfit {
     private var strayTable: Remedy {
         guard detail.isEmpty else {
             let choice =
-                "name only the schema with the right likes, \(object) or the other one, in the search_path of "
-                + "DATABASE_URL, or:"
+                "otherwise name only the schema with the right likes, \(object) or the other one, in the search_path "
+                + "of DATABASE_URL, or:"
             return Remedy(
                 first: "\(Schema.restoreFirst); \(choice)", sql: "ALTER ROLE \(detail) SET search_path = \(object)",
                 then: Self.repair)

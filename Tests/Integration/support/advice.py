@@ -12,7 +12,7 @@ NEXT = re.compile(r"next: (.*?) \((PostgreSQL|Redis): ")
 # On the machine of an operator likesctl is run as the daemon's user, PostgreSQL's programs as its administrator.
 AS_USER = re.compile(r"^sudo -u \S+ ")
 # What comes first where nobody restores anything, as in the tests, and does not have to be waited for.
-IN_WORDS = re.compile(r"^a restore may be running: wait for it; (?:else |if the likes in [^;]*?: )")
+IN_WORDS = re.compile(r"^a restore may be running: wait for it; otherwise (?:name only the schema [^;]*?: )?")
 
 
 def next_of(daemon):
