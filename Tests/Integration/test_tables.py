@@ -265,7 +265,7 @@ def test_a_table_of_another_schema_is_not_taken_for_likesds(start_daemon, own_po
         if when == "starting":
             daemon.stop()
             daemon = start("listening")
-        words = "both app.counters and public.counters are on the search path"
+        words = "app.counters and public.counters are both on the search path"
         eventually(lambda: words in daemon.health().get("message", ""), "HEALTH to name both schemas", 30)
         # The reader finds it out first, and the lane looks at once.
         eventually(lambda: "(writing) lost: " + words in daemon.log() or when == "starting", "the lane to stop", 2)
@@ -304,7 +304,7 @@ def test_a_copy_of_all_tables_that_comes_earlier_takes_no_likes(
                 sql.execute(f"CREATE TABLE app.{table} (LIKE public.{table} INCLUDING ALL)")
                 sql.execute(f"INSERT INTO app.{table} SELECT * FROM public.{table}")
                 sql.execute(f"ALTER TABLE app.{table} OWNER TO app")
-        words = "both public.likesd_schema and app.likesd_schema are on the search path"
+        words = "public.likesd_schema and app.likesd_schema are both on the search path"
         eventually(lambda: words in daemon.health().get("message", ""), "HEALTH to name both schemas", 30)
         assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
         assert sql.execute("SELECT count(*) FROM app.user_likes").fetchone() == (1,)
