@@ -2,10 +2,10 @@ import Glibc
 import LikesProtocol
 import LikesctlCommands
 
-/// Where `verify` says what it finds: lines on standard output, and its progress on standard error, which on a terminal
-/// is one line that is renewed.
+/// Prints what `verify` finds to standard output, and its progress to standard error. On a terminal the progress is one
+/// line that is renewed.
 struct VerifyOutput {
-    /// Milliseconds between two words of progress.
+    /// Milliseconds between two lines of progress.
     private static let progressEveryMs: Int64 = 500
     private static let terminalEveryMs: Int64 = 100
 
@@ -25,18 +25,18 @@ struct VerifyOutput {
 
     mutating func warn(_ text: String) {
         closeLine()
-        // Whoever can't be told here learns it from the exit status.
+        // If this cannot be written, the exit status still says it.
         _ = SystemCalls.write("likesctl: \(text)\n", to: STDERR_FILENO)
     }
 
-    /// Says how far it is, not more often than is good. `always`: the last word of a part.
+    /// Shows how far it is, at a limited rate. `always`: the last line of a part.
     mutating func progress(_ text: () -> String, always: Bool) {
         guard showsProgress else { return }
         let nowMs = SystemCalls.nowMs()
         let everyMs = isTerminal ? Self.terminalEveryMs : Self.progressEveryMs
         guard always || nowMs - progressMs >= everyMs else { return }
         progressMs = nowMs
-        // Progress that can't be shown is no reason to end.
+        // Failing to show progress is no reason to end.
         _ = SystemCalls.write(isTerminal ? "\r\u{1B}[K\(text())" : text() + "\n", to: STDERR_FILENO)
         isLineOpen = isTerminal
     }
