@@ -49,7 +49,7 @@ extension BackendFailure {
 extension BackendFailure {
     /// PostgreSQL stopped waiting for its synchronous standby.
     static let awaitsStandby = BackendFailure.unreachable(
-        "a wait for a synchronous standby was cancelled: nothing is acknowledged until a standby has it",
+        "it waits for a synchronous standby, and a wait was cancelled: nothing is acknowledged until a standby has it",
         next: "start the standby, or take it out of synchronous_standby_names")
 
     /// PostgreSQL's answer does not fit the call.
