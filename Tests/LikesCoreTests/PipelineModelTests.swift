@@ -124,7 +124,7 @@ private let limitedUser: Int64 = 3
         var replies: [Reply] = []
         func settle(_ steps: Int) {
             for _ in 0..<steps {
-                for action in scenario.take() {
+                for action in scenario.takeWithCalls() {
                     if case .reply(_, let reply) = action { replies.append(reply) } else { backends.take(action) }
                 }
                 guard let answer = backends.progress(&random) else { continue }
