@@ -13,5 +13,5 @@ package enum Backend: Hashable, Sendable, CaseIterable {
     case reader
 }
 
-/// Identifies a call to Redis or PostgreSQL. Unique while the daemon runs.
+/// Identifies a call. Redis, the lane and the reader each number theirs, and use no number twice.
 package typealias CallID = UInt64

@@ -111,7 +111,7 @@ enum RedisPurpose: CallPurpose {
 
 /// An operation that Redis may reject while it still serves others.
 enum RedisTask: String {
-    case identifying = "verifying"
+    case identifying
     case admission, reading, writing
 }
 
