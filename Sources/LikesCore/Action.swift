@@ -1,6 +1,5 @@
 import LikesProtocol
 import LikesSettings
-import LikesStorage
 
 /// What the core wants done, as plain data: the daemon performs it, and tests compare it.
 package enum Action: Equatable, Sendable {

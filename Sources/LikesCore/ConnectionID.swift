@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Names a client's connection: its place in the core's table, and how often that place was used before.
 package struct ConnectionID: Hashable, Sendable {
     package var slot: UInt32

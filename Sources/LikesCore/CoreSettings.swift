@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesStorage
 import LikesSettings
 
 /// What the core was told at the start and by the last reload.

@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// A moment on the monotonic clock, in microseconds. The core is told the time and never asks for it.
 package struct Instant: Comparable, Hashable, Sendable {
     package var microseconds: Int64

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// The limits on everything that queues, gathers or waits in the core. Limits on what the core itself holds are

@@ -1,6 +1,4 @@
-import LikesProtocol
 import LikesRandom
-import LikesSettings
 import LikesStorage
 
 /// The core's random numbers, from one seed.

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesStorage
 import LikesSettings
 
 /// One turn of the event loop: the moment at which its events happen, and what the core wants done about them.

@@ -22,6 +22,7 @@ final class CoreHost {
         _modify { yield &turn.actions }
     }
 
+    /// `event` must not use `now` or `actions`, which are parts of the turn that it is given.
     func deliver(_ event: (inout Core, inout Turn) -> Void) {
         event(&core, &turn)
     }

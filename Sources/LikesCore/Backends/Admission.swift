@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 /// What kind of change a client asks for.

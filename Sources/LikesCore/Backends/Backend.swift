@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// The connections the daemon keeps to its backends.
 package enum Backend: Hashable, Sendable, CaseIterable {
     /// Redis: admission, counters, write-through.

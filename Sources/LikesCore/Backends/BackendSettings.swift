@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesStorage
 import LikesSettings
 
 extension Configuration {

@@ -1,10 +1,10 @@
 import LikesProtocol
-import LikesSettings
 import LikesStorage
+
 /// What a call was made for. It is kept until the call is answered, or its connection is lost.
 protocol CallPurpose {
     /// Calls under way are counted by kind.
-    associatedtype Kind: Hashable
+    associatedtype Kind: RawRepresentable<Int>, CaseIterable
     var kind: Kind { get }
 }
 
@@ -13,25 +13,26 @@ struct Calls<Purpose: CallPurpose> {
     private var table: [CallID: Purpose] = [:]
     private var lastID: CallID = 0
     private var sent = Ring<(CallID, Instant)>()
-    private var counts: [Purpose.Kind: Int] = [:]
+    /// By kind.
+    private var counts = [Int](repeating: 0, count: Purpose.Kind.allCases.count)
 
     var isEmpty: Bool { table.isEmpty }
 
     /// How many calls of the kind are under way.
-    subscript(_ kind: Purpose.Kind) -> Int { counts[kind] ?? 0 }
+    subscript(_ kind: Purpose.Kind) -> Int { counts[kind.rawValue] }
 
     mutating func begin(_ purpose: Purpose, now: Instant) -> CallID {
         lastID += 1
         table[lastID] = purpose
         sent.append((lastID, now))
-        counts[purpose.kind, default: 0] += 1
+        counts[purpose.kind.rawValue] += 1
         return lastID
     }
 
     /// Ends the call and returns its purpose; nil: the call was given up with its connection.
     mutating func end(_ id: CallID) -> Purpose? {
         guard let purpose = table.removeValue(forKey: id) else { return nil }
-        counts[purpose.kind, default: 0] -= 1
+        counts[purpose.kind.rawValue] -= 1
         while let (oldest, _) = sent.first, table[oldest] == nil { sent.popFirst() }
         return purpose
     }
@@ -43,7 +44,7 @@ struct Calls<Purpose: CallPurpose> {
     mutating func giveUp() -> [Purpose] {
         let given = purposes
         table = [:]
-        counts = [:]
+        for kind in counts.indices { counts[kind] = 0 }
         sent.removeAll()
         return given
     }
@@ -52,7 +53,7 @@ struct Calls<Purpose: CallPurpose> {
     var purposes: [Purpose] { (0..<sent.count).compactMap { table[sent[$0].0] } }
 
     func checkInvariants() {
-        precondition(table.count == counts.values.reduce(0, +), "calls are counted by kind")
+        precondition(table.count == counts.reduce(0, +), "calls are counted by kind")
         precondition(purposes.count == table.count, "every call has its place in the order they were sent")
     }
 }

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// What a settled connection has learnt about its PostgreSQL server.

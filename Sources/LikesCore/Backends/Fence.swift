@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Makes a lane this connection's alone.
 package struct FenceRequest: Equatable, Sendable {
     package var lane: Int64

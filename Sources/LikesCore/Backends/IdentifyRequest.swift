@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// Reads Redis' marker, and may replace it.

@@ -1,6 +1,4 @@
-import LikesSettings
 import LikesStorage
-import LikesProtocol
 
 /// One call on the connection that writes to PostgreSQL. One is under way at a time. Its `LaneAnswer` is the case of
 /// the same name, or one that any call may get.

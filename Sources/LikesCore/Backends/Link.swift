@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// The state of one connection to a backend, and when the next attempt is due.
 struct Link {
     enum State: Equatable {

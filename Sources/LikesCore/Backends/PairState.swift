@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// A pair as PostgreSQL has it, with its item's counter from the same snapshot.

@@ -1,4 +1,3 @@
-import LikesSettings
 import LikesStorage
 import LikesProtocol
 
@@ -43,7 +42,7 @@ enum ReaderPurpose: CallPurpose {
     /// A page of `cache_repairs`.
     case repairPass
 
-    enum Kind {
+    enum Kind: Int, CaseIterable {
         /// Counts that a client waits for.
         case counts
         case repair, doubts, pairs, repairPass

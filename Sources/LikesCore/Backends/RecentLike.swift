@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 /// A change of a user's recent likes.

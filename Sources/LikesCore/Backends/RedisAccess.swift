@@ -1,4 +1,3 @@
-import LikesSettings
 import LikesStorage
 import LikesProtocol
 
@@ -72,7 +71,7 @@ enum RedisPurpose: CallPurpose {
     /// Deletes counters that no host of this database made.
     case drop
 
-    enum Kind {
+    enum Kind: Int, CaseIterable {
         case identify, admission, read, writeThrough, repair, fill, drop
     }
 

@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// A server that should not be used: what is wrong with it, and what to do.
 package struct ServerAdvice: Hashable, Sendable {
     package var reason: String

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// What a survey writes, and what it compares with.

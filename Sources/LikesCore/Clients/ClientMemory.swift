@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// The memory that clients make the process hold, by connection: buffers at the edge, requests and replies in the core.
 /// The sums change only when a buffer's capacity changes or a request has to wait. Cached counts do not change them.
 ///

@@ -1,4 +1,3 @@
-import LikesSettings
 import LikesStorage
 import LikesProtocol
 
@@ -89,8 +88,8 @@ struct Clients {
         var changes: [ChangeIndex] = []
     }
 
-    /// The client is gone. `ticket` gives the ticket of a change.
-    mutating func close(_ connection: ConnectionID, ticket ofChange: (ChangeIndex) -> Ticket) -> Left {
+    /// The client is gone.
+    mutating func close(_ connection: ConnectionID, among changes: Changes) -> Left {
         var left = Left()
         var dropped: Set<Ticket> = []
         for (ticket, waiting) in sessions.close(connection) {
@@ -104,7 +103,7 @@ struct Clients {
             }
             // The followers of this connection's reads were never sent, nor were their own followers.
             for index in followers.drop(behind: ticket) {
-                dropped.insert(ofChange(index))
+                dropped.insert(changes[index].ticket)
                 left.changes.append(index)
             }
         }

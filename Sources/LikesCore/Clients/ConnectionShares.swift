@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Whose connections are counted together, so that one sharer cannot take all places.
 package enum Sharer: Hashable, Sendable {
     /// Everybody with this user number.

@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 /// What serving clients costs, in units of about 50 ns: one cached count in an MCOUNT costs one unit. With costs, the

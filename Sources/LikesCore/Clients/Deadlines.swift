@@ -1,7 +1,5 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
-/// The deadlines of waiting requests, in order, since every request gets the same time.
+/// The deadlines of waiting requests. They are in order because every request gets the same time, which takes a restart
+/// to change.
 struct Deadlines {
     enum Holder {
         case change(ChangeIndex, incarnation: UInt32)

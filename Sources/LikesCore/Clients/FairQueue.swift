@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Who is served next when there is more to do than fits into a turn. It goes by cost, not by the number of requests,
 /// and charges the cost to the sharer that causes it, through however many connections.
 ///

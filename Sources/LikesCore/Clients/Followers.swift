@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 /// Requests that wait for an earlier one of their own connection.

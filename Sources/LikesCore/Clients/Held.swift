@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 // The memory that waiting requests and replies hold, in bytes: rows, entries and deadlines in the core's tables, with

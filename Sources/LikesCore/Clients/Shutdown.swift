@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Stopping the process: what was accepted is answered, and nothing more is taken.
 struct Shutdown {
     /// When it stops in any case; nil: nobody has asked for it.

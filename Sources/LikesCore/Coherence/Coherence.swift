@@ -1,4 +1,3 @@
-import LikesProtocol
 import LikesSettings
 import LikesStorage
 

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// Checks that the subscription works: the host publishes a number now and then, and expects to hear it. It does so

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// How far the data in Redis is believed. It may be written once it is identified as belonging to this server's life

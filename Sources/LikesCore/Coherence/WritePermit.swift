@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesSettings
 import LikesStorage
 
 /// What has to hold from before PostgreSQL is asked until its answer is put into Redis.

@@ -1,6 +1,4 @@
-import LikesStorage
 import LikesProtocol
-import LikesSettings
 
 // How much of the shared resources clients may use: places, memory, and time to finish a request.
 extension Core {

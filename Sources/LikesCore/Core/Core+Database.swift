@@ -1,6 +1,4 @@
-import LikesSettings
 import LikesProtocol
-import LikesStorage
 
 // PostgreSQL's answers to the lane's and the reader's calls.
 extension Core {

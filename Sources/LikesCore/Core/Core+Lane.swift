@@ -1,6 +1,4 @@
-import LikesSettings
 import LikesProtocol
-import LikesStorage
 
 // The lane: fencing it, tending its row, and resolving a batch.
 extension Core {

@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesProtocol
 import LikesStorage
 
 // Which data in Redis belongs to this database.

@@ -1,4 +1,3 @@
-import LikesSettings
 import LikesProtocol
 import LikesStorage
 

@@ -1,7 +1,3 @@
-import LikesSettings
-import LikesProtocol
-import LikesStorage
-
 // Redis' answers to calls.
 extension Core {
     /// Redis answered a call. A call that was given up is ignored.

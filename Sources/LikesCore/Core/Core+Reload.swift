@@ -1,4 +1,3 @@
-import LikesStorage
 import LikesProtocol
 import LikesSettings
 

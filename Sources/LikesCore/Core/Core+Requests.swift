@@ -1,6 +1,4 @@
 import LikesProtocol
-import LikesSettings
-import LikesStorage
 
 // Requests: what each one needs, what it has to wait for, and what its reply lets start.
 extension Core {
@@ -90,8 +88,7 @@ extension Core {
 
     /// The client is gone. Its changes under way go on, without a reply.
     package mutating func closed(_ connection: ConnectionID, _ turn: inout Turn) {
-        let changes = writes.changes
-        let left = clients.close(connection) { changes[$0].ticket }
+        let left = clients.close(connection, among: writes.changes)
         reads.leave(left.items, clients)
         for index in left.changes { writes.forget(index) }
     }

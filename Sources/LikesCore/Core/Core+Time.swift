@@ -1,6 +1,4 @@
-import LikesSettings
 import LikesProtocol
-import LikesStorage
 
 // Turns, time, deadlines, and stopping.
 extension Core {
@@ -193,15 +191,18 @@ extension Core {
     private mutating func dropAnswered() {
         clients.dropAnsweredDeadlines(writes.changes)
         writes.dropAnswered()
-        guard reads.pairsCount > 0 else { return }
+        if reads.pairsCount > 0 { for index in dropUnaskedPairs() { writes.forgetConfirmation(index) } }
+    }
+
+    /// Apart, so that its copies of the tables are gone before any of them changes.
+    private mutating func dropUnaskedPairs() -> [ChangeIndex] {
         let (clients, changes) = (clients, writes.changes)
         let askersMax = clients.sessions.readWeightWaiting + writes.confirmations.count
-        let dropped = reads.dropUnasked(askersMax: askersMax) { read in
+        return reads.dropUnasked(askersMax: askersMax) { read in
             switch read.asker {
             case .part(let part): clients.isWaited(part)
             case .change(let index): !changes[index].isAnswered
             }
         }
-        for index in dropped { writes.forgetConfirmation(index) }
     }
 }

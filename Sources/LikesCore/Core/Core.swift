@@ -82,7 +82,8 @@ package struct Core {
     /// Stops the process if a component is inconsistent, or if two of them disagree. The simulation, tests and debug
     /// builds call it after each turn. It visits everything that is held, so it checks nothing above `heldMax` entries.
     package func checkInvariants(heldMax: Int = 500) {
-        let held = clients.sessions.table.count + clients.sessions.waitingCount + writes.count + repairs.count
+        let waiting = clients.sessions.waitingCount + writes.count + reads.fetchesCount + repairs.count
+        let held = clients.sessions.openCount + waiting
         guard held <= heldMax else { return }
         clients.checkInvariants()
         writes.checkInvariants()
@@ -118,9 +119,8 @@ extension Core {
 
     private var isRedisBelieved: Bool {
         // While an era is owed, Redis has counters of a past that is over.
-        let trust = coherence.trust
-        return repairs.isAllKnown && coherence.past.owedReason == nil
-            && (trust.isAgreed || !lane.link.isUp && trust.disputedIn == nil)
+        repairs.isAllKnown && coherence.past.owedReason == nil
+            && (coherence.trust.isAgreed || !lane.link.isUp && coherence.trust.disputedIn == nil)
     }
 
     /// Whether this host learns of all that other hosts change, by message or from `cache_repairs`.

@@ -1,5 +1,3 @@
-import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 /// Where an item falls in a hash table, unpredictable without the seed. Two folded 64×64→128-bit multiplications, each

@@ -1,4 +1,3 @@
-import LikesSettings
 import LikesStorage
 import LikesProtocol
 
@@ -160,7 +159,7 @@ enum LanePurpose: CallPurpose {
     case survey(SurveyRequest, askedAt: Instant)
     case checkSchema
 
-    enum Kind {
+    enum Kind: Int, CaseIterable {
         case fence, commit, tend, survey, checkSchema
     }
 

@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// This process' row in `lanes`, the only record of its last batch: which row it is, and what is known to be in it.
 struct LaneRow {
     /// Random, so that no two processes share a lane. Replaced from time to time.

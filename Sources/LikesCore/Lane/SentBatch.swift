@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// A batch as it was sent.
 struct SentBatch {
     var batch: Batch

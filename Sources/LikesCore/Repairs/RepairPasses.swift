@@ -1,7 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
-
 /// The passes over `cache_repairs`, from which this host learns what all hosts could not write to Redis. It reads no
 /// counters from Redis until one pass has seen every row.
 struct RepairPasses {

@@ -1,5 +1,3 @@
-import LikesProtocol
-import LikesStorage
 import LikesSettings
 
 /// What does not change while the daemon runs.

@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// One line for systemd's STATUS=.
 package struct StatusLine: Equatable, Sendable {
     package var text: String

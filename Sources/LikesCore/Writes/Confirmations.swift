@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Likes whose hint "liked already" PostgreSQL is asked to confirm, and what is held behind each: later changes of the
 /// same item and connection, which must not overtake it.
 struct Confirmations {

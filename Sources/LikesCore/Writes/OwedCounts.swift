@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Committed changes whose item's count still has to be read.
 struct OwedCounts {
     private var queue = Ring<ChangeIndex>()

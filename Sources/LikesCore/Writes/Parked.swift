@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Changes that may not join the batch being gathered: the opposite of one in it, or one whose earlier change's count
 /// is being read. Each waits in a line of its own connection and item, so that it holds up no others.
 ///

@@ -1,6 +1,3 @@
-import LikesProtocol
-import LikesSettings
-import LikesStorage
 /// Admitted changes, in the order in which they go into batches.
 struct WriteQueue {
     private var queue = Ring<ChangeIndex>()

@@ -1,5 +1,4 @@
 import LikesSettings
-import LikesStorage
 import LikesProtocol
 
 /// The changes under way: their table, and the queues that each passes through from admission to its reply. Changes are

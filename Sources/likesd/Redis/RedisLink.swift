@@ -215,15 +215,14 @@ final class RedisLink: RedisConnectionOwner {
     }
 
     private func received(_ reply: ReplyView, to slice: RedisSlice, of call: CallID) {
-        guard let (request, before) = underWay.removeValue(forKey: call) else {
+        guard var answered = underWay.removeValue(forKey: call) else {
             preconditionFailure("a reply from Redis to no call")
         }
-        var replies = before
-        replies.take(reply, of: slice)
-        if replies.slicesLeft > 0 {
-            underWay[call] = (request, replies)
+        answered.replies.take(reply, of: slice)
+        if answered.replies.slicesLeft > 0 {
+            underWay[call] = answered
         } else {
-            finish(call, request, replies)
+            finish(call, answered.request, answered.replies)
         }
     }
 
