@@ -91,8 +91,8 @@ def upgrade(tree, connected):
 def test_an_upgrade_carries_the_members_over_and_removes_nobody(tree, upgrade):
     assert members(tree, "likesd-clients") == {"application", "second.application"}
     assert members(tree, "likesd") == {"application", "far-away"}
-    assert "with these members of likesd: application second.application" in upgrade
-    assert "by hand: far-away" in upgrade
+    assert "added members of likesd: application second.application" in upgrade
+    assert "manually: far-away" in upgrade
 
 
 def test_who_was_there_stays_and_comes_again_with_the_group_it_has(tree, upgrade, connected):
