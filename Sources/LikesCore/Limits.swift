@@ -155,7 +155,6 @@ package struct Limits: Sendable {
     package static let disputeConfirmMs: Int64 = 4_000
     /// … and one that has said nothing for `surveyMs` and this much longer is dead.
     package static let lateSignMs: Int64 = 1_000
-    package static let eraMax = Generation.eraMax
     /// How long a refusal by Redis is shown after it last happened.
     static let refusalShownMs: Int64 = 60_000
     /// How long an entry of the local cache is fresh at most while this host does not hear what others change. Together
@@ -181,7 +180,6 @@ package struct Limits: Sendable {
     package static let sealedCacheMsMax: Int64 = 29_000
     /// … and if a seal is further ahead than this, clocks were set.
     package static let sealAheadMsMax: Int64 = 5_000
-    package static let versionMax = CounterState.versionMax
     /// Doubts that are kept until PostgreSQL answers them. Those beyond the limit will arise again.
     package var doubtsMax = 64
     /// PostgreSQL is asked about doubts at most once in this time.

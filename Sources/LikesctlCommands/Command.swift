@@ -2,9 +2,6 @@
 package enum Command: String, CaseIterable, Sendable {
     case like, unlike, count, liked, health, info, metrics, ping, reload, bench, migrate, verify
 
-    /// Whether it talks to the backends of the configuration instead of the daemon.
-    package var readsConfiguration: Bool { takes(.config) }
-
     /// Whether it has such an option.
     package func takes(_ option: CommandOption) -> Bool { description.options.contains { $0.name == option.name } }
 

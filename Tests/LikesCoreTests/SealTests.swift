@@ -62,7 +62,7 @@ import Testing
     func aVersionThatNoHistoryReachesIsNobodys() {
         var sealer = Self.sealer()
         var counter = Self.counter
-        for (version, isGenuine) in [(CounterState.versionMax, true), (Limits.versionMax + 1, false)] {
+        for (version, isGenuine) in [(CounterState.versionMax, true), (CounterState.versionMax + 1, false)] {
             counter.version = version
             let sealed = sealer.seal(counter, token: "aaaaaaaaaaaa", askedAt: .ms(0))
             #expect(Self.isGenuine(sealed, "aaaaaaaaaaaa", sealer) == isGenuine)

@@ -1,5 +1,5 @@
-import Testing
 import LikesctlCommands
+import Testing
 
 @testable import likesctl
 

@@ -1,6 +1,6 @@
 import Glibc
-import Testing
 import LikesctlCommands
+import Testing
 
 @testable import likesctl
 

@@ -75,8 +75,6 @@ final class PostgresServer: Sendable {
 struct TestDatabase {
     let url: String
 
-    init(url: String) { self.url = url }
-
     func connect() throws -> PostgresTester {
         guard let connection = PostgresTester(url) else { throw Failure(text: "no connection to PostgreSQL") }
         return connection

@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// The connection that reads from PostgreSQL, and the calls under way on it.
 struct Reader {

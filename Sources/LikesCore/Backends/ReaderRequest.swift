@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// One call on the connection that reads from PostgreSQL. Several are under way, answered in order. Its `ReaderAnswer`
 /// is the case of the same name, or one that any call may get.

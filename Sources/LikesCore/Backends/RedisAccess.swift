@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// This host's access to Redis: two connections, the calls under way, and the operations that Redis rejects.
 struct RedisAccess {

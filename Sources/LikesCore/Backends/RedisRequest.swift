@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// One call to Redis. Its `RedisAnswer` is the case of the same name, or `failed`.
 package enum RedisRequest: Equatable, Sendable {

@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// The clients: their connections, the requests under way on each, which of these wait for an earlier one of their own
 /// connection, and their deadlines.

@@ -202,7 +202,10 @@ package struct FairQueue {
         count -= 1
         clock = max(clock, lines[place].start)
         lines[place].clock = max(lines[place].clock, entry.start)
-        if lines[place].waiting.isEmpty { active.swapAt(found, active.count - 1); active.removeLast() }
+        if lines[place].waiting.isEmpty {
+            active.swapAt(found, active.count - 1)
+            active.removeLast()
+        }
         return entry.id
     }
 

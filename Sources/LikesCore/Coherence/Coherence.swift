@@ -47,7 +47,7 @@ struct Coherence {
 
     /// Whether another host has begun a later era. There is none after the last era; then the sign is a new token.
     func isLaterEra(_ found: Generation, isMade: Bool) -> Bool {
-        let isLater = found.era > past.era || found.era == Limits.eraMax && !isMade && found.token != trust.token
+        let isLater = found.era > past.era || found.era == Generation.eraMax && !isMade && found.token != trust.token
         return isLater && (past.history != nil || past.era > 0)
     }
 
@@ -123,7 +123,7 @@ struct Coherence {
     ) -> [SealedCounter] {
         var sealed: [SealedCounter] = []
         sealed.reserveCapacity(counters.count)
-        for counter in counters where counter.version <= Limits.versionMax {
+        for counter in counters where counter.version <= CounterState.versionMax {
             sealed.append(sealer.seal(counter, token: generation.token, askedAt: permit.askedAt))
         }
         return sealed

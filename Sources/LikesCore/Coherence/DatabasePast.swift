@@ -54,7 +54,7 @@ struct DatabasePast {
         owedReason = nil
         straysDone.formUnion(strayed)
         strayed = []
-        era = min(era + 1, Limits.eraMax)
+        era = min(era + 1, Generation.eraMax)
     }
 
     /// All hosts are in this era, or will be.
@@ -88,7 +88,7 @@ struct DatabasePast {
     }
 
     func checkInvariants() {
-        precondition((0...Limits.eraMax).contains(era), "an era that no marker can name")
+        precondition((0...Generation.eraMax).contains(era), "an era that no marker can name")
         precondition(strayed.isDisjoint(with: straysDone), "an era has begun for what is still to have one")
     }
 }

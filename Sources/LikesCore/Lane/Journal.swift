@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// What Redis may lack if this process ends now. Each batch writes it into the lane's row: the batch's own items, those
 /// of write-throughs under way, and those that only this process knows to be missing. Each item once.

@@ -1,5 +1,5 @@
-import LikesStorage
 import LikesProtocol
+import LikesStorage
 
 /// The one connection that writes to PostgreSQL, with one call at a time; what is known of its row in `lanes`; and what
 /// is due on it next.

@@ -14,7 +14,6 @@ struct Reads {
     var hasForRedis: Bool { fetches.hasForRedis }
     var hasForDatabase: Bool { fetches.hasForDatabase }
     var fetchesCount: Int { fetches.count }
-    var fetchPlaces: Int { fetches.places }
 
     /// `isSmall`: the connection asks for few counts.
     mutating func join(_ item: Item, _ part: Part, isSmall: Bool) {

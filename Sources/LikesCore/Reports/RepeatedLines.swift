@@ -1,6 +1,6 @@
 import LikesProtocol
-import LikesStorage
 import LikesSettings
+import LikesStorage
 
 /// Log lines that a server or a client can cause repeatedly. In each time window, only a limited number of each kind is
 /// logged. At the end of the window the last of the others is logged, with how many more there were.

@@ -1,5 +1,5 @@
-import LikesSettings
 import LikesProtocol
+import LikesSettings
 
 /// The changes under way: their table, and the queues that each passes through from admission to its reply. Changes are
 /// freed only here.

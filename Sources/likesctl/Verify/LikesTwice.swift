@@ -1,4 +1,5 @@
 import LikesctlCommands
+
 /// Likes that are stored more than once in `user_likes`, which is possible only if its key is missing.
 struct LikesTwice {
     /// Likes that one statement sorts: users are divided into parts accordingly.

@@ -1,5 +1,5 @@
-import CLinux
 import CHiredis
+import CLinux
 import CSystemd
 import Glibc
 import LikesProtocol

@@ -53,7 +53,8 @@ enum StatementAnswer {
 /// A statement under way: its own transaction.
 struct Statement {
     enum Phase {
-        case begins, fence, likes, unlikes, counters, repairs, mended, flush, answers(StatementAnswer)
+        case begins, fence, likes, unlikes, counters, repairs, mended, flush
+        case answers(StatementAnswer)
     }
     var call: StatementCall
     var phase = Phase.begins

@@ -59,13 +59,25 @@ struct RedisStore: Sendable {
     /// Key `number` of all there could be: each may be evicted on its own.
     mutating func evict(_ number: Int) {
         var place = number
-        if place < counters.count { return counters[place] = nil }
+        if place < counters.count {
+            counters[place] = nil
+            return
+        }
         place -= counters.count
-        if place < versions.count { return versions[place] = nil }
+        if place < versions.count {
+            versions[place] = nil
+            return
+        }
         place -= versions.count
-        if place < recent.count { return recent[place] = nil }
+        if place < recent.count {
+            recent[place] = nil
+            return
+        }
         place -= recent.count
-        if place < rates.count { return rates[place] = nil }
+        if place < rates.count {
+            rates[place] = nil
+            return
+        }
         marker = nil
     }
 

@@ -81,5 +81,9 @@ enum RedisMessage: Equatable {
 
 /// A key of likesd's; items and users by their places in the plan.
 enum RedisKey {
-    case counter(Int), version(Int), recent(Int), rate(Int), marker
+    case counter(Int)
+    case version(Int)
+    case recent(Int)
+    case rate(Int)
+    case marker
 }
