@@ -26,7 +26,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case noPermission = "NOPERM"
     /// RELOAD found the configuration wrong. Nothing was changed.
     case configuration = "CONFIG"
-    /// Sent to PostgreSQL, outcome unknown: repeat, or ask LIKED.
+    /// Sent to PostgreSQL, but the outcome, or only the count, is unknown: repeat, or ask LIKED.
     case uncertain = "UNCERTAIN"
     /// HELLO with a protocol version that does not exist.
     case noProto = "NOPROTO"
@@ -42,7 +42,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .unavailable: "PostgreSQL cannot be reached or takes no writes"
         case .noPermission: "the caller may not do this; RELOAD is for root and the user likesd runs as"
         case .configuration: "RELOAD found the configuration wrong; the message names file and line of each problem"
-        case .uncertain: "LIKE and UNLIKE only: the change went to PostgreSQL, and no outcome came in time"
+        case .uncertain:
+            "LIKE and UNLIKE only: the change was sent to PostgreSQL, but its outcome, or only its count, is unknown"
         case .noProto: "HELLO asked for a protocol version other than 2 and 3"
         }
     }
@@ -60,7 +61,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether the request may have stored something: only if the outcome is unknown.
+    /// Whether the request may have stored something.
     package var mayHaveStored: Bool { self == .uncertain }
 }
 

@@ -1,4 +1,5 @@
-// The table of all commands. A new one needs a case of `Verb`, an entry here and a line in `RequestDecoder`.
+// The table of all commands. A new one needs a case of `Verb` and of `Request`, a case of `description` and an entry
+// here, and a line in `RequestDecoder`.
 extension Verb {
     /// What it takes, answers and means.
     package var description: VerbDescription {

@@ -26,7 +26,7 @@ package struct Configuration: Equatable, Sendable {
     package var connectionsMax = 4_096
     /// How many of these one user may have; 0: three quarters of them.
     package var connectionsPerUserMax = 0
-    /// Bytes that all clients together may make the process hold; 0: as `Core.clientMemoryMax` determines.
+    /// Bytes that all clients together may make the process hold; 0: as `CoreSettings.clientMemoryBytesMax` determines.
     package var clientMemoryBytesMax: Int64 = 0
     package var logLevel = LogLevel.info
     package internal(set) var places = SettingPlaces()

@@ -6,7 +6,7 @@ package enum Backend: Hashable, Sendable, CaseIterable {
     case subscriber
     /// PostgreSQL, writing: one batch after the other.
     case lane
-    /// PostgreSQL, reading: counts and pairs, pipelined.
+    /// PostgreSQL, reading: counts, pairs and the rows of `cache_repairs`, pipelined.
     case reader
 }
 

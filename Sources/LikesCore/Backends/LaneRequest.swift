@@ -1,7 +1,7 @@
 import LikesStorage
 
-/// One call on the connection that writes to PostgreSQL. One is under way at a time. Its `LaneAnswer` is the case of
-/// the same name, or one that any call may get.
+/// One call on the connection that writes to PostgreSQL. One is under way at a time. Its `LaneAnswer` is the matching
+/// case, or one that any call may get.
 package enum LaneRequest: Equatable, Sendable {
     /// Make the lane this connection's alone.
     case fence(FenceRequest)

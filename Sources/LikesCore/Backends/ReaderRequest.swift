@@ -2,7 +2,7 @@ import LikesProtocol
 import LikesStorage
 
 /// One call on the connection that reads from PostgreSQL. Several are under way, answered in order. Its `ReaderAnswer`
-/// is the case of the same name, or one that any call may get.
+/// is the matching case, or one that any call may get.
 package enum ReaderRequest: Equatable, Sendable {
     case selectCounters([Item])
     case selectPairs([Pair])

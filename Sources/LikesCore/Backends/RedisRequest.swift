@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesStorage
 
-/// One call to Redis. Its `RedisAnswer` is the case of the same name, or `failed`.
+/// One call to Redis. Its `RedisAnswer` is the matching case, or `failed`.
 package enum RedisRequest: Equatable, Sendable {
     /// Read the marker to learn which data Redis holds. If a new marker is given, and Redis still has the one that was
     /// found not to fit, replace it.

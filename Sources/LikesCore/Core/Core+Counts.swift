@@ -89,7 +89,7 @@ extension Core {
         serveStale(items, &turn)
     }
 
-    /// While PostgreSQL is down, an expired count is better than none.
+    /// While the reader is down, an expired count is better than none.
     mutating func serveStale(_ items: [Item], _ turn: inout Turn) {
         guard !reader.link.isUp else { return }
         for item in items {

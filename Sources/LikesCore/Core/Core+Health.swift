@@ -25,8 +25,10 @@ extension Core {
         return readableGeneration == nil ? known + "; until then counts come from PostgreSQL" : known
     }
 
-    /// `ok`: everything works. `degraded`: Redis is down, or much of it is being repaired; everything works from
-    /// PostgreSQL. `down`: PostgreSQL is down; only cached counts are served.
+    /// `ok`: everything works. `degraded`: everything works, but Redis is not used, or not fully: it is down, refuses
+    /// something, is disputed or not identified yet, its messages do not arrive, or much of it is being repaired.
+    /// `down`: the lane or the reader is down. Without the lane changes fail. Without the reader LIKED fails, and so do
+    /// counts that are not cached.
     func status(now: Instant) -> String {
         guard isDatabaseHealthy else { return "down" }
         return isRedisHealthy && repairing(now: now) == nil ? "ok" : "degraded"

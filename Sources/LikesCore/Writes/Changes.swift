@@ -3,8 +3,8 @@ import LikesProtocol
 /// A place in the table of changes.
 typealias ChangeIndex = UInt32
 
-/// How far a change has come. When its deadline passes, the reply is `-UNAVAILABLE` before `sent` and `-UNCERTAIN` from
-/// then on.
+/// How far a change has come. When its deadline passes, the reply is `-UNAVAILABLE` before `sent`, `-UNCERTAIN` in
+/// `sent` and `counting`, and in `writingThrough` the reply that waits there.
 enum ChangeStage {
     /// It follows an earlier request of its own connection.
     case following

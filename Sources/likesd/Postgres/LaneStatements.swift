@@ -38,7 +38,7 @@ enum LaneStatements {
     /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it.
     /// All batches take each kind in one order: likes and unlikes by pair, counters by item. A row that another
     /// transaction has deleted meanwhile is skipped. Rows are found by key, which is right in a partitioned table too:
-    /// a place (ctid) belongs to a single partition.
+    /// a place (ctid) is valid in one partition only.
     ///
     /// Unlikes are locked in the order of the loop over the wanted pairs, so no plan may reverse the join, and the
     /// target of a DELETE cannot stand in a `LATERAL`. With `=` the planner would reverse it: if it takes the table for

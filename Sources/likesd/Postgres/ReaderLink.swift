@@ -4,7 +4,8 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// The connection that reads counts and pairs: several calls on the wire, answered in order.
+/// The connection that reads counts, pairs and the rows of `cache_repairs`: several calls on the wire, answered in
+/// order.
 final class ReaderLink: PostgresLink {
     private var types: TypeNumbers?
     /// From the lane, which adds missing types.
