@@ -8,15 +8,16 @@ extension Setting {
             "LIKESD_SOCKET", \.socketPath, .socketPath,
             SettingWords(
                 .clients, "path",
-                "The Unix socket where likesd listens. Under systemd, `likesd.socket` decides, and this is ignored.",
+                "The Unix socket where likesd listens. Under systemd, `likesd.socket` decides, and this setting is "
+                    + "ignored.",
                 details: "There it is `ListenStream=`. The path must not begin with an `@`. `likesctl` reads this "
                     + "setting from the environment alone, not from the file.")),
         Setting(
             "LIKESD_SOCKET_MODE", \.socketMode, .permissionBits,
             SettingWords(
                 .clients, "octal",
-                "The permission bits of that socket, in octal: who may connect. Under systemd, `likesd.socket` "
-                    + "decides, and this is ignored.",
+                "The permission bits of likesd's Unix socket, in octal: who may connect. Under systemd, "
+                    + "`likesd.socket` decides, and this setting is ignored.",
                 details:
                     "There they are `SocketMode=` and `SocketGroup=`. Elsewhere the group is likesd's own or, in a "
                     + "setgid folder, the folder's (`chgrp likesd-clients FOLDER && chmod g+s FOLDER`).")),
@@ -61,7 +62,8 @@ extension Setting {
             "RATE_LIMIT_WINDOW_SECONDS", \.rateLimitWindowSeconds, .number(in: 1...31_536_000), isReloadable: true,
             SettingWords(
                 .limits, "seconds",
-                "How many seconds that window lasts. It begins with the user's first request in it.")),
+                "How many seconds a window of `RATE_LIMIT_REQUESTS` lasts. It begins with the user's first request in "
+                    + "it.")),
         Setting(
             "ITEM_TYPES", \.itemTypes, .itemTypes,
             SettingWords(
@@ -78,8 +80,8 @@ extension Setting {
             "LOCAL_CACHE_TTL_MS", \.localCacheTTLMs, .number(in: 0...3_600_000), isReloadable: true,
             SettingWords(
                 .kept, "milliseconds",
-                "How many milliseconds such a count is believed when no change by another host is heard of. 0: "
-                    + "Redis is asked for every count.",
+                "How many milliseconds a count in likesd's own memory is believed when no change by another host is "
+                    + "heard of. 0: Redis is asked for every count.",
                 details: "Hosts tell each other of changes at once, so this only bounds how old a count can be when a "
                     + "message is lost. While Redis is away, the bound is 10 seconds at most.")),
         // Below 10 ms PostgreSQL could not commit in time; beyond 10 minutes nobody waits any more.
@@ -109,12 +111,12 @@ extension Setting {
             "MAX_CONNECTIONS_PER_USER", \.connectionsPerUserMax, .number(in: 0...100_000), isReloadable: true,
             SettingWords(
                 .clients, "number",
-                "How many of these connections one user may have, so that others still get in. 0: three quarters of "
+                "How many connections one user may have, so that others still get in. 0: three quarters of "
                     + "`MAX_CONNECTIONS`. Root and likesd's own user have no such limit. In the unit's user namespace "
                     + "users cannot be told apart: there it is the limit of one process.",
-                details: "One connection more gets `BUSY` and is closed. Three quarters are rounded down, to one at "
-                    + "least: one of `MAX_CONNECTIONS=2`. The unit has a user namespace (`PrivateUsers=`) until the "
-                    + "drop-in `examples/drop-ins/users-apart.conf` is installed.")),
+                details: "One connection more gets `BUSY` and is closed. Three quarters are rounded down, but to at "
+                    + "least 1. The unit has a user namespace (`PrivateUsers=`) until the drop-in "
+                    + "`examples/drop-ins/users-apart.conf` is installed.")),
         // Below 1 MiB, a well-behaved client might hold more than all clients may.
         Setting(
             "CLIENT_MEMORY_MAX_BYTES", \.clientMemoryBytesMax, .numberOrNone(in: 1_048_576...1_099_511_627_776),
