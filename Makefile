@@ -18,7 +18,7 @@ run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C st
 	@$(MAKE) build
 	@scripts/run
 
-check: ## the inner loop: format, build (debug), test the core and the protocol
+check: ## the inner loop: format, build (debug), test the core and the libraries below it
 	@scripts/check
 
 test: ## build and run all tests, with a real PostgreSQL and Redis; FILTER='name|other' runs some of them
