@@ -47,8 +47,8 @@ struct Backends {
         for backend in [Backend.redis, .subscriber, .lane, .reader] { disconnect(backend) }
     }
 
-    /// Sends what gathered in a turn of the loop. Either may find its connection lost, which the core then has
-    /// something to say to.
+    /// Sends what gathered in a turn of the loop. Either connection may turn out to be lost; the core then reacts to
+    /// that.
     func flush() {
         redis.flush()
         subscriber.flush()

@@ -1,7 +1,7 @@
 import Glibc
 import LikesCore
 
-/// The core, its present time, and the actions that it asked for and nobody has performed yet.
+/// The core, the time it was last told, and its actions that are not performed yet.
 ///
 /// Connections report what happened through `deliver`. Nothing is performed in there: it is often called from inside a
 /// C library, which must not be asked for something else before it has returned.

@@ -21,9 +21,9 @@ final class Daemon {
 
     private enum Course {
         case serving
-        /// Asked to stop; the core still has something to do.
+        /// It was asked to stop, and the core still has something to do.
         case stopping
-        /// The core has nothing left to do: leave when the last replies have left, or at this moment.
+        /// The core has nothing left to do. Leave when the last replies have left, or at this moment at the latest.
         case leaving(by: Instant)
     }
 
@@ -59,7 +59,7 @@ final class Daemon {
         try loop.watchSignal(SIGHUP) { [unowned self] in
             self.host.deliver { core, turn in core.reloadAsked(&turn) }
         }
-        // Taking over clients may have waited for systemd: what they sent has all of its time from here on.
+        // Taking over clients may have waited for systemd. The deadlines of what they sent begin here.
         host.refreshNow()
         host.deliver { core, turn in core.start(&turn) }
         endTurn()

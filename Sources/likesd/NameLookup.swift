@@ -5,9 +5,9 @@ import LikesStorage
 
 /// Finds the addresses of hosts in threads of their own, since getaddrinfo(3) waits for the network.
 ///
-/// A lookup cannot be called off. So there is one at a time of each name, and whoever asks while it runs gets its
-/// answer. Who asks waits no longer than `EdgeLimits.lookupMsMax`: a name that takes longer answers as it did the last
-/// time, or not yet, and keeps nobody from the others.
+/// A lookup cannot be cancelled. So each name is looked up once at a time, and a caller that asks meanwhile gets that
+/// lookup's answer. No caller waits longer than `EdgeLimits.lookupMsMax`: for a name that takes longer it gets the last
+/// answer, or none, and the answers of the other names.
 final class NameLookup {
     typealias Answer = DatabaseHosts.Addresses
     /// Addresses of a name, from wherever they are known. Waits.
@@ -56,7 +56,7 @@ final class NameLookup {
     private let names: [String]
     private let resolver: Resolver
     private var running: [String: (shared: Shared, source: IOSource)] = [:]
-    /// Names that whoever asked last wants looked up, and whose turn has not come.
+    /// Names that the last caller wants looked up, and whose lookup has not begun.
     private var waiting: [String] = []
     /// What was found the last time.
     private var last: Answer = [:]
@@ -76,7 +76,7 @@ final class NameLookup {
             && inet_pton(AF_INET, host, &address) != 1 && inet_pton(AF_INET6, host, &address) != 1
     }
 
-    /// Calls `handler` once, later; at once when there is nothing to look up.
+    /// Calls `handler` once: later, or at once if there is nothing to look up.
     func start(_ handler: @escaping (Answer) -> Void) throws(DaemonError) {
         guard !names.isEmpty else { return handler([:]) }
         timer = try loop.timer(afterMs: EdgeLimits.lookupMsMax) { [unowned self] in self.tell() }
@@ -85,7 +85,7 @@ final class NameLookup {
         try beginWaiting()
     }
 
-    /// Nobody waits any more; what was begun goes on, for whoever asks next.
+    /// Nobody waits any more. Lookups that were begun go on, for the next caller.
     func forget() {
         handler = nil
         waiting = []

@@ -4,8 +4,9 @@ import LikesProtocol
 /// COUNT and MCOUNT of what is cached: from the client's bytes to the reply in one pass, without a list of items, an
 /// action or an allocation.
 enum CachedCounts {
-    /// Answers requests from the start of `bytes` on, up to the first that is anything else, not all cached, or for
-    /// whose reply there is no room. Returns the bytes they took, and adds their cost. The connection `answersAtOnce`.
+    /// Answers the requests at the start of `bytes`, up to the first that is another request, is not wholly cached, or
+    /// has no room for its reply. Returns the bytes they took, and adds their cost. Only for a connection that
+    /// `answersAtOnce`.
     static func answer(
         _ bytes: UnsafeRawBufferPointer, types: ItemTypes, from core: inout Core, now: Instant,
         into replies: inout CountReplies, cost: inout Int

@@ -9,15 +9,15 @@ final class ClientConnection {
     var input: ClientInput
     var output: ClientOutput
     var service: Service
-    /// What the core was told that is held here, in bytes.
+    /// The bytes held here, as last reported to the core.
     var weighed = 0
-    /// Requests given to the core less replies had from it.
+    /// Requests given to the core, minus the replies it gave.
     var unanswered = 0
-    /// Stands in the list of those to be written to at the end of the turn.
+    /// It is in the list of clients to write to at the end of the turn.
     var isDirty = false
     /// Close once the output has left.
     var isClosing = false
-    /// The error of a broken framing was sent; what still comes is thrown away.
+    /// The error about its broken framing was sent; whatever still comes is thrown away.
     var isLingering = false
     /// The events epoll waits for now.
     var watched: UInt32 = 0
@@ -31,7 +31,7 @@ final class ClientConnection {
         var isQueued = false
     }
 
-    /// `version`, `unparsed`, `unwritten`: of a client that the process before had.
+    /// `version`, `unparsed`, `unwritten`: for a client inherited from the previous process.
     init(
         id: ConnectionID, descriptor: Int32, account: FairQueue.Account, types: ItemTypes,
         version: ProtocolVersion = .resp2, unparsed: [UInt8] = [], unwritten: [UInt8] = []
@@ -43,19 +43,19 @@ final class ClientConnection {
         service = Service(account: account)
     }
 
-    /// What it holds here, in bytes.
+    /// The bytes held here for the client.
     var weight: Int { input.bytes.capacity + output.weight }
 
-    /// Between two requests, with a connection that goes on.
+    /// The client is between two requests, and its connection goes on.
     var isWhole: Bool { unanswered == 0 && !input.isBroken && !isClosing && !isLingering }
 
-    /// Whether the next request may be parsed as far as the edge is concerned.
+    /// Whether the edge may parse the next request; the core may still refuse it.
     var mayParse: Bool { !input.isBlocked && !output.isFull && !input.isBroken && !isClosing }
 
-    /// The events to wait for. Without reading, epoll still tells of errors.
+    /// The events to wait for. epoll reports errors even when it does not wait for bytes.
     var wanted: UInt32 {
         var events: UInt32 = 0
-        // One that waits may have gone: that is told once, not in each turn until it is served.
+        // A queued client may be gone: epoll should report that once, not in each turn until it is served.
         if service.isQueued { events |= EPOLLET.rawValue }
         if !input.hasEnded && !service.isQueued && (mayParse || isLingering) { events |= EPOLLIN.rawValue }
         if output.isBlocked { events |= EPOLLOUT.rawValue }

@@ -1,8 +1,8 @@
 import LikesCore
 
-/// When clients are looked at without having sent anything.
+/// When to look at clients that have sent nothing new.
 struct ClientDeadlines {
-    /// Those that were told why their framing broke, and until when they may read it; the first is the next.
+    /// Clients that were told why their framing broke, and until when they may read that; the earliest first.
     private var lingering = Ring<(id: ConnectionID, until: Instant)>()
     /// When unfinished requests are looked for next; nil: there are none.
     var sweepAt: Instant?
@@ -11,14 +11,14 @@ struct ClientDeadlines {
 
     mutating func linger(_ id: ConnectionID, until: Instant) { lingering.append((id: id, until: until)) }
 
-    /// The next one whose time to read is over.
+    /// The next client whose time to read the error is over.
     mutating func popLingering(now: Instant) -> ConnectionID? {
         guard let first = lingering.first, first.until <= now else { return nil }
         lingering.popFirst()
         return first.id
     }
 
-    /// An unfinished request was begun.
+    /// A client has begun a request and not finished it.
     mutating func begun(now: Instant) {
         if sweepAt == nil { sweepAt = now.adding(ms: EdgeLimits.sweepMs) }
     }

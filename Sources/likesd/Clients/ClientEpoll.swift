@@ -18,7 +18,7 @@ struct ClientEpoll: ~Copyable {
         Glibc.close(descriptor)
     }
 
-    /// From now on `handler` is called whenever a client is ready.
+    /// Calls `handler` from now on whenever a client is ready.
     mutating func join(_ loop: EventLoop, _ handler: @escaping () -> Void) throws(DaemonError) {
         source = try loop.watch(descriptor, for: EPOLLIN.rawValue) { _ in handler() }
     }
@@ -36,7 +36,7 @@ struct ClientEpoll: ~Copyable {
         return epoll_ctl(descriptor, operation, client.descriptor, &event) == 0
     }
 
-    /// Looks without waiting. How many clients are ready, each to be asked for by `ready`.
+    /// Looks without waiting. Returns how many clients are ready; `ready` returns each of them.
     mutating func look() -> Int { max(0, Int(epoll_wait(descriptor, &events, Int32(events.count), 0))) }
 
     func ready(_ place: Int) -> (id: ConnectionID, events: UInt32) {
@@ -47,6 +47,6 @@ struct ClientEpoll: ~Copyable {
         return (id, event.events)
     }
 
-    /// Whether a client has something to be served that was not.
+    /// Whether a client has something to serve that was not served yet.
     var isReadable: Bool { Descriptors.isReadable(descriptor) }
 }

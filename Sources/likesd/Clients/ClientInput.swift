@@ -6,15 +6,15 @@ struct ClientInput {
     var parser: RequestParser
     /// Bytes read and not yet parsed; empty, without storage, most of the time.
     var bytes: [UInt8] = []
-    /// When the first byte of a request that is not whole came, or was looked at; nil: there is none.
+    /// When the first byte of an unfinished request came, or was first looked at; nil: there is no such request.
     var begunAt: Instant?
-    /// Parsing stopped because it had cost enough: there may be more requests in `bytes`.
+    /// Parsing stopped because it had cost enough. There may be more requests in `bytes`.
     var isCutShort = false
     /// The core takes no further request now; it will say `.resume`.
     var isBlocked = false
     /// The framing broke; nothing more is parsed.
     var isBroken = false
-    /// The client said that it sends no more.
+    /// The client has closed its sending side.
     var hasEnded = false
 
     init(types: ItemTypes, bytes: [UInt8]) {

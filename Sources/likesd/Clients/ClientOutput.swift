@@ -8,9 +8,9 @@ struct ClientOutput {
     /// Encoded replies; those before `start` have been written.
     private var bytes: [UInt8]
     private var start = 0
-    /// Too much waits; no further request is parsed until it has left.
+    /// Too many replies wait. No further request is parsed until they have left.
     var isFull = false
-    /// The socket took less than there was to write.
+    /// The socket did not take everything there was to write.
     private(set) var isBlocked = false
 
     /// `unwritten`: replies that an earlier process left.
@@ -23,8 +23,7 @@ struct ClientOutput {
     var capacity: Int { bytes.capacity }
     /// Replies that the socket did not take yet.
     var unwritten: ArraySlice<UInt8> { bytes[start...] }
-    /// What it holds, in bytes. A buffer of the size that is used again and again counts only once the socket does not
-    /// take what is in it.
+    /// The bytes it holds. A buffer of the size that is reused counts only when the socket does not take its contents.
     var weight: Int {
         let kernel = isBlocked ? Int(EdgeLimits.socketBufferBytes) : 0
         let isSpare = !isBlocked && bytes.capacity <= EdgeLimits.spareBufferBytesMax
@@ -44,7 +43,7 @@ struct ClientOutput {
 
     enum WriteResult {
         case drained, failed
-        /// The socket is full. `hasMoved`: it took some of what there was.
+        /// The socket is full. `hasMoved`: it took a part of the replies.
         case blocked(hasMoved: Bool)
     }
 
@@ -67,7 +66,8 @@ struct ClientOutput {
         start += written
         isBlocked = count > 0
         guard count == 0 else {
-            // What has gone out must not pile up in front of what a slow reader has still to take, nor keep its memory.
+            // Written replies must not pile up before those that a slow reader still has to take, nor keep their
+            // memory.
             if start > EdgeLimits.outputPausedBytes
                 || (bytes.capacity > EdgeLimits.spareBufferBytesMax && bytes.capacity > 4 * count)
             {
@@ -82,7 +82,7 @@ struct ClientOutput {
     }
 }
 
-/// Output buffers that are empty now, to be filled again: idle clients hold none.
+/// Empty output buffers, kept for reuse: idle clients hold none.
 struct SpareBuffers {
     private var buffers: [[UInt8]] = []
 

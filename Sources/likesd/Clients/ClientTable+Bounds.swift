@@ -5,20 +5,20 @@ import LikesProtocol
 
 // What clients may hold, and for how long.
 extension ClientTable {
-    /// Tells the core what is held for the client here, where that has changed.
+    /// Tells the core how many bytes are held here for the client, if that has changed.
     func weigh(_ client: ClientConnection) {
         let weight = client.weight
         guard weight != client.weighed, isPresent(client) else { return }
         let more = weight - client.weighed
         client.weighed = weight
-        // What came of it is looked at before anybody else is served.
+        // The core's answer is looked at before another client is served.
         turn.hasGiven = true
         host.deliver { core, turn in core.holds(more, for: client.id, isUnread: client.output.isBlocked, now: turn.now)
         }
     }
 
-    /// Closes those that hold most (`Core.clientToAbandon`), one after the other, until all together hold no more than
-    /// they may, or until the turn has taken as long as it may: then one at a time, and the rest in the next.
+    /// Closes the clients that hold most (`Core.clientToAbandon`), one after the other, until all clients together are
+    /// within the limit. When the turn has cost as much as it may, it closes only one, and the next turn goes on.
     func boundMemory() {
         var isFirst = true
         while isOverMemory, isFirst || turn.spent < EdgeLimits.turnCostMax {
@@ -26,7 +26,7 @@ extension ClientTable {
             var largest: ConnectionID?
             host.deliver { core, turn in largest = core.clientToAbandon(&turn) }
             guard let largest, let client = client(largest) else { return }
-            // In the middle of a reply, or of those that are due before it, it would be read as something else.
+            // Inside a reply, or before replies that are still due, the client would take the error for something else.
             if client.output.count == 0 && client.unanswered == 0 { tell(Core.abandonment, to: client.descriptor) }
             drop(client)
         }
@@ -41,7 +41,7 @@ extension ClientTable {
 
     // MARK: Unfinished requests
 
-    /// `isNew`: what is left starts with another request than before.
+    /// `isNew`: the bytes that are left begin with another request than before.
     func keptInput(of client: ClientConnection, isNew: Bool) {
         weigh(client)
         if client.input.bytes.isEmpty || isNew { client.input.begunAt = nil }
@@ -50,8 +50,8 @@ extension ClientTable {
         deadlines.begun(now: host.now)
     }
 
-    /// Ends those whose request was begun too long ago. One whose bytes wait because likesd does not take them is not
-    /// to blame.
+    /// Ends clients whose request was begun too long ago, but not those whose bytes wait because likesd does not take
+    /// them.
     private func endUnfinished(now: Instant) {
         var isAnyLeft = false
         let latest = now.adding(ms: -host.ask { $0.requestFinishMs })
@@ -88,7 +88,7 @@ extension ClientTable {
 
 /// The kernel's buffers of clients' sockets.
 enum SocketBuffer {
-    /// Bounds what waits in there for a client that does not read: it is memory of this process' unit.
+    /// Bounds the bytes that wait there for a client that does not read. The kernel charges them to this process' unit.
     static func bound(_ descriptor: Int32) {
         var bytes = EdgeLimits.socketBufferBytes
         _ = setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))

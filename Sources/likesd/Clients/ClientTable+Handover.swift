@@ -4,8 +4,8 @@ import LikesProtocol
 
 // Clients that outlive the process.
 extension ClientTable {
-    /// Those that the next process can go on with: nothing of theirs is under way. Others lose their connection with
-    /// this process, as after a crash.
+    /// The clients that the next process can go on with, because nothing of theirs is under way. All others lose their
+    /// connection when this process ends, as after a crash.
     func keepable() -> [(descriptor: Int32, client: KeptClient)] {
         clients.compactMap { client in
             guard let client, let facts = keptFacts(client),
@@ -21,14 +21,14 @@ extension ClientTable {
         }
     }
 
-    /// What the next process has to know of a client that it can go on with; nil: of any other.
+    /// What the next process has to know of the client; nil: it cannot go on with this one.
     private func keptFacts(_ client: ClientConnection) -> ClientFacts? {
         client.isWhole ? host.ask { $0.idleClient(client.id) } : nil
     }
 
     func isKeepable(_ client: ClientConnection) -> Bool { keptFacts(client) != nil }
 
-    /// Goes on with a client of the process before. False: there are too many; it was closed.
+    /// Goes on with a client of the previous process. False: there were too many clients, so it was closed.
     func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
         let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?

@@ -6,7 +6,7 @@ import LikesProtocol
 
 // Reading and parsing: who is served when, and how much of it in one turn of the loop.
 extension ClientTable {
-    /// There are clients that wait for their turn: the loop is not to fall asleep.
+    /// Clients wait for their turn, so the loop must not fall asleep.
     var hasBacklog: Bool { !queue.isEmpty }
 
     /// Whether there is time for more in this turn of the loop.
@@ -14,22 +14,22 @@ extension ClientTable {
 
     func turnBegan() { turn.began() }
 
-    /// Goes on with those that wait, unless that was done in this turn; those that became ready meanwhile are looked at
+    /// Goes on with the waiting clients, unless that was done in this turn. Clients that became ready meanwhile come
     /// first.
     func serveBacklog() {
         if hasBacklog && !turn.hasServed { serve() }
     }
 
-    /// Serves all who have something to be served, and once more as long as many have and nothing but cached counts was
-    /// asked for: a turn of the loop for each would cost more than they do. With more to do than a turn may take, the
-    /// rest waits for its turn.
+    /// Serves all clients that are ready. It does so again while many are ready and ask only for cached counts: a turn
+    /// of the loop for each round would cost more than the counts do. When there is more to do than a turn may take,
+    /// the remaining clients wait in the queue.
     func serve() {
         turn.hasServed = true
         for round in 1...EdgeLimits.clientRoundsPerTurn {
             turn.hasGiven = false
             let served = serveReady()
             if hasBacklog {
-                // Who needed little need not wait for those who need much.
+                // Replies to clients that needed little need not wait for clients that need much.
                 flush()
                 return serveQueued()
             }
@@ -49,7 +49,7 @@ extension ClientTable {
             let (id, events) = epoll.ready(place)
             guard let client = client(id) else { continue }
             if events & EPOLLOUT.rawValue != 0 { write(to: client) }
-            // One that waits is read in its turn, also where it has gone meanwhile.
+            // A queued client is read in its turn, even if it is gone by now.
             guard isPresent(client), !client.service.isQueued else { continue }
             if events & EPOLLIN.rawValue != 0 && client.watched & EPOLLIN.rawValue != 0 {
                 if turn.mayTakeMore && !hasBacklog {
@@ -58,8 +58,8 @@ extension ClientTable {
                     serveClaim(of: client)
                 }
             } else if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
-                // Gone in both directions, and what it sent before is not being read: nobody waits for an answer. Where
-                // much was under way it is told again in the next turn.
+                // The client has closed both directions and its bytes are not being read, so nobody waits for an
+                // answer. If this turn has no time left for it, epoll reports it again in the next one.
                 let before = turn.spent
                 if turn.mayTakeMore || turn.spentOn.gone < EdgeLimits.goneCostMax { drop(client) }
                 turn.spentOn.gone += turn.spent - before
@@ -68,8 +68,8 @@ extension ClientTable {
         return ready
     }
 
-    /// While others wait: serves the client where it has a claim, which asks for little, and there is something left of
-    /// the part of the turn that is kept for such; else it has to wait for its turn.
+    /// While others wait: serves the client if it has a claim, asks for little, and the part of the turn kept for such
+    /// clients is not used up. Without a claim, or if it asks for much, it waits in the queue.
     private func serveClaim(of client: ClientConnection) {
         let part: WritableKeyPath<ServingTurn.Parts, Int>
         let costMax: Int
@@ -78,7 +78,7 @@ extension ClientTable {
         case .newcomer: (part, costMax) = (\.newcomers, EdgeLimits.newcomersCostMax)
         case .none: return enqueue(client)
         }
-        // Told again in the next turn, behind those that were not told yet.
+        // epoll reports the client again in the next turn, behind those that it has not reported yet.
         guard turn.spentOn[keyPath: part] < costMax else { return }
         guard bytes_to_read(client.descriptor) <= EdgeLimits.claimBytesMax else { return enqueue(client) }
         let before = turn.spent
@@ -86,7 +86,7 @@ extension ClientTable {
         turn.spentOn[keyPath: part] += turn.spent - before
     }
 
-    /// They get some of each turn, however much was done for others.
+    /// Serves the queue. It gets some of each turn, however much was done for others.
     private func serveQueued() {
         let costMax = max(EdgeLimits.turnCostMax, turn.spent + EdgeLimits.turnCostMax / 2)
         while turn.spent < costMax, let id = queue.next() {
@@ -103,7 +103,8 @@ extension ClientTable {
         watch(client)
     }
 
-    /// One service: what was left over last time, or else what the socket has. `isAlone`: nobody else waits for it.
+    /// Serves the client once: the bytes left over last time, or else those in the socket. `isAlone`: nobody else waits
+    /// to be served.
     private func serve(_ client: ClientConnection, isAlone: Bool, _ ground: Ground = .atOnce) {
         let stepMax = turn.spent + EdgeLimits.stepCostMax
         serve(client, until: isAlone ? max(EdgeLimits.turnCostMax, stepMax) : stepMax, ground)
@@ -125,7 +126,7 @@ extension ClientTable {
             read(from: client, until: costMax)
         }
         if !isPresent(client) {
-            // Who is gone was charged for that already; the next turn of its sharer is behind this one.
+            // A client that is gone was charged already. Its sharer's next turn comes after this one.
             if ground == .inTurn { queue.chargeTurn(0, to: &client.service.account, now: host.now) }
         } else {
             let (cost, surcharge) = (turn.spent - before, client.service.surcharge)
@@ -170,13 +171,13 @@ extension ClientTable {
         if client.wanted != client.watched, !epoll.update(client) { drop(client) }
     }
 
-    /// Parses on where parsing had stopped; only when no action waits. Returns whether there was anything.
+    /// Continues parsing where it had stopped; only when no action waits. Returns whether there was anything to parse.
     func parseResumed() -> Bool {
         guard !resumable.isEmpty else { return false }
         var clients: [ClientConnection] = []
         swap(&clients, &resumable)
         for client in clients where isPresent(client) && !client.service.isQueued {
-            // What is left may be whole requests: it was for likesd to go on with them.
+            // The bytes left may be whole requests that likesd did not take, so no deadline runs for them.
             client.input.begunAt = nil
             client.input.isCutShort = true
             if !client.input.bytes.isEmpty && turn.spent >= EdgeLimits.turnCostMax {
@@ -232,7 +233,7 @@ extension ClientTable {
             if client.input.parser.isAtStart {
                 let answered = answerCounts(UnsafeRawBufferPointer(rebasing: bytes[taken...]), from: client)
                 taken += answered
-                // It stops where its replies are full, too.
+                // It may have stopped only because its buffer for replies was full.
                 if answered > 0 { continue }
             }
             if !isAccepted {
@@ -274,8 +275,8 @@ extension ClientTable {
         return taken
     }
 
-    /// Cached counts go straight from the core's table into the client's buffer: what most requests are spares the way
-    /// by actions. Returns the bytes of the requests answered; the next one may be for the core.
+    /// Cached counts go straight from the core's table into the client's buffer: the most frequent requests need no
+    /// actions. Returns the bytes of the requests answered; the next request may be for the core.
     private func answerCounts(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection) -> Int {
         let now = host.now
         var replies = CountReplies(buffers.countReplies)
@@ -297,7 +298,7 @@ extension ClientTable {
         if client.output.count > EdgeLimits.outputPausedBytes { client.output.isFull = true }
     }
 
-    /// Performs what is for clients among the actions from `start` on, and leaves the others in their order.
+    /// Performs the actions for clients among those from `start` on, and leaves the others in order.
     private func takeReplies(from start: Int) {
         var kept = start
         for place in start..<host.actions.count {
@@ -313,7 +314,7 @@ extension ClientTable {
         host.actions.removeLast(host.actions.count - kept)
     }
 
-    /// After parsing: what cannot become a request any more goes, and with it perhaps the client.
+    /// After parsing: drops bytes that cannot become a request any more, and perhaps the client with them.
     private func finishParsing(_ client: ClientConnection) {
         guard client.input.hasEnded, client.mayParse || client.input.isBroken, !client.input.isCutShort else { return }
         // A last line without its end is no request.

@@ -17,9 +17,9 @@ final class ClientTable {
     /// Events of clients that were handled since the start.
     var servedTotal: UInt64 = 0
     private var dirty: [ClientConnection] = []
-    /// To be parsed on, at the end of the turn.
+    /// Clients whose parsing continues at the end of the turn.
     var resumable: [ClientConnection] = []
-    /// Those that wait for their turn, since there was more to do than one turn of the loop may take.
+    /// The clients that wait because there was more to do than one turn of the loop may take.
     var queue = FairQueue()
     var turn = ServingTurn()
     var deadlines = ClientDeadlines()
@@ -62,7 +62,7 @@ final class ClientTable {
         if !epoll.add(client) { drop(client) }
     }
 
-    /// Says that there are too many, and closes.
+    /// Tells a client that there are too many, and closes its socket.
     func refuse(_ descriptor: Int32, _ error: ErrorReply = Core.refusal) {
         // The socket is new and empty: this fits, or the client is gone.
         tell(error, to: descriptor)
@@ -126,7 +126,7 @@ final class ClientTable {
 
     // MARK: Writing
 
-    /// Writes to all that have something to be written, each once.
+    /// Writes once to each client that has something to write.
     func flush() {
         guard !dirty.isEmpty else { return }
         for place in dirty.indices {
@@ -157,7 +157,7 @@ final class ClientTable {
         }
     }
 
-    /// Everything was written: closes, or lets a client whose framing broke read why.
+    /// Everything was written: closes the connection, or gives a client whose framing broke time to read the error.
     private func finish(_ client: ClientConnection) {
         guard client.input.isBroken, !client.input.hasEnded, !client.isLingering else {
             if !client.isLingering { drop(client) }
@@ -169,11 +169,11 @@ final class ClientTable {
         watch(client)
     }
 
-    /// Whether a client has something to be served that was not.
+    /// Whether a client has something to serve that was not served yet.
     var isWaitedFor: Bool { epoll.isReadable }
 
-    /// Whether replies wait that the sockets did not take yet. `isKept`: only those that are not kept for the next
-    /// process, so that nobody waits for a client that does not read.
+    /// Whether replies wait that the sockets did not take yet. `isKept`: ignore those kept for the next process, so
+    /// that nobody waits for a client that does not read.
     func hasOutput(unless isKept: Bool) -> Bool {
         clients.contains { client in
             guard let client, client.output.count > 0 else { return false }

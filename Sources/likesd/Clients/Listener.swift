@@ -11,11 +11,11 @@ final class Listener {
     private let loop: EventLoop
     private var file: SocketFile?
     private var listening: [(descriptor: Int32, source: IOSource)] = []
-    /// A descriptor kept back, to accept and turn away when there is none left.
+    /// A descriptor kept in reserve. With it a client is accepted and turned away when no other is left.
     private var reserve: Int32
     /// Nothing is accepted before this; nil: all is well.
     private(set) var pausedUntil: Instant?
-    /// Clients that were accepted since the start, those turned away included.
+    /// Clients accepted since the start, including those turned away.
     private(set) var acceptedTotal: UInt64 = 0
 
     /// `inherited`: systemd's sockets; none: makes one at `LIKESD_SOCKET`.
@@ -35,11 +35,11 @@ final class Listener {
         }
     }
 
-    /// Takes no more clients; a socket file made here is removed.
+    /// Takes no more clients, and removes a socket file made here.
     func close() {
         for (descriptor, source) in listening {
             source.cancel()
-            // Under socket activation systemd keeps the socket open and queues who comes meanwhile.
+            // Under socket activation systemd keeps the socket open and queues the clients that come meanwhile.
             if file == nil { Glibc.close(descriptor) }
         }
         listening = []
@@ -55,7 +55,7 @@ final class Listener {
         for (_, source) in listening { source.setEvents(EPOLLIN.rawValue) }
     }
 
-    /// Whether somebody waits to be accepted, and nothing is in the way.
+    /// Whether a client waits to be accepted, and can be.
     var isWaitedFor: Bool {
         pausedUntil == nil && listening.contains { Descriptors.isReadable($0.descriptor) }
     }
@@ -95,8 +95,8 @@ final class Listener {
         }
     }
 
-    /// Out of descriptors: takes the waiting client with the one kept back and tells it, so that it need not wait
-    /// and the loop need not spin. Returns 0, or the errno of what did not work either.
+    /// Out of descriptors: accepts the waiting client with the one in reserve and tells it so. Then the client need not
+    /// wait, and the loop need not spin. Returns 0, or an errno if this failed too.
     private func turnAway(on listening: Int32) -> Int32 {
         guard reserve >= 0 else {
             reserve = Listener.openReserve()

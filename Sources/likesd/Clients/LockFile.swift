@@ -1,6 +1,6 @@
 import Glibc
 
-/// A file whose lock says that its holder lives: the kernel lets go of it when the process ends, however it ends.
+/// A file whose lock shows that its holder lives: the kernel releases it when the process ends, however it ends.
 final class LockFile {
     private let path: String
     private let descriptor: Int32
@@ -24,7 +24,7 @@ final class LockFile {
                     "another likesd\(holder.isEmpty ? "" : " (pid \(holder))") serves \(guarding): "
                         + "stop it, or set LIKESD_SOCKET")
             }
-            // The one who held the lock may have removed the file between our opening and our locking it.
+            // The former holder may have removed the file after it was opened here and before it was locked.
             if let locked = FileIdentity(descriptor: opened), locked == FileIdentity(path: path) {
                 descriptor = opened
                 try checkIsOurs()
@@ -36,8 +36,8 @@ final class LockFile {
         throw DaemonError("the lock file \(path) is removed again and again: end who does it, or set LIKESD_SOCKET")
     }
 
-    /// Nothing is written to a file that may be another's: who may write to the folder may have made a hard link there,
-    /// which no flag of open(2) refuses.
+    /// Nothing is written to a file that may belong to someone else: whoever may write to the folder may have put a
+    /// hard link there, which no flag of open(2) refuses.
     private func checkIsOurs() throws(DaemonError) {
         var facts = stat()
         var problem: String?
@@ -64,9 +64,9 @@ final class LockFile {
         }
     }
 
-    /// Removes the file while it is still locked, so that nobody can hold it and another one as well.
+    /// Removes the file while it is still locked, so that no two processes hold a lock each, on two files.
     func remove() {
-        // Another's, where this one was removed by somebody.
+        // Someone removed this file, and the one there now is another process'.
         if FileIdentity(descriptor: descriptor) == FileIdentity(path: path) { unlink(path) }
         close(descriptor)
     }

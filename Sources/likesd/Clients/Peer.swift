@@ -8,8 +8,8 @@ enum Peer {
     /// Root and the daemon's own user may reload. In the unit's user namespace (PrivateUsers=) these two keep their
     /// numbers, and everybody else is `nobody`: no other uid can be told apart there.
     ///
-    /// `isActivated`: systemd runs the daemon, as a user that is nobody else. Then these two are no applications, and
-    /// get in when all connections are taken.
+    /// `isActivated`: systemd runs the daemon, as a user of its own. Then no application runs as one of these two
+    /// users, so they get in when all connections are taken.
     static func rights(_ descriptor: Int32, isActivated: Bool) -> PeerRights {
         var peer = peer_credentials()
         guard get_peer_credentials(descriptor, &peer) == 0 else { return .none }
@@ -21,10 +21,10 @@ enum Peer {
         return PeerRights(mayReload: true, getsInWhenFull: isActivated)
     }
 
-    /// The number that the kernel gives for those whom the namespace does not know.
+    /// The number that the kernel shows for users that the namespace does not know.
     private static let overflowUser: UInt32 = 65_534
 
-    /// Whether no user namespace stands between: then the number above is a user of its own, `nobody`.
+    /// Whether there is no user namespace in between. Then the number above is a real user, `nobody`.
     private static let seesAllUsers: Bool = {
         guard let map = try? TextFile.read("/proc/self/uid_map", bytesMax: EdgeLimits.cgroupFileBytesMax) else {
             return true

@@ -1,7 +1,7 @@
 import LikesProtocol
 
 extension Request {
-    /// Whether the reply holds facts that are measured for it.
+    /// Whether the reply holds facts that are measured when it is asked for.
     var isMeasured: Bool {
         switch self {
         case .info, .metrics: true

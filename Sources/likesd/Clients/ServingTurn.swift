@@ -1,12 +1,12 @@
-/// What serving clients has come to in a turn of the loop.
+/// What serving clients has cost in a turn of the loop.
 struct ServingTurn {
-    /// What it has cost.
+    /// The cost so far.
     var spent = 0
-    /// What of it each of these has taken of the part that is kept for it.
+    /// How much of it went to each group that a part of the turn is kept for.
     var spentOn = Parts()
     /// Clients were served.
     var hasServed = false
-    /// The core was given something in this round of clients: its turn is to end.
+    /// The core was given something in this round of clients, so its turn has to end.
     var hasGiven = false
 
     struct Parts {

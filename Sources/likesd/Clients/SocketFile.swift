@@ -6,10 +6,10 @@ final class SocketFile {
     let descriptor: Int32
     private let path: String
     private let lock: LockFile
-    /// The file as it was made: only that one is removed at the end.
+    /// The file made here: only this one is removed at the end.
     private let identity: FileIdentity?
 
-    /// Makes the socket, in the place of one that a dead daemon left behind.
+    /// Makes the socket, and replaces one that a dead daemon left behind.
     init(path: String, mode: UInt32) throws(DaemonError) {
         guard let address = SocketAddress(path: path) else {
             throw DaemonError(
@@ -22,7 +22,7 @@ final class SocketFile {
         guard made >= 0 else { throw DaemonError("making a socket: \(DaemonError.text(errno))") }
         descriptor = made
         self.path = path
-        // The file has its mode from its first moment on: nobody slips in before a chmod.
+        // The file has its mode from the start, so nobody slips in before a chmod.
         let previous = umask(~mode & 0o777)
         let status = address.withPointer { bind(made, $0, $1) }
         let code = errno
@@ -43,7 +43,7 @@ final class SocketFile {
         lock.remove()
     }
 
-    /// Removes what a dead daemon left; refuses what is alive or no socket.
+    /// Removes a socket that a dead daemon left. Refuses one that is in use, and anything that is no socket.
     private static func clear(_ path: String, _ address: SocketAddress) throws(DaemonError) {
         var facts = stat()
         guard lstat(path, &facts) == 0 else { return }

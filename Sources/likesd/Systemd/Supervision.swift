@@ -14,7 +14,7 @@ struct Supervision {
     /// Whether a service manager listens.
     var isWanted: Bool { notifier.isWanted }
 
-    /// When something is to be told without anything having happened.
+    /// When there is something to tell even if nothing happens.
     var dueAt: Instant? { Instant.earlier(notifier.statusDueAt, watchdog.dueAt) }
 
     func ready() { notifier.ready() }
@@ -26,7 +26,7 @@ struct Supervision {
         notifier.reloading(now: now)
     }
 
-    /// Where settings were read anew: they are in force.
+    /// If settings were read again: they are in force now.
     mutating func reloadEnded() {
         guard isReloading else { return }
         isReloading = false

@@ -12,9 +12,9 @@ struct Progress {
     var servedTotal: UInt64
 }
 
-/// Tells systemd's watchdog that the daemon makes progress. A loop that turns proves little: a sign is given only at
-/// the end of a whole turn, if nothing due was left undone, and if waiting clients are served. Otherwise systemd ends
-/// the process and starts another.
+/// Tells systemd's watchdog that the daemon makes progress. A loop that turns is not yet progress: a sign is given only
+/// at the end of a whole turn, if nothing due was left undone, and if waiting clients are served. Otherwise systemd
+/// ends the process and starts another.
 struct Watchdog {
     /// nil: nobody asked for it.
     private let intervalMs: Int64?
