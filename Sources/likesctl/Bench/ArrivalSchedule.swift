@@ -1,7 +1,7 @@
 import Glibc
 import LikesRandom
 
-/// When the requests of an open loop are due: a Poisson process, as independent users make it.
+/// When the requests of an open loop are due: a Poisson process, as independent users cause it.
 struct ArrivalSchedule {
     private var generator: SplitMix64
     private let gapMeanNs: Double
@@ -9,7 +9,7 @@ struct ArrivalSchedule {
 
     /// `rate`: requests per second.
     init(rate: Int64, seed: UInt64) {
-        // Another stream than that of the requests, which start from the same seed.
+        // The requests start from the same seed, so the schedule draws from another stream.
         generator = SplitMix64(seed: ~seed)
         gapMeanNs = 1e9 / Double(rate)
     }
@@ -21,8 +21,9 @@ struct ArrivalSchedule {
         return Int64(dueNs)
     }
 
-    /// Passes over what is due before `endNs`, the first of it at `firstNs`: how many requests, and when the one after
-    /// them is due. Beyond `drawnMax` of them the rate says how many, since drawing as many would take too long.
+    /// Skips the requests due before `endNs`, the first of which is due at `firstNs`. Returns how many there are, and
+    /// when the next one is due. Beyond `drawnMax` their number is estimated from the rate, since drawing them all
+    /// would take too long.
     mutating func skip(from firstNs: Int64, before endNs: Int64, drawnMax: Int64) -> (count: Int64, nextNs: Int64) {
         var count: Int64 = 0
         var nextNs = firstNs

@@ -4,7 +4,7 @@ import LikesctlCommands
 
 /// `likesctl bench`: measures the daemon under a load.
 enum Bench {
-    /// Runs it and returns what to print. A run in which all failed has figures to print as well.
+    /// Runs it and returns what to print. A run in which every request failed has figures to print as well.
     static func run(
         _ options: BenchOptions, socketPath: String, json: Bool
     ) throws(Failure) -> (text: String, status: ExitStatus) {
@@ -18,8 +18,8 @@ enum Bench {
         return (json ? report.json.text + "\n" : report.text, report.status)
     }
 
-    /// One COUNT beforehand: what makes every request wrong, such as an unknown type, is said in the daemon's words
-    /// at once, not counted a million times.
+    /// One COUNT beforehand: if every request would be wrong, for instance because of an unknown type, the user gets
+    /// the daemon's message at once instead of a million counted errors.
     private static func tryOut(
         _ options: BenchOptions, _ socketPath: String, timeoutMs: Int64
     ) throws(Failure) {

@@ -1,9 +1,9 @@
-/// The requests of an open loop: when each is due, and how late it leaves.
+/// The requests of an open loop: when each is due, and how late it is sent.
 struct BenchArrivals {
     private var schedule: ArrivalSchedule
     /// When the next request is due.
     private(set) var dueNs: Int64
-    /// When the last one that was sent was due.
+    /// When the last request sent was due.
     private(set) var lastDueNs: Int64 = 0
     private var lag = SendLag()
 
@@ -12,13 +12,13 @@ struct BenchArrivals {
         dueNs = schedule.next()
     }
 
-    /// When the next request is to be sent; nil: once a connection has room.
+    /// When to send the next request; nil: as soon as a connection has room.
     var sendNs: Int64? { lag.isHeld ? nil : dueNs }
 
     /// No connection has room for the next one.
     mutating func held() { lag.held() }
 
-    /// The next one is sent now. Returns how late that is by the generator's own fault.
+    /// The next request is sent now. Returns how late it is through the generator's own fault.
     mutating func sent(_ now: Int64) -> Int64 {
         let lagNs = lag.sent(dueNs: dueNs, now)
         lastDueNs = dueNs
@@ -26,7 +26,7 @@ struct BenchArrivals {
         return lagNs
     }
 
-    /// How many of those not sent are due between the two.
+    /// How many requests not sent yet are due in this time.
     func unsent(from beginNs: Int64, until endNs: Int64) -> Int64 {
         var rest = schedule
         let drawnMax = BenchLimits.unsentDrawnMax

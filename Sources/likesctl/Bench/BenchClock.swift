@@ -3,7 +3,7 @@ import Glibc
 /// The time since the run's start, and the CPU that the generator used while it measured.
 struct BenchClock {
     private let startedNs = nanoseconds()
-    /// CPU used before anything counted; nil: nothing counts yet.
+    /// CPU used before counting began; nil: it has not begun.
     private var cpuBefore: Double?
     /// Seconds.
     private(set) var cpuSeconds = 0.0

@@ -1,13 +1,14 @@
 import Glibc
 
-/// One connection of the load: what is under way on it, and what its socket has not taken yet. No request allocates.
+/// One connection of the load: the requests under way on it, and those that its socket has not taken yet. No request
+/// allocates.
 final class BenchConnection {
     /// -1 while there is no connection.
     private(set) var descriptor: Int32 = -1
     var scanner = ReplyScanner()
     /// Whether it waits to be flushed in this turn.
     var isDirty = false
-    /// Whether epoll tells when the socket takes more.
+    /// Whether epoll reports when the socket takes more.
     var watchesOutput = false
     private var underWay: RequestsUnderWay
     private var unsent: UnsentRequests
@@ -30,14 +31,14 @@ final class BenchConnection {
         watchesOutput = false
     }
 
-    /// Closes it. What is under way stays, to be taken by `takeFirst`; its replies will not come any more.
+    /// Closes it. The requests under way will get no replies; `takeFirst` still returns them.
     func lost() {
         close(descriptor)
         descriptor = -1
         unsent.removeAll()
     }
 
-    /// Writes a request behind those not sent yet. There has to be room.
+    /// Appends a request to those not sent yet. There must be room.
     func append(_ place: UInt64, of sequence: borrowing RequestSequence, sinceNs: Int64, counts: Bool) {
         let verb = unsent.append(place, of: sequence)
         underWay.append(RequestsUnderWay.Entry(sinceNs: sinceNs, verb: verb, counts: counts))
@@ -46,6 +47,6 @@ final class BenchConnection {
     /// The request that the next reply answers; nil when none is under way.
     func takeFirst() -> RequestsUnderWay.Entry? { underWay.popFirst() }
 
-    /// Gives the socket what it takes. Whether it still works.
+    /// Gives the socket as much as it takes. False: it does not work any more.
     func flush() -> Bool { unsent.send(to: descriptor) }
 }

@@ -6,10 +6,10 @@ struct BenchConnections: ~Copyable {
     private let socketPath: String
     private let all: [BenchConnection]
     private let poller: BenchPoller
-    /// Numbers of those that may have something to send.
+    /// Numbers of the connections that may have something to send.
     private var dirty: [Int] = []
     private let input = UnsafeMutableRawBufferPointer.allocate(byteCount: BenchLimits.readBytes, alignment: 16)
-    /// How many were open when the fewest were; those that the daemon refuses are opened again and again.
+    /// The smallest number that were open at one time. Connections that the daemon refuses are opened again and again.
     private(set) var openLeast: Int
 
     init(_ options: BenchOptions, socketPath: String, requestBytesMax: Int) throws(Failure) {
@@ -50,8 +50,8 @@ struct BenchConnections: ~Copyable {
         }
     }
 
-    /// Opens one again that was lost. False: the daemon takes none now. What stands in the way shows in the end as
-    /// `gone`, or as fewer answers.
+    /// Reopens a lost connection. False: the daemon takes none now. If it never does, the run ends as `gone`, or with
+    /// fewer answers.
     func reopen(_ number: Int) -> Bool {
         do throws(Failure) {
             let descriptor = try SocketClient.descriptor(connectedTo: socketPath, timeoutMs: 1)
@@ -72,7 +72,7 @@ struct BenchConnections: ~Copyable {
 
     // MARK: Sending
 
-    /// One that takes a request, those without room passed over; the first choice is `turn`'s.
+    /// A connection with room for a request; the search begins at the one that `turn` chooses. nil: none has room.
     func withRoom(_ turn: UInt64) -> Int? {
         let first = Int(turn % UInt64(all.count))
         for step in 0..<all.count {
@@ -88,13 +88,13 @@ struct BenchConnections: ~Copyable {
         dirty.append(number)
     }
 
-    /// Gives the sockets what they take.
+    /// Gives the sockets as much as they take.
     mutating func flush() {
         for number in dirty {
             let connection = all[number]
             connection.isDirty = false
             guard connection.isOpen else { continue }
-            // One that does not work any more is closed when it is read: a last reply may say why.
+            // A connection that does not work any more is closed when it is read: a last reply may say why.
             guard connection.flush() else { continue }
             if connection.hasUnsent != connection.watchesOutput {
                 connection.watchesOutput = connection.hasUnsent
@@ -106,7 +106,7 @@ struct BenchConnections: ~Copyable {
 
     // MARK: Receiving
 
-    /// Waits at most so many nanoseconds. How many events there are to ask for by `found`.
+    /// Waits at most this many nanoseconds. Returns the number of events; `found` returns each.
     func wait(ns: Int64) -> Int { poller.wait(ns: ns) }
 
     func found(_ place: Int) -> BenchPoller.Found { poller.found(place) }

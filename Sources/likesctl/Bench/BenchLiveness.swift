@@ -1,14 +1,14 @@
-/// Whether the daemon still takes connections, and answers what is under way.
+/// Whether the daemon still takes connections, and answers the requests under way.
 struct BenchLiveness {
     private let answerNsMax: Int64
     /// Requests under way.
     private(set) var underWay = 0
-    /// When something was answered last, or the first request after a pause was sent.
+    /// When a request was last answered, or the first one after a pause was sent.
     private var aliveNs: Int64 = 0
     /// When a connection was last open.
     private var openNs: Int64 = 0
 
-    /// `answerMs`: when no answer came for this long, none will.
+    /// `answerMs`: after this long without an answer, none will come.
     init(answerMs: Int64) { answerNsMax = answerMs * 1_000_000 }
 
     mutating func sent(_ now: Int64) {
@@ -27,7 +27,7 @@ struct BenchLiveness {
     /// A connection is open.
     mutating func isOpen(_ now: Int64) { openNs = now }
 
-    /// How the daemon ends the run; nil: it does not.
+    /// How the daemon's silence ends the run; nil: it does not.
     func ending(_ now: Int64) -> BenchRun.Ending? {
         if underWay > 0, now - aliveNs > answerNsMax { return .silent }
         return now - openNs > BenchLimits.goneNs ? .gone : nil

@@ -4,12 +4,12 @@ import LikesctlCommands
 
 /// epoll over the connections and the signals that end a run.
 struct BenchPoller: ~Copyable {
-    /// What was found.
+    /// An event.
     enum Found {
         case interrupt
-        /// The connection of that number has something to read, or has ended.
+        /// The connection with this number has something to read, or has ended.
         case input(Int)
-        /// The connection of that number takes more.
+        /// The connection with this number takes more.
         case output(Int)
     }
 
@@ -20,8 +20,8 @@ struct BenchPoller: ~Copyable {
     private let signals: Int32
     private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: BenchLimits.eventsPerWakeUp)
 
-    /// From here on SIGINT and SIGTERM are found here, and end nothing by themselves, not even once the run is over:
-    /// one more, pressed in impatience, must not take what was measured with it.
+    /// From here on SIGINT and SIGTERM are events, and end nothing by themselves, even after the run: an impatient
+    /// second Ctrl-C must not lose the results.
     init() throws(Failure) {
         var wanted = sigset_t()
         sigemptyset(&wanted)
@@ -49,10 +49,10 @@ struct BenchPoller: ~Copyable {
         events.deallocate()
     }
 
-    /// Waits for the input of a connection. False: errno says why not.
+    /// Waits for input on a connection. False: it failed, and errno says why.
     func add(_ descriptor: Int32, number: Int) -> Bool { add(descriptor, UInt64(number), EPOLLIN.rawValue) }
 
-    /// From now on waits for room for output as well, or no longer.
+    /// Begins or stops waiting for room for output.
     func watchOutput(_ descriptor: Int32, number: Int, _ wanted: Bool) {
         let events = EPOLLIN.rawValue | (wanted ? EPOLLOUT.rawValue : 0)
         var event = epoll_event(events: events, data: epoll_data_t(u64: UInt64(number)))
@@ -64,7 +64,7 @@ struct BenchPoller: ~Copyable {
         return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0
     }
 
-    /// Waits at most so many nanoseconds. How many events there are to ask for by `found`.
+    /// Waits at most this many nanoseconds. Returns the number of events; `found` returns each.
     func wait(ns: Int64) -> Int {
         let count = max(0, ns)
         var timeout = timespec(tv_sec: Int(count / Self.nsPerSecond), tv_nsec: Int(count % Self.nsPerSecond))
@@ -77,7 +77,7 @@ struct BenchPoller: ~Copyable {
         let event = events[place]
         if event.data.u64 == Self.signalTag {
             var information = signalfd_siginfo()
-            // Taken out, so that the second one is seen as another.
+            // The signal is read, so that a second one is a new event.
             _ = read(signals, &information, MemoryLayout<signalfd_siginfo>.size)
             return .interrupt
         }

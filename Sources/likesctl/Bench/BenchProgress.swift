@@ -1,6 +1,6 @@
 import Glibc
 
-/// A line on standard error, renewed once a second, when that is a terminal.
+/// A line on standard error, renewed once a second, if standard error is a terminal.
 struct BenchProgress {
     private static let everyNs: Int64 = 1_000_000_000
 

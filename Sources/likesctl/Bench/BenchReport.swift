@@ -6,9 +6,9 @@ struct BenchReport {
     let tally: BenchTally
     /// Seconds measured.
     let seconds: Double
-    /// How much later than the last request was due the last answer came.
+    /// The time from when the last request was due to the last answer.
     let behindNs: Int64
-    /// How many connections were open when the fewest were.
+    /// The smallest number of connections that were open at one time.
     let connectionsLeast: Int
     let cpuSeconds: Double
     let ending: BenchRun.Ending
@@ -16,7 +16,7 @@ struct BenchReport {
     private static let columns = ["requests", "per second", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"]
     private static let columnWidth = 12
 
-    /// 1 when nothing was answered, or the daemon went away for good.
+    /// 1 if nothing was answered, or the daemon went away for good.
     var status: ExitStatus {
         switch ending {
         case .gone, .silent: .refused
@@ -55,7 +55,7 @@ struct BenchReport {
         return "\(loop), \(connections), \(Decimals.text(seconds, places: 1)) s, seed \(options.seed)"
     }
 
-    /// Whether answers were fewer than requests were due, until no more were.
+    /// Whether the daemon answered more slowly than requests were due.
     private var isBehind: Bool {
         behindNs > BenchLimits.behindNsMax && Double(behindNs) / 1e9 > BenchLimits.behindShareMax * seconds
     }

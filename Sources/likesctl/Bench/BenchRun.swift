@@ -5,9 +5,9 @@ struct BenchRun: ~Copyable {
     enum Ending: String {
         case finished
         case interrupted
-        /// No connection could be had for `BenchLimits.goneNs`.
+        /// There was no connection for `BenchLimits.goneNs`.
         case gone
-        /// Requests were under way and none was answered for as long as the daemon may take.
+        /// Requests were under way, and none was answered in the time that the daemon may take.
         case silent
     }
 
@@ -25,7 +25,7 @@ struct BenchRun: ~Copyable {
     private(set) var tally = BenchTally()
     private var progress = BenchProgress()
 
-    /// `answerMs`: when no answer came for this long, none will.
+    /// `answerMs`: after this long without an answer, none will come.
     init(_ options: BenchOptions, socketPath: String, answerMs: Int64) throws(Failure) {
         sequence = RequestSequence(options)
         self.answerMs = answerMs
@@ -36,19 +36,19 @@ struct BenchRun: ~Copyable {
             options, socketPath: socketPath, requestBytesMax: sequence.requestBytesMax)
     }
 
-    /// Seconds measured: up to the end, or to the last answer where that came later.
+    /// Seconds measured: up to the end, or to the last answer if it came later.
     var seconds: Double { max(0, Double(max(lastCountedReplyNs, sending.endedNs ?? 0) - sending.warmupNs) / 1e9) }
 
-    /// How much later than the last request was due the last answer came; 0 in a closed loop.
+    /// The time from when the last request was due to the last answer; 0 in a closed loop.
     var behindNs: Int64 { arrivals.map { max(0, lastCountedReplyNs - $0.lastDueNs) } ?? 0 }
 
-    /// How many connections were open when the fewest were.
+    /// The smallest number of connections that were open at one time.
     var connectionsLeast: Int { connections.openLeast }
 
     /// Seconds of CPU that the generator itself used while it measured.
     var cpuSeconds: Double { clock.cpuSeconds }
 
-    /// Runs to the end, however that comes.
+    /// Runs to the end, whatever ends the run.
     mutating func run() throws(Failure) {
         try connections.openAll(timeoutMs: answerMs)
         clock = BenchClock()
@@ -58,9 +58,10 @@ struct BenchRun: ~Copyable {
         while true {
             if !clock.isCounting, now >= sending.warmupNs { clock.beginCounting() }
             if now >= nextTickNs { tick(now) }
-            // First what a connection takes again: it has room for what is due then.
+            // Flush first: that makes room for the requests that are due.
             connections.flush()
-            // What is due by now is sent even when the run ends now: left out, nobody would know what became of it.
+            // Requests due by now are sent even if the run ends now. Otherwise their outcome would be missing from the
+            // results.
             sendDue(now)
             if interrupts > 0 { interrupt(now) }
             sending.endIfComplete(now, dueNs: arrivals?.dueNs)
@@ -71,7 +72,7 @@ struct BenchRun: ~Copyable {
                 sending.end(now)
                 break
             }
-            // As much time as is left now: what was done above took some.
+            // The clock is read again, since the work above took some time.
             for place in 0..<connections.wait(ns: wakeNs - clock.now) {
                 switch connections.found(place) {
                 case .interrupt: interrupts += 1
@@ -168,7 +169,7 @@ struct BenchRun: ~Copyable {
                 lastCountedReplyNs = now
                 tally.answered(request.verb, first: first, latencyNs: now - request.sinceNs)
             case .failure(let code):
-                // Without a request it is why the daemon does not want this connection.
+                // An error without a request says why the daemon refuses this connection.
                 guard let request = connection.takeFirst() else {
                     if clock.isCounting { tally.failed(code) }
                     continue
@@ -189,7 +190,8 @@ struct BenchRun: ~Copyable {
         }
     }
 
-    /// Counts what was due before the end and found no room: a daemon that takes nothing must not look well for it.
+    /// Counts the requests that were due before the end and found no room. Otherwise a daemon that takes no requests
+    /// would look fast.
     private mutating func failUnsent() {
         let unsent = arrivals.map { sending.unsent(of: $0) } ?? 0
         if unsent > 0 { tally.failed(.notSent, times: unsent) }
@@ -207,7 +209,7 @@ struct BenchRun: ~Copyable {
         progress.show(tally, now, isCounting: clock.isCounting)
     }
 
-    /// Opens again what was lost, up to the first that the daemon does not take.
+    /// Reopens lost connections, until the daemon refuses one.
     private mutating func reopen(_ now: Int64) {
         for number in 0..<connections.count where !connections[number].isOpen {
             guard connections.reopen(number) else { return }

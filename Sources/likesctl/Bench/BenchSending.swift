@@ -1,8 +1,9 @@
 import LikesctlCommands
 
-/// What has been sent, what of it counts, and when no more is sent. Times are nanoseconds since the run's start.
+/// The requests sent so far, how many of them count, and when sending ends. Times are nanoseconds since the run's
+/// start.
 struct BenchSending {
-    /// What is sent before this does not count.
+    /// Requests sent before this do not count.
     let warmupNs: Int64
     /// nil: no limit.
     private let endNs: Int64?
@@ -11,7 +12,7 @@ struct BenchSending {
     /// Requests written so far, warm-up included, and how many of them count.
     private(set) var written: UInt64 = 0
     private(set) var counted: Int64 = 0
-    /// When the last request was written; nil while more are to come.
+    /// When sending ended; nil: more requests will be sent.
     private(set) var endedNs: Int64?
 
     init(_ options: BenchOptions) {
@@ -23,7 +24,7 @@ struct BenchSending {
 
     var isOver: Bool { endedNs != nil }
 
-    /// Whether a request that is due then may be sent.
+    /// Whether a request due at this time may be sent.
     func takes(dueNs: Int64) -> Bool { !isOver && (endNs.map { dueNs < $0 } ?? true) && counted != countedMax }
 
     /// Whether a closed loop may send one more.
@@ -36,21 +37,22 @@ struct BenchSending {
 
     mutating func end(_ now: Int64) { if endedNs == nil { endedNs = now } }
 
-    /// Ends where all was sent. `dueNs`: when the next request of an open loop is due; nil in a closed one.
+    /// Ends sending if everything was sent. `dueNs`: when the next request of an open loop is due; nil in a closed
+    /// loop.
     mutating func endIfComplete(_ now: Int64, dueNs: Int64?) {
         guard !isOver else { return }
         if counted == countedMax {
             endedNs = now
         } else if let endNs, now >= endNs, dueNs.map({ $0 >= endNs }) ?? true {
-            // In an open loop what was due before the end is still sent: leaving it out would hide a stall.
+            // In an open loop requests due before the end are still sent: leaving them out would hide a stall.
             endedNs = endNs
         }
     }
 
-    /// The end that the duration sets, while it is still to come.
+    /// The end set by the duration; nil: there is none, or sending has ended.
     var endAheadNs: Int64? { isOver ? nil : endNs }
 
-    /// How many requests were due in time and not sent, at most.
+    /// How many requests were due in time and were not sent.
     func unsent(of arrivals: BenchArrivals) -> Int64 {
         guard let endedNs else { return 0 }
         let unsent = arrivals.unsent(from: warmupNs, until: min(endedNs, endNs ?? endedNs))

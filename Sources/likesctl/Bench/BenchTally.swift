@@ -1,19 +1,19 @@
 import LikesctlCommands
 
-/// What came of the requests that count.
+/// The outcomes of the requests that count.
 struct BenchTally {
     /// By the verb's number.
     private(set) var latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: BenchVerb.allCases.count)
     /// By the verb's number: answers that said 1 for changed.
     private(set) var changed = [Int64](repeating: 0, count: BenchVerb.allCases.count)
     private(set) var errors: [(code: ReplyCode, count: Int64)] = []
-    /// Requests of an open loop that left.
+    /// Requests of an open loop that were sent …
     private(set) var sends: Int64 = 0
-    /// … and of them those that left more than `BenchLimits.lateNs` after their time.
+    /// … and how many of them were sent more than `BenchLimits.lateNs` late.
     private(set) var lateSends: Int64 = 0
     private(set) var sendLagMaxNs: Int64 = 0
 
-    /// Whether requests left when they were due, nearly all.
+    /// Whether nearly all requests were sent when they were due.
     var isScheduleKept: Bool { lateSends * 1_000 <= sends * BenchLimits.latePerMilleMax }
 
     /// Requests answered without an error.

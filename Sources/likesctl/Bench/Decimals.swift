@@ -1,4 +1,4 @@
-/// Numbers with a fixed count of decimals, which the standard library does not print.
+/// Numbers with a fixed number of decimals, which the standard library does not print.
 enum Decimals {
     /// `value` is 0 or more and below 10^12, `places` 1 … 6.
     static func text(_ value: Double, places: Int) -> String {

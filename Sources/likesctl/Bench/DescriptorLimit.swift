@@ -3,7 +3,7 @@ import LikesctlCommands
 
 /// How many descriptors this process may have.
 enum DescriptorLimit {
-    /// Makes sure of so many connections beside what every process has open.
+    /// Makes sure that this many connections can be opened, beside what every process has open.
     static func raise(for connections: Int) throws(Failure) {
         let wanted = UInt(connections) + BenchLimits.descriptorsReserved
         var limit = rlimit()

@@ -1,5 +1,5 @@
-/// Counts of microseconds in log-linear buckets: exact below 128, and 64 buckets for each doubling, so that no
-/// bucket is wider than 1/64 of what it holds.
+/// Latencies in microseconds, counted in log-linear buckets: exact below 128, and 64 buckets for each doubling above,
+/// so that no bucket is wider than 1/64 of its values.
 struct LatencyHistogram {
     private static let subBits = 6
     private static let subBuckets = 1 << subBits
@@ -31,8 +31,8 @@ struct LatencyHistogram {
         maximum = max(maximum, other.maximum)
     }
 
-    /// The least value that at least this part (0 … 1) of the counted values does not exceed, rounded up to its
-    /// bucket's end; 0 when nothing was counted.
+    /// The smallest value that at least this part (0 … 1) of the counted values does not exceed, rounded up to its
+    /// bucket's end; 0 if nothing was counted.
     func quantile(_ part: Double) -> Int64 {
         let rank = max(1, UInt64((part * Double(count)).rounded(.up)))
         var seen: UInt64 = 0

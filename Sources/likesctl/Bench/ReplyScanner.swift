@@ -1,10 +1,11 @@
-/// Finds the ends of replies in a stream of bytes that may be cut anywhere, and what the load generator wants to know
-/// of each. It keeps a few numbers between calls, no bytes: ReplyParser, which builds values, allocates for each.
+/// Finds the ends of replies in a stream of bytes that may be cut anywhere, and the little that the load generator
+/// wants to know of each. Between calls it keeps a few numbers and no bytes. `ReplyReader` would allocate for each
+/// reply.
 struct ReplyScanner {
     enum Step: Equatable {
         /// All bytes are used up.
         case incomplete
-        /// A whole reply without an error in it; the first integer in it, 0 when there is none.
+        /// A whole reply without an error in it. The value is its first integer, 0 if it has none.
         case success(first: Int64)
         case failure(ReplyCode)
         /// Not RESP2: the connection can't be used any more.
@@ -20,14 +21,14 @@ struct ReplyScanner {
     private var number: Int64 = 0
     private var isNegative = false
     private var bulkBytesLeft: Int64 = 0
-    /// Values that the reply still lacks; arrays in arrays add to it.
+    /// Values that the reply still lacks. Nested arrays add to it.
     private var valuesLeft: Int64 = 1
     private var first: Int64?
     private var code = ReplyCode()
     private var codeIsWhole = false
     private var hasError = false
 
-    /// Goes on at `place` until a reply ends or the bytes do.
+    /// Continues at `place` until a reply or the bytes end.
     mutating func next(in bytes: UnsafeRawBufferPointer, from place: inout Int) -> Step {
         while place < bytes.count {
             let byte = bytes[place]
@@ -85,7 +86,7 @@ struct ReplyScanner {
         return true
     }
 
-    /// False: a length that no reply has.
+    /// False: no reply has this length.
     private mutating func endNumber() -> Bool {
         switch state {
         case .arrayLength:
@@ -108,7 +109,7 @@ struct ReplyScanner {
         return true
     }
 
-    /// Whether the reply ends with it.
+    /// Whether this ends the reply.
     private mutating func endValue() -> Bool {
         state = .kind
         valuesLeft -= 1
@@ -137,7 +138,7 @@ struct ReplyCode: Equatable {
     static let noAnswer = ReplyCode("NOANSWER")
     /// It was due, and no connection had room for it until the end of the run.
     static let notSent = ReplyCode("NOTSENT")
-    /// Further codes than can be counted one by one.
+    /// Codes beyond those that are counted by name.
     static let other = ReplyCode("OTHER")
 
     init() {}

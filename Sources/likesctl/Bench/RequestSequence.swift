@@ -1,6 +1,6 @@
 import LikesctlCommands
 
-/// The requests of a run: the k-th follows from the seed, the options and k alone, whichever connection sends it.
+/// The requests of a run. The k-th follows only from the seed, the options and k, whichever connection sends it.
 struct RequestSequence {
     private let seed: UInt64
     private let choices: [(verb: BenchVerb, below: Int64)]
@@ -46,7 +46,8 @@ struct RequestSequence {
     /// Writes the request at `place` (0, 1, …) to `start`, where `requestBytesMax` are free.
     func write(_ place: UInt64, to start: UnsafeMutableRawPointer) -> (verb: BenchVerb, bytes: Int) {
         var draws = SeededDraws(seed: seed, place: place)
-        // Always in this order, so that the pair does not depend on the verb: UNLIKE takes back what LIKE did.
+        // Always drawn in this order, so that the pair does not depend on the verb: the same run with UNLIKE takes the
+        // likes back.
         let verb = verb(draws.below(weights))
         let user = 1 + draws.below(users)
         var writer = ByteWriter(start)

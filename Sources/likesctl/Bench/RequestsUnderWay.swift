@@ -1,12 +1,12 @@
 import LikesctlCommands
 
-/// The requests that a connection has under way, in their order. Its memory is laid out once.
+/// The requests under way on a connection, in order. Its memory is allocated once.
 struct RequestsUnderWay: ~Copyable {
     struct Entry {
         /// When its latency began, in nanoseconds since the run's start.
         var sinceNs: Int64
         var verb: BenchVerb
-        /// Whether it is past the warm-up.
+        /// Whether the request came after the warm-up.
         var counts: Bool
     }
 
@@ -24,7 +24,7 @@ struct RequestsUnderWay: ~Copyable {
 
     var hasRoom: Bool { count < countMax }
 
-    /// There has to be room.
+    /// There must be room.
     mutating func append(_ entry: Entry) {
         var slot = first + count
         if slot >= countMax { slot -= countMax }
@@ -32,7 +32,7 @@ struct RequestsUnderWay: ~Copyable {
         count += 1
     }
 
-    /// nil when there is none.
+    /// nil if there is none.
     mutating func popFirst() -> Entry? {
         guard count > 0 else { return nil }
         let entry = entries[first]

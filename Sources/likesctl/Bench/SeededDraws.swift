@@ -1,6 +1,6 @@
 import LikesRandom
 
-/// The random numbers of one request, which follow from the seed and the request's place alone.
+/// The random numbers of one request. They follow only from the seed and the request's place.
 struct SeededDraws {
     private var generator: SplitMix64
 

@@ -1,7 +1,7 @@
 import Glibc
 import LikesctlCommands
 
-/// Requests that a connection's socket has not taken yet, as bytes. Its memory is laid out once.
+/// Requests that a connection's socket has not taken yet, as bytes. Its memory is allocated once.
 struct UnsentRequests: ~Copyable {
     private let bytes: UnsafeMutableRawPointer
     private let bytesMax: Int
@@ -21,7 +21,7 @@ struct UnsentRequests: ~Copyable {
     var isEmpty: Bool { end == start }
     var hasRoom: Bool { bytesMax - (end - start) >= requestBytesMax }
 
-    /// Writes the request at `place` behind the others. There has to be room.
+    /// Appends the request at `place` of the sequence. There must be room.
     mutating func append(_ place: UInt64, of sequence: borrowing RequestSequence) -> BenchVerb {
         if bytesMax - end < requestBytesMax {
             bytes.copyMemory(from: bytes + start, byteCount: end - start)
@@ -38,7 +38,7 @@ struct UnsentRequests: ~Copyable {
         end = 0
     }
 
-    /// Gives the socket what it takes. Whether it still works.
+    /// Gives the socket as much as it takes. False: it does not work any more.
     mutating func send(to descriptor: Int32) -> Bool {
         while !isEmpty {
             let sent = Glibc.send(descriptor, bytes + start, end - start, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))

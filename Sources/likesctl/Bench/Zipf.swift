@@ -1,7 +1,8 @@
 import Glibc
 import LikesctlCommands
 
-/// Draws 1 … count, n in proportion to n to the power of minus `exponent`, in constant time and memory.
+/// Draws n of 1 … count with a probability proportional to n to the power of minus `exponent`, in constant time and
+/// memory.
 ///
 /// Rejection-inversion: W. Hörmann, G. Derflinger, "Rejection-inversion to generate variates from monotone discrete
 /// distributions", ACM TOMACS 6(3), 1996, for v = 0. The names of the paper: h is the weight continued to the reals,
@@ -47,7 +48,7 @@ struct Zipf {
     }
 
     private static func inverse(_ y: Double, _ exponent: Double) -> Double {
-        // Rounding must not lead out of the logarithm's range.
+        // Rounding must not leave the logarithm's domain.
         let scaled = max(y * (1 - exponent), -1)
         return exp((abs(scaled) > 1e-8 ? log1p(scaled) / scaled : 1 - scaled / 2) * y)
     }
