@@ -45,10 +45,10 @@ extension CommandOption {
             details: "With `--requests` alone there is no limit."
         ) { $0.bench.duration = $1 },
         whole(
-            "--requests", taking: "n", "end after that many, or at the end of the duration",
+            "--requests", taking: "n", "end after this many, or at the end of the duration",
             1...BenchOptions.requestsMax, \.bench.requests),
         seconds(
-            "--warmup", "run that long before, without counting", from: 0,
+            "--warmup", "first run for this long without counting", from: 0,
             preset: OptionValue.text(BenchOptions().warmup)
         ) { $0.bench.warmup = $1 },
         CommandOption(

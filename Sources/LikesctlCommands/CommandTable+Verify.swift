@@ -16,7 +16,7 @@ extension CommandDescription {
                 ("redis-newer", "Redis has a version that PostgreSQL never had."),
                 (
                     "like-twice",
-                    "One user's like is stored more than once, which is possible only where the key of user_likes is "
+                    "One user's like is stored more than once, which is possible only if the key of user_likes is "
                         + "missing."
                 ),
                 (
@@ -57,7 +57,7 @@ extension CommandOption {
         flag("--quiet", "the differences alone: no progress, no summary", excluding: ["--progress"], \.verify.isQuiet),
         flag("--verbose", "also counters in Redis that likesd does not believe", \.verify.isVerbose),
         flag(
-            "--progress", "progress on standard error, even when that is no terminal", excluding: ["--quiet"],
+            "--progress", "progress on standard error, even if that is no terminal", excluding: ["--quiet"],
             \.verify.showsProgress),
         whole("--slice", taking: "n", "rows that one statement reads", 1...1_000_000, \.verify.sliceRows),
         whole(

@@ -37,7 +37,7 @@ extension CommandOption {
 
     static let config = path(
         "--config", taking: "file", "the configuration file, for migrate and verify",
-        details: "Without it, `/etc/likesd/likesd.conf`, where there is one.",
+        details: "Without it, `/etc/likesd/likesd.conf`, if it exists.",
         whyNotElsewhere: "it asks the daemon, whose socket --socket names", \.configFile)
 
     static let json = flag(
@@ -48,7 +48,7 @@ extension CommandOption {
         whyNotElsewhere: "it prints the format of Prometheus", \.json)
 
     static let help = CommandOption(
-        "--help", short: "-h", "print what all commands are or, with a command, what that one does"
+        "--help", short: "-h", "list all commands or, with a command, explain that one"
     ) { (_, _) throws(Failure) in }
 
     static let version = CommandOption("--version", short: "-V", "print the version") { (_, _) throws(Failure) in }
@@ -70,7 +70,7 @@ extension CommandDescription {
 
     private static let outcomeOfChange: [Block] = [
         .text(
-            "Prints `changed=1 count=42`. `changed` is 0 where there was nothing to change; `count` is the item's "
+            "Prints `changed=1 count=42`. `changed` is 0 if there was nothing to change; `count` is the item's "
                 + "count. The answer comes once the change is durable in PostgreSQL. It is safe to repeat.")
     ]
 
@@ -152,8 +152,8 @@ extension CommandDescription {
         "create or upgrade the tables at `DATABASE_URL`", options: [.config, .json, .partitions, .sql],
         explanation: [
             .text(
-                "Reads the configuration file, credentials (`$CREDENTIALS_DIRECTORY`) and the environment; the later "
-                    + "wins. Needs a database user who may create tables. Adds the configured `ITEM_TYPES` that are "
+                "Reads the configuration file, credentials (`$CREDENTIALS_DIRECTORY`) and the environment; later ones "
+                    + "win. Needs a database user who may create tables. Adds the configured `ITEM_TYPES` that are "
                     + "missing. It is safe to run again, and to run from several hosts at once. The daemon need not "
                     + "run, and need not be restarted. Of several hosts in `DATABASE_URL` it takes the one that "
                     + "likesd would use; so does `verify`."),
@@ -170,9 +170,9 @@ extension CommandOption {
     fileprivate static let partitions: CommandOption = {
         let range = Int64(Partitions.countMin)...Int64(Partitions.countMax)
         return CommandOption(
-            "--partitions", taking: "n", "divide user_likes by the user into that many tables where it is created",
+            "--partitions", taking: "n", "divide user_likes by the user into this many tables when it is created",
             range: text(of: range),
-            details: "This costs each batch a little and pays where one table has become too large to look after: see "
+            details: "This costs each batch a little. It pays once one table has become too large to maintain: see "
                 + "`/usr/share/doc/likesd/performance.md`. Tables in another layout are left alone, and the exit "
                 + "status is 1."
         ) { (value, options) throws(Failure) in
