@@ -30,6 +30,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "rowOrder", rules: [.deadlock], seedsMax: 600),
         Bite(safeguard: "hintConfirmation", rules: [.linearizable], seedsMax: 300),
         Bite(safeguard: "cacheExpiry", rules: [.fresh], seedsMax: 600),
+        Bite(safeguard: "contradictions", rules: [.repaired, .fresh], seedsMax: 100),
         Bite(safeguard: "ownOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 100),
         Bite(safeguard: "scriptOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 400),
         Bite(safeguard: "standbyWait", rules: [.durable], seedsMax: 100),
@@ -55,13 +56,15 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Issue.record("no seed below \(bite.seedsMax) fails without \(bite.safeguard)")
     }
 
-    @Test("Every mechanism has a name, a focus and a switch")
-    func everyMechanismHasANameAFocusAndASwitch() throws {
+    @Test("Every mechanism has a name, a focus, a switch and a row")
+    func everyMechanismHasANameAFocusASwitchAndARow() throws {
         for name in Safeguards.names {
             let path = try #require(Safeguards.named(name))
             #expect(Safeguards()[keyPath: path], "\(name) is on")
             #expect(Focus.on(name) != nil, "\(name) has a focus")
         }
-        #expect(Mirror(reflecting: Safeguards()).children.count == Safeguards.names.count)
+        let switches = Mirror(reflecting: Safeguards()).children.compactMap(\.label)
+        #expect(Set(switches) == Set(Safeguards.names))
+        #expect(Self.bites.map(\.safeguard).sorted() == switches.sorted())
     }
 }

@@ -81,8 +81,12 @@ package struct Focus: Sendable {
             focus.isBusy = true
             return focus
         case "hintConfirmation": return Focus()
-        // A missing sign of life nearly always shows the same soon: among the seeds 1,000 to 3,000 only 1,880 needs it.
-        case "contradictions": return Focus([.postgresWentBack])
+        case "contradictions":
+            // PostgreSQL goes back while no host runs that would miss its sign of life: Redis alone has what it lost.
+            var focus = Focus([.postgresWentBack, .hostKilled, .hostKilled, .hostKilled])
+            focus.cacheTTLSeconds = 120
+            focus.faultMs = (8_000, 25_000)
+            return focus
         case "seals":
             var focus = Focus([.redisStranger])
             focus.cacheTTLSeconds = 120
