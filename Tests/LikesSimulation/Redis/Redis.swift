@@ -177,15 +177,16 @@ package final class Redis {
 
     /// A counter with its version.
     package func evict(item: Int) {
-        store.counters[item] = nil
-        store.versions[item] = nil
+        for key in store.keys where key.item == item { store.evict(key) }
     }
 
     package func evictOne() {
         scheduler.coverage.note(.evictions)
+        let keys = store.keys
+        let key = keys[scheduler.chance.below(keys.count)]
         // The marker is asked for more often than any counter, and seldom the one that goes.
-        let key = scheduler.chance.below(store.keysMax)
-        if key < store.keysMax - 1 || plan.evictsMarker && scheduler.chance.hits(percent: 5) { store.evict(key) }
+        if case .marker = key, !(plan.evictsMarker && scheduler.chance.hits(percent: 5)) { return }
+        store.evict(key)
     }
 
     /// The counter that a host would read, with its version, and its seal.

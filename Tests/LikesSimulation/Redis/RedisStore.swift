@@ -56,30 +56,36 @@ struct RedisStore: Sendable {
         versions[item].flatMap { $0.expiresAt > time ? $0.value : nil }
     }
 
-    /// Key `number` of all there could be: each may be evicted on its own.
-    mutating func evict(_ number: Int) {
-        var place = number
-        if place < counters.count {
-            counters[place] = nil
-            return
-        }
-        place -= counters.count
-        if place < versions.count {
-            versions[place] = nil
-            return
-        }
-        place -= versions.count
-        if place < recent.count {
-            recent[place] = nil
-            return
-        }
-        place -= recent.count
-        if place < rates.count {
-            rates[place] = nil
-            return
-        }
-        marker = nil
+    /// All keys there could be.
+    var keys: [StoredKey] {
+        counters.indices.map(StoredKey.counter) + versions.indices.map(StoredKey.version)
+            + recent.indices.map(StoredKey.recent) + rates.indices.map(StoredKey.rate) + [.marker]
     }
 
-    var keysMax: Int { counters.count + versions.count + recent.count + rates.count + 1 }
+    mutating func evict(_ key: StoredKey) {
+        switch key {
+        case .counter(let item): counters[item] = nil
+        case .version(let item): versions[item] = nil
+        case .recent(let user): recent[user] = nil
+        case .rate(let user): rates[user] = nil
+        case .marker: marker = nil
+        }
+    }
+}
+
+/// A key of likesd's; items and users by their places in the plan.
+package enum StoredKey: Sendable {
+    case counter(Int)
+    case version(Int)
+    case recent(Int)
+    case rate(Int)
+    case marker
+
+    /// The item whose counter it belongs to.
+    var item: Int? {
+        switch self {
+        case .counter(let item), .version(let item): item
+        case .recent, .rate, .marker: nil
+        }
+    }
 }

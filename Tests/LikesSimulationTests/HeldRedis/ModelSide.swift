@@ -62,7 +62,7 @@ final class ModelSide {
     func contents() -> RedisContents {
         var contents = RedisContents()
         let store = redis.store
-        func add<Value>(_ key: RedisKey, _ entry: Expiring<Value>?, _ text: (Value) -> String) {
+        func add<Value>(_ key: StoredKey, _ entry: Expiring<Value>?, _ text: (Value) -> String) {
             guard let entry, entry.expiresAt > redis.time else { return }
             let value = text(entry.value)
             // A set without members is none.
@@ -102,18 +102,7 @@ final class ModelSide {
 
     func flush() { redis.flush() }
 
-    func drop(_ key: RedisKey) {
-        let (items, users) = (plan.items.count, plan.usersCount)
-        let number =
-            switch key {
-            case .counter(let place): place
-            case .version(let place): items + place
-            case .recent(let place): 2 * items + place
-            case .rate(let place): 2 * items + users + place
-            case .marker: redis.store.keysMax - 1
-            }
-        redis.store.evict(number)
-    }
+    func drop(_ key: StoredKey) { redis.store.evict(key) }
 
     func dropCounter(_ place: Int) { redis.evict(item: place) }
 

@@ -181,7 +181,7 @@ struct OperationChooser {
         }
     }
 
-    private mutating func key() -> RedisKey {
+    private mutating func key() -> StoredKey {
         let (item, user) = (chance.below(plan.items.count), chance.below(plan.usersCount))
         return switch chance.below(9) {
         case 0..<2: .counter(item)

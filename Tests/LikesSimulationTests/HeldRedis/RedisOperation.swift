@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesSimulation
 import LikesStorage
 
 /// What is done to the simulated Redis and to the real one.
@@ -9,7 +10,7 @@ enum RedisOperation {
     case beat(UInt64)
     case flush
     /// A single key goes.
-    case drop(RedisKey)
+    case drop(StoredKey)
     /// A counter goes with its version.
     case dropCounter(Int)
     /// All TTLs are shorter by this.
@@ -77,13 +78,4 @@ enum RedisMessage: Equatable {
     case beat(UInt64)
     /// None of likesd's.
     case unknown(String)
-}
-
-/// A key of likesd's; items and users by their places in the plan.
-enum RedisKey {
-    case counter(Int)
-    case version(Int)
-    case recent(Int)
-    case rate(Int)
-    case marker
 }

@@ -105,7 +105,7 @@ final class ServerSide {
 
     func flush() throws { try undisturbed { try redis.run("FLUSHALL") } }
 
-    func drop(_ keys: [RedisKey]) throws {
+    func drop(_ keys: [StoredKey]) throws {
         try undisturbed { for key in keys { try redis.run("DEL", plan.name(key)) } }
     }
 
@@ -149,7 +149,7 @@ final class ServerSide {
 
 extension Plan {
     /// As it stands in Redis.
-    func name(_ key: RedisKey) -> String {
+    func name(_ key: StoredKey) -> String {
         switch key {
         case .counter(let place): RedisKeys.counter.of(name(items[place]))
         case .version(let place): RedisKeys.version.of(name(items[place]))
