@@ -44,7 +44,7 @@ struct Backends {
     }
 
     func disconnectAll() {
-        for backend in [Backend.redis, .subscriber, .lane, .reader] { disconnect(backend) }
+        for backend in Backend.allCases { disconnect(backend) }
     }
 
     /// Sends what gathered in a turn of the loop. Either connection may turn out to be lost; the core then reacts to

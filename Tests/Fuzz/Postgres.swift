@@ -79,5 +79,5 @@ func fuzzRows(_ data: UnsafeRawBufferPointer) {
         guard case .countersSelected(let counters)? = try? request.answer(result, types: types) else { continue }
         precondition(counters.count == items.count, "another number of counters than was asked for")
     }
-    for statement in PreparedStatement.ofLane + PreparedStatement.ofReader { _ = result.misfit(statement.columns) }
+    for statement in PreparedStatement.allCases { _ = result.misfit(statement.columns) }
 }

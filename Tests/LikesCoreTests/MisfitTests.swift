@@ -144,7 +144,7 @@ import Testing
                 .first { $0.hasPrefix("\(name)_unexpected_answers:") }?.split(separator: ":").last.map(String.init)
         }
         _ = scenario.take()
-        for backend in [Backend.redis, .subscriber, .lane, .reader, .lane] {
+        for backend in Backend.allCases + [.lane] {
             scenario.lose(backend, .unexpected("nonsense"))
             scenario.connect(backend)
         }
@@ -152,7 +152,7 @@ import Testing
         let said = scenario.actions.filter {
             if case .log(.warning, let text) = $0 { text.contains("nonsense") } else { false }
         }
-        #expect(said.count == 4)
+        #expect(said.count == Backend.allCases.count)
         #expect(count("redis") == "2")
         #expect(count("database") == "3")
         let metrics = scenario.core.metricsText(now: scenario.now)

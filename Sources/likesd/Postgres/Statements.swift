@@ -1,3 +1,4 @@
+import LikesCore
 import LikesStorage
 
 /// The statements that likesd prepares on its connections. Their texts are in `LaneStatements` and `ReaderStatements`.
@@ -7,8 +8,16 @@ enum PreparedStatement: String, CaseIterable {
     // On the reader.
     case counters, pairs, repairs
 
-    static let ofLane: [PreparedStatement] = [.fence, .commit, .tend, .survey, .misfits]
-    static let ofReader: [PreparedStatement] = [.counters, .pairs, .repairs]
+    static let ofLane = allCases.filter { $0.backend == .lane }
+    static let ofReader = allCases.filter { $0.backend == .reader }
+
+    /// The connection that prepares it.
+    private var backend: Backend {
+        switch self {
+        case .fence, .commit, .tend, .survey, .misfits: .lane
+        case .counters, .pairs, .repairs: .reader
+        }
+    }
 
     var text: String {
         switch self {

@@ -52,8 +52,8 @@ extension Simulation {
         case .redisCut:
             hosts[host].redisCutUntil = max(hosts[host].redisCutUntil, until)
             cut(host, redis: true)
-        case .redisReset: resetOne(host, [.redis, .subscriber])
-        case .redisFrozen: freeze(host, [.redis, .subscriber], until: until)
+        case .redisReset: resetOne(host, Backend.ofRedis)
+        case .redisFrozen: freeze(host, Backend.ofRedis, until: until)
         case .subscriberSilent:
             let link = hosts[host].links[Backend.subscriber.place]
             if link >= 0 { wires[Int(link)].isCutToHost = true }
@@ -83,8 +83,8 @@ extension Simulation {
         case .postgresCut:
             hosts[host].postgresCutUntil = max(hosts[host].postgresCutUntil, until)
             cut(host, redis: false)
-        case .postgresReset: resetOne(host, [.lane, .reader])
-        case .postgresFrozen: freeze(host, [.lane, .reader], until: until)
+        case .postgresReset: resetOne(host, Backend.ofPostgres)
+        case .postgresFrozen: freeze(host, Backend.ofPostgres, until: until)
         case .hostKilled:
             end(host)
             scheduler.at(until, .hostStarts, Int32(host))
@@ -103,7 +103,7 @@ extension Simulation {
     func point(_ host: Int, toRedis number: Int) {
         guard hosts[host].redis != number else { return }
         hosts[host].redis = number
-        for backend in [Backend.redis, .subscriber] {
+        for backend in Backend.ofRedis {
             let link = hosts[host].links[backend.place]
             if link >= 0 { reset(link) }
         }

@@ -33,7 +33,17 @@ struct Wire {
 }
 
 extension Backend {
-    var isRedis: Bool { self == .redis || self == .subscriber }
+    static let ofRedis = allCases.filter(\.isRedis)
+    static let ofPostgres = allCases.filter { !$0.isRedis }
+
+    var isRedis: Bool {
+        switch self {
+        case .redis, .subscriber: true
+        case .lane, .reader: false
+        }
+    }
+
+    /// Among all, in arrays that have one element for each.
     var place: Int {
         switch self {
         case .redis: 0

@@ -31,7 +31,7 @@ struct Host {
     /// Calls to Redis under way in several slices.
     var sliced: [CallID: SlicedCall] = [:]
     /// The connection of each backend, −1 for none.
-    var links: [Int32] = [-1, -1, -1, -1]
+    var links = [Int32](repeating: -1, count: Backend.allCases.count)
     var inbox = Ring<Inbound>()
     /// When its next turn is due; `.never`: none is.
     var turnAt: Micros = .never
@@ -44,7 +44,7 @@ struct Host {
     var redisCutUntil: Micros = 0
     var postgresCutUntil: Micros = 0
     /// When connections of each backend were attempted in the last second.
-    var attempts: [[Micros]] = [[], [], [], []]
+    var attempts = [[Micros]](repeating: [], count: Backend.allCases.count)
     var isStopping = false
     /// The end of its last pause.
     var resumedAt: Micros = -1

@@ -29,7 +29,7 @@ extension Simulation {
         hosts[host].pausedUntil = 0
         hosts[host].clientOfSlot = []
         hosts[host].resumed = []
-        for place in 0..<4 where hosts[host].links[place] >= 0 {
+        for place in hosts[host].links.indices where hosts[host].links[place] >= 0 {
             abandon(hosts[host].links[place])
             hosts[host].links[place] = -1
         }
