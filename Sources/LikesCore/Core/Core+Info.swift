@@ -52,12 +52,13 @@ extension Core {
                     ("rejected_connections", String(s.connectionsRefused)),
                     ("rejected_connections_of_one_user", String(s.connectionsOverShare)),
                     ("connections_taken_over", String(s.connectionsTakenOver)),
-                    ("total_commands_processed", String(s.requests)),
+                    ("total_commands_processed", String(s.requests.total)),
                     ("protocol_errors", String(s.protocolErrors)),
                     ("requests_unfinished", String(s.requestsUnfinished)),
-                    ("invalid_requests", String(s.invalidRequests)),
+                    ("invalid_requests", String(s.requests[.invalid])),
                     ("requests_waiting", String(clients.sessions.waitingCount)),
-                    ("likes", String(s.likes)), ("unlikes", String(s.unlikes)), ("changed", String(s.changed)),
+                    ("likes", String(s.requests[.like])), ("unlikes", String(s.requests[.unlike])),
+                    ("changed", String(s.changed)),
                     ("unchanged", String(s.unchanged)), ("rate_limited", String(s.rateLimited)),
                     ("busy", String(s.busy)), ("unavailable", String(s.unavailable)),
                     ("uncertain", String(s.uncertain)), ("deadlines_missed", String(s.deadlinesMissed)),
@@ -132,13 +133,9 @@ extension Core {
         func gauge(_ name: String, _ help: String, _ value: Int) {
             metric("likesd_" + name, "gauge", help, [("", String(value))])
         }
-        let commands: [(String, Int64)] = [
-            ("like", s.likes), ("unlike", s.unlikes), ("count", s.counts), ("mcount", s.multiCounts),
-            ("liked", s.likedChecks), ("other", s.otherRequests), ("invalid", s.invalidRequests),
-        ]
         metric(
             "likesd_requests_total", "counter", "Requests by command.",
-            commands.map { ("{command=\"\($0)\"}", String($1)) })
+            RequestCounts.Kind.allCases.map { ("{command=\"\($0)\"}", String(s.requests[$0])) })
         let refusals: [(String, Int64)] = [
             ("RATELIMITED", s.rateLimited), ("BUSY", s.busy), ("UNAVAILABLE", s.unavailable),
             ("UNCERTAIN", s.uncertain),

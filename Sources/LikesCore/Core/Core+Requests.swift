@@ -17,8 +17,8 @@ extension Core {
 
     /// `cachedCount` answered this many COUNT, and MCOUNT with this many items in all.
     package mutating func answeredAtOnce(counts: Int64, multiCounts: Int64, items: Int64) {
-        reports.statistics.counts += counts
-        reports.statistics.multiCounts += multiCounts
+        reports.statistics.requests[.count] += counts
+        reports.statistics.requests[.mcount] += multiCounts
         reports.statistics.localHits += counts + items
     }
 

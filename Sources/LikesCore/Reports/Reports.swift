@@ -47,15 +47,17 @@ struct Reports {
     // MARK: Counters
 
     mutating func note(_ request: Request) {
-        switch request {
-        case .like: statistics.likes += 1
-        case .unlike: statistics.unlikes += 1
-        case .count: statistics.counts += 1
-        case .counts: statistics.multiCounts += 1
-        case .liked, .likedMany: statistics.likedChecks += 1
-        case .invalid: statistics.invalidRequests += 1
-        case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: statistics.otherRequests += 1
-        }
+        let kind: RequestCounts.Kind =
+            switch request {
+            case .like: .like
+            case .unlike: .unlike
+            case .count: .count
+            case .counts: .mcount
+            case .liked, .likedMany: .liked
+            case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: .other
+            case .invalid: .invalid
+            }
+        statistics.requests[kind] += 1
     }
 
     /// A change ended.
@@ -92,8 +94,9 @@ struct Reports {
 
     /// Likes and counts per second since the last call.
     mutating func takeRates(now: Instant) -> (likes: Int64, counts: Int64) {
-        let s = statistics
-        return statusRates.take(likes: s.likes + s.unlikes, counts: s.counts + s.multiCounts, now: now)
+        let requests = statistics.requests
+        return statusRates.take(
+            likes: requests[.like] + requests[.unlike], counts: requests[.count] + requests[.mcount], now: now)
     }
 }
 

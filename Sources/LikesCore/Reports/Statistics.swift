@@ -5,13 +5,7 @@ struct Statistics {
         500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 5_000_000,
     ]
 
-    var likes: Int64 = 0
-    var unlikes: Int64 = 0
-    var counts: Int64 = 0
-    var multiCounts: Int64 = 0
-    var likedChecks: Int64 = 0
-    var otherRequests: Int64 = 0
-    var invalidRequests: Int64 = 0
+    var requests = RequestCounts()
     var protocolErrors: Int64 = 0
     var connectionsRefused: Int64 = 0
     /// Of these, refused because their user had too many.
@@ -73,6 +67,24 @@ struct Statistics {
 
     var changeLatency = [Int64](repeating: 0, count: latencyBounds.count + 1)
     var changeLatencySumMicroseconds: Int64 = 0
+}
 
-    var requests: Int64 { likes + unlikes + counts + multiCounts + likedChecks + otherRequests + invalidRequests }
+/// How many requests of each kind were received.
+struct RequestCounts {
+    /// METRICS lists them under these names and in this order.
+    enum Kind: Int, CaseIterable {
+        case like, unlike, count, mcount
+        /// LIKED and MLIKED.
+        case liked
+        case other, invalid
+    }
+
+    private var counts = [Int64](repeating: 0, count: Kind.allCases.count)
+
+    subscript(_ kind: Kind) -> Int64 {
+        get { counts[kind.rawValue] }
+        set { counts[kind.rawValue] = newValue }
+    }
+
+    var total: Int64 { counts.reduce(0, +) }
 }
