@@ -50,7 +50,7 @@ private func documentation(_ verb: Verb) -> Reply {
     let command = verb.description
     var fields: [Reply] = [
         .text("summary"), .text(command.summary),
-        .text("since"), .text("0.1.0"),
+        .text("since"), .text(command.since),
         .text("group"), .text(command.group.rawValue),
     ]
     if !command.arguments.isEmpty {

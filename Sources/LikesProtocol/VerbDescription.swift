@@ -61,6 +61,8 @@ package struct VerbDescription: Sendable {
     package let group: Group
     /// One sentence for COMMAND DOCS.
     package let summary: String
+    /// The version of likesd that brought it.
+    package let since: String
     package let flags: [Flag]
     package let arguments: [Argument]
     /// What follows the verb, as error messages and documents show it.
@@ -73,12 +75,13 @@ package struct VerbDescription: Sendable {
     ///   - parameters: where the arguments alone do not say it.
     ///   - ignoresArguments: any number of them may follow.
     init(
-        _ section: Section, _ group: Group, _ summary: String, flags: [Flag], arguments: [Argument] = [],
+        _ section: Section, _ group: Group, _ summary: String, since: String, flags: [Flag], arguments: [Argument] = [],
         parameters: String? = nil, ignoresArguments: Bool = false, forms: [Form]
     ) {
         self.section = section
         self.group = group
         self.summary = summary
+        self.since = since
         self.flags = flags
         self.arguments = arguments
         self.parameters = parameters ?? arguments.map(\.usage).joined(separator: " ")

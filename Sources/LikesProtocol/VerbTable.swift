@@ -41,32 +41,32 @@ extension VerbDescription {
 
     fileprivate static let like = VerbDescription(
         .likes, .generic, "Likes an item; answers whether that changed something, and the item's count.",
-        flags: [.write], arguments: [user, item],
+        since: "0.1.0", flags: [.write], arguments: [user, item],
         forms: [Form("LIKE user item", "array of *changed* and *count*: `*2␍␊:1␍␊:42␍␊`")])
 
     fileprivate static let unlike = VerbDescription(
         .likes, .generic, "Removes a like; answers whether that changed something, and the item's count.",
-        flags: [.write], arguments: [user, item],
+        since: "0.1.0", flags: [.write], arguments: [user, item],
         forms: [Form("UNLIKE user item", "array of *changed* and *count*: `*2␍␊:1␍␊:41␍␊`")])
 
     fileprivate static let count = VerbDescription(
         .likes, .generic, "The number of users who like an item.",
-        flags: [.readonly], arguments: [item],
+        since: "0.1.0", flags: [.readonly], arguments: [item],
         forms: [Form("COUNT item", "integer, how many users like the item: `:42␍␊`; 0 for an item never liked")])
 
     fileprivate static let mcount = VerbDescription(
         .likes, .generic, "The counts of up to \(WireLimits.itemsPerRequestMax) items.",
-        flags: [.readonly], arguments: [items],
+        since: "0.1.0", flags: [.readonly], arguments: [items],
         forms: [Form("MCOUNT item [item ...]", "array of integers in the order of the items: `*2␍␊:42␍␊:0␍␊`")])
 
     fileprivate static let liked = VerbDescription(
         .likes, .generic, "Whether a user likes an item.",
-        flags: [.readonly], arguments: [user, item],
+        since: "0.1.0", flags: [.readonly], arguments: [user, item],
         forms: [Form("LIKED user item", "integer: `:1␍␊` or `:0␍␊`")])
 
     fileprivate static let mliked = VerbDescription(
         .likes, .generic, "Whether a user likes each of up to \(WireLimits.itemsPerRequestMax) items.",
-        flags: [.readonly], arguments: [user, items],
+        since: "0.1.0", flags: [.readonly], arguments: [user, items],
         forms: [
             Form("MLIKED user item [item ...]", "array of 1 and 0 in the order of the items: `*2␍␊:1␍␊:0␍␊`")
         ])
@@ -74,11 +74,11 @@ extension VerbDescription {
     // MARK: The daemon
 
     fileprivate static let health = VerbDescription(
-        .daemon, .server, "Whether likesd, its database and its Redis are healthy.", flags: ofReports,
+        .daemon, .server, "Whether likesd, its database and its Redis are healthy.", since: "0.1.0", flags: ofReports,
         forms: [Form("HEALTH", "map of bulk strings: `status`, `database`, `redis` and, at times, `message`")])
 
     fileprivate static let info = VerbDescription(
-        .daemon, .server, "Facts and counters of the daemon, in sections.", flags: ofReports,
+        .daemon, .server, "Facts and counters of the daemon, in sections.", since: "0.1.0", flags: ofReports,
         arguments: [Argument("section", isOptional: true)],
         forms: [
             Form(
@@ -88,39 +88,41 @@ extension VerbDescription {
         ])
 
     fileprivate static let metrics = VerbDescription(
-        .daemon, .server, "The daemon's counters for Prometheus.", flags: ofReports,
+        .daemon, .server, "The daemon's counters for Prometheus.", since: "0.1.0", flags: ofReports,
         forms: [Form("METRICS", "bulk string, the text exposition format of Prometheus")])
 
     fileprivate static let reload = VerbDescription(
         .daemon, .server, "Reads the configuration file again and applies it, as a whole or not at all.",
-        flags: [.admin, .noscript, .loading, .stale],
+        since: "0.1.0", flags: [.admin, .noscript, .loading, .stale],
         forms: [Form("RELOAD", "map of two arrays of setting names: `applied` and `restart`")])
 
     // MARK: The connection
 
     fileprivate static let ping = VerbDescription(
-        .connection, .connection, "Answers PONG, or the text.", flags: [.fast],
+        .connection, .connection, "Answers PONG, or the text.", since: "0.1.0", flags: [.fast],
         arguments: [Argument("text", isOptional: true)],
         forms: [Form("PING", "`+PONG␍␊`"), Form("PING text", "bulk string, the text: `$2␍␊hi␍␊`")])
 
     fileprivate static let echo = VerbDescription(
-        .connection, .connection, "Answers the text.", flags: [.fast], arguments: [Argument("text")],
+        .connection, .connection, "Answers the text.", since: "0.1.0", flags: [.fast], arguments: [Argument("text")],
         forms: [Form("ECHO text", "bulk string, the text")])
 
     fileprivate static let quit = VerbDescription(
-        .connection, .connection, "Closes the connection.", flags: ofConnections,
+        .connection, .connection, "Closes the connection.", since: "0.1.0", flags: ofConnections,
         // Redis closes the connection whatever follows the verb.
         ignoresArguments: true,
         forms: [Form("QUIT", "`+OK␍␊` in its turn, then the connection is closed")])
 
     fileprivate static let reset = VerbDescription(
-        .connection, .connection, "Resets the connection to RESP2 without a name.", flags: ofConnections,
+        .connection, .connection, "Resets the connection to RESP2 without a name.", since: "0.1.0",
+        flags: ofConnections,
         forms: [Form("RESET", "`+RESET␍␊`; the connection is back at RESP2 and has no name")])
 
     // MARK: What client libraries send by themselves
 
     fileprivate static let hello = VerbDescription(
-        .handshake, .connection, "Chooses the protocol version and introduces both sides.", flags: ofConnections,
+        .handshake, .connection, "Chooses the protocol version and introduces both sides.", since: "0.1.0",
+        flags: ofConnections,
         arguments: [Argument("protover", .integer, isOptional: true)],
         parameters: "[2|3 [AUTH username password] [SETNAME name]]",
         forms: [
@@ -130,7 +132,7 @@ extension VerbDescription {
         ])
 
     fileprivate static let client = VerbDescription(
-        .handshake, .connection, "This connection's name, id and library.", flags: ofConnections,
+        .handshake, .connection, "This connection's name, id and library.", since: "0.1.0", flags: ofConnections,
         arguments: [subcommand, furtherArguments],
         forms: [
             Form("CLIENT SETNAME name", "`+OK␍␊`; printable ASCII without blanks, an empty name removes it"),
@@ -144,7 +146,7 @@ extension VerbDescription {
         ])
 
     fileprivate static let command = VerbDescription(
-        .handshake, .server, "Describes the commands.", flags: ofConnections,
+        .handshake, .server, "Describes the commands.", since: "0.1.0", flags: ofConnections,
         arguments: [Argument("subcommand", isOptional: true)], parameters: "[COUNT|LIST|INFO|DOCS [name ...]]",
         forms: [
             Form(
@@ -160,12 +162,12 @@ extension VerbDescription {
         ])
 
     fileprivate static let select = VerbDescription(
-        .handshake, .connection, "Accepted for database 0, the only one.", flags: ofConnections,
+        .handshake, .connection, "Accepted for database 0, the only one.", since: "0.1.0", flags: ofConnections,
         arguments: [Argument("index", .integer)], parameters: "0",
         forms: [Form("SELECT 0", "`+OK␍␊`; any other database is an error")])
 
     fileprivate static let config = VerbDescription(
-        .handshake, .server, "The few Redis settings that clients ask for.", flags: ofConnections,
+        .handshake, .server, "The few Redis settings that clients ask for.", since: "0.1.0", flags: ofConnections,
         arguments: [subcommand, furtherArguments], parameters: "GET pattern [pattern ...]",
         forms: [
             Form(

@@ -40,20 +40,3 @@ func theStandardTypesAreTheReferences() {
     #expect(ItemTypes.standard == (try? ItemTypes(["post", "reel", "comment"])))
     #expect(ItemTypes.standard.text(of: Item(type: 2, id: 9)) == "comment:9")
 }
-
-@Test("Every verb is found by its name in either case, and by nothing else")
-func everyVerbIsFoundByItsNameInEitherCaseAndByNothingElse() {
-    let names = [
-        "LIKE", "UNLIKE", "COUNT", "MCOUNT", "LIKED", "MLIKED", "HEALTH", "INFO", "METRICS", "RELOAD", "PING", "ECHO",
-        "QUIT", "RESET", "HELLO", "CLIENT", "COMMAND", "SELECT", "CONFIG",
-    ]
-    #expect(Verb.allCases.map(\.name) == names)
-    for verb in Verb.allCases {
-        func found(_ name: String) -> Verb? { Array(name.utf8).withUnsafeBytes { Verb($0) } }
-        #expect(found(verb.name) == verb)
-        #expect(found(verb.name.lowercased()) == verb)
-        #expect(found("\0" + verb.name) == nil)
-        #expect(found(verb.name + "\0") == nil)
-        #expect(found(String(verb.name.dropLast())).map { $0 == verb } != true)
-    }
-}

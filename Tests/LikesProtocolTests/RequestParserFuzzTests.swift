@@ -5,15 +5,19 @@ import Testing
 private struct StreamGenerator {
     var random: SeededRandom
 
+    private static let verbs = Verb.allCases.map(\.name)
     private static let words = [
-        "LIKE", "unlike", "COUNT", "mcount", "LIKED", "MLIKED", "PING", "ECHO", "INFO", "HELLO", "CLIENT", "CONFIG",
-        "QUIT", "RESET", "post:1", "reel:9223372036854775807", "comment:9223372036854775808", "story:1", "post:", ":",
+        "post:1", "reel:9223372036854775807", "comment:9223372036854775808", "story:1", "post:", ":",
         "0", "007", "9223372036854775807", "-1", "GET", "*", "$", "\r", "\0", "",
     ]
     /// Bytes the framing is made of come more often than others.
     private static let framing = Array("*$:-0123456789\r\n\r\n\r\n \t".utf8)
 
-    private mutating func word() -> String { Self.words.randomElement(using: &random) ?? "" }
+    private mutating func word() -> String {
+        guard Bool.random(using: &random) else { return Self.words.randomElement(using: &random) ?? "" }
+        let verb = Self.verbs.randomElement(using: &random) ?? ""
+        return Bool.random(using: &random) ? verb : verb.lowercased()
+    }
 
     private mutating func request() -> [UInt8] {
         let words = (0..<Int.random(in: 0...5, using: &random)).map { _ in word() }
