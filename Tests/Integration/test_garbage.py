@@ -7,10 +7,7 @@ import pytest
 from support.wire import array, inline
 
 MEMORY_GROWTH_MAX_BYTES = 96 << 20
-VERBS = [
-    *(b"LIKE", b"UNLIKE", b"COUNT", b"MCOUNT", b"LIKED", b"MLIKED", b"HEALTH", b"INFO", b"METRICS", b"PING", b"ECHO"),
-    *(b"RESET", b"HELLO", b"CLIENT", b"COMMAND", b"SELECT", b"CONFIG", b"QUIT", b"FLUSHALL", b"", b"\xff\x00"),
-]
+NO_VERBS = [b"FLUSHALL", b"", b"\xff\x00"]
 WORDS = [
     *(b"1", b"0", b"-1", b"9223372036854775807", b"9223372036854775808", b"1e5", b"post:1", b"reel:0", b"story:1"),
     *(b"post:", b":", b"", b" ", b"\r\n", b"\n", b"\x00", b"%s%n", b"'; DROP TABLE user_likes; --", b"3", b"AUTH"),
@@ -18,8 +15,8 @@ WORDS = [
 ]
 
 
-def random_request(source):
-    words = [source.choice(VERBS), *(source.choice(WORDS) for _ in range(source.randint(0, 5)))]
+def random_request(source, verbs):
+    words = [source.choice(verbs), *(source.choice(WORDS) for _ in range(source.randint(0, 5)))]
     return array(*words) if source.random() < 0.7 else b" ".join(words) + source.choice([b"\n", b"\r\n"])
 
 
@@ -41,10 +38,10 @@ def mutated(source, data):
     return bytes(data)
 
 
-def garbage(source):
+def garbage(source, verbs):
     kind = source.random()
     if kind < 0.5:
-        requests = [random_request(source) for _ in range(source.randint(1, 20))]
+        requests = [random_request(source, verbs) for _ in range(source.randint(1, 20))]
         return b"".join(mutated(source, data) if source.random() < 0.3 else data for data in requests)
     if kind < 0.7:
         return source.randbytes(source.randint(1, 5000))
@@ -71,6 +68,8 @@ def test_garbage_harms_nobody(start_daemon, own_redis, item, user, seed, round_)
     # Garbage may be a valid LIKE: a Redis of its own, and the database only gets few pairs.
     daemon = start_daemon(redis=own_redis)
     with daemon.connect() as other:
+        # A reload takes nothing but the verb, and is not this test's matter.
+        verbs = [name.upper() for name in other.call("COMMAND", "LIST") if name != b"reload"] + NO_VERBS
         assert other.call("LIKE", user, item) == [1, 1]
         before = daemon.resident_bytes()
         clients = []
@@ -79,7 +78,7 @@ def test_garbage_harms_nobody(start_daemon, own_redis, item, user, seed, round_)
             client.settimeout(60)
             client.connect(str(daemon.socket))
             clients.append(client)
-            send_all_that_is_taken(client, garbage(source))
+            send_all_that_is_taken(client, garbage(source, verbs))
             if len(clients) > 30:
                 clients.pop(source.randrange(len(clients))).close()
             assert other.call("COUNT", item) == 1

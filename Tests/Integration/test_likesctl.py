@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from support.daemon import binary, run
+from support.manual import commands
 from support.processes import unprivileged_user
 
 SILENT = None
@@ -316,7 +317,7 @@ def test_help_and_version_are_printed_without_a_daemon():
         done = run("likesctl", *arguments)
         assert done.returncode == 0
         assert "Exit status:" in done.stdout
-    for command in ("like", "unlike", "count", "liked", "health", "info", "metrics", "ping", "bench", "migrate"):
+    for command in commands():
         done = run("likesctl", command, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: likesctl {command}")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from support.daemon import run
+from support.daemon import DEFAULTS, run
 from support.manual import PAGES, ROOT, command_options, commands, items, options, page, section
 from support.wire import Map
 
@@ -99,16 +99,22 @@ def test_docs_and_the_page_agree(settings):
         assert by == facts["by"], name
 
 
+def another(facts):
+    """An allowed number that is not the default."""
+    lowest, highest = (int(number) for number in re.search(r"(\d+) to (\d+)$", facts["range"]).groups())
+    return next(number for number in (lowest + 1, highest) if str(number) != facts["default"])
+
+
 def test_a_reload_applies_what_is_described_so(settings, start_daemon, tmp_path, number):
     other = {
         "LIKESD_SOCKET": "/other.sock", "LIKESD_SOCKET_MODE": "0600", "DATABASE_URL": "postgresql:///other",
         "DATABASE_REPLICA_URLS": "postgresql:///another", "REDIS_URL": "redis://other", "ITEM_TYPES": "other",
-        "CLIENT_MEMORY_MAX_BYTES": "2000000", "LOG_LEVEL": "warning",
+        "LOG_LEVEL": "warning",
     }  # fmt: skip
     path = tmp_path / "likesd.conf"
     path.write_text("")
-    daemon = start_daemon(arguments=["--config", path], LOG_LEVEL=None, RATE_LIMIT_REQUESTS=None, REDIS_TIMEOUT_MS=None)
-    path.write_text("".join(f"{name}={other.get(name, 77)}\n" for name in settings))
+    daemon = start_daemon(arguments=["--config", path], **dict.fromkeys(DEFAULTS))
+    path.write_text("".join(f"{name}={other.get(name) or another(facts)}\n" for name, facts in settings.items()))
     reply = daemon.call("RELOAD")
     names = {"reload": reply[1], "restart": reply[3]}
     # What the environment says goes over the file, and so is no change.
@@ -206,6 +212,14 @@ def test_arguments_are_those_that_the_daemon_documents(daemon):
             word = dict(argument)[b"name"].decode()
             if word in ("user", "item", "section", "text"):
                 assert word in tag.split() or f"[{word}]" in tag.split(), tag
+
+
+def test_the_words_for_an_unknown_command_are_the_daemons(daemon):
+    said = f"-{daemon.call('FOO')}"
+    assert f"    {said}\n" in (ROOT / "docs/protocol.md").read_text()
+    shown = re.search(r"^-ERR unknown command .*", (PAGES / "likesd-protocol.7").read_text(), re.M)
+    assert shown, "likesd-protocol(7) has no example"
+    assert said.startswith(shown.group().removesuffix("..."))
 
 
 def test_every_error_code_is_described():

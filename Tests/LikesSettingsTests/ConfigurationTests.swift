@@ -204,16 +204,26 @@ private func refusals(_ text: String, environment: [String: String] = [:]) -> [S
 }
 
 @Suite struct ConfigurationValueTests {
-    @Test(
-        "Each number has its range, ends included.",
-        arguments: [
-            ("CACHE_TTL_SECONDS", 1, 31_536_000), ("RECENT_LIKES_TTL", 1, 31_536_000),
-            ("RECENT_LIKES_MAX", 1, 1_000_000), ("RATE_LIMIT_REQUESTS", 0, 1_000_000_000),
-            ("RATE_LIMIT_WINDOW_SECONDS", 1, 31_536_000), ("LOCAL_CACHE_ENTRIES", 0, 100_000_000),
-            ("LOCAL_CACHE_TTL_MS", 0, 3_600_000), ("REQUEST_TIMEOUT_MS", 10, 600_000),
-            ("REDIS_TIMEOUT_MS", 1, 60_000), ("MAX_CONNECTIONS", 1, 100_000),
-            ("MAX_CONNECTIONS_PER_USER", 0, 100_000),
-        ])
+    private static let ranges = [
+        ("CACHE_TTL_SECONDS", 1, 31_536_000), ("RECENT_LIKES_TTL", 1, 31_536_000),
+        ("RECENT_LIKES_MAX", 1, 1_000_000), ("RATE_LIMIT_REQUESTS", 0, 1_000_000_000),
+        ("RATE_LIMIT_WINDOW_SECONDS", 1, 31_536_000), ("LOCAL_CACHE_ENTRIES", 0, 100_000_000),
+        ("LOCAL_CACHE_TTL_MS", 0, 3_600_000), ("REQUEST_TIMEOUT_MS", 10, 600_000),
+        ("REDIS_TIMEOUT_MS", 1, 60_000), ("MAX_CONNECTIONS", 1, 100_000),
+        ("MAX_CONNECTIONS_PER_USER", 0, 100_000),
+    ]
+
+    @Test("No setting that is a number is missing among the ranges.")
+    func noSettingThatIsANumberIsMissingAmongTheRanges() {
+        let numbers = Setting.allCases.filter { setting in
+            let ends = setting.range.components(separatedBy: " to ")
+            // Permission bits are digits, and no number.
+            return ends.count == 2 && ends.allSatisfy { end in Int64(end).map { "\($0)" } == end }
+        }
+        #expect(Set(numbers.map(\.rawValue)) == Set(Self.ranges.map(\.0)))
+    }
+
+    @Test("Each number has its range, ends included.", arguments: ranges)
     func eachNumberHasItsRangeEndsIncluded(name: String, lowest: Int, highest: Int) throws {
         for number in [lowest, highest] {
             #expect(try load("\(name)=\(number)").effectiveText.contains("\n\(name)=\(number)\n"))
