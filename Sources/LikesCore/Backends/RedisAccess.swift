@@ -59,7 +59,7 @@ struct RedisAccess {
     }
 }
 
-/// What a call to Redis is for.
+/// What a call to Redis is for: who waits for it, and what is needed to go on with its answer.
 enum RedisPurpose: CallPurpose {
     case identify(IdentifyRequest)
     case admission([ChangeIndex])
@@ -71,6 +71,7 @@ enum RedisPurpose: CallPurpose {
     /// Deletes counters that no host of this database made.
     case drop
 
+    /// For the limits on calls under way, each of which concerns one kind.
     enum Kind: Int, CaseIterable {
         case identify, admission, read, writeThrough, repair, fill, drop
     }
@@ -87,6 +88,7 @@ enum RedisPurpose: CallPurpose {
         }
     }
 
+    /// What an operator is told if Redis refuses the call.
     var task: RedisTask {
         switch self {
         case .identify: .identifying
@@ -108,7 +110,9 @@ enum RedisPurpose: CallPurpose {
     }
 }
 
-/// An operation that Redis may reject while it still serves others.
+/// An operation that Redis may reject while it still serves others. One reason for a refusal, such as a right that is
+/// missing or a replica that takes no writes, concerns all purposes of a task: what refuses a write-through refuses a
+/// repair, a fill and a drop as well. So refusals are noted, shown in HEALTH and logged by task, under its raw value.
 enum RedisTask: String {
     case identifying
     case admission, reading, writing

@@ -200,7 +200,7 @@ struct Clients {
     }
 }
 
-/// The reply to MCOUNT or MLIKED while its elements arrive.
+/// The reply to MCOUNT or MLIKED while its elements arrive, in any order. A reply of one value needs none.
 struct Gather {
     enum Kind {
         case counts([Item])

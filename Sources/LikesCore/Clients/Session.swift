@@ -1,13 +1,15 @@
 import LikesProtocol
 
-/// Names one request of one connection until its reply is sent.
+/// Names one request of one connection until its reply is sent. Whoever owes that reply keeps the ticket: a change, a
+/// read, a follower, a reload. Only a request that cannot be answered at once gets one.
 package struct Ticket: Hashable, Sendable {
     package var connection: ConnectionID
     /// Counts the requests of the connection that had to wait; wraps around.
     package var sequence: UInt32
 }
 
-/// A place in a reply: the whole reply, or one element of an array.
+/// A place in a reply, to be filled by one value that was read. The reply to COUNT or LIKED is one part, `whole`. The
+/// reply to MCOUNT or MLIKED has a part for each item, and a `Gather` keeps those that have arrived.
 struct Part {
     static let whole: Int32 = -1
     var ticket: Ticket
@@ -49,6 +51,8 @@ enum Waiting {
     }
 }
 
+/// The place of a request in its connection's queue of replies. Replies leave in the order of the requests, so one that
+/// is ready stays in its slot until all slots before it have left.
 enum Slot {
     case waiting(Waiting)
     case ready(Reply)
