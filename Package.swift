@@ -2,6 +2,8 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+// Tests are compiled once for each time they run: optimising them takes longer than it saves.
+let unoptimised = strict + [.unsafeFlags(["-Onone"])]
 // Read-only once started: all that the linker resolves.
 let hardened: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"])
@@ -67,18 +69,18 @@ let package = Package(
         .executableTarget(
             name: "likes-docs", dependencies: ["LikesProtocol", "LikesSettings", "LikesctlCommands"],
             swiftSettings: strict),
-        .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: unoptimised),
         .testTarget(
-            name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: strict),
+            name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: unoptimised),
         .testTarget(
             name: "LikesStorageTests", dependencies: ["LikesStorage", "LikesSettings", "LikesProtocol"],
-            swiftSettings: strict),
+            swiftSettings: unoptimised),
         .testTarget(
             name: "LikesCoreTests",
             dependencies: [
                 "LikesCore", "LikesRandom", "LikesStorage", "LikesSettings", "LikesProtocol", "TestSupport",
             ],
-            swiftSettings: strict),
+            swiftSettings: unoptimised),
         // Many hosts and every failure in virtual time; a library, so that `simulate` is built without the tests.
         .target(
             name: "LikesSimulation",
@@ -93,7 +95,7 @@ let package = Package(
                 "likesd", "LikesCore", "LikesStorage", "LikesSettings", "LikesProtocol", "LikesSimulation",
                 "TestSupport",
             ],
-            swiftSettings: strict),
+            swiftSettings: unoptimised),
         // What the daemon says to Redis and PostgreSQL, held against real ones.
         .testTarget(
             name: "LikesdTests",
@@ -101,16 +103,16 @@ let package = Package(
                 "likesd", "LikesCore", "LikesHost", "LikesRandom", "LikesStorage", "LikesSettings", "LikesProtocol",
                 "CPostgres", "CReceive", "TestSupport",
             ],
-            swiftSettings: strict, linkerSettings: [ownReceive]),
+            swiftSettings: unoptimised, linkerSettings: [ownReceive]),
         // What the companion command decides without a daemon.
         .testTarget(
             name: "LikesctlTests",
             dependencies: ["likesctl", "LikesctlCommands", "LikesProtocol", "LikesRandom", "TestSupport"],
-            swiftSettings: strict),
+            swiftSettings: unoptimised),
         // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
         // the daemon in every kind of build.
         .testTarget(
             name: "TestSupport", dependencies: ["likesd", "LikesCore", "LikesProtocol", "CHiredis"],
-            swiftSettings: strict),
+            swiftSettings: unoptimised),
     ]
 )
