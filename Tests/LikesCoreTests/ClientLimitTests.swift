@@ -38,7 +38,7 @@ import Testing
         scenario.core.holds(2_500_000, for: clients[0], now: scenario.now)
         #expect(abandoned(&scenario) == [clients[0]])
         #expect(scenario.core.reports.statistics.connectionsAbandoned == 2)
-        #expect(scenario.core.clients.sessions.memory.heldBytes == 1_900_000)
+        #expect(scenario.core.clients.sessions.memory.footprintBytes == 1_900_000)
     }
 
     @Test("Replies that a client has not read for a second count four times")
@@ -94,16 +94,16 @@ import Testing
         var scenario = memory(1 << 30)
         let client = try scenario.open()
         scenario.send(.count(post), on: client)
-        let one = scenario.core.clients.sessions.memory.heldBytes
+        let one = scenario.core.clients.sessions.memory.footprintBytes
         #expect(one > 0)
         scenario.send(.echo([UInt8](repeating: 1, count: 50_000)), on: client)
-        #expect(scenario.core.clients.sessions.memory.heldBytes >= one + 50_000)
+        #expect(scenario.core.clients.sessions.memory.footprintBytes >= one + 50_000)
         let items = (2..<1_002).map { Item(type: 1, id: $0) }
         scenario.send(.counts(items), on: client)
-        #expect(scenario.core.clients.sessions.memory.heldBytes >= one + 150_000)
+        #expect(scenario.core.clients.sessions.memory.footprintBytes >= one + 150_000)
         scenario.pass(ms: 6_000)
         #expect(scenario.core.clients.sessions.isIdle(client))
-        #expect(scenario.core.clients.sessions.memory.heldBytes == 0)
+        #expect(scenario.core.clients.sessions.memory.footprintBytes == 0)
     }
 
     @Test("A client that left holds nothing any more")
@@ -113,7 +113,7 @@ import Testing
         scenario.send(.count(post), .ping([UInt8](repeating: 1, count: 9_000)), on: client)
         scenario.core.holds(70_000, for: client, now: scenario.now)
         scenario.step { core, turn in core.closed(client, &turn) }
-        #expect(scenario.core.clients.sessions.memory.heldBytes == 0)
+        #expect(scenario.core.clients.sessions.memory.footprintBytes == 0)
     }
 
     @Test("The limit is the one set, else half of the unit's limit, else a fixed one; a reload changes it")

@@ -186,7 +186,7 @@ struct Sessions {
         } else {
             let slot = Slot.ready(reply)
             table[Int(id.slot)].slots.append(slot)
-            memory.add(slot.heldBytes, slot: Int(id.slot))
+            memory.add(slot.footprintBytes, slot: Int(id.slot))
             noteLoad(Int(id.slot))
         }
     }
@@ -203,7 +203,7 @@ struct Sessions {
         let ticket = nextTicket(on: id)
         let slot = Slot.waiting(what)
         table[place].slots.append(slot)
-        memory.add(slot.heldBytes, slot: place)
+        memory.add(slot.footprintBytes, slot: place)
         if case .change = what { table[place].changesWaiting += 1 } else { table[place].readsWaiting += 1 }
         table[place].weightInFlight += what.weight
         noteLoad(place)
@@ -261,7 +261,7 @@ struct Sessions {
         waitingCount -= 1
         readWeightWaiting -= what.readWeight
         let offset = Int(ticket.sequence &- table[place].firstSequence)
-        var freed = Slot.waiting(what).heldBytes
+        var freed = Slot.waiting(what).footprintBytes
         if offset == 0 {
             table[place].slots.popFirst()
             table[place].firstSequence &+= 1
@@ -269,7 +269,7 @@ struct Sessions {
             while case .ready(let next)? = table[place].slots.first {
                 table[place].slots.popFirst()
                 table[place].firstSequence &+= 1
-                freed += Slot.ready(next).heldBytes
+                freed += Slot.ready(next).footprintBytes
                 turn.append(.reply(id, next))
             }
             if table[place].slots.isEmpty, table[place].slots.capacity > Limits.slotsKept {
@@ -279,7 +279,7 @@ struct Sessions {
         } else {
             let slot = Slot.ready(reply)
             table[place].slots[offset] = slot
-            freed -= slot.heldBytes
+            freed -= slot.footprintBytes
         }
         memory.add(-freed, slot: place)
         let half = requestsInFlightMax / 2

@@ -36,7 +36,7 @@ extension Core {
                 .memory,
                 [
                     ("used_memory_rss", String(reports.process.residentBytes)),
-                    ("client_memory", String(clients.sessions.memory.heldBytes)),
+                    ("client_memory", String(clients.sessions.memory.footprintBytes)),
                     ("client_memory_max", String(clients.sessions.memory.limitBytes)),
                     ("clients_closed_for_memory", String(s.connectionsAbandoned)),
                     ("memory_given_back", String(clients.sessions.memory.givenBackTotal)),
@@ -183,7 +183,8 @@ extension Core {
         counter(
             "connections_over_share", "Connections refused because their user had too many.", s.connectionsOverShare)
         counter("requests_unfinished", "Requests begun and not finished in time.", s.requestsUnfinished)
-        gauge("client_memory_bytes", "Bytes that clients make the process hold.", clients.sessions.memory.heldBytes)
+        gauge(
+            "client_memory_bytes", "Bytes that clients make the process hold.", clients.sessions.memory.footprintBytes)
         gauge("client_memory_max_bytes", "Limit of these bytes.", clients.sessions.memory.limitBytes)
         gauge("connections", "Client connections.", clients.sessions.openCount)
         gauge("requests_waiting", "Requests not yet answered.", clients.sessions.waitingCount)

@@ -6,42 +6,42 @@ import LikesProtocol
 
 extension Waiting {
     /// The same before and after `Sessions.follow`.
-    var heldBytes: Int {
+    var footprintBytes: Int {
         switch self {
-        case .change: Held.change
-        case .count, .liked, .following: Held.read
-        case .gather(let weight): Held.gather + weight * Held.gatherItem
-        case .reload: Held.read
+        case .change: Footprint.change
+        case .count, .liked, .following: Footprint.read
+        case .gather(let weight): Footprint.gather + weight * Footprint.gatherItem
+        case .reload: Footprint.read
         }
     }
 }
 
 extension Slot {
     /// What the slot holds, including its place in the queue.
-    var heldBytes: Int {
+    var footprintBytes: Int {
         switch self {
-        case .waiting(let what): Held.slot + what.heldBytes
-        case .ready(let reply): Held.slot + reply.heldBytes
+        case .waiting(let what): Footprint.slot + what.footprintBytes
+        case .ready(let reply): Footprint.slot + reply.footprintBytes
         }
     }
 }
 
 extension Reply {
     /// What the reply holds outside of its own place.
-    var heldBytes: Int {
+    var footprintBytes: Int {
         switch self {
         case .integer, .change, .null, .reset: 0
-        case .integers(let numbers): Held.list + numbers.count * MemoryLayout<Int64>.stride
+        case .integers(let numbers): Footprint.list + numbers.count * MemoryLayout<Int64>.stride
         case .simple(let text): text.utf8.count
-        case .bulk(let bytes): Held.list + bytes.count
+        case .bulk(let bytes): Footprint.list + bytes.count
         case .array(let replies), .map(let replies), .hello(_, let replies):
-            replies.reduce(Held.list) { $0 + MemoryLayout<Reply>.stride + $1.heldBytes }
-        case .error(let error): Held.list + error.message.utf8.count
+            replies.reduce(Footprint.list) { $0 + MemoryLayout<Reply>.stride + $1.footprintBytes }
+        case .error(let error): Footprint.list + error.message.utf8.count
         }
     }
 }
 
-private enum Held {
+private enum Footprint {
     /// A slot in the queue of a connection. The ring is up to half empty.
     static let slot = 2 * MemoryLayout<Slot?>.stride
     /// The header of an array or a string.
