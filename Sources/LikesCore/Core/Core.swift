@@ -80,11 +80,12 @@ package struct Core {
     }
 
     /// Stops the process if a component is inconsistent, or if two of them disagree. The simulation, tests and debug
-    /// builds call it after each turn. It visits everything that is held, so it checks nothing above `heldMax` entries.
-    package func checkInvariants(heldMax: Int = 500) {
+    /// builds call it after each turn. It visits every entry of the core's tables, so it checks nothing when there are
+    /// more than `entriesMax` of them.
+    package func checkInvariants(entriesMax: Int = 500) {
         let waiting = clients.sessions.waitingCount + writes.count + reads.fetchesCount + repairs.count
-        let held = clients.sessions.openCount + waiting
-        guard held <= heldMax else { return }
+        let entries = clients.sessions.openCount + waiting
+        guard entries <= entriesMax else { return }
         clients.checkInvariants()
         writes.checkInvariants()
         reads.checkInvariants()
