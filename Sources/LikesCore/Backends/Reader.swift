@@ -37,7 +37,7 @@ enum ReaderPurpose: CallPurpose {
     /// PostgreSQL's state of the counters to repair.
     case repair(Repairs.PageNumber, count: Int, WritePermit)
     /// Counters for which this host heard of a newer version than PostgreSQL had, and the era in which it heard.
-    case doubts([Doubts.Claim], era: Int64)
+    case doubts([Doubt], era: Int64)
     case pairs([PairRead], WritePermit)
     /// A page of `cache_repairs`.
     case repairPass
@@ -73,7 +73,7 @@ enum ReaderPurpose: CallPurpose {
         case .fetches(let items, _): items.count
         case .owedCounts(let changes, _): changes.count
         case .repair(_, let count, _): count
-        case .doubts(let claims, _): claims.count
+        case .doubts(let doubts, _): doubts.count
         case .pairs(let reads, _): reads.count
         case .repairPass: 0
         }

@@ -40,8 +40,8 @@ extension Core {
             // Other hosts may have had no way to tell this one.
             noteRead(counters, permit, isOffered: { _ in false }, &turn)
             repairs.read(page, counters)
-        case (.doubts(let claims, let era), .countersSelected(let counters)):
-            settleDoubts(claims, era: era, counters, &turn)
+        case (.doubts(let doubts, let era), .countersSelected(let counters)):
+            settleDoubts(doubts, era: era, counters, &turn)
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
         case (.repairPass, .repairsSelected(let page)): repairsSelected(page, &turn)
         case (_, .misfit(let misfit)):

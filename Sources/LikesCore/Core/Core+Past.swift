@@ -206,18 +206,16 @@ extension Core {
 
     mutating func sendDoubts(_ turn: inout Turn) {
         guard canAskPrimary, reader.calls[.doubts] == 0 else { return }
-        let claims = known.takeDoubts(now: turn.now)
-        guard !claims.isEmpty else { return }
-        reader.call(.doubts(claims, era: coherence.past.era), .selectCounters(claims.map(\.item)), &turn)
+        let doubts = known.takeDoubts(now: turn.now)
+        guard !doubts.isEmpty else { return }
+        reader.call(.doubts(doubts, era: coherence.past.era), .selectCounters(doubts.map(\.item)), &turn)
     }
 
     /// The primary's answer to doubts. It was asked after each doubted version was known.
-    mutating func settleDoubts(
-        _ claims: [Doubts.Claim], era: Int64, _ counters: [CounterState], _ turn: inout Turn
-    ) {
+    mutating func settleDoubts(_ doubts: [Doubt], era: Int64, _ counters: [CounterState], _ turn: inout Turn) {
         guard era == coherence.past.era else { return }
-        for (claim, counter) in zip(claims, counters) where counter.version < claim.version {
-            return wentBack(Self.contradiction(counter, claim.version), &turn)
+        for (doubt, counter) in zip(doubts, counters) where counter.version < doubt.version {
+            return wentBack(Self.contradiction(counter, doubt.version), &turn)
         }
     }
 }

@@ -172,7 +172,7 @@ struct KnownCounters {
             guard let (known, since) = newest(counter.item), known.version > counter.version else { continue }
             guard isFresh, let since else {
                 // When this state became known is not remembered.
-                doubts.claim(known)
+                doubts.note(known)
                 continue
             }
             // What arrives during a turn comes before what is asked at its end.
@@ -189,9 +189,9 @@ struct KnownCounters {
     }
 
     /// Redis kept these instead of what PostgreSQL had.
-    mutating func doubt(_ newer: [CounterState]) { for counter in newer { doubts.claim(counter) } }
+    mutating func doubt(_ newer: [CounterState]) { for counter in newer { doubts.note(counter) } }
 
-    mutating func takeDoubts(now: Instant) -> [Doubts.Claim] { doubts.take(now: now) }
+    mutating func takeDoubts(now: Instant) -> [Doubt] { doubts.take(now: now) }
 
     func checkInvariants() {
         recent.checkInvariants()
