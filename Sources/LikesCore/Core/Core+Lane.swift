@@ -105,7 +105,7 @@ extension Core {
         // What this process forgets is found in `cache_repairs` again.
         let isKept = !repairs.isFull
         repairs.told(request.repairs, isKept: isKept)
-        if !isKept, !request.repairs.isEmpty { repairs.passes.doubt(now: turn.now) }
+        if !isKept, !request.repairs.isEmpty { repairs.passes.startOver(now: turn.now) }
         noteLaneWritten(journal: request.journal, now: turn.now)
         tendMended(now: turn.now)
     }

@@ -89,7 +89,7 @@ extension Core {
             let isOld = coherence.past.era == era || coherence.past.strayEraAt(now: turn.now) != nil
             if isOld { return beginEra(&turn) }
             // Meanwhile batches noted their changes only in `cache_repairs`.
-            repairs.passes.doubt(now: turn.now)
+            repairs.passes.startOver(now: turn.now)
         }
     }
 

@@ -17,7 +17,7 @@ struct RepairPasses {
     /// The data in Redis was identified. `knowsMore`: what was known to be missing before is still known, so only what
     /// was noted since is new.
     mutating func identified(knowsMore: Bool, now: Instant) {
-        guard knowsMore else { return doubt(now: now) }
+        guard knowsMore else { return startOver(now: now) }
         isIncompleteSince = now
         pass?.isEarly = true
         nextAt = now
@@ -61,7 +61,7 @@ struct RepairPasses {
     }
 
     /// Something known to be missing was forgotten. A new pass over the whole table has to find it.
-    mutating func doubt(now: Instant) {
+    mutating func startOver(now: Instant) {
         isComplete = false
         isIncompleteSince = now
         pass?.counts = false
