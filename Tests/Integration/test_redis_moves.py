@@ -187,8 +187,8 @@ def test_a_marker_of_the_last_era_ends_no_daemon(start_daemon, own_postgres, own
     sealer = Sealer(own_postgres.connect())
     redis.set(f"counter:{item}", 666)
     redis.set(version_key(item), sealer.version("aaaaaaaaaaaa", item, 666, 666))
-    claim = " ".join([server, database, "999999999", since, "aaaaaaaaaaaa"])
-    redis.set("likesd:generation", sealer.marker(claim))
+    text = " ".join([server, database, "999999999", since, "aaaaaaaaaaaa"])
+    redis.set("likesd:generation", sealer.marker(text))
     # PostgreSQL contradicts what stands there.
     eventually(
         lambda: daemon.call("LIKE", number(), item)[0] == 1 and daemon.info()["databases_gone_back"] != "0", "it", 20

@@ -200,12 +200,12 @@ import Testing
         ] as [@Sendable (inout Generation) -> Void])
     func aMarkerThatNoHostHasMadeIsReplaced(change: @Sendable (inout Generation) -> Void) {
         var scenario = Scenario(byHand: [.identify])
-        var claim = Scenario.generation
-        claim.token = "bbbbbbbbbbbb"
-        claim = claim.sealed(by: Scenario.secret)
-        change(&claim)
+        var generation = Scenario.generation
+        generation.token = "bbbbbbbbbbbb"
+        generation = generation.sealed(by: Scenario.secret)
+        change(&generation)
         _ = scenario.take()
-        scenario.found(claim.marker)
+        scenario.found(generation.marker)
         #expect(scenario.core.coherence.trust.generation == nil)
         #expect(scenario.core.coherence.past.era == 0)
         #expect(scenario.core.lane.link.isUp && scenario.core.reader.link.isUp)
@@ -213,17 +213,17 @@ import Testing
         let again = scenario.take().compactMap {
             if case .redis(_, .identify(let request)) = $0 { request.new } else { nil }
         }
-        #expect(again.last?.instead == claim.marker)
+        #expect(again.last?.instead == generation.marker)
         #expect(again.last?.generation(on: "run:repl").isSealed(by: Scenario.secret) == true)
     }
 
     @Test("A marker that was found before PostgreSQL answered is looked at again, and decides nothing until then")
     func aMarkerTakenBeforePostgreSQLWasThereIsLookedAtAgain() throws {
         var scenario = Scenario(up: [.redis, .subscriber], byHand: [.identify])
-        var claim = Scenario.generation
-        claim.era = 7
+        var generation = Scenario.generation
+        generation.era = 7
         _ = scenario.take()
-        scenario.found(claim.marker)
+        scenario.found(generation.marker)
         #expect(scenario.core.coherence.past.era == 0)
         let client = try scenario.open()
         scenario.send(.count(post), on: client)

@@ -28,10 +28,10 @@ package struct Generation: Hashable, Sendable {
     }
 
     /// As Redis holds it.
-    package var marker: String { "\(claim) \(seal)" }
+    package var marker: String { "\(sealedText) \(seal)" }
 
     /// The part that is sealed.
-    private var claim: String { "\(server) \(Self.word(database)) \(era) \(snapshot.text) \(token)" }
+    private var sealedText: String { "\(server) \(Self.word(database)) \(era) \(snapshot.text) \(token)" }
 
     /// The same generation with a seal.
     package func sealed(by secret: Secret) -> Generation {
@@ -43,7 +43,7 @@ package struct Generation: Hashable, Sendable {
     package func isSealed(by secret: Secret) -> Bool { seal == sealWord(secret) }
 
     private func sealWord(_ secret: Secret) -> String {
-        let digits = String(secret.hash("marker", claim), radix: 16)
+        let digits = String(secret.hash("marker", sealedText), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 

@@ -67,6 +67,6 @@ class Sealer:
         digest = siphash(key, b"".join(word.to_bytes(8, "little", signed=True) for word in words))
         return f"{version}:{_letters(seconds, 6)}{_letters(digest, 11)}"
 
-    def marker(self, claim):
+    def marker(self, text):
         """A marker's five words, sealed."""
-        return f"{claim} {self._hash('marker', claim):016x}"
+        return f"{text} {self._hash('marker', text):016x}"

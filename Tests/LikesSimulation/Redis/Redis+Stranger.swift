@@ -88,12 +88,12 @@ extension Redis {
         var database = old.database
         if scheduler.chance.hits(percent: 30) { database.timeline += 1 }
         let isLast = scheduler.chance.hits(percent: 30)
-        let claim = Generation(
+        let generation = Generation(
             server: scheduler.chance.hits(percent: 80) ? serverWord : old.server, database: database,
             era: isLast ? Generation.eraMax : old.era + Int64(scheduler.chance.below(3)), snapshot: old.snapshot,
             token: scheduler.chance.hits(percent: 50) ? old.token : "ffffffffffff")
         // With the proof of another, or none that holds.
         let seal = old.marker.split(separator: " ").last.map(String.init) ?? "0000000000000000"
-        return Generation(marker: claim.marker.dropLast() + seal)
+        return Generation(marker: generation.marker.dropLast() + seal)
     }
 }
