@@ -198,11 +198,11 @@ extension PastTests {
         scenario.pass(ms: Limits.surveyMs)
         #expect(try askedFreshMs() >= Limits.surveyMs)
         scenario.generations = ["bbbbbbbbbbbb"]
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, generation: "", beat: 2, freshMs: 0)))
+        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, generation: "", signOfLife: 2, freshMs: 0)))
         scenario.pass(ms: Limits.disputeAskMs)
         #expect(try askedFreshMs() == 0, "it may not have heard of this host's data yet")
         scenario.byHand.remove(.survey)
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, generation: "", beat: 3, freshMs: 0)))
+        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, generation: "", signOfLife: 3, freshMs: 0)))
         scenario.freshGenerations = []
         scenario.pass(ms: Limits.disputeConfirmMs)
         scenario.byHand.insert(.survey)

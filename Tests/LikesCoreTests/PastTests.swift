@@ -240,7 +240,7 @@ import Testing
             }
             let request = try #require(sent.last)
             var found = scenario.usualSurvey(request)
-            if era == 1 { found.beat -= 1 }
+            if era == 1 { found.signOfLife -= 1 }
             scenario.survey(found)
             #expect(scenario.core.coherence.past.era == era)
         }

@@ -184,7 +184,7 @@ struct Scenario {
         Survey(
             lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), generations: generations,
             freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
-            beat: (request?.beat ?? 1) - 1, seals: Scenario.seals(now))
+            signOfLife: (request?.signOfLife ?? 1) - 1, seals: Scenario.seals(now))
     }
 
     mutating func open() throws -> ConnectionID {

@@ -246,7 +246,7 @@ import Testing
         scenario.pass(ms: Limits.surveyMs)
         _ = scenario.take()
         var found = scenario.usualSurvey()
-        found.beat = 0
+        found.signOfLife = 0
         found.seals?.seconds = Scenario.seconds(scenario.now) - 3_600
         if isRedisThere { scenario.byHand.insert(.identify) }
         scenario.survey(found)
@@ -267,7 +267,7 @@ import Testing
         scenario.pass(ms: Limits.surveyMs)
         _ = scenario.take()
         var found = scenario.usualSurvey()
-        found.beat = 0
+        found.signOfLife = 0
         found.seals?.secret = Scenario.secret(2)
         scenario.byHand.insert(.identify)
         scenario.survey(found)

@@ -19,12 +19,12 @@ extension LaneStatementTests {
         #expect(second.generations == ["aaaaaaaaaaaa"])
         #expect(first.latest == 0 && second.latest == 700)
         // The greatest stays, also where the lane gets another number.
-        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", since: DatabaseSnapshot(least: 600), beat: 2)
+        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", since: DatabaseSnapshot(least: 600), signOfLife: 2)
         _ = try lane.fence(3, former: 1)
         #expect(try lane.survey(4).latest == 700)
         #expect(second.history == first.history)
-        #expect(first.beat == -1 && second.beat == -1)
-        #expect(try lane.survey(2, beat: 7).beat == 1)
+        #expect(first.signOfLife == -1 && second.signOfLife == -1)
+        #expect(try lane.survey(2, signOfLife: 7).signOfLife == 1)
         #expect(second.snapshot.least >= first.snapshot.least)
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
         #expect(try lane.survey(2).generations == [])
@@ -35,10 +35,10 @@ extension LaneStatementTests {
 
     @Test("A sign of life that comes late, from a connection that was given up, changes nothing.")
     func aSignOfLifeThatComesLateChangesNothing() throws {
-        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", beat: 3)
-        _ = try lane.survey(1, generation: "aaaaaaaaaaaa", beat: 2)
+        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", signOfLife: 3)
+        _ = try lane.survey(1, generation: "aaaaaaaaaaaa", signOfLife: 2)
         #expect(try lane.survey(2).generations == ["bbbbbbbbbbbb"])
-        #expect(try lane.survey(1, beat: 4).beat == 3)
+        #expect(try lane.survey(1, signOfLife: 4).signOfLife == 3)
     }
 
     @Test("A survey tells which signs of life are fresh; those to come are none.")

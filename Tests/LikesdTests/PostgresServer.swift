@@ -201,11 +201,12 @@ final class LaneTester {
 
     func survey(
         _ lane: Int64 = 99, generation: String = "", server: String = "", since: DatabaseSnapshot = .unknown,
-        beat: Int64 = 1,
+        signOfLife: Int64 = 1,
         freshMs: Int64 = 0
     ) throws -> Survey {
         let request = SurveyRequest(
-            lane: lane, generation: generation, server: server, snapshot: since, beat: beat, freshMs: freshMs)
+            lane: lane, generation: generation, server: server, snapshot: since, signOfLife: signOfLife,
+            freshMs: freshMs)
         guard case .surveyed(let survey) = try perform(.survey(request)) else { throw Failure(text: "no survey") }
         return survey
     }

@@ -112,9 +112,9 @@ extension SchemaFitnessTests {
         let lane = try database.lane()
         _ = try lane.fence(7)
         let first = try lane.survey(7).history
-        #expect(try lane.survey(7, beat: 2).history == first)
+        #expect(try lane.survey(7, signOfLife: 2).history == first)
         try control.run("TRUNCATE counters_p1")
-        #expect(try lane.survey(7, beat: 3).history.tables != first.tables)
+        #expect(try lane.survey(7, signOfLife: 3).history.tables != first.tables)
     }
 }
 

@@ -10,18 +10,18 @@ package struct SurveyRequest: Equatable, Sendable {
     /// `Generation.snapshot` of that data.
     package var snapshot: DatabaseSnapshot
     /// The number of this sign of life on its lane, from 1.
-    package var beat: Int64
+    package var signOfLife: Int64
     /// The age, in milliseconds, up to which another host's sign of life counts as fresh.
     package var freshMs: Int64
     package init(
-        lane: Int64, generation: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, beat: Int64,
+        lane: Int64, generation: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, signOfLife: Int64,
         freshMs: Int64
     ) {
         self.lane = lane
         self.generation = generation
         self.server = server
         self.snapshot = snapshot
-        self.beat = beat
+        self.signOfLife = signOfLife
         self.freshMs = freshMs
     }
 }
@@ -45,13 +45,13 @@ package struct Survey: Equatable, Sendable {
     package var knowsTypes: Bool
     /// The lane's previous sign of life: 0 if there was none since the fence, -1 if the row is missing. It never goes
     /// back unless the database does.
-    package var beat: Int64
+    package var signOfLife: Int64
     /// nil: the table has no secret.
     package var seals: SealFacts?
     package init(
         lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, generations: [String],
         freshGenerations: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
-        beat: Int64, seals: SealFacts?
+        signOfLife: Int64, seals: SealFacts?
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
@@ -61,7 +61,7 @@ package struct Survey: Equatable, Sendable {
         self.latest = latest
         self.strayed = strayed
         self.knowsTypes = knowsTypes
-        self.beat = beat
+        self.signOfLife = signOfLife
         self.seals = seals
     }
 }

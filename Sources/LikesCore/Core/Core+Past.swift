@@ -9,7 +9,7 @@ extension Core {
         let generation = coherence.trust.generation
         let request = SurveyRequest(
             lane: lane.row.lane, generation: generation?.token ?? "", server: generation?.server ?? "",
-            snapshot: generation?.snapshot ?? .unknown, beat: lane.row.beat(),
+            snapshot: generation?.snapshot ?? .unknown, signOfLife: lane.row.nextSignOfLife(),
             freshMs: coherence.trust.freshMs(now: turn.now))
         lane.call(.survey(request, askedAt: turn.now), .survey(request), &turn)
     }
@@ -23,7 +23,7 @@ extension Core {
         learn(seals, askedAt: askedAt, &turn)
         noteRetired(survey.lanesRetired, &turn)
         coherence.past.survey(survey)
-        let isKept = lane.row.beatKept(request.beat, before: survey.beat)
+        let isKept = lane.row.signOfLifeKept(request.signOfLife, before: survey.signOfLife)
         let isSame = coherence.past.history == survey.history
         learn(survey.history, of: .lane, &turn)
         guard lane.link.isUp else { return }

@@ -13,8 +13,8 @@ struct LaneRow {
     /// Batches sent on this lane.
     private var batchesOnLane = 0
     /// Signs of life on this lane: the last one sent, and the last one known to have committed.
-    private var beatSaid: Int64 = 0
-    private var beatKept: Int64 = 0
+    private var signOfLifeSaid: Int64 = 0
+    private var signOfLifeKept: Int64 = 0
 
     init(lane: Int64) { self.lane = lane }
 
@@ -40,8 +40,8 @@ struct LaneRow {
         epoch = nil
         batchesOnLane = 0
         batchKept = 0
-        beatSaid = 0
-        beatKept = 0
+        signOfLifeSaid = 0
+        signOfLifeKept = 0
     }
 
     mutating func committed(_ batch: Int64) { batchKept = max(batchKept, batch) }
@@ -56,19 +56,19 @@ struct LaneRow {
     mutating func forgetCommitted() {
         batchKept = 0
         // The row's sign of life may be missing altogether.
-        beatKept = -1
+        signOfLifeKept = -1
     }
 
     /// The number of the next sign of life.
-    mutating func beat() -> Int64 {
-        beatSaid += 1
-        return beatSaid
+    mutating func nextSignOfLife() -> Int64 {
+        signOfLifeSaid += 1
+        return signOfLifeSaid
     }
 
     /// A sign of life was committed. False: an earlier one that had been committed is missing.
-    mutating func beatKept(_ number: Int64, before: Int64) -> Bool {
-        defer { beatKept = number }
-        return before >= beatKept
+    mutating func signOfLifeKept(_ number: Int64, before: Int64) -> Bool {
+        defer { signOfLifeKept = number }
+        return before >= signOfLifeKept
     }
 
     /// The lane is this connection's own, and the former one is gone. Returns whether an existing row was taken over,
@@ -80,7 +80,7 @@ struct LaneRow {
     }
 
     func checkInvariants() {
-        precondition(batchKept <= batch && beatKept <= beatSaid, "nothing is kept that was not sent")
+        precondition(batchKept <= batch && signOfLifeKept <= signOfLifeSaid, "nothing is kept that was not sent")
         precondition(former != lane, "another lane has another number")
     }
 }

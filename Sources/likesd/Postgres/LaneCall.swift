@@ -60,7 +60,7 @@ struct LaneCall {
             parameters.append(text: request.generation)
             parameters.append(text: request.server)
             parameters.append(bigint: request.snapshot.least)
-            parameters.append(bigint: request.beat)
+            parameters.append(bigint: request.signOfLife)
             parameters.append(bigint: request.freshMs)
             parameters.append(bigint: request.snapshot.next)
             parameters.append(bigints: request.snapshot.running) { $0 }
@@ -113,7 +113,7 @@ struct LaneCall {
             latest: try result.integer(0, 7, in: 0...Limits.sequenceMax),
             strayed: words(try result.text(0, 8)).compactMap { Int64($0) },
             knowsTypes: types.agree(words(try result.text(0, 10))),
-            beat: try result.integer(0, 9, in: -1...Limits.sequenceMax), seals: seals)
+            signOfLife: try result.integer(0, 9, in: -1...Limits.sequenceMax), seals: seals)
     }
 
     private static func words(_ text: String) -> [String] {

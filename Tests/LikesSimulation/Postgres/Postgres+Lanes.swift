@@ -48,11 +48,11 @@ extension Postgres {
     /// The lane's host lives. One that comes late says what was.
     private func note(_ request: SurveyRequest) {
         let place = state.hosts.firstIndex { $0.lane == request.lane }
-        if let place, state.hosts[place].beat >= request.beat { return }
+        if let place, state.hosts[place].beat >= request.signOfLife { return }
         let next = request.snapshot.next
         let since = max(place.map { state.hosts[$0].since } ?? 0, next <= snapshot.next ? next : 0)
         let record = HostRecord(
-            lane: request.lane, generation: request.generation, since: since, beat: request.beat,
+            lane: request.lane, generation: request.generation, since: since, beat: request.signOfLife,
             seenAt: scheduler.now)
         if let place { state.hosts[place] = record } else { state.hosts.append(record) }
     }
@@ -151,7 +151,7 @@ extension Postgres {
                 state.lanes[place].journal = []
             }
             let latest = state.hosts.map(\.since).max() ?? 0
-            let beat = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
+            let signOfLife = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
             note(request)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
@@ -159,7 +159,7 @@ extension Postgres {
                 lanesRetired: retired.count, history: history, snapshot: snapshot,
                 generations: Set(others.map(\.generation)).sorted(),
                 freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest,
-                strayed: strayed(request), beat: beat, seals: seals)
+                strayed: strayed(request), signOfLife: signOfLife, seals: seals)
             return committed(session, .surveyed(survey))
         }
     }
