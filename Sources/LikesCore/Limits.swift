@@ -144,7 +144,7 @@ package struct Limits: Sendable {
     /// survey follows at once.
     package var lanesPerSurvey = 8
     /// Generations of other hosts that a survey returns.
-    package static let generationsPerSurvey = 16
+    package static let tokensPerSurvey = 16
     /// Batches after which the process takes another lane number, and so a new row. While a snapshot somewhere keeps
     /// PostgreSQL from vacuuming, each batch has to pass the dead versions that all before it left.
     package var batchesPerLane = 1_024

@@ -14,7 +14,7 @@ private let laneCalls: [LaneCall] = {
         .fence(FenceRequest(lane: 1, former: nil, rows: rows)),
         .commit(CommitRequest(fence: fence, batch: 1, rows: rows, journal: items, isCutOff: false)),
         .tend(TendRequest(fence: fence, repairs: [], mended: [], journal: [])),
-        .survey(SurveyRequest(lane: 1, generation: "", signOfLife: 1, freshMs: 1)), .checkSchema,
+        .survey(SurveyRequest(lane: 1, token: "", signOfLife: 1, freshMs: 1)), .checkSchema,
     ]
     return requests.map { LaneCall(1, $0, types: types) }
 }()

@@ -80,7 +80,7 @@ extension PastTests {
     @Test("While other hosts use other data, nobody believes Redis, and its data is new afterwards")
     func whereOtherHostsKeepToOtherDataRedisIsBelievedByNobody() throws {
         var (scenario, client) = try scenario()
-        scenario.generations = ["bbbbbbbbbbbb"]
+        scenario.tokens = ["bbbbbbbbbbbb"]
         scenario.pass(ms: Limits.surveyMs)
         #expect(scenario.core.readableGeneration != nil, "two hosts may hear of a new generation one after the other")
         scenario.pass(ms: Limits.disputeConfirmMs)
@@ -89,7 +89,7 @@ extension PastTests {
         #expect(scenario.core.status(now: scenario.now) == "degraded")
         scenario.send(.count(post), on: client)
         #expect(scenario.take().contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
-        scenario.generations = [Scenario.generation.token]
+        scenario.tokens = [Scenario.generation.token]
         scenario.byHand.insert(.identify)
         scenario.pass(ms: Limits.disputeConfirmMs)
         #expect(scenario.core.coherence.trust.disputedIn == nil)
@@ -134,10 +134,10 @@ extension PastTests {
     @Test("A host that starts does not read a Redis that others are in dispute about")
     func aHostThatStartsDoesNotReadARedisInDispute() {
         var scenario = Scenario(up: [], byHand: [])
-        scenario.generations = ["bbbbbbbbbbbb"]
+        scenario.tokens = ["bbbbbbbbbbbb"]
         for backend in Backend.allCases.reversed() { scenario.connect(backend) }
         #expect(scenario.core.readableGeneration == nil)
-        scenario.generations = []
+        scenario.tokens = []
         scenario.pass(ms: Limits.disputeConfirmMs)
         #expect(scenario.core.readableGeneration != nil)
     }
@@ -145,7 +145,7 @@ extension PastTests {
     @Test("A host that died before this one knew its data is in no dispute with it, whatever it used")
     func aHostThatDiedBeforeThisOneKnewItsDataIsInNoDispute() {
         var scenario = Scenario(up: [], byHand: [])
-        (scenario.generations, scenario.freshGenerations) = (["bbbbbbbbbbbb"], [])
+        (scenario.tokens, scenario.freshTokens) = (["bbbbbbbbbbbb"], [])
         for backend in Backend.allCases.reversed() { scenario.connect(backend) }
         #expect(scenario.core.readableGeneration != nil)
         for _ in 0..<4 {
@@ -158,11 +158,11 @@ extension PastTests {
     @Test("A host that named other data only once is in no dispute: it had not heard of the new data, or died")
     func aHostThatNamedOtherDataOnceIsInNoDispute() throws {
         var (scenario, _) = try scenario()
-        scenario.generations = ["bbbbbbbbbbbb"]
+        scenario.tokens = ["bbbbbbbbbbbb"]
         scenario.pass(ms: Limits.surveyMs)
-        scenario.freshGenerations = []
+        scenario.freshTokens = []
         scenario.pass(ms: Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs + Limits.disputeAskMs)
-        scenario.freshGenerations = nil
+        scenario.freshTokens = nil
         scenario.pass(ms: Limits.surveyMs)
         #expect(scenario.core.reports.statistics.redisDisputes == 0, "it has to be named twice, with time between")
         scenario.pass(ms: Limits.disputeConfirmMs + Limits.disputeAskMs)
@@ -172,13 +172,13 @@ extension PastTests {
     @Test("Two tokens that were each named once are no dispute; one token that is named again is")
     func twoTokensThatWereEachNamedOnceAreNoDispute() throws {
         var (scenario, _) = try scenario()
-        scenario.generations = ["bbbbbbbbbbbb"]
+        scenario.tokens = ["bbbbbbbbbbbb"]
         scenario.pass(ms: Limits.surveyMs)
-        scenario.freshGenerations = []
+        scenario.freshTokens = []
         scenario.pass(ms: Limits.disputeConfirmMs)
         // A marker was made anew meanwhile, of which this host has not heard yet.
-        scenario.generations = ["bbbbbbbbbbbb", "cccccccccccc"]
-        scenario.freshGenerations = ["cccccccccccc"]
+        scenario.tokens = ["bbbbbbbbbbbb", "cccccccccccc"]
+        scenario.freshTokens = ["cccccccccccc"]
         scenario.pass(ms: Limits.disputeAskMs)
         #expect(scenario.core.reports.statistics.redisDisputes == 0)
         scenario.pass(ms: Limits.disputeConfirmMs)
@@ -197,13 +197,13 @@ extension PastTests {
         }
         scenario.pass(ms: Limits.surveyMs)
         #expect(try askedFreshMs() >= Limits.surveyMs)
-        scenario.generations = ["bbbbbbbbbbbb"]
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, generation: "", signOfLife: 2, freshMs: 0)))
+        scenario.tokens = ["bbbbbbbbbbbb"]
+        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, token: "", signOfLife: 2, freshMs: 0)))
         scenario.pass(ms: Limits.disputeAskMs)
         #expect(try askedFreshMs() == 0, "it may not have heard of this host's data yet")
         scenario.byHand.remove(.survey)
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, generation: "", signOfLife: 3, freshMs: 0)))
-        scenario.freshGenerations = []
+        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, token: "", signOfLife: 3, freshMs: 0)))
+        scenario.freshTokens = []
         scenario.pass(ms: Limits.disputeConfirmMs)
         scenario.byHand.insert(.survey)
         scenario.pass(ms: Limits.disputeAskMs)
@@ -233,7 +233,7 @@ extension PastTests {
         scenario.pass(ms: 1)
         #expect(scenario.core.coherence.past.era == 2)
         scenario.strayed = [802]
-        scenario.generations = ["bbbbbbbbbbbb"]
+        scenario.tokens = ["bbbbbbbbbbbb"]
         scenario.pass(ms: Limits.surveyMs)
         scenario.pass(ms: Limits.disputeConfirmMs)
         #expect(scenario.core.coherence.past.era == 2)
@@ -252,13 +252,13 @@ extension PastTests {
                 scenario.strayed = [strayed]
                 var surveys: [(CallID, SurveyRequest)] = []
                 for case .lane(let call, .survey(let request)) in scenario.takeWithCalls()
-                where !request.generation.isEmpty {
+                where !request.token.isEmpty {
                     surveys.append((call, request))
                 }
                 let (call, request) = try #require(surveys.last)
                 scenario.survey(call: call, scenario.usualSurvey(request))
                 // Between the two a marker is made, after a survey.
-                for case .lane(let call, .survey(let request)) in scenario.actions where request.generation.isEmpty {
+                for case .lane(let call, .survey(let request)) in scenario.actions where request.token.isEmpty {
                     scenario.survey(call: call, scenario.usualSurvey(request))
                 }
             }

@@ -88,8 +88,8 @@ import Testing
     @Test("Repairs are made even while they may not be struck off because another host may use another Redis")
     func repairsThatMayNotBeStruckOffAreMadeAllTheSame() {
         var world = World(rows: 60_000)
-        world.scenario.generations = ["bbbbbbbbbbbb"]
-        world.scenario.freshGenerations = []
+        world.scenario.tokens = ["bbbbbbbbbbbb"]
+        world.scenario.freshTokens = []
         world.scenario.pass(ms: Limits.surveyMs)
         world.run(for: 20_000) { $0.writes.count == 60_000 }
         #expect(world.writes.count == 60_000)

@@ -33,7 +33,7 @@ extension RepairTests {
     func aMendedRowStaysWhileAnotherHostMayUseAnotherRedis() {
         var scenario = Scenario(up: [], byHand: [.tend, .repairs])
         // Another host's row named other data before this host knew its own.
-        (scenario.generations, scenario.freshGenerations) = (["bbbbbbbbbbbb"], [])
+        (scenario.tokens, scenario.freshTokens) = (["bbbbbbbbbbbb"], [])
         for backend in Backend.allCases.reversed() { scenario.connect(backend) }
         func struckOff() -> [Item] {
             var struck: [Item] = []
@@ -59,7 +59,7 @@ extension RepairTests {
         #expect(scenario.core.repairs.mendedCount == 1)
         scenario.pass(ms: Limits.surveyMs)
         #expect(struckOff() == [])
-        scenario.generations = [Scenario.generation.token]
+        scenario.tokens = [Scenario.generation.token]
         scenario.pass(ms: Limits.surveyMs)
         scenario.pass(ms: Limits.mendedWaitMs)
         #expect(struckOff() == [post])

@@ -26,10 +26,10 @@ struct Scenario {
     var byHand: Set<Housekeeping>
     /// The history that the lane's server names.
     private(set) var laneHistory = Scenario.history
-    /// The generations that other hosts use.
-    var generations: [String] = []
+    /// The tokens that other hosts use.
+    var tokens: [String] = []
     /// Those among them that were named of late; nil: all.
-    var freshGenerations: [String]?
+    var freshTokens: [String]?
     var strayed: [Int64] = []
     /// `Generation.snapshot.next` of the latest data that any of them has used.
     var latest: Int64 = 0
@@ -182,8 +182,8 @@ struct Scenario {
     /// What a survey finds where nothing is amiss. `request`: what it is the answer to.
     func usualSurvey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), generations: generations,
-            freshGenerations: freshGenerations ?? generations, latest: latest, strayed: strayed,
+            lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), tokens: tokens,
+            freshTokens: freshTokens ?? tokens, latest: latest, strayed: strayed,
             signOfLife: (request?.signOfLife ?? 1) - 1, seals: Scenario.seals(now))
     }
 

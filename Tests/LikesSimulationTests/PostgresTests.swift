@@ -156,7 +156,7 @@ private struct Database {
         database.scheduler.after(.seconds(16), .clientActs, 0)
         database.run()
         database.connect(2)
-        database.send(.survey(SurveyRequest(lane: 9, generation: "", signOfLife: 1, freshMs: 0)), 2)
+        database.send(.survey(SurveyRequest(lane: 9, token: "", signOfLife: 1, freshMs: 0)), 2)
         database.run()
         #expect(database.postgres.state.lanes.map(\.epoch) == [2])
         #expect(database.postgres.state.lanes.first?.journal == [])

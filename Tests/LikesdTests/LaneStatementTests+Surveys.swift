@@ -12,14 +12,14 @@ import Testing
 extension LaneStatementTests {
     @Test("A survey tells what database this is, what was said last, and what other living hosts use.")
     func aSurveyTellsTheDatabaseTheLastSignAndWhatOtherHostsUse() throws {
-        let first = try lane.survey(1, generation: "aaaaaaaaaaaa", since: DatabaseSnapshot(least: 700))
-        #expect(first.generations == [])
+        let first = try lane.survey(1, token: "aaaaaaaaaaaa", since: DatabaseSnapshot(least: 700))
+        #expect(first.tokens == [])
         try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
         let second = try lane.survey(2)
-        #expect(second.generations == ["aaaaaaaaaaaa"])
+        #expect(second.tokens == ["aaaaaaaaaaaa"])
         #expect(first.latest == 0 && second.latest == 700)
         // The greatest stays, also where the lane gets another number.
-        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", since: DatabaseSnapshot(least: 600), signOfLife: 2)
+        _ = try lane.survey(1, token: "bbbbbbbbbbbb", since: DatabaseSnapshot(least: 600), signOfLife: 2)
         _ = try lane.fence(3, former: 1)
         #expect(try lane.survey(4).latest == 700)
         #expect(second.history == first.history)
@@ -27,7 +27,7 @@ extension LaneStatementTests {
         #expect(try lane.survey(2, signOfLife: 7).signOfLife == 1)
         #expect(second.snapshot.least >= first.snapshot.least)
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
-        #expect(try lane.survey(2).generations == [])
+        #expect(try lane.survey(2).tokens == [])
         try control.run("TRUNCATE counters")
         let emptied = try lane.survey(2).history
         #expect(emptied.system == first.history.system && emptied.tables != first.history.tables)
@@ -35,29 +35,29 @@ extension LaneStatementTests {
 
     @Test("A sign of life that comes late, from a connection that was given up, changes nothing.")
     func aSignOfLifeThatComesLateChangesNothing() throws {
-        _ = try lane.survey(1, generation: "bbbbbbbbbbbb", signOfLife: 3)
-        _ = try lane.survey(1, generation: "aaaaaaaaaaaa", signOfLife: 2)
-        #expect(try lane.survey(2).generations == ["bbbbbbbbbbbb"])
+        _ = try lane.survey(1, token: "bbbbbbbbbbbb", signOfLife: 3)
+        _ = try lane.survey(1, token: "aaaaaaaaaaaa", signOfLife: 2)
+        #expect(try lane.survey(2).tokens == ["bbbbbbbbbbbb"])
         #expect(try lane.survey(1, signOfLife: 4).signOfLife == 3)
     }
 
     @Test("A survey tells which signs of life are fresh; those to come are none.")
     func aSurveyTellsWhichSignsOfLifeAreFresh() throws {
-        _ = try lane.survey(1, generation: "aaaaaaaaaaaa")
-        _ = try lane.survey(2, generation: "bbbbbbbbbbbb")
+        _ = try lane.survey(1, token: "aaaaaaaaaaaa")
+        _ = try lane.survey(2, token: "bbbbbbbbbbbb")
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '5 s' WHERE lane = 1")
         let found = try lane.survey(3, freshMs: 4_000)
-        #expect(Set(found.generations) == ["aaaaaaaaaaaa", "bbbbbbbbbbbb"])
-        #expect(found.freshGenerations == ["bbbbbbbbbbbb"])
+        #expect(Set(found.tokens) == ["aaaaaaaaaaaa", "bbbbbbbbbbbb"])
+        #expect(found.freshTokens == ["bbbbbbbbbbbb"])
         try control.run("UPDATE likesd_hosts SET seen_at = now() + interval '5 s' WHERE lane = 2")
-        #expect(try lane.survey(3, freshMs: 60_000).freshGenerations == ["aaaaaaaaaaaa"])
+        #expect(try lane.survey(3, freshMs: 60_000).freshTokens == ["aaaaaaaaaaaa"])
     }
 
     @Test(
         "A survey tells of batches that were to be written to another Redis, and had not ended when the data was made.")
     func aSurveyTellsOfBatchesThatWereToBeWrittenToAnotherRedis() throws {
         func strayed(server: String = "two:two", since: DatabaseSnapshot) throws -> [Int64] {
-            try lane.survey(9, generation: "bbbbbbbbbbbb", server: server, since: since).strayed
+            try lane.survey(9, token: "bbbbbbbbbbbb", server: server, since: since).strayed
         }
         func commit(_ batch: CommitRequest) throws {
             guard case .committed = try lane.commit(batch) else { throw Failure(text: "not committed") }
@@ -73,7 +73,7 @@ extension LaneStatementTests {
         (batch.batch, batch.server) = (2, "one:one")
         try commit(batch)
         #expect(try strayed(since: begin) == [], "a host that lives finds it itself")
-        let own = try lane.survey(7, generation: "bbbbbbbbbbbb", server: "two:two", since: begin).strayed
+        let own = try lane.survey(7, token: "bbbbbbbbbbbb", server: "two:two", since: begin).strayed
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '7 s' WHERE lane = 7")
         let found = try strayed(since: begin)
         #expect(found == own)

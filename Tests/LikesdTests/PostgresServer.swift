@@ -200,12 +200,12 @@ final class LaneTester {
     }
 
     func survey(
-        _ lane: Int64 = 99, generation: String = "", server: String = "", since: DatabaseSnapshot = .unknown,
+        _ lane: Int64 = 99, token: String = "", server: String = "", since: DatabaseSnapshot = .unknown,
         signOfLife: Int64 = 1,
         freshMs: Int64 = 0
     ) throws -> Survey {
         let request = SurveyRequest(
-            lane: lane, generation: generation, server: server, snapshot: since, signOfLife: signOfLife,
+            lane: lane, token: token, server: server, snapshot: since, signOfLife: signOfLife,
             freshMs: freshMs)
         guard case .surveyed(let survey) = try perform(.survey(request)) else { throw Failure(text: "no survey") }
         return survey

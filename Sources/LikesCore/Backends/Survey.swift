@@ -4,7 +4,7 @@ import LikesStorage
 package struct SurveyRequest: Equatable, Sendable {
     package var lane: Int64
     /// The token of the generation in Redis that this host uses; empty: none.
-    package var generation: String
+    package var token: String
     /// `Generation.server` of that data, empty for none.
     package var server: String
     /// `Generation.snapshot` of that data.
@@ -14,11 +14,11 @@ package struct SurveyRequest: Equatable, Sendable {
     /// The age, in milliseconds, up to which another host's sign of life counts as fresh.
     package var freshMs: Int64
     package init(
-        lane: Int64, generation: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, signOfLife: Int64,
+        lane: Int64, token: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, signOfLife: Int64,
         freshMs: Int64
     ) {
         self.lane = lane
-        self.generation = generation
+        self.token = token
         self.server = server
         self.snapshot = snapshot
         self.signOfLife = signOfLife
@@ -33,9 +33,9 @@ package struct Survey: Equatable, Sendable {
     package var history: DatabaseHistory
     package var snapshot: DatabaseSnapshot
     /// The tokens of the generations that other hosts use, each once. Silent hosts are left out.
-    package var generations: [String]
+    package var tokens: [String]
     /// The tokens among them that a host named in a fresh sign of life.
-    package var freshGenerations: [String]
+    package var freshTokens: [String]
     /// `Generation.snapshot.next` of the latest generation that any host has used, 0 for none.
     package var latest: Int64
     /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed in
@@ -49,15 +49,15 @@ package struct Survey: Equatable, Sendable {
     /// nil: the table has no secret.
     package var seals: SealFacts?
     package init(
-        lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, generations: [String],
-        freshGenerations: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
+        lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, tokens: [String],
+        freshTokens: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
         signOfLife: Int64, seals: SealFacts?
     ) {
         self.lanesRetired = lanesRetired
         self.history = history
         self.snapshot = snapshot
-        self.generations = generations
-        self.freshGenerations = freshGenerations
+        self.tokens = tokens
+        self.freshTokens = freshTokens
         self.latest = latest
         self.strayed = strayed
         self.knowsTypes = knowsTypes

@@ -98,10 +98,10 @@ struct Trust {
 
     /// Takes in which data other hosts use. `era`: the present one.
     mutating func compare(_ survey: Survey, era: Int64, now: Instant) -> Agreement {
-        isUnanimous = survey.generations.allSatisfy { $0 == token }
+        isUnanimous = survey.tokens.allSatisfy { $0 == token }
         if isUnanimous { return agree() }
         if disputedIn != nil { return .stillDisputed }
-        let fresh = Set(survey.freshGenerations.filter { $0 != token })
+        let fresh = Set(survey.freshTokens.filter { $0 != token })
         // The data named before is not named again, only other data.
         guard let strangeSince, fresh.isEmpty || !strange.isDisjoint(with: fresh) else {
             if fresh.isEmpty { return agree() }

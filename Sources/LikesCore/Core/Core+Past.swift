@@ -8,7 +8,7 @@ extension Core {
         lane.survey(at: turn.now.adding(ms: Limits.surveyMs))
         let generation = coherence.trust.generation
         let request = SurveyRequest(
-            lane: lane.row.lane, generation: generation?.token ?? "", server: generation?.server ?? "",
+            lane: lane.row.lane, token: generation?.token ?? "", server: generation?.server ?? "",
             snapshot: generation?.snapshot ?? .unknown, signOfLife: lane.row.nextSignOfLife(),
             freshMs: coherence.trust.freshMs(now: turn.now))
         lane.call(.survey(request, askedAt: turn.now), .survey(request), &turn)
@@ -48,7 +48,7 @@ extension Core {
             return identifyData(insteadOf: unfit, &turn)
         }
         // A survey sent before the data was identified does not say that this host uses it.
-        if let generation = coherence.trust.generation, request.generation == generation.token {
+        if let generation = coherence.trust.generation, request.token == generation.token {
             compare(survey, with: generation, &turn)
         }
     }

@@ -57,7 +57,7 @@ struct LaneCall {
             parameters.append(bigint: request.settled?.before ?? 0)
         case .survey(let request):
             parameters.append(bigint: request.lane)
-            parameters.append(text: request.generation)
+            parameters.append(text: request.token)
             parameters.append(text: request.server)
             parameters.append(bigint: request.snapshot.least)
             parameters.append(bigint: request.signOfLife)
@@ -108,8 +108,8 @@ struct LaneCall {
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, in: 0...DatabaseHistory.timelineMax), tables: try result.text(0, 3)
             ).checked(),
-            snapshot: snapshot, generations: words(try result.text(0, 5)),
-            freshGenerations: words(try result.text(0, 6)),
+            snapshot: snapshot, tokens: words(try result.text(0, 5)),
+            freshTokens: words(try result.text(0, 6)),
             latest: try result.integer(0, 7, in: 0...Limits.sequenceMax),
             strayed: words(try result.text(0, 8)).compactMap { Int64($0) },
             knowsTypes: types.agree(words(try result.text(0, 10))),

@@ -259,7 +259,7 @@ enum LaneStatements {
                 AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
             GROUP BY generation
             ORDER BY max(seen_at) DESC
-            LIMIT \(Limits.generationsPerSurvey)
+            LIMIT \(Limits.tokensPerSurvey)
         ), strays AS (
             SELECT found.written_by
             FROM likesd_hosts AS other

@@ -52,7 +52,7 @@ extension Postgres {
         let next = request.snapshot.next
         let since = max(place.map { state.hosts[$0].since } ?? 0, next <= snapshot.next ? next : 0)
         let record = HostRecord(
-            lane: request.lane, generation: request.generation, since: since, beat: request.signOfLife,
+            lane: request.lane, generation: request.token, since: since, beat: request.signOfLife,
             seenAt: scheduler.now)
         if let place { state.hosts[place] = record } else { state.hosts.append(record) }
     }
@@ -157,8 +157,8 @@ extension Postgres {
             let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
             let survey = Survey(
                 lanesRetired: retired.count, history: history, snapshot: snapshot,
-                generations: Set(others.map(\.generation)).sorted(),
-                freshGenerations: Set(fresh.map(\.generation)).sorted(), latest: latest,
+                tokens: Set(others.map(\.generation)).sorted(),
+                freshTokens: Set(fresh.map(\.generation)).sorted(), latest: latest,
                 strayed: strayed(request), signOfLife: signOfLife, seals: seals)
             return committed(session, .surveyed(survey))
         }
