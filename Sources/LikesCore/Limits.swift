@@ -140,10 +140,10 @@ package struct Limits: Sendable {
     package static let logWindowMs: Int64 = 5_000
     /// … or this often, if its kind tells of steps: a connection is tried again within that time.
     package static let logStepsMax = 10
-    /// Lanes taken over in one survey, about 130 ms of PostgreSQL's time with full journals. After that many, the next
-    /// survey follows at once.
+    /// Silent lanes fenced in one survey, about 130 ms of PostgreSQL's time with full journals. After that many, the
+    /// next survey follows at once.
     package var lanesPerSurvey = 8
-    /// Generations of other hosts that a survey returns.
+    /// Tokens of other hosts that a survey returns.
     package static let tokensPerSurvey = 16
     /// Batches after which the process takes another lane number, and so a new row. While a snapshot somewhere keeps
     /// PostgreSQL from vacuuming, each batch has to pass the dead versions that all before it left.

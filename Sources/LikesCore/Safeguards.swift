@@ -9,7 +9,7 @@ package struct Safeguards: Sendable {
     package var generationCheck = true
     /// A batch is committed only while the lane is its connection's own, and a lost batch is resolved by fencing.
     package var fence = true
-    /// A batch's transaction records what Redis may lack, and the lanes of silent hosts are taken over.
+    /// A batch's transaction records what Redis may lack, and the lanes of silent hosts are fenced.
     package var journal = true
     /// Hosts tell each other through PostgreSQL what Redis may lack.
     package var repairTable = true

@@ -116,7 +116,7 @@ enum EdgeLimits {
     static let databaseDroppedBytesMax = 2 * 1024 * 1024
     /// Bytes of notices that may come with one answer; nobody keeps them. A trigger may warn about each row of a batch.
     static let databaseNoticeBytesMax = 1024 * 1024
-    /// A host that was silent for this long counts as dead, and its lane, if it has a journal, is taken over: three
+    /// A host that was silent for this long counts as dead, and its lane, if it has a journal, is fenced: three
     /// times the interval between two signs of life.
     static let hostSilentSeconds = 15
     /// A host is forgotten after this long, and its lane with it.

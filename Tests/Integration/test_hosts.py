@@ -107,7 +107,7 @@ def test_a_host_that_was_taken_for_dead_goes_on(hosts, own_postgres, number):
     assert here.info()["lanes_fenced_off"] == "1"
 
 
-def test_a_host_at_rest_leaves_nothing_to_retire(hosts, own_postgres, number):
+def test_a_host_at_rest_leaves_no_journal(hosts, own_postgres, number):
     here, _ = hosts
     assert here.call("LIKE", number(), f"post:{number()}") == [1, 1]
     with own_postgres.connect() as sql:

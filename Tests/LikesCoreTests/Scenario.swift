@@ -182,7 +182,7 @@ struct Scenario {
     /// What a survey finds where nothing is amiss. `request`: what it is the answer to.
     func usualSurvey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            lanesRetired: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), tokens: tokens,
+            silentLanesFenced: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), tokens: tokens,
             freshTokens: freshTokens ?? tokens, latest: latest, strayed: strayed,
             signOfLife: (request?.signOfLife ?? 1) - 1, seals: Scenario.seals(now))
     }

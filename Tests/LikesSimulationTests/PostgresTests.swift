@@ -141,8 +141,8 @@ private struct Database {
         #expect(database.postgres.state.lanes.map(\.batch) == [1])
     }
 
-    @Test("A lane that fell silent is retired: closed, its journal told")
-    func aLaneThatFellSilentIsRetired() {
+    @Test("A lane whose host fell silent is fenced, and its journal told")
+    func aLaneWhoseHostFellSilentIsFenced() {
         let database = Database()
         database.connect(1)
         database.send(.fence(FenceRequest(lane: 7, former: nil, rows: [])), 1)

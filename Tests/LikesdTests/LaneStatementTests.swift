@@ -281,20 +281,20 @@ import Testing
         let holder = try database.connect()
         try holder.run("BEGIN")
         try holder.run("SELECT FROM lanes WHERE lane = 2 FOR UPDATE")
-        #expect(try lane.survey().lanesRetired == 1)
+        #expect(try lane.survey().silentLanesFenced == 1)
         #expect(
             try control.run("SELECT lane, epoch, item_ids FROM lanes ORDER BY 1")
                 == [["1", "2", "{}"], ["2", "1", "{5,200}"], ["3", "1", "{5,300}"], ["4", "1", "{}"]])
         #expect(try repairs() == [["1", "5", "4"], ["1", "100", "1"]])
         #expect(try lane.commit(request([like(9, 9)], lane: 1, batch: 2)) == .fencedOff)
         try holder.run("ROLLBACK")
-        #expect(try lane.survey().lanesRetired == 1)
-        #expect(try lane.survey().lanesRetired == 0)
+        #expect(try lane.survey().silentLanesFenced == 1)
+        #expect(try lane.survey().silentLanesFenced == 0)
         #expect(try repairs() == [["1", "5", "4"], ["1", "100", "1"], ["1", "200", "1"]])
     }
 
-    @Test("However many lanes fell silent, so many are retired at a time as the statement has time for.")
-    func onlySoManySilentLanesAreRetiredAtATime() throws {
+    @Test("However many lanes fell silent, so many are fenced at a time as the statement has time for.")
+    func onlySoManySilentLanesAreFencedAtATime() throws {
         let silent = Limits.standard.lanesPerSurvey * 2 + 1
         try control.run(
             """
@@ -308,10 +308,10 @@ import Testing
             """)
         try control.run(
             "INSERT INTO counters (item_id, item_type) SELECT id, 1 FROM generate_series(1, \(silent)) AS id")
-        #expect(try lane.survey().lanesRetired == Limits.standard.lanesPerSurvey)
+        #expect(try lane.survey().silentLanesFenced == Limits.standard.lanesPerSurvey)
         #expect(try repairs().count == Limits.standard.lanesPerSurvey)
-        #expect(try lane.survey().lanesRetired == Limits.standard.lanesPerSurvey)
-        #expect(try lane.survey().lanesRetired == 1)
+        #expect(try lane.survey().silentLanesFenced == Limits.standard.lanesPerSurvey)
+        #expect(try lane.survey().silentLanesFenced == 1)
         #expect(try repairs().count == silent)
     }
 

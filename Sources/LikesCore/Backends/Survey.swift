@@ -28,8 +28,8 @@ package struct SurveyRequest: Equatable, Sendable {
 
 /// What a survey found.
 package struct Survey: Equatable, Sendable {
-    /// How many lanes of silent hosts were taken over. The items in their journals are in `cache_repairs` now.
-    package var lanesRetired: Int
+    /// How many lanes of silent hosts it fenced. The items in their journals are in `cache_repairs` now.
+    package var silentLanesFenced: Int
     package var history: DatabaseHistory
     package var snapshot: DatabaseSnapshot
     /// The tokens of the generations that other hosts use, each once. Silent hosts are left out.
@@ -49,11 +49,11 @@ package struct Survey: Equatable, Sendable {
     /// nil: the table has no secret.
     package var seals: SealFacts?
     package init(
-        lanesRetired: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, tokens: [String],
+        silentLanesFenced: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, tokens: [String],
         freshTokens: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
         signOfLife: Int64, seals: SealFacts?
     ) {
-        self.lanesRetired = lanesRetired
+        self.silentLanesFenced = silentLanesFenced
         self.history = history
         self.snapshot = snapshot
         self.tokens = tokens

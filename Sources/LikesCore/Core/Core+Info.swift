@@ -101,7 +101,7 @@ extension Core {
                     ("repairs_spared", String(repairs.totals.spared)), ("repairs_told", String(repairs.totals.told)),
                     ("counters_remembered", String(known.recent.count)),
                     ("lane", String(lane.row.lane)), ("lane_epoch", String(lane.row.epoch ?? 0)),
-                    ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.lanesRetired)),
+                    ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.silentLanesFenced)),
                     ("databases_gone_back", String(s.databasesGoneBack)),
                     ("redis_disputes", String(s.redisDisputes)),
                     ("forged_counters", String(s.forgedCounters)), ("forged_messages", String(s.forgedMessages)),

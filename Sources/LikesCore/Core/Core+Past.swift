@@ -21,7 +21,7 @@ extension Core {
             return giveUpDatabase(.unreachable("the table likesd_secret has no secret"), &turn)
         }
         learn(seals, askedAt: askedAt, &turn)
-        noteRetired(survey.lanesRetired, &turn)
+        noteSilent(lanesFenced: survey.silentLanesFenced, &turn)
         coherence.past.survey(survey)
         let isKept = lane.row.signOfLifeKept(request.signOfLife, before: survey.signOfLife)
         let isSame = coherence.past.history == survey.history
@@ -53,11 +53,11 @@ extension Core {
         }
     }
 
-    private mutating func noteRetired(_ lanesRetired: Int, _ turn: inout Turn) {
-        guard lanesRetired > 0 else { return }
-        reports.statistics.lanesRetired += Int64(lanesRetired)
-        if lanesRetired >= limits.lanesPerSurvey { lane.survey(at: turn.now) }
-        say(.lane, .notice, "\(lanesRetired) hosts fell silent; repairing what they left behind", &turn)
+    private mutating func noteSilent(lanesFenced: Int, _ turn: inout Turn) {
+        guard lanesFenced > 0 else { return }
+        reports.statistics.silentLanesFenced += Int64(lanesFenced)
+        if lanesFenced >= limits.lanesPerSurvey { lane.survey(at: turn.now) }
+        say(.lane, .notice, "\(lanesFenced) hosts fell silent; repairing what they left behind", &turn)
     }
 
     /// Compares this host's generation with the ones that other hosts use. Hosts on two Redis servers do not hear of

@@ -40,7 +40,7 @@ struct Statistics {
     var batchesFoundCommitted: Int64 = 0
     var batchesFoundLost: Int64 = 0
     var lanesFencedOff: Int64 = 0
-    var lanesRetired: Int64 = 0
+    var silentLanesFenced: Int64 = 0
     /// How often PostgreSQL was found to be at an earlier state than before.
     var databasesGoneBack: Int64 = 0
     /// How often hosts were found to use two Redis servers.

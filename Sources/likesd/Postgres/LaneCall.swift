@@ -103,7 +103,7 @@ struct LaneCall {
         let seconds = try result.integer(0, 12, in: Schema.secondsRange)
         let seals = Secret(hex: try result.text(0, 11)).map { SealFacts(secret: $0, seconds: seconds) }
         return Survey(
-            lanesRetired: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
+            silentLanesFenced: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
             history: try DatabaseHistory(
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, in: 0...DatabaseHistory.timelineMax), tables: try result.text(0, 3)

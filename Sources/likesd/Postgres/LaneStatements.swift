@@ -226,7 +226,7 @@ enum LaneStatements {
                 FOR UPDATE SKIP LOCKED) AS found
             WHERE other.lane <> $1 AND other.seen_at < now() - interval '\(EdgeLimits.hostSilentSeconds) s'
             LIMIT \(Limits.standard.lanesPerSurvey)
-        ), retired AS (
+        ), fenced AS (
             UPDATE lanes SET epoch = lanes.epoch + 1, item_ids = '{}', item_types = '{}'
             FROM silent
             WHERE lanes.lane = silent.lane AND lanes.batch = silent.batch
@@ -234,8 +234,8 @@ enum LaneStatements {
         ), noted AS (
             INSERT INTO cache_repairs AS present (item_type, item_id, version)
             SELECT DISTINCT wanted.item_type, wanted.item_id, found.version
-            FROM retired
-            CROSS JOIN LATERAL unnest(retired.item_ids, retired.item_types) AS wanted (item_id, item_type)
+            FROM fenced
+            CROSS JOIN LATERAL unnest(fenced.item_ids, fenced.item_types) AS wanted (item_id, item_type)
             CROSS JOIN LATERAL (
                 SELECT version FROM counters
                 WHERE counters.item_id = wanted.item_id AND counters.item_type = wanted.item_type
@@ -274,7 +274,7 @@ enum LaneStatements {
                 AND (other.lane = $1 OR other.seen_at < now() - interval '\(Limits.straySilentMs) ms')
             LIMIT \(Limits.straysPerSurvey)
         )
-        SELECT (SELECT count(*) FROM retired), \(PostgresIdentity.columns),
+        SELECT (SELECT count(*) FROM fenced), \(PostgresIdentity.columns),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM others),
             (SELECT coalesce(string_agg(generation, ' '), '') FROM others
                 WHERE seen_at >= now() - $6::bigint * interval '1 ms'),

@@ -2,7 +2,7 @@
 package enum Rarity: Int, CaseIterable, Sendable {
     /// A statement of a connection that its host had given up: kept from committing by the fence, or committed.
     case zombiesFenced, zombieCommits
-    case lanesRetired, repairsTold, repairsSettled, rowWaits, lockTimeouts, deadlocks
+    case silentLanesFenced, repairsTold, repairsSettled, rowWaits, lockTimeouts, deadlocks
     /// A call that Redis came to after its deadline, for other data, with an older version than it had.
     case lateCalls, otherGenerations, olderVersions
     case evictions

@@ -129,9 +129,9 @@ extension Postgres {
             let silent = state.hosts.filter { $0.lane != request.lane && isSilent($0) }.map(\.lane)
             for lane in silent where safeguards.journal && !isLocked(.lane(lane), against: session) {
                 guard let place = place(ofLane: lane), !state.lanes[place].journal.isEmpty else { continue }
-                if session.statement?.retired.count == plan.limits.lanesPerSurvey { break }
+                if session.statement?.fenced.count == plan.limits.lanesPerSurvey { break }
                 _ = lock(.lane(lane), session)
-                session.statement?.retired.append(lane)
+                session.statement?.fenced.append(lane)
                 items.formUnion(state.lanes[place].journal)
             }
             session.statement?.upserts = upserts(of: items.sorted())
@@ -142,10 +142,10 @@ extension Postgres {
             session.statement?.phase = .flush
             return .goesOn
         default:
-            let retired = session.statement?.retired ?? []
+            let fenced = session.statement?.fenced ?? []
             applyUpserts(session)
-            for lane in retired {
-                scheduler.coverage.note(.lanesRetired)
+            for lane in fenced {
+                scheduler.coverage.note(.silentLanesFenced)
                 guard let place = place(ofLane: lane) else { continue }
                 state.lanes[place].epoch += 1
                 state.lanes[place].journal = []
@@ -156,7 +156,7 @@ extension Postgres {
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
             let survey = Survey(
-                lanesRetired: retired.count, history: history, snapshot: snapshot,
+                silentLanesFenced: fenced.count, history: history, snapshot: snapshot,
                 tokens: Set(others.map(\.generation)).sorted(),
                 freshTokens: Set(fresh.map(\.generation)).sorted(), latest: latest,
                 strayed: strayed(request), signOfLife: signOfLife, seals: seals)

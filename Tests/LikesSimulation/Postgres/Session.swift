@@ -82,8 +82,8 @@ struct Statement {
     var isWaitCancelled = false
     /// There may be more settled repairs, from this transaction's on.
     var settledUpTo: Int64?
-    /// Places in `lanes` that are retired.
-    var retired: [Int64] = []
+    /// Places in `lanes` that are fenced.
+    var fenced: [Int64] = []
 
     init(_ call: StatementCall) { self.call = call }
 }
