@@ -21,8 +21,8 @@ import Testing
         return scenario
     }
 
-    @Test("The lane looks at the tables now and then, and goes on where they fit")
-    func theLaneLooksAtTheTablesNowAndThenAndGoesOnWhereTheyFit() {
+    @Test("The lane checks the tables now and then, and goes on where they fit")
+    func theLaneChecksTheTablesNowAndThenAndGoesOnWhereTheyFit() {
         var scenario = checking()
         #expect(scenario.take().contains(.checkSchema))
         scenario.schemaIs(nil)
@@ -51,8 +51,8 @@ import Testing
         #expect(error.message.contains("ALTER TABLE counters"))
     }
 
-    @Test("When PostgreSQL refuses a row, the tables are looked at immediately, but no more than once a second")
-    func whereARowIsRefusedTheTablesAreLookedAtOnceInASecond() throws {
+    @Test("When PostgreSQL refuses a row, the tables are checked immediately, but no more than once a second")
+    func whereARowIsRefusedTheTablesAreCheckedOnceInASecond() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         scenario.pass(ms: Limits.schemaCheckMsMin)
         _ = scenario.take()
@@ -72,8 +72,8 @@ import Testing
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("When PostgreSQL denies a statement, the tables are looked at immediately: a right may be missing")
-    func whereAStatementIsDeniedTheTablesAreLookedAtAtOnce() throws {
+    @Test("When PostgreSQL denies a statement, the tables are checked immediately: a right may be missing")
+    func whereAStatementIsDeniedTheTablesAreCheckedAtOnce() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         scenario.pass(ms: Limits.schemaCheckMsMin)
         _ = scenario.take()
@@ -84,8 +84,8 @@ import Testing
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("When a new connection of the reader finds tables that do not fit, the lane looks at them immediately")
-    func whereTheReaderFindsTablesThatDoNotFitTheLaneLooksAtOnce() {
+    @Test("When a new connection of the reader finds tables that do not fit, the lane checks them immediately")
+    func whereTheReaderFindsTablesThatDoNotFitTheLaneChecksAtOnce() {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader], byHand: [.check])
         scenario.pass(ms: Limits.schemaCheckMsMin)
         _ = scenario.take()
@@ -95,8 +95,8 @@ import Testing
         #expect(scenario.take().contains(.checkSchema))
     }
 
-    @Test("If the look itself is denied, the connection ends, and HEALTH says what to grant")
-    func aLookThatIsDeniedEndsTheConnectionAndHealthSaysWhatToGrant() {
+    @Test("If the check itself is denied, the connection ends, and HEALTH says what to grant")
+    func aCheckThatIsDeniedEndsTheConnectionAndHealthSaysWhatToGrant() {
         var scenario = checking()
         scenario.fail(.permission("denied", next: "psql -c 'GRANT …'"))
         #expect(scenario.take().contains(.disconnect(.lane)))
@@ -105,8 +105,8 @@ import Testing
                 == "next: psql -c 'GRANT …' (PostgreSQL: cannot check the tables: denied)")
     }
 
-    @Test("A look that fails is done again later")
-    func aLookThatFailsIsDoneAgainLater() {
+    @Test("A check that fails is done again later")
+    func aCheckThatFailsIsDoneAgainLater() {
         var scenario = checking()
         scenario.fail(.other("out of memory"))
         #expect(scenario.core.lane.link.isUp)

@@ -49,7 +49,7 @@ extension Core {
         case .reader:
             // The reader's new connection has checked the tables. The lane's connection may now see other tables than
             // it checked.
-            if case .schema = failure { lane.schemaLook.checkSoon(now: turn.now) }
+            if case .schema = failure { lane.schemaChecks.checkSoon(now: turn.now) }
             for purpose in reader.calls.giveUp() { putBack(purpose, now: turn.now) }
             serveStale(reads.queuedForDatabase(), &turn)
             for index in reads.takeConfirmations() { queueUnconfirmed(index) }

@@ -77,8 +77,9 @@ extension Core {
             case .fence: giveUp(.lane, .schema("cannot open the lane: \(text)", next: next), &turn)
             case .checkSchema: giveUp(.lane, .schema("cannot check the tables: \(text)", next: next), &turn)
             case .commit, .tend, .survey:
-                // The look at the tables says which rights are missing. It ends the connections until they are granted.
-                lane.schemaLook.checkSoon(now: turn.now)
+                // The check of the tables says which rights are missing. It ends the connections until they are
+                // granted.
+                lane.schemaChecks.checkSoon(now: turn.now)
                 refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
             }
         case .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
@@ -97,7 +98,7 @@ extension Core {
             giveUp(.reader, .schema(text), &turn)
         case .rows(let text), .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
         case .permission(let text, let next):
-            lane.schemaLook.checkSoon(now: turn.now)
+            lane.schemaChecks.checkSoon(now: turn.now)
             refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
         }
     }
@@ -109,7 +110,7 @@ extension Core {
         case .rows(let text):
             say(.refusedRows, .error, "PostgreSQL refused a statement's values: \(text)", &turn)
             // The cause may be in the tables: a missing partition or default, a trigger.
-            lane.schemaLook.checkSoon(now: turn.now)
+            lane.schemaChecks.checkSoon(now: turn.now)
         case .permission(let text, let next):
             say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text); next: \(next)", &turn)
         case .other(let text): say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text)", &turn)

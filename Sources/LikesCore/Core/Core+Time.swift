@@ -45,7 +45,7 @@ extension Core {
             consider(lane.upkeep.tendAt.map { max($0, lane.upkeep.tendNotBefore) })
             consider(tellAt)
             consider(lane.surveyAt)
-            consider(lane.schemaLook.wakeAt)
+            consider(lane.schemaChecks.wakeAt)
         }
         consider(standbyRetryAt)
         consider(reports.wakeAt)

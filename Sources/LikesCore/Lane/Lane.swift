@@ -8,7 +8,7 @@ struct Lane {
     private(set) var calls = Calls<LanePurpose>()
     var row: LaneRow
     var upkeep: LaneUpkeep
-    var schemaLook: SchemaLook
+    var schemaChecks: SchemaChecks
     var rate: LaneRate
     /// The batch that was on the wire when the connection was lost. No other batch is sent until it is resolved.
     private(set) var unresolved: SentBatch?
@@ -22,7 +22,7 @@ struct Lane {
         link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
         row = LaneRow(lane: number)
         upkeep = LaneUpkeep(now: now)
-        schemaLook = SchemaLook(now: now)
+        schemaChecks = SchemaChecks(now: now)
         rate = LaneRate(limits)
         surveyAt = now
         self.limits = limits
@@ -52,7 +52,7 @@ struct Lane {
         }
         if isTendDue, !upkeep.isTended { return .tend(fence) }
         if surveyAt <= now { return .survey }
-        if schemaLook.dueAt <= now { return .checkSchema }
+        if schemaChecks.dueAt <= now { return .checkSchema }
         return .batch(fence)
     }
 
@@ -79,7 +79,7 @@ struct Lane {
     }
 
     mutating func checkSchema(_ turn: inout Turn) {
-        schemaLook.checked(now: turn.now)
+        schemaChecks.checked(now: turn.now)
         call(.checkSchema, .checkSchema, &turn)
     }
 
@@ -93,7 +93,7 @@ struct Lane {
         link.connected(now: now)
         // Whichever server this is now, this host has to say that it is alive, and to find out which database it is.
         surveyAt = now
-        schemaLook.checked(now: now)
+        schemaChecks.checked(now: now)
     }
 
     mutating func lost(_ failure: BackendFailure) {

@@ -165,13 +165,13 @@ struct LaneUpkeep {
     }
 }
 
-/// When the lane looks at the tables. Each new connection has looked at them before it is used.
-struct SchemaLook {
+/// When the lane checks the tables. Each new connection has checked them before it is used.
+struct SchemaChecks {
     /// With the next survey or batch from then on.
     private(set) var dueAt: Instant
     /// Do not wait for the next survey.
-    private var isDoubted = false
-    /// When the tables were last looked at.
+    private var isSuspected = false
+    /// When the tables were last checked.
     private var checkedAt: Instant
 
     init(now: Instant) {
@@ -181,16 +181,16 @@ struct SchemaLook {
 
     mutating func checked(now: Instant) {
         checkedAt = now
-        isDoubted = false
+        isSuspected = false
         dueAt = now.adding(ms: Limits.schemaCheckMs)
     }
 
     /// Something suggests that the tables have changed.
     mutating func checkSoon(now: Instant) {
-        isDoubted = true
+        isSuspected = true
         dueAt = min(dueAt, max(now, checkedAt.adding(ms: Limits.schemaCheckMsMin)))
     }
 
-    /// When to look at the tables although nothing else is sent.
-    var wakeAt: Instant? { isDoubted ? dueAt : nil }
+    /// When to check the tables although nothing else is sent.
+    var wakeAt: Instant? { isSuspected ? dueAt : nil }
 }
