@@ -118,7 +118,8 @@ package struct Limits: Sendable {
     package var tendItemsMax = 4_096
     /// Mended items wait this long, so that several are struck off together.
     package static let mendedWaitMs: Int64 = 200
-    /// How often a host looks for what other hosts could not write to Redis: with the beat, or up to a quarter later.
+    /// How often a host makes a pass over what other hosts could not write to Redis: with the beat, or up to a quarter
+    /// later.
     package static let repairPassMs: Int64 = 3_000
     /// A pass that failed is followed by another after this time.
     package static let repairPassRetryMs: Int64 = 400

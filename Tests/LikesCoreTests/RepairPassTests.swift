@@ -4,11 +4,11 @@ import Testing
 
 @testable import LikesCore
 
-/// Looks at the table of repairs.
+/// Passes over the table of repairs.
 @Suite struct RepairPassTests {
-    /// Answers the looks of the next `ms`, each with the present millisecond as its snapshot's horizon. Returns where
-    /// each look began.
-    private func looks(
+    /// Answers the passes of the next `ms`, each with the present millisecond as its snapshot's horizon. Returns where
+    /// each pass began.
+    private func passes(
         _ scenario: inout Scenario, ms: Int64, step: Int64 = 250, rows: (Int64) -> [RepairRow] = { _ in [] }
     ) -> [Int64] {
         var began: [Int64] = []
@@ -26,40 +26,41 @@ import Testing
     }
 
     @Test(
-        "After a look at the whole table come looks at new rows; after ten and every thirty seconds all is read again")
-    func afterALookAtTheWholeTableTheNextAreAtWhatIsNew() {
+        "After a pass over the whole table come passes over new rows; after 10 and then every 30 s all is read again"
+    )
+    func afterAPassOverTheWholeTableTheNextAreOverWhatIsNew() {
         var scenario = Scenario(byHand: [.repairs])
-        let began = looks(&scenario, ms: 80_000)
+        let began = passes(&scenario, ms: 80_000)
         let isFull = began.map { $0 == 0 }
         #expect(isFull.first == true)
         #expect(isFull[1..<3].allSatisfy { !$0 })
         #expect(isFull[3..<6].contains(true))
         #expect((4...5).contains(isFull.filter { $0 }.count))
-        // The others look at the last ten seconds.
+        // The others are over the last ten seconds.
         let horizons = began.filter { $0 > 0 }
         #expect(horizons == horizons.sorted())
         #expect(Set(horizons).count > horizons.count / 2)
     }
 
-    @Test("Redis that was away for a moment needs no look at the whole table; away for long or replaced, it does")
-    func redisAwayForAMomentNeedsNoLookAtTheWholeTable() {
+    @Test("Redis that was away for a moment needs no pass over the whole table; away for long or replaced, it does")
+    func redisAwayForAMomentNeedsNoPassOverTheWholeTable() {
         var scenario = Scenario(byHand: [.repairs])
-        _ = looks(&scenario, ms: 20_000)
+        _ = passes(&scenario, ms: 20_000)
         scenario.lose(.redis)
         scenario.pass(ms: 1_000)
         scenario.connect(.redis)
         #expect(scenario.core.readableGeneration == nil)
-        #expect(looks(&scenario, ms: 100).first.map { $0 > 0 } == true)
+        #expect(passes(&scenario, ms: 100).first.map { $0 > 0 } == true)
         #expect(scenario.core.readableGeneration != nil)
         scenario.lose(.redis)
         scenario.pass(ms: Limits.repairRowsSeenMs + 1)
         scenario.connect(.redis)
-        #expect(looks(&scenario, ms: 100).first == 0)
+        #expect(passes(&scenario, ms: 100).first == 0)
         #expect(scenario.core.readableGeneration != nil)
     }
 
-    @Test("A look that was under way when Redis was lost goes on, and is followed at once by one that counts")
-    func aLookUnderWayWhenRedisWasLostIsFollowedByOneThatCounts() {
+    @Test("A pass that was under way when Redis was lost goes on, and is followed at once by one that counts")
+    func aPassUnderWayWhenRedisWasLostIsFollowedByOneThatCounts() {
         var scenario = Scenario(byHand: [.repairs])
         _ = scenario.take()
         scenario.lose(.redis)
@@ -83,16 +84,16 @@ import Testing
     func whatRedisWasHeardToTakeIsLeftToItsHostForTenSeconds() {
         var scenario = Scenario(byHand: [.repairs])
         let row = RepairRow(item: post, version: 5, notedBy: 2)
-        _ = looks(&scenario, ms: 100)
+        _ = passes(&scenario, ms: 100)
         for _ in 0..<8 {
             // The host says so again and again.
             scenario.hear(counter(post, 5, 5))
-            _ = looks(&scenario, ms: 1_000) { _ in [row] }
+            _ = passes(&scenario, ms: 1_000) { _ in [row] }
             #expect(scenario.core.repairs.count == 0)
         }
         for _ in 0..<40 where scenario.core.repairs.count == 0 {
             scenario.hear(counter(post, 5, 5))
-            _ = looks(&scenario, ms: 1_000) { $0 == 0 ? [row] : [] }
+            _ = passes(&scenario, ms: 1_000) { $0 == 0 ? [row] : [] }
         }
         #expect(scenario.core.repairs.contains(post))
         scenario.hear(counter(post, 5, 5))
@@ -103,7 +104,7 @@ import Testing
     func whatWasHeardUnderAnotherMarkerSaysNothingOfRedisPresentData() {
         var scenario = Scenario(byHand: [.repairs, .identify])
         scenario.identify()
-        _ = looks(&scenario, ms: 100)
+        _ = passes(&scenario, ms: 100)
         scenario.hear(counter(post, 5, 5))
         scenario.lose(.redis)
         scenario.connect(.redis)
@@ -141,7 +142,7 @@ import Testing
     @Test("Many repairs degrade HEALTH, which says how many are left; a handful does not")
     func manyRepairsDegradeHealth() {
         var scenario = Scenario(byHand: [.repairs])
-        _ = looks(&scenario, ms: 100)
+        _ = passes(&scenario, ms: 100)
         #expect(scenario.core.status(now: scenario.now) == "ok")
         scenario.step { core, turn in core.repairs.reread((1...10).map { Item(type: 0, id: $0) }) }
         #expect(scenario.core.status(now: scenario.now) == "ok")
@@ -151,13 +152,13 @@ import Testing
         #expect(scenario.core.isRedisHealthy)
     }
 
-    @Test("HEALTH is degraded if Redis is not read for long because the table can't be looked at")
-    func aTableThatCannotBeLookedAtForLongDegradesHealth() {
+    @Test("HEALTH is degraded if Redis is not read for long because the table can't be read")
+    func aTableThatCannotBeReadForLongDegradesHealth() {
         var scenario = Scenario(byHand: [.repairs])
         #expect(scenario.core.status(now: scenario.now) == "ok")
         scenario.pass(ms: Limits.repairsShownMs)
         #expect(scenario.core.status(now: scenario.now) == "degraded")
-        _ = looks(&scenario, ms: 100)
+        _ = passes(&scenario, ms: 100)
         #expect(scenario.core.status(now: scenario.now) == "ok")
     }
 

@@ -331,7 +331,7 @@ import Testing
         #expect(repairs.contains(post))
     }
 
-    @Test("A row that was struck off is not repaired again if an earlier look had seen it")
+    @Test("A row that was struck off is not repaired again if an earlier pass had seen it")
     func aRowThatIsDeletedButWasSeenBeforeIsNotRepairedAgain() throws {
         var repairs = Repairs()
         repairs.learn(Self.rows(post))

@@ -80,7 +80,7 @@ struct RepairPass {
     let begunAt: Instant
     /// Over all rows, not only recent ones.
     let isFull: Bool
-    /// Rows of transactions before this one were looked at for so long that they are no longer left to other hosts.
+    /// Rows of transactions before this one were seen for so long that they are no longer left to other hosts.
     let leftFrom: Int64
     /// What the pass has found is still known.
     var counts = true
@@ -92,10 +92,10 @@ struct RepairPass {
     var pausedAt: RepairCursor?
 }
 
-/// Which rows the next pass has to look at. It leaves out those noted by transactions that had ended before an earlier
+/// Which rows the next pass has to read. It leaves out those noted by transactions that had ended before an earlier
 /// pass.
 ///
-/// Passes look at a row until `repairRowsSeenMs` after it was noted. So a row whose repair was left to another host is
+/// Passes see a row until `repairRowsSeenMs` after it was noted. So a row whose repair was left to another host is
 /// found again if that host did not strike it off. Later only passes over the whole table find it; the second of these
 /// comes as soon as that time is over. So all other passes have to skip only as many dead rows as were noted in that
 /// time, however long a snapshot keeps them.
@@ -113,7 +113,7 @@ struct RepairPassHistory {
         fullCount += 1
     }
 
-    /// The first transaction whose rows a pass that begins now looks at; nil: the pass is over the whole table.
+    /// The first transaction whose rows a pass that begins now reads; nil: the pass is over the whole table.
     mutating func begin(now: Instant) -> Int64? {
         // Keep the last of the passes that are old enough.
         while passes.count > 1, now.ms(since: passes[1].begunAt) >= Limits.repairRowsSeenMs { passes.popFirst() }

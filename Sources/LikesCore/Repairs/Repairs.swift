@@ -205,7 +205,7 @@ struct Repairs {
         for item in items where entries[item] != nil { untold.insert(item) }
     }
 
-    /// Told repairs are left to other hosts, and to this one once it looks again.
+    /// Told repairs are left to other hosts, and to this one with its next pass.
     mutating func forgetTold() {
         rereadAll()
         entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
