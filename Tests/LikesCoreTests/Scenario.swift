@@ -172,8 +172,8 @@ struct Scenario {
             core.answered(call, LaneAnswer.surveyed(usualSurvey(request)), &turn)
         case .lane(let call, .checkSchema): core.answered(call, LaneAnswer.schemaChecked(nil), &turn)
         case .reader(let call, .selectRepairs):
-            let page = RepairRows(rows: [], next: nil, horizon: 1)
-            core.answered(call, ReaderAnswer.repairsSelected(page), &turn)
+            let chunk = RepairRows(rows: [], next: nil, horizon: 1)
+            core.answered(call, ReaderAnswer.repairsSelected(chunk), &turn)
         case .beat(let number): core.heardBeat(number, &turn)
         default: preconditionFailure("not housekeeping")
         }
@@ -280,7 +280,7 @@ func counter(_ item: Item, _ count: Int64, _ version: Int64) -> CounterState {
     CounterState(item: item, count: count, version: version)
 }
 
-/// The first page of a pass over the whole table.
+/// The first chunk of a pass over the whole table.
 let allRepairs = RepairSelect(after: RepairCursor(begin: 0))
 
 extension RepairRow {

@@ -6,10 +6,10 @@ import Testing
 @testable import TestSupport
 @testable import likesd
 
-// Repairs: read in pages, noted again, settled and struck off.
+// Repairs: read in chunks, noted again, settled and struck off.
 extension LaneStatementTests {
-    @Test("Repairs are read in pages, with the counters as they are now; types of other hosts are passed over.")
-    func repairsAreReadInPagesWithTheCountersAsTheyAreNow() throws {
+    @Test("Repairs are read in chunks, with the counters as they are now; types of other hosts are passed over.")
+    func repairsAreReadInChunksWithTheCountersAsTheyAreNow() throws {
         try control.run(
             """
             INSERT INTO counters (item_id, item_type, like_count, version)
@@ -22,22 +22,22 @@ extension LaneStatementTests {
             """)
         var select = RepairSelect(after: RepairCursor(begin: 0))
         var found: [RepairRow] = []
-        var pages: [RepairRows] = []
+        var chunks: [RepairRows] = []
         repeat {
-            pages.append(try lane.repairs(select))
-            found += pages[pages.count - 1].rows
-            if let next = pages[pages.count - 1].next { select.after = next }
-        } while pages[pages.count - 1].next != nil
-        #expect(pages.count == 3)
+            chunks.append(try lane.repairs(select))
+            found += chunks[chunks.count - 1].rows
+            if let next = chunks[chunks.count - 1].next { select.after = next }
+        } while chunks[chunks.count - 1].next != nil
+        #expect(chunks.count == 3)
         let expected = (0..<3).flatMap { type in
             (1...700).map { RepairRow(item: Item(type: UInt8(type), id: $0), version: 5, notedBy: 0) }
         }
         #expect(found.map { RepairRow(item: $0.item, version: $0.version, notedBy: 0) } == expected)
         // From that snapshot's horizon on nothing is new.
-        let nothing = try lane.repairs(RepairSelect(after: RepairCursor(begin: pages[0].horizon)))
+        let nothing = try lane.repairs(RepairSelect(after: RepairCursor(begin: chunks[0].horizon)))
         #expect(nothing.rows.isEmpty)
         #expect(nothing.next == nil)
-        #expect(nothing.horizon >= pages[0].horizon)
+        #expect(nothing.horizon >= chunks[0].horizon)
     }
 
     @Test("A row noted again is found again from the horizon on; one of a transaction that was running then as well.")
@@ -127,11 +127,11 @@ extension LaneStatementTests {
             let items = (1...1_000).map { Item(type: 0, id: round * 1_000 + $0) }
             let note = TendRequest(fence: fence, repairs: items, mended: [], journal: [])
             #expect(try lane.perform(.tend(note)) == .tended(settledUpTo: nil))
-            let page = try lane.repairs(RepairSelect(after: RepairCursor(begin: begin)))
-            #expect(page.rows.count == 1_000)
+            let chunk = try lane.repairs(RepairSelect(after: RepairCursor(begin: begin)))
+            #expect(chunk.rows.count == 1_000)
             passes.append(
                 try pages(explainer, "pass (\(begin), \(Int16.min), '\(Int64.min)', 0)"))
-            begin = page.horizon
+            begin = chunk.horizon
             // Three of them one by one, in a transaction that is undone; then all.
             let ids = items[..<3].map { String($0.id) }.joined(separator: ",")
             let one = "tend (7, 1, '{}', '{}', '{\(ids)}', '{1,1,1}', '{5,5,5}', '{0,0,0}', '{}', '{}', 0, 0)"

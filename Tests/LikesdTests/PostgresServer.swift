@@ -170,8 +170,8 @@ final class LaneTester {
         request.write(to: &parameters, types: types)
         try send(request.statement)
         let answer = try result { try request.answer($0, types: types) }
-        guard case .repairsSelected(let page) = answer else { throw Failure(text: "no repairs: \(answer)") }
-        return page
+        guard case .repairsSelected(let chunk) = answer else { throw Failure(text: "no repairs: \(answer)") }
+        return chunk
     }
 
     func result<Value>(_ body: (borrowing StatementResult) throws -> Value) throws -> Value {

@@ -39,7 +39,7 @@ enum ReaderPurpose: CallPurpose {
     /// Counters for which this host heard of a newer version than PostgreSQL had, and the era in which it heard.
     case doubts([Doubt], era: Int64)
     case pairs([PairRead], WritePermit)
-    /// A page of `cache_repairs`.
+    /// A chunk of `cache_repairs`.
     case repairPass
 
     enum Kind: Int, CaseIterable {

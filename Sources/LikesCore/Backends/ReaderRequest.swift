@@ -16,7 +16,7 @@ package enum ReaderAnswer: Equatable, Sendable {
     case countersSelected([CounterState])
     /// For each pair, in order.
     case pairsSelected([PairState])
-    /// A page of `cache_repairs`.
+    /// A chunk of `cache_repairs`.
     case repairsSelected(RepairRows)
 
     case misfit(Misfit)

@@ -29,7 +29,7 @@ package struct RepairCursor: Hashable, Sendable {
     package init(begin notedBy: Int64) { self.init(notedBy: notedBy, typeNumber: .min, itemID: .min) }
 }
 
-/// Reads one page of `cache_repairs`.
+/// Reads one chunk of `cache_repairs`.
 package struct RepairSelect: Hashable, Sendable {
     package var after: RepairCursor
     /// Also look for rows noted by transactions before this one; 0: do not look.
@@ -40,7 +40,7 @@ package struct RepairSelect: Hashable, Sendable {
     }
 }
 
-/// One page of `cache_repairs`, from one snapshot.
+/// One chunk of `cache_repairs`, from one snapshot.
 package struct RepairRows: Hashable, Sendable {
     package var rows: [RepairRow]
     /// The position of the last row; nil: there are no more.

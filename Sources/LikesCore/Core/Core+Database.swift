@@ -43,7 +43,7 @@ extension Core {
         case (.doubts(let doubts, let era), .countersSelected(let counters)):
             settleDoubts(doubts, era: era, counters, &turn)
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
-        case (.repairPass, .repairsSelected(let page)): repairsSelected(page, &turn)
+        case (.repairPass, .repairsSelected(let chunk)): repairsSelected(chunk, &turn)
         case (_, .misfit(let misfit)):
             // Asking again would bring the same answer.
             reports.noteUnexpected(.reader)

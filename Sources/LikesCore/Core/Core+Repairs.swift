@@ -54,22 +54,22 @@ extension Core {
         reader.call(.repairPass, .selectRepairs(select), &turn)
     }
 
-    /// PostgreSQL returned a page of `cache_repairs`.
-    mutating func repairsSelected(_ page: RepairRows, _ turn: inout Turn) {
+    /// PostgreSQL returned a chunk of `cache_repairs`.
+    mutating func repairsSelected(_ chunk: RepairRows, _ turn: inout Turn) {
         guard let pass = repairs.passes.pass, pass.counts else { return endRepairPass(isWhole: false, now: turn.now) }
-        repairs.passes.goOn(horizon: page.horizon)
+        repairs.passes.goOn(horizon: chunk.horizon)
         // The host that noted the row may have had no way to tell this one.
-        for row in page.rows { known.expire(row.item, below: row.version) }
+        for row in chunk.rows { known.expire(row.item, below: row.version) }
         // If Redis was heard to take the version a moment ago, the host that set it strikes the row off. The next
         // passes check that.
-        let rows = page.rows.filter { $0.notedBy < pass.leftFrom || !known.recent.hasTaken($0) }
+        let rows = chunk.rows.filter { $0.notedBy < pass.leftFrom || !known.recent.hasTaken($0) }
         repairs.learn(rows, leftFrom: pass.leftFrom)
         repairs.forgetStruckOff()
-        if page.hasSettled, lane.upkeep.settled == nil {
+        if chunk.hasSettled, lane.upkeep.settled == nil {
             lane.upkeep.settled = SettledRepairs(before: coherence.trust.settledBefore)
             tendMended(now: turn.now)
         }
-        guard let next = page.next else { return endRepairPass(isWhole: true, now: turn.now) }
+        guard let next = chunk.next else { return endRepairPass(isWhole: true, now: turn.now) }
         if repairs.isFull || coherence.trust.generation == nil {
             return repairs.passes.pause(after: next, now: turn.now)
         }

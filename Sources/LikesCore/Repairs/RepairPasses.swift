@@ -75,7 +75,7 @@ struct RepairPasses {
     }
 }
 
-/// One pass over the rows of `cache_repairs`, page by page.
+/// One pass over the rows of `cache_repairs`, chunk by chunk.
 struct RepairPass {
     let begunAt: Instant
     /// Over all rows, not only recent ones.
@@ -86,7 +86,7 @@ struct RepairPass {
     var counts = true
     /// It began before Redis' data was last identified.
     var isEarly = false
-    /// The oldest transaction that was still running when its first page was read; nil: no page was read yet.
+    /// The oldest transaction that was still running when its first chunk was read; nil: no chunk was read yet.
     var horizon: Int64?
     /// The pass waits for room, behind this place.
     var pausedAt: RepairCursor?

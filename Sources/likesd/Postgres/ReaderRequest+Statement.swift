@@ -66,31 +66,31 @@ extension ReaderRequest {
         }
     }
 
-    /// One page of repairs. Repairs of types that are configured only on other hosts are left to them.
+    /// One chunk of `cache_repairs`. Repairs of types that are configured only on other hosts are left to them.
     static func repairs(
         _ result: borrowing StatementResult, after cursor: RepairCursor, types: TypeNumbers
     ) throws(Misfit) -> RepairRows {
-        var page = RepairRows(rows: [], next: nil, horizon: 0)
+        var chunk = RepairRows(rows: [], next: nil, horizon: 0)
         var last = cursor
         for row in 0..<result.rowCount {
-            page.horizon = try result.integer(row, 4, as: Int64.self)
-            page.hasSettled = !result.isNull(row, 5)
-            // The one row of an empty page.
+            chunk.horizon = try result.integer(row, 4, as: Int64.self)
+            chunk.hasSettled = !result.isNull(row, 5)
+            // The one row of an empty chunk.
             guard !result.isNull(row, 0) else { continue }
             let number = try result.integer(row, 0, as: Int16.self)
             let id = try result.integer(row, 1, as: Int64.self)
             let notedBy = try result.integer(row, 3, as: Int64.self)
-            // Otherwise the pages would never end.
+            // Otherwise the chunks would never end.
             if (notedBy, number, id) <= (last.notedBy, last.typeNumber, last.itemID) {
                 throw Misfit("rows of cache_repairs are out of order")
             }
             last = RepairCursor(notedBy: notedBy, typeNumber: number, itemID: id)
             guard let item = types.item(number: number, id: id) else { continue }
             let version = try result.integer(row, 2, as: Int64.self)
-            page.rows.append(RepairRow(item: item, version: version, notedBy: notedBy))
+            chunk.rows.append(RepairRow(item: item, version: version, notedBy: notedBy))
         }
-        if result.rowCount >= Limits.standard.countersPerCallMax { page.next = last }
-        return page
+        if result.rowCount >= Limits.standard.countersPerCallMax { chunk.next = last }
+        return chunk
     }
 
     /// Turns a place counted from 1, among `count` that were asked for, into one counted from 0.
