@@ -10,13 +10,15 @@ struct Backends {
     let reader: ReaderLink
 
     /// `number`: of this process, drawn at random.
-    init(configuration: Configuration, host: CoreHost, loop: EventLoop, number: UInt64) {
+    init(configuration: Configuration, driver: CoreDriver, loop: EventLoop, number: UInt64) {
         let channels = RedisChannels(database: configuration.redis.database, host: number)
-        redis = RedisLink(host: host, loop: loop, configuration: configuration, channels: channels)
-        subscriber = SubscriberLink(host: host, loop: loop, configuration: configuration, channels: channels)
-        let servers = DatabaseServers(configuration: configuration, host: host, loop: loop)
-        let reader = ReaderLink(host: host, loop: loop, configuration: configuration, servers: servers)
-        let lane = LaneLink(host: host, loop: loop, configuration: configuration, servers: servers) { reader.learn($0) }
+        redis = RedisLink(driver: driver, loop: loop, configuration: configuration, channels: channels)
+        subscriber = SubscriberLink(driver: driver, loop: loop, configuration: configuration, channels: channels)
+        let servers = DatabaseServers(configuration: configuration, driver: driver, loop: loop)
+        let reader = ReaderLink(driver: driver, loop: loop, configuration: configuration, servers: servers)
+        let lane = LaneLink(driver: driver, loop: loop, configuration: configuration, servers: servers) {
+            reader.learn($0)
+        }
         servers.onMove = { [unowned lane, unowned reader] failure, server in
             lane.leave(failure, unlessAt: server)
             reader.leave(failure, unlessAt: server)

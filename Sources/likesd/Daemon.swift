@@ -9,7 +9,7 @@ final class Daemon {
     private let source: ConfigurationSource
     private(set) var logger: Logger
     private let loop: EventLoop
-    private let host: CoreHost
+    private let driver: CoreDriver
     let clients: ClientTable
     private let listener: Listener
     private let backends: Backends
@@ -36,16 +36,16 @@ final class Daemon {
         loop = try EventLoop()
         let now = Instant.now
         var seed = SystemRandomNumberGenerator()
-        host = CoreHost(
+        driver = CoreDriver(
             core: Core(
                 configuration: configuration, versions: .measured(), seed: seed.next(), now: now,
                 unitMemoryBytes: UnitMemory.measured()), now: now)
         let inherited = try Inherited.taken()
         isActivated = !inherited.listening.isEmpty
-        clients = try ClientTable(host: host, types: configuration.itemTypes, isActivated: isActivated, loop: loop)
+        clients = try ClientTable(driver: driver, types: configuration.itemTypes, isActivated: isActivated, loop: loop)
         listener = try Listener(
-            configuration: configuration, inherited: inherited.listening, host: host, clients: clients, loop: loop)
-        backends = Backends(configuration: configuration, host: host, loop: loop, number: seed.next())
+            configuration: configuration, inherited: inherited.listening, driver: driver, clients: clients, loop: loop)
+        backends = Backends(configuration: configuration, driver: driver, loop: loop, number: seed.next())
         supervision = Supervision(now: now)
         raiseDescriptors(for: configuration)
         takeOver(inherited, after: before)
@@ -57,18 +57,18 @@ final class Daemon {
             try loop.watchSignal(number) { [unowned self] in self.stop() }
         }
         try loop.watchSignal(SIGHUP) { [unowned self] in
-            self.host.deliver { core, turn in core.reloadAsked(&turn) }
+            self.driver.deliver { core, turn in core.reloadAsked(&turn) }
         }
         // Taking over clients may have waited for systemd. The deadlines of what they sent begin here.
-        host.refreshNow()
-        host.deliver { core, turn in core.start(&turn) }
+        driver.refreshNow()
+        driver.deliver { core, turn in core.start(&turn) }
         endTurn()
         logger.log(.notice, "likesd \(VersionFacts.likesd) is ready for clients")
         supervision.ready()
         while !isOver {
             let isReady = try loop.wait(isBriefly: clients.hasBacklog || clients.isOverMemory)
             // Whatever is handled now happens now, not when the loop fell asleep.
-            host.refreshNow()
+            driver.refreshNow()
             clients.turnBegan()
             if isReady { try loop.dispatch() }
             supervision.noteActivity()
@@ -86,7 +86,7 @@ final class Daemon {
 
     private var isOver: Bool {
         guard case .leaving(let moment) = course else { return false }
-        return host.now >= moment || !clients.hasOutput(unless: keepsClients)
+        return driver.now >= moment || !clients.hasOutput(unless: keepsClients)
     }
 
     private func stop() {
@@ -98,7 +98,7 @@ final class Daemon {
         course = .stopping
         supervision.stopping()
         listener.close()
-        host.deliver { core, turn in core.stop(&turn) }
+        driver.deliver { core, turn in core.stop(&turn) }
     }
 
     // MARK: Turns
@@ -108,30 +108,30 @@ final class Daemon {
         expire()
         repeat {
             performActions()
-            host.deliver { core, turn in core.turnEnded(&turn) }
+            driver.deliver { core, turn in core.turnEnded(&turn) }
             performActions()
             // Before the reply leaves: who gets it finds the unit reloaded.
             supervision.reloadEnded()
             clients.flush()
             clients.boundMemory()
             backends.flush()
-        } while clients.parseResumed() || !host.actions.isEmpty
+        } while clients.parseResumed() || !driver.actions.isEmpty
         clients.giveMemoryBack()
         supervision.turnEnded(
-            now: host.now, line: { now in host.ask { $0.statusLine(now: now) } }, progress: { progress })
-        loop.wake(at: nextWake, now: host.now)
+            now: driver.now, line: { now in driver.ask { $0.statusLine(now: now) } }, progress: { progress })
+        loop.wake(at: nextWake, now: driver.now)
     }
 
     private func expire() {
-        if let tick = host.ask({ $0.nextTick }), tick <= host.now {
-            host.deliver { core, turn in core.tick(&turn) }
+        if let tick = driver.ask({ $0.nextTick }), tick <= driver.now {
+            driver.deliver { core, turn in core.tick(&turn) }
         }
-        clients.expire(now: host.now)
-        listener.expire(now: host.now)
+        clients.expire(now: driver.now)
+        listener.expire(now: driver.now)
     }
 
     private var nextWake: Instant? {
-        var next = host.ask { $0.nextTick }
+        var next = driver.ask { $0.nextTick }
         next = Instant.earlier(next, clients.nextDeadline)
         next = Instant.earlier(next, listener.pausedUntil)
         next = Instant.earlier(next, supervision.dueAt)
@@ -141,7 +141,7 @@ final class Daemon {
 
     private var progress: Progress {
         Progress(
-            overdueMs: host.ask { $0.nextTick }.map { Instant.now.ms(since: $0) } ?? 0,
+            overdueMs: driver.ask { $0.nextTick }.map { Instant.now.ms(since: $0) } ?? 0,
             isClientWaiting: clients.isWaitedFor || listener.isWaitedFor,
             servedTotal: clients.servedTotal + listener.acceptedTotal)
     }
@@ -149,8 +149,8 @@ final class Daemon {
     // MARK: Actions
 
     private func performActions() {
-        while !host.actions.isEmpty {
-            swap(&running, &host.actions)
+        while !driver.actions.isEmpty {
+            swap(&running, &driver.actions)
             for action in running { perform(action) }
             running.removeAll(keepingCapacity: true)
         }
@@ -173,16 +173,16 @@ final class Daemon {
             backends.redis.configure(configuration)
             raiseDescriptors(for: configuration)
         case .log(let level, let text): logger.log(level, text)
-        case .stopped: course = .leaving(by: host.now.adding(ms: EdgeLimits.stopFlushMs))
+        case .stopped: course = .leaving(by: driver.now.adding(ms: EdgeLimits.stopFlushMs))
         }
     }
 
     // MARK: Settings
 
     private func reload(for ticket: Ticket?) {
-        supervision.reloadBegan(now: host.now)
+        supervision.reloadBegan(now: driver.now)
         let read = Result { () throws(ConfigurationError) in try source.reload() }
-        host.deliver { core, turn in core.reloaded(read, for: ticket, &turn) }
+        driver.deliver { core, turn in core.reloaded(read, for: ticket, &turn) }
     }
 
     private func raiseDescriptors(for configuration: Configuration) {

@@ -13,7 +13,8 @@ extension ClientTable {
         client.weighed = weight
         // The core's answer is looked at before another client is served.
         turn.hasGiven = true
-        host.deliver { core, turn in core.holds(more, for: client.id, isUnread: client.output.isBlocked, now: turn.now)
+        driver.deliver { core, turn in
+            core.holds(more, for: client.id, isUnread: client.output.isBlocked, now: turn.now)
         }
     }
 
@@ -24,7 +25,7 @@ extension ClientTable {
         while isOverMemory, isFirst || turn.spent < EdgeLimits.turnCostMax {
             isFirst = false
             var largest: ConnectionID?
-            host.deliver { core, turn in largest = core.clientToAbandon(&turn) }
+            driver.deliver { core, turn in largest = core.clientToAbandon(&turn) }
             guard let largest, let client = client(largest) else { return }
             // Inside a reply, or before replies that are still due, the client would take the error for something else.
             if client.output.count == 0 && client.unanswered == 0 { tell(Core.abandonment, to: client.descriptor) }
@@ -32,11 +33,11 @@ extension ClientTable {
         }
     }
 
-    var isOverMemory: Bool { host.ask { $0.isOverClientMemory } }
+    var isOverMemory: Bool { driver.ask { $0.isOverClientMemory } }
 
     /// At the end of a turn, when much of what clients held was freed.
     func giveMemoryBack() {
-        if host.ask({ $0.takesGiveBack(now: host.now) }) { malloc_trim(0) }
+        if driver.ask({ $0.takesGiveBack(now: driver.now) }) { malloc_trim(0) }
     }
 
     // MARK: Unfinished requests
@@ -46,15 +47,15 @@ extension ClientTable {
         weigh(client)
         if client.input.bytes.isEmpty || isNew { client.input.begunAt = nil }
         guard !client.input.bytes.isEmpty, client.input.begunAt == nil else { return }
-        client.input.begunAt = host.now
-        deadlines.begun(now: host.now)
+        client.input.begunAt = driver.now
+        deadlines.begun(now: driver.now)
     }
 
     /// Ends clients whose request was begun too long ago, but not those whose bytes wait because likesd does not take
     /// them.
     private func endUnfinished(now: Instant) {
         var isAnyLeft = false
-        let latest = now.adding(ms: -host.ask { $0.requestFinishMs })
+        let latest = now.adding(ms: -driver.ask { $0.requestFinishMs })
         for client in clients {
             guard let client, let begunAt = client.input.begunAt else { continue }
             guard begunAt <= latest, client.mayParse, !client.input.isCutShort else {
@@ -66,7 +67,7 @@ extension ClientTable {
             client.input.isBroken = true
             client.input.bytes = []
             weigh(client)
-            host.deliver { core, turn in core.unfinished(on: client.id, &turn) }
+            driver.deliver { core, turn in core.unfinished(on: client.id, &turn) }
         }
         deadlines.sweepAt = isAnyLeft ? now.adding(ms: EdgeLimits.sweepMs) : nil
     }
@@ -75,7 +76,7 @@ extension ClientTable {
 
     /// When `expire` is next wanted.
     var nextDeadline: Instant? {
-        Instant.earlier(deadlines.next, host.ask { $0.giveBackAt })
+        Instant.earlier(deadlines.next, driver.ask { $0.giveBackAt })
     }
 
     func expire(now: Instant) {

@@ -23,7 +23,7 @@ extension ClientTable {
 
     /// What the next process has to know of the client; nil: it cannot go on with this one.
     private func keptFacts(_ client: ClientConnection) -> ClientFacts? {
-        client.isWhole ? host.ask { $0.idleClient(client.id) } : nil
+        client.isWhole ? driver.ask { $0.idleClient(client.id) } : nil
     }
 
     func isKeepable(_ client: ClientConnection) -> Bool { keptFacts(client) != nil }
@@ -32,7 +32,7 @@ extension ClientTable {
     func adopt(_ descriptor: Int32, _ kept: KeptClient) -> Bool {
         let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?
-        host.deliver { core, turn in
+        driver.deliver { core, turn in
             id = core.tookOver(by: rights, now: turn.now) { client in
                 client.version = kept.version
                 client.name = kept.name
@@ -44,7 +44,7 @@ extension ClientTable {
             Glibc.close(descriptor)
             return false
         }
-        let account = queue.opened(by: rights.sharer, isNew: false, now: host.now)
+        let account = queue.opened(by: rights.sharer, isNew: false, now: driver.now)
         let client = ClientConnection(
             id: id, descriptor: descriptor, account: account, types: types, version: kept.version,
             unparsed: kept.input, unwritten: kept.output)

@@ -37,7 +37,7 @@ extension ClientTable {
                 round < EdgeLimits.clientRoundsPerTurn
             else { return }
             flush()
-            host.refreshNow()
+            driver.refreshNow()
         }
     }
 
@@ -73,7 +73,7 @@ extension ClientTable {
     private func serveClaim(of client: ClientConnection) {
         let part: WritableKeyPath<ServingTurn.Parts, Int>
         let costMax: Int
-        switch queue.claim(client.service.account, now: host.now) {
+        switch queue.claim(client.service.account, now: driver.now) {
         case .established: (part, costMax) = (\.established, EdgeLimits.establishedCostMax)
         case .newcomer: (part, costMax) = (\.newcomers, EdgeLimits.newcomersCostMax)
         case .none: return enqueue(client)
@@ -127,15 +127,16 @@ extension ClientTable {
         }
         if !isPresent(client) {
             // A client that is gone was charged already. Its sharer's next turn comes after this one.
-            if ground == .inTurn { queue.chargeTurn(0, to: &client.service.account, now: host.now) }
+            if ground == .inTurn { queue.chargeTurn(0, to: &client.service.account, now: driver.now) }
         } else {
             let (cost, surcharge) = (turn.spent - before, client.service.surcharge)
             client.service.surcharge = 0
             if ground == .inTurn {
-                queue.chargeTurn(cost, surcharge: surcharge, to: &client.service.account, now: host.now)
+                queue.chargeTurn(cost, surcharge: surcharge, to: &client.service.account, now: driver.now)
             } else {
                 queue.charge(
-                    cost, surcharge: surcharge, to: &client.service.account, byClaim: ground == .byClaim, now: host.now)
+                    cost, surcharge: surcharge, to: &client.service.account, byClaim: ground == .byClaim,
+                    now: driver.now)
             }
         }
         if turn.hasGiven { boundMemory() }
@@ -237,14 +238,14 @@ extension ClientTable {
                 if answered > 0 { continue }
             }
             if !isAccepted {
-                guard host.ask({ $0.accepts(client.id) }) else {
+                guard driver.ask({ $0.accepts(client.id) }) else {
                     client.input.isBlocked = true
                     break
                 }
                 isAccepted = true
             }
             let step = client.input.parser.next(in: UnsafeRawBufferPointer(rebasing: bytes[taken...]))
-            let before = host.actions.count
+            let before = driver.actions.count
             switch step {
             case .incomplete: return taken
             case .nothing(let count):
@@ -258,9 +259,9 @@ extension ClientTable {
                 client.unanswered += 1
                 if request.isMeasured {
                     let facts = ProcessFacts.measured()
-                    host.deliver { core, _ in core.observe(facts) }
+                    driver.deliver { core, _ in core.observe(facts) }
                 }
-                host.deliver { core, turn in
+                driver.deliver { core, turn in
                     core.received(request, on: client.id, &turn)
                 }
             case .broken(let error):
@@ -268,9 +269,9 @@ extension ClientTable {
                 client.unanswered += 1
                 client.input.isBroken = true
                 turn.hasGiven = true
-                host.deliver { core, turn in core.broken(error, on: client.id, &turn) }
+                driver.deliver { core, turn in core.broken(error, on: client.id, &turn) }
             }
-            if host.actions.count > before { takeReplies(from: before) }
+            if driver.actions.count > before { takeReplies(from: before) }
         }
         return taken
     }
@@ -278,10 +279,10 @@ extension ClientTable {
     /// Cached counts go straight from the core's table into the client's buffer: the most frequent requests need no
     /// actions. Returns the bytes of the requests answered; the next request may be for the core.
     private func answerCounts(_ bytes: UnsafeRawBufferPointer, from client: ClientConnection) -> Int {
-        let now = host.now
+        let now = driver.now
         var replies = CountReplies(buffers.countReplies)
         var cost = 0
-        let taken = host.ask { core in
+        let taken = driver.ask { core in
             core.answersAtOnce(client.id)
                 ? CachedCounts.answer(bytes, types: types, from: &core, now: now, into: &replies, cost: &cost) : 0
         }
@@ -301,17 +302,17 @@ extension ClientTable {
     /// Performs the actions for clients among those from `start` on, and leaves the others in order.
     private func takeReplies(from start: Int) {
         var kept = start
-        for place in start..<host.actions.count {
-            switch host.actions[place] {
+        for place in start..<driver.actions.count {
+            switch driver.actions[place] {
             case .reply(let id, let reply): self.reply(reply, to: id)
             case .close(let id): close(id)
             case .resume(let id): resume(id)
             default:
-                if kept != place { host.actions.swapAt(kept, place) }
+                if kept != place { driver.actions.swapAt(kept, place) }
                 kept += 1
             }
         }
-        host.actions.removeLast(host.actions.count - kept)
+        driver.actions.removeLast(driver.actions.count - kept)
     }
 
     /// After parsing: drops bytes that cannot become a request any more, and perhaps the client with them.

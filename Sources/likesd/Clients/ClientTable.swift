@@ -8,7 +8,7 @@ import LikesProtocol
 /// Invariant: within a turn, a request is parsed only when no reply waits among the host's actions, so that replies
 /// of one connection keep their order. The parse loop takes out the replies it causes at once.
 final class ClientTable {
-    let host: CoreHost
+    let driver: CoreDriver
     let types: ItemTypes
     /// Whether systemd made the sockets that clients connect to.
     let isActivated: Bool
@@ -25,9 +25,9 @@ final class ClientTable {
     var deadlines = ClientDeadlines()
     var buffers = ClientBuffers()
 
-    init(host: CoreHost, types: ItemTypes, isActivated: Bool, loop: EventLoop) throws(DaemonError) {
+    init(driver: CoreDriver, types: ItemTypes, isActivated: Bool, loop: EventLoop) throws(DaemonError) {
         self.isActivated = isActivated
-        self.host = host
+        self.driver = driver
         self.types = types
         epoll = try ClientEpoll()
         try epoll.join(loop) { [unowned self] in self.serve() }
@@ -43,14 +43,14 @@ final class ClientTable {
     func add(_ descriptor: Int32) {
         let rights = Peer.rights(descriptor, isActivated: isActivated)
         var id: ConnectionID?
-        host.deliver { core, turn in id = core.opened(by: rights, now: turn.now) }
+        driver.deliver { core, turn in id = core.opened(by: rights, now: turn.now) }
         guard let id else {
-            refuse(descriptor, host.ask { $0.refusal(of: rights) })
+            refuse(descriptor, driver.ask { $0.refusal(of: rights) })
             return
         }
         SocketBuffer.bound(descriptor)
         turn.spent += Cost.connection
-        let account = queue.opened(by: rights.sharer, cost: Cost.connection, now: host.now)
+        let account = queue.opened(by: rights.sharer, cost: Cost.connection, now: driver.now)
         enter(ClientConnection(id: id, descriptor: descriptor, account: account, types: types))
     }
 
@@ -81,10 +81,10 @@ final class ClientTable {
         clients[Int(client.id.slot)] = nil
         Glibc.close(client.descriptor)
         turn.hasGiven = true
-        let cost = host.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
+        let cost = driver.ask { $0.closingCost(client.id) } + client.weighed / Cost.bytesPerUnit
         turn.spent += cost
-        queue.closed(client.service.account, cost: cost, now: host.now)
-        host.deliver { core, turn in core.closed(client.id, &turn) }
+        queue.closed(client.service.account, cost: cost, now: driver.now)
+        driver.deliver { core, turn in core.closed(client.id, &turn) }
     }
 
     func isPresent(_ client: ClientConnection) -> Bool { clients[Int(client.id.slot)] === client }
@@ -142,7 +142,7 @@ final class ClientTable {
         case .failed:
             drop(client)
             return
-        case .blocked(let hasMoved): if hasMoved { host.ask { $0.tookReplies(client.id, now: host.now) } }
+        case .blocked(let hasMoved): if hasMoved { driver.ask { $0.tookReplies(client.id, now: driver.now) } }
         case .drained: break
         }
         if client.output.isBlocked || client.weighed > 0 { weigh(client) }
@@ -165,7 +165,7 @@ final class ClientTable {
         }
         client.isLingering = true
         shutdown(client.descriptor, Int32(SHUT_WR))
-        deadlines.linger(client.id, until: host.now.adding(ms: EdgeLimits.lingerMs))
+        deadlines.linger(client.id, until: driver.now.adding(ms: EdgeLimits.lingerMs))
         watch(client)
     }
 

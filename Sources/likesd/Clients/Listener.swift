@@ -6,7 +6,7 @@ import LikesSettings
 
 /// Accepts clients, on the socket made for them or on those that systemd hands over.
 final class Listener {
-    private let host: CoreHost
+    private let driver: CoreDriver
     private let clients: ClientTable
     private let loop: EventLoop
     private var file: SocketFile?
@@ -20,9 +20,9 @@ final class Listener {
 
     /// `inherited`: systemd's sockets; none: makes one at `LIKESD_SOCKET`.
     init(
-        configuration: Configuration, inherited: [Int32], host: CoreHost, clients: ClientTable, loop: EventLoop
+        configuration: Configuration, inherited: [Int32], driver: CoreDriver, clients: ClientTable, loop: EventLoop
     ) throws(DaemonError) {
-        self.host = host
+        self.driver = driver
         self.clients = clients
         self.loop = loop
         reserve = Listener.openReserve()
@@ -117,11 +117,11 @@ final class Listener {
     private func pause(_ reason: String) {
         note("accepting clients failed: \(reason): trying again every \(EdgeLimits.acceptRetryMs) ms")
         for (_, source) in listening { source.setEvents(0) }
-        pausedUntil = host.now.adding(ms: EdgeLimits.acceptRetryMs)
+        pausedUntil = driver.now.adding(ms: EdgeLimits.acceptRetryMs)
     }
 
     private func note(_ text: String) {
-        host.deliver { core, turn in core.acceptingFailed(text, &turn) }
+        driver.deliver { core, turn in core.acceptingFailed(text, &turn) }
     }
 
     private static func openReserve() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }

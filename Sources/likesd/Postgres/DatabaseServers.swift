@@ -28,7 +28,7 @@ final class DatabaseServers {
     }
 
     private let configuration: Configuration
-    private let host: CoreHost
+    private let driver: CoreDriver
     private let loop: EventLoop
     private let hosts: DatabaseHosts
     private let lookup: NameLookup
@@ -64,9 +64,9 @@ final class DatabaseServers {
         mutating func disconnected() { now = nil }
     }
 
-    init(configuration: Configuration, host: CoreHost, loop: EventLoop) {
+    init(configuration: Configuration, driver: CoreDriver, loop: EventLoop) {
         self.configuration = configuration
-        self.host = host
+        self.driver = driver
         self.loop = loop
         hosts = DatabaseHosts(of: configuration.databaseURL)
         lookup = NameLookup(hosts.names, loop: loop)
@@ -127,7 +127,7 @@ final class DatabaseServers {
             asked, configuration: configuration, loop: loop,
             onNews: { [unowned self] in self.news(of: $0) },
             onUnexpected: { [unowned self] text in
-                self.host.deliver { core, turn in core.serverMisspoke(text, &turn) }
+                self.driver.deliver { core, turn in core.serverMisspoke(text, &turn) }
             })
         search = .asking(look)
         do { try look.begin() } catch { fail(.unreachable(error.message)) }
@@ -135,7 +135,9 @@ final class DatabaseServers {
 
     /// Nothing can be learned this time.
     private func fail(_ failure: BackendFailure) {
-        if waiting.isEmpty { host.actions.append(.log(.debug, "cannot look at PostgreSQL's servers: \(failure.text)")) }
+        if waiting.isEmpty {
+            driver.actions.append(.log(.debug, "cannot look at PostgreSQL's servers: \(failure.text)"))
+        }
         tell { _ in .failed(failure) }
     }
 
@@ -209,7 +211,7 @@ final class DatabaseServers {
         do {
             watchTimer = try loop.timer(afterMs: delayMs) { [unowned self] in self.watch() }
         } catch {
-            host.actions.append(.log(.error, "not watching PostgreSQL's servers: \(error.message)"))
+            driver.actions.append(.log(.error, "not watching PostgreSQL's servers: \(error.message)"))
         }
     }
 
@@ -241,7 +243,7 @@ final class DatabaseServers {
         }
         guard advices != self.advices else { return }
         self.advices = advices
-        host.deliver { core, turn in core.serversPassedOver(advices, &turn) }
+        driver.deliver { core, turn in core.serversPassedOver(advices, &turn) }
     }
 
     private var setting: String { configuration.places.text(of: .databaseURL) }

@@ -21,12 +21,12 @@ final class LaneLink: PostgresLink {
     private let onTypes: (TypeNumbers) -> Void
 
     init(
-        host: CoreHost, loop: EventLoop, configuration: Configuration, servers: DatabaseServers,
+        driver: CoreDriver, loop: EventLoop, configuration: Configuration, servers: DatabaseServers,
         onTypes: @escaping (TypeNumbers) -> Void
     ) {
         self.onTypes = onTypes
         super.init(
-            .lane, preparing: PreparedStatement.ofLane, host: host, loop: loop, configuration: configuration,
+            .lane, preparing: PreparedStatement.ofLane, driver: driver, loop: loop, configuration: configuration,
             servers: servers)
     }
 
@@ -51,7 +51,7 @@ final class LaneLink: PostgresLink {
 
     override func noticed(_ notice: ServerNotice) {
         guard isReady, notice.isCancelledStandbyWait else { return }
-        host.deliver { core, turn in core.standbyWaitCancelled(&turn) }
+        driver.deliver { core, turn in core.standbyWaitCancelled(&turn) }
     }
 
     override var rowsAwaited: Int? { underWay?.call.rowsMax }
@@ -95,6 +95,6 @@ final class LaneLink: PostgresLink {
             case .failure(let misfit): answer = .misfit(misfit)
             }
         }
-        host.deliver { core, turn in core.answered(done.call.id, answer, &turn) }
+        driver.deliver { core, turn in core.answered(done.call.id, answer, &turn) }
     }
 }

@@ -16,7 +16,7 @@ class PostgresLink {
         case ready
     }
 
-    let host: CoreHost
+    let driver: CoreDriver
     let configuration: Configuration
     private let backend: Backend
     private let loop: EventLoop
@@ -32,12 +32,12 @@ class PostgresLink {
     private var hadTables = false
 
     init(
-        _ backend: Backend, preparing statements: [PreparedStatement], host: CoreHost, loop: EventLoop,
+        _ backend: Backend, preparing statements: [PreparedStatement], driver: CoreDriver, loop: EventLoop,
         configuration: Configuration, servers: DatabaseServers
     ) {
         self.backend = backend
         self.statements = statements
-        self.host = host
+        self.driver = driver
         self.loop = loop
         self.configuration = configuration
         self.servers = servers
@@ -110,7 +110,7 @@ class PostgresLink {
             failure = .unexpected(text, next: next)
         }
         close()
-        host.deliver { core, turn in core.lost(backend, failure, &turn) }
+        driver.deliver { core, turn in core.lost(backend, failure, &turn) }
     }
 
     // MARK: Coming and going
@@ -137,7 +137,7 @@ class PostgresLink {
                 let link = Unmanaged<PostgresLink>.fromOpaque(context).takeUnretainedValue()
                 link.intake.handOut(notice: result)
                 let notice = ServerNotice(result)
-                link.host.deliver { core, turn in core.noticed(notice.text, &turn) }
+                link.driver.deliver { core, turn in core.noticed(notice.text, &turn) }
                 link.noticed(notice)
             }, Unmanaged.passUnretained(self).toOpaque())
         if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
@@ -252,7 +252,7 @@ class PostgresLink {
         case PGRES_POLLING_READING: watch(EPOLLIN.rawValue)
         case PGRES_POLLING_WRITING: watch(EPOLLOUT.rawValue)
         case PGRES_POLLING_OK:
-            if intake.total == 0 { host.actions.append(.log(.error, Self.unbounded)) }
+            if intake.total == 0 { driver.actions.append(.log(.error, Self.unbounded)) }
             PQsetnonblocking(connection, 1)
             watch(EPOLLIN.rawValue)
             advance(
@@ -300,7 +300,7 @@ class PostgresLink {
                 hadTables = true
                 guard settled(types, facts) else { return lose() }
                 if backend == .lane, let chosen { servers.laneConnected(to: chosen) }
-                host.deliver { core, turn in
+                driver.deliver { core, turn in
                     core.databaseConnected(backend, facts, &turn)
                 }
             }

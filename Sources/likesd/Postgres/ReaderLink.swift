@@ -15,9 +15,9 @@ final class ReaderLink: PostgresLink {
     private var calls = Ring<(id: CallID, request: ReaderRequest)>()
     private var parameters = StatementParameters()
 
-    init(host: CoreHost, loop: EventLoop, configuration: Configuration, servers: DatabaseServers) {
+    init(driver: CoreDriver, loop: EventLoop, configuration: Configuration, servers: DatabaseServers) {
         super.init(
-            .reader, preparing: PreparedStatement.ofReader, host: host, loop: loop, configuration: configuration,
+            .reader, preparing: PreparedStatement.ofReader, driver: driver, loop: loop, configuration: configuration,
             servers: servers)
     }
 
@@ -85,6 +85,6 @@ final class ReaderLink: PostgresLink {
     }
 
     private func deliver(_ answer: ReaderAnswer, to call: CallID) {
-        host.deliver { core, turn in core.answered(call, answer, &turn) }
+        driver.deliver { core, turn in core.answered(call, answer, &turn) }
     }
 }

@@ -27,7 +27,7 @@ final class RedisLink: RedisConnectionOwner {
         case beat
     }
 
-    private let host: CoreHost
+    private let driver: CoreDriver
     private var configuration: Configuration
     private let channels: RedisChannels
     private lazy var connection = RedisConnection(
@@ -41,8 +41,8 @@ final class RedisLink: RedisConnectionOwner {
     private var hashes = [[UInt8]](repeating: [], count: Script.allCases.count)
     private var command: RedisCommand
 
-    init(host: CoreHost, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
-        self.host = host
+    init(driver: CoreDriver, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
+        self.driver = driver
         self.loop = loop
         self.configuration = configuration
         self.channels = channels
@@ -66,7 +66,7 @@ final class RedisLink: RedisConnectionOwner {
 
     func closed(_ failure: BackendFailure) {
         forget()
-        host.deliver { core, turn in core.lost(.redis, failure, &turn) }
+        driver.deliver { core, turn in core.lost(.redis, failure, &turn) }
     }
 
     private func forget() {
@@ -113,7 +113,7 @@ final class RedisLink: RedisConnectionOwner {
     private func sendTime() {
         command.begin(words: 1)
         command.word("TIME")
-        send(.time(askedAt: host.now))
+        send(.time(askedAt: driver.now))
     }
 
     /// Sends the contents of `command`.
@@ -140,7 +140,7 @@ final class RedisLink: RedisConnectionOwner {
             return sendTime()
         }
         state = .ready
-        host.deliver { core, turn in core.redisConnected(&turn) }
+        driver.deliver { core, turn in core.redisConnected(&turn) }
     }
 
     // MARK: Calls
@@ -149,7 +149,7 @@ final class RedisLink: RedisConnectionOwner {
     /// has given up the call already, or will when it hears that the connection is lost.
     func perform(_ call: CallID, _ request: RedisRequest) {
         guard case .ready = state, let server = facts.name else { return }
-        let deadlineMs = clock.deadlineMs(host.now, plus: configuration.redisCallMsMax)
+        let deadlineMs = clock.deadlineMs(driver.now, plus: configuration.redisCallMsMax)
         let slices = RedisJob.jobs(of: request, on: server).flatMap { $0.slices(deadlineMs: deadlineMs) }
         let replies = RedisReplies(slicesLeft: slices.count)
         guard !slices.isEmpty else { return finish(call, request, replies) }
@@ -210,7 +210,7 @@ final class RedisLink: RedisConnectionOwner {
                 return connection.giveUp(unexpected: "PUBLISH: \(RedisConnection.noAnswer)")
             }
             // The core waits for this number, which will not be heard.
-            if let error { host.actions.append(.log(.debug, "Redis accepts no messages: \(error)")) }
+            if let error { driver.actions.append(.log(.debug, "Redis accepts no messages: \(error)")) }
         }
     }
 
@@ -230,6 +230,6 @@ final class RedisLink: RedisConnectionOwner {
         // If one of the clocks was set, every call would be late.
         if replies.failure == .late { sendTime() }
         let answer = replies.answer(to: request, of: facts.name ?? "")
-        host.deliver { core, turn in core.answered(call, answer, &turn) }
+        driver.deliver { core, turn in core.answered(call, answer, &turn) }
     }
 }

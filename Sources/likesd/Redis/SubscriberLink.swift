@@ -15,7 +15,7 @@ final class SubscriberLink: RedisConnectionOwner {
         case ready
     }
 
-    private let host: CoreHost
+    private let driver: CoreDriver
     private let configuration: Configuration
     private let channels: RedisChannels
     private lazy var connection = RedisConnection(
@@ -23,8 +23,8 @@ final class SubscriberLink: RedisConnectionOwner {
     private let loop: EventLoop
     private var state = State.idle
 
-    init(host: CoreHost, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
-        self.host = host
+    init(driver: CoreDriver, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
+        self.driver = driver
         self.loop = loop
         self.configuration = configuration
         self.channels = channels
@@ -42,7 +42,7 @@ final class SubscriberLink: RedisConnectionOwner {
 
     func closed(_ failure: BackendFailure) {
         state = .idle
-        host.deliver { core, turn in core.lost(.subscriber, failure, &turn) }
+        driver.deliver { core, turn in core.lost(.subscriber, failure, &turn) }
     }
 
     func opened() {
@@ -65,7 +65,7 @@ final class SubscriberLink: RedisConnectionOwner {
         case .subscribing(let left) where kind.elementsEqual("subscribe".utf8) && last.integer != nil:
             state = left > 1 ? .subscribing(left - 1) : .ready
             if left == 1 {
-                host.deliver { core, turn in core.subscriberConnected(&turn) }
+                driver.deliver { core, turn in core.subscriberConnected(&turn) }
             }
         // The first channel may deliver while the other one is not confirmed yet.
         case .subscribing, .ready:
@@ -82,12 +82,12 @@ final class SubscriberLink: RedisConnectionOwner {
         if channel.elementsEqual(channels.counters) {
             // Anybody may say anything there.
             guard let message = CounterMessage(payload, types: configuration.itemTypes) else { return }
-            host.deliver { core, turn in
+            driver.deliver { core, turn in
                 core.heard(token: message.token, message.counters, &turn)
             }
         } else if channel.elementsEqual(channels.host) {
             guard let number = payload.withUnsafeBytes({ Decimal.parse($0) }) else { return }
-            host.deliver { core, turn in
+            driver.deliver { core, turn in
                 core.heardBeat(UInt64(number), &turn)
             }
         } else {

@@ -5,7 +5,7 @@ import LikesCore
 ///
 /// Connections report what happened through `deliver`. Nothing is performed in there: it is often called from inside a
 /// C library, which must not be asked for something else before it has returned.
-final class CoreHost {
+final class CoreDriver {
     private var core: Core
     private var turn: Turn
 
