@@ -117,14 +117,14 @@ import Testing
         _ = clock.learn(seconds: 10_000, askedAt: .ms(0), heardAt: .ms(100))
         // This is less exact, and contradicts nothing.
         _ = clock.learn(seconds: 10_010, askedAt: .ms(10_000), heardAt: .ms(14_000))
-        #expect(clock.earliest(.ms(20_000)) == 10_019)
+        #expect(clock.secondBegun(at: .ms(20_000)) == 10_019)
         #expect(clock.isRecent(10_000, now: .ms(24_000)))
         // It was set back by an hour.
         _ = clock.learn(seconds: 10_000 - 3_600 + 20, askedAt: .ms(20_000), heardAt: .ms(20_000))
-        #expect(clock.earliest(.ms(20_000)) == 10_000 - 3_600 + 20)
+        #expect(clock.secondBegun(at: .ms(20_000)) == 10_000 - 3_600 + 20)
         #expect(!clock.isRecent(10_000, now: .ms(20_000)))
         // This is no time.
         _ = clock.learn(seconds: -1, askedAt: .ms(30_000), heardAt: .ms(30_000))
-        #expect(clock.earliest(.ms(20_000)) == 10_000 - 3_600 + 20)
+        #expect(clock.secondBegun(at: .ms(20_000)) == 10_000 - 3_600 + 20)
     }
 }

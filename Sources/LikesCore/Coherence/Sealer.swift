@@ -35,7 +35,7 @@ struct Sealer {
     /// Seals a counter for data with this token. PostgreSQL was asked at `askedAt` or later.
     mutating func seal(_ counter: CounterState, token: String, askedAt: Instant) -> SealedCounter {
         guard let key = key(of: counter, token: token) else { preconditionFailure("a seal without a secret") }
-        let seconds = clock.earliest(askedAt)
+        let seconds = clock.secondBegun(at: askedAt)
         return SealedCounter(
             counter: counter, seal: Seal(seconds: seconds, digest: key.digest(counter, seconds: seconds)))
     }
@@ -51,7 +51,7 @@ struct Sealer {
     /// How long a counter from Redis is fresh in the local cache at most, in seconds, 1 or more. It ends by
     /// `Limits.sealedCacheMsMax` after PostgreSQL was asked. nil: the counter is not recent.
     func cachedSecondsMax(_ sealed: SealedCounter, now: Instant) -> Int? {
-        guard isRecent(sealed, now: now), let asked = clock.earliest(sealed.seal.seconds) else { return nil }
+        guard isRecent(sealed, now: now), let asked = clock.lastMoment(before: sealed.seal.seconds) else { return nil }
         return Int((Limits.sealedCacheMsMax - now.ms(since: asked)) / 1_000)
     }
 
@@ -94,13 +94,13 @@ struct DatabaseClock {
     }
 
     /// The whole second that had certainly begun at this moment.
-    func earliest(_ moment: Instant) -> Int64 {
+    func secondBegun(at moment: Instant) -> Int64 {
         guard let offset else { return 0 }
         return min(max(0, (moment.microseconds + offset.lowerBound) / 1_000_000), Seal.secondsMax)
     }
 
     /// The last moment here at which the clock had certainly not passed the beginning of that second.
-    func earliest(_ seconds: Int64) -> Instant? {
+    func lastMoment(before seconds: Int64) -> Instant? {
         offset.map { Instant(microseconds: seconds * 1_000_000 - $0.upperBound) }
     }
 
