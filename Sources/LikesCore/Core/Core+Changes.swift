@@ -178,21 +178,21 @@ extension Core {
         lane.committed(sent, now: turn.now)
         holdAgainstKnown(outcome.counters, sent.permit, &turn)
         let newer = noteCommitted(outcome.counters, sent.permit, now: turn.now)
-        var written: [ChangeIndex] = []
+        var waiting: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, results) {
             guard let count = result.count else {
                 writes.owe(index, changed: result.changed)
                 continue
             }
             if !newer.isEmpty, let known = newer[writes.changes[index].pair.item] { overtake(index, known.count) }
-            if writes.writeThrough(index, .change(changed: result.changed, count: count)) { written.append(index) }
+            if writes.writeThrough(index, .change(changed: result.changed, count: count)) { waiting.append(index) }
         }
         let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
         if outcome.counters.isEmpty, recentLikes.isEmpty { return }
-        if writeThrough(outcome.counters, recentLikes, sent.permit, for: written, &turn) { return }
+        if writeThrough(outcome.counters, recentLikes, sent.permit, for: waiting, &turn) { return }
         // Without Redis, the batch itself has noted what it changed, for all hosts.
         if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: turn.now) }
-        finishWritten(written, &turn)
+        finishWritten(waiting, &turn)
     }
 
     /// The item has a newer count, from another host, that others on this host may have been told. A COUNT that came
@@ -249,7 +249,7 @@ extension Core {
         // The subscription has changed, so a newer count may have been missed. This one may be older for a moment,
         // which is better than keeping the count from before the change.
         if !permit.holds(current) { noteMissing(counters.map(\.item), now: turn.now) }
-        let newest = written(counters, isFill: false, now: turn.now)
+        let newest = noteWriting(counters, isFill: false, now: turn.now)
         let sealed = coherence.sealed(newest, generation, permit)
         redis.call(
             .writeThrough(waiting, newest, current),
@@ -257,14 +257,14 @@ extension Core {
         return true
     }
 
-    /// The newest known state of each counter, to be put into Redis.
-    mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
+    /// Returns the newest known state of each counter, to be put into Redis.
+    mutating func noteWriting(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
         coherence.heartbeat.write(now: now)
-        return known.written(counters, isFill: isFill, now: now)
+        return known.noteWriting(counters, isFill: isFill, now: now)
     }
 
-    mutating func finishWritten(_ written: [ChangeIndex], _ turn: inout Turn) {
-        for index in written {
+    mutating func finishWritten(_ changes: [ChangeIndex], _ turn: inout Turn) {
+        for index in changes {
             guard let reply = writes.writtenThrough(index) else { continue }
             finish(index, reply, &turn)
         }

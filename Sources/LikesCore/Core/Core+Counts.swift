@@ -221,7 +221,7 @@ extension Core {
             reports.statistics.fillsLeftOut += Int64(counters.count)
             return
         }
-        let newest = written(counters, isFill: true, now: turn.now)
+        let newest = noteWriting(counters, isFill: true, now: turn.now)
         redis.call(.fill(permit), .fill(generation, coherence.sealed(newest, generation, permit)), &turn)
     }
 }

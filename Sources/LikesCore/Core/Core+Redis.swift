@@ -8,11 +8,11 @@ extension Core {
         case (.admission(let changes), .admitted(let verdicts)): admitted(changes, verdicts, &turn)
         case (.readCounters(let items, let generation, let permit), .countersRead(let counters)):
             countersRead(items, counters, generation, permit, &turn)
-        case (.writeThrough(let written, let counters, let permit), .wroteThrough(let refusal, let kept)):
+        case (.writeThrough(let changes, let counters, let permit), .wroteThrough(let refusal, let kept)):
             noteRefusal(refusal, of: .writing, &turn)
             repairs.wroteThrough(counters)
             judge(kept, permit, isNews: true, &turn)
-            finishWritten(written, &turn)
+            finishWritten(changes, &turn)
             if mayStrikeOff { lane.upkeep.tend(by: turn.now.adding(ms: Limits.mendedWaitMs)) }
         case (.repair(let page, let counters, let permit), .wroteThrough(let refusal, let kept)):
             noteRefusal(refusal, of: .writing, &turn)
@@ -52,9 +52,9 @@ extension Core {
         case .identify: repairs.identified(isNew: false)
         case .admission(let changes): for index in changes { admitLocally(index, &turn) }
         case .readCounters(let items, _, _): askDatabase(items, &turn)
-        case .writeThrough(let written, let counters, _):
+        case .writeThrough(let changes, let counters, _):
             noteMissing(counters, now: turn.now)
-            finishWritten(written, &turn)
+            finishWritten(changes, &turn)
         case .repair(let page, _, _): repairs.writeFailed(page, now: turn.now)
         case .fill, .drop: return
         }

@@ -102,7 +102,7 @@ extension Core {
         guard let generation = writableGeneration, redis.calls[.repair] == 0 else { return }
         let permit = writePermit(now: turn.now)
         guard let (page, read, asked) = repairs.takeToWrite(permit) else { return }
-        let counters = written(read, isFill: false, now: turn.now)
+        let counters = noteWriting(read, isFill: false, now: turn.now)
         let sealed = coherence.sealed(counters, generation, asked)
         redis.call(
             .repair(page, counters, permit), .writeThrough(generation, counters: sealed, recent: []), &turn)

@@ -152,8 +152,8 @@ struct KnownCounters {
         return isFresh ? cache.store(committed, secondsMax: secondsMax, now: now) : committed
     }
 
-    /// The newest known state of each counter, to be put into Redis.
-    mutating func written(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
+    /// Returns the newest known state of each counter, to be put into Redis.
+    mutating func noteWriting(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
         counters.map { counter in
             let newest = newest(counter)
             recent.write(newest, isFill: isFill, now: now)
