@@ -200,9 +200,9 @@ extension Core {
     private mutating func finishFetch(
         _ fetched: CounterState, secondsMax: Int?, _ permit: WritePermit, _ turn: inout Turn
     ) -> CounterState {
-        let (waiting, committed) = reads.finish(fetched.item, clients)
+        let (waiting, newer) = reads.finish(fetched.item, clients)
         let standing = known.fetched(
-            fetched, committed: committed, secondsMax: secondsMax,
+            fetched, newer: newer, secondsMax: secondsMax,
             isFresh: permit.isFresh(writePermit(now: turn.now)), isOfThisEra: permit.era == coherence.past.era,
             now: turn.now)
         for part in waiting { give(standing.count, to: part, &turn) }

@@ -92,7 +92,7 @@ extension Core {
         // What was taken in before could not be proven. Or the secret is a new one, and other hosts have not been heard
         // since they learnt it.
         known.forgetUnproven()
-        reads.forgetCommitted()
+        reads.forgetNewer()
         doubtMessages()
         // The marker, too, may be sealed with this secret or the one before.
         coherence.trust.lose(now: turn.now)

@@ -171,7 +171,7 @@ extension Core {
     /// Stops believing everything that was cached.
     mutating func forgetPast(now: Instant) {
         known.forgetPast()
-        reads.forgetCommitted()
+        reads.forgetNewer()
         repairs.rereadAll()
         repairs.forgetRows()
         lane.upkeep.databaseWentBack(now: now)

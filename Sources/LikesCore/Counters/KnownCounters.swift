@@ -134,11 +134,11 @@ struct KnownCounters {
         if cache.update(counter) { recent.know(counter, now: now) }
     }
 
-    /// A fetch was answered. `committed`: the newest state that became known meanwhile. `isFresh`: the answer may enter
+    /// A fetch was answered. `newer`: the newest state that became known meanwhile. `isFresh`: the answer may enter
     /// the cache as fresh, for at most `secondsMax`; nil: for the TTL. `isOfThisEra`: it belongs to the present past.
     /// Returns the newest known state, which answers all who wait.
     mutating func fetched(
-        _ fetched: CounterState, committed: CounterState?, secondsMax: Int?, isFresh: Bool, isOfThisEra: Bool,
+        _ fetched: CounterState, newer: CounterState?, secondsMax: Int?, isFresh: Bool, isOfThisEra: Bool,
         now: Instant
     ) -> CounterState {
         var standing = fetched
@@ -148,8 +148,8 @@ struct KnownCounters {
             read(fetched, now: now)
             if let held = cache.stale(fetched.item), held.version > fetched.version { standing = held }
         }
-        guard let committed, committed.version > standing.version else { return standing }
-        return isFresh ? cache.store(committed, secondsMax: secondsMax, now: now) : committed
+        guard let newer, newer.version > standing.version else { return standing }
+        return isFresh ? cache.store(newer, secondsMax: secondsMax, now: now) : newer
     }
 
     /// Returns the newest known state of each counter, to be put into Redis.

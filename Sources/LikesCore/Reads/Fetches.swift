@@ -25,7 +25,7 @@ struct Fetches {
         var left = 0
         /// The newest state that this host committed or heard of while the fetch was under way. It outlives the cache's
         /// entry.
-        var committed: CounterState?
+        var newer: CounterState?
     }
 
     private var table: [Item: Fetch] = [:]
@@ -110,18 +110,19 @@ struct Fetches {
     }
 
     /// The database is at another past: versions known before mean nothing.
-    mutating func forgetCommitted() {
-        for item in table.keys { table[item]?.committed = nil }
+    mutating func forgetNewer() {
+        for item in table.keys { table[item]?.newer = nil }
     }
 
-    mutating func noteCommitted(_ counter: CounterState) {
+    mutating func noteNewer(_ counter: CounterState) {
         guard let fetch = table[counter.item] else { return }
-        if let known = fetch.committed, known.version >= counter.version { return }
-        table[counter.item]?.committed = counter
+        if let known = fetch.newer, known.version >= counter.version { return }
+        table[counter.item]?.newer = counter
     }
 
-    /// Ends the fetch on the wire. Returns who waited for it, and what this host committed meanwhile.
-    mutating func finish(_ item: Item, isWaited: (Part) -> Bool) -> (waiting: [Part], committed: CounterState?) {
+    /// Ends the fetch on the wire. Returns who waited for it, and the newest state that it committed or heard of
+    /// meanwhile.
+    mutating func finish(_ item: Item, isWaited: (Part) -> Bool) -> (waiting: [Part], newer: CounterState?) {
         guard var fetch = table[item], case .sent = fetch.stage else { return ([], nil) }
         let finished = fetch.waiting
         fetch.waiting = fetch.next.filter(isWaited)
@@ -134,7 +135,7 @@ struct Fetches {
             enqueue(item, .queuedForRedis)
         }
         shrinkIfEmptied()
-        return (finished, fetch.committed)
+        return (finished, fetch.newer)
     }
 
     /// Drops a queued fetch and returns who waited for it.
@@ -241,7 +242,7 @@ struct Fetches {
         for (item, fetch) in table {
             precondition(
                 !fetch.waiting.isEmpty || !fetch.next.isEmpty || isSent(fetch), "a fetch that nobody waits for")
-            precondition(fetch.committed.map { $0.item == item } ?? true, "another item's counter")
+            precondition(fetch.newer.map { $0.item == item } ?? true, "another item's counter")
             if !isSent(fetch) { precondition(fetch.next.isEmpty, "who comes before a fetch is sent joins it") }
         }
     }

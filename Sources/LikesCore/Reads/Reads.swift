@@ -35,7 +35,7 @@ struct Reads {
     }
 
     /// Ends the item's fetch. Returns who waited for it, and the newest state that was committed or heard of meanwhile.
-    mutating func finish(_ item: Item, _ clients: Clients) -> (waiting: [Part], committed: CounterState?) {
+    mutating func finish(_ item: Item, _ clients: Clients) -> (waiting: [Part], newer: CounterState?) {
         fetches.finish(item) { clients.isWaited($0) }
     }
 
@@ -44,11 +44,11 @@ struct Reads {
 
     /// A fetch of the item that is on its way may bring something older.
     mutating func noteNewer(_ counter: CounterState) {
-        if safeguards.fetchOvertaking { fetches.noteCommitted(counter) }
+        if safeguards.fetchOvertaking { fetches.noteNewer(counter) }
     }
 
     /// The database is at another past: versions known before mean nothing.
-    mutating func forgetCommitted() { fetches.forgetCommitted() }
+    mutating func forgetNewer() { fetches.forgetNewer() }
 
     // MARK: Pairs
 
