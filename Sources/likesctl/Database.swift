@@ -101,7 +101,7 @@ struct Database: ~Copyable {
     /// favour of others.
     func numbers(
         _ statement: String, _ parameters: [String] = [], timeoutMs: Int64 = statementTimeoutMs
-    ) throws(Failure) -> StatementResult {
+    ) throws(Failure) -> QueryResult {
         for _ in 1..<Self.statementTriesMax {
             do {
                 return try outcome(of: statement, parameters, isBinary: true, timeoutMs: timeoutMs)
@@ -114,17 +114,17 @@ struct Database: ~Copyable {
 
     private func outcome(
         of statement: String, _ parameters: [String], isBinary: Bool, timeoutMs: Int64
-    ) throws(Failure) -> StatementResult {
+    ) throws(Failure) -> QueryResult {
         let isSent = CStrings.with(parameters) { values in
             PQsendQueryParams(
                 connection, statement, Int32(parameters.count), nil, values, nil, nil, isBinary ? 1 : 0)
         }
         guard isSent == 1 else { throw lost() }
         try waitForResult(timeoutMs: timeoutMs)
-        var outcome: StatementResult?
+        var outcome: QueryResult?
         var failure: Failure?
         while let pointer = PQgetResult(connection) {
-            let result = StatementResult(pointer)
+            let result = QueryResult(pointer)
             switch PQresultStatus(pointer) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK: outcome = consume result
             case PGRES_FATAL_ERROR: failure = explain(pointer)

@@ -97,7 +97,7 @@ extension SchemaMisfit {
     var leavesMending: Bool { !hidesRows && !["counters", "cache_repairs"].contains(name) }
 }
 
-extension StatementResult {
+extension QueryResult {
     /// The item in a row's first columns.
     func item(_ row: Int32) -> StoredItem? {
         guard let id = number(row, 0), let type = number(row, 1) else { return nil }

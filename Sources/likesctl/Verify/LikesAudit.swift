@@ -89,7 +89,7 @@ struct LikesAudit {
 
     private func counters(
         after: StoredItem, through: StoredItem, limit: Int
-    ) throws(Failure) -> StatementResult {
+    ) throws(Failure) -> QueryResult {
         try database.numbers(
             AuditStatements.counters,
             [String(after.id), String(after.type), String(through.id), String(through.type), String(limit)])
@@ -139,7 +139,7 @@ struct LikesAudit {
         return try TableFacts(database).layout == facts.layout
     }
 
-    private func likes(of window: ItemWindow, from page: Int64, to end: Int64) throws(Failure) -> StatementResult {
+    private func likes(of window: ItemWindow, from page: Int64, to end: Int64) throws(Failure) -> QueryResult {
         let places = ["(\(page),0)", "(\(end),0)"]
         if !window.isRange, window.items.count <= Self.filterItemsMax {
             let ids = AuditContext.array(window.items) { String($0.id) }
@@ -159,7 +159,7 @@ struct LikesAudit {
     private mutating func compare(_ window: ItemWindow) throws(Failure) {
         var isJudged = [Bool](repeating: false, count: window.items.count)
         var strayCounters: Set<StoredItem> = []
-        func take(_ rows: borrowing StatementResult, _ audit: inout LikesAudit) throws(Failure) -> StoredItem? {
+        func take(_ rows: borrowing QueryResult, _ audit: inout LikesAudit) throws(Failure) -> StoredItem? {
             var last: StoredItem?
             for row in 0..<rows.rowCount {
                 guard let item = rows.item(row) else { continue }

@@ -1,7 +1,7 @@
 import CPostgres
 
 /// What one statement returned, as libpq holds it.
-struct StatementResult: ~Copyable {
+struct QueryResult: ~Copyable {
     private let pointer: OpaquePointer
 
     /// Takes ownership of the result.
