@@ -10,7 +10,7 @@ from support.compiler import compiler
 from support.daemon import run
 from support.waiting import eventually
 
-# What a rested daemon does meanwhile (beats, looks for repairs, the clients' coming and going) allocates a little.
+# What a rested daemon does meanwhile (beats, passes over repairs, the clients' coming and going) allocates a little.
 HOUSEKEEPING_SHARE = 0.01
 REQUESTS = 200_000
 ITEMS = 1_000

@@ -49,7 +49,7 @@ import Testing
     @Test("A host at rest learns that Redis' data was replaced")
     func aHostAtRestLearnsThatRedisWasReplaced() {
         var scenario = Scenario()
-        scenario.byHand.formUnion([.look, .identify])
+        scenario.byHand.formUnion([.marker, .identify])
         scenario.pass(ms: Limits.beatMs)
         // Of no item: whether Redis' data is still the same.
         #expect(scenario.take().last == .readCounters([]))

@@ -11,7 +11,7 @@ import Testing
 /// as by backends where nothing is amiss, except the kinds in `byHand`.
 struct Scenario {
     enum Housekeeping: CaseIterable {
-        case identify, fence, tend, survey, check, repairs, fill, beat, look
+        case identify, fence, tend, survey, check, repairs, fill, beat, marker
     }
 
     static let history = DatabaseHistory(system: "7", timeline: 1)
@@ -136,7 +136,7 @@ struct Scenario {
         switch action {
         case .redis(_, .identify): !byHand.contains(.identify)
         case .redis(_, .fill): !byHand.contains(.fill)
-        case .redis(_, .readCounters(_, [])): !byHand.contains(.look)
+        case .redis(_, .readCounters(_, [])): !byHand.contains(.marker)
         case .lane(_, .fence): !byHand.contains(.fence)
         case .lane(_, .tend): !byHand.contains(.tend)
         case .lane(_, .survey): !byHand.contains(.survey)

@@ -31,7 +31,7 @@ import Testing
         return .identify(server: server, IdentifyRequest(new: new))
     }
 
-    private static let look = RedisJob.identify(server: server, IdentifyRequest(new: nil))
+    private static let find = RedisJob.identify(server: server, IdentifyRequest(new: nil))
 
     private func set(
         _ counters: [SealedCounter], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
@@ -74,20 +74,20 @@ import Testing
         #expect(second.marker?.generation?.token == "bbbbbbbbbbbb" && second.marker?.generation?.era == 1)
         let behind = try redis.perform(Self.identify("cccccccccccc", era: 2, insteadOf: generation.marker))
         #expect(behind.marker == second.marker)
-        #expect(try redis.perform(Self.look).marker == second.marker)
+        #expect(try redis.perform(Self.find).marker == second.marker)
     }
 
-    @Test("A look makes no marker.")
-    func aLookMakesNoMarker() throws {
+    @Test("Finding the marker makes none.")
+    func findingTheMarkerMakesNone() throws {
         try redis.run("FLUSHALL")
-        #expect(try redis.perform(Self.look).marker == FoundMarker(text: "", server: Self.server))
+        #expect(try redis.perform(Self.find).marker == FoundMarker(text: "", server: Self.server))
         #expect(try redis.run("EXISTS", "likesd:generation") == "0")
     }
 
     @Test("A marker of another life is told from this one's.")
     func aMarkerOfAnotherLifeIsToldFromThisOnes() throws {
         let later = RedisJob.identify(server: "run2:replid1", IdentifyRequest(new: nil))
-        #expect(try redis.perform(Self.look).marker?.isOfThisLife == true)
+        #expect(try redis.perform(Self.find).marker?.isOfThisLife == true)
         let found = try #require(try redis.perform(later).marker)
         #expect(found.generation == generation && !found.isOfThisLife)
     }
@@ -112,7 +112,7 @@ import Testing
     func whatIsNoMarkerIsToldAsItStandsAndGivesWay(_ words: [String]) throws {
         try redis.run("DEL", "likesd:generation")
         try redis.run(words[0], "likesd:generation", words[1])
-        let found = try #require(try redis.perform(Self.look).marker)
+        let found = try #require(try redis.perform(Self.find).marker)
         #expect(found.generation == nil && found.text.utf8.count < 1_000)
         let own = try redis.perform(Self.identify("bbbbbbbbbbbb", insteadOf: found.text))
         #expect(own.marker?.generation?.token == "bbbbbbbbbbbb")

@@ -58,14 +58,14 @@ extension Core {
         switch coherence.heartbeat.beat(now: turn.now, hasWritten: known.recent.hasWritten) {
         case .say(let number):
             turn.append(.beat(number))
-            lookAtMarker(&turn)
+            checkMarker(&turn)
         case .wait: break
         case .silence: giveUp(.subscriber, .unreachable("it went silent"), &turn)
         }
     }
 
     /// An idle host should learn that Redis holds another generation before it has something to write there.
-    mutating func lookAtMarker(_ turn: inout Turn) {
+    mutating func checkMarker(_ turn: inout Turn) {
         guard let generation = coherence.trust.generation else { return }
         redis.call(
             .readCounters([], generation, writePermit(now: turn.now)), .readCounters(generation, []), &turn)

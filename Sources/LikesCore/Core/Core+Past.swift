@@ -74,7 +74,7 @@ extension Core {
             say(.past, .warning, "hosts recently used another Redis; dropping cached counts", &turn)
             beginEra(&turn)
         case .unclear:
-            lookAtMarker(&turn)
+            checkMarker(&turn)
             lane.survey(at: askAgainAt)
         case .disputed:
             lane.survey(at: askAgainAt)

@@ -36,8 +36,8 @@ struct ClientEpoll: ~Copyable {
         return epoll_ctl(descriptor, operation, client.descriptor, &event) == 0
     }
 
-    /// Looks without waiting. Returns how many clients are ready; `ready` returns each of them.
-    mutating func look() -> Int { max(0, Int(epoll_wait(descriptor, &events, Int32(events.count), 0))) }
+    /// Polls without waiting. Returns how many clients are ready; `ready` returns each of them.
+    mutating func poll() -> Int { max(0, Int(epoll_wait(descriptor, &events, Int32(events.count), 0))) }
 
     func ready(_ place: Int) -> (id: ConnectionID, events: UInt32) {
         let event = events[place]

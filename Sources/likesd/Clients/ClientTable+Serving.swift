@@ -43,7 +43,7 @@ extension ClientTable {
 
     /// Returns how many were ready.
     private func serveReady() -> Int {
-        let ready = epoll.look()
+        let ready = epoll.poll()
         servedTotal += UInt64(ready)
         for place in 0..<ready {
             let (id, events) = epoll.ready(place)

@@ -47,7 +47,7 @@ enum RedisJob {
         }
     }
 
-    /// Its slices, in order; none if there is nothing to do. A read of no items looks at the marker. `deadlineMs`: from
+    /// Its slices, in order; none if there is nothing to do. A read of no items checks the marker. `deadlineMs`: from
     /// then on, by Redis' own clock, Redis must not set counters any more.
     func slices(deadlineMs: Int64) -> [RedisSlice] {
         if case .readCounters(_, []) = self { return [RedisSlice(job: self, range: 0..<0, deadlineMs: deadlineMs)] }
