@@ -11,7 +11,7 @@ public struct CountScanner {
         /// COUNT: one item, answered with one number.
         case count
         /// MCOUNT of this many items, 1 … `WireLimits.itemsPerRequestMax`, answered with an array.
-        case counts(Int)
+        case mcount(Int)
     }
 
     /// The bytes of the requests for which `take` was called.
@@ -53,7 +53,7 @@ public struct CountScanner {
             bytes.bigEndian(at: position + 4, as: UInt64.self) & CountScanner.mcountMask == CountScanner.mcount
         else { return nil }
         position += 12
-        return .counts(words - 1)
+        return .mcount(words - 1)
     }
 
     /// The request's next item, to be called once for each item; nil: leave the request to `RequestParser`.

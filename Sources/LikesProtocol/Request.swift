@@ -7,11 +7,11 @@ public enum Request: Equatable, Sendable {
     /// COUNT: how many users like the item.
     case count(Item)
     /// MCOUNT: 1 … `WireLimits.itemsPerRequestMax` items.
-    case counts([Item])
+    case mcount([Item])
     /// LIKED: whether the user likes the item.
     case liked(Pair)
     /// MLIKED: 1 … `WireLimits.itemsPerRequestMax` items.
-    case likedMany(user: Int64, items: [Item])
+    case mliked(user: Int64, items: [Item])
     /// HEALTH: whether likesd and its backends are healthy.
     case health
     /// INFO with the section asked for, lower case; empty for all.

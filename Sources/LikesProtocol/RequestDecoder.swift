@@ -24,10 +24,10 @@ struct RequestDecoder: Sendable {
             let word = try only(verb, &arguments)
             return .count(try item(word))
         case .mcount:
-            return .counts(try items(verb, &arguments))
+            return .mcount(try items(verb, &arguments))
         case .mliked:
             let user = try user(try required(verb, &arguments))
-            return .likedMany(user: user, items: try items(verb, &arguments))
+            return .mliked(user: user, items: try items(verb, &arguments))
         case .health:
             try end(verb, &arguments)
             return .health

@@ -99,7 +99,7 @@ import Testing
         scenario.send(.echo([UInt8](repeating: 1, count: 50_000)), on: client)
         #expect(scenario.core.clients.sessions.memory.footprintBytes >= one + 50_000)
         let items = (2..<1_002).map { Item(type: 1, id: $0) }
-        scenario.send(.counts(items), on: client)
+        scenario.send(.mcount(items), on: client)
         #expect(scenario.core.clients.sessions.memory.footprintBytes >= one + 150_000)
         scenario.pass(ms: 6_000)
         #expect(scenario.core.clients.sessions.isIdle(client))
@@ -267,7 +267,7 @@ import Testing
         for _ in 0..<20 {
             let client = try scenario.open()
             clients.append(client)
-            scenario.send(.likedMany(user: 1, items: items), on: client)
+            scenario.send(.mliked(user: 1, items: items), on: client)
         }
         _ = scenario.take()
         scenario.now = scenario.now.adding(ms: 6_000)

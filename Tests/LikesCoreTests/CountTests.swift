@@ -61,7 +61,7 @@ import Testing
         scenario.send(.count(post), on: client)
         scenario.redisHas([counter(post, 3, 3)])
         _ = scenario.take()
-        scenario.send(.counts([other, post, other]), on: client)
+        scenario.send(.mcount([other, post, other]), on: client)
         #expect(scenario.take() == [.readCounters([other])])
         scenario.redisHas([counter(other, 8, 1)])
         #expect(scenario.replies(client) == [.integers([8, 3, 8])])

@@ -32,7 +32,7 @@ import Testing
         // Four calls are on the wire, the rest is queued.
         for number in 0..<8 {
             let many = try scenario.open()
-            scenario.send(.counts((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
+            scenario.send(.mcount((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
         }
         scenario.send(.count(item(7)), on: try scenario.open())
         let next = scenario.core.reads.takeForRedis(max: 4)

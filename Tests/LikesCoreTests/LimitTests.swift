@@ -51,7 +51,7 @@ import Testing
     func withTooManyReadsWaitingTheNextIsBusyAndChangesGoOn() throws {
         var scenario = Scenario(up: [.lane])
         try fill(&scenario, waiting: Limits.standard.readsWaitingMax / 512) { n in
-            .counts((0..<512).map { Item(type: 0, id: n * 512 + $0) })
+            .mcount((0..<512).map { Item(type: 0, id: n * 512 + $0) })
         }
         let client = try scenario.open()
         _ = scenario.take()
@@ -196,7 +196,7 @@ import Testing
         var scenario = Scenario(up: [.lane])
         for round in 0..<50 {
             let client = try scenario.open()
-            scenario.send(.counts((0..<200).map { Item(type: 0, id: Int64(round * 200 + $0)) }), on: client)
+            scenario.send(.mcount((0..<200).map { Item(type: 0, id: Int64(round * 200 + $0)) }), on: client)
             scenario.step { core, turn in core.closed(client, &turn) }
         }
         #expect(scenario.core.reads.fetchesCount == 0)
@@ -206,7 +206,7 @@ import Testing
         for _ in 0..<50 {
             let client = try scenario.open()
             let items = (0..<200).map { Item(type: 0, id: $0) }
-            scenario.send(.likedMany(user: 1, items: items), on: client)
+            scenario.send(.mliked(user: 1, items: items), on: client)
             scenario.step { core, turn in core.closed(client, &turn) }
         }
         #expect(scenario.core.reads.pairsCount < 2_000)

@@ -70,7 +70,7 @@ import Testing
         var scenario = Scenario { $0.rateLimitRequests = 0 }
         let client = try scenario.open()
         scenario.send(
-            .count(post), .like(ann), .liked(bob), .unlike(bob), .likedMany(user: ann.user, items: [post]), .like(ann),
+            .count(post), .like(ann), .liked(bob), .unlike(bob), .mliked(user: ann.user, items: [post]), .like(ann),
             on: client)
         #expect(scenario.take() == [.readCounters(Scenario.generation, [post]), .selectPairs([bob])])
         // The unlike waited for the LIKED; now it waits for the first like, behind MLIKED.
@@ -175,7 +175,7 @@ import Testing
     func aCountBehindAChangeDoesNotGoBackBehindWhatWasHeardOf(localCacheEntries: Int) throws {
         var (scenario, client) = try sent(localCacheEntries: localCacheEntries)
         scenario.hear(counter(post, 2, 2))
-        scenario.send(.count(post), .counts([post]), on: client)
+        scenario.send(.count(post), .mcount([post]), on: client)
         scenario.commit(changed: [true], [counter(post, 1, 1)])
         scenario.wroteThrough()
         #expect(scenario.replies(client) == [.change(changed: true, count: 1), .integer(2), .integers([2])])

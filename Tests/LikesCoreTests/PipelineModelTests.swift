@@ -172,8 +172,8 @@ private let limitedUser: Int64 = 3
         case 2: return .unlike(pair)
         case 3: return .count(item)
         case 4: return .liked(pair)
-        case 5: return .counts([other, post, other])
-        default: return .likedMany(user: pair.user, items: [post, other])
+        case 5: return .mcount([other, post, other])
+        default: return .mliked(user: pair.user, items: [post, other])
         }
     }
 
@@ -193,8 +193,8 @@ private let limitedUser: Int64 = 3
             return .change(changed: changed, count: count(pair.item, model))
         case .count(let item): return .integer(count(item, likes))
         case .liked(let pair): return .integer(likes.contains(pair) ? 1 : 0)
-        case .counts(let items): return .integers(items.map { count($0, likes) })
-        case .likedMany(let user, let items):
+        case .mcount(let items): return .integers(items.map { count($0, likes) })
+        case .mliked(let user, let items):
             return .integers(items.map { likes.contains(Pair(user: user, item: $0)) ? 1 : 0 })
         default: return .null
         }

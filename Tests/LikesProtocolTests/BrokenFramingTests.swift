@@ -106,7 +106,7 @@ private func parseSpoilt(_ stream: [UInt8], lookedAt: (Int) -> Int) -> [RequestP
 @Test("What was looked at is not looked at again: a request that comes byte by byte costs no more than a whole one")
 func whatWasLookedAtIsNotLookedAtAgain() throws {
     let words = ["MCOUNT"] + (0..<400).map { "post:\($0)" }
-    let request = Request.counts((0..<400).map { Item(type: 0, id: $0) })
+    let request = Request.mcount((0..<400).map { Item(type: 0, id: $0) })
 
     let line = Array((words.joined(separator: " ") + "\r\n").utf8)
     #expect(parseSpoilt(line) { $0 } == [.request(request, bytes: line.count)])

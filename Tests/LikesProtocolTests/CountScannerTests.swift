@@ -18,11 +18,11 @@ private func scan(_ bytes: UnsafeRawBufferPointer) -> (requests: [Request], take
     var requests: [Request] = []
     while let kind = scanner.next() {
         var items: [Item] = []
-        let wanted = if case .counts(let number) = kind { number } else { 1 }
+        let wanted = if case .mcount(let number) = kind { number } else { 1 }
         while items.count < wanted, let item = scanner.nextItem() { items.append(item) }
         guard items.count == wanted else { break }
         scanner.take()
-        requests.append(kind == .count ? .count(items[0]) : .counts(items))
+        requests.append(kind == .count ? .count(items[0]) : .mcount(items))
     }
     return (requests, scanner.taken)
 }

@@ -17,9 +17,9 @@ private let understood: [([String], Request)] = [
     (["COUNT", "post:000000000042"], .count(Item(type: 0, id: 42))),
     (["COUNT", "post:" + String(repeating: "0", count: 63) + "7"], .count(Item(type: 0, id: 7))),
     (["LIKED", "9223372036854775807", "post:456"], .liked(Pair(user: .max, item: post))),
-    (["MCOUNT", "post:456"], .counts([post])),
-    (["MCOUNT", "post:456", "reel:1", "post:456"], .counts([post, Item(type: 1, id: 1), post])),
-    (["MLIKED", "5", "post:456", "comment:2"], .likedMany(user: 5, items: [post, Item(type: 2, id: 2)])),
+    (["MCOUNT", "post:456"], .mcount([post])),
+    (["MCOUNT", "post:456", "reel:1", "post:456"], .mcount([post, Item(type: 1, id: 1), post])),
+    (["MLIKED", "5", "post:456", "comment:2"], .mliked(user: 5, items: [post, Item(type: 2, id: 2)])),
     (["HEALTH"], .health),
     (["METRICS"], .metrics),
     (["INFO"], .info(section: "")),
@@ -92,5 +92,5 @@ func bulkStringsMayHoldAnyByteAndBeEmpty() throws {
 func typesAreThoseConfiguredInTheirOrder() throws {
     let types = try ItemTypes(["story", "post", "a-b_9"])
     let parsed = try parseEveryWay(Array("MCOUNT post:1 story:2 a-b_9:3\n".utf8), types: types)
-    #expect(parsed.requests == [.counts([Item(type: 1, id: 1), Item(type: 0, id: 2), Item(type: 2, id: 3)])])
+    #expect(parsed.requests == [.mcount([Item(type: 1, id: 1), Item(type: 0, id: 2), Item(type: 2, id: 3)])])
 }

@@ -104,7 +104,7 @@ func aLongWordIsRepeatedUpTo128Bytes() throws {
 func mcountAndMlikedTake1000ItemsAndRefuse1001(head: [String]) throws {
     let thousand = (0..<1_000).map { "comment:\($0)" }
     let items = (0..<1_000).map { Item(type: 2, id: $0) }
-    let expected: Request = head.count == 1 ? .counts(items) : .likedMany(user: 7, items: items)
+    let expected: Request = head.count == 1 ? .mcount(items) : .mliked(user: 7, items: items)
     let verb = head[0].lowercased()
     let refusal = "too many items for '\(verb)' command: 1 to 1000 allowed, ask in parts"
     for form in [{ array($0) }, { Array(($0.joined(separator: " ") + "\n").utf8) }] as [([String]) -> [UInt8]] {
@@ -122,7 +122,7 @@ func theLargestRequestAllowedFitsTheLimits() throws {
     let words = ["MLIKED", String(Int64.max)] + (0..<1_000).map { _ in "\(name):\(Int64.max)" }
     let types = try ItemTypes([name])
     #expect(array(words).count <= WireLimits.requestBytesMax)
-    guard case .likedMany(_, let items) = try parse(array(words), cuts: [], types: types).requests.first else {
+    guard case .mliked(_, let items) = try parse(array(words), cuts: [], types: types).requests.first else {
         Issue.record("not understood")
         return
     }

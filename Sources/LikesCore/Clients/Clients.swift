@@ -203,8 +203,8 @@ struct Clients {
 /// The reply to MCOUNT or MLIKED while its elements arrive, in any order. A reply of one value needs none.
 struct Gather {
     enum Kind {
-        case counts([Item])
-        case liked(user: Int64, items: [Item])
+        case mcount([Item])
+        case mliked(user: Int64, items: [Item])
     }
     var kind: Kind
     var values: [Int64?]
@@ -213,15 +213,15 @@ struct Gather {
     /// Whether the reply would show a change of the pair.
     func sees(_ pair: Pair) -> Bool {
         switch kind {
-        case .counts(let items): items.contains(pair.item)
-        case .liked(let user, let items): user == pair.user && items.contains(pair.item)
+        case .mcount(let items): items.contains(pair.item)
+        case .mliked(let user, let items): user == pair.user && items.contains(pair.item)
         }
     }
 
     /// The counts of MCOUNT, with the missing ones taken from `otherwise`; nil: it does not know them all, or this is
     /// MLIKED.
     func counts(otherwise: (Item) -> Int64?) -> [Int64]? {
-        guard case .counts(let items) = kind else { return nil }
+        guard case .mcount(let items) = kind else { return nil }
         var counts: [Int64] = []
         for (item, value) in zip(items, values) {
             guard let count = value ?? otherwise(item) else { return nil }
@@ -232,7 +232,7 @@ struct Gather {
 
     /// The items of MCOUNT whose counts are missing.
     var missingItems: [Item] {
-        guard case .counts(let items) = kind else { return [] }
+        guard case .mcount(let items) = kind else { return [] }
         return items.enumerated().compactMap { values[$0.offset] == nil ? $0.element : nil }
     }
 }

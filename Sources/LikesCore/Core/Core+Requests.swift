@@ -16,9 +16,9 @@ extension Core {
     package mutating func cachedCount(_ item: Item, now: Instant) -> Int64? { known.fresh(item, now: now) }
 
     /// `cachedCount` answered this many COUNT, and MCOUNT with this many items in all.
-    package mutating func answeredAtOnce(counts: Int64, multiCounts: Int64, items: Int64) {
+    package mutating func answeredAtOnce(counts: Int64, mcounts: Int64, items: Int64) {
         reports.statistics.requests[.count] += counts
-        reports.statistics.requests[.mcount] += multiCounts
+        reports.statistics.requests[.mcount] += mcounts
         reports.statistics.localHits += counts + items
     }
 

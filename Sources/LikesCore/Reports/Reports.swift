@@ -52,8 +52,8 @@ struct Reports {
             case .like: .like
             case .unlike: .unlike
             case .count: .count
-            case .counts: .mcount
-            case .liked, .likedMany: .liked
+            case .mcount: .mcount
+            case .liked, .mliked: .liked
             case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: .other
             case .invalid: .invalid
             }

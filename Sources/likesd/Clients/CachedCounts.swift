@@ -13,7 +13,7 @@ enum CachedCounts {
     ) -> Int {
         var scanner = CountScanner(bytes, types: types)
         var counts: Int64 = 0
-        var multiCounts: Int64 = 0
+        var mcounts: Int64 = 0
         var items: Int64 = 0
         requests: while let kind = scanner.next() {
             switch kind {
@@ -23,7 +23,7 @@ enum CachedCounts {
                 else { break requests }
                 replies.append(count)
                 counts += 1
-            case .counts(let number):
+            case .mcount(let number):
                 guard replies.hasRoom(for: number) else { break requests }
                 let start = replies.count
                 replies.append(arrayOf: number)
@@ -34,13 +34,13 @@ enum CachedCounts {
                     }
                     replies.append(count)
                 }
-                multiCounts += 1
+                mcounts += 1
                 items += Int64(number)
             }
             scanner.take()
         }
-        core.answeredAtOnce(counts: counts, multiCounts: multiCounts, items: items)
-        cost += Int(counts + multiCounts) * Cost.cachedRequest + Int(counts + items)
+        core.answeredAtOnce(counts: counts, mcounts: mcounts, items: items)
+        cost += Int(counts + mcounts) * Cost.cachedRequest + Int(counts + items)
         return scanner.taken
     }
 }

@@ -132,7 +132,7 @@ extension Simulation {
         let pair = Pair(
             user: Int64(operation.pair / plan.items.count + 1), item: plan.items[operation.item])
         if operation.width > 1 {
-            return operation.kind == .count ? .counts(plan.items) : .likedMany(user: pair.user, items: plan.items)
+            return operation.kind == .count ? .mcount(plan.items) : .mliked(user: pair.user, items: plan.items)
         }
         switch operation.kind {
         case .like: return .like(pair)
