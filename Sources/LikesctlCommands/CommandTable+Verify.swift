@@ -1,6 +1,6 @@
 extension CommandDescription {
     static let verify = CommandDescription(
-        "compare counters, likes and Redis; with `--repair`, correct differences",
+        "compare counters, likes and Redis; with `--repair`, mend differences",
         options: [.config, .json] + CommandOption.ofVerify, manualSection: "VERIFYING",
         explanation: [
             .text(
@@ -34,7 +34,7 @@ extension CommandDescription {
                     + "corrected. With `--repair` the line of a difference ends in `mended` or, if it was left alone, "
                     + "`not-mended`. Counters in Redis that likesd does not believe are no differences."),
             .text(
-                "The exit status is 0 when there is no difference or all are corrected, 9 when there are differences, "
+                "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, "
                     + "and 10 when there are none but not everything could be checked."),
             .options,
         ])
@@ -43,7 +43,7 @@ extension CommandDescription {
 extension CommandOption {
     fileprivate static let ofVerify: [CommandOption] = [
         flag(
-            "--repair", "correct what is found, in short transactions",
+            "--repair", "mend what is found, in short transactions",
             details: "Counters get what they lack, Redis forgets what is wrong, and of a like that is stored more than "
                 + "once the oldest stays. Every host is told. Tables are corrected manually.", \.verify.repairs),
         CommandOption(

@@ -68,7 +68,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .unavailable: "PostgreSQL is unavailable: nothing was stored"
         case .uncertain: "whether the change was stored is unknown: repeat it, or ask `liked`"
         case .newerSchema: "`migrate`, `verify`: the schema is newer than this likesctl"
-        case .differences: "`verify`: there are differences that were not corrected"
+        case .differences: "`verify`: there are differences that were not mended"
         case .incomplete: "`verify`: no differences left, but not everything could be checked"
         case .usage: "wrong usage"
         case .unreachable: "the daemon is not reachable; for `migrate` and `verify`: PostgreSQL"

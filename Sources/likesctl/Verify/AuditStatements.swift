@@ -1,6 +1,6 @@
 /// The statements of the audit. Each is a transaction of its own.
 enum AuditStatements {
-    /// Held by whoever repairs, for as long as its connection lives: two that correct the same difference would correct
+    /// Held by whoever repairs, for as long as its connection lives: two that mend the same difference would mend
     /// it twice. The number is migrate's lock plus one.
     static let lock = "SELECT pg_try_advisory_lock(119200029176677)"
 
@@ -171,7 +171,7 @@ enum AuditStatements {
         """
 
     /// $1, $2: items and types; $3: what to add to each; $4, $5: the count and version when that was found, null if
-    /// there was no counter. Returns (item, type) of those corrected.
+    /// there was no counter. Returns (item, type) of those mended.
     ///
     /// It adds to the counter as a batch of likes would, by the same order of locks, so it can run beside any batch. A
     /// counter that has the same version as before but another count was corrected manually: it is left alone, as is

@@ -56,7 +56,7 @@ struct Difference {
         }
     }
 
-    /// `post:456 counter-high counters=12 likes=10 version=17`, and whether it was corrected if that was asked for.
+    /// `post:456 counter-high counters=12 likes=10 version=17`, and whether it was mended if that was asked for.
     func text(_ types: StoredTypes, isMended: Bool?) -> String {
         var words = [types.text(of: item), kind] + sides.map { "\($0.name)=\($0.value.word)" }
         if let isMended { words.append(isMended ? "mended" : "not-mended") }

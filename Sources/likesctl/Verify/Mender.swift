@@ -1,13 +1,13 @@
 import LikesStorage
 import LikesctlCommands
 
-/// Takes differences as they are found, corrects them if asked to, and has them reported.
+/// Takes differences as they are found, mends them if asked to, and has them reported.
 ///
-/// It corrects a counter by adding what it lacks, as a batch of likes does. The difference between a counter and its
+/// It mends a counter by adding what it lacks, as a batch of likes does. The difference between a counter and its
 /// likes is the same before and after every batch, so what was found at one moment is right to add at any other, and no
 /// lock is held while likes are counted.
 final class Mender {
-    /// Counters that one statement corrects: it locks their rows for about a millisecond.
+    /// Counters that one statement mends: it locks their rows for about a millisecond.
     static let batchMax = 100
 
     private let context: AuditContext
@@ -33,7 +33,7 @@ final class Mender {
         if missing.count >= Self.batchMax { try mend(&missing) }
     }
 
-    /// Corrects and reports what is left.
+    /// Mends and reports what is left.
     func flush() throws(Failure) {
         try mend(&present)
         try mend(&missing)

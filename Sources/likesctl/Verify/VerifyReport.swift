@@ -7,7 +7,7 @@ final class VerifyReport {
     private let options: VerifyOptions
     private let json: Bool
     private let types: StoredTypes
-    /// Whether `--repair` can correct anything, with the tables as they are.
+    /// Whether `--repair` can mend anything, with the tables as they are.
     private let isMendable: Bool
     private let startedMs = SystemCalls.nowMs()
     private var output: VerifyOutput
@@ -158,7 +158,7 @@ final class VerifyReport {
         return lines.joined(separator: "\n")
     }
 
-    /// What was corrected, or would be.
+    /// What was mended, or would be.
     private var mending: String {
         if options.repairs { return ", \(mended) mended" }
         guard differing > database.byHand else { return "" }

@@ -13,7 +13,7 @@ struct DatabaseSums {
     /// Why likes and counters were not compared.
     var trouble: String?
 
-    /// What no `--repair` corrects.
+    /// What no `--repair` mends.
     var byHand: Int64 { misfits + Int64(unnamed.count) }
     var differing: Int64 { countersDiffering + likesTwice + byHand }
 }
