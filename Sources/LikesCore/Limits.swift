@@ -171,7 +171,7 @@ package struct Limits: Sendable {
     package static let sequenceMax: Int64 = 1 << 62
     /// If another database's counts come back in a Redis database that was taken over, it is left alone for this long
     /// at a time …
-    package static let foreignHoldMs: Int64 = 30_000
+    package static let foreignPauseMs: Int64 = 30_000
     /// … and taken over again after this long without a sign of that database's hosts.
     package static let foreignMemoryMs: Int64 = 300_000
     /// A counter in Redis is believed for this long after PostgreSQL was asked for it, since a stranger who may write

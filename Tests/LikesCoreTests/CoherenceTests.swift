@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test("A count from Redis is compared with what this host changed, cached or not")
-    func aCountThatRedisHasIsHeldAgainstWhatThisHostChanged() throws {
+    func aCountThatRedisHasIsComparedWithWhatThisHostChanged() throws {
         var scenario = Scenario({ $0.localCacheEntries = 0 })
         let client = try scenario.open()
         scenario.send(.like(ann), on: client)

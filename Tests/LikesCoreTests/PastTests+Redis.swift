@@ -29,7 +29,7 @@ extension PastTests {
             scenario.lose(.redis)
             scenario.pass(ms: 1_000)
         }
-        scenario.pass(ms: Limits.foreignHoldMs - 1)
+        scenario.pass(ms: Limits.foreignPauseMs - 1)
         #expect(!scenario.take().contains(.connect(.redis)))
         scenario.pass(ms: 1)
         #expect(scenario.take().contains(.connect(.redis)))

@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test("What Redis kept as newer is compared with PostgreSQL, and can prove that the database went back")
-    func whatRedisKeptAsNewerIsHeldAgainstPostgreSQL() throws {
+    func whatRedisKeptAsNewerIsComparedWithPostgreSQL() throws {
         for (version, era) in [(9, 0), (4, 1)] as [(Int64, Int64)] {
             var (scenario, client) = try scenario()
             scenario.send(.like(ann), on: client)
@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test("A count that came with a duplicate like is compared with what was known, and with Redis")
-    func aCountThatCameWithADuplicateIsHeldAgainstWhatWasKnown() throws {
+    func aCountThatCameWithADuplicateIsComparedWithWhatWasKnown() throws {
         for isKnown in [true, false] {
             var (scenario, client) = try scenario()
             if isKnown { scenario.hear(counter(post, 5, 5)) }

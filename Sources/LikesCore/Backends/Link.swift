@@ -55,7 +55,7 @@ struct Link {
     mutating func proved() { attempts = 0 }
 
     /// Delays the next attempt to this moment or later.
-    mutating func hold(until moment: Instant) {
+    mutating func stayDown(until moment: Instant) {
         if case .down(let retryAt) = state { state = .down(retryAt: max(retryAt, moment)) }
     }
 

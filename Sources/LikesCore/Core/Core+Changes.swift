@@ -176,7 +176,7 @@ extension Core {
     ) {
         noteLaneWritten(journal: sent.request.journal, now: turn.now)
         lane.committed(sent, now: turn.now)
-        holdAgainstKnown(outcome.counters, sent.permit, &turn)
+        compareWithKnown(outcome.counters, sent.permit, &turn)
         let newer = noteCommitted(outcome.counters, sent.permit, now: turn.now)
         var waiting: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, results) {

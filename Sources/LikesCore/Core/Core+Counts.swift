@@ -120,7 +120,7 @@ extension Core {
             let standing = finishFetch(known.newest(counter), secondsMax: secondsMax, permit, &turn)
             // Redis is behind what this host knows: a write-through was lost, or a stranger put an old counter back.
             if standing.version > counter.version, safeguards.repairs {
-                repairs.reread([standing.item], from: standing.version, heldBackFrom: turn.now)
+                repairs.reread([standing.item], from: standing.version, delayedFrom: turn.now)
             }
         }
         askDatabase(missed, &turn)
@@ -145,7 +145,7 @@ extension Core {
     }
 
     mutating func fetched(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
-        if !reader.isStandby { holdAgainstKnown(counters, permit, &turn) }
+        if !reader.isStandby { compareWithKnown(counters, permit, &turn) }
         var fills: [CounterState] = []
         for counter in counters {
             reports.statistics.databaseReads += 1
@@ -182,7 +182,7 @@ extension Core {
     mutating func noteRead(
         _ counters: [CounterState], _ permit: WritePermit, isOffered: (Int) -> Bool, _ turn: inout Turn
     ) {
-        holdAgainstKnown(counters, permit, &turn)
+        compareWithKnown(counters, permit, &turn)
         guard permit.era == coherence.past.era else { return }
         var news: [Item: CounterState] = [:]
         for (place, counter) in counters.enumerated() {

@@ -59,7 +59,7 @@ extension Core {
             next: "give each its own in REDIS_URL, as in redis://HOST/1; or, if the other one is gone, delete "
                 + "\(RedisKeys.marker) in Redis; if there never was one, another program writes to likesd's keys")
         giveUp(.redis, failure, &turn)
-        redis.link.hold(until: turn.now.adding(ms: Limits.foreignHoldMs))
+        redis.link.stayDown(until: turn.now.adding(ms: Limits.foreignPauseMs))
     }
 
     /// Stops believing the data in Redis. Also while Redis is down, so that the data is not believed when it is back.

@@ -44,7 +44,7 @@ extension Core {
         } else {
             repairs.reread(contested)
         }
-        repairs.reread(contestedAgain, heldBackFrom: turn.now)
+        repairs.reread(contestedAgain, delayedFrom: turn.now)
     }
 
     /// This host's own number came back through the subscription.

@@ -189,7 +189,7 @@ extension Core {
 
     /// Compares a primary's answer, asked for under the permit, with what is known. A counter older than one known when
     /// the primary was asked proves that the database went back.
-    mutating func holdAgainstKnown(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
+    mutating func compareWithKnown(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
         guard safeguards.contradictions, permit.era == coherence.past.era else { return }
         let isFresh = permit.isFresh(writePermit(now: turn.now))
         var left = counters[...]

@@ -5,11 +5,11 @@ import LikesStorage
 extension Core {
     // MARK: Noting
 
-    /// Redis may lack what was committed of these items. `isHeldBack`: somebody may cause this repeatedly and must not
+    /// Redis may lack what was committed of these items. `isDelayed`: somebody may cause this repeatedly and must not
     /// keep this host busy, so the repairs wait. Meanwhile other hosts are told through PostgreSQL.
-    mutating func noteMissing(_ items: some Collection<Item>, isHeldBack: Bool = false, now: Instant) {
+    mutating func noteMissing(_ items: some Collection<Item>, isDelayed: Bool = false, now: Instant) {
         guard safeguards.repairs, !items.isEmpty else { return }
-        if isHeldBack { repairs.note(items, heldBackFrom: now) } else { repairs.note(items) }
+        if isDelayed { repairs.note(items, delayedFrom: now) } else { repairs.note(items) }
         lane.upkeep.noteMissing(now: now)
     }
 
@@ -127,9 +127,9 @@ extension Core {
         guard !forged.isEmpty else { return }
         noteForged(.counter, count: forged.count, &turn)
         if isNews {
-            noteMissing(forged.map(\.item), isHeldBack: true, now: turn.now)
+            noteMissing(forged.map(\.item), isDelayed: true, now: turn.now)
         } else if safeguards.repairs {
-            repairs.reread(forged.map(\.item), heldBackFrom: turn.now)
+            repairs.reread(forged.map(\.item), delayedFrom: turn.now)
         }
         redis.call(.drop, .drop(generation, forged), &turn)
     }

@@ -43,7 +43,7 @@ extension Repairs {
     }
 
     /// PostgreSQL did not answer for the page.
-    mutating func readFailed(_ number: PageNumber, now: Instant) { holdBack(number, now: now) }
+    mutating func readFailed(_ number: PageNumber, now: Instant) { delay(number, now: now) }
 
     /// The next page to be set in Redis, without items that were done or noted again meanwhile. `permit` is for the
     /// present moment. `asked`: the permit given before PostgreSQL was asked for the page.
@@ -65,7 +65,7 @@ extension Repairs {
             } else {
                 // PostgreSQL is slow. Other hosts should learn of the items meanwhile, and pages get smaller.
                 pages.takeLess(atLeast: Limits.repairPageMin / 4)
-                holdBack(page.number, now: permit.askedAt)
+                delay(page.number, now: permit.askedAt)
             }
         }
         return nil
@@ -86,7 +86,7 @@ extension Repairs {
             remove(counter.item)
             totals.done += 1
         }
-        holdBack(again, now: now)
+        delay(again, now: now)
     }
 
     /// Redis has these counters of a write-through, or newer ones. If they were to be repaired, they now are.
@@ -104,31 +104,31 @@ extension Repairs {
 
     mutating func writeFailed(_ number: PageNumber, now: Instant) {
         pages.takeLess(atLeast: Limits.repairPageMin / 4)
-        holdBack(number, now: now)
+        delay(number, now: now)
     }
 
     /// `wakeAt` may have come.
     mutating func tick(now: Instant) { release(now) }
 
-    /// Redis is back: there is no reason to hold anything back.
+    /// Redis is back: there is no reason to delay anything.
     mutating func retryNow() {
-        while let (_, items) = heldBack.popFirst() { offer(items) }
+        while let (_, items) = delayed.popFirst() { offer(items) }
     }
 
     mutating func release(_ now: Instant) {
-        while let (until, items) = heldBack.first, until <= now {
-            heldBack.popFirst()
+        while let (until, items) = delayed.first, until <= now {
+            delayed.popFirst()
             offer(items)
         }
     }
 
-    mutating func holdBack(_ number: PageNumber, now: Instant) {
+    mutating func delay(_ number: PageNumber, now: Instant) {
         guard let page = pages.end(number) else { return }
-        holdBack(leave(page), now: now)
+        delay(leave(page), now: now)
     }
 
-    mutating func holdBack(_ items: [Item], now: Instant) {
-        if !items.isEmpty { heldBack.append((now.adding(ms: Limits.repairRetryMs), items)) }
+    mutating func delay(_ items: [Item], now: Instant) {
+        if !items.isEmpty { delayed.append((now.adding(ms: Limits.repairRetryMs), items)) }
     }
 
     mutating func putBack(_ page: RepairPages.Page) { offer(leave(page)) }

@@ -36,7 +36,7 @@ struct Repairs {
     var pool: RepairPool
     var pages: RepairPages
     /// Pages that failed. They return to the pool at their time. All wait equally long, so the first is the next.
-    var heldBack = Ring<(until: Instant, items: [Item])>()
+    var delayed = Ring<(until: Instant, items: [Item])>()
     var untold = UntoldRepairs()
     var mended: MendedRows
     /// What was noted since Redis' data began to be identified; nil: it is not being identified.
@@ -70,8 +70,8 @@ struct Repairs {
     /// Takes in no more of other hosts' repairs until some are mended.
     var isFull: Bool { entries.count >= limits.repairsMax }
 
-    /// When to try again what failed; nil: nothing is held back.
-    var wakeAt: Instant? { heldBack.first?.until }
+    /// When to try again what failed; nil: nothing is delayed.
+    var wakeAt: Instant? { delayed.first?.until }
     /// There is room for what another page will bring to be struck off.
     var hasRoomForMended: Bool { mended.hasRoom(for: (pages.count + 1) * limits.countersPerCallMax) }
 
@@ -87,9 +87,9 @@ struct Repairs {
         }
     }
 
-    /// The same, held back: somebody may put a stranger's counters in their place repeatedly.
-    mutating func note(_ items: some Collection<Item>, heldBackFrom now: Instant) {
-        reread(items, heldBackFrom: now)
+    /// The same, delayed: somebody may put a stranger's counters in their place repeatedly.
+    mutating func note(_ items: some Collection<Item>, delayedFrom now: Instant) {
+        reread(items, delayedFrom: now)
         for item in items { untold.insert(item) }
     }
 
@@ -111,7 +111,7 @@ struct Repairs {
     /// it already waits. An item in a page stays there, or it would never be set. `version`: Redis should have this one
     /// or a newer one.
     mutating func reread(
-        _ items: some Collection<Item>, from version: Int64 = Repairs.unknown, heldBackFrom now: Instant
+        _ items: some Collection<Item>, from version: Int64 = Repairs.unknown, delayedFrom now: Instant
     ) {
         var later: [Item] = []
         for item in items {
@@ -125,7 +125,7 @@ struct Repairs {
                 later.append(item)
             }
         }
-        holdBack(later, now: now)
+        delay(later, now: now)
     }
 
     /// Takes in rows of `cache_repairs`. Those of transactions before `leftFrom` are not left to other hosts: a row
