@@ -53,7 +53,7 @@ UNASKED = ["notices", "parameters", "notifications"]
 
 
 @pytest.mark.parametrize("what", FLOODS)
-@pytest.mark.parametrize("kind", [b"R", b"C"], ids=["connecting", "settling"])
+@pytest.mark.parametrize("kind", [b"R", b"C"], ids=["connecting", "setup"])
 def test_a_flood_before_a_connection_can_be_used(between, kind, what):
     between.daemon.wait_healthy()
     with between.withstands(b"likesd", kind, FLOODS[what]) as floods:

@@ -116,7 +116,7 @@ extension LaneStatementTests {
         try holder.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
         try holder.run("SELECT count(*) FROM counters")
         let explainer = try database.connect()
-        try explainer.run(Settling.sessionText(Configuration()))
+        try explainer.run(ConnectionSetup.sessionText(Configuration()))
         try explainer.run("PREPARE pass AS \(ReaderStatements.repairs)")
         try explainer.run("PREPARE tend AS \(LaneStatements.tend)")
         let fence = LaneFence(lane: 7, epoch: 1)

@@ -104,7 +104,7 @@ extension LaneStatementTests {
         try holder.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
         try holder.run("SELECT count(*) FROM counters")
         let explainer = try database.connect()
-        try explainer.run(Settling.sessionText(Configuration()))
+        try explainer.run(ConnectionSetup.sessionText(Configuration()))
         try explainer.run("PREPARE survey AS \(LaneStatements.survey)")
         var visited: [Int] = []
         // As hosts do it, whose lane gets another number now and then.

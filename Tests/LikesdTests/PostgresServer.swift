@@ -129,7 +129,7 @@ final class LaneTester {
         try connection.run(addition.replacingOccurrences(of: "$2", with: "'\(Schema.noNumbers)'"))
         let rows = try connection.run(Schema.selectItemTypes)
         self.types = TypeNumbers(types: types, rows: rows.compactMap { row in Int16(row[0]).map { ($0, row[1]) } })
-        try connection.run(Settling.sessionText(Configuration()))
+        try connection.run(ConnectionSetup.sessionText(Configuration()))
         for statement in PreparedStatement.allCases {
             guard let raw = PQprepare(connection.connection, statement.rawValue, statement.text, 0, nil) else {
                 throw Failure(text: "no result")

@@ -1,6 +1,6 @@
 import LikesStorage
 
-/// What a settled connection has learnt about its PostgreSQL server.
+/// What a connection that is set up has learnt about its PostgreSQL server.
 package struct DatabaseFacts: Hashable, Sendable {
     /// nil on a standby: its history is its primary's.
     package var history: DatabaseHistory?

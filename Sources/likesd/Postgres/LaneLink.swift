@@ -41,7 +41,7 @@ final class LaneLink: PostgresLink {
         flush()
     }
 
-    override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
+    override func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         self.types = types
         onTypes(types)
         return true

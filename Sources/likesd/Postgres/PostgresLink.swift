@@ -6,13 +6,13 @@ import LikesCore
 import LikesSettings
 import LikesStorage
 
-/// A connection to PostgreSQL, made and settled without ever waiting. Its subclasses use it.
+/// A connection to PostgreSQL, made and set up without ever waiting. Its subclasses use it.
 class PostgresLink {
     private enum Stage {
         case idle
         case resolving
         case connecting
-        case settling(Settling)
+        case settingUp(ConnectionSetup)
         case ready
     }
 
@@ -28,7 +28,7 @@ class PostgresLink {
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
     private var intake = Intake()
-    /// It was settled before, at whatever server.
+    /// It was set up before, at whatever server.
     private var hadTables = false
 
     init(
@@ -47,8 +47,8 @@ class PostgresLink {
 
     var isReady: Bool { if case .ready = stage { true } else { false } }
 
-    /// The connection is settled and its statements are prepared. False: it cannot be used.
-    func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
+    /// The connection is set up and its statements are prepared. False: it cannot be used.
+    func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool { true }
 
     /// What earlier connections learned about item types.
     var learntTypes: TypeNumbers? { nil }
@@ -182,7 +182,7 @@ class PostgresLink {
         case .connecting:
             return .unreachable(
                 refusal.text, next: advice.connecting(refusal.reason, target, hadTables: hadTables))
-        case .idle, .resolving, .settling, .ready: return .unreachable(refusal.text)
+        case .idle, .resolving, .settingUp, .ready: return .unreachable(refusal.text)
         }
     }
 
@@ -207,11 +207,11 @@ class PostgresLink {
         switch stage {
         case .idle, .resolving: return
         case .connecting: poll()
-        case .settling, .ready:
+        case .settingUp, .ready:
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || reading { PQconsumeInput($0) } == 1
             let reason = isAlive ? "" : errorText
             // What arrived before the end can still be read: an outcome, or why the server hung up.
-            if case .settling = stage { settle() } else { collect() }
+            if case .settingUp = stage { goOnWithSetup() } else { collect() }
             guard connection != nil else { return }
             guard isAlive else { return lose(.unreachable(reason)) }
             if isBearable() { flush() }
@@ -222,7 +222,7 @@ class PostgresLink {
     private func isBearable() -> Bool {
         let what: StaticString =
             switch stage {
-            case .idle, .resolving, .connecting, .settling: "before it can be used"
+            case .idle, .resolving, .connecting, .settingUp: "before it can be used"
             case .ready: rowsAwaited == nil ? "without having been asked" : "in one answer"
             }
         if let excess = intake.excess(over: bytesMax, what) {
@@ -256,7 +256,7 @@ class PostgresLink {
             PQsetnonblocking(connection, 1)
             watch(EPOLLIN.rawValue)
             advance(
-                Settling(
+                ConnectionSetup(
                     backend, preparing: statements, configuration: configuration, advice, target, hadTables: hadTables,
                     learnt: learntTypes))
         default: lose()
@@ -269,17 +269,17 @@ class PostgresLink {
     static let unasked = "it sent an unrequested answer"
     private static let unbounded = "libpq reads past likesd's recv(2): what PostgreSQL sends has no bound"
 
-    // MARK: Settling
+    // MARK: Setup
 
-    private func advance(_ settling: Settling) {
-        stage = .settling(settling)
+    private func advance(_ setup: ConnectionSetup) {
+        stage = .settingUp(setup)
         endAnswer()
-        guard let connection, reading({ _ in settling.send(on: connection) }) else { return lose() }
+        guard let connection, reading({ _ in setup.send(on: connection) }) else { return lose() }
         flush()
     }
 
-    private func settle() {
-        while case .settling(var settling) = stage, let connection, PQisBusy(connection) == 0 {
+    private func goOnWithSetup() {
+        while case .settingUp(var setup) = stage, let connection, PQisBusy(connection) == 0 {
             if let raw = nextResult() {
                 let result = StatementResult(raw)
                 if result.status == PGRES_FATAL_ERROR && result.endsSession {
@@ -287,18 +287,18 @@ class PostgresLink {
                 }
                 // A COPY would return the same result again and again.
                 guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
-                settling.take(result)
-                stage = .settling(settling)
+                setup.take(result)
+                stage = .settingUp(setup)
                 continue
             }
-            switch settling.next() {
-            case .step: advance(settling)
+            switch setup.next() {
+            case .step: advance(setup)
             case .failed(let failure): lose(failure)
             case .done(let types, let facts):
                 stage = .ready
                 endAnswer()
                 hadTables = true
-                guard settled(types, facts) else { return lose() }
+                guard setupEnded(types, facts) else { return lose() }
                 if backend == .lane, let chosen { servers.laneConnected(to: chosen) }
                 driver.deliver { core, turn in
                     core.databaseConnected(backend, facts, &turn)

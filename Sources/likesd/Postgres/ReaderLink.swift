@@ -40,7 +40,7 @@ final class ReaderLink: PostgresLink {
         flush()
     }
 
-    override func settled(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
+    override func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         isOnStandby = facts.history == nil
         self.types = types
         return PQenterPipelineMode(connection) == 1

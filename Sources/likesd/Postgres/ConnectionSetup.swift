@@ -5,7 +5,7 @@ import LikesSettings
 import LikesStorage
 
 /// What must be sent and learned on a new connection before it can be used, step by step.
-struct Settling {
+struct ConnectionSetup {
     private enum Step {
         case session, identity, version, fitness, seals, types
         // Only the lane adds types, in one transaction.
@@ -23,7 +23,7 @@ struct Settling {
     private let isLane: Bool
     /// What earlier connections of this process learned about item types.
     private let learnt: TypeNumbers?
-    /// The tables existed when a connection of this kind was settled before.
+    /// The tables existed when a connection of this kind was set up before.
     private let hadTables: Bool
     private let statements: [PreparedStatement]
     private let configuration: Configuration
@@ -55,7 +55,7 @@ struct Settling {
     func send(on connection: OpaquePointer) -> Bool {
         let status =
             switch step {
-            case .session: PQsendQuery(connection, Settling.sessionText(configuration))
+            case .session: PQsendQuery(connection, ConnectionSetup.sessionText(configuration))
             case .identity: PQsendQuery(connection, "SELECT \(PostgresIdentity.columns)")
             case .version: PQsendQuery(connection, Schema.selectVersion)
             case .fitness: PQsendQuery(connection, Schema.selectMisfits)
