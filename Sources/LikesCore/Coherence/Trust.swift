@@ -86,7 +86,7 @@ struct Trust {
         case disputed
         case stillDisputed
         /// They did, and no longer do; `era`: the one in which that was found.
-        case settled(era: Int64)
+        case agreedAgain(era: Int64)
     }
 
     /// The age, in milliseconds, up to which a sign of life shows what its host uses now. One from before this host
@@ -141,7 +141,7 @@ struct Trust {
         isSurveyed = true
         guard let found = disputedIn else { return .agreed }
         disputedIn = nil
-        return .settled(era: found)
+        return .agreedAgain(era: found)
     }
 
     /// As if no other host had named other data.

@@ -167,11 +167,11 @@ extension Core {
     /// The batch is durable.
     mutating func committed(_ sent: SentBatch, _ outcome: BatchOutcome, _ turn: inout Turn) {
         let replay = sent.batch.replay(outcome)
-        settle(sent, outcome, replay.results, &turn)
+        conclude(sent, outcome, replay.results, &turn)
         if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, &turn) }
     }
 
-    private mutating func settle(
+    private mutating func conclude(
         _ sent: SentBatch, _ outcome: BatchOutcome, _ results: [ChangeResult], _ turn: inout Turn
     ) {
         noteLaneWritten(journal: sent.request.journal, now: turn.now)
@@ -226,7 +226,7 @@ extension Core {
     }
 
     /// The batch was committed, but its answer was lost. What changed is known, and the counts still have to be read.
-    mutating func settleFound(_ sent: SentBatch, changed: [Bool], _ turn: inout Turn) {
+    mutating func concludeFound(_ sent: SentBatch, changed: [Bool], _ turn: inout Turn) {
         noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: turn.now)
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
             writes.owe(index, changed: didChange)

@@ -41,7 +41,7 @@ extension Core {
             noteRead(counters, permit, isOffered: { _ in false }, &turn)
             repairs.read(page, counters)
         case (.doubts(let doubts, let era), .countersSelected(let counters)):
-            settleDoubts(doubts, era: era, counters, &turn)
+            decideDoubts(doubts, era: era, counters, &turn)
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
         case (.repairPass, .repairsSelected(let chunk)): repairsSelected(chunk, &turn)
         case (_, .misfit(let misfit)):

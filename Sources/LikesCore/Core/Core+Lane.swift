@@ -32,7 +32,7 @@ extension Core {
         case .nothing: return
         case .committed(let sent, let changed):
             reports.statistics.batchesFoundCommitted += 1
-            settleFound(sent, changed: changed, &turn)
+            concludeFound(sent, changed: changed, &turn)
         case .lost(let sent):
             reports.statistics.batchesFoundLost += 1
             requeue(sent)

@@ -82,7 +82,7 @@ extension Core {
             let text = "\(Self.disputeText); not using it until all hosts name the same one"
             say(.past, .warning, text, &turn)
         case .stillDisputed: lane.survey(at: askAgainAt)
-        case .settled(let era):
+        case .agreedAgain(let era):
             say(.past, .notice, "all hosts use one Redis again", &turn)
             // Redis' data is from a time when other hosts did not write to it, unless another host has thrown it away
             // already.
@@ -212,7 +212,7 @@ extension Core {
     }
 
     /// The primary's answer to doubts. It was asked after each doubted version was known.
-    mutating func settleDoubts(_ doubts: [Doubt], era: Int64, _ counters: [CounterState], _ turn: inout Turn) {
+    mutating func decideDoubts(_ doubts: [Doubt], era: Int64, _ counters: [CounterState], _ turn: inout Turn) {
         guard era == coherence.past.era else { return }
         for (doubt, counter) in zip(doubts, counters) where counter.version < doubt.version {
             return wentBack(Self.contradiction(counter, doubt.version), &turn)

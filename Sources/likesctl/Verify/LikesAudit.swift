@@ -42,18 +42,18 @@ struct LikesAudit {
             var window = try range(after: after)
             try pass(&window)
             after = window.through
-            if moved.count >= Self.movedMax { try settle() }
+            if moved.count >= Self.movedMax { try decide() }
         } while after < .highest
-        try settle()
+        try decide()
     }
 
     /// Checks these items, which are sorted and distinct.
     mutating func audit(_ items: [StoredItem]) throws(Failure) {
         for slice in items.slices(of: context.options.itemsPerPass) {
             try pass(set: slice)
-            if moved.count >= Self.movedMax { try settle() }
+            if moved.count >= Self.movedMax { try decide() }
         }
-        try settle()
+        try decide()
     }
 
     // MARK: One pass
@@ -215,7 +215,7 @@ struct LikesAudit {
     // MARK: What moved
 
     /// Decides all that moved, or reports how many could not be decided.
-    private mutating func settle() throws(Failure) {
+    private mutating func decide() throws(Failure) {
         let snapshotMs = context.options.snapshotSeconds * 1_000
         var rounds = 0
         while !moved.isEmpty {

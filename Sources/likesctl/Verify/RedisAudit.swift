@@ -66,7 +66,7 @@ struct RedisAudit {
                 try look(at: items)
                 progress("of at most \(keysCount) keys")
             }, { .redis($0) })
-        try settle()
+        try decide()
         progress("in all", always: true)
     }
 
@@ -76,7 +76,7 @@ struct RedisAudit {
             try look(at: Array(slice))
             progress("of at most \(items.count)")
         }
-        try settle()
+        try decide()
         progress("in all", always: true)
     }
 
@@ -93,7 +93,7 @@ struct RedisAudit {
         where comparison.kind(reached: comparison.state?.version ?? 0) != nil {
             suspects[item] = comparison.state?.version ?? 0
         }
-        if suspects.count >= Self.suspectsMax { try settle() }
+        if suspects.count >= Self.suspectsMax { try decide() }
     }
 
     /// Reads Redis, then PostgreSQL, so PostgreSQL cannot be the older one. `counting`: for the first time.
@@ -134,7 +134,7 @@ struct RedisAudit {
     // MARK: Suspects
 
     /// Looks at the suspects until each is right or its time is up, and reports those that are left.
-    private mutating func settle() throws(Stop) {
+    private mutating func decide() throws(Stop) {
         let deadlineMs = SystemCalls.nowMs() + Self.graceMs
         while !suspects.isEmpty {
             let isLastLook = SystemCalls.nowMs() >= deadlineMs
