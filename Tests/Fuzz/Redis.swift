@@ -33,7 +33,7 @@ func fuzzReplies(_ data: UnsafeRawBufferPointer) {
 }
 
 private let items = [Item(type: 0, id: 1), Item(type: 1, id: .max)]
-private let generation = Generation(server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
+private let generation = Generation(server: "a:b", database: DatabaseIdentity(system: "1", timeline: 1), token: "abc")
 private let jobs: [RedisJob] = {
     let pair = Pair(user: 1, item: items[0])
     let counters = items.map {

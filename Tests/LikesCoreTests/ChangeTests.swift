@@ -191,7 +191,7 @@ import Testing
         scenario.send(.like(ann), on: client)
         _ = scenario.take()
         // Another past of the database: Redis' data is to be identified anew.
-        scenario.connect(.lane, DatabaseHistory(system: "7", timeline: 2))
+        scenario.connect(.lane, DatabaseIdentity(system: "7", timeline: 2))
         _ = scenario.take()
         scenario.send(.unlike(ann), on: client)
         #expect(!scenario.take().contains { if case .lane(_, .commit) = $0 { true } else { false } })

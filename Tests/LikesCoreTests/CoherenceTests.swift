@@ -6,7 +6,7 @@ import Testing
 
 /// What a host believes of Redis, and what it hears from other hosts.
 @Suite struct CoherenceTests {
-    private static let promoted = DatabaseHistory(system: "7", timeline: 2)
+    private static let promoted = DatabaseIdentity(system: "7", timeline: 2)
 
     @Test("Redis is read only after it was identified and everything that others could not write was looked up")
     func redisIsReadOnlyAfterItWasIdentified() throws {
@@ -238,7 +238,7 @@ import Testing
             if lost == .redis {
                 scenario.step { core, turn in
                     core.coherence.trust.identified(
-                        Generation(server: "other:repl", database: Scenario.history, token: "cccccccccccc"),
+                        Generation(server: "other:repl", database: Scenario.identity, token: "cccccccccccc"),
                         now: turn.now)
                 }
             }
@@ -248,7 +248,7 @@ import Testing
         }
     }
 
-    @Test("When the database's history changes, counts from before are dropped, here and in Redis")
+    @Test("When the database's identity changes, counts from before are dropped, here and in Redis")
     func countsOfAPastThatIsOverAreDroppedHereAndInRedis() throws {
         var scenario = Scenario(byHand: [.identify])
         scenario.identify()

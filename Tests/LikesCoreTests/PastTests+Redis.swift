@@ -24,7 +24,7 @@ extension PastTests {
                 Issue.record("no marker is made")
                 return
             }
-            scenario.identify(Generation(server: "run:repl", database: Scenario.history, token: token))
+            scenario.identify(Generation(server: "run:repl", database: Scenario.identity, token: token))
             #expect(scenario.core.coherence.trust.generation?.token == token)
             scenario.lose(.redis)
             scenario.pass(ms: 1_000)
@@ -38,7 +38,7 @@ extension PastTests {
     @Test("Another database's marker counts as back only where this host had made its own and never used that database")
     func anotherDatabasesMarkerIsBackOnlyWhereThisHostMadeItsOwn() {
         func marker(_ server: String, _ tables: String) -> Generation {
-            let database = DatabaseHistory(system: "7", timeline: 1, tables: tables)
+            let database = DatabaseIdentity(system: "7", timeline: 1, tables: tables)
             return Generation(server: server, database: database, token: "\(server)-\(tables)")
         }
         func identify(_ trust: inout Trust, _ found: Generation, isMade: Bool) {
@@ -60,7 +60,7 @@ extension PastTests {
 
     @Test("Another database's marker that came back is replaced once its hosts have been silent for a while")
     func anotherDatabasesMarkerIsTakenOverOnceItsHostsAreSilent() {
-        let own = Generation(server: "run:repl", database: Scenario.history, token: "aaaaaaaaaaaa")
+        let own = Generation(server: "run:repl", database: Scenario.identity, token: "aaaaaaaaaaaa")
         var foreign = Generation(server: "run:repl", database: Self.restored, token: "bbbbbbbbbbbb")
         var trust = Trust(now: .ms(0))
         func isBack(at moment: Int64) -> Bool { trust.isBack(foreign, now: .ms(moment)) }
@@ -270,7 +270,7 @@ extension PastTests {
             scenario.pass(ms: 0)
             scenario.connect(.redis)
             let other = Generation(
-                server: "run:repl", database: Scenario.history, era: 2, snapshot: snapshot, token: "bbbbbbbbbbbb")
+                server: "run:repl", database: Scenario.identity, era: 2, snapshot: snapshot, token: "bbbbbbbbbbbb")
             _ = scenario.take()
             scenario.identify(other)
             scenario.pass(ms: 2 * Limits.eraMsMin)
@@ -315,7 +315,7 @@ extension PastTests {
         scenario.redisHas([counter(post, 5, 5)])
         scenario.lose(.lane)
         scenario.step { core, turn in
-            let facts = DatabaseFacts(history: Scenario.history, hasOtherTypes: true)
+            let facts = DatabaseFacts(identity: Scenario.identity, hasOtherTypes: true)
             core.databaseConnected(.lane, facts, &turn)
         }
         #expect(scenario.core.coherence.past.era == 1)

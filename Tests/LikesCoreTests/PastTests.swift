@@ -6,7 +6,7 @@ import Testing
 
 /// A database that goes back, another database, and hosts that do not use the same Redis (`PastTests+Redis`).
 @Suite struct PastTests {
-    static let restored = DatabaseHistory(system: "7", timeline: 1, tables: "1")
+    static let restored = DatabaseIdentity(system: "7", timeline: 1, tables: "1")
 
     func scenario(
         byHand: Set<Scenario.Housekeeping> = [], localCacheTTLMs: Int64? = nil
@@ -167,7 +167,7 @@ import Testing
         scenario.since = 600
         scenario.identify(
             Generation(
-                server: "run:repl", database: Scenario.history, snapshot: DatabaseSnapshot(least: 700),
+                server: "run:repl", database: Scenario.identity, snapshot: DatabaseSnapshot(least: 700),
                 token: "bbbbbbbbbbbb"))
         #expect(scenario.core.coherence.past.era == 1)
         #expect(scenario.core.coherence.trust.generation == nil)
@@ -178,7 +178,7 @@ import Testing
         var scenario = Scenario(up: [.subscriber, .lane, .reader], byHand: [.identify])
         scenario.connect(.redis)
         let last = Generation(
-            server: "run:repl", database: Scenario.history, era: Generation.eraMax, token: "bbbbbbbbbbbb"
+            server: "run:repl", database: Scenario.identity, era: Generation.eraMax, token: "bbbbbbbbbbbb"
         ).sealed(by: Scenario.secret)
         _ = scenario.take()
         scenario.identify(last)
@@ -198,7 +198,7 @@ import Testing
             scenario.lose(.redis)
             scenario.pass(ms: 1_000)
             scenario.connect(.redis)
-            let last = Generation(server: "run:repl", database: Scenario.history, era: Generation.eraMax, token: token)
+            let last = Generation(server: "run:repl", database: Scenario.identity, era: Generation.eraMax, token: token)
             _ = scenario.take()
             scenario.identify(last)
         }
@@ -256,10 +256,10 @@ import Testing
         scenario.pass(ms: Limits.surveyMs)
         _ = scenario.take()
         var found = scenario.usualSurvey()
-        found.history = Self.restored
+        found.identity = Self.restored
         scenario.survey(found)
         #expect(scenario.core.known.cache.count == 0)
-        #expect(scenario.core.coherence.past.history == Self.restored)
+        #expect(scenario.core.coherence.past.identity == Self.restored)
         let actions = scenario.take()
         #expect(actions.contains(.disconnect(.reader)) && actions.contains(.disconnect(.lane)))
     }
@@ -285,7 +285,7 @@ import Testing
         scenario.lose(.redis)
         scenario.connect(.redis)
         _ = scenario.take()
-        scenario.identify(Generation(server: "run:repl", database: Scenario.history, era: 2, token: "bbbbbbbbbbbb"))
+        scenario.identify(Generation(server: "run:repl", database: Scenario.identity, era: 2, token: "bbbbbbbbbbbb"))
         #expect(scenario.core.coherence.past.era == 2)
         #expect(scenario.core.known.cache.count == 0)
         #expect(scenario.core.coherence.trust.generation?.token == "bbbbbbbbbbbb")
@@ -296,7 +296,7 @@ import Testing
         var scenario = Scenario(up: [.subscriber, .lane, .reader], byHand: [.identify])
         scenario.connect(.redis)
         _ = scenario.take()
-        let promoted = DatabaseHistory(system: "7", timeline: 2)
+        let promoted = DatabaseIdentity(system: "7", timeline: 2)
         scenario.identify(Generation(server: "run:repl", database: promoted, token: "bbbbbbbbbbbb"))
         let actions = scenario.take()
         #expect(actions.contains(.disconnect(.lane)) && actions.contains(.disconnect(.reader)))

@@ -108,7 +108,7 @@ import Testing
         scenario.hear(counter(post, 5, 5))
         scenario.lose(.redis)
         scenario.connect(.redis)
-        scenario.identify(Generation(server: "run:repl", database: Scenario.history, token: "bbbbbbbbbbbb"))
+        scenario.identify(Generation(server: "run:repl", database: Scenario.identity, token: "bbbbbbbbbbbb"))
         _ = scenario.take()
         scenario.repairs([post], version: 5)
         #expect(scenario.core.repairs.contains(post))
@@ -120,7 +120,7 @@ import Testing
         scenario.since = 50
         scenario.identify(
             Generation(
-                server: "run:repl", database: Scenario.history, snapshot: DatabaseSnapshot(least: 50),
+                server: "run:repl", database: Scenario.identity, snapshot: DatabaseSnapshot(least: 50),
                 token: Scenario.generation.token))
         var settled: [SettledRepairs?] = []
         for round in 0..<4 as Range<Int64> {

@@ -386,7 +386,7 @@ import Testing
                 switch action {
                 case .redis(let call, .identify(let request)):
                     let made = request.new.map {
-                        Generation(server: "new:repl", database: Scenario.history, token: $0.token)
+                        Generation(server: "new:repl", database: Scenario.identity, token: $0.token)
                     }
                     scenario.identify(call: call, made)
                 case .lane(let call, .tend(_)): scenario.tend(call: call)

@@ -14,9 +14,9 @@ struct Scenario {
         case identify, fence, tend, survey, check, repairs, fill, beat, marker
     }
 
-    static let history = DatabaseHistory(system: "7", timeline: 1)
+    static let identity = DatabaseIdentity(system: "7", timeline: 1)
     static let secret = secret(1)
-    static let generation = Generation(server: "run:repl", database: history, token: "aaaaaaaaaaaa")
+    static let generation = Generation(server: "run:repl", database: identity, token: "aaaaaaaaaaaa")
         .sealed(by: secret)
 
     var core: Core
@@ -24,8 +24,8 @@ struct Scenario {
     var sealer: Sealer
     var now = Instant.ms(1_000)
     var byHand: Set<Housekeeping>
-    /// The history that the lane's server names.
-    private(set) var laneHistory = Scenario.history
+    /// The identity that the lane's server names.
+    private(set) var laneIdentity = Scenario.identity
     /// The tokens that other hosts use.
     var tokens: [String] = []
     /// Those among them that were named of late; nil: all.
@@ -63,8 +63,8 @@ struct Scenario {
         actions = actions.filter { if case .connect = $0 { false } else { true } }
     }
 
-    mutating func connect(_ backend: Backend, _ history: DatabaseHistory? = Scenario.history) {
-        if backend == .lane, let history { laneHistory = history }
+    mutating func connect(_ backend: Backend, _ identity: DatabaseIdentity? = Scenario.identity) {
+        if backend == .lane, let identity { laneIdentity = identity }
         forgetCalls(of: backend)
         step { core, turn in
             switch backend {
@@ -72,7 +72,7 @@ struct Scenario {
             case .subscriber: core.subscriberConnected(&turn)
             case .lane, .reader:
                 core.databaseConnected(
-                    backend, DatabaseFacts(history: history, seals: Scenario.seals(turn.now)), &turn)
+                    backend, DatabaseFacts(identity: identity, seals: Scenario.seals(turn.now)), &turn)
             }
         }
     }
@@ -152,7 +152,7 @@ struct Scenario {
         case .redis(let call, .identify(let request)):
             let past = core.coherence.past
             let known = Generation(
-                server: "run:repl", database: past.history ?? Scenario.history, era: past.era,
+                server: "run:repl", database: past.identity ?? Scenario.identity, era: past.era,
                 token: Scenario.generation.token
             ).sealed(by: Scenario.secret)
             let marker = request.new?.generation(on: known.server) ?? known
@@ -182,7 +182,7 @@ struct Scenario {
     /// What a survey finds where nothing is amiss. `request`: what it is the answer to.
     func usualSurvey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            silentLanesFenced: 0, history: laneHistory, snapshot: DatabaseSnapshot(least: since), tokens: tokens,
+            silentLanesFenced: 0, identity: laneIdentity, snapshot: DatabaseSnapshot(least: since), tokens: tokens,
             freshTokens: freshTokens ?? tokens, latest: latest, strayed: strayed,
             signOfLife: (request?.signOfLife ?? 1) - 1, seals: Scenario.seals(now))
     }

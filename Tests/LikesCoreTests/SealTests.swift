@@ -71,7 +71,7 @@ import Testing
 
     @Test("Only a host with the secret can make a marker")
     func onlyWhoHasTheSecretMakesAMarker() {
-        let unsealed = Generation(server: "a:b", database: Scenario.history, token: "aaaaaaaaaaaa")
+        let unsealed = Generation(server: "a:b", database: Scenario.identity, token: "aaaaaaaaaaaa")
         let sealed = unsealed.sealed(by: Scenario.secret(1))
         #expect(Generation(marker: sealed.marker) == sealed)
         #expect(Self.sealer().isGenuine(sealed))

@@ -37,7 +37,7 @@ private struct Server {
         guard case .identified(let found)? = look else { return nil }
         let isKept = found.isOfThisLife
         let new = IdentifyRequest.New(
-            database: DatabaseHistory(system: "7", timeline: 1), token: token, snapshot: .unknown, instead: found.text)
+            database: DatabaseIdentity(system: "7", timeline: 1), token: token, snapshot: .unknown, instead: found.text)
         guard case .identified(let marker)? = ask(.identify(IdentifyRequest(new: isKept ? nil : new))) else {
             return nil
         }

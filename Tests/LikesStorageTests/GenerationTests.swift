@@ -3,9 +3,9 @@ import Testing
 
 /// Redis' marker.
 @Suite struct GenerationTests {
-    private static let history = DatabaseHistory(system: "7000000000000000001", timeline: 3, tables: "5.6.7")
+    private static let identity = DatabaseIdentity(system: "7000000000000000001", timeline: 3, tables: "5.6.7")
     private static let generation = Generation(
-        server: "run:repl", database: history, era: 2,
+        server: "run:repl", database: identity, era: 2,
         snapshot: DatabaseSnapshot(least: 700, next: 720, running: [700, 705]), token: "aaaaaaaaaaaa")
     private static let words = ["run:repl", "7000000000000000001:3:5.6.7", "2", "700:720:700,705", "aaaaaaaaaaaa", "-"]
 
@@ -41,13 +41,13 @@ import Testing
     @Test(
         "A marker fits what is known of the database, or is of an older past",
         arguments: [
-            (nil, 0, true), (DatabaseHistory(system: "7000000000000000001", timeline: 2, tables: "5.6.7"), 0, true),
-            (history, 2, true), (history, 3, false),
-            (DatabaseHistory(system: "7000000000000000001", timeline: 4, tables: "5.6.7"), 0, false),
-            (DatabaseHistory(system: "7000000000000000001", timeline: 3, tables: "5.6.8"), 0, false),
-            (DatabaseHistory(system: "7", timeline: 1, tables: "5.6.7"), 0, false),
-        ] as [(DatabaseHistory?, Int64, Bool)])
-    func aMarkerFitsWhatIsKnownOfTheDatabaseOrIsOfAnOlderPast(known: DatabaseHistory?, era: Int64, fits: Bool) {
+            (nil, 0, true), (DatabaseIdentity(system: "7000000000000000001", timeline: 2, tables: "5.6.7"), 0, true),
+            (identity, 2, true), (identity, 3, false),
+            (DatabaseIdentity(system: "7000000000000000001", timeline: 4, tables: "5.6.7"), 0, false),
+            (DatabaseIdentity(system: "7000000000000000001", timeline: 3, tables: "5.6.8"), 0, false),
+            (DatabaseIdentity(system: "7", timeline: 1, tables: "5.6.7"), 0, false),
+        ] as [(DatabaseIdentity?, Int64, Bool)])
+    func aMarkerFitsWhatIsKnownOfTheDatabaseOrIsOfAnOlderPast(known: DatabaseIdentity?, era: Int64, fits: Bool) {
         #expect(Self.generation.fits(known, era: era) == fits)
     }
 }

@@ -22,15 +22,15 @@ extension LaneStatementTests {
         _ = try lane.survey(1, token: "bbbbbbbbbbbb", since: DatabaseSnapshot(least: 600), signOfLife: 2)
         _ = try lane.fence(3, former: 1)
         #expect(try lane.survey(4).latest == 700)
-        #expect(second.history == first.history)
+        #expect(second.identity == first.identity)
         #expect(first.signOfLife == -1 && second.signOfLife == -1)
         #expect(try lane.survey(2, signOfLife: 7).signOfLife == 1)
         #expect(second.snapshot.least >= first.snapshot.least)
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
         #expect(try lane.survey(2).tokens == [])
         try control.run("TRUNCATE counters")
-        let emptied = try lane.survey(2).history
-        #expect(emptied.system == first.history.system && emptied.tables != first.history.tables)
+        let emptied = try lane.survey(2).identity
+        #expect(emptied.system == first.identity.system && emptied.tables != first.identity.tables)
     }
 
     @Test("A sign of life that comes late, from a connection that was given up, changes nothing.")

@@ -9,7 +9,7 @@ import Testing
 /// The scripts as they are sent, run by a real Redis.
 @Suite struct RedisScriptTests {
     private static let server = "run1:replid1"
-    private static let history = DatabaseHistory(system: "7000000000000000001", timeline: 3)
+    private static let identity = DatabaseIdentity(system: "7000000000000000001", timeline: 3)
 
     private let server: RedisServer
     private let redis: RedisTester
@@ -27,7 +27,7 @@ import Testing
         _ token: String, era: Int64 = 0, insteadOf found: String, server: String = server
     ) -> RedisJob {
         let new = IdentifyRequest.New(
-            database: history, era: era, token: token, snapshot: DatabaseSnapshot(least: 5), instead: found)
+            database: identity, era: era, token: token, snapshot: DatabaseSnapshot(least: 5), instead: found)
         return .identify(server: server, IdentifyRequest(new: new))
     }
 
@@ -60,7 +60,7 @@ import Testing
         #expect(
             generation
                 == Generation(
-                    server: Self.server, database: Self.history, snapshot: DatabaseSnapshot(least: 5),
+                    server: Self.server, database: Self.identity, snapshot: DatabaseSnapshot(least: 5),
                     token: "aaaaaaaaaaaa"))
         let other = try server.connect()
         let second = try other.perform(Self.identify("bbbbbbbbbbbb", insteadOf: ""))

@@ -60,7 +60,7 @@ import Testing
         let counter = SealedCounter(
             counter: CounterState(item: Item(type: 0, id: 1), count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
         let generation = Generation(
-            server: "a:b", database: DatabaseHistory(system: "1", timeline: 1), token: "abc")
+            server: "a:b", database: DatabaseIdentity(system: "1", timeline: 1), token: "abc")
         let slice = RedisJob.setCounters(generation, [counter], isTold: true).slices(deadlineMs: 0)[0]
         for words in ["OOM no room", "OOM no room script: 1f, on @user_script:7."] {
             var answer = RedisReplies(slicesLeft: 1)

@@ -111,10 +111,10 @@ extension SchemaFitnessTests {
         }
         let lane = try database.lane()
         _ = try lane.fence(7)
-        let first = try lane.survey(7).history
-        #expect(try lane.survey(7, signOfLife: 2).history == first)
+        let first = try lane.survey(7).identity
+        #expect(try lane.survey(7, signOfLife: 2).identity == first)
         try control.run("TRUNCATE counters_p1")
-        #expect(try lane.survey(7, signOfLife: 3).history.tables != first.tables)
+        #expect(try lane.survey(7, signOfLife: 3).identity.tables != first.tables)
     }
 }
 

@@ -2,13 +2,13 @@ import LikesStorage
 
 /// What a connection that is set up has learnt about its PostgreSQL server.
 package struct DatabaseFacts: Hashable, Sendable {
-    /// nil on a standby: its history is its primary's.
-    package var history: DatabaseHistory?
+    /// nil on a standby: its identity is its primary's.
+    package var identity: DatabaseIdentity?
     /// Item types have other numbers than the ones this process knew.
     package var hasOtherTypes: Bool
     package var seals: SealFacts?
-    package init(history: DatabaseHistory?, hasOtherTypes: Bool = false, seals: SealFacts? = nil) {
-        self.history = history
+    package init(identity: DatabaseIdentity?, hasOtherTypes: Bool = false, seals: SealFacts? = nil) {
+        self.identity = identity
         self.seals = seals
         self.hasOtherTypes = hasOtherTypes
     }

@@ -4,7 +4,7 @@ import LikesStorage
 package struct IdentifyRequest: Hashable, Sendable {
     /// The marker to make in place of one that does not fit.
     package struct New: Hashable, Sendable {
-        package var database: DatabaseHistory
+        package var database: DatabaseIdentity
         package var era: Int64
         /// `Generation.token` and `Generation.snapshot`.
         package var token: String
@@ -15,7 +15,7 @@ package struct IdentifyRequest: Hashable, Sendable {
         /// Seals the new marker.
         package var secret: Secret?
         package init(
-            database: DatabaseHistory, era: Int64 = 0, token: String, snapshot: DatabaseSnapshot, instead: String = "",
+            database: DatabaseIdentity, era: Int64 = 0, token: String, snapshot: DatabaseSnapshot, instead: String = "",
             secret: Secret? = nil
         ) {
             self.database = database

@@ -30,7 +30,7 @@ package struct SurveyRequest: Equatable, Sendable {
 package struct Survey: Equatable, Sendable {
     /// How many lanes of silent hosts it fenced. The items in their journals are in `cache_repairs` now.
     package var silentLanesFenced: Int
-    package var history: DatabaseHistory
+    package var identity: DatabaseIdentity
     package var snapshot: DatabaseSnapshot
     /// The tokens of the generations that other hosts use, each once. Silent hosts are left out.
     package var tokens: [String]
@@ -49,12 +49,12 @@ package struct Survey: Equatable, Sendable {
     /// nil: the table has no secret.
     package var seals: SealFacts?
     package init(
-        silentLanesFenced: Int, history: DatabaseHistory, snapshot: DatabaseSnapshot, tokens: [String],
+        silentLanesFenced: Int, identity: DatabaseIdentity, snapshot: DatabaseSnapshot, tokens: [String],
         freshTokens: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
         signOfLife: Int64, seals: SealFacts?
     ) {
         self.silentLanesFenced = silentLanesFenced
-        self.history = history
+        self.identity = identity
         self.snapshot = snapshot
         self.tokens = tokens
         self.freshTokens = freshTokens

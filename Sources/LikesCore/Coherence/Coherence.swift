@@ -21,17 +21,17 @@ struct Coherence {
 
     /// Whether data made under this marker may be believed.
     func fits(_ found: Generation) -> Bool {
-        found.token != trust.disownedToken && found.fits(past.history, era: past.era)
+        found.token != trust.disownedToken && found.fits(past.identity, era: past.era)
     }
 
     /// Whether the marker names another database.
-    func isForeign(_ found: Generation) -> Bool { past.history.map { !found.database.isSameDatabase($0) } ?? false }
+    func isForeign(_ found: Generation) -> Bool { past.identity.map { !found.database.isSameDatabase($0) } ?? false }
 
     /// Whether a host of this database made the marker.
     func isGenuine(_ made: Generation) -> Bool { !safeguards.seals || sealer.isGenuine(made) }
 
     /// Whether hosts were at a later past of this same database.
-    func isPromoted(_ database: DatabaseHistory) -> Bool { past.history.map { database.isAhead(of: $0) } ?? false }
+    func isPromoted(_ database: DatabaseIdentity) -> Bool { past.identity.map { database.isAhead(of: $0) } ?? false }
 
     /// Whether hosts of another database still use this Redis: this host has made its own marker, and theirs is back.
     mutating func isShared(_ found: Generation, now: Instant) -> Bool {
@@ -48,12 +48,12 @@ struct Coherence {
     /// Whether another host has begun a later era. There is none after the last era; then the sign is a new token.
     func isLaterEra(_ found: Generation, isMade: Bool) -> Bool {
         let isLater = found.era > past.era || found.era == Generation.eraMax && !isMade && found.token != trust.token
-        return isLater && (past.history != nil || past.era > 0)
+        return isLater && (past.identity != nil || past.era > 0)
     }
 
     /// The marker to make in place of one that was seen not to fit; nil: no server that takes writes was seen yet.
     func newMarker(instead unfit: String, token: String) -> IdentifyRequest.New? {
-        past.history.map {
+        past.identity.map {
             IdentifyRequest.New(
                 database: $0, era: past.era, token: token, snapshot: past.snapshot, instead: unfit,
                 secret: sealer.secret)
@@ -162,7 +162,7 @@ struct Coherence {
     }
 }
 
-extension DatabaseHistory {
+extension DatabaseIdentity {
     /// Whether a server of the same system was promoted since the other's timeline.
-    func isAhead(of other: DatabaseHistory) -> Bool { system == other.system && timeline > other.timeline }
+    func isAhead(of other: DatabaseIdentity) -> Bool { system == other.system && timeline > other.timeline }
 }

@@ -3,7 +3,7 @@ import LikesStorage
 /// Which database this host is at, and at which of its pasts.
 struct DatabasePast {
     /// nil: no server that takes writes was seen yet.
-    private(set) var history: DatabaseHistory?
+    private(set) var identity: DatabaseIdentity?
     /// How often the cached data was found to belong to a past that is over, without the server saying so. All hosts
     /// agree on the number through Redis' marker.
     private(set) var era: Int64 = 0
@@ -23,9 +23,9 @@ struct DatabasePast {
     /// transaction goes on.
     private(set) var latestUsed: Int64 = 0
 
-    mutating func adopt(_ history: DatabaseHistory) {
-        if history != self.history { forgetStrays() }
-        self.history = history
+    mutating func adopt(_ identity: DatabaseIdentity) {
+        if identity != self.identity { forgetStrays() }
+        self.identity = identity
     }
 
     /// Transaction numbers may have gone back.

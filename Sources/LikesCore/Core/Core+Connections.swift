@@ -16,16 +16,16 @@ extension Core {
     package mutating func databaseConnected(_ backend: Backend, _ facts: DatabaseFacts, _ turn: inout Turn) {
         switch backend {
         case .lane: lane.connected(now: turn.now)
-        case .reader: reader.connected(isStandby: facts.history == nil, now: turn.now)
+        case .reader: reader.connected(isStandby: facts.identity == nil, now: turn.now)
         case .redis, .subscriber: preconditionFailure("not PostgreSQL's")
         }
         say(.connection(backend), .notice, "\(Self.name(backend)) connected", &turn)
         if canAskPrimary { known.primaryIsBack() }
         if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, &turn) }
-        guard let history = facts.history else { return }
-        // If the history differs as well, `learn` drops everything that was cached.
-        let isRenumbered = backend == .lane && facts.hasOtherTypes && coherence.past.history == history
-        learn(history, of: backend, &turn)
+        guard let identity = facts.identity else { return }
+        // If the identity differs as well, `learn` drops everything that was cached.
+        let isRenumbered = backend == .lane && facts.hasOtherTypes && coherence.past.identity == identity
+        learn(identity, of: backend, &turn)
         if isRenumbered { goBack("item types changed their numbers", &turn) }
     }
 

@@ -7,7 +7,7 @@ extension Core {
     mutating func identifyData(insteadOf unfit: String? = nil, _ turn: inout Turn) {
         guard redis.link.isUp, coherence.trust.generation == nil, redis.calls[.identify] == 0 else { return }
         var request = IdentifyRequest(new: nil)
-        if let unfit, coherence.past.history != nil {
+        if let unfit, coherence.past.identity != nil {
             request.new = coherence.newMarker(instead: unfit, token: random.token())
             repairs.beginIdentifying()
         }

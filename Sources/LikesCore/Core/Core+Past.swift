@@ -24,8 +24,8 @@ extension Core {
         noteSilent(lanesFenced: survey.silentLanesFenced, &turn)
         coherence.past.survey(survey)
         let isKept = lane.row.signOfLifeKept(request.signOfLife, before: survey.signOfLife)
-        let isSame = coherence.past.history == survey.history
-        learn(survey.history, of: .lane, &turn)
+        let isSame = coherence.past.identity == survey.identity
+        learn(survey.identity, of: .lane, &turn)
         guard lane.link.isUp else { return }
         guard isSame else {
             // What the connections learnt came from tables that were replaced.
@@ -100,22 +100,22 @@ extension Core {
 
     /// A connection says which past of the database it is at. A connection to a past that is over is of no use, and is
     /// given up.
-    mutating func learn(_ history: DatabaseHistory, of backend: Backend, _ turn: inout Turn) {
+    mutating func learn(_ identity: DatabaseIdentity, of backend: Backend, _ turn: inout Turn) {
         let marker = coherence.trust.generation?.database
-        if let marker, coherence.past.history == nil, marker.isAhead(of: history) {
-            return refuse(history, newest: marker, of: backend, &turn)
+        if let marker, coherence.past.identity == nil, marker.isAhead(of: identity) {
+            return refuse(identity, newest: marker, of: backend, &turn)
         }
-        guard let known = coherence.past.history, known != history else {
-            coherence.past.adopt(history)
-            if let marker, !marker.isSameDatabase(history) { forgetPast(now: turn.now) }
+        guard let known = coherence.past.identity, known != identity else {
+            coherence.past.adopt(identity)
+            if let marker, !marker.isSameDatabase(identity) { forgetPast(now: turn.now) }
             return identifyAnew(&turn)
         }
-        if known.isAhead(of: history) { return refuse(history, newest: known, of: backend, &turn) }
-        let isServersPast = known.system != history.system || known.timeline != history.timeline
+        if known.isAhead(of: identity) { return refuse(identity, newest: known, of: backend, &turn) }
+        let isServersPast = known.system != identity.system || known.timeline != identity.timeline
         let what =
             isServersPast ? "PostgreSQL's timeline changed" : "likesd's tables were replaced (restored or rewritten)"
         say(.past, .warning, "\(what); dropping cached counts", &turn)
-        coherence.past.adopt(history)
+        coherence.past.adopt(identity)
         forgetPast(now: turn.now)
         lane.row.forgetCommitted()
         identifyAnew(&turn)
@@ -124,9 +124,9 @@ extension Core {
     }
 
     private mutating func refuse(
-        _ history: DatabaseHistory, newest: DatabaseHistory, of backend: Backend, _ turn: inout Turn
+        _ identity: DatabaseIdentity, newest: DatabaseIdentity, of backend: Backend, _ turn: inout Turn
     ) {
-        let text = "this server is at timeline \(history.timeline), but another was promoted to \(newest.timeline)"
+        let text = "this server is at timeline \(identity.timeline), but another was promoted to \(newest.timeline)"
         giveUp(backend, .unreachable(text, next: oldPrimaryAdvice), &turn)
     }
 
@@ -138,8 +138,8 @@ extension Core {
     }
 
     /// Other hosts have seen another server promoted over the one that this host uses.
-    mutating func leaveOldPrimary(_ newest: DatabaseHistory, _ turn: inout Turn) {
-        guard let known = coherence.past.history else { return }
+    mutating func leaveOldPrimary(_ newest: DatabaseIdentity, _ turn: inout Turn) {
+        guard let known = coherence.past.identity else { return }
         coherence.past.adopt(newest)
         forgetPast(now: turn.now)
         if lane.link.isUp { refuse(known, newest: newest, of: .lane, &turn) }
@@ -180,7 +180,7 @@ extension Core {
 
     private mutating func identifyAnew(_ turn: inout Turn) {
         guard let generation = coherence.trust.generation,
-            !generation.fits(coherence.past.history, era: coherence.past.era)
+            !generation.fits(coherence.past.identity, era: coherence.past.era)
         else { return }
         disownData(&turn)
     }

@@ -4,7 +4,7 @@ package struct Generation: Hashable, Sendable {
     /// Redis' run and replication ids; no spaces.
     package var server: String
     /// The database that the counts belong to.
-    package var database: DatabaseHistory
+    package var database: DatabaseIdentity
     /// How often the cached data turned out to belong to a past that is over when no other field showed it.
     package var era: Int64
     /// The transactions that had ended before the generation was made: every counter of it includes their changes.
@@ -18,7 +18,7 @@ package struct Generation: Hashable, Sendable {
     package static let eraMax: Int64 = 999_999_999
 
     package init(
-        server: String, database: DatabaseHistory, era: Int64 = 0, snapshot: DatabaseSnapshot = .unknown, token: String
+        server: String, database: DatabaseIdentity, era: Int64 = 0, snapshot: DatabaseSnapshot = .unknown, token: String
     ) {
         self.server = server
         self.database = database
@@ -55,12 +55,12 @@ package struct Generation: Hashable, Sendable {
         else { return nil }
         let parts = words[1].split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let timeline = Int64(parts[1]),
-            (0...DatabaseHistory.timelineMax).contains(timeline)
+            (0...DatabaseIdentity.timelineMax).contains(timeline)
         else {
             return nil
         }
         server = String(words[0])
-        database = DatabaseHistory(system: String(parts[0]), timeline: timeline, tables: String(parts[2]))
+        database = DatabaseIdentity(system: String(parts[0]), timeline: timeline, tables: String(parts[2]))
         self.era = era
         self.snapshot = snapshot
         token = String(words[4])
@@ -70,13 +70,13 @@ package struct Generation: Hashable, Sendable {
     }
 
     /// The database as one word of the marker.
-    private static func word(_ database: DatabaseHistory) -> String {
+    private static func word(_ database: DatabaseIdentity) -> String {
         "\(database.system):\(database.timeline):\(database.tables)"
     }
 
     /// Whether data made for this past of the database still holds for `known`, the past that this host knows, and for
     /// its era. A host that has not reached PostgreSQL yet accepts what is there, and so does one that is behind.
-    package func fits(_ known: DatabaseHistory?, era knownEra: Int64) -> Bool {
+    package func fits(_ known: DatabaseIdentity?, era knownEra: Int64) -> Bool {
         guard let known else { return true }
         return database.isSameDatabase(known) && database.timeline >= known.timeline && era >= knownEra
     }

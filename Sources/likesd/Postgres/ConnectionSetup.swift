@@ -31,7 +31,7 @@ struct ConnectionSetup {
     private let target: DatabaseTarget
     private var step = Step.session
     private var types: TypeNumbers?
-    private var facts = DatabaseFacts(history: nil)
+    private var facts = DatabaseFacts(identity: nil)
     private var isStandby = false
     /// The first obstacle.
     private var failure: BackendFailure?
@@ -190,9 +190,9 @@ struct ConnectionSetup {
 
     private mutating func takeIdentity(_ result: borrowing StatementResult) throws(Misfit) {
         guard result.rowCount == 1, let timeline = Int64(try result.text(0, 1)),
-            (0...DatabaseHistory.timelineMax).contains(timeline)
+            (0...DatabaseIdentity.timelineMax).contains(timeline)
         else { throw Misfit("an invalid timeline") }
-        facts.history = try DatabaseHistory(
+        facts.identity = try DatabaseIdentity(
             system: try result.text(0, 0), timeline: timeline, tables: try result.text(0, 2)
         ).checked()
     }

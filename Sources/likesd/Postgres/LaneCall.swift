@@ -104,9 +104,9 @@ struct LaneCall {
         let seals = Secret(hex: try result.text(0, 11)).map { SealFacts(secret: $0, seconds: seconds) }
         return Survey(
             silentLanesFenced: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
-            history: try DatabaseHistory(
+            identity: try DatabaseIdentity(
                 system: String(try result.integer(0, 1, as: Int64.self)),
-                timeline: try result.integer(0, 2, in: 0...DatabaseHistory.timelineMax), tables: try result.text(0, 3)
+                timeline: try result.integer(0, 2, in: 0...DatabaseIdentity.timelineMax), tables: try result.text(0, 3)
             ).checked(),
             snapshot: snapshot, tokens: words(try result.text(0, 5)),
             freshTokens: words(try result.text(0, 6)),

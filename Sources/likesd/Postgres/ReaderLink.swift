@@ -41,7 +41,7 @@ final class ReaderLink: PostgresLink {
     }
 
     override func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
-        isOnStandby = facts.history == nil
+        isOnStandby = facts.identity == nil
         self.types = types
         return PQenterPipelineMode(connection) == 1
     }

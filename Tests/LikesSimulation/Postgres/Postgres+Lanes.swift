@@ -156,7 +156,7 @@ extension Postgres {
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
             let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
             let survey = Survey(
-                silentLanesFenced: fenced.count, history: history, snapshot: snapshot,
+                silentLanesFenced: fenced.count, identity: identity, snapshot: snapshot,
                 tokens: Set(others.map(\.generation)).sorted(),
                 freshTokens: Set(fresh.map(\.generation)).sorted(), latest: latest,
                 strayed: strayed(request), signOfLife: signOfLife, seals: seals)

@@ -12,14 +12,14 @@ package final class Postgres {
     package internal(set) var flips: [[Flip]]
     package internal(set) var counts: [[CountEntry]]
     /// Which of the server's databases it is (its OID), how often its tables were made (theirs), and how often their
-    /// files were (`relfilenode`, new after TRUNCATE as well). `history`, which a host is told on connecting, is to say
-    /// what of these a core can tell apart.
+    /// files were (`relfilenode`, new after TRUNCATE as well). `identity`, which a host is told on connecting, is to
+    /// say what of these a core can tell apart.
     let number: Int
     var tablesMade = 1
     var filesMade = 1
     var timeline: Int64 = 1
-    package var history: DatabaseHistory {
-        DatabaseHistory(
+    package var identity: DatabaseIdentity {
+        DatabaseIdentity(
             system: "7000000000000000001", timeline: timeline, tables: "\(number).\(tablesMade).\(filesMade)")
     }
 
@@ -109,7 +109,7 @@ package final class Postgres {
             outbox.append((connection, .end(.readOnly("the server is read-only"))))
         } else {
             sessions[connection] = Session(connection: connection, backend: backend, host: host)
-            outbox.append((connection, .databaseReady(DatabaseFacts(history: history, seals: seals))))
+            outbox.append((connection, .databaseReady(DatabaseFacts(identity: identity, seals: seals))))
         }
     }
 

@@ -24,7 +24,7 @@ struct OperationChooser {
         // Some that Lua's numbers can't tell apart, some with one digit more than others, and the last there are.
         let lowest: [Int64] = [0, 0, 0, 7, 96, 9_007_199_254_740_990, Int64.max - Self.versionsCount + 1]
         lowestVersion = lowest[chance.below(lowest.count)]
-        let database = DatabaseHistory(system: "70", timeline: 1)
+        let database = DatabaseIdentity(system: "70", timeline: 1)
         generations = [Generation(server: "nowhere", database: database, token: "000000000000")]
     }
 
@@ -138,10 +138,10 @@ struct OperationChooser {
         return other
     }
 
-    private mutating func database() -> DatabaseHistory {
+    private mutating func database() -> DatabaseIdentity {
         // Mostly where they were: each later one makes a new marker.
         let timeline: Int64 = chance.hits(percent: 70) ? 3 : [1, 2, 4, 12][chance.below(4)]
-        return DatabaseHistory(
+        return DatabaseIdentity(
             system: chance.hits(percent: 90) ? "7000000000000000001" : "70", timeline: timeline,
             tables: chance.hits(percent: 90) ? "5.16400.16410.16410" : "5.16400.16410.16500")
     }

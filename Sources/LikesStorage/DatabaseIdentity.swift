@@ -1,6 +1,6 @@
 /// Which database this is, and which of its pasts: a server promoted in place of another begins its own timeline, and
 /// restored tables are different tables.
-package struct DatabaseHistory: Hashable, Sendable {
+package struct DatabaseIdentity: Hashable, Sendable {
     /// PostgreSQL's system identifier, digits.
     package var system: String
     package var timeline: Int64
@@ -20,7 +20,7 @@ package struct DatabaseHistory: Hashable, Sendable {
     private static let wordBytesMax = 128
 
     /// The same value, if its words can stand in Redis' marker.
-    package func checked() throws(Misfit) -> DatabaseHistory {
+    package func checked() throws(Misfit) -> DatabaseIdentity {
         let isSound = [system, tables].allSatisfy { word in
             (1...Self.wordBytesMax).contains(word.utf8.count)
                 && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
@@ -30,5 +30,5 @@ package struct DatabaseHistory: Hashable, Sendable {
     }
 
     /// Whether both are the same database, on any timeline.
-    package func isSameDatabase(_ other: DatabaseHistory) -> Bool { system == other.system && tables == other.tables }
+    package func isSameDatabase(_ other: DatabaseIdentity) -> Bool { system == other.system && tables == other.tables }
 }
