@@ -12,7 +12,7 @@ struct CoreSettings {
     let safeguards: Safeguards
 
     /// The most that all clients together may hold, in bytes: as configured, or derived from the unit's limit.
-    var clientMemoryBytesMax: Int {
+    var clientMemoryLimitBytes: Int {
         guard configuration.clientMemoryBytesMax == 0 else { return Int(configuration.clientMemoryBytesMax) }
         return unitMemoryBytes.map { Int($0) / Limits.clientMemoryShare } ?? Limits.clientMemoryBytes
     }

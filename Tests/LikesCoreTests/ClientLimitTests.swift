@@ -122,7 +122,7 @@ import Testing
             CoreSettings(
                 configuration: configuration, unitMemoryBytes: unitMemoryBytes, limits: .standard,
                 safeguards: Safeguards()
-            ).clientMemoryBytesMax
+            ).clientMemoryLimitBytes
         }
         var configuration = Configuration()
         #expect(limit(configuration, unitMemoryBytes: nil) == Limits.clientMemoryBytes)

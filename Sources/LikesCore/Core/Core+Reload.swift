@@ -53,7 +53,7 @@ extension Core {
         if !applied.isEmpty {
             settings.configuration = next
             boundCache()
-            clients.sessions.memory.limitBytes = settings.clientMemoryBytesMax
+            clients.sessions.memory.limitBytes = settings.clientMemoryLimitBytes
             writes.localRate.set(requestsMax: next.rateLimitRequests, windowSeconds: next.rateLimitWindowSeconds)
             turn.append(.configure(next))
         }

@@ -46,7 +46,7 @@ package struct Core {
         clients = Clients(
             Sessions(
                 requestsInFlightMax: limits.requestsInFlightMax,
-                memory: ClientMemory(limitBytes: settings.clientMemoryBytesMax, now: now)))
+                memory: ClientMemory(limitBytes: settings.clientMemoryLimitBytes, now: now)))
         writes = Writes(configuration, limits)
         reads = Reads(safeguards)
         redis = RedisAccess(now: now)
