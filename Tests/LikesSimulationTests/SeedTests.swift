@@ -28,12 +28,14 @@ import Testing
     @Test("Seeds bring about what is rare, and hold many COUNTs tightly")
     func seedsBringAboutWhatIsRare() {
         var coverage = Coverage()
-        var heldTo = [Int](repeating: 0, count: Bound.Held.allCases.count)
+        var countsByStrictness = [Int](repeating: 0, count: Bound.Strictness.allCases.count)
         for seed: UInt64 in 0..<600 {
             let simulation = Simulation(seed: seed)
             _ = simulation.run()
             coverage.add(simulation.coverage)
-            for held in Bound.Held.allCases { heldTo[held.rawValue] += simulation.heldTo[held.rawValue] }
+            for strictness in Bound.Strictness.allCases {
+                countsByStrictness[strictness.rawValue] += simulation.countsByStrictness[strictness.rawValue]
+            }
         }
         // So rare that it takes seeds that are about it.
         for safeguard in ["standbyWait", "scriptOrder"] {
@@ -47,7 +49,7 @@ import Testing
             #expect(coverage[rarity] > 0, "\(rarity)")
         }
         #expect(coverage[.deadlocks] == 0)
-        let share = heldTo[Bound.Held.tightly.rawValue] * 100 / heldTo.reduce(0, +)
+        let share = countsByStrictness[Bound.Strictness.tightly.rawValue] * 100 / countsByStrictness.reduce(0, +)
         #expect(share >= 40, "\(share) % of COUNTs were held tightly")
     }
 

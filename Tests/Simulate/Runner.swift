@@ -48,7 +48,7 @@ struct Tally: Sendable {
     var failures: [(seed: UInt64, rule: Rule)] = []
     var digest: UInt64 = 0
     var coverage = Coverage()
-    var heldTo = [Int](repeating: 0, count: Bound.Held.allCases.count)
+    var countsByStrictness = [Int](repeating: 0, count: Bound.Strictness.allCases.count)
 }
 
 /// Takes one seed after the other, on as many threads as ask it to.
@@ -86,7 +86,9 @@ final class Runner: Sendable {
             tally.operations += simulation.operations.count
             tally.digest &+= digest
             tally.coverage.add(simulation.coverage)
-            for held in Bound.Held.allCases { tally.heldTo[held.rawValue] += simulation.heldTo[held.rawValue] }
+            for strictness in Bound.Strictness.allCases {
+                tally.countsByStrictness[strictness.rawValue] += simulation.countsByStrictness[strictness.rawValue]
+            }
             guard let violation else { return }
             tally.failures.append((seed, violation.rule))
             print("seed \(seed) \(violation.rule.rawValue): \(violation.text)")

@@ -32,7 +32,9 @@ summary += "\(result.operations / max(1, Int(result.done))) operations a seed"
 if options.isDigesting { summary += ", digest \(String(result.digest, radix: 16))" }
 print(summary)
 print(Rarity.allCases.map { "\($0) \(result.coverage[$0])" }.joined(separator: ", "))
-let countsAnswered = max(1, result.heldTo.reduce(0, +))
-let shares = Bound.Held.allCases.map { "\($0) \(result.heldTo[$0.rawValue] * 100 / countsAnswered) %" }
+let countsAnswered = max(1, result.countsByStrictness.reduce(0, +))
+let shares = Bound.Strictness.allCases.map {
+    "\($0) \(result.countsByStrictness[$0.rawValue] * 100 / countsAnswered) %"
+}
 print("\(countsAnswered) COUNTs held: \(shares.joined(separator: ", "))")
 exit(result.failures.isEmpty ? 0 : 1)

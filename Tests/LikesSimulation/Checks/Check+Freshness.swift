@@ -8,7 +8,7 @@ extension Simulation {
             let operation = operations[place]
             guard operation.kind == .count, operation.outcome == .answered else { continue }
             let bound = Bound(operation, troubles: troubles, configuration: plan.configuration)
-            heldTo[bound.held.rawValue] += 1
+            countsByStrictness[bound.strictness.rawValue] += 1
             // A host that never was at PostgreSQL tells what Redis has, whoever put it there.
             if operation.mayBeForged, plan.faults.contains(where: { $0.kind == .redisStranger }) { continue }
             var from = bound.from
@@ -70,10 +70,10 @@ package struct Bound {
     /// A stranger may have put back what was there before the host's own change, or an earlier answer.
     var isPutBack = false
     var why: String
-    var held: Held
+    var strictness: Strictness
 
     /// How closely an answer is held.
-    package enum Held: Int, CaseIterable, Sendable {
+    package enum Strictness: Int, CaseIterable, Sendable {
         /// Half a second; LOCAL_CACHE_TTL_MS more, or the time that a silence takes to be noticed; 30 s, and outages;
         /// nothing.
         case tightly, toTTL, toRepairs, toNothing
@@ -118,7 +118,7 @@ package struct Bound {
                     self.from = 0
                     isFree = true
                     why = "PostgreSQL was out of reach"
-                    held = .toNothing
+                    strictness = .toNothing
                     return
                 }
                 if trouble.to + outage + Bound.repair >= from {
@@ -130,19 +130,19 @@ package struct Bound {
         if isRepairing {
             self.from = from - Bound.repair - outages
             why = "what failed is repaired within 30 s"
-            held = .toRepairs
+            strictness = .toRepairs
         } else if isSilent && isEvicting {
             self.from = from - unnoticed - Bound.unheard - Bound.messages
             why = "a counter was dropped and filled by a host whose subscription was lost"
-            held = .toTTL
+            strictness = .toTTL
         } else if isSilent {
             self.from = from - unnoticed - Bound.messages
             why = "a subscription was lost"
-            held = .toTTL
+            strictness = .toTTL
         } else {
             self.from = from - Bound.messages
             why = "all was well"
-            held = .tightly
+            strictness = .tightly
         }
     }
 }

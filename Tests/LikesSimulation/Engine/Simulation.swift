@@ -25,8 +25,8 @@ package final class Simulation {
     /// Until then clients don't change these items.
     var dormantUntil: [Micros]
     package internal(set) var troubles: [Trouble] = []
-    /// Answers to COUNT, by how closely they were held: `Bound.Held`.
-    package internal(set) var heldTo = [Int](repeating: 0, count: Bound.Held.allCases.count)
+    /// Answers to COUNT, by how closely they were held: `Bound.Strictness`.
+    package internal(set) var countsByStrictness = [Int](repeating: 0, count: Bound.Strictness.allCases.count)
     /// For each operation, found before the checks: it may see what came behind it on its connection.
     var isDisowned: [Bool] = []
 
