@@ -34,27 +34,27 @@ private let commandHelp = [
 
 private func verb(_ name: [UInt8]) -> Verb? { name.withUnsafeBytes { Verb($0) } }
 
-/// The ten fields of Redis 7. No command has keys in Redis' sense, since there is no routing.
+/// The ten fields of Redis 7. No verb has keys in Redis' sense, since there is no routing.
 private func commandEntry(_ verb: Verb) -> Reply {
-    let command = verb.description
+    let description = verb.description
     return .array([
         .text(verb.name.lowercased()),
-        .integer(command.arity),
-        .array(command.flags.map { Reply.simple($0.rawValue) }),
+        .integer(description.arity),
+        .array(description.flags.map { Reply.simple($0.rawValue) }),
         .integer(0), .integer(0), .integer(0),
         .array([]), .array([]), .array([]), .array([]),
     ])
 }
 
 private func documentation(_ verb: Verb) -> Reply {
-    let command = verb.description
+    let description = verb.description
     var fields: [Reply] = [
-        .text("summary"), .text(command.summary),
-        .text("since"), .text(command.since),
-        .text("group"), .text(command.group.rawValue),
+        .text("summary"), .text(description.summary),
+        .text("since"), .text(description.since),
+        .text("group"), .text(description.group.rawValue),
     ]
-    if !command.arguments.isEmpty {
-        fields += [.text("arguments"), .array(command.arguments.map(argumentEntry))]
+    if !description.arguments.isEmpty {
+        fields += [.text("arguments"), .array(description.arguments.map(argumentEntry))]
     }
     return .map(fields)
 }

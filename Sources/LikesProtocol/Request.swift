@@ -41,7 +41,7 @@ public enum HandshakeVerb: Sendable {
     case hello
     /// CLIENT: names of the connection and of its library.
     case client
-    /// COMMAND: which commands there are.
+    /// COMMAND: which verbs there are.
     case command
     /// SELECT: chooses the database; there is only one.
     case select

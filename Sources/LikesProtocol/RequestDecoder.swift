@@ -152,11 +152,11 @@ struct RequestDecoder: Sendable {
         ErrorReply(.err, "unknown command \(Quoting.quoted(name)), try \(suggestions)")
     }
 
-    /// Commands that everybody may use and that only likesd has, not Redis.
+    /// Verbs that everybody may use and that only likesd has, not Redis.
     private static let suggestions = {
         let names = Verb.allCases.filter { verb in
-            let command = verb.description
-            return [.likes, .daemon].contains(command.section) && !command.flags.contains(.admin)
+            let description = verb.description
+            return [.likes, .daemon].contains(description.section) && !description.flags.contains(.admin)
         }.map(\.name)
         return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
     }()

@@ -1,7 +1,7 @@
-/// What one command takes, answers and means. COMMAND's replies, the words of errors, likesd-protocol(7) and
+/// What one verb takes, answers and means. COMMAND's replies, the words of errors, likesd-protocol(7) and
 /// docs/protocol.md all come from it.
 package struct VerbDescription: Sendable {
-    /// Where the documents list a command.
+    /// Where the documents list a verb.
     package enum Section: String, CaseIterable, Sendable {
         case likes, daemon, connection, handshake
     }
@@ -45,7 +45,7 @@ package struct VerbDescription: Sendable {
         }
     }
 
-    /// One way to write the command, and its reply. In a reply, backquotes surround what is written exactly so,
+    /// One way to write the request, and its reply. In a reply, backquotes surround what is written exactly so,
     /// asterisks surround names of values; `␍␊` is CR LF.
     package struct Form: Equatable, Sendable {
         package let request: String

@@ -1,4 +1,4 @@
-// The table of all commands. A new one needs a case of `Verb` and of `Request`, a case of `description` and an entry
+// The table of all verbs. A new one needs a case of `Verb` and of `Request`, a case of `description` and an entry
 // here, and a line in `RequestDecoder`.
 extension Verb {
     /// What it takes, answers and means.
