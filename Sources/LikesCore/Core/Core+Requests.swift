@@ -34,14 +34,14 @@ extension Core {
             guard admitsReads(1, connection, &turn) else { return }
             let ticket = clients.wait(.count(item), on: connection, until: deadline(turn.now))
             count(item, Part(ticket: ticket, place: Part.whole), &turn)
-        case .counts(let items):
+        case .mcount(let items):
             if clients.sessions[connection].changesWaiting == 0, let counts = known.fresh(items, now: turn.now) {
                 reports.statistics.localHits += Int64(items.count)
                 return reply(.integers(counts), on: connection, &turn)
             }
             guard admitsReads(items.count, connection, &turn) else { return }
             let ticket = clients.gather(
-                .counts(items), count: items.count, on: connection, until: deadline(turn.now))
+                .mcount(items), count: items.count, on: connection, until: deadline(turn.now))
             for (place, item) in items.enumerated() {
                 count(item, Part(ticket: ticket, place: Int32(place)), &turn)
             }
@@ -49,10 +49,10 @@ extension Core {
             guard admitsReads(1, connection, &turn) else { return }
             let ticket = clients.wait(.liked(pair), on: connection, until: deadline(turn.now))
             liked(pair, Part(ticket: ticket, place: Part.whole), &turn)
-        case .likedMany(let user, let items):
+        case .mliked(let user, let items):
             guard admitsReads(items.count, connection, &turn) else { return }
             let ticket = clients.gather(
-                .liked(user: user, items: items), count: items.count, on: connection, until: deadline(turn.now))
+                .mliked(user: user, items: items), count: items.count, on: connection, until: deadline(turn.now))
             for (place, item) in items.enumerated() {
                 liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), &turn)
             }
