@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesSettings
 import Testing
 
 @testable import LikesCore
@@ -156,5 +157,27 @@ extension Scenario {
         #expect(
             scenario.replies(connection)
                 == [.error(ErrorReply(.unavailable, "PostgreSQL refused: denied; next: GRANT"))])
+    }
+
+    @Test("A request that was not served says why where that is known, and what to do")
+    func aRequestThatWasNotServedSaysWhy() throws {
+        func refusals(_ lane: BackendFailure?, _ reader: BackendFailure?) throws -> [String] {
+            var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+            let client = try scenario.open()
+            if let lane { scenario.lose(.lane, lane) }
+            if let reader { scenario.lose(.reader, reader) }
+            scenario.send(.like(ann), .count(other), on: client)
+            scenario.pass(ms: Configuration().requestTimeoutMs)
+            return scenario.replies(client).map { reply in
+                if case .error(let error) = reply, error.code == .unavailable { error.message } else { "\(reply)" }
+            }
+        }
+        let slow = "PostgreSQL did not answer in time: it is slow or overloaded"
+        let readOnly = BackendFailure.readOnly("the server is read-only", next: "point it at the primary")
+        let takesNone = "PostgreSQL takes no changes: the server is read-only; next: point it at the primary"
+        #expect(try refusals(readOnly, nil) == [takesNone, slow])
+        let away = BackendFailure.unreachable("nobody listens", next: "start it")
+        let unusable = "PostgreSQL cannot be used: nobody listens; next: start it"
+        #expect(try refusals(away, away) == [unusable, unusable])
     }
 }

@@ -17,9 +17,9 @@ package enum StatementFailure: Equatable, Sendable {
     /// Deadlock, serialization failure, lock timeout: the same call may succeed later.
     case retryable(String)
     /// The server takes no writes: read-only, standby.
-    case readOnly(String)
+    case readOnly(String, next: String? = nil)
     /// The tables are not as this version of likesd needs them.
-    case schema(String)
+    case schema(String, next: String? = nil)
     /// PostgreSQL refuses something in the rows themselves: a constraint, a trigger, a number out of range.
     case rows(String)
     /// The role lacks a right. `next`: what to run.
@@ -74,6 +74,14 @@ extension BackendFailure {
 
     /// The reason and the next step, for the log and for clients.
     package var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
+
+    /// Why a request was not served, for its client.
+    var refusal: String {
+        switch self {
+        case .readOnly: "PostgreSQL takes no changes: \(text)"
+        case .unreachable, .unexpected, .schema: "PostgreSQL cannot be used: \(text)"
+        }
+    }
 }
 
 extension Misfit {

@@ -63,12 +63,12 @@ extension Core {
         switch failure {
         case .retryable:
             if case .commit(let sent) = purpose { retry(sent, &turn) } else { putBack(purpose, now: turn.now) }
-        case .readOnly(let text):
+        case .readOnly(let text, let next):
             putBack(purpose, now: turn.now)
-            giveUp(.lane, .readOnly(text), &turn)
-        case .schema(let text):
+            giveUp(.lane, .readOnly(text, next: next), &turn)
+        case .schema(let text, let next):
             putBack(purpose, now: turn.now)
-            giveUp(.lane, .schema(text), &turn)
+            giveUp(.lane, .schema(text, next: next), &turn)
         case .rows(let text):
             if case .commit(let sent) = purpose, sent.batch.pairsCount > 1 { return takeApart(sent) }
             refuse(purpose, "PostgreSQL refused: \(text)", &turn)
@@ -90,12 +90,12 @@ extension Core {
         noteFailed(failure, &turn)
         switch failure {
         case .retryable: putBack(purpose, now: turn.now)
-        case .readOnly(let text):
+        case .readOnly(let text, let next):
             putBack(purpose, now: turn.now)
-            giveUp(.reader, .readOnly(text), &turn)
-        case .schema(let text):
+            giveUp(.reader, .readOnly(text, next: next), &turn)
+        case .schema(let text, let next):
             putBack(purpose, now: turn.now)
-            giveUp(.reader, .schema(text), &turn)
+            giveUp(.reader, .schema(text, next: next), &turn)
         case .rows(let text), .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
         case .permission(let text, let next):
             lane.schemaChecks.checkSoon(now: turn.now)

@@ -147,18 +147,18 @@ extension Core {
         switch waiting {
         case .change, .reload: return
         case .following(let item):
-            answer(ticket, unanswered, &turn)
+            answer(ticket, unansweredChange, &turn)
             reads.leave([item], clients)
         case .count(let item):
-            answer(ticket, known.cache.stale(item).map { .integer($0.count) } ?? unanswered, &turn)
+            answer(ticket, known.cache.stale(item).map { .integer($0.count) } ?? unansweredRead, &turn)
             reads.leave([item], clients)
-        case .liked: answer(ticket, unanswered, &turn)
+        case .liked: answer(ticket, unansweredRead, &turn)
         case .gather:
             guard let gather = clients.gather(ticket) else {
                 preconditionFailure("a reply of many parts without its parts")
             }
             let counts = gather.counts { known.cache.stale($0)?.count }
-            answer(ticket, counts.map { .integers($0) } ?? unanswered, &turn)
+            answer(ticket, counts.map { .integers($0) } ?? unansweredRead, &turn)
             reads.leave(gather.missingItems, clients)
         }
         reports.statistics.deadlinesMissed += 1
@@ -169,7 +169,7 @@ extension Core {
         let ticket = writes.changes[index].ticket
         reports.statistics.deadlinesMissed += 1
         switch writes.expire(index) {
-        case .unavailable: answer(ticket, unanswered, &turn)
+        case .unavailable: answer(ticket, unansweredChange, &turn)
         case .uncertain:
             let text = "sent to PostgreSQL, but no outcome in time: repeat the request, or ask LIKED"
             answer(ticket, .error(ErrorReply(.uncertain, text)), &turn)
@@ -177,13 +177,18 @@ extension Core {
         }
     }
 
-    private var unanswered: Reply {
-        .error(ErrorReply(.unavailable, "PostgreSQL did not answer in time: \(databaseTrouble)"))
+    /// The reply to a read that nobody answered in time. Reads go to the reader, and say nothing of a lane that takes no
+    /// changes.
+    private var unansweredRead: Reply {
+        Self.unanswered(because: reader.link.failure ?? (reader.link.isUp ? nil : lane.failure))
     }
 
-    /// What is wrong with PostgreSQL and what to do, in words.
-    private var databaseTrouble: String {
-        (lane.failure ?? reader.link.failure)?.text ?? "it is slow or overloaded"
+    private var unansweredChange: Reply { Self.unanswered(because: lane.failure ?? reader.link.failure) }
+
+    /// PostgreSQL may well have answered at once, and only refused: where that is known, it is said.
+    private static func unanswered(because failure: BackendFailure?) -> Reply {
+        let text = failure?.refusal ?? "PostgreSQL did not answer in time: it is slow or overloaded"
+        return .error(ErrorReply(.unavailable, text))
     }
 
     /// Drops answered requests at the heads of queues. So queues do not grow while a backend stays away, and the timer

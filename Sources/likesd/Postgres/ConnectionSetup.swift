@@ -159,7 +159,7 @@ struct ConnectionSetup {
     /// If columns were altered manually, their rows could not be read.
     private mutating func takeColumns(_ result: borrowing StatementResult, of statement: PreparedStatement) {
         guard let (column, type) = result.misfit(statement.columns) else { return }
-        failure = .schema("the column \(column) does not have the type \(type): \(PostgresAdvice.altered)")
+        failure = .schema("the column \(column) does not have the type \(type)", next: PostgresAdvice.altered)
     }
 
     private mutating func takeSession(_ result: borrowing StatementResult) throws(Misfit) {

@@ -130,13 +130,13 @@ extension StatementFailure {
         self =
             switch state {
             case "40P01", "40001", "55P03": .retryable(text)
-            case "25006": .readOnly("\(text): \(PostgresAdvice.readOnly)")
-            case "42P01", "42703", "3F000": .schema("\(text): \(Schema.whenLost("it"))")
+            case "25006": .readOnly(text, next: PostgresAdvice.readOnly)
+            case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("it"))
             // A key is gone, or is only checked at commit. The next connection learns which, and what to do.
             case "42P10", "55000": .schema(text)
             // A prepared statement would return other types than before. Preparing it again shows them.
             case "42501": .permission(text, next: permission())
-            case "0A000": .schema("\(text): \(PostgresAdvice.altered)")
+            case "0A000": .schema(text, next: PostgresAdvice.altered)
             default: StatementFailure.classesOfRows.contains(String(state.prefix(2))) ? .rows(text) : .other(text)
             }
     }
@@ -144,6 +144,6 @@ extension StatementFailure {
 
 /// What to do, in words for HEALTH and the log.
 enum PostgresAdvice {
-    static let altered = "the tables were altered: restore the column types that likesctl migrate created"
+    static let altered = "restore the column types that likesctl migrate created: the tables were altered"
     static let readOnly = "point DATABASE_URL at the primary, or let the server take writes again"
 }
