@@ -51,10 +51,10 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     /// What to do about it.
     package var remedy: String {
         switch self {
-        case .err: "correct the request; repeating it is useless"
-        case .rateLimited: "repeat after that time"
+        case .err: "correct the request: repeating it as it is changes nothing"
+        case .rateLimited: "wait as many seconds as the message says, then repeat"
         case .busy, .unavailable: "repeat a little later"
-        case .noPermission: "do it as one of these users"
+        case .noPermission: "do it as root or as the user likesd runs as"
         case .configuration: "correct the file and reload again"
         case .uncertain: "repeat the request, or ask LIKED"
         case .noProto: "use `HELLO 2` or `HELLO 3`"

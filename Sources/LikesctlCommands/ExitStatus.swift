@@ -13,6 +13,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case newerSchema = 8
     case differences = 9
     case incomplete = 10
+    case olderSchema = 11
     case usage = 64
     case unreachable = 69
     case output = 74
@@ -37,7 +38,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     /// The code of an error in JSON: the daemon's own code if there is one. nil: no error ends with this status.
     package var code: String? {
         switch self {
-        case .ok, .degraded, .down, .differences, .incomplete: nil
+        case .ok, .degraded, .down, .differences: nil
         case .refused: ErrorCode.err.rawValue
         case .rateLimited: ErrorCode.rateLimited.rawValue
         case .busy: ErrorCode.busy.rawValue
@@ -46,6 +47,8 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .permissionDenied: ErrorCode.noPermission.rawValue
         case .configuration: ErrorCode.configuration.rawValue
         case .newerSchema: "NEWERSCHEMA"
+        case .olderSchema: "OLDERSCHEMA"
+        case .incomplete: "INCOMPLETE"
         case .usage: "USAGE"
         case .unreachable: "UNREACHABLE"
         case .output: "OUTPUT"
@@ -68,7 +71,9 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .unavailable: "PostgreSQL is unavailable: nothing was stored"
         case .uncertain: "whether the change was stored is unknown: repeat it, or ask `liked`"
         case .newerSchema: "`migrate`, `verify`: the schema is newer than this likesctl"
-        case .differences: "`verify`: there are differences that were not mended"
+        case .olderSchema: "`verify`: the schema is older than this likesctl, or missing: run `migrate`"
+        case .differences:
+            "`verify`: there are differences that were not mended; `migrate`: the tables are not as likesd needs them"
         case .incomplete: "`verify`: no differences left, but not everything could be checked"
         case .usage: "wrong usage"
         case .unreachable: "the daemon is not reachable; for `migrate` and `verify`: PostgreSQL"

@@ -23,9 +23,17 @@ package struct Failure: Error, Equatable {
         self.next = next
     }
 
-    /// The daemon answered with an error. Its code alone determines the status.
+    /// `text`: a message that may say behind it what to do.
+    package init(_ status: ExitStatus, said text: String) {
+        let (message, next) = Self.parted(text)
+        self.init(status, message, next: next)
+    }
+
+    /// The daemon answered with an error. Its code alone determines the status. What the message says is to be done
+    /// fits the case; the code's own remedy is general.
     package init(_ error: ReceivedError) {
-        self.init(ExitStatus(error.code), error.message, next: error.code.map { Markup.plain($0.remedy) })
+        let (message, next) = Self.parted(error.message)
+        self.init(ExitStatus(error.code), message, next: next ?? error.code.map { Markup.plain($0.remedy) })
         code = error.word
         // For a wrong request the message is explanation enough; other codes are shown, so that they can be looked up.
         terminalText = error.code == .err ? error.message : error.text
@@ -35,6 +43,12 @@ package struct Failure: Error, Equatable {
     package init(_ message: String, usage: String) {
         self.init(.usage, message, next: "usage: " + usage)
         terminalText = message + "\nusage: " + usage
+    }
+
+    /// What happened, and what to do: `message; next: what to do`.
+    private static func parted(_ text: String) -> (message: String, next: String?) {
+        guard let mark = text.firstRange(of: "; next: ") else { return (text, nil) }
+        return (String(text[..<mark.lowerBound]), String(text[mark.upperBound...]))
     }
 
     /// What to print for people.

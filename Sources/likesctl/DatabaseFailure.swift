@@ -74,7 +74,7 @@ enum DatabaseFailure {
         case "42501":
             return Failure(
                 .permissionDenied, "\(said)\nThe user \(user) may not create or fill the tables.",
-                next: "run this as their owner, or let \(user) in: GRANT CREATE ON SCHEMA public TO \"\(user)\"")
+                next: "run this as their owner")
         case "25006":
             return Failure(
                 .unreachable, "\(said)\nThis server takes no writes: it is a standby or read-only.",

@@ -9,6 +9,8 @@ struct Migration {
     /// 0: there was none.
     private(set) var versionBefore = 0
     private(set) var typesAdded: [String] = []
+    /// What is wrong with the tables all the same: migrating makes what a version adds, not what somebody removed.
+    private(set) var misfits: [SchemaMisfit] = []
     private let partitions: Partitions?
 
     /// Runs the missing steps in one transaction: of several hosts at once, one runs all of them, and the others find
@@ -22,8 +24,16 @@ struct Migration {
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET client_min_messages = warning")
-        versionBefore = try Self.bringUp(connection, partitions)
-        typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
+        do throws(Failure) {
+            versionBefore = try Self.bringUp(connection, partitions)
+            misfits = try connection.misfits().filter { !$0.isOfRole }
+            // Where a table hides rows, the types that it lacks may only be hidden.
+            if !misfits.contains(where: { $0.name == "item_types" && $0.hidesRows }) {
+                typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
+            }
+        } catch {
+            throw MigrationRights.explained(error, connection)
+        }
     }
 
     /// Runs the steps, and returns the previous version.
@@ -39,7 +49,7 @@ struct Migration {
         }
         if partitions != nil, version > 0, let misfit = try missingPartition(connection) {
             throw Failure(
-                .refused, "\(misfit.text)\nNothing was changed.", next: misfit.remedy.text { "run: \($0)" })
+                .refused, "\(misfit.text)\nNothing was changed.", next: misfit.remedy.text)
         }
         if let partitions, version > 0, try connection.execute(partitions.isLaidOut).first?.first != "t" {
             throw Failure(.refused, "\(partitions.refusal)\nNothing was changed.", next: Partitions.remedy)
@@ -92,7 +102,10 @@ struct Migration {
 
     // MARK: What it did
 
-    /// One to three lines.
+    /// As for `verify`.
+    var status: ExitStatus { misfits.isEmpty ? .ok : .differences }
+
+    /// One to three lines, and one for each misfit.
     var text: String {
         let done =
             switch versionBefore {
@@ -102,7 +115,8 @@ struct Migration {
             }
         let added = typesAdded.isEmpty ? "" : "item types added: \(typesAdded.joined(separator: ", "))\n"
         let layout = partitions.map { "user_likes has \($0.count) partitions\n" } ?? ""
-        return "\(done) in database \(database)\n\(layout)\(added)"
+        let wrong = misfits.map { "\($0.line)\n" }.joined()
+        return "\(done) in database \(database)\n\(layout)\(added)\(wrong)"
     }
 
     var json: JSON {
@@ -110,6 +124,7 @@ struct Migration {
             [
                 ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
                 ("to", .integer(Int64(Schema.version))), ("item_types_added", .array(typesAdded.map { .string($0) })),
+                ("misfits", .array(misfits.map(\.json))),
             ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
     }
 }

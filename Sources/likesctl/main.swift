@@ -17,7 +17,7 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
             return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.partitions), .ok)
         }
         let migration = try Migration(configuration, partitions: options.partitions)
-        return (options.json ? migration.json.text + "\n" : migration.text, .ok)
+        return (options.json ? migration.json.text + "\n" : migration.text, migration.status)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: options.configFile)
         // It prints as it goes: its findings may not fit into memory.

@@ -29,18 +29,32 @@ import Testing
         ])
     func nobodyIsToldToMakeAnewWhatHeldLikesOrCounts(row: [String]) throws {
         let remedy = try #require(SchemaMisfit(row)).remedy
-        let text = remedy.text { "psql -c '\($0)'" }
-        #expect(text.hasPrefix("a restore may be running: wait for it; if "))
-        #expect(text.contains("put it back; otherwise restore it from a backup"))
-        #expect(remedy.sql == nil || text.hasSuffix("', then run likesctl verify --repair"))
-        #expect(row[1] != "user_likes" || !text.contains("CREATE"))
+        let command = remedy.command({ "psql -c '\($0)'" }, likesctl: { "likesctl \($0) --config c" })
+        for text in [command, remedy.text] {
+            #expect(text.hasPrefix("a restore may be running: wait for it; if "))
+            #expect(text.contains("put it back; otherwise restore it from a backup"))
+            #expect(row[1] != "user_likes" || !text.contains("CREATE"))
+        }
+        let audit = remedy.sql == nil ? ", then run likesctl verify --config c" : "' && likesctl verify --repair --config c"
+        #expect(command.hasSuffix(audit))
+    }
+
+    @Test("Statements and commands end the line: what is copied from there on holds no other words")
+    func statementsAndCommandsEndTheLine() throws {
+        let missing = try #require(SchemaMisfit(["no-table", "counters", "public.counters", "", "app"])).remedy
+        let sql = try #require(missing.sql)
+        #expect(missing.text.hasSuffix("; without one run this, then verify again with --repair: \(sql)"))
+        let column = try #require(SchemaMisfit(["no-column", "lanes", "public.lanes", "lane", "bigint"])).remedy
+        let words = "run this, then delete likesd:generation in Redis, of which rows said what it lacks: "
+        #expect(column.text.hasPrefix(words + "TRUNCATE"))
+        #expect(column.command({ "psql \($0)" }, likesctl: { $0 }).hasPrefix(words + "psql TRUNCATE"))
     }
 
     @Test("Tables without likes or counts are made anew.", arguments: ["lanes", "cache_repairs", "likesd_hosts"])
     func tablesWithoutLikesOrCountsAreMadeAnew(table: String) throws {
         let remedy = try #require(SchemaMisfit(["no-table", table, table, "", ""])).remedy
         #expect(
-            remedy.text { $0 } == "a restore may be running: wait for it; otherwise \(Schema.statements(making: table))"
+            remedy.text == "a restore may be running: wait for it; otherwise run: \(Schema.statements(making: table))"
         )
     }
 
@@ -61,7 +75,7 @@ import Testing
         for row in [
             ["no-key", table, "public.\(table)", "lane", "ADD PRIMARY KEY"], ["no-table", table, table, "", ""],
         ] {
-            let text = try #require(SchemaMisfit(row)).remedy.text { "psql -c '\($0)'" }
+            let text = try #require(SchemaMisfit(row)).remedy.text
             #expect(text.hasPrefix("a restore may be running: wait for it; "))
         }
     }

@@ -81,7 +81,7 @@ extension SchemaFitnessTests {
         try control.run("DROP TABLE user_likes_p3")
         let dropped = try #require(try lane.misfits().first)
         #expect(dropped.remedy.sql == nil)
-        let words = dropped.remedy.text { $0 }
+        let words = dropped.remedy.text
         #expect(words.contains("restore it from a backup"))
         #expect(!words.contains("CREATE"))
     }

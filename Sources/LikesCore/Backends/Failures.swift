@@ -54,7 +54,8 @@ extension BackendFailure {
     static func misfit(_ misfit: Misfit) -> BackendFailure {
         .schema(
             "an impossible answer: \(misfit.text)",
-            next: "look for triggers on the tables and for columns that may be NULL, then run likesctl verify --repair")
+            next: "look for triggers on the tables and for columns that may be NULL, then run likesctl verify --repair "
+                + "with the settings of this likesd")
     }
 
     /// The reason in words.

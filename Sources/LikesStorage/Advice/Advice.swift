@@ -24,12 +24,22 @@ package struct Advice: Sendable {
 
     /// One of likesctl's commands that use the settings, run as the daemon's own user.
     package func likesctl(_ command: String) -> String {
+        let isRoot = host.userName == "root"
+        return (isRoot ? "" : "sudo -u \(host.userName.shellWord) ") + likesctlAgain(command)
+    }
+
+    /// The same for whoever runs likesctl now, with the settings that it was given.
+    package func likesctlAgain(_ command: String) -> String {
         var words: [String] = []
-        if host.userName != "root" { words += ["sudo", "-u", host.userName.shellWord] }
-        switch configuration.places.origin(of: .databaseURL) {
-        case .credential: words += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
-        case .environment: words += ["DATABASE_URL=\(DatabaseURL.masked(configuration.databaseURL).shellWord)"]
-        case .file: break
+        // Only verify looks into Redis.
+        let settings: [Setting] = command.hasPrefix("verify") ? [.databaseURL, .redisURL] : [.databaseURL]
+        if settings.contains(where: { configuration.places.origin(of: $0) == .credential }) {
+            words += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
+        }
+        for setting in settings where configuration.places.origin(of: setting) == .environment {
+            let url =
+                setting == .redisURL ? configuration.redis.maskedURL : DatabaseURL.masked(configuration.databaseURL)
+            words += ["\(setting.rawValue)=\(url.shellWord)"]
         }
         words += ["likesctl", command]
         if let file = configuration.places.file, file != SettingPlaces.defaultFile {

@@ -193,6 +193,26 @@ package enum Schema {
         "UPDATE likesd_schema SET version = \(version), migrated_at = now()"
     }
 
+    /// One row about the role that asks: the schema for new tables; whether it may create some there; the owner of
+    /// `likesd_schema`, null if there is none; the rights that it lacks on `likesd_schema`, and on `item_types` if types
+    /// are to be added (locking takes the right to update), each null for none.
+    package static let selectMigrationRights = """
+        SELECT quote_ident(home.name), has_schema_privilege(home.name, 'CREATE'),
+            quote_ident(pg_get_userbyid(class.relowner)), \(missingRights(["SELECT"], on: "likesd_schema")),
+            \(missingRights(["SELECT", "INSERT", "UPDATE"], on: "item_types"))
+        FROM (SELECT coalesce(current_schema(), 'public')) AS home (name)
+        LEFT JOIN pg_class AS class ON class.oid = to_regclass('likesd_schema')
+        """
+
+    private static func missingRights(_ rights: [String], on table: String) -> String {
+        """
+        (SELECT string_agg(needed.privilege, ', ' ORDER BY needed.place)
+            FROM unnest(ARRAY[\(rights.map { "'\($0)'" }.joined(separator: ", "))])
+                WITH ORDINALITY AS needed (privilege, place)
+            WHERE NOT has_table_privilege(to_regclass('\(table)'), needed.privilege))
+        """
+    }
+
     // MARK: Item types
 
     /// Rows of (id smallint, name text).

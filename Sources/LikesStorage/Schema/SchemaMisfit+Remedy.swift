@@ -5,13 +5,47 @@ extension SchemaMisfit {
         var first: String?
         /// Statements that correct it.
         package var sql: String?
-        /// In words: what must follow.
-        var then: String?
+        /// What must follow.
+        var then: Sequel?
 
-        /// The whole remedy. `command`: how to run the statements.
-        package func text(_ command: (String) -> String) -> String {
-            let parts = [first, sql.map(command)].compactMap { $0 }.joined(separator: " ")
-            return parts + (then.map { ", then \($0)" } ?? "")
+        enum Sequel: Equatable, Sendable {
+            /// `likesctl verify`, or with `--repair`.
+            case verify, repair
+            case words(String)
+        }
+
+        // Commands and statements come last: nobody is to copy other words along with them.
+
+        /// The whole remedy as a shell takes it. `statements`: the command that runs them; `likesctl`: the one that runs
+        /// one of likesctl's commands with the same settings.
+        package func command(_ statements: (String) -> String, likesctl: (String) -> String) -> String {
+            let audit: String? =
+                switch then {
+                case .verify: likesctl("verify")
+                case .repair: likesctl("verify --repair")
+                case .words, nil: nil
+                }
+            guard let audit else { return text(statements, order: order) }
+            guard let sql else { return text(statements, order: "then run \(audit)") }
+            return [first, "\(statements(sql)) && \(audit)"].compactMap { $0 }.joined(separator: " ")
+        }
+
+        /// The whole remedy as a report of likesctl gives it, with plain statements.
+        package var text: String { text({ then == nil ? "run: \($0)" : $0 }, order: order) }
+
+        private var order: String? {
+            switch then {
+            case .verify: "then verify again"
+            case .repair: "then verify again with --repair"
+            case .words(let words): "then \(words)"
+            case nil: nil
+            }
+        }
+
+        private func text(_ statements: (String) -> String, order: String?) -> String {
+            guard let order else { return [first, sql.map(statements)].compactMap { $0 }.joined(separator: " ") }
+            guard let sql else { return [first, order].compactMap { $0 }.joined(separator: ", ") }
+            return [first, "run this, \(order):", statements(sql)].compactMap { $0 }.joined(separator: " ")
         }
     }
 
@@ -54,11 +88,12 @@ extension SchemaMisfit {
         guard isOfWorth else { return Remedy(first: Schema.unlessRestored, sql: sql) }
         let first = Schema.whenLost(name)
         switch name {
-        case "user_likes": return Remedy(first: first, then: Self.verify)
-        case "counters": return Remedy(first: "\(first); without one", sql: sql, then: Self.repair)
+        case "user_likes": return Remedy(first: first, then: .verify)
+        case "counters": return Remedy(first: "\(first); without one", sql: sql, then: .repair)
         default:
             return Remedy(
-                first: "\(first); without one, with the numbers that further types had:", sql: sql, then: Self.repair)
+                first: "\(first); without one (add the further types, with the numbers that they had)", sql: sql,
+                then: .repair)
         }
     }
 
@@ -75,14 +110,14 @@ extension SchemaMisfit {
         guard detail.isEmpty else {
             let choice =
                 "otherwise name only the schema with the right likes, \(object) or the other one, in the search_path "
-                + "of DATABASE_URL, or:"
+                + "of DATABASE_URL, or"
             return Remedy(
                 first: "\(Schema.restoreFirst); \(choice)", sql: "ALTER ROLE \(detail) SET search_path = \(object)",
-                then: Self.repair)
+                then: .repair)
         }
         return Remedy(
             first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)",
-            then: isOfWorth ? Self.repair : nil)
+            then: isOfWorth ? .repair : nil)
     }
 
     private var missingColumn: Remedy {
@@ -93,13 +128,13 @@ extension SchemaMisfit {
             let saysWhatRedisLacks = name != "likesd_hosts"
             return Remedy(
                 sql: "TRUNCATE \(place); \(addition)",
-                then: saysWhatRedisLacks ? "delete \(RedisKeys.marker) in Redis, of which rows said what it lacks" : nil
-            )
+                then: saysWhatRedisLacks
+                    ? .words("delete \(RedisKeys.marker) in Redis, of which rows said what it lacks") : nil)
         }
         let first = Schema.whenLost("it")
         // A column that says what a row is about has no value to begin with.
-        guard column?.byDefault != nil else { return Remedy(first: first, then: Self.verify) }
-        return Remedy(first: "\(first); without one", sql: addition, then: Self.repair)
+        guard column?.byDefault != nil else { return Remedy(first: first, then: .verify) }
+        return Remedy(first: "\(first); without one", sql: addition, then: .repair)
     }
 
     /// An empty partition in its place would be as bad as none, and nobody would notice.
@@ -109,14 +144,14 @@ extension SchemaMisfit {
             return Remedy(
                 first:
                     "\(Schema.restoreFirst); if the detached partition lost its rows, \(restore); otherwise attach it:",
-                sql: detail, then: Self.verify)
+                sql: detail, then: .verify)
         }
         let bound = object.isEmpty ? "MODULUS …, REMAINDER …" : object
         let attach = "ALTER TABLE \(place) ATTACH PARTITION … FOR VALUES WITH (\(bound))"
         return Remedy(
             first:
                 "\(Schema.restoreFirst); if it was detached, attach it again (\(attach)); otherwise \(restore), since "
-                + "an empty one has none of its rows", then: Self.verify)
+                + "an empty one has none of its rows", then: .verify)
     }
 
     /// Columns by name: the table in its place may have them in another order, and more of them.
@@ -129,11 +164,8 @@ extension SchemaMisfit {
         guard isOfWorth else { return Remedy(sql: sql) }
         return Remedy(
             first: "if likesd's own table was renamed or moved to another schema, put it back in its place; otherwise",
-            sql: sql, then: Self.repair)
+            sql: sql, then: .repair)
     }
-
-    private static let verify = "run likesctl verify"
-    private static let repair = "run likesctl verify --repair"
 
     private func alter(_ what: String, first: String? = nil) -> Remedy {
         Remedy(first: first, sql: "ALTER TABLE \(place) \(what)")

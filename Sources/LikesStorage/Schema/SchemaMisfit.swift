@@ -87,8 +87,8 @@ package struct SchemaMisfit: Equatable, Sendable {
             "the column \(place).\(object) may not be null and has no default: likesd does not know it, and no row "
                 + "could be written"
         case .noKey where name == "user_likes":
-            "\(place) has no unique key (\(object)), so a like may be stored twice (likesctl verify "
-                + "--repair removes those)"
+            "\(place) has no unique key (\(object)), so a like may be stored twice (--repair of "
+                + "likesctl verify removes those)"
         case .noKey: "\(place) has no unique key (\(object))"
         case .noRight: "the role \(object) lacks the right to \(detail) on \(place)"
         case .trigger: "the trigger \(object) of \(place) fires before each row, and could change or drop it"
@@ -110,6 +110,6 @@ extension [SchemaMisfit] {
         if first.kind == .noRight {
             remedy.sql = filter { $0.kind == .noRight }.compactMap(\.remedy.sql).joined(separator: "; ")
         }
-        return SchemaFailure(first.text + others, next: remedy.text { advice.schema($0, target) })
+        return SchemaFailure(first.text + others, next: remedy.command({ advice.schema($0, target) }, likesctl: advice.likesctl))
     }
 }

@@ -1,3 +1,4 @@
+import LikesHost
 import LikesSettings
 import LikesStorage
 import LikesctlCommands
@@ -15,13 +16,15 @@ final class AuditContext {
     init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
         database = try Database.connected(configuration, for: .verify)
         self.options = options
-        try Self.prepare(database, options)
+        try Self.prepare(database, configuration, options)
         misfits = try database.misfits().filter { !$0.isOfRole }
         types = misfits.contains(where: \.hidesRows) ? StoredTypes() : try StoredTypes(database, wanted: options.types)
         report = VerifyReport(options, json: json, types: types, isMendable: misfits.allSatisfy(\.leavesMending))
     }
 
-    private static func prepare(_ database: borrowing Database, _ options: VerifyOptions) throws(Failure) {
+    private static func prepare(
+        _ database: borrowing Database, _ configuration: Configuration, _ options: VerifyOptions
+    ) throws(Failure) {
         guard database.serverVersion >= 140_000 else {
             throw Failure(
                 .refused, "verify needs PostgreSQL 14 or newer: an older one reads the whole table for each part of it")
@@ -31,7 +34,7 @@ final class AuditContext {
         try database.execute("SET default_transaction_isolation = 'read committed'")
         // Compiling takes longer than any of the short statements.
         try database.execute("SET jit = off")
-        try checkSchema(database)
+        try checkSchema(database, Advice(configuration, on: HostFacts.measured()))
         guard options.repairs else {
             // Without --repair nothing is written; the server enforces it.
             try database.execute("SET default_transaction_read_only = on")
@@ -46,7 +49,7 @@ final class AuditContext {
         }
     }
 
-    private static func checkSchema(_ database: borrowing Database) throws(Failure) {
+    private static func checkSchema(_ database: borrowing Database, _ advice: Advice) throws(Failure) {
         if let schema = try database.execute(Schema.selectBarredSchema).first?.first ?? nil,
             try database.execute(Schema.hasVersion).first?.first != "t"
         {
@@ -74,10 +77,10 @@ final class AuditContext {
         }
         guard version == Schema.version else {
             throw Failure(
-                .refused,
+                .olderSchema,
                 "the schema of the database \(database.name) "
                     + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed"),
-                next: "run 'likesctl migrate' first")
+                next: advice.likesctlAgain("migrate"))
         }
     }
 

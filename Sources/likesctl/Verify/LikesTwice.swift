@@ -50,7 +50,7 @@ struct LikesTwice {
 
     private func giveUp() throws(Failure) {
         try context.database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
-        context.report.notCompared(
+        try context.report.notCompared(
             "more than \(Self.statementsMax * Self.pairsMax) likes may be stored twice: "
                 + "load user_likes again, with its key"
         )

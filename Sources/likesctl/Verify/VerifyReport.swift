@@ -48,13 +48,7 @@ final class VerifyReport {
     /// Something that is wrong with the tables themselves, which must be corrected manually.
     func found(_ misfit: SchemaMisfit) throws(Failure) {
         database.misfits += 1
-        try output.print(
-            json
-                ? JSON.object([
-                    ("table", .string(misfit.name)), ("kind", .string(misfit.kind.rawValue)),
-                    ("message", .string(misfit.text)), ("sql", misfit.remedy.sql.map { .string($0) } ?? .null),
-                    ("next", .string(misfit.next)),
-                ]).text : "\(misfit.name) \(misfit.kind.rawValue): \(misfit.text); \(misfit.next)")
+        try output.print(json ? misfit.json.text : misfit.line)
     }
 
     /// The item was compared with its likes.
@@ -75,15 +69,15 @@ final class VerifyReport {
                     ? JSON.object([
                         ("table", .string("item_types")), ("kind", .string("unnamed-type")),
                         ("number", .integer(Int64(number))), ("items", .integer(count)), ("message", .string(message)),
-                        ("sql", .null), ("next", .string("next: \(next)")),
+                        ("sql", .null), ("next", .string(next)),
                     ]).text : "item_types unnamed-type: \(message); next: \(next)")
         }
     }
 
     /// Reported at once, and again in the summary.
-    func notCompared(_ reason: String) {
+    func notCompared(_ reason: String) throws(Failure) {
         database.trouble = reason
-        output.warn(ForeignText.escaped(reason))
+        try warn(reason)
     }
 
     /// A counter in Redis that likesd treats as missing.
@@ -97,10 +91,15 @@ final class VerifyReport {
     }
 
     /// Reported at once, and again in the summary.
-    func redisNotChecked(_ reason: String) {
+    func redisNotChecked(_ reason: String) throws(Failure) {
         guard redis.trouble == nil else { return }
         redis.trouble = reason
-        output.warn("Redis was not checked: \(ForeignText.escaped(reason))")
+        try warn("Redis was not checked: \(reason)")
+    }
+
+    private func warn(_ text: String) throws(Failure) {
+        guard json else { return output.warn(ForeignText.escaped(text)) }
+        try output.print(Failure(.incomplete, said: text).json.text)
     }
 
     // MARK: Progress
@@ -193,13 +192,5 @@ final class VerifyReport {
                 ])
             )
         ])
-    }
-}
-
-extension SchemaMisfit {
-    /// What to do: statements to run manually.
-    fileprivate var next: String {
-        let text = remedy.text { "run: \($0)" }
-        return text.hasPrefix("run: ") ? text : "next: \(text)"
     }
 }

@@ -12,7 +12,7 @@ NEXT = re.compile(r"next: (.*?) \((PostgreSQL|Redis): ")
 # On the machine of an operator likesctl is run as the daemon's user, PostgreSQL's programs as its administrator.
 AS_USER = re.compile(r"^sudo -u \S+ ")
 # What comes first where nobody restores anything, as in the tests, and does not have to be waited for.
-IN_WORDS = re.compile(r"^a restore may be running: wait for it; otherwise (?:name only the schema [^;]*?: )?")
+IN_WORDS = re.compile(r"^a restore may be running: wait for it; otherwise (?:name only the schema [^;]*?, or )?")
 
 
 def next_of(daemon):
@@ -25,7 +25,7 @@ def run_as_told(command, **settings):
     """`settings`: of likesctl, where that is to be run afterwards."""
     path = os.pathsep.join([str(programs()), str(binary("likesctl").parent), os.environ["PATH"]])
     environment = {**clean_environment(PGUSER="postgres", **settings), "PATH": path}
-    first, *others = command.split(", then run ")
-    for part in [AS_USER.sub("", IN_WORDS.sub("", first)), *(others if settings else [])]:
-        done = subprocess.run(["bash", "-c", part], env=environment, capture_output=True, text=True, timeout=60)
+    first, *others = IN_WORDS.sub("", command).split(" && ")
+    for part in [first, *(others if settings else [])]:
+        done = subprocess.run(["bash", "-c", AS_USER.sub("", part)], env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
