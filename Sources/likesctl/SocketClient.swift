@@ -70,6 +70,28 @@ struct SocketClient: ~Copyable {
         return try receive(command)
     }
 
+    /// Throws if another server than likesd answers here. `error`: its answer to a request; only a wrong request is a
+    /// reason to ask, since other servers know no request of likesd's.
+    func checkIsLikesd(after error: ReceivedError) throws(Failure) {
+        guard error.code == .err, let server = helloServer(), server != "likesd" else { return }
+        throw Failure(
+            .notUnderstood, "this is a socket of \(ForeignText.shown(server)), not of likesd",
+            next: "name likesd's socket with --socket or LIKESD_SOCKET")
+    }
+
+    /// Which server says that it answers here; nil: none says so.
+    private func helloServer() -> String? {
+        do throws(Failure) {
+            guard case .array(let fields) = try reply(to: ["HELLO"], .ping), fields.count > 1,
+                fields[0].text == "server"
+            else { return nil }
+            return fields[1].text
+        } catch {
+            // The first answer is all there is to go by.
+            return nil
+        }
+    }
+
     private func send(_ bytes: [UInt8], _ command: Command) throws(Failure) {
         var sent = 0
         while sent < bytes.count {

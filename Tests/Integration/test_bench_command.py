@@ -3,7 +3,9 @@
 import json
 import pty
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -310,6 +312,34 @@ def test_connections_that_the_daemon_refuses_are_said(start_daemon):
     assert found["connections_least"] <= 12
     assert set(found["errors"]) <= {"BUSY", "LOST"}
     assert "of 20 connections were open" in daemon.run_ctl("bench", *options).stdout
+
+
+def test_a_connection_that_the_daemon_refuses_is_counted_once(start_daemon):
+    daemon = start_daemon(MAX_CONNECTIONS=12)
+    found = bench(daemon, "--connections", 200, "--requests", 2_000, "--pipeline", 1)
+    assert found["requests"] + sum(found["errors"].values()) == pytest.approx(2_000, abs=200)
+    # The daemon may close a connection before its request is read.
+    assert found["errors"].get("LOST", 0) < found["errors"]["BUSY"] / 2
+
+
+def test_a_socket_that_only_echoes_is_no_likesd(folder, number):
+    path = folder / f"echo{number()}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def echo():
+            connection, _ = listener.accept()
+            with connection:
+                while data := connection.recv(65536):
+                    connection.sendall(data)
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        done = run("likesctl", "bench", "--socket", path, "--requests", 10)
+        thread.join()
+    assert (done.returncode, done.stdout) == (76, "")
+    assert "not understood" in done.stderr
 
 
 def test_a_rate_beyond_what_can_be_answered_is_said(daemon):

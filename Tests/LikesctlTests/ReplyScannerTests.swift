@@ -8,9 +8,11 @@ import Testing
         ":5\r\n*2\r\n:1\r\n:-42\r\n-BUSY too much\r\n*3\r\n:0\r\n:1\r\n:1\r\n+OK\r\n$4\r\na\r\nb\r\n$0\r\n\r\n$-1\r\n"
         + "*0\r\n*-1\r\n*2\r\n*2\r\n:7\r\n$1\r\n:\r\n:8\r\n-RATELIMITED\r\n:9223372036854775807\r\n"
     private static let steps: [ReplyScanner.Step] = [
-        .success(first: 5), .success(first: 1), .failure(ReplyCode("BUSY")), .success(first: 0), .success(first: 0),
-        .success(first: 0), .success(first: 0), .success(first: 0), .success(first: 0), .success(first: 0),
-        .success(first: 7), .failure(ReplyCode("RATELIMITED")), .success(first: Int64.max),
+        .success(first: 5, .integer), .success(first: 1, .integers(2)), .failure(ReplyCode("BUSY")),
+        .success(first: 0, .integers(3)), .success(first: 0, .other), .success(first: 0, .other),
+        .success(first: 0, .other), .success(first: 0, .other), .success(first: 0, .integers(0)),
+        .success(first: 0, .other), .success(first: 7, .other), .failure(ReplyCode("RATELIMITED")),
+        .success(first: Int64.max, .integer),
     ]
 
     private func steps(_ pieces: [[UInt8]]) -> [ReplyScanner.Step] {

@@ -24,8 +24,17 @@ enum Bench {
         _ options: BenchOptions, _ socketPath: String, timeoutMs: Int64
     ) throws(Failure) {
         let client = try SocketClient.connected(to: socketPath, timeoutMs: timeoutMs)
-        guard case .error(let bytes) = try client.reply(to: ["COUNT", "\(options.type):1"], .bench) else { return }
-        let error = ReceivedError(bytes)
-        if error.code == .err { throw Failure(error) }
+        switch try client.reply(to: ["COUNT", "\(options.type):1"], .bench) {
+        case .integer: return
+        case .error(let bytes):
+            let error = ReceivedError(bytes)
+            try client.checkIsLikesd(after: error)
+            if error.code == .err { throw Failure(error) }
+        default: throw notUnderstood
+        }
     }
+
+    static let notUnderstood = Failure(
+        .notUnderstood, "an answer was not understood: is this likesd's socket, and of this version?",
+        next: "name likesd's socket with --socket or LIKESD_SOCKET")
 }

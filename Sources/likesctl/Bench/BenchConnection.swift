@@ -10,6 +10,10 @@ final class BenchConnection {
     var isDirty = false
     /// Whether epoll reports when the socket takes more.
     var watchesOutput = false
+    /// Whether it is known to be served: the daemon answers BUSY to one that it closes.
+    var isProved = false
+    /// Whether nothing is to be sent for now.
+    var isHeld = false
     private var underWay: RequestsUnderWay
     private var unsent: UnsentRequests
 
@@ -22,13 +26,15 @@ final class BenchConnection {
 
     var isOpen: Bool { descriptor >= 0 }
     var hasUnsent: Bool { !unsent.isEmpty }
-    var hasRoom: Bool { isOpen && underWay.hasRoom && unsent.hasRoom }
+    var hasRoom: Bool { isOpen && !isHeld && underWay.hasRoom && unsent.hasRoom }
 
     /// Takes over a connected socket.
     func opened(_ connected: Int32) {
         descriptor = connected
         scanner = ReplyScanner()
         watchesOutput = false
+        isProved = false
+        isHeld = false
     }
 
     /// Closes it. The requests under way will get no replies; `takeFirst` still returns them.

@@ -12,6 +12,8 @@ struct BenchRun: ~Copyable {
     }
 
     private let sequence: RequestSequence
+    /// By the verb's number: what its replies consist of.
+    private let shapes: [ReplyShape]
     private let answerMs: Int64
     private var sending: BenchSending
     /// nil: a closed loop.
@@ -28,6 +30,10 @@ struct BenchRun: ~Copyable {
     /// `answerMs`: after this long without an answer, none will come.
     init(_ options: BenchOptions, socketPath: String, answerMs: Int64) throws(Failure) {
         sequence = RequestSequence(options)
+        shapes = BenchVerb.allCases.map { verb in
+            if verb.isChange { return .integers(2) }
+            return verb.hasBatch ? .integers(Int64(options.batch)) : .integer
+        }
         self.answerMs = answerMs
         sending = BenchSending(options)
         arrivals = options.rate.map { BenchArrivals(rate: $0, seed: options.seed) }
@@ -162,13 +168,19 @@ struct BenchRun: ~Copyable {
         while true {
             switch connection.scanner.next(in: bytes, from: &place) {
             case .incomplete: return
-            case .success(let first):
-                guard let request = connection.takeFirst() else { throw Self.notUnderstood }
+            case .success(let first, let shape):
+                guard let request = connection.takeFirst(), shape == shapes[request.verb.rawValue] else {
+                    throw Bench.notUnderstood
+                }
+                connection.isProved = true
                 liveness.answered(now)
                 guard request.counts else { continue }
                 lastCountedReplyNs = now
                 tally.answered(request.verb, first: first, latencyNs: now - request.sinceNs)
             case .failure(let code):
+                // The daemon may be about to close a connection that it does not want: what is sent now would be lost,
+                // and counted a second time.
+                if code == .busy, !connection.isProved { connection.isHeld = true }
                 // An error without a request says why the daemon refuses this connection.
                 guard let request = connection.takeFirst() else {
                     if clock.isCounting { tally.failed(code) }
@@ -178,7 +190,7 @@ struct BenchRun: ~Copyable {
                 guard request.counts else { continue }
                 lastCountedReplyNs = now
                 tally.failed(code)
-            case .broken: throw Self.notUnderstood
+            case .broken: throw Bench.notUnderstood
             }
         }
     }
@@ -197,16 +209,25 @@ struct BenchRun: ~Copyable {
         if unsent > 0 { tally.failed(.notSent, times: unsent) }
     }
 
-    private static let notUnderstood = Failure(
-        .notUnderstood, "an answer was not understood: is this likesd's socket, and of this version?")
-
     // MARK: Time
 
     private mutating func tick(_ now: Int64) {
         nextTickNs = now + BenchLimits.tickNs
         if connections.countOpen(isCounting: clock.isCounting) > 0 { liveness.isOpen(now) }
-        if !sending.isOver { reopen(now) }
+        if !sending.isOver {
+            release(now)
+            reopen(now)
+        }
         progress.show(tally, now, isCounting: clock.isCounting)
+    }
+
+    /// Connections that were not closed are wanted after all.
+    private mutating func release(_ now: Int64) {
+        for number in 0..<connections.count where connections[number].isHeld {
+            connections[number].isHeld = false
+            connections[number].isProved = true
+            refill(number, now)
+        }
     }
 
     /// Reopens lost connections, until the daemon refuses one.

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// Finds the ends of replies in a stream of bytes that may be cut anywhere, and the little that the load generator
 /// wants to know of each. Between calls it keeps a few numbers and no bytes. `ReplyReader` would allocate for each
 /// reply.
@@ -6,7 +8,7 @@ struct ReplyScanner {
         /// All bytes are used up.
         case incomplete
         /// A whole reply without an error in it. The value is its first integer, 0 if it has none.
-        case success(first: Int64)
+        case success(first: Int64, ReplyShape)
         case failure(ReplyCode)
         /// Not RESP2: the connection can't be used any more.
         case broken
@@ -27,6 +29,9 @@ struct ReplyScanner {
     private var code = ReplyCode()
     private var codeIsWhole = false
     private var hasError = false
+    /// Values that are no integers, and arrays in arrays.
+    private var hasOthers = false
+    private var elements: Int64?
 
     /// Continues at `place` until a reply or the bytes end.
     mutating func next(in bytes: UnsafeRawBufferPointer, from place: inout Int) -> Step {
@@ -74,8 +79,12 @@ struct ReplyScanner {
         switch byte {
         case UInt8(ascii: ":"): state = .integer
         case UInt8(ascii: "*"): state = .arrayLength
-        case UInt8(ascii: "$"): state = .bulkLength
-        case UInt8(ascii: "+"): state = .line
+        case UInt8(ascii: "$"):
+            state = .bulkLength
+            hasOthers = true
+        case UInt8(ascii: "+"):
+            state = .line
+            hasOthers = true
         case UInt8(ascii: "-"):
             state = .error
             code = ReplyCode()
@@ -93,6 +102,8 @@ struct ReplyScanner {
             // A null array is a value like any other.
             guard number <= Self.elementsMax, number >= 0 else { return false }
             valuesLeft += isNegative ? -1 : number - 1
+            if elements != nil || isNegative { hasOthers = true }
+            elements = number
             state = .kind
         case .bulkLength:
             guard number <= Self.bulkBytesMax, number >= 0 else { return false }
@@ -117,12 +128,23 @@ struct ReplyScanner {
     }
 
     private mutating func ended() -> Step {
-        let step: Step = hasError ? .failure(code) : .success(first: first ?? 0)
+        let shape: ReplyShape = hasOthers ? .other : elements.map { .integers($0) } ?? .integer
+        let step: Step = hasError ? .failure(code) : .success(first: first ?? 0, shape)
         valuesLeft = 1
         first = nil
         hasError = false
+        hasOthers = false
+        elements = nil
         return step
     }
+}
+
+/// What a reply without an error consists of.
+enum ReplyShape: Equatable {
+    case integer
+    /// An array of so many integers.
+    case integers(Int64)
+    case other
 }
 
 /// The first word of an error reply, up to 16 bytes of it, without a String's allocation.
@@ -132,6 +154,8 @@ struct ReplyCode: Equatable {
     private var low: UInt64 = 0
     private var count = 0
 
+    /// The daemon's own code for a limit that was reached.
+    static let busy = ReplyCode(ErrorCode.busy.rawValue)
     /// The connection ended before the answer came.
     static let lost = ReplyCode("LOST")
     /// No answer came until the end of the run.
