@@ -71,7 +71,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .unavailable: "PostgreSQL is unavailable: nothing was stored"
         case .uncertain: "whether the change was stored is unknown: repeat it, or ask `liked`"
         case .newerSchema: "`migrate`, `verify`: the schema is newer than this likesctl"
-        case .olderSchema: "`verify`: the schema is older than this likesctl, or missing: run `migrate`"
+        case .olderSchema: "`verify`: the schema is older than this likesctl: run `migrate`"
         case .differences:
             "`verify`: there are differences that were not mended; `migrate`: the tables are not as likesd needs them"
         case .incomplete: "`verify`: no differences left, but not everything could be checked"

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// What the command line asks for.
 package struct Invocation: Equatable, Sendable {
     package enum Task: Equatable, Sendable {
@@ -31,6 +33,8 @@ package struct Invocation: Equatable, Sendable {
 /// The words of a command line, as far as they are read.
 private struct CommandLine {
     private var command: Command?
+    /// Where a command must be, there is another word.
+    private var commandIsUnknown = false
     private var arguments: [String] = []
     private var startsWithHelp = false
     /// In the order given. Which of them apply is known once the command is.
@@ -41,23 +45,38 @@ private struct CommandLine {
 
     private func has(_ option: CommandOption) -> Bool { given.contains { $0.option.name == option.name } }
 
+    /// Reads all words, also behind a mistake: `--json` may stand there. The first mistake is the one that is told.
     mutating func read(_ words: [String]) throws(Failure) {
         var rest = words[...]
         var optionsEnded = false
+        var mistake: Failure?
         while let word = rest.popFirst() {
-            if optionsEnded || !word.hasPrefix("-") || word == "-" {
-                if command != nil {
-                    arguments.append(word)
-                } else if word == "help" {
-                    startsWithHelp = true
+            do throws(Failure) {
+                if optionsEnded || !word.hasPrefix("-") || word == "-" {
+                    try readArgument(word)
+                } else if word == "--" {
+                    optionsEnded = true
                 } else {
-                    command = try Self.command(word)
+                    try readOption(word, &rest)
                 }
-            } else if word == "--" {
-                optionsEnded = true
-            } else {
-                try readOption(word, &rest)
+            } catch {
+                mistake = mistake ?? error
             }
+        }
+        if let mistake { throw mistake }
+    }
+
+    private mutating func readArgument(_ word: String) throws(Failure) {
+        if command != nil || commandIsUnknown {
+            arguments.append(word)
+        } else if word == "help" {
+            startsWithHelp = true
+        } else {
+            command = Command(rawValue: word.lowercased())
+            guard command == nil else { return }
+            commandIsUnknown = true
+            let names = Command.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Failure(.usage, "there is no command '\(word)': there are \(names)")
         }
     }
 
@@ -93,6 +112,14 @@ private struct CommandLine {
         guard counts.contains(arguments.count) else {
             throw wrong(counts.lowerBound > arguments.count ? "an argument is missing" : "too many arguments")
         }
+        if let last = description.arguments.last, case .many = last.count {
+            let count = arguments.count - (description.arguments.count - 1)
+            let countMax = WireLimits.itemsPerRequestMax
+            guard count <= countMax else {
+                throw Failure(
+                    .usage, "\(command.rawValue) takes up to \(countMax) items, not \(count)", next: "ask in parts")
+            }
+        }
         for (argument, word) in zip(description.arguments, arguments) {
             guard let choices = argument.choices, !choices.offered.contains(word.lowercased()),
                 !choices.further.contains(word.lowercased())
@@ -106,14 +133,6 @@ private struct CommandLine {
             }
         }
         try description.check(options)
-    }
-
-    private static func command(_ word: String) throws(Failure) -> Command {
-        guard let command = Command(rawValue: word.lowercased()) else {
-            let names = Command.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Failure(.usage, "there is no command '\(word)': there are \(names)")
-        }
-        return command
     }
 
     /// Splits `--name=value` in two.

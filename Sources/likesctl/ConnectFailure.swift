@@ -1,6 +1,7 @@
 import Glibc
 import LikesHost
 import LikesSettings
+import LikesStorage
 import LikesctlCommands
 
 /// What to do if the daemon's socket cannot be connected to.
@@ -26,7 +27,10 @@ enum ConnectFailure {
             return Failure(
                 .timedOut, "the daemon at \(path) took no connection within \(timeoutMs) ms: it is overloaded or hangs",
                 next: "read its log: journalctl -u likesd")
-        default: return Failure(.unreachable, "no connection to \(path): \(SystemCalls.text(of: code))")
+        default:
+            return Failure(
+                .unreachable, "no connection to \(path): \(SystemCalls.text(of: code))",
+                next: "name likesd's socket with --socket or LIKESD_SOCKET")
         }
     }
 
@@ -38,23 +42,49 @@ enum ConnectFailure {
     private static func permissionDenied(_ path: String) -> Failure {
         let user = HostFacts.userName
         guard let status = status(of: path) else {
+            let folder = closedFolder(above: path)
             return Failure(
-                .permissionDenied, "permission denied: \(path) is in a directory that is closed to \(user)")
+                .permissionDenied, "permission denied: the folder \(folder) of \(path) is closed to \(user)",
+                next: "let the user '\(user)' search that folder, or let likesd listen in another one (LIKESD_SOCKET)")
         }
         let entry = getgrgid(status.st_gid)
         let group = entry.map { String(cString: $0.pointee.gr_name) } ?? String(status.st_gid)
         let mode = String(status.st_mode & 0o777, radix: 8)
         guard status.st_mode & S_IWGRP != 0 else {
             return Failure(
-                .permissionDenied, "permission denied: \(path) has mode 0\(mode), which lets no group in",
+                .permissionDenied, "permission denied: \(path) has mode 0\(mode), which gives no group access",
                 next: "set LIKESD_SOCKET_MODE=0660 for likesd, or run this as the socket's owner")
+        }
+        guard status.st_gid != 0 else {
+            // Nobody should join root's group for the sake of a socket.
+            let folder = folder(of: path).shellWord
+            return Failure(
+                .permissionDenied, "permission denied: \(path) is open to the group \(group) only",
+                next: "give new sockets there a group of their own and restart likesd: sudo chgrp \(clientsGroup) "
+                    + "\(folder) && sudo chmod g+s \(folder); the users of the socket join that group")
         }
         let listed = entry.map { isMember(user, of: $0.pointee) } ?? false
         return Failure(
             .permissionDenied, "permission denied: \(path) is open to the group \(group)",
             next: listed
                 ? "log in again, or use newgrp \(group): \(user) joined that group after this login"
-                : "let \(user) in: sudo usermod -aG \(group) \(user), then log in again")
+                : "give the user '\(user)' access: sudo usermod -aG \(group.shellWord) \(user.shellWord), then log in again"
+        )
+    }
+
+    /// The package's group of those who may use the socket.
+    private static let clientsGroup = "likesd-clients"
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The first of the folders on the way to the file that this user may not search.
+    private static func closedFolder(above path: String) -> String {
+        var folders = [folder(of: path)]
+        while let last = folders.last, last.contains("/"), last != "/" { folders.append(folder(of: last)) }
+        return folders.last { access($0, X_OK) != 0 } ?? folders[0]
     }
 
     private static func isMember(_ user: String, of group: group) -> Bool {

@@ -259,9 +259,9 @@ def test_permission_denied_names_the_group_that_may(path, folder):
     program = folder / "likesctl"
     shutil.copy(binary("likesctl"), program)
 
-    def ping():
+    def ping(socket=path, *options):
         return subprocess.run(
-            [program, "--socket", path, "ping"],
+            [program, "--socket", socket, "ping", *options],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
             user=user.pw_uid, group=user.pw_gid, extra_groups=[],
         )  # fmt: skip
@@ -271,11 +271,29 @@ def test_permission_denied_names_the_group_that_may(path, folder):
         path.chmod(0o660)
         done = ping()
         assert done.returncode == 77
-        assert f"usermod -aG {grp.getgrgid(0).gr_name} {user.pw_name}" in done.stderr
+        # Nobody is sent into root's group.
+        assert "usermod" not in done.stderr
+        assert f"chgrp likesd-clients {folder} && sudo chmod g+s {folder}" in done.stderr
+        other = next(entry for entry in grp.getgrall() if entry.gr_gid not in (0, user.pw_gid))
+        os.chown(path, -1, other.gr_gid)
+        assert f"usermod -aG {other.gr_name} {user.pw_name}" in ping().stderr
         path.chmod(0o600)
         done = ping()
         assert done.returncode == 77
         assert "LIKESD_SOCKET_MODE" in done.stderr
+        closed = folder / f"closed{path.stem}"
+        closed.mkdir(mode=0o700)
+        error = json.loads(ping(closed / "x" / "s.sock", "--json").stdout)["error"]
+        assert error["code"] == "NOPERM"
+        assert f"the folder {closed} of " in error["message"]
+        assert "search that folder" in error["next"]
+
+
+def test_another_server_is_not_taken_for_likesd(redis_server):
+    for arguments in [("health",), ("count", "post:1"), ("bench", "--requests", 1)]:
+        done = run("likesctl", *arguments, "--socket", redis_server.socket)
+        assert (done.returncode, done.stdout) == (76, "")
+        assert "a socket of redis, not of likesd" in done.stderr
 
 
 # The command line

@@ -105,8 +105,26 @@ import Testing
         #expect(refusal("count --json")?.json == true)
         #expect(refusal("--json lik")?.json == true)
         #expect(refusal("--json")?.json == true)
+        #expect(refusal("nosuch --json")?.json == true)
+        #expect(refusal("health --bogus --json")?.json == true)
+        #expect(refusal("nosuch like 1 --socket --json")?.json == false)
+        #expect(refusal("metrics --bogus --json")?.json == false)
         #expect(refusal("metrics --json")?.json == false)
         #expect(refusal("like -- --json")?.json == false)
+    }
+
+    @Test("Of several mistakes the first is told")
+    func ofSeveralMistakesTheFirstIsTold() throws {
+        #expect(try #require(refusal("nosuch --bogus other")).failure.message.contains("no command 'nosuch'"))
+        #expect(try #require(refusal("--bogus nosuch")).failure.message.contains("no option '--bogus'"))
+    }
+
+    @Test("More items than one request takes are refused before they are sent", arguments: ["count", "liked 7"])
+    func moreItemsThanOneRequestTakesAreRefused(line: String) throws {
+        let words = line.split(separator: " ").map(String.init)
+        func items(_ count: Int) -> [String] { (0..<count).map { "post:\($0)" } }
+        _ = try Invocation(words + items(1_000))
+        #expect(throws: Invocation.Refusal.self) { try Invocation(words + items(1_001)) }
     }
 
     @Test("INFO's sections are taken in either case, and so are the names for all of them")
@@ -140,6 +158,11 @@ import Testing
             daemons.json.text
                 == #"{"error":{"code":"NOPROTO","message":"2 and 3","next":"use 'HELLO 2' or 'HELLO 3'"}}"#)
         #expect(daemons.text == "NOPROTO 2 and 3")
+        let advised = Failure(ReceivedError(Array("UNAVAILABLE it is read-only; next: name the primary; wait".utf8)))
+        #expect(
+            advised.json.text
+                == #"{"error":{"code":"UNAVAILABLE","message":"it is read-only","next":"name the primary; wait"}}"#)
+        #expect(advised.text == "UNAVAILABLE it is read-only; next: name the primary; wait")
         let unknown = Failure(ReceivedError(Array("NEW thing".utf8)))
         #expect(unknown.json.text == #"{"error":{"code":"NEW","message":"thing","next":null}}"#)
     }
