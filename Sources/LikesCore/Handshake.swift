@@ -174,7 +174,9 @@ private func configReply(_ arguments: ArraySlice<[UInt8]>, connectionsMax: Int) 
         return .array(configHelp.map { Reply.simple($0) })
     case "SET", "REWRITE", "RESETSTAT":
         throw ErrorReply(
-            .err, "CONFIG \(subcommand) is not supported: change likesd's configuration file and restart it")
+            .err,
+            "CONFIG \(subcommand) is not supported: change likesd's configuration file and reload it (some settings "
+                + "need a restart)")
     default:
         throw unknownSubcommand("CONFIG", arguments.first ?? [])
     }

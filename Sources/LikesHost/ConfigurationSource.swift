@@ -44,11 +44,18 @@ package struct ConfigurationSource: Sendable {
             return (path, try TextFile.read(path, bytesMax: ConfigurationLimits.fileBytesMax))
         } catch {
             if file == .packaged, error.code == ENOENT { return nil }
-            let hint = file == .packaged ? "" : ": check the path given to --config"
-            problems.append(
-                ConfigurationProblem(
-                    .file(name: path), "cannot be read: \(error.text)\(hint)", closedFile: error.closedFile(path)))
+            let message = "cannot be read: \(error.text)\(hint(error))"
+            problems.append(ConfigurationProblem(.file(name: path), message, closedFile: error.closedFile(path)))
             return nil
+        }
+    }
+
+    /// What to do about a file that cannot be read; empty where the error says enough.
+    private func hint(_ error: TextFile.Unreadable) -> String {
+        switch error.code {
+        case EACCES: ": let the user \(HostFacts.userName) read it and search the folders above it"
+        case EIO, EMFILE, ENFILE, ENOMEM: ""
+        default: file == .packaged ? "" : ": check the path given to --config"
         }
     }
 

@@ -106,7 +106,10 @@ struct RequestDecoder: Sendable {
 
     private func user(_ word: UnsafeRawBufferPointer) throws(ErrorReply) -> Int64 {
         guard let user = Decimal.parse(word) else {
-            throw ErrorReply(.err, "bad user \(Quoting.quoted(word)): a decimal number from 0 to \(Int64.max)")
+            throw ErrorReply(
+                .err,
+                "bad user \(Quoting.quoted(word)): a decimal number from 0 to \(Int64.max)\(ErrorReply.length(of: word))"
+            )
         }
         return user
     }
@@ -121,7 +124,7 @@ struct RequestDecoder: Sendable {
                 "unknown item type \(Quoting.quoted(name)): allowed are \(types.names.joined(separator: ", "))")
         }
         guard let id = Decimal.parse(UnsafeRawBufferPointer(rebasing: word[(colon + 1)...])) else {
-            throw ErrorReply.badItem(word)
+            throw ErrorReply.badItem(word, id: UnsafeRawBufferPointer(rebasing: word[(colon + 1)...]))
         }
         return Item(type: type, id: id)
     }
@@ -163,10 +166,18 @@ struct RequestDecoder: Sendable {
 }
 
 extension ErrorReply {
-    fileprivate static func badItem(_ word: UnsafeRawBufferPointer) -> ErrorReply {
+    fileprivate static func badItem(
+        _ word: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer? = nil
+    ) -> ErrorReply {
         ErrorReply(
             .err,
-            "bad item \(Quoting.quoted(word)): write type:id, as in post:456, with an id from 0 to \(Int64.max)")
+            "bad item \(Quoting.quoted(word)): write type:id, as in post:456, with an id from 0 to \(Int64.max)"
+                + (id.map(length) ?? ""))
+    }
+
+    /// The rule on the length of a number, for one that breaks it: leading zeros alone may make it too long.
+    fileprivate static func length(of number: UnsafeRawBufferPointer) -> String {
+        number.count > WireLimits.numberBytesMax ? ", in at most \(WireLimits.numberBytesMax) digits" : ""
     }
 
     /// Redis' words up to the colon, then how the command is written.

@@ -19,6 +19,8 @@ package struct ConfigurationProblem: Equatable, Sendable {
         /// A file named after the setting, in the folder of credentials.
         case credential
         case environment
+        /// How the program was started.
+        case commandLine
     }
     package var origin: Origin
     /// What is wrong and what is allowed; one line, and never a secret.
@@ -39,6 +41,7 @@ package struct ConfigurationProblem: Equatable, Sendable {
         case .line(let file, let number): "\(file):\(number): \(message)"
         case .credential: "credential \(message)"
         case .environment: "environment: \(message)"
+        case .commandLine: message
         }
     }
 }

@@ -67,7 +67,8 @@ extension Setting {
         guard !line.isEmpty else {
             throw RefusedValue(rule: "\(rawValue): it is empty: write the value into it, or remove it")
         }
-        guard let value = String(validating: line, as: UTF8.self), !line.contains(0),
+        guard !line.contains(0) else { throw RefusedValue(rule: "\(rawValue): it contains a NUL byte") }
+        guard let value = String(validating: line, as: UTF8.self),
             !line.contains(UInt8(ascii: "\n"))
         else { throw RefusedValue(rule: "\(rawValue): it has to be one line of UTF-8 text") }
         do {
@@ -114,7 +115,8 @@ struct ConfigurationFileReader {
     private mutating func read(
         line bytes: ArraySlice<UInt8>, number: Int, into configuration: inout Configuration
     ) throws(RefusedValue) {
-        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+        guard !bytes.contains(0) else { throw RefusedValue(rule: "the line contains a NUL byte") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw RefusedValue(rule: "not a line of UTF-8 text")
         }
         let line = ConfigurationText.trimmed(text[...])

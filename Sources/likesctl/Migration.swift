@@ -124,8 +124,8 @@ struct Migration {
             [
                 ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
                 ("to", .integer(Int64(Schema.version))), ("item_types_added", .array(typesAdded.map { .string($0) })),
-                ("misfits", .array(misfits.map(\.json))),
-            ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
+            ] + (misfits.isEmpty ? [] : [("misfits", .array(misfits.map(\.json)))])
+                + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
     }
 }
 

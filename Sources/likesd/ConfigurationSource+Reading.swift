@@ -14,7 +14,9 @@ extension ConfigurationSource {
         guard path != nil else {
             throw ConfigurationError([
                 ConfigurationProblem(
-                    .file(name: "--config"), "started without --config: there is no file to read again")
+                    .commandLine,
+                    "likesd was started without --config, so there is no file to read; next: start it with --config FILE"
+                )
             ])
         }
         return try loadNoted()

@@ -108,6 +108,50 @@ def test_a_user_without_rights_is_told_what_to_grant(postgres, database):
     assert f'GRANT CREATE ON SCHEMA public TO "{database}"' in done.stderr
 
 
+def test_a_right_that_is_missing_is_named_with_its_object(postgres, database):
+    def migrate(types):
+        url = postgres.url(database).replace("postgres@", f"{database}@")
+        return run("likesctl", "migrate", DATABASE_URL=url, ITEM_TYPES=types)
+
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    with postgres.connect(database) as connection:
+        connection.execute(f"CREATE ROLE {database} LOGIN")
+        done = migrate("post")
+        for rights in ["SELECT ON likesd_schema", "SELECT, INSERT, UPDATE ON item_types"]:
+            assert done.returncode == 77
+            assert f'GRANT {rights} TO "{database}"' in done.stderr
+            connection.execute(f"GRANT {rights} TO {database}")
+            done = migrate("photo")
+        assert done.returncode == 0
+        connection.execute("UPDATE likesd_schema SET version = 3")
+        done = migrate("photo")
+        assert done.returncode == 77
+        assert "run this as the owner of the tables, postgres" in done.stderr or "GRANT CREATE" in done.stderr
+
+
+def test_a_table_that_is_missing_is_said_although_the_version_is_right(postgres, database):
+    url = postgres.url(database)
+    run("likesctl", "migrate", DATABASE_URL=url)
+    with postgres.connect(database) as connection:
+        connection.execute("DROP TABLE lanes")
+        for _ in range(2):
+            done = run("likesctl", "migrate", DATABASE_URL=url)
+            assert done.returncode == 9
+            assert f"already at version {SCHEMA_VERSION}" in done.stdout
+            assert "lanes no-table: the table lanes is missing; next: " in done.stdout
+        done = run("likesctl", "migrate", "--json", DATABASE_URL=url)
+        assert (done.returncode, done.stderr) == (9, "")
+        (misfit,) = json.loads(done.stdout)["misfits"]
+        assert (misfit["table"], misfit["kind"]) == ("lanes", "no-table")
+        connection.execute(misfit["sql"])
+        assert run("likesctl", "migrate", DATABASE_URL=url).returncode == 0
+        # The types may be there, under another name.
+        connection.execute("ALTER TABLE item_types RENAME TO elsewhere")
+        done = run("likesctl", "migrate", DATABASE_URL=url)
+        assert done.returncode == 9
+        assert "item_types no-table" in done.stdout
+
+
 def test_a_server_without_writes_is_told_apart(postgres, database):
     with postgres.connect(database) as connection:
         connection.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")

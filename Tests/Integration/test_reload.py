@@ -1,5 +1,6 @@
 """RELOAD, SIGHUP and `likesctl reload`: the file is applied as a whole or not at all, and the caller learns which."""
 
+import json
 import os
 import pwd
 import signal
@@ -139,7 +140,9 @@ def test_likesctl_reload_tells_the_caller(configured):
 def test_without_a_file_there_is_nothing_to_reload(daemon):
     reply = daemon.call("RELOAD")
     assert reply.code == "CONFIG"
-    assert "--config" in reply
+    assert "likesd was started without --config, so there is no file to read" in reply
+    error = json.loads(daemon.run_ctl("reload", "--json").stdout)["error"]
+    assert error["next"] == "start it with --config FILE"
 
 
 def as_nobody(arguments, socket):
@@ -165,7 +168,7 @@ def test_others_may_not_reload(configured):
     configured.socket.chmod(0o666)
     done = as_nobody(["reload"], configured.socket)
     assert done.returncode == PERMISSION_DENIED, done.stderr
-    assert "sudo likesctl reload" in done.stderr
+    assert f"sudo likesctl reload --socket {configured.socket}" in done.stderr
     assert as_nobody(["ping"], configured.socket).returncode == 0
 
 

@@ -82,7 +82,7 @@ def test_a_clean_database_has_no_differences(books):
     books.put("comment:9", 0)
     done = books.verify()
     assert (done.status, done.lines, done.errors) == (0, [], "")
-    assert done.summary.startswith("PostgreSQL: 3 items, 4 likes read in 1 passes: 0 differences\n")
+    assert done.summary.startswith("PostgreSQL: 3 items, 4 likes read in 1 pass: 0 differences\n")
     quiet = books.verify("--quiet")
     assert (quiet.status, quiet.lines, quiet.summary, quiet.errors) == (0, [], "", "")
 
@@ -206,7 +206,7 @@ def test_a_counter_of_an_unknown_type_is_named_by_its_number(books):
     books.sql.execute("INSERT INTO counters (item_id, item_type, like_count) VALUES (5, 99, 1)")
     first, last = books.verify().lines
     assert first == "#99:5 counter-high counters=1 likes=0 version=1"
-    words = "item_types unnamed-type: item_types has no name for the number 99, which is the type of 1 items; "
+    words = "item_types unnamed-type: item_types has no name for the number 99, which is the type of 1 item; "
     assert last.startswith(words)
 
 
@@ -556,7 +556,7 @@ def test_a_counter_on_its_way_to_redis_is_no_difference(books):
         eventually(lambda: int(books.cache.get("counter:post:1")) > 5, "Redis to follow")
         done = books.verify()
         assert (done.status, done.lines) == (0, []), done
-        assert "Redis: 1 counters: 0 differences" in done.summary
+        assert "Redis: 1 counter: 0 differences" in done.summary
     finally:
         stop.set()
         thread.join()
@@ -572,6 +572,11 @@ def test_without_redis_postgresql_is_checked_all_the_same(books, url):
     assert "Redis: not checked: " in done.summary
     assert "Redis was not checked: " in done.errors
     assert "hush" not in done.summary + done.errors
+    done = books.verify("--json", REDIS_URL=url)
+    assert (done.status, done.errors) == (10, "")
+    error = json.loads(done.output[0])["error"]
+    assert error["code"] == "INCOMPLETE"
+    assert error["message"].startswith("Redis was not checked: ")
     books.set_count("post:1", 5)
     assert books.verify(REDIS_URL=url).status == 9
     # Whoever has Redis again is told by the table.
@@ -644,7 +649,7 @@ def test_its_options_are_its_own():
 def test_progress_goes_to_standard_error_where_it_is_asked_for(books):
     books.put("post:1", 1, 2)
     done = books.verify("--progress", "--repair")
-    assert "counters: 1 items checked in 1 passes; 1 differences, 1 mended\n" in done.errors
+    assert "counters: 1 item checked in 1 pass; 1 difference, 1 mended\n" in done.errors
     assert "Redis: 0 counters in all compared" in done.errors
     assert len(done.lines) == 1
     assert books.verify().errors == ""
@@ -660,7 +665,7 @@ def test_the_file_is_read_and_says_where_to_look(books, folder):
     assert run("likesctl", "verify", "--config", folder / "none.conf").returncode == 78
 
 
-def test_what_is_in_the_way_is_named(postgres, number):
+def test_what_is_in_the_way_is_named(postgres, number, folder):
     nowhere = run("likesctl", "verify", DATABASE_URL="host=/nowhere dbname=likes")
     assert nowhere.returncode == 69
     name = f"verify{number()}"
@@ -670,6 +675,13 @@ def test_what_is_in_the_way_is_named(postgres, number):
     assert "likesctl migrate" in missing.stderr
     run("likesctl", "migrate", DATABASE_URL=postgres.url(name))
     with postgres.connect(name) as sql:
+        sql.execute("UPDATE likesd_schema SET version = 3")
+        file = folder / f"{name}.conf"
+        file.write_text(f"DATABASE_URL={postgres.url(name)}\n")
+        older = run("likesctl", "verify", "--config", file, "--json")
+        assert (older.returncode, older.stderr) == (11, "")
+        error = json.loads(older.stdout)["error"]
+        assert (error["code"], error["next"]) == ("OLDERSCHEMA", f"likesctl migrate --config {file}")
         sql.execute("UPDATE likesd_schema SET version = 99")
     newer = run("likesctl", "verify", DATABASE_URL=postgres.url(name))
     assert newer.returncode == 8

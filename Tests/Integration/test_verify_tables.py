@@ -14,7 +14,7 @@ DROP_KEY = "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey"
 ADD_KEY = "ALTER TABLE public.user_likes ADD PRIMARY KEY (user_id, item_id, item_type)"
 NO_KEY = (
     "user_likes no-key: public.user_likes has no unique key (user_id, item_id, item_type), so a like may be stored "
-    f"twice (likesctl verify --repair removes those); next: a restore may be running: wait for it; otherwise "
+    f"twice (--repair of likesctl verify removes those); next: a restore may be running: wait for it; otherwise "
     f"run: {ADD_KEY}"
 )
 
@@ -47,7 +47,7 @@ def test_partitions_are_walked_and_repair_changes_only_what_is_wrong(books, stat
         books.sql.execute("ANALYZE")
     clean = books.verify("--slice", 50)
     assert (clean.status, clean.lines) == (0, [])
-    assert clean.summary.startswith("PostgreSQL: 20 items, 6000 likes read in 1 passes: 0 differences\n")
+    assert clean.summary.startswith("PostgreSQL: 20 items, 6000 likes read in 1 pass: 0 differences\n")
     books.set_count("post:3", 7)
     books.remove_counter("post:9")
     mended = books.verify("--repair", "--slice", 50)
@@ -184,6 +184,7 @@ def test_what_does_not_fit_is_reported_with_what_to_run(books):
         "unlogged",
         "ALTER TABLE public.lanes SET LOGGED",
     )
+    assert first["next"] == first["sql"]
     assert last["summary"]["misfits"] == 1
     books.sql.execute(first["sql"])
     assert books.verify().status == 0
@@ -196,9 +197,16 @@ def test_tables_that_cannot_be_read_as_they_are_end_the_audit(books):
     (line,) = done.lines
     assert line.startswith("counters no-column: the column public.counters.like_count is missing; next: a restore may ")
     assert line.endswith(
-        "run: ALTER TABLE public.counters ADD like_count bigint NOT NULL DEFAULT 0, then run likesctl verify --repair"
+        "without one run this, then verify again with --repair: "
+        "ALTER TABLE public.counters ADD like_count bigint NOT NULL DEFAULT 0"
     )
     assert "the tables cannot be read as they are" in done.errors
+    done = books.verify("--json")
+    assert (done.status, done.errors) == (9, "")
+    misfit, error, last = map(json.loads, done.output)
+    assert misfit["next"].endswith(misfit["sql"])
+    assert error == {"error": {"code": "INCOMPLETE", "message": "the tables cannot be read as they are", "next": None}}
+    assert last["summary"]["trouble"] == error["error"]["message"]
 
 
 def counters(books):
@@ -219,7 +227,7 @@ def test_nothing_is_compared_or_mended_while_a_partition_is_missing(books, fate)
         (line,) = done.lines
         assert f"no-partition: public.user_likes has no partition for MODULUS {PARTITIONS}, REMAINDER 3" in line
         assert "next: a restore may be running: wait for it" in line
-        assert (f"run: {attach}" in line) == (fate == "detached")
+        assert line.endswith(f"attach it: run this, then verify again: {attach}") == (fate == "detached")
         assert "the tables cannot be read as they are" in done.errors
         assert counters(books) == before
     refused = run("likesctl", "migrate", "--partitions", PARTITIONS, DATABASE_URL=books.database_url)
@@ -259,7 +267,7 @@ def test_nothing_is_mended_without_the_keys_that_mending_needs(books):
     words = "2 differences: --repair corrects 1 of them after the tables were corrected manually, in "
     assert words in done.summary
     books.sql.execute("ALTER TABLE counters ADD PRIMARY KEY (item_id, item_type)")
-    assert "1 differences: --repair corrects them, in " in books.verify().summary
+    assert "1 difference: --repair corrects them, in " in books.verify().summary
 
 
 def test_item_types_that_have_no_name_are_reported(books):
@@ -280,7 +288,7 @@ def test_item_types_that_have_no_name_are_reported(books):
         )
         assert "INSERT INTO item_types (id, name) VALUES (9, 'NAME')" in line
         assert "Item types without a name: 1, see above" in done.summary
-    assert "\n1 differences, in " in books.verify().summary
+    assert "\n1 difference, in " in books.verify().summary
     first, last = map(json.loads, books.verify("--json").output)
     assert (first["kind"], first["number"], first["items"]) == ("unnamed-type", 9, 3)
     assert last["summary"]["unnamed_types"] == last["summary"]["differences"] == 1

@@ -35,7 +35,7 @@ import Testing
         var scenario = Scenario()
         let client = try scenario.open()
         scenario.send(.reload, on: client)
-        #expect(scenario.take() == [.reply(client, .error(ErrorReply(.noPermission, Core.administratorsOnly)))])
+        #expect(scenario.take() == [.reply(client, .error(ErrorReply(.noPermission, scenario.core.administratorsOnly)))])
     }
 
     @Test("What can change while it runs is applied together; what can't is named and stays")

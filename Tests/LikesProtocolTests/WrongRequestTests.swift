@@ -12,6 +12,10 @@ private func wrongNumber(_ verb: String, _ usage: String) -> String {
 }
 private func badType(_ type: String) -> String { "unknown item type '\(type)': allowed are post, reel, comment" }
 
+/// A number in range, but for the length that its leading zeros give it.
+private let zeros = String(repeating: "0", count: 64) + "1"
+private let tooLong = ", in at most 64 digits"
+
 private let refused: [([String], String)] = [
     (["FOO"], "unknown command 'FOO'" + unknownTail),
     (["foo", "bar"], "unknown command 'foo'" + unknownTail),
@@ -44,6 +48,8 @@ private let refused: [([String], String)] = [
     (["LIKE", "18446744073709551616", "post:1"], badUser("18446744073709551616")),
     (["LIKE", "99999999999999999999999", "post:1"], badUser("99999999999999999999999")),
     (["MLIKED", "x", "post:1"], badUser("x")),
+    (["LIKE", zeros, "post:1"], badUser("\(zeros)") + tooLong),
+    (["COUNT", "post:" + zeros], badItem("post:" + zeros) + tooLong),
     (["COUNT", "post"], badItem("post")),
     (["COUNT", "456"], badItem("456")),
     (["COUNT", ":1"], badItem(":1")),
@@ -89,7 +95,7 @@ func aNumberMayHave64DigitsWithItsLeadingZeros() throws {
     #expect(try parseEveryWay(array(["COUNT", "post:" + zeros])).requests == [.count(Item(type: 0, id: 0))])
     #expect(
         try parseEveryWay(array(["COUNT", "post:0" + zeros])).requests
-            == [.invalid(ErrorReply(.err, badItem("post:0" + zeros)))])
+            == [.invalid(ErrorReply(.err, badItem("post:0" + zeros) + tooLong))])
 }
 
 @Test("A long word is repeated up to 128 bytes")

@@ -195,6 +195,15 @@ private func advice(
                 == "DATABASE_URL='postgresql://app:***@localhost/likes' likesctl migrate")
     }
 
+    @Test("Whoever runs likesctl is told a command with the same settings; only verify needs those of Redis.")
+    func whoeverRunsLikesctlIsToldTheSameSettings() throws {
+        let named = try advice(environment: ["REDIS_URL": "redis://:s3cret@r/1"], name: "./my likesd.conf")
+        #expect(named.likesctlAgain("migrate") == "likesctl migrate --config './my likesd.conf'")
+        #expect(
+            named.likesctlAgain("verify --repair")
+                == "REDIS_URL='redis://:***@r:6379/1' likesctl verify --repair --config './my likesd.conf'")
+    }
+
     @Test("Where the system user is another than the role, the role is to be named; else pg_hba.conf needs a line.")
     func whereUserAndRoleDifferTheRoleIsNamedElseAnHBALineIsAdvised() throws {
         let installed = try advice()

@@ -35,7 +35,8 @@ import Testing
             #expect(text.contains("put it back; otherwise restore it from a backup"))
             #expect(row[1] != "user_likes" || !text.contains("CREATE"))
         }
-        let audit = remedy.sql == nil ? ", then run likesctl verify --config c" : "' && likesctl verify --repair --config c"
+        let audit =
+            remedy.sql == nil ? ", then run likesctl verify --config c" : "' && likesctl verify --repair --config c"
         #expect(command.hasSuffix(audit))
     }
 

@@ -1,16 +1,22 @@
 import LikesProtocol
 import LikesSettings
+import LikesStorage
 
 // RELOAD: settings change as a whole or not at all.
 extension Core {
     /// How the log lines and the reply of a refused RELOAD begin.
     private static let reloadRefusal = "reload refused, nothing changed: "
-    /// The reply to a client that may not reload.
-    package static let administratorsOnly = "RELOAD is for root and the user likesd runs as: sudo likesctl reload"
+    /// The reply to a client that may not reload. sudo keeps no LIKESD_SOCKET, so another socket than the default is
+    /// named.
+    package var administratorsOnly: String {
+        let path = configuration.socketPath
+        let option = path == Configuration().socketPath ? "" : " --socket \(path.shellWord)"
+        return "RELOAD is for root and the user likesd runs as; next: sudo likesctl reload\(option)"
+    }
 
     mutating func reload(on connection: ConnectionID, _ turn: inout Turn) {
         guard clients.sessions[connection].mayReload else {
-            reply(.error(ErrorReply(.noPermission, Self.administratorsOnly)), on: connection, &turn)
+            reply(.error(ErrorReply(.noPermission, administratorsOnly)), on: connection, &turn)
             return
         }
         turn.append(.reload(clients.waitForReload(on: connection)))

@@ -77,7 +77,7 @@ extension Core {
     package mutating func stop(_ turn: inout Turn) {
         guard !clients.shutdown.isAsked else { return }
         clients.shutdown.ask(now: turn.now)
-        turn.log(.notice, "stopping: \(clients.sessions.waitingCount) requests under way")
+        turn.log(.notice, "stopping: \(Counted.text(clients.sessions.waitingCount, "request")) under way")
     }
 
     // MARK: Connections

@@ -110,6 +110,7 @@ extension [SchemaMisfit] {
         if first.kind == .noRight {
             remedy.sql = filter { $0.kind == .noRight }.compactMap(\.remedy.sql).joined(separator: "; ")
         }
-        return SchemaFailure(first.text + others, next: remedy.command({ advice.schema($0, target) }, likesctl: advice.likesctl))
+        return SchemaFailure(
+            first.text + others, next: remedy.command({ advice.schema($0, target) }, likesctl: advice.likesctl))
     }
 }

@@ -1,3 +1,4 @@
+import LikesProtocol
 import LikesctlCommands
 
 /// What a run found, as text and as JSON.
@@ -51,7 +52,7 @@ struct BenchReport {
 
     private var headline: String {
         let loop = options.rate.map { "open loop, \($0) requests/s" } ?? "closed loop, \(options.pipeline) deep"
-        let connections = options.connections == 1 ? "1 connection" : "\(options.connections) connections"
+        let connections = Counted.text(options.connections, "connection")
         return "\(loop), \(connections), \(Decimals.text(seconds, places: 1)) s, seed \(options.seed)"
     }
 
@@ -65,7 +66,7 @@ struct BenchReport {
         if tally.lateSends > 0 {
             let lag = Decimals.text(Double(tally.sendLagMaxNs) / 1e6, places: 1)
             remarks.append(
-                "\(tally.lateSends) requests left more than \(BenchLimits.lateNs / 1_000_000) ms late, up to \(lag) ms"
+                "\(Counted.text(tally.lateSends, "request")) left more than \(BenchLimits.lateNs / 1_000_000) ms late, up to \(lag) ms"
                     + (tally.isScheduleKept
                         ? "" : ": the generator could not keep the rate. Don't trust these latencies."))
         }

@@ -77,7 +77,7 @@ final class AuditContext {
         }
         guard version == Schema.version else {
             throw Failure(
-                .olderSchema,
+                version == 0 ? .refused : .olderSchema,
                 "the schema of the database \(database.name) "
                     + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed"),
                 next: advice.likesctlAgain("migrate"))

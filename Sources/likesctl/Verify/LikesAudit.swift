@@ -1,3 +1,4 @@
+import LikesProtocol
 import LikesStorage
 import LikesctlCommands
 
@@ -81,7 +82,8 @@ struct LikesAudit {
                 if context.types.isWanted(item) { window.append(item, state) }
             }
             guard rows.rowCount == limit else { return window }
-            report.progress("counters: \(window.items.count) items of pass \(report.database.passes + 1) read")
+            report.progress(
+                "counters: \(Counted.text(window.items.count, "item")) of pass \(report.database.passes + 1) read")
         }
         window.close()
         return window
@@ -196,7 +198,8 @@ struct LikesAudit {
         }
         try mender.flush()
         report.progress(
-            "counters: \(report.database.items) items checked in \(report.database.passes) passes", always: true)
+            "counters: \(Counted.text(report.database.items, "item")) checked in "
+                + "\(Counted.text(report.database.passes, "pass", plural: "passes"))", always: true)
     }
 
     private mutating func judge(
@@ -252,7 +255,7 @@ struct LikesAudit {
             } catch  where error.status == .timedOut {
                 report.database.undecided += Int64(slice.count)
             }
-            report.progress("counters: \(report.database.items) items checked", always: true)
+            report.progress("counters: \(Counted.text(report.database.items, "item")) checked", always: true)
         }
         try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try mender.flush()

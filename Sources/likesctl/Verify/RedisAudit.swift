@@ -1,3 +1,4 @@
+import LikesProtocol
 import LikesStorage
 import LikesctlCommands
 
@@ -83,7 +84,8 @@ struct RedisAudit {
     private func progress(_ extent: String, always: Bool = false) {
         let compared = context.report.redis.compared
         let rate = VerifyReport.rate(compared, since: startMs)
-        context.report.progress("Redis: \(compared) counters \(extent) compared (\(rate)/s)", always: always)
+        context.report.progress(
+            "Redis: \(Counted.text(compared, "counter")) \(extent) compared (\(rate)/s)", always: always)
     }
 
     // MARK: Looking

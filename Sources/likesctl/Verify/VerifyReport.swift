@@ -60,7 +60,8 @@ final class VerifyReport {
     /// Reports the types that `item_types` does not name, of all items that were checked.
     func foundUnnamedTypes() throws(Failure) {
         for (number, count) in database.unnamed.sorted(by: { $0.key < $1.key }) {
-            let message = "item_types has no name for the number \(number), which is the type of \(count) items"
+            let message =
+                "item_types has no name for the number \(number), which is the type of \(Counted.text(count, "item"))"
             let next =
                 "restore its row, or name it again: INSERT INTO item_types (id, name) VALUES (\(number), 'NAME'); a "
                 + "new type could get the number, and these likes with it"
@@ -106,7 +107,7 @@ final class VerifyReport {
 
     /// Shows how far it is, at a limited rate. `always`: the last line of a part.
     func progress(_ text: @autoclosure () -> String, always: Bool = false) {
-        output.progress({ "\(text()); \(differing) differences" + mendedSoFar }, always: always)
+        output.progress({ "\(text()); \(Counted.text(differing, "difference"))" + mendedSoFar }, always: always)
     }
 
     private var mendedSoFar: String { options.repairs ? ", \(mended) mended" : "" }
@@ -132,8 +133,9 @@ final class VerifyReport {
 
     private var summaryText: String {
         var lines = [
-            "PostgreSQL: \(database.items) items, \(database.likes) likes read in \(database.passes) passes: "
-                + "\(database.countersDiffering) differences"
+            "PostgreSQL: \(Counted.text(database.items, "item")), \(Counted.text(database.likes, "like")) read in "
+                + "\(Counted.text(database.passes, "pass", plural: "passes")): "
+                + Counted.text(database.countersDiffering, "difference")
         ]
         if database.misfits > 0 { lines.append("Tables: \(database.misfits) to correct manually, see above") }
         if !database.unnamed.isEmpty { lines.append("Item types without a name: \(database.unnamed.count), see above") }
@@ -141,19 +143,20 @@ final class VerifyReport {
         if let trouble = database.trouble { lines.append("Not compared: \(trouble)") }
         if database.undecided > 0 {
             lines.append(
-                "Undecided: \(database.undecided) items that change too often to be counted within "
+                "Undecided: \(Counted.text(database.undecided, "item")) changing too often to be counted within "
                     + "\(options.snapshotSeconds) s; raise --snapshot-seconds")
         }
         if let trouble = redis.trouble { lines.append("Redis: not checked: \(trouble)") }
         if redis.trouble == nil || redis.compared > 0 {
-            lines.append("Redis: \(redis.compared) counters: \(redis.differing) differences")
+            lines.append(
+                "Redis: \(Counted.text(redis.compared, "counter")): \(Counted.text(redis.differing, "difference"))")
         }
         let others = [
             (redis.oldGeneration, "from an older generation"), (redis.foreign, "without a version from likesd"),
             (redis.awaitingRepair, "waiting for repair by likesd"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
-        lines.append("\(differing) differences\(mending), in \(seconds) s")
+        lines.append("\(Counted.text(differing, "difference"))\(mending), in \(seconds) s")
         return lines.joined(separator: "\n")
     }
 

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 // Keeps clients over a restart.
 extension Daemon {
     /// At the start: takes over the clients of the previous process.
@@ -10,7 +12,7 @@ extension Daemon {
             }
             let kept = try DescriptorStore.take(inherited)
             let count = kept.count { clients.adopt($0.descriptor, $0.client) }
-            if count > 0 { logger.log(.notice, "took over \(count) clients from the previous process") }
+            if count > 0 { logger.log(.notice, "took over \(Counted.text(count, "client")) from the previous process") }
         } catch {
             logger.log(.warning, "closed the previous process' clients: \(error.message)")
         }
@@ -26,7 +28,7 @@ extension Daemon {
         guard keepsClients else { return }
         do throws(DaemonError) {
             let count = try DescriptorStore.put(clients.keepable())
-            if count > 0 { logger.log(.notice, "left \(count) clients to the next process") }
+            if count > 0 { logger.log(.notice, "left \(Counted.text(count, "client")) to the next process") }
         } catch {
             logger.log(.warning, "clients may lose their connections: \(error.message)")
         }

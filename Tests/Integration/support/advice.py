@@ -27,5 +27,7 @@ def run_as_told(command, **settings):
     environment = {**clean_environment(PGUSER="postgres", **settings), "PATH": path}
     first, *others = IN_WORDS.sub("", command).split(" && ")
     for part in [first, *(others if settings else [])]:
-        done = subprocess.run(["bash", "-c", AS_USER.sub("", part)], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            ["bash", "-c", AS_USER.sub("", part)], env=environment, capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, (command, done.stdout, done.stderr)

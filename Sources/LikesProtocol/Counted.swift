@@ -1,0 +1,7 @@
+/// A number and its noun, as a message shows them.
+package enum Counted {
+    /// `1 item`, `2 items`; `plural` where that is not the noun with an s.
+    package static func text(_ count: some BinaryInteger, _ noun: String, plural: String? = nil) -> String {
+        "\(count) \(count == 1 ? noun : plural ?? noun + "s")"
+    }
+}
