@@ -51,7 +51,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     /// What to do about it.
     package var remedy: String {
         switch self {
-        case .err: "correct the request: repeating it as it is changes nothing"
+        case .err: "correct the request; the same request fails again"
         case .rateLimited: "wait as many seconds as the message says, then repeat"
         case .busy, .unavailable: "repeat a little later"
         case .noPermission: "do it as root or as the user likesd runs as"

@@ -108,8 +108,8 @@ struct RequestDecoder: Sendable {
         guard let user = Decimal.parse(word) else {
             throw ErrorReply(
                 .err,
-                "bad user \(Quoting.quoted(word)): a decimal number from 0 to \(Int64.max)\(ErrorReply.length(of: word))"
-            )
+                "bad user \(Quoting.quoted(word)): a decimal number from 0 to \(Int64.max)"
+                    + ErrorReply.length(of: word))
         }
         return user
     }

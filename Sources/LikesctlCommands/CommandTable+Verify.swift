@@ -35,7 +35,9 @@ extension CommandDescription {
                     + "`not-mended`. Counters in Redis that likesd does not believe are no differences."),
             .text(
                 "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, "
-                    + "and 10 when there are none but not everything could be checked."),
+                    + "and 10 when there are none but not everything could be checked. With `--json` each finding is "
+                    + "an object on a line of its own, and what could not be checked is an error of the code "
+                    + "`INCOMPLETE`."),
             .options,
         ])
 }

@@ -60,16 +60,16 @@ enum ConnectFailure {
             let folder = folder(of: path).shellWord
             return Failure(
                 .permissionDenied, "permission denied: \(path) is open to the group \(group) only",
-                next: "give new sockets there a group of their own and restart likesd: sudo chgrp \(clientsGroup) "
-                    + "\(folder) && sudo chmod g+s \(folder); the users of the socket join that group")
+                next: "put the user '\(user)' into the group \(clientsGroup), and give new sockets there that group "
+                    + "before likesd is restarted: sudo chgrp \(clientsGroup) \(folder) && sudo chmod g+s \(folder)")
         }
         let listed = entry.map { isMember(user, of: $0.pointee) } ?? false
         return Failure(
             .permissionDenied, "permission denied: \(path) is open to the group \(group)",
             next: listed
                 ? "log in again, or use newgrp \(group): \(user) joined that group after this login"
-                : "give the user '\(user)' access: sudo usermod -aG \(group.shellWord) \(user.shellWord), then log in again"
-        )
+                : "give the user '\(user)' access, from the next login on: "
+                    + "sudo usermod -aG \(group.shellWord) \(user.shellWord)")
     }
 
     /// The package's group of those who may use the socket.

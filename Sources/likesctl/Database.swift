@@ -25,8 +25,10 @@ struct Database: ~Copyable {
     private let command: Command
 
     /// Connects to the database of the settings, on behalf of `command`.
-    static func connected(_ configuration: Configuration, for command: Command) throws(Failure) -> Database {
-        let server = try DatabaseChoice.settings(configuration, for: command)
+    static func connected(
+        _ configuration: Configuration, for command: Command, json: Bool
+    ) throws(Failure) -> Database {
+        let server = try DatabaseChoice.settings(configuration, for: command, json: json)
         return try open(server, configuration, for: command)
     }
 

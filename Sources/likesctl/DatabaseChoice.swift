@@ -14,7 +14,7 @@ enum DatabaseChoice {
 
     /// Settings of libpq that take precedence over the URL's; none if there is no choice.
     static func settings(
-        _ configuration: Configuration, for command: Command
+        _ configuration: Configuration, for command: Command, json: Bool
     ) throws(Failure) -> DatabaseHosts.Settings {
         let hosts = DatabaseHosts(of: configuration.databaseURL)
         let servers = hosts.servers([:])
@@ -35,9 +35,9 @@ enum DatabaseChoice {
         switch choice {
         case .server(let chosen):
             for (server, failure) in failures {
-                note("\(server.name) could not be asked who it is: \(failure.text)")
+                note("\(server.name) could not be asked who it is: \(failure.text)", json: json)
             }
-            for conflict in view.passedOver(for: chosen) { note(conflict.reason) }
+            for conflict in view.passedOver(for: chosen) { note(conflict.reason, json: json) }
             return settings(of: chosen.server)
         case .conflict(let conflict):
             let next = conflict.next(configuration.places.text(of: .databaseURL))
@@ -78,7 +78,11 @@ enum DatabaseChoice {
     }
 
     /// The command continues. Whoever misses this finds it in HEALTH as well.
-    private static func note(_ text: String) {
-        _ = SystemCalls.write("likesctl: \(ForeignText.escaped(text))\n", to: STDERR_FILENO)
+    private static func note(_ text: String, json: Bool) {
+        let line =
+            json
+            ? JSON.object([("warning", .object([("message", .string(text))]))]).text
+            : "likesctl: \(ForeignText.escaped(text))"
+        _ = SystemCalls.write(line + "\n", to: STDERR_FILENO)
     }
 }

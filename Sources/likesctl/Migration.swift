@@ -16,9 +16,9 @@ struct Migration {
     /// Runs the missing steps in one transaction: of several hosts at once, one runs all of them, and the others find
     /// them done. Safe to repeat. `partitions`: those that `user_likes` is to have; if it exists without them, nothing
     /// is done.
-    init(_ configuration: Configuration, partitions: Partitions?) throws(Failure) {
+    init(_ configuration: Configuration, partitions: Partitions?, json: Bool) throws(Failure) {
         self.partitions = partitions
-        let connection = try Database.connected(configuration, for: .migrate)
+        let connection = try Database.connected(configuration, for: .migrate, json: json)
         database = connection.name
         // In the server, so that it reports a statement that waits, which then leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")

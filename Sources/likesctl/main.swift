@@ -16,7 +16,7 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         if options.printsSQL {
             return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.partitions), .ok)
         }
-        let migration = try Migration(configuration, partitions: options.partitions)
+        let migration = try Migration(configuration, partitions: options.partitions, json: options.json)
         return (options.json ? migration.json.text + "\n" : migration.text, migration.status)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: options.configFile)

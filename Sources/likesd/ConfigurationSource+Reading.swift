@@ -15,8 +15,8 @@ extension ConfigurationSource {
             throw ConfigurationError([
                 ConfigurationProblem(
                     .commandLine,
-                    "likesd was started without --config, so there is no file to read; next: start it with --config FILE"
-                )
+                    "likesd was started without --config, so there is no file to read; "
+                        + "next: start it with --config FILE")
             ])
         }
         return try loadNoted()

@@ -1,9 +1,12 @@
 """Configuration: the file, the environment over it, and errors that say where."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from support.daemon import Daemon, run
+from support.daemon import Daemon, binary, run
+from support.processes import unprivileged_user
 from support.waiting import eventually
 
 CONFIGURATION_ERROR = 78
@@ -273,6 +276,26 @@ def test_a_folder_of_credentials_that_is_not_there_is_an_error(write, tmp_path, 
     done = run(program, mode, "--config", write(""), CREDENTIALS_DIRECTORY=tmp_path / "missing")
     assert done.returncode == CONFIGURATION_ERROR
     assert f"CREDENTIALS_DIRECTORY: {tmp_path}/missing: No such file or directory" in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_told_by_the_reason(folder, tmp_path):
+    missing = check("--config", tmp_path / "missing.conf")
+    assert missing.returncode == CONFIGURATION_ERROR
+    assert "No such file or directory: check the path given to --config" in missing.stderr
+    user = unprivileged_user()
+    if user is None:
+        pytest.skip("root alone can become a user who may not read a file")
+    program, file = folder / "likesd", folder / "closed.conf"
+    shutil.copy(binary("likesd"), program)
+    file.touch(mode=0o600)
+    done = subprocess.run(
+        [program, "--check-config", "--config", file],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        user=user.pw_uid, group=user.pw_gid, extra_groups=[],
+    )  # fmt: skip
+    assert done.returncode == CONFIGURATION_ERROR
+    assert f"Permission denied: let the user {user.pw_name} read it" in done.stderr
+    assert "check the path" not in done.stderr
 
 
 def test_a_credential_that_cannot_be_read_is_an_error(write, credentials):

@@ -35,7 +35,8 @@ import Testing
         var scenario = Scenario()
         let client = try scenario.open()
         scenario.send(.reload, on: client)
-        #expect(scenario.take() == [.reply(client, .error(ErrorReply(.noPermission, scenario.core.administratorsOnly)))])
+        let refusal = ErrorReply(.noPermission, scenario.core.administratorsOnly)
+        #expect(scenario.take() == [.reply(client, .error(refusal))])
     }
 
     @Test("What can change while it runs is applied together; what can't is named and stays")

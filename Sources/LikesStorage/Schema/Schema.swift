@@ -194,8 +194,8 @@ package enum Schema {
     }
 
     /// One row about the role that asks: the schema for new tables; whether it may create some there; the owner of
-    /// `likesd_schema`, null if there is none; the rights that it lacks on `likesd_schema`, and on `item_types` if types
-    /// are to be added (locking takes the right to update), each null for none.
+    /// `likesd_schema`, null if there is none; the rights that it lacks on `likesd_schema`, and those that it lacks on
+    /// `item_types` if types are to be added (locking takes the right to update), each null for none.
     package static let selectMigrationRights = """
         SELECT quote_ident(home.name), has_schema_privilege(home.name, 'CREATE'),
             quote_ident(pg_get_userbyid(class.relowner)), \(missingRights(["SELECT"], on: "likesd_schema")),

@@ -66,7 +66,8 @@ struct BenchReport {
         if tally.lateSends > 0 {
             let lag = Decimals.text(Double(tally.sendLagMaxNs) / 1e6, places: 1)
             remarks.append(
-                "\(Counted.text(tally.lateSends, "request")) left more than \(BenchLimits.lateNs / 1_000_000) ms late, up to \(lag) ms"
+                "\(Counted.text(tally.lateSends, "request")) left more than "
+                    + "\(BenchLimits.lateNs / 1_000_000) ms late, up to \(lag) ms"
                     + (tally.isScheduleKept
                         ? "" : ": the generator could not keep the rate. Don't trust these latencies."))
         }

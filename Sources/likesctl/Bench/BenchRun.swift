@@ -12,8 +12,6 @@ struct BenchRun: ~Copyable {
     }
 
     private let sequence: RequestSequence
-    /// By the verb's number: what its replies consist of.
-    private let shapes: [ReplyShape]
     private let answerMs: Int64
     private var sending: BenchSending
     /// nil: a closed loop.
@@ -30,10 +28,6 @@ struct BenchRun: ~Copyable {
     /// `answerMs`: after this long without an answer, none will come.
     init(_ options: BenchOptions, socketPath: String, answerMs: Int64) throws(Failure) {
         sequence = RequestSequence(options)
-        shapes = BenchVerb.allCases.map { verb in
-            if verb.isChange { return .integers(2) }
-            return verb.hasBatch ? .integers(Int64(options.batch)) : .integer
-        }
         self.answerMs = answerMs
         sending = BenchSending(options)
         arrivals = options.rate.map { BenchArrivals(rate: $0, seed: options.seed) }
@@ -169,7 +163,7 @@ struct BenchRun: ~Copyable {
             switch connection.scanner.next(in: bytes, from: &place) {
             case .incomplete: return
             case .success(let first, let shape):
-                guard let request = connection.takeFirst(), shape == shapes[request.verb.rawValue] else {
+                guard let request = connection.takeFirst(), shape == sequence.shape(ofRepliesTo: request.verb) else {
                     throw Bench.notUnderstood
                 }
                 connection.isProved = true

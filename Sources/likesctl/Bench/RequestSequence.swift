@@ -43,6 +43,12 @@ struct RequestSequence {
         requestBytesMax = Self.argumentBytesMax * (1 + argumentsMax)
     }
 
+    /// What the verb's replies consist of.
+    func shape(ofRepliesTo verb: BenchVerb) -> ReplyShape {
+        if verb.isChange { return .integers(2) }
+        return verb.hasBatch ? .integers(Int64(batch)) : .integer
+    }
+
     /// Writes the request at `place` (0, 1, …) to `start`, where `requestBytesMax` are free.
     func write(_ place: UInt64, to start: UnsafeMutableRawPointer) -> (verb: BenchVerb, bytes: Int) {
         var draws = SeededDraws(seed: seed, place: place)

@@ -14,7 +14,7 @@ final class AuditContext {
 
     /// Connects, and makes sure that the audit understands this schema.
     init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
-        database = try Database.connected(configuration, for: .verify)
+        database = try Database.connected(configuration, for: .verify, json: json)
         self.options = options
         try Self.prepare(database, configuration, options)
         misfits = try database.misfits().filter { !$0.isOfRole }
