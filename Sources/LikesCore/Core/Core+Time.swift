@@ -177,8 +177,8 @@ extension Core {
         }
     }
 
-    /// The reply to a read that nobody answered in time. Reads go to the reader, so they say nothing of a lane that takes
-    /// no changes.
+    /// The reply to a read that nobody answered in time. Reads go to the reader, so they say nothing of a lane that
+    /// takes no changes.
     private var unansweredRead: Reply {
         Self.unanswered(because: reader.link.failure ?? (reader.link.isUp ? nil : lane.failure))
     }

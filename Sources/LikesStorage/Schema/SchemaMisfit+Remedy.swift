@@ -16,8 +16,8 @@ extension SchemaMisfit {
 
         // Commands and statements come last: nobody is to copy other words along with them.
 
-        /// The whole remedy as a shell takes it. `statements`: the command that runs them; `likesctl`: how to run one of
-        /// its commands with the same settings.
+        /// The whole remedy as a shell takes it. `statements`: the command that runs them; `likesctl`: how to run one
+        /// of its commands with the same settings.
         package func command(_ statements: (String) -> String, likesctl: (String) -> String) -> String {
             let audit: String? =
                 switch then {
