@@ -61,6 +61,15 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether the message may say behind it what to do, as a `NextStep`. The others' messages are about the request, and
+    /// repeat its words.
+    package var advises: Bool {
+        switch self {
+        case .err, .noProto: false
+        case .rateLimited, .busy, .unavailable, .noPermission, .configuration, .uncertain: true
+        }
+    }
+
     /// Whether the request may have stored something.
     package var mayHaveStored: Bool { self == .uncertain }
 }

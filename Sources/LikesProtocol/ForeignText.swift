@@ -6,8 +6,8 @@ package enum ForeignText {
     private static let cutMark = "…"
 
     /// One line: tabs and line ends become blanks. Control characters (C0, C1, DEL), those that change the direction of
-    /// writing and invisible ones are shown as `\u{9b}`. What is not UTF-8 becomes U+FFFD. The result is cut to
-    /// `bytesMax`.
+    /// writing and invisible ones are shown as `\u{9b}`. What is not UTF-8 becomes U+FFFD. `; next` becomes `, next`:
+    /// only likesd says what to do. The result is cut to `bytesMax`.
     package static func shown(_ bytes: some Collection<UInt8>, bytesMax: Int = bytesMax) -> String {
         // A character takes at least one byte; the last one may be cut.
         let isCut = bytes.count > bytesMax
@@ -16,10 +16,10 @@ package enum ForeignText {
         for scalar in String(decoding: bytes.prefix(bytesMax), as: UTF8.self).unicodeScalars {
             let shown = shown(scalar)
             room -= shown.utf8.count
-            guard room >= 0 else { return cut(text, bytesMax) }
+            guard room >= 0 else { return NextStep.disarmed(cut(text, bytesMax)) }
             text += shown
         }
-        return isCut ? cut(text, bytesMax) : text
+        return NextStep.disarmed(isCut ? cut(text, bytesMax) : text)
     }
 
     package static func shown(_ text: String) -> String { shown(text.utf8) }
@@ -35,7 +35,7 @@ package enum ForeignText {
     }
 
     /// The last gate before a log, a terminal or a status line, for text that is partly foreign: escaped as by `shown`,
-    /// and not cut. `lines`: line ends are the writer's own.
+    /// but neither cut nor without the mark of a next step. `lines`: line ends are the writer's own.
     package static func escaped(_ text: String, lines: Bool = false) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars { escaped += lines && scalar == "\n" ? "\n" : shown(scalar) }

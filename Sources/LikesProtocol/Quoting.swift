@@ -3,7 +3,8 @@ enum Quoting {
     /// Bytes of a client's word that an error repeats. The rest is cut, since the client has the word itself.
     static let bytesMax = 128
 
-    /// The word in single quotes. Anything but printable ASCII becomes `\x0a`, cut words end in `...`.
+    /// The word in single quotes. Anything but printable ASCII becomes `\x0a`, cut words end in `...`. `; next` becomes
+    /// `, next`, as in all foreign text.
     static func quoted(_ word: UnsafeRawBufferPointer) -> String {
         var text: [UInt8] = [UInt8(ascii: "'")]
         for byte in word.prefix(bytesMax) {
@@ -19,7 +20,7 @@ enum Quoting {
         }
         if word.count > bytesMax { text.append(contentsOf: "...".utf8) }
         text.append(UInt8(ascii: "'"))
-        return String(decoding: text, as: UTF8.self)
+        return NextStep.disarmed(String(decoding: text, as: UTF8.self))
     }
 
     private static func hex(_ nibble: UInt8) -> UInt8 {

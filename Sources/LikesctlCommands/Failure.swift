@@ -23,17 +23,11 @@ package struct Failure: Error, Equatable {
         self.next = next
     }
 
-    /// `text`: a message that may say behind it what to do.
-    package init(_ status: ExitStatus, said text: String) {
-        let (message, next) = Self.parted(text)
-        self.init(status, message, next: next)
-    }
-
-    /// The daemon answered with an error. Its code alone determines the status. What the message says is to be done
-    /// fits the case; the code's own remedy is general.
+    /// The daemon answered with an error. Its code alone determines the status.
     package init(_ error: ReceivedError) {
-        let (message, next) = Self.parted(error.message)
-        self.init(ExitStatus(error.code), message, next: next ?? error.code.map { Markup.plain($0.remedy) })
+        let isAdvised = error.code?.advises ?? false
+        let (message, said) = isAdvised ? NextStep.parted(error.message) : (error.message, nil)
+        self.init(ExitStatus(error.code), message, next: error.code.map { Self.next($0, said) })
         code = error.word
         // For a wrong request the message is explanation enough; other codes are shown, so that they can be looked up.
         terminalText = error.code == .err ? error.message : error.text
@@ -45,10 +39,12 @@ package struct Failure: Error, Equatable {
         terminalText = message + "\nusage: " + usage
     }
 
-    /// What happened, and what to do: `message; next: what to do`.
-    private static func parted(_ text: String) -> (message: String, next: String?) {
-        guard let mark = text.firstRange(of: "; next: ") else { return (text, nil) }
-        return (String(text[..<mark.lowerBound]), String(text[mark.upperBound...]))
+    /// What to do about the daemon's error. What its message says fits the case, and the code's own remedy is general.
+    /// But where the request is to be repeated, that is the caller's part, and the message speaks to the operator.
+    private static func next(_ code: ErrorCode, _ said: String?) -> String {
+        let remedy = Markup.plain(code.remedy)
+        guard let said else { return remedy }
+        return code == .uncertain || code == .busy ? "\(remedy); then: \(said)" : said
     }
 
     /// What to print for people.

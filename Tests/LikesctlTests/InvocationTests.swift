@@ -167,6 +167,28 @@ import Testing
         #expect(unknown.json.text == #"{"error":{"code":"NEW","message":"thing","next":null}}"#)
     }
 
+    @Test("What to do is taken out of the daemon's own messages alone, not out of a request's words or another server's")
+    func whatToDoIsTakenOutOfTheDaemonsOwnMessagesAlone() {
+        for word in ["ERR", "NOPROTO", "NEW"] {
+            let failure = Failure(ReceivedError(Array("\(word) bad item 'x; next: y:1'".utf8)))
+            #expect(failure.message == "bad item 'x; next: y:1'")
+            #expect(failure.next == ErrorCode(rawValue: word).map { Markup.plain($0.remedy) })
+        }
+        for code in ErrorCode.allCases where code.advises {
+            let failure = Failure(ReceivedError(Array("\(code.rawValue) so; next: go".utf8)))
+            #expect(failure.message == "so")
+            #expect(failure.next?.hasSuffix("go") == true)
+        }
+    }
+
+    @Test("Where the request is to be repeated, that comes before what the operator may do", arguments: [
+        (ErrorCode.uncertain, "repeat the request, or ask LIKED; then: GRANT"),
+        (.busy, "repeat a little later; then: GRANT"), (.unavailable, "GRANT"), (.noPermission, "GRANT"),
+    ])
+    func whereTheRequestIsToBeRepeatedThatComesFirst(code: ErrorCode, next: String) {
+        #expect(Failure(ReceivedError(Array("\(code.rawValue) refused; next: GRANT".utf8))).next == next)
+    }
+
     @Test("Marks in the tables' texts are pieces; one without its partner is text")
     func marksArePieces() {
         #expect(

@@ -80,7 +80,7 @@ extension Core {
                 // The check of the tables says which rights are missing. It ends the connections until they are
                 // granted.
                 lane.schemaChecks.checkSoon(now: turn.now)
-                refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
+                refuse(purpose, "PostgreSQL refused: \(NextStep.joined(text, next))", &turn)
             }
         case .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
         }
@@ -99,7 +99,7 @@ extension Core {
         case .rows(let text), .other(let text): refuse(purpose, "PostgreSQL refused: \(text)", &turn)
         case .permission(let text, let next):
             lane.schemaChecks.checkSoon(now: turn.now)
-            refuse(purpose, "PostgreSQL refused: \(text); next: \(next)", &turn)
+            refuse(purpose, "PostgreSQL refused: \(NextStep.joined(text, next))", &turn)
         }
     }
 
@@ -112,7 +112,7 @@ extension Core {
             // The cause may be in the tables: a missing partition or default, a trigger.
             lane.schemaChecks.checkSoon(now: turn.now)
         case .permission(let text, let next):
-            say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text); next: \(next)", &turn)
+            say(.refusedStatement, .error, "PostgreSQL refused a statement: \(NextStep.joined(text, next))", &turn)
         case .other(let text): say(.refusedStatement, .error, "PostgreSQL refused a statement: \(text)", &turn)
         }
     }

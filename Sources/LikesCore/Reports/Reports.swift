@@ -39,7 +39,7 @@ struct Reports {
     /// PostgreSQL servers that can be reached but must not be used. Replaces the previous list.
     mutating func passOver(_ servers: [ServerAdvice], _ turn: inout Turn) {
         for server in servers where !serversPassedOver.contains(server) {
-            turn.log(.warning, "PostgreSQL: \(server.reason); next: \(server.next)")
+            turn.log(.warning, "PostgreSQL: \(NextStep.joined(server.reason, server.next))")
         }
         serversPassedOver = servers
     }

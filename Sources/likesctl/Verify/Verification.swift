@@ -50,8 +50,8 @@ enum Verification {
                 .flatMap({ Secret(hex: $0) })
         else {
             try context.report.redisNotChecked(
-                "the table likesd_secret has no secret, so likesd's counters cannot be recognised; "
-                    + "next: as the owner of the tables, \(Schema.renewSecret)")
+                "the table likesd_secret has no secret, so likesd's counters cannot be recognised",
+                next: "as the owner of the tables, \(Schema.renewSecret)")
             return nil
         }
         do {

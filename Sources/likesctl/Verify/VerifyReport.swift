@@ -76,9 +76,9 @@ final class VerifyReport {
     }
 
     /// Reported at once, and again in the summary.
-    func notCompared(_ reason: String) throws(Failure) {
-        database.trouble = reason
-        try warn(reason)
+    func notCompared(_ reason: String, next: String? = nil) throws(Failure) {
+        database.trouble = NextStep.joined(reason, next)
+        try warn(reason, next)
     }
 
     /// A counter in Redis that likesd treats as missing.
@@ -92,15 +92,15 @@ final class VerifyReport {
     }
 
     /// Reported at once, and again in the summary.
-    func redisNotChecked(_ reason: String) throws(Failure) {
+    func redisNotChecked(_ reason: String, next: String? = nil) throws(Failure) {
         guard redis.trouble == nil else { return }
-        redis.trouble = reason
-        try warn("Redis was not checked: \(reason)")
+        redis.trouble = NextStep.joined(reason, next)
+        try warn("Redis was not checked: \(reason)", next)
     }
 
-    private func warn(_ text: String) throws(Failure) {
-        guard json else { return output.warn(ForeignText.escaped(text)) }
-        try output.print(Failure(.incomplete, said: text).json.text)
+    private func warn(_ text: String, _ next: String?) throws(Failure) {
+        guard json else { return output.warn(ForeignText.escaped(NextStep.joined(text, next))) }
+        try output.print(Failure(.incomplete, text, next: next).json.text)
     }
 
     // MARK: Progress
