@@ -57,11 +57,11 @@ enum ConnectFailure {
         }
         guard status.st_gid != 0 else {
             // Nobody should join root's group for the sake of a socket.
-            let folder = folder(of: path).shellWord
             return Failure(
                 .permissionDenied, "permission denied: \(path) is open to the group \(group) only",
-                next: "put the user '\(user)' into the group \(clientsGroup), and give new sockets there that group "
-                    + "before likesd is restarted: sudo chgrp \(clientsGroup) \(folder) && sudo chmod g+s \(folder)")
+                next: intoClientsGroup(user, folder(of: path))
+                    ?? "run likesd as a user of its own, or give its socket a folder of its own (LIKESD_SOCKET) whose "
+                    + "group is the clients' and which has the setgid bit")
         }
         let listed = entry.map { isMember(user, of: $0.pointee) } ?? false
         return Failure(
@@ -74,6 +74,13 @@ enum ConnectFailure {
 
     /// The package's group of those who may use the socket.
     private static let clientsGroup = "likesd-clients"
+
+    /// Only for the package's own folder and group: others may share the folder, and would get its group as well.
+    private static func intoClientsGroup(_ user: String, _ folder: String) -> String? {
+        guard folder == Self.folder(of: Configuration().socketPath), getgrnam(clientsGroup) != nil else { return nil }
+        return "put the user '\(user)' into the group \(clientsGroup), and give new sockets there that group before "
+            + "likesd is restarted: sudo chgrp \(clientsGroup) \(folder) && sudo chmod g+s \(folder)"
+    }
 
     private static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }

@@ -70,22 +70,35 @@ struct SocketClient: ~Copyable {
         return try receive(command)
     }
 
-    /// Throws if another server than likesd answers here. `error`: its answer to a request; only a wrong request is a
-    /// reason to ask, since other servers know no request of likesd's.
-    func checkIsLikesd(after error: ReceivedError) throws(Failure) {
-        guard error.code == .err, let server = helloServer(), server != "likesd" else { return }
+    /// Throws if another server than likesd answers here. `reply`: its answer to `command`, which leaves no doubt in
+    /// most cases.
+    func checkIsLikesd(after reply: ReceivedReply, to command: Command) throws(Failure) {
+        guard Self.mayBeAnothers(reply, to: command), let server = otherServer() else { return }
         throw Failure(
             .notUnderstood, "this is a socket of \(ForeignText.shown(server)), not of likesd",
             next: "name likesd's socket with --socket or LIKESD_SOCKET")
     }
 
-    /// Which server says that it answers here; nil: none says so.
-    private func helloServer() -> String? {
+    /// Whether another server may give such an answer: Redis answers PING and INFO, and knows no other request of
+    /// likesd's. It refuses them as wrong or not permitted, or with a code of its own.
+    private static func mayBeAnothers(_ reply: ReceivedReply, to command: Command) -> Bool {
+        guard case .error(let bytes) = reply else { return command == .ping || command == .info }
+        switch ReceivedError(bytes).code {
+        case .err, .noPermission, nil: return true
+        case .rateLimited, .busy, .unavailable, .configuration, .uncertain, .noProto: return false
+        }
+    }
+
+    /// The name of the server that answers here; nil: it is likesd, or says nothing.
+    private func otherServer() -> String? {
         do throws(Failure) {
-            guard case .array(let fields) = try reply(to: ["HELLO"], .ping), fields.count > 1,
-                fields[0].text == "server"
-            else { return nil }
-            return fields[1].text
+            switch try reply(to: ["HELLO"], .ping) {
+            case .array(let fields) where fields.count > 1 && fields[0].text == "server":
+                return fields[1].text == "likesd" ? nil : fields[1].text
+            // likesd refuses nobody a greeting, unless it has no room.
+            case .error(let bytes) where ReceivedError(bytes).code == .busy: return nil
+            default: return "another server"
+            }
         } catch {
             // The first answer is all there is to go by.
             return nil

@@ -31,7 +31,7 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         let client = try SocketClient.connected(
             to: options.socketPath ?? ConfigurationSource.socketPath(), timeoutMs: timeoutMs)
         let reply = try client.reply(to: [verb(command, arguments)] + arguments, command)
-        if case .error(let bytes) = reply { try client.checkIsLikesd(after: ReceivedError(bytes)) }
+        try client.checkIsLikesd(after: reply, to: command)
         let answer = try Answer(reply, to: command, arguments, json: options.json)
         return (answer.text, answer.status)
     }

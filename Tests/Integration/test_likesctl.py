@@ -3,6 +3,7 @@
 import grp
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -271,9 +272,9 @@ def test_permission_denied_names_the_group_that_may(path, folder):
         path.chmod(0o660)
         done = ping()
         assert done.returncode == 77
-        # Nobody is sent into root's group.
-        assert "usermod" not in done.stderr
-        assert f"chgrp likesd-clients {folder} && sudo chmod g+s {folder}" in done.stderr
+        # Nobody is sent into root's group, nor told to change a folder that others may share.
+        assert not re.search("usermod|chgrp|chmod", done.stderr)
+        assert "give its socket a folder of its own" in done.stderr
         other = next(entry for entry in grp.getgrall() if entry.gr_gid not in (0, user.pw_gid))
         os.chown(path, -1, other.gr_gid)
         assert f"usermod -aG {other.gr_name} {user.pw_name}" in ping().stderr
@@ -289,11 +290,28 @@ def test_permission_denied_names_the_group_that_may(path, folder):
         assert "search that folder" in error["next"]
 
 
-def test_another_server_is_not_taken_for_likesd(redis_server):
-    for arguments in [("health",), ("count", "post:1"), ("bench", "--requests", 1)]:
-        done = run("likesctl", *arguments, "--socket", redis_server.socket)
-        assert (done.returncode, done.stdout) == (76, "")
-        assert "a socket of redis, not of likesd" in done.stderr
+def assert_not_likesd(socket, name):
+    # Redis knows PING and INFO as well.
+    for arguments in [("health",), ("count", "post:1"), ("bench", "--requests", 1), ("ping",), ("info",), ("reload",)]:
+        done = run("likesctl", *arguments, "--socket", socket)
+        assert (done.returncode, done.stdout) == (76, ""), (arguments, done)
+        assert f"a socket of {name}, not of likesd" in done.stderr
+
+
+def test_another_server_is_not_taken_for_likesd(own_redis):
+    assert_not_likesd(own_redis.socket, "redis")
+    with own_redis.client() as client:
+        # It says nothing about itself to those who have no rights, or no password.
+        client.execute_command("ACL", "SETUSER", "default", "-@all", "+acl")
+        assert_not_likesd(own_redis.socket, "another server")
+        client.execute_command("ACL", "SETUSER", "default", "+@all", "resetpass", ">secret")
+        assert_not_likesd(own_redis.socket, "another server")
+
+
+def test_a_daemon_that_closes_before_it_greets_is_believed(path):
+    with FakeDaemon(path, b"+PONG\r\n"):
+        done = ctl(path, "ping")
+    assert (done.returncode, done.stdout) == (0, "PONG\n")
 
 
 # The command line

@@ -24,11 +24,12 @@ enum Bench {
         _ options: BenchOptions, _ socketPath: String, timeoutMs: Int64
     ) throws(Failure) {
         let client = try SocketClient.connected(to: socketPath, timeoutMs: timeoutMs)
-        switch try client.reply(to: ["COUNT", "\(options.type):1"], .bench) {
+        let reply = try client.reply(to: ["COUNT", "\(options.type):1"], .bench)
+        try client.checkIsLikesd(after: reply, to: .bench)
+        switch reply {
         case .integer: return
         case .error(let bytes):
             let error = ReceivedError(bytes)
-            try client.checkIsLikesd(after: error)
             if error.code == .err { throw Failure(error) }
         default: throw notUnderstood
         }
