@@ -12,8 +12,8 @@ final class BenchConnection {
     var watchesOutput = false
     /// Whether it is known to be served: the daemon answers BUSY to one that it closes.
     var isProved = false
-    /// Whether nothing is to be sent for now.
-    var isHeld = false
+    /// Since when nothing is sent, because the daemon may be about to close the connection; nil: requests are sent.
+    var heldSinceNs: Int64?
     private var underWay: RequestsUnderWay
     private var unsent: UnsentRequests
 
@@ -26,7 +26,7 @@ final class BenchConnection {
 
     var isOpen: Bool { descriptor >= 0 }
     var hasUnsent: Bool { !unsent.isEmpty }
-    var hasRoom: Bool { isOpen && !isHeld && underWay.hasRoom && unsent.hasRoom }
+    var hasRoom: Bool { isOpen && heldSinceNs == nil && underWay.hasRoom && unsent.hasRoom }
 
     /// Takes over a connected socket.
     func opened(_ connected: Int32) {
@@ -34,7 +34,7 @@ final class BenchConnection {
         scanner = ReplyScanner()
         watchesOutput = false
         isProved = false
-        isHeld = false
+        heldSinceNs = nil
     }
 
     /// Closes it. The requests under way will get no replies; `takeFirst` still returns them.

@@ -17,8 +17,8 @@ enum BenchLimits {
     static let eventsPerWakeUp = 64
     /// Arrivals sent per wake-up, so that replies are read while a backlog is worked off.
     static let arrivalsPerWakeUp = 1_024
-    /// A lost connection is reopened after at most this time. Progress, and whether the run is over, are checked as
-    /// often.
+    /// A lost connection is reopened after at most this time. One that the daemon may be about to close is left alone
+    /// for as long. Progress, and whether the run is over, are checked as often.
     static let tickNs: Int64 = 50_000_000
     /// After this long without any connection the daemon counts as gone.
     static let goneNs: Int64 = 5_000_000_000

@@ -173,13 +173,15 @@ struct BenchRun: ~Copyable {
                 tally.answered(request.verb, first: first, latencyNs: now - request.sinceNs)
             case .failure(let code):
                 // The daemon may be about to close a connection that it does not want: what is sent now would be lost,
-                // and counted a second time.
-                if code == .busy, !connection.isProved { connection.isHeld = true }
+                // and counted a second time. In an open loop that is left so, since a request that waits here would
+                // count as waiting for the daemon.
+                if code == .busy, !connection.isProved, arrivals == nil { connection.heldSinceNs = now }
                 // An error without a request says why the daemon refuses this connection.
                 guard let request = connection.takeFirst() else {
                     if clock.isCounting { tally.failed(code) }
                     continue
                 }
+                if code != .busy { connection.isProved = true }
                 liveness.answered(now)
                 guard request.counts else { continue }
                 lastCountedReplyNs = now
@@ -215,10 +217,11 @@ struct BenchRun: ~Copyable {
         progress.show(tally, now, isCounting: clock.isCounting)
     }
 
-    /// Connections that were not closed are wanted after all.
+    /// Connections that were not closed within a whole tick are wanted after all.
     private mutating func release(_ now: Int64) {
-        for number in 0..<connections.count where connections[number].isHeld {
-            connections[number].isHeld = false
+        for number in 0..<connections.count {
+            guard let sinceNs = connections[number].heldSinceNs, now - sinceNs >= BenchLimits.tickNs else { continue }
+            connections[number].heldSinceNs = nil
             connections[number].isProved = true
             refill(number, now)
         }
