@@ -179,5 +179,40 @@ extension Scenario {
         let away = BackendFailure.unreachable("nobody listens", next: "start it")
         let unusable = "PostgreSQL cannot be used: nobody listens; next: start it"
         #expect(try refusals(away, away) == [unusable, unusable])
+        #expect(try refusals(.awaitsStandby, nil)[0].hasPrefix("PostgreSQL keeps changes waiting: it waits for a sync"))
+    }
+
+    @Test("While the reader has found nothing yet, a read is told what the lane found, unless that stops only changes")
+    func aReadIsToldWhatTheLaneFoundUnlessThatStopsOnlyChanges() throws {
+        func refusal(_ lane: BackendFailure) throws -> String {
+            var scenario = Scenario({ $0.requestTimeoutMs = 100 }, up: [.lane])
+            let client = try scenario.open()
+            scenario.lose(.lane, lane)
+            scenario.send(.count(other), on: client)
+            scenario.pass(ms: 100)
+            guard case .error(let error)? = scenario.replies(client).first else { return "no error" }
+            return error.message
+        }
+        let slow = "PostgreSQL did not answer in time: it is slow or overloaded"
+        #expect(try refusal(.readOnly("the server is read-only")) == slow)
+        #expect(try refusal(.awaitsStandby) == slow)
+        #expect(try refusal(.schema("no tables")) == "PostgreSQL cannot be used: no tables")
+        #expect(try refusal(.unreachable("gone")) == "PostgreSQL cannot be used: gone")
+        #expect(try refusal(.unexpected("nonsense")) == "PostgreSQL cannot be used: nonsense")
+    }
+
+    @Test("A change that waits for a lane that is up is not told what is wrong with the reader")
+    func aChangeThatWaitsForTheLaneIsNotToldOfTheReader() throws {
+        var scenario = Scenario({ $0.rateLimitRequests = 0 }, up: [.lane, .reader])
+        let first = try scenario.open()
+        scenario.send(.like(ann), on: first)
+        // The lane waits for a lock, and what comes now waits for the lane.
+        let second = try scenario.open()
+        scenario.send(.like(Pair(user: 2, item: other)), .count(other), on: second)
+        scenario.lose(.reader, .unreachable("nobody listens", next: "start it"))
+        scenario.pass(ms: Configuration().requestTimeoutMs)
+        let slow = Reply.error(
+            ErrorReply(.unavailable, "PostgreSQL did not answer in time: it is slow or overloaded"))
+        #expect(scenario.replies(second) == [slow, slow])
     }
 }

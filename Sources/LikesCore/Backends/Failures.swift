@@ -1,3 +1,4 @@
+import LikesProtocol
 import LikesStorage
 
 /// Why Redis did not do what it was asked.
@@ -74,14 +75,20 @@ extension BackendFailure {
     }
 
     /// The reason and the next step, for the log and for clients.
-    package var text: String { next.map { "\(reason); next: \($0)" } ?? reason }
+    package var text: String { NextStep.joined(reason, next) }
+
+    /// Whether the server still answers reads.
+    var stopsOnlyChanges: Bool {
+        switch self {
+        case .readOnly: true
+        case .unreachable, .unexpected, .schema: self == .awaitsStandby
+        }
+    }
 
     /// Why a request was not served, for its client.
     var refusal: String {
-        switch self {
-        case .readOnly: "PostgreSQL takes no changes: \(text)"
-        case .unreachable, .unexpected, .schema: "PostgreSQL cannot be used: \(text)"
-        }
+        if self == .awaitsStandby { return "PostgreSQL keeps changes waiting: \(text)" }
+        return "PostgreSQL \(stopsOnlyChanges ? "takes no changes" : "cannot be used"): \(text)"
     }
 }
 

@@ -147,7 +147,7 @@ extension Core {
         switch waiting {
         case .change, .reload: return
         case .following(let item):
-            answer(ticket, unansweredChange, &turn)
+            answer(ticket, unansweredChange(awaitsReader: false), &turn)
             reads.leave([item], clients)
         case .count(let item):
             answer(ticket, known.cache.stale(item).map { .integer($0.count) } ?? unansweredRead, &turn)
@@ -169,7 +169,8 @@ extension Core {
         let ticket = writes.changes[index].ticket
         reports.statistics.deadlinesMissed += 1
         switch writes.expire(index) {
-        case .unavailable: answer(ticket, unansweredChange, &turn)
+        case .unavailable:
+            answer(ticket, unansweredChange(awaitsReader: writes.changes[index].stage.awaitsReader), &turn)
         case .uncertain:
             let text = "sent to PostgreSQL, but no outcome in time: repeat the request, or ask LIKED"
             answer(ticket, .error(ErrorReply(.uncertain, text)), &turn)
@@ -177,13 +178,20 @@ extension Core {
         }
     }
 
-    /// The reply to a read that nobody answered in time. Reads go to the reader, so they say nothing of a lane that
-    /// takes no changes.
+    /// The reply to a read that nobody answered in time. Reads go to the reader. What the lane found says something of
+    /// them only while the reader has found nothing yet, and only if it concerns more than changes.
     private var unansweredRead: Reply {
-        Self.unanswered(because: reader.link.failure ?? (reader.link.isUp ? nil : lane.failure))
+        if let failure = reader.link.failure { return Self.unanswered(because: failure) }
+        let found = reader.link.isUp ? nil : lane.failure
+        return Self.unanswered(because: found.flatMap { $0.stopsOnlyChanges ? nil : $0 })
     }
 
-    private var unansweredChange: Reply { Self.unanswered(because: lane.failure ?? reader.link.failure) }
+    /// The reply to a change that was not sent in time, or to a read behind one. Changes go to the lane: once that is
+    /// up, what the reader found concerns only those that wait for the reader first.
+    private func unansweredChange(awaitsReader: Bool) -> Reply {
+        let found = awaitsReader || !lane.link.isUp ? reader.link.failure : nil
+        return Self.unanswered(because: lane.failure ?? found)
+    }
 
     /// PostgreSQL may well have answered at once, and only refused: where that is known, it is said.
     private static func unanswered(because failure: BackendFailure?) -> Reply {

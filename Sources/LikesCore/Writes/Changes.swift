@@ -22,6 +22,14 @@ enum ChangeStage {
     case counting(changed: Bool)
     /// Committed. Its counter is on the way to Redis, and the reply waits for that.
     case writingThrough(Reply)
+
+    /// Whether it waits for the reader: its own hint, or that of the like that it is held behind, is being confirmed.
+    var awaitsReader: Bool {
+        switch self {
+        case .confirming, .held: true
+        case .following, .admission, .queued, .sent, .counting, .writingThrough: false
+        }
+    }
 }
 
 /// A LIKE or UNLIKE under way. It stays in the table as long as a queue, batch or call holds its index.
