@@ -1,3 +1,4 @@
+import Glibc
 import LikesHost
 import LikesSettings
 
@@ -6,7 +7,18 @@ extension ConfigurationSource {
     func loadNoted() throws(ConfigurationError) -> Configuration {
         Reading.settings(path ?? "")
         defer { Reading.ended() }
-        return try load(willRead: Reading.line)
+        var configuration = try load(willRead: Reading.line)
+        configuration.socketPath = Self.absolute(configuration.socketPath)
+        return configuration
+    }
+
+    /// Messages name the socket to people, whose folder is another. A path that would be too long stays as it is.
+    private static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        let name = path.hasPrefix("./") ? path.dropFirst(2) : path[...]
+        let absolute = String(cString: folder) + "/" + name
+        return absolute.utf8.count <= ConfigurationLimits.socketPathBytesMax ? absolute : path
     }
 
     /// The same again, while the daemon runs. Without a file nothing can have changed.

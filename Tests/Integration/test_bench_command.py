@@ -322,24 +322,71 @@ def test_a_connection_that_the_daemon_refuses_is_counted_once(start_daemon):
     assert found["errors"].get("LOST", 0) < found["errors"]["BUSY"] / 2
 
 
-def test_a_socket_that_only_echoes_is_no_likesd(folder, number):
-    path = folder / f"echo{number()}.sock"
+def bench_against(path, *connections):
+    """One connection and 2 requests against a server of our own. Each of `connections` serves one, in turn."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
+        listener.settimeout(60)
 
-        def echo():
-            connection, _ = listener.accept()
-            with connection:
-                while data := connection.recv(65536):
-                    connection.sendall(data)
+        def serve():
+            for talk in connections:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(60)
+                    talk(connection)
 
-        thread = threading.Thread(target=echo)
+        thread = threading.Thread(target=serve)
         thread.start()
-        done = run("likesctl", "bench", "--socket", path, "--requests", 10)
+        done = run("likesctl", "bench", "--socket", path, "--requests", 2, "--connections", 1, "--json")
         thread.join()
-    assert (done.returncode, done.stdout) == (76, "")
-    assert "not understood" in done.stderr
+    return done, json.loads(done.stdout)
+
+
+def echo(connection):
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
+def answering(reply):
+    """Answers whatever comes with this."""
+
+    def talk(connection):
+        while connection.recv(65536):
+            connection.sendall(reply)
+
+    return talk
+
+
+def test_a_socket_that_only_echoes_is_no_likesd(folder, number):
+    done, found = bench_against(folder / f"echo{number()}.sock", echo)
+    assert done.returncode == 76
+    assert "not understood" in found["error"]["message"]
+
+
+@pytest.mark.parametrize("reply", [b"*2\r\n:1\r\n:1\r\n", b"+OK\r\n", b"$1\r\n1\r\n", b"$-1\r\n", b"HTTP/1.1 400\r\n"])
+def test_replies_that_do_not_fit_the_requests_are_no_likesds(folder, number, reply):
+    # What is tried out first is answered as by likesd.
+    done, found = bench_against(folder / f"shape{number()}.sock", answering(b":0\r\n"), answering(reply))
+    assert done.returncode == 76
+    assert "not understood" in found["error"]["message"]
+
+
+def test_a_connection_that_may_be_about_to_be_closed_is_left_alone_for_a_while(folder, number):
+    pauses = []
+
+    def refuse_once(connection):
+        connection.recv(65536)
+        refused = time.monotonic()
+        connection.sendall(b"-BUSY too many connections\r\n")
+        connection.recv(65536)
+        pauses.append(time.monotonic() - refused)
+        connection.sendall(b":0\r\n")
+        answering(b":0\r\n")(connection)
+
+    _, found = bench_against(folder / f"held{number()}.sock", answering(b":0\r\n"), refuse_once)
+    assert (found["requests"], found["errors"]) == (1, {"BUSY": 1})
+    assert pauses[0] >= 0.05
 
 
 def test_a_rate_beyond_what_can_be_answered_is_said(daemon):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import Daemon, binary, run
-from support.processes import unprivileged_user
+from support.processes import clean_environment, unprivileged_user
 from support.waiting import eventually
 
 CONFIGURATION_ERROR = 78
@@ -166,6 +166,19 @@ def test_secrets_are_not_in_the_error_about_them(write):
         done = check("--config", write(f"{name}={value}\n"))
         assert done.returncode == CONFIGURATION_ERROR
         assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_a_relative_socket_is_shown_with_its_folder_unless_that_is_too_long(tmp_path):
+    def shown(folder):
+        folder.mkdir(parents=True)
+        done = subprocess.run(
+            [binary("likesd"), "--check-config"], cwd=folder, env=clean_environment(LIKESD_SOCKET="./l.sock"),
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)["LIKESD_SOCKET"]
+
+    assert shown(tmp_path / "here") == str(tmp_path / "here/l.sock")
+    assert shown(tmp_path / ("d" * 107)) == "./l.sock"
 
 
 def test_checking_does_nothing_else(write, tmp_path):

@@ -272,7 +272,7 @@ def test_a_table_of_another_schema_is_not_taken_for_likesds(start_daemon, own_po
         assert daemon.call("LIKE", number(), item).code == "UNAVAILABLE"
         # Likes may have been counted there meanwhile.
         sql.execute("UPDATE counters SET like_count = like_count + 1, version = version + 1")
-        run_as_told(next_of(daemon), DATABASE_URL=owned, REDIS_URL=own_redis.url)
+        run_as_told(next_of(daemon))
         daemon.wait_healthy()
         eventually(lambda: daemon.call("COUNT", item) == 3, "the counter that was mended")
         assert daemon.call("LIKE", number(), item) == [1, 4]
@@ -310,7 +310,7 @@ def test_a_copy_of_all_tables_that_comes_earlier_takes_no_likes(
         assert sql.execute("SELECT count(*) FROM app.user_likes").fetchone() == (1,)
         # The other one is meant.
         told = next_of(daemon).replace("search_path = app", "search_path = public")
-        run_as_told(told, DATABASE_URL=owned, REDIS_URL=own_redis.url)
+        run_as_told(told)
         daemon.wait_healthy()
         assert daemon.call("LIKE", number(), item) == [1, 2]
         assert drift(sql) == []

@@ -35,8 +35,13 @@ import Testing
         var scenario = Scenario()
         let client = try scenario.open()
         scenario.send(.reload, on: client)
-        let refusal = ErrorReply(.noPermission, scenario.core.administratorsOnly)
-        #expect(scenario.take() == [.reply(client, .error(refusal))])
+        let refusal = "RELOAD is for root and the user likesd runs as; next: sudo likesctl reload"
+        #expect(scenario.take() == [.reply(client, .error(ErrorReply(.noPermission, refusal)))])
+        var elsewhere = Scenario { $0.socketPath = "/srv/my likes/s" }
+        let other = try elsewhere.open()
+        elsewhere.send(.reload, on: other)
+        let named = refusal + " --socket '/srv/my likes/s'"
+        #expect(elsewhere.take() == [.reply(other, .error(ErrorReply(.noPermission, named)))])
     }
 
     @Test("What can change while it runs is applied together; what can't is named and stays")

@@ -8,7 +8,7 @@ extension Core {
     private static let reloadRefusal = "reload refused, nothing changed: "
     /// The reply to a client that may not reload. sudo keeps no LIKESD_SOCKET, so another socket than the default is
     /// named.
-    package var administratorsOnly: String {
+    private var administratorsOnly: String {
         let path = configuration.socketPath
         let option = path == Configuration().socketPath ? "" : " --socket \(path.shellWord)"
         return "RELOAD is for root and the user likesd runs as; next: sudo likesctl reload\(option)"
