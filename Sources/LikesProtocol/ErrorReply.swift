@@ -61,8 +61,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether the message may say behind it what to do, as a `NextStep`. The others' messages are about the request, and
-    /// repeat its words.
+    /// Whether the message may end in a `NextStep`. Those of the other codes are about the request, and repeat its
+    /// words.
     package var advises: Bool {
         switch self {
         case .err, .noProto: false

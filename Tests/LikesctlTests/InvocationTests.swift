@@ -167,7 +167,7 @@ import Testing
         #expect(unknown.json.text == #"{"error":{"code":"NEW","message":"thing","next":null}}"#)
     }
 
-    @Test("What to do is taken out of the daemon's own messages alone, not out of a request's words or another server's")
+    @Test("What to do is taken only from messages that are the daemon's own, not from those that repeat a request")
     func whatToDoIsTakenOutOfTheDaemonsOwnMessagesAlone() {
         for word in ["ERR", "NOPROTO", "NEW"] {
             let failure = Failure(ReceivedError(Array("\(word) bad item 'x; next: y:1'".utf8)))
@@ -181,10 +181,12 @@ import Testing
         }
     }
 
-    @Test("Where the request is to be repeated, that comes before what the operator may do", arguments: [
-        (ErrorCode.uncertain, "repeat the request, or ask LIKED; then: GRANT"),
-        (.busy, "repeat a little later; then: GRANT"), (.unavailable, "GRANT"), (.noPermission, "GRANT"),
-    ])
+    @Test(
+        "Where the request is to be repeated, that comes before what the operator may do",
+        arguments: [
+            (ErrorCode.uncertain, "repeat the request, or ask LIKED; then: GRANT"),
+            (.busy, "repeat a little later; then: GRANT"), (.unavailable, "GRANT"), (.noPermission, "GRANT"),
+        ])
     func whereTheRequestIsToBeRepeatedThatComesFirst(code: ErrorCode, next: String) {
         #expect(Failure(ReceivedError(Array("\(code.rawValue) refused; next: GRANT".utf8))).next == next)
     }
