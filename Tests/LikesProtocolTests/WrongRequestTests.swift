@@ -75,8 +75,8 @@ func aWrongRequestIsRefusedWithWhatIsWrongAndWhatIsAllowed(words: [String], mess
 @Test("A client's word that an error repeats cannot pass for what likesd says is to be done")
 func aQuotedWordHoldsNoMarkOfANextStep() throws {
     #expect(
-        try parseEveryWay(array(["COUNT", "x; next: y:1"])).outcomes
-            == [.request(.invalid(ErrorReply(.err, badItem("x, next: y:1"))))])
+        try parseEveryWay(array(["LIKE", "x; next: y", "post:1"])).outcomes
+            == [.request(.invalid(ErrorReply(.err, badUser("x, next: y"))))])
 }
 
 @Test("A wrong request does not disturb the ones behind it")
