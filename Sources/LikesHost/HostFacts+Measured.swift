@@ -5,7 +5,8 @@ extension HostFacts {
     /// Measured each time: an operator may have just installed what was missing.
     package static func measured() -> HostFacts {
         HostFacts(
-            userName: userName, credentialsFolder: Environment.value(Setting.credentialsFolderVariable),
+            userName: userName, isUnderSudo: Environment.value("SUDO_UID") != nil,
+            credentialsFolder: Environment.value(Setting.credentialsFolderVariable),
             isPostgresInstalled: access(postgresFolder, F_OK) == 0,
             isRedisInstalled: access(redisProgram, F_OK) == 0)
     }

@@ -124,7 +124,8 @@ struct RequestDecoder: Sendable {
                 "unknown item type \(Quoting.quoted(name)): allowed are \(types.names.joined(separator: ", "))")
         }
         guard let id = Decimal.parse(UnsafeRawBufferPointer(rebasing: word[(colon + 1)...])) else {
-            throw ErrorReply.badItem(word, id: UnsafeRawBufferPointer(rebasing: word[(colon + 1)...]))
+            let id = UnsafeRawBufferPointer(rebasing: word[(colon + 1)...])
+            throw ErrorReply.badItem(word, also: ErrorReply.length(of: id))
         }
         return Item(type: type, id: id)
     }
@@ -166,13 +167,10 @@ struct RequestDecoder: Sendable {
 }
 
 extension ErrorReply {
-    fileprivate static func badItem(
-        _ word: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer? = nil
-    ) -> ErrorReply {
+    fileprivate static func badItem(_ word: UnsafeRawBufferPointer, also rule: String = "") -> ErrorReply {
         ErrorReply(
             .err,
-            "bad item \(Quoting.quoted(word)): write type:id, as in post:456, with an id from 0 to \(Int64.max)"
-                + (id.map(length) ?? ""))
+            "bad item \(Quoting.quoted(word)): write type:id, as in post:456, with an id from 0 to \(Int64.max)\(rule)")
     }
 
     /// The rule on the length of a number, for one that breaks it: leading zeros alone may make it too long.

@@ -51,7 +51,7 @@ extension Setting {
     }
 
     /// The value in force, secrets masked. `apply` reads it back to the same value, except for the secrets.
-    func text(in configuration: Configuration) -> String { field.text(in: configuration) }
+    package func text(in configuration: Configuration) -> String { field.text(in: configuration) }
 
     /// Copies the value from `other` into `configuration`; true if it was different.
     package func take(from other: Configuration, into configuration: inout Configuration) -> Bool {
@@ -65,6 +65,7 @@ extension Setting {
     package static let databaseURL = at(\.databaseURL)
     package static let databaseReplicaURLs = at(\.databaseReplicaURLs)
     package static let redisURL = at(\.redis)
+    package static let itemTypes = at(\.itemTypes)
     package static let requestTimeoutMs = at(\.requestTimeoutMs)
     package static let logLevel = at(\.logLevel)
 

@@ -36,8 +36,8 @@ extension CommandDescription {
             .text(
                 "The exit status is 0 when there is no difference or all are mended, 9 when there are differences, "
                     + "and 10 when there are none but not everything could be checked. With `--json` each finding is "
-                    + "an object on a line of its own, and what could not be checked is an error of the code "
-                    + "`INCOMPLETE`."),
+                    + "an object on a line of its own. What could not be checked follows: with status 10 as one error "
+                    + "of the code `INCOMPLETE`, with status 9 as warnings."),
             .options,
         ])
 }

@@ -157,7 +157,8 @@ extension CommandDescription {
                     + "missing. It is safe to run again, and to run from several hosts at once. The daemon need not "
                     + "run, and need not be restarted. Of several hosts in `DATABASE_URL` it takes the one that "
                     + "likesd would use; so does `verify`. If the tables are not as likesd needs them, although "
-                    + "the version is right, it prints what `verify` prints about that, and the exit status is 9."),
+                    + "the version is right, it prints what `verify` prints about that, and the exit status is 9. "
+                    + "While `item_types` cannot be read as it is, no types are added."),
             .options,
         ])
 }

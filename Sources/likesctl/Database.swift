@@ -24,11 +24,11 @@ struct Database: ~Copyable {
     private let url: String
     private let command: Command
 
-    /// Connects to the database of the settings, on behalf of `command`.
+    /// Connects to the database of the settings, on behalf of `command`. `warn`: as for `DatabaseChoice.settings`.
     static func connected(
-        _ configuration: Configuration, for command: Command, json: Bool
+        _ configuration: Configuration, for command: Command, warn: (Warning) throws(Failure) -> Void
     ) throws(Failure) -> Database {
-        let server = try DatabaseChoice.settings(configuration, for: command, json: json)
+        let server = try DatabaseChoice.settings(configuration, for: command, warn: warn)
         return try open(server, configuration, for: command)
     }
 
@@ -90,6 +90,16 @@ struct Database: ~Copyable {
     ) throws(Failure) -> Rows {
         let result = try outcome(of: statement, parameters, isBinary: false, timeoutMs: timeoutMs)
         return result.texts
+    }
+
+    /// Refuses if the role may not use the schema with the tables, so that none is found.
+    func refuseIfBarred() throws(Failure) {
+        guard try execute(Schema.hasVersion).first?.first != "t",
+            let schema = try execute(Schema.selectBarredSchema).first?.first??.asSQLName
+        else { return }
+        throw Failure(
+            .permissionDenied, "the role \(user) may not use the schema \(schema) of the database \(name)",
+            next: "as its owner, GRANT USAGE ON SCHEMA \(schema) TO \(user.sqlName)")
     }
 
     /// What is wrong with the tables.

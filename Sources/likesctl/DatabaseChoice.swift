@@ -1,6 +1,4 @@
-import Glibc
 import LikesHost
-import LikesProtocol
 import LikesSettings
 import LikesStorage
 import LikesctlCommands
@@ -12,11 +10,13 @@ enum DatabaseChoice {
     /// Milliseconds for its answer, including the time in which the server may report a timeout itself.
     static let answerMs: Int64 = 3_000
 
-    /// Settings of libpq that take precedence over the URL's; none if there is no choice.
+    /// Settings of libpq that take precedence over the URL's; none if there is no choice. `warn`: takes what is wrong
+    /// with the other servers. Whoever misses it finds it in HEALTH as well.
     static func settings(
-        _ configuration: Configuration, for command: Command, json: Bool
+        _ configuration: Configuration, for command: Command, warn: (Warning) throws(Failure) -> Void
     ) throws(Failure) -> DatabaseHosts.Settings {
         let hosts = DatabaseHosts(of: configuration.databaseURL)
+        let setting = configuration.places.text(of: .databaseURL)
         let servers = hosts.servers([:])
         guard hosts.isChoice(servers) else { return [] }
         var view = ServerView(seen: [], known: nil)
@@ -35,13 +35,16 @@ enum DatabaseChoice {
         switch choice {
         case .server(let chosen):
             for (server, failure) in failures {
-                note("\(server.name) could not be asked who it is: \(failure.text)", json: json)
+                try warn(
+                    Warning(
+                        message: "\(server.name) could not be asked who it is: \(failure.message)", next: failure.next))
             }
-            for conflict in view.passedOver(for: chosen) { note(conflict.reason, json: json) }
+            for conflict in view.passedOver(for: chosen) {
+                try warn(Warning(message: conflict.reason, next: conflict.next(setting)))
+            }
             return settings(of: chosen.server)
         case .conflict(let conflict):
-            let next = conflict.next(configuration.places.text(of: .databaseURL))
-            throw Failure(.unreachable, conflict.reason, next: next)
+            throw Failure(.unreachable, conflict.reason, next: conflict.next(setting))
         case .missing: throw missing(view, failures.map(\.failure), configuration)
         }
     }
@@ -75,14 +78,5 @@ enum DatabaseChoice {
         let advice = Advice(configuration, on: HostFacts.measured())
         let all = standbys + failures.map(\.text)
         return Failure(.unreachable, all.joined(separator: "\n"), next: advice.primary)
-    }
-
-    /// The command continues. Whoever misses this finds it in HEALTH as well.
-    private static func note(_ text: String, json: Bool) {
-        let line =
-            json
-            ? JSON.object([("warning", .object([("message", .string(text))]))]).text
-            : "likesctl: \(ForeignText.escaped(text))"
-        _ = SystemCalls.write(line + "\n", to: STDERR_FILENO)
     }
 }

@@ -36,7 +36,7 @@ enum DatabaseFailure {
         case .noRole, .otherIdentity:
             guard target.role == host.userName, host.userName != daemonUser, getpwnam(daemonUser) != nil else { break }
             host.userName = daemonUser
-            return Advice(configuration, on: host).likesctl(command.rawValue)
+            return Advice(configuration, on: host).likesctl(command == .migrate ? .migrate : .verify).text
         case .noServer, .serverStarting, .tooManyConnections, .roleMayNotLogIn, .wrongPassword, .noPassword, .notLetIn,
             .noDatabase, .noPermission, .unclear:
             break
@@ -75,6 +75,10 @@ enum DatabaseFailure {
             return Failure(
                 .permissionDenied, "\(said)\nThe user \(user) may not create or fill the tables.",
                 next: "run this as their owner")
+        case "3F000" where command == .migrate:
+            return Failure(
+                .permissionDenied, "\(said)\nThe user \(user) may use no schema of its search_path.",
+                next: "name a schema in search_path that it may use")
         case "25006":
             return Failure(
                 .unreachable, "\(said)\nThis server takes no writes: it is a standby or read-only.",

@@ -1,3 +1,4 @@
+import LikesHost
 import LikesProtocol
 import LikesSettings
 import LikesStorage
@@ -8,24 +9,34 @@ struct Migration {
     private(set) var database = ""
     /// 0: there was none.
     private(set) var versionBefore = 0
-    private(set) var typesAdded: [String] = []
+    /// nil: not looked at, since `item_types` hides rows.
+    private(set) var typesAdded: [String]?
     /// What is wrong with the tables all the same: migrating makes what a version adds, not what somebody removed.
     private(set) var misfits: [SchemaMisfit] = []
     private let partitions: Partitions?
+    private let advice: Advice
+    private var warnings: [Warning] = []
 
     /// Runs the missing steps in one transaction: of several hosts at once, one runs all of them, and the others find
     /// them done. Safe to repeat. `partitions`: those that `user_likes` is to have; if it exists without them, nothing
     /// is done.
     init(_ configuration: Configuration, partitions: Partitions?, json: Bool) throws(Failure) {
         self.partitions = partitions
-        let connection = try Database.connected(configuration, for: .migrate, json: json)
+        advice = Advice(configuration, on: HostFacts.measured())
+        var warnings: [Warning] = []
+        let connection = try Database.connected(configuration, for: .migrate) { warning in
+            warnings.append(warning)
+            if !json { warning.tell() }
+        }
+        self.warnings = warnings
         database = connection.name
+        try connection.refuseIfBarred()
         // In the server, so that it reports a statement that waits, which then leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET client_min_messages = warning")
         do throws(Failure) {
-            versionBefore = try Self.bringUp(connection, partitions)
+            versionBefore = try Self.bringUp(connection, partitions, advice)
             misfits = try connection.misfits().filter { !$0.isOfRole }
             // Where a table hides rows, the types that it lacks may only be hidden.
             if !misfits.contains(where: { $0.name == "item_types" && $0.hidesRows }) {
@@ -37,7 +48,9 @@ struct Migration {
     }
 
     /// Runs the steps, and returns the previous version.
-    private static func bringUp(_ connection: borrowing Database, _ partitions: Partitions?) throws(Failure) -> Int {
+    private static func bringUp(
+        _ connection: borrowing Database, _ partitions: Partitions?, _ advice: Advice
+    ) throws(Failure) -> Int {
         try begin(connection)
         try connection.execute(Schema.migrationLock)
         let version = try self.version(connection)
@@ -49,7 +62,7 @@ struct Migration {
         }
         if partitions != nil, version > 0, let misfit = try missingPartition(connection) {
             throw Failure(
-                .refused, "\(misfit.text)\nNothing was changed.", next: misfit.remedy.text)
+                .refused, "\(misfit.text)\nNothing was changed.", next: remedy(misfit, advice))
         }
         if let partitions, version > 0, try connection.execute(partitions.isLaidOut).first?.first != "t" {
             throw Failure(.refused, "\(partitions.refusal)\nNothing was changed.", next: Partitions.remedy)
@@ -68,6 +81,10 @@ struct Migration {
         return try connection.misfits().first { $0.kind == .noPartition }
     }
 
+    private static func remedy(_ misfit: SchemaMisfit, _ advice: Advice) -> String {
+        misfit.remedy.text(auditing: { advice.likesctlAgain($0).sequel })
+    }
+
     private static func version(_ connection: borrowing Database) throws(Failure) -> Int {
         guard try connection.execute(Schema.hasVersion).first?.first == "t" else { return 0 }
         guard let version = try connection.execute(Schema.selectVersion).first?.first??.asNumber else {
@@ -83,7 +100,7 @@ struct Migration {
     ) throws(Failure) -> [String] {
         let known = Set(try connection.execute(Schema.selectItemTypes).compactMap { $0.last ?? nil })
         guard !known.isEmpty else {
-            throw Failure(.refused, "the table item_types is empty", next: Schema.whenLost("it"))
+            throw Failure(.refused, "the table item_types is empty", next: Schema.whenLost("item_types"))
         }
         // A read-only server is fine if there is nothing to write.
         if types.names.allSatisfy({ known.contains($0) }) { return [] }
@@ -113,19 +130,24 @@ struct Migration {
             case 0: "schema created at version \(Schema.version)"
             default: "schema upgraded from version \(versionBefore) to \(Schema.version)"
             }
-        let added = typesAdded.isEmpty ? "" : "item types added: \(typesAdded.joined(separator: ", "))\n"
+        let added = typesAdded.map { $0.isEmpty ? "" : "item types added: \($0.joined(separator: ", "))\n" }
         let layout = partitions.map { "user_likes has \($0.count) partitions\n" } ?? ""
-        let wrong = misfits.map { "\($0.line)\n" }.joined()
-        return "\(done) in database \(database)\n\(layout)\(added)\(wrong)"
+        let wrong = misfits.map { "\($0.line(Self.remedy($0, advice)))\n" }.joined()
+        return "\(done) in database \(database)\n\(layout)\(added ?? Self.typesNotAdded)\(wrong)"
     }
+
+    private static let typesNotAdded =
+        "item types not added: item_types cannot be read as it is; run this again once that is corrected\n"
 
     var json: JSON {
         .object(
             [
                 ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
-                ("to", .integer(Int64(Schema.version))), ("item_types_added", .array(typesAdded.map { .string($0) })),
-            ] + (misfits.isEmpty ? [] : [("misfits", .array(misfits.map(\.json)))])
-                + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
+                ("to", .integer(Int64(Schema.version))),
+                ("item_types_added", typesAdded.map { .array($0.map { .string($0) }) } ?? .null),
+                ("misfits", .array(misfits.map { $0.json(Self.remedy($0, advice)) })),
+                ("warnings", .array(warnings.map(\.members))),
+            ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
     }
 }
 

@@ -447,6 +447,9 @@ def test_likesctl_reads_and_mends_the_promoted_server_beside_the_old_primary(
     found = likesctl("verify", redis=own_redis, servers=servers)
     assert (found.returncode, found.stdout.splitlines()[0]) == (9, line)
     assert f"{own_postgres.folder} is an old primary, at timeline 1 while {standby.folder} is at 2" in found.stderr
+    parted = likesctl("verify", "--json", redis=own_redis, servers=servers)
+    warning = json.loads(parted.stdout.splitlines()[0])["warning"]
+    assert (parted.stderr, warning["next"]) == ("", f"stop {own_postgres.folder}, or make it a standby")
     mended = likesctl("verify", "--repair", redis=own_redis, servers=servers)
     assert (mended.returncode, mended.stdout.splitlines()[0]) == (0, f"{line} mended")
     with own_postgres.connect() as old, standby.connect() as new:
@@ -491,6 +494,10 @@ def test_likesctl_waits_no_longer_than_it_has_to_for_a_server_that_hangs(own_pos
         done = likesctl("migrate", redis=own_redis, servers=[standby, own_postgres])
         assert done.returncode == 0
         assert f"{standby.folder} could not be asked who it is" in done.stderr
+        parted = likesctl("migrate", "--json", redis=own_redis, servers=[standby, own_postgres])
+        (warning,) = json.loads(parted.stdout)["warnings"]
+        assert warning["message"].startswith(f"{standby.folder} could not be asked who it is: ")
+        assert parted.stderr == ""
     finally:
         standby.resume()
 

@@ -1,6 +1,7 @@
 """likesctl migrate: creates the tables once, whoever runs it how often, and says what is in its way."""
 
 import json
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -129,6 +130,43 @@ def test_a_right_that_is_missing_is_named_with_its_object(postgres, database):
         assert "run this as the owner of the tables, postgres" in done.stderr
 
 
+def test_an_owner_is_told_of_the_right_that_it_lacks_and_others_to_be_the_owner(postgres, database):
+    def migrate(role):
+        done = run("likesctl", "migrate", DATABASE_URL=postgres.url(database).replace("postgres@", f"{role}@"))
+        return done.returncode, done.stderr.rstrip().rpartition("\nNext: ")[2]
+
+    run("likesctl", "migrate", DATABASE_URL=postgres.url(database))
+    owner, other = f"{database}owner", f"{database}other"
+    grant = "GRANT CREATE ON SCHEMA public TO "
+    with postgres.connect(database) as connection:
+        connection.execute(f"CREATE ROLE {owner} LOGIN; CREATE ROLE {other} LOGIN")
+        connection.execute("DROP TABLE lanes, cache_repairs, likesd_hosts, likesd_secret")
+        connection.execute("UPDATE likesd_schema SET version = 1")
+        for table in ["user_likes", "counters", "item_types", "likesd_schema"]:
+            connection.execute(f"ALTER TABLE {table} OWNER TO {owner}")
+        connection.execute(f"GRANT SELECT ON likesd_schema TO {other}")
+        instead = f"run this as the owner of the tables, {owner}: a role that does not own them may not alter them"
+        assert migrate(other) == (77, f"{instead}; that one first needs, from the owner of the schema: {grant}{owner}")
+        assert migrate(owner) == (77, f'as the owner of the schema run: {grant}"{owner}"')
+        connection.execute(f"{grant}{owner}")
+        assert migrate(other) == (77, instead)
+        assert migrate(owner)[0] == 0
+
+
+def test_a_schema_that_the_role_may_not_use_is_named(postgres, database):
+    url = postgres.url(database).replace("postgres@", f"{database}@")
+    with postgres.connect(database) as connection:
+        connection.execute(f"CREATE ROLE {database} LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        done = run("likesctl", "migrate", DATABASE_URL=url)
+        assert done.returncode == 77
+        assert f'or as its owner run: GRANT USAGE, CREATE ON SCHEMA public TO "{database}"' in done.stderr
+        assert run("likesctl", "migrate", DATABASE_URL=postgres.url(database)).returncode == 0
+        done = run("likesctl", "migrate", DATABASE_URL=url)
+        assert done.returncode == 77
+        assert f"the role {database} may not use the schema public of the database {database}" in done.stderr
+        assert f'GRANT USAGE ON SCHEMA public TO "{database}"' in done.stderr
+
+
 def test_a_table_that_is_missing_is_said_although_the_version_is_right(postgres, database):
     url = postgres.url(database)
     run("likesctl", "migrate", DATABASE_URL=url)
@@ -150,6 +188,11 @@ def test_a_table_that_is_missing_is_said_although_the_version_is_right(postgres,
         done = run("likesctl", "migrate", DATABASE_URL=url)
         assert done.returncode == 9
         assert "item_types no-table" in done.stdout
+        assert "\nitem types not added: item_types cannot be read as it is; run this again once " in done.stdout
+        # Nobody has verified yet.
+        assert f" run this, then run DATABASE_URL={shlex.quote(url)} likesctl verify --repair: CREATE" in done.stdout
+        answer = json.loads(run("likesctl", "migrate", "--json", DATABASE_URL=url).stdout)
+        assert (answer["item_types_added"], answer["misfits"][0]["kind"]) == (None, "no-table")
 
 
 def test_a_server_without_writes_is_told_apart(postgres, database):
@@ -200,6 +243,8 @@ def test_the_file_is_read_and_the_environment_wins(postgres, database, folder):
         "from": 0,
         "to": SCHEMA_VERSION,
         "item_types_added": ["video"],
+        "misfits": [],
+        "warnings": [],
     }
 
 

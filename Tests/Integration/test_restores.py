@@ -122,7 +122,7 @@ def test_while_a_restore_goes_in_sections_nobody_is_told_to_make_its_keys_at_onc
             daemon.stop()
             daemon = start_daemon(own_postgres, own_redis, until="listening", REQUEST_TIMEOUT_MS=500)
         words = "next: a restore may be running: wait for it; "
-        words += "if it was renamed" if section == "pre-data" else "otherwise sudo -u postgres psql"
+        words += "if likesd_schema was renamed" if section == "pre-data" else "otherwise sudo -u postgres psql"
         eventually(
             lambda words=words, daemon=daemon: daemon.health().get("message", "").startswith(words), f"HEALTH: {words}"
         )

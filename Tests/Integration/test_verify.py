@@ -387,6 +387,9 @@ def test_nothing_false_is_reported_while_traffic_runs(random_books, under_load, 
             done = random_books.verify(*options)
             assert done.lines == [], done
             assert done.status in statuses, done
+        done = random_books.verify("--json", "--quiet", *options)
+        codes = [json.loads(line)["error"]["code"] for line in done.output]
+        assert codes == (["INCOMPLETE"] if done.status == 10 else []), done
 
     under_load(check)
     assert drift(random_books.sql) == []
@@ -574,11 +577,17 @@ def test_without_redis_postgresql_is_checked_all_the_same(books, url):
     assert "hush" not in done.summary + done.errors
     done = books.verify("--json", REDIS_URL=url)
     assert (done.status, done.errors) == (10, "")
-    error = json.loads(done.output[0])["error"]
+    first, last = map(json.loads, done.output)
+    error = first["error"]
     assert error["code"] == "INCOMPLETE"
     assert error["message"].startswith("Redis was not checked: ")
+    assert f"Redis was not checked: {last['summary']['redis']['trouble']}" == error["message"]
     books.set_count("post:1", 5)
     assert books.verify(REDIS_URL=url).status == 9
+    # With a difference the status is not that of an incomplete audit, so this is no error.
+    done = books.verify("--json", "--quiet", REDIS_URL=url)
+    assert [list(json.loads(line)) for line in done.output][-1] == ["warning"]
+    assert (done.status, done.errors, "INCOMPLETE" in done.summary) == (9, "", False)
     # Whoever has Redis again is told by the table.
     done = books.verify("--repair", REDIS_URL=url)
     assert done.status == 10
@@ -603,10 +612,13 @@ def test_a_standby_is_checked_but_not_compared_with_redis(migrated_cluster, redi
     (standby.data / "standby.signal").touch()
     standby.start()
     try:
-        done = run("likesctl", "verify", DATABASE_URL=standby.url(), REDIS_URL=redis_server.url)
+        settings = {"DATABASE_URL": standby.url(), "REDIS_URL": redis_server.url}
+        done = run("likesctl", "verify", **settings)
+        parted = run("likesctl", "verify", "--json", "--quiet", **settings)
     finally:
         standby.stop()
     assert (done.returncode, "standby" in done.stderr) == (10, True), done
+    assert json.loads(parted.stdout)["error"]["next"] == "name the primary in DATABASE_URL"
 
 
 # How it is asked

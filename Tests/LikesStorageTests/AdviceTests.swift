@@ -11,15 +11,16 @@ private func target(
 /// Advice for a daemon that runs as `likesd` with these settings in its file, or in its environment.
 private func advice(
     _ file: String = "", environment: [String: String] = [:], credentials: [Setting: [UInt8]] = [:],
-    name: String = SettingPlaces.defaultFile, user: String = "likesd", isInstalled: Bool = true
+    name: String = SettingPlaces.defaultFile, user: String = "likesd", isUnderSudo: Bool = false,
+    isInstalled: Bool = true
 ) throws -> Advice {
     let configuration = try Configuration.load(
         file: (name, Array(file.utf8)), credentials: credentials, environment: environment)
     return Advice(
         configuration,
         on: HostFacts(
-            userName: user, credentialsFolder: "/run/credentials/likesd.service", isPostgresInstalled: isInstalled,
-            isRedisInstalled: isInstalled))
+            userName: user, isUnderSudo: isUnderSudo, credentialsFolder: "/run/credentials/likesd.service",
+            isPostgresInstalled: isInstalled, isRedisInstalled: isInstalled))
 }
 
 @Suite struct ConnectRefusalTests {
@@ -133,6 +134,18 @@ private func advice(
         #expect("".shellWord == "''" && "é".shellWord == "'é'" && "$(x)".shellWord == "'$(x)'")
     }
 
+    @Test(
+        "Only what quote_ident could have written is taken for a name.",
+        arguments: [
+            ("public", true), ("a_1", true), ("\"The App\"", true), ("\"a\"\"b\"", true), ("\"\"\"\"", true),
+            ("\"a\"\"b\"\"c\"", true), ("", false), ("\"", false), ("\"\"", false), ("a b", false), ("A", false),
+            ("a;b", false), ("\"a\"b\"", false), ("\"a\" \"b\"", false), ("\"a", false), ("\"a\nb\"", false),
+            ("\"a\u{9b}b\"", false), ("a\n\\! b", false), ("\"\"\"", false),
+        ])
+    func onlyWhatQuoteIdentCouldHaveWrittenIsTakenForAName(text: String, isName: Bool) {
+        #expect((text.asSQLName == text) == isName)
+    }
+
     @Test("A database that is gone is not made anew before its name and a restore were thought of.")
     func aDatabaseThatIsGoneIsNotMadeAnewBeforeARestoreWasConsidered() throws {
         #expect(
@@ -190,18 +203,49 @@ private func advice(
         #expect(
             try advice(credentials: [.databaseURL: Array(url.utf8)]).migrate
                 == "sudo -u likesd CREDENTIALS_DIRECTORY=/run/credentials/likesd.service likesctl migrate")
+        let same = "with the same DATABASE_URL in the environment, run"
+        let inEnvironment = ["DATABASE_URL": url]
+        #expect(try advice(environment: inEnvironment, user: "root").migrate == "\(same) likesctl migrate")
         #expect(
-            try advice(environment: ["DATABASE_URL": url], user: "root").migrate
-                == "DATABASE_URL='postgresql://app:***@localhost/likes' likesctl migrate")
+            try advice(environment: inEnvironment).migrate
+                == "\(same) sudo -u likesd --preserve-env=DATABASE_URL likesctl migrate")
+        let both = try advice(environment: ["DATABASE_URL": url, "REDIS_URL": "redis://:s3cret@r/1"], user: "root")
+        let sameBoth = "with the same DATABASE_URL and REDIS_URL in the environment, run likesctl verify"
+        #expect(both.likesctl(.verify).text == sameBoth)
+        #expect(both.likesctl(.verify).sequel == "then, \(sameBoth)")
+        let column = try #require(SchemaMisfit(["no-column", "counters", "public.counters", "version", "bigint"]))
+        let command = column.remedy.command({ _ in "psql" }, likesctl: both.likesctl)
+        #expect(command.hasSuffix(" without one \(sameBoth.replacing("run", with: "run psql &&")) --repair"))
+    }
+
+    @Test("migrate is to add the item types that the environment names.")
+    func migrateIsToAddTheItemTypesThatTheEnvironmentNames() throws {
+        let types = try advice(environment: ["ITEM_TYPES": "post,photo"])
+        #expect(types.migrate == "sudo -u likesd ITEM_TYPES='post,photo' likesctl migrate")
+        #expect(types.likesctlAgain(.migrate).text == "ITEM_TYPES='post,photo' likesctl migrate")
+        #expect(types.likesctlAgain(.verify).text == "likesctl verify")
+    }
+
+    @Test("Whoever runs likesctl with sudo is told a command with sudo, as the same user.")
+    func whoeverRunsLikesctlWithSudoIsToldACommandWithSudo() throws {
+        let environment = ["REDIS_URL": "redis://r/1"]
+        #expect(
+            try advice(environment: environment, isUnderSudo: true).likesctlAgain(.repair).text
+                == "sudo -u likesd REDIS_URL=redis://r:6379/1 likesctl verify --repair")
+        #expect(try advice(user: "root", isUnderSudo: true).likesctlAgain(.migrate).text == "sudo likesctl migrate")
+        #expect(
+            try advice(environment: ["REDIS_URL": "redis://:s3cret@r/1"], isUnderSudo: true).likesctlAgain(.verify).text
+                == "with the same REDIS_URL in the environment, run "
+                + "sudo -u likesd --preserve-env=REDIS_URL likesctl verify")
     }
 
     @Test("Whoever runs likesctl is told a command with the same settings; only verify needs those of Redis.")
     func whoeverRunsLikesctlIsToldTheSameSettings() throws {
-        let named = try advice(environment: ["REDIS_URL": "redis://:s3cret@r/1"], name: "./my likesd.conf")
-        #expect(named.likesctlAgain("migrate") == "likesctl migrate --config './my likesd.conf'")
+        let named = try advice(environment: ["REDIS_URL": "redis://r/1"], name: "./my likesd.conf")
+        #expect(named.likesctlAgain(.migrate).text == "likesctl migrate --config './my likesd.conf'")
         #expect(
-            named.likesctlAgain("verify --repair")
-                == "REDIS_URL='redis://:***@r:6379/1' likesctl verify --repair --config './my likesd.conf'")
+            named.likesctlAgain(.repair).text
+                == "REDIS_URL=redis://r:6379/1 likesctl verify --repair --config './my likesd.conf'")
     }
 
     @Test("Where the system user is another than the role, the role is to be named; else pg_hba.conf needs a line.")

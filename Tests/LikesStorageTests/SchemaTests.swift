@@ -29,7 +29,7 @@ import Testing
         ])
     func nobodyIsToldToMakeAnewWhatHeldLikesOrCounts(row: [String]) throws {
         let remedy = try #require(SchemaMisfit(row)).remedy
-        let command = remedy.command({ "psql -c '\($0)'" }, likesctl: { "likesctl \($0) --config c" })
+        let command = remedy.command({ "psql -c '\($0)'" }, likesctl: { LikesctlAdvice("likesctl \($0.words) --config c") })
         for text in [command, remedy.text] {
             #expect(text.hasPrefix("a restore may be running: wait for it; if "))
             #expect(text.contains("put it back; otherwise restore it from a backup"))
@@ -48,7 +48,26 @@ import Testing
         let column = try #require(SchemaMisfit(["no-column", "lanes", "public.lanes", "lane", "bigint"])).remedy
         let words = "run this, then delete likesd:generation in Redis, of which rows said what it lacks: "
         #expect(column.text.hasPrefix(words + "TRUNCATE"))
-        #expect(column.command({ "psql \($0)" }, likesctl: { $0 }).hasPrefix(words + "psql TRUNCATE"))
+        let command = column.command({ "psql \($0)" }, likesctl: { LikesctlAdvice($0.words) })
+        #expect(command.hasPrefix(words + "psql TRUNCATE"))
+    }
+
+    @Test("A report of another command than verify speaks of no audit before.")
+    func aReportOfAnotherCommandSpeaksOfNoAuditBefore() throws {
+        let missing = try #require(SchemaMisfit(["no-table", "counters", "public.counters", "", "app"])).remedy
+        let text = missing.text(auditing: { LikesctlAdvice("likesctl \($0.words)").sequel })
+        #expect(text.contains("without one run this, then run likesctl verify --repair: CREATE TABLE"))
+        let lost = try #require(SchemaMisfit(["no-table", "user_likes", "user_likes", "", ""])).remedy
+        let audited = lost.text(auditing: { LikesctlAdvice("likesctl \($0.words)").sequel })
+        #expect(audited.hasSuffix(", then run likesctl verify"))
+    }
+
+    @Test("Only statements without any words beside them are a remedy to run as it is.")
+    func onlyStatementsWithoutWordsAreARemedyToRunAsItIs() throws {
+        let unlogged = try #require(SchemaMisfit(["unlogged", "lanes", "public.lanes", "", ""])).remedy
+        #expect(unlogged.statementsAlone == unlogged.sql && unlogged.text == "run: ALTER TABLE public.lanes SET LOGGED")
+        let missing = try #require(SchemaMisfit(["no-table", "lanes", "lanes", "", ""])).remedy
+        #expect(missing.sql != nil && missing.statementsAlone == nil)
     }
 
     @Test("Tables without likes or counts are made anew.", arguments: ["lanes", "cache_repairs", "likesd_hosts"])

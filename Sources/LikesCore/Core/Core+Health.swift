@@ -21,8 +21,8 @@ extension Core {
         let passes = repairs.passes
         let isUnread = !passes.isComplete && now.ms(since: passes.isIncompleteSince) >= Limits.repairsShownMs
         guard isUnread || repairs.count >= Limits.repairsShownMin else { return nil }
-        let known =
-            "repairing: \(Self.grouped(Int64(repairs.count))) counter\(repairs.count == 1 ? "" : "s") left to set again"
+        let counters = "\(Self.grouped(Int64(repairs.count))) \(Counted.noun("counter", repairs.count))"
+        let known = "repairing: \(counters) left to set again"
         return readableGeneration == nil ? known + "; until then counts come from PostgreSQL" : known
     }
 

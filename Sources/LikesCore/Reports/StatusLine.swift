@@ -36,7 +36,7 @@ extension Core {
         let rates = reports.takeRates(now: now)
         let clients = clients.sessions.openCount
         let load =
-            "\(Self.grouped(Int64(clients))) client\(clients == 1 ? "" : "s"), "
+            "\(Self.grouped(Int64(clients))) \(Counted.noun("client", clients)), "
             + "\(Self.grouped(rates.likes)) likes/s, \(Self.grouped(rates.counts)) counts/s"
         let message = healthMessage(now: now)
         return StatusLine(

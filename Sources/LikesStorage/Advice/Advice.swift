@@ -20,32 +20,45 @@ package struct Advice: Sendable {
     // MARK: PostgreSQL
 
     /// How to make the tables.
-    package var migrate: String { likesctl("migrate") }
+    package var migrate: String { likesctl(.migrate).text }
 
     /// One of likesctl's commands that use the settings, run as the daemon's own user.
-    package func likesctl(_ command: String) -> String {
-        let isRoot = host.userName == "root"
-        return (isRoot ? "" : "sudo -u \(host.userName.shellWord) ") + likesctlAgain(command)
+    package func likesctl(_ task: LikesctlTask) -> LikesctlAdvice {
+        likesctl(task, as: host.userName == "root" ? nil : host.userName)
     }
 
-    /// The same for whoever runs likesctl now, with the settings that it was given.
-    package func likesctlAgain(_ command: String) -> String {
-        var words: [String] = []
-        // Only verify looks into Redis.
-        let settings: [Setting] = command.hasPrefix("verify") ? [.databaseURL, .redisURL] : [.databaseURL]
-        if settings.contains(where: { configuration.places.origin(of: $0) == .credential }) {
-            words += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
+    /// The same for whoever runs likesctl now, as the same user and with the settings that it was given.
+    package func likesctlAgain(_ task: LikesctlTask) -> LikesctlAdvice {
+        likesctl(task, as: host.isUnderSudo ? host.userName : nil)
+    }
+
+    /// `user`: whom sudo has to run it as.
+    private func likesctl(_ task: LikesctlTask, as user: String?) -> LikesctlAdvice {
+        var variables: [String] = []
+        if task.settings.contains(where: { configuration.places.origin(of: $0) == .credential }) {
+            variables += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
         }
-        for setting in settings where configuration.places.origin(of: setting) == .environment {
-            let url =
-                setting == .redisURL ? configuration.redis.maskedURL : DatabaseURL.masked(configuration.databaseURL)
-            words += ["\(setting.rawValue)=\(url.shellWord)"]
+        let given = task.settings.filter { configuration.places.origin(of: $0) == .environment }
+        for setting in given where !holdsPassword(setting) {
+            variables.append("\(setting.rawValue)=\(setting.text(in: configuration).shellWord)")
         }
-        words += ["likesctl", command]
+        let secrets = given.filter(holdsPassword).map(\.rawValue)
+        var words = user.map { $0 == "root" ? ["sudo"] : ["sudo", "-u", $0.shellWord] } ?? []
+        if user != nil, !secrets.isEmpty { words.append("--preserve-env=\(secrets.joined(separator: ","))") }
+        words += variables + ["likesctl", task.words]
         if let file = configuration.places.file, file != SettingPlaces.defaultFile {
             words += ["--config", file.shellWord]
         }
-        return words.joined(separator: " ")
+        return LikesctlAdvice(words.joined(separator: " "), secrets: secrets)
+    }
+
+    /// Whether no message may repeat the value. A masked one would take the place of the right one.
+    private func holdsPassword(_ setting: Setting) -> Bool {
+        switch setting {
+        case .databaseURL: DatabaseURL.masked(configuration.databaseURL) != configuration.databaseURL
+        case .redisURL: configuration.redis.password != nil
+        default: setting.isSecret
+        }
     }
 
     /// After a failed attempt to connect. `hadTables`: this process has used likesd's tables before.

@@ -193,23 +193,33 @@ package enum Schema {
         "UPDATE likesd_schema SET version = \(version), migrated_at = now()"
     }
 
-    /// One row about the role that asks: the schema for new tables; whether it may create some there; the owner of
-    /// `likesd_schema`, null if there is none; the rights that it lacks on `likesd_schema`, and those that it lacks on
-    /// `item_types` if types are to be added (locking takes the right to update), each null for none.
+    /// One row about the role that asks, for `MigrationRights`: the schema for new tables; the rights that it lacks
+    /// there; the owner of `likesd_schema`, null if there is none; whether the role may do what the owner may; the
+    /// rights that the owner lacks in the schema; the rights that the role lacks on `likesd_schema`, and those that
+    /// it lacks on `item_types` if types are to be added (locking takes the right to update). Rights are null for none.
     package static let selectMigrationRights = """
-        SELECT quote_ident(home.name), has_schema_privilege(home.name, 'CREATE'),
-            quote_ident(pg_get_userbyid(class.relowner)), \(missingRights(["SELECT"], on: "likesd_schema")),
-            \(missingRights(["SELECT", "INSERT", "UPDATE"], on: "item_types"))
+        SELECT quote_ident(home.name), \(missing(inSchema, "has_schema_privilege(home.name, needed.privilege)")),
+            quote_ident(pg_get_userbyid(class.relowner)), pg_has_role(class.relowner, 'USAGE'),
+            \(missing(inSchema, "has_schema_privilege(class.relowner, home.name, needed.privilege)")),
+            \(missing(onVersion, "has_table_privilege(class.oid, needed.privilege)")),
+            \(missing(onTypes, "has_table_privilege(to_regclass('item_types'), needed.privilege)"))
         FROM (SELECT coalesce(current_schema(), 'public')) AS home (name)
         LEFT JOIN pg_class AS class ON class.oid = to_regclass('likesd_schema')
         """
 
-    private static func missingRights(_ rights: [String], on table: String) -> String {
+    /// All words for rights in such a row.
+    package static let grants = Set(inSchema + onVersion + onTypes)
+    private static let inSchema = ["USAGE", "CREATE"]
+    private static let onVersion = ["SELECT"]
+    private static let onTypes = ["SELECT", "INSERT", "UPDATE"]
+
+    /// The rights that do not hold, as GRANT takes them.
+    private static func missing(_ rights: [String], _ holds: String) -> String {
         """
         (SELECT string_agg(needed.privilege, ', ' ORDER BY needed.place)
             FROM unnest(ARRAY[\(rights.map { "'\($0)'" }.joined(separator: ", "))])
                 WITH ORDINALITY AS needed (privilege, place)
-            WHERE NOT has_table_privilege(to_regclass('\(table)'), needed.privilege))
+            WHERE NOT \(holds))
         """
     }
 

@@ -9,8 +9,7 @@ extension SchemaMisfit {
         var then: Sequel?
 
         enum Sequel: Equatable, Sendable {
-            /// `likesctl verify`, or with `--repair`.
-            case verify, repair
+            case likesctl(LikesctlTask)
             case words(String)
         }
 
@@ -18,29 +17,35 @@ extension SchemaMisfit {
 
         /// The whole remedy as a shell takes it. `statements`: the command that runs them; `likesctl`: how to run one
         /// of its commands with the same settings.
-        package func command(_ statements: (String) -> String, likesctl: (String) -> String) -> String {
-            let audit: String? =
-                switch then {
-                case .verify: likesctl("verify")
-                case .repair: likesctl("verify --repair")
-                case .words, nil: nil
-                }
-            guard let audit else { return text(statements, order: order) }
-            guard let sql else { return text(statements, order: "then run \(audit)") }
-            return [first, "\(statements(sql)) && \(audit)"].compactMap { $0 }.joined(separator: " ")
-        }
-
-        /// The whole remedy as a report of likesctl gives it, with plain statements.
-        package var text: String { text({ then == nil ? "run: \($0)" : $0 }, order: order) }
-
-        private var order: String? {
+        package func command(
+            _ statements: (String) -> String, likesctl: (LikesctlTask) -> LikesctlAdvice
+        ) -> String {
             switch then {
-            case .verify: "then verify again"
-            case .repair: "then verify again with --repair"
-            case .words(let words): "then \(words)"
-            case nil: nil
+            case nil: return text(statements, order: nil)
+            case .words(let words): return text(statements, order: "then \(words)")
+            case .likesctl(let task):
+                let advice = likesctl(task)
+                guard let sql else { return text(statements, order: advice.sequel) }
+                return [first, advice.text(after: statements(sql))].compactMap { $0 }.joined(separator: " ")
             }
         }
+
+        /// The whole remedy as a report of `likesctl verify` gives it, with plain statements.
+        package var text: String {
+            text(auditing: { $0 == .repair ? "then verify again with --repair" : "then verify again" })
+        }
+
+        /// The same in the report of another command. `auditing`: how that says to run likesctl afterwards.
+        package func text(auditing: (LikesctlTask) -> String) -> String {
+            switch then {
+            case nil: text({ "run: \($0)" }, order: nil)
+            case .words(let words): text({ $0 }, order: "then \(words)")
+            case .likesctl(let task): text({ $0 }, order: auditing(task))
+            }
+        }
+
+        /// The statements, if they are the whole remedy.
+        package var statementsAlone: String? { first == nil && then == nil ? sql : nil }
 
         private func text(_ statements: (String) -> String, order: String?) -> String {
             guard let order else { return [first, sql.map(statements)].compactMap { $0 }.joined(separator: " ") }
@@ -88,12 +93,12 @@ extension SchemaMisfit {
         guard isOfWorth else { return Remedy(first: Schema.unlessRestored, sql: sql) }
         let first = Schema.whenLost(name)
         switch name {
-        case "user_likes": return Remedy(first: first, then: .verify)
-        case "counters": return Remedy(first: "\(first); without one", sql: sql, then: .repair)
+        case "user_likes": return Remedy(first: first, then: .likesctl(.verify))
+        case "counters": return Remedy(first: "\(first); without one", sql: sql, then: .likesctl(.repair))
         default:
             return Remedy(
                 first: "\(first); without one (add the further types, with the numbers that they had)", sql: sql,
-                then: .repair)
+                then: .likesctl(.repair))
         }
     }
 
@@ -113,11 +118,11 @@ extension SchemaMisfit {
                 + "of DATABASE_URL, or"
             return Remedy(
                 first: "\(Schema.restoreFirst); \(choice)", sql: "ALTER ROLE \(detail) SET search_path = \(object)",
-                then: .repair)
+                then: .likesctl(.repair))
         }
         return Remedy(
             first: Schema.unlessRestored, sql: "ALTER TABLE \(place) SET SCHEMA \(object)",
-            then: isOfWorth ? .repair : nil)
+            then: isOfWorth ? .likesctl(.repair) : nil)
     }
 
     private var missingColumn: Remedy {
@@ -131,10 +136,10 @@ extension SchemaMisfit {
                 then: saysWhatRedisLacks
                     ? .words("delete \(RedisKeys.marker) in Redis, of which rows said what it lacks") : nil)
         }
-        let first = Schema.whenLost("it")
+        let first = Schema.whenLost("the column")
         // A column that says what a row is about has no value to begin with.
-        guard column?.byDefault != nil else { return Remedy(first: first, then: .verify) }
-        return Remedy(first: "\(first); without one", sql: addition, then: .repair)
+        guard column?.byDefault != nil else { return Remedy(first: first, then: .likesctl(.verify)) }
+        return Remedy(first: "\(first); without one", sql: addition, then: .likesctl(.repair))
     }
 
     /// An empty partition in its place would be as bad as none, and nobody would notice.
@@ -142,16 +147,15 @@ extension SchemaMisfit {
         let restore = "restore it from a backup (\(Schema.handbook))"
         guard detail.isEmpty else {
             return Remedy(
-                first:
-                    "\(Schema.restoreFirst); if the detached partition lost its rows, \(restore); otherwise attach it:",
-                sql: detail, then: .verify)
+                first: "\(Schema.restoreFirst); if the detached partition lost its rows, \(restore); otherwise",
+                sql: detail, then: .likesctl(.verify))
         }
         let bound = object.isEmpty ? "MODULUS …, REMAINDER …" : object
         let attach = "ALTER TABLE \(place) ATTACH PARTITION … FOR VALUES WITH (\(bound))"
         return Remedy(
             first:
                 "\(Schema.restoreFirst); if it was detached, attach it again (\(attach)); otherwise \(restore), since "
-                + "an empty one has none of its rows", then: .verify)
+                + "an empty one has none of its rows", then: .likesctl(.verify))
     }
 
     /// Columns by name: the table in its place may have them in another order, and more of them.
@@ -164,7 +168,7 @@ extension SchemaMisfit {
         guard isOfWorth else { return Remedy(sql: sql) }
         return Remedy(
             first: "if likesd's own table was renamed or moved to another schema, put it back in its place; otherwise",
-            sql: sql, then: .repair)
+            sql: sql, then: .likesctl(.repair))
     }
 
     private func alter(_ what: String, first: String? = nil) -> Remedy {
@@ -190,7 +194,7 @@ extension Schema {
 
     /// What to do about tables of another version. `found` is nil if no row gives the version.
     static func whenOfOtherVersion(_ found: Int?, migrate: String) -> String {
-        guard let found else { return whenLost("it") }
+        guard let found else { return whenLost("likesd_schema") }
         return found < version ? migrate : "upgrade likesd on this host"
     }
 

@@ -14,7 +14,10 @@ final class AuditContext {
 
     /// Connects, and makes sure that the audit understands this schema.
     init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
-        database = try Database.connected(configuration, for: .verify, json: json)
+        var output = VerifyOutput(options)
+        database = try Database.connected(configuration, for: .verify) { (warning) throws(Failure) in
+            if json { try output.print(warning.json.text) } else { output.warn(warning) }
+        }
         self.options = options
         try Self.prepare(database, configuration, options)
         misfits = try database.misfits().filter { !$0.isOfRole }
@@ -50,18 +53,11 @@ final class AuditContext {
     }
 
     private static func checkSchema(_ database: borrowing Database, _ advice: Advice) throws(Failure) {
-        if let schema = try database.execute(Schema.selectBarredSchema).first?.first ?? nil,
-            try database.execute(Schema.hasVersion).first?.first != "t"
-        {
-            throw Failure(
-                .permissionDenied,
-                "the role \(database.user) may not use the schema \(schema) of the database \(database.name)",
-                next: "as its owner, GRANT USAGE ON SCHEMA \(schema) TO \(database.user.sqlName)")
-        }
+        try database.refuseIfBarred()
         var version = 0
         if try database.execute(Schema.hasVersion).first?.first == "t" {
             guard let found = try database.execute(Schema.selectVersion).first?.first?.flatMap({ Int($0) }) else {
-                throw Failure(.refused, "the table likesd_schema has no row", next: Schema.whenLost("it"))
+                throw Failure(.refused, "the table likesd_schema has no row", next: Schema.whenLost("likesd_schema"))
             }
             version = found
         } else if try database.execute(Schema.hasTables).first?.first == "t" {
@@ -80,7 +76,7 @@ final class AuditContext {
                 version == 0 ? .refused : .olderSchema,
                 "the schema of the database \(database.name) "
                     + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed"),
-                next: advice.likesctlAgain("migrate"))
+                next: advice.likesctlAgain(.migrate).text)
         }
     }
 

@@ -279,7 +279,7 @@ struct TableFacts {
     init(_ database: borrowing Database) throws(Failure) {
         let rows = try database.numbers(AuditStatements.facts)
         guard rows.rowCount == 1 else {
-            throw Failure(.refused, "a table is missing", next: Schema.whenLost("it"))
+            throw Failure(.refused, "a table is missing", next: Schema.whenLost("the table"))
         }
         layout = rows.number(0, 0) ?? 0
         tables = rows.number(0, 1) ?? 0

@@ -50,10 +50,9 @@ struct LikesTwice {
 
     private func giveUp() throws(Failure) {
         try context.database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
-        try context.report.notCompared(
-            "more than \(Self.statementsMax * Self.pairsMax) likes may be stored twice: "
-                + "load user_likes again, with its key"
-        )
+        context.report.notCompared(
+            "more than \(Self.statementsMax * Self.pairsMax) likes may be stored twice",
+            next: "load user_likes again, with its key")
     }
 
     private func found(_ part: Int64, after: [String]) throws(Failure) -> [Found] {

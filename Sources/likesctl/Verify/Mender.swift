@@ -60,7 +60,7 @@ final class Mender {
             do {
                 try redis.forget(mended.map { context.types.text(of: $0) })
             } catch {
-                try context.report.redisNotChecked(error.reason)
+                context.report.redisNotChecked(error.reason)
                 self.redis = nil
             }
         }

@@ -14,7 +14,7 @@ enum Verification {
         let context = try AuditContext(configuration, options, json: json)
         for misfit in context.misfits { try context.report.found(misfit) }
         if let reason = stops(context) {
-            try context.report.notCompared(reason)
+            context.report.notCompared(reason)
             try context.report.finish()
             return context.report.status
         }
@@ -41,15 +41,15 @@ enum Verification {
         _ endpoint: RedisEndpoint, _ context: AuditContext
     ) throws(Failure) -> RedisCounters? {
         guard try context.database.execute("SELECT pg_is_in_recovery()").first?.first == "f" else {
-            try context.report.redisNotChecked(
-                "this PostgreSQL is a standby, which Redis may be ahead of: name the primary in DATABASE_URL")
+            context.report.redisNotChecked(
+                "this PostgreSQL is a standby, which Redis may be ahead of", next: "name the primary in DATABASE_URL")
             return nil
         }
         guard
             let secret = try context.database.execute(Schema.selectSeals).first?.first.flatMap({ $0 })
                 .flatMap({ Secret(hex: $0) })
         else {
-            try context.report.redisNotChecked(
+            context.report.redisNotChecked(
                 "the table likesd_secret has no secret, so likesd's counters cannot be recognised",
                 next: "as the owner of the tables, \(Schema.renewSecret)")
             return nil
@@ -57,7 +57,7 @@ enum Verification {
         do {
             return RedisCounters(try RedisClient(endpoint), secret)
         } catch {
-            try context.report.redisNotChecked(error.reason)
+            context.report.redisNotChecked(error.reason)
             return nil
         }
     }
@@ -69,7 +69,7 @@ enum Verification {
             if let sample { try audit.audit(sample) } else { try audit.auditAll() }
         } catch {
             switch error {
-            case .redis(let trouble): try report.redisNotChecked(trouble.reason)
+            case .redis(let trouble): report.redisNotChecked(trouble.reason)
             case .failure(let failure): throw failure
             }
         }

@@ -23,10 +23,9 @@ struct VerifyOutput {
         }
     }
 
-    mutating func warn(_ text: String) {
+    mutating func warn(_ warning: Warning) {
         closeLine()
-        // If this cannot be written, the exit status still says it.
-        _ = SystemCalls.write("likesctl: \(text)\n", to: STDERR_FILENO)
+        warning.tell()
     }
 
     /// Shows how far it is, at a limited rate. `always`: the last line of a part.

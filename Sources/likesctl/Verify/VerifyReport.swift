@@ -27,7 +27,22 @@ final class VerifyReport {
 
     var status: ExitStatus {
         if differing > mended { return .differences }
-        return database.trouble != nil || redis.trouble != nil || database.undecided > 0 ? .incomplete : .ok
+        return warnings.isEmpty ? .ok : .incomplete
+    }
+
+    /// What was not checked, or not decided.
+    private var warnings: [Warning] { [database.trouble, undecided, redisUnchecked].compactMap { $0 } }
+
+    private var undecided: Warning? {
+        guard database.undecided > 0 else { return nil }
+        return Warning(
+            message: "\(Counted.text(database.undecided, "item")) changing too often to be counted within "
+                + "\(options.snapshotSeconds) s",
+            next: "raise --snapshot-seconds")
+    }
+
+    private var redisUnchecked: Warning? {
+        redis.trouble.map { Warning(message: "Redis was not checked: \($0.message)", next: $0.next) }
     }
 
     // MARK: Findings
@@ -48,7 +63,7 @@ final class VerifyReport {
     /// Something that is wrong with the tables themselves, which must be corrected manually.
     func found(_ misfit: SchemaMisfit) throws(Failure) {
         database.misfits += 1
-        try output.print(json ? misfit.json.text : misfit.line)
+        try output.print(json ? misfit.json(misfit.remedy.text).text : misfit.line(misfit.remedy.text))
     }
 
     /// The item was compared with its likes.
@@ -75,10 +90,10 @@ final class VerifyReport {
         }
     }
 
-    /// Reported at once, and again in the summary.
-    func notCompared(_ reason: String, next: String? = nil) throws(Failure) {
-        database.trouble = NextStep.joined(reason, next)
-        try warn(reason, next)
+    /// People are told at once, and everybody at the end.
+    func notCompared(_ reason: String, next: String? = nil) {
+        database.trouble = Warning(message: reason, next: next)
+        warn(database.trouble)
     }
 
     /// A counter in Redis that likesd treats as missing.
@@ -91,16 +106,16 @@ final class VerifyReport {
             json ? JSON.object([("key", .string(key)), ("kind", .string(kind))]).text : "\(key) \(kind)")
     }
 
-    /// Reported at once, and again in the summary.
-    func redisNotChecked(_ reason: String, next: String? = nil) throws(Failure) {
+    /// People are told at once, and everybody at the end.
+    func redisNotChecked(_ reason: String, next: String? = nil) {
         guard redis.trouble == nil else { return }
-        redis.trouble = NextStep.joined(reason, next)
-        try warn("Redis was not checked: \(reason)", next)
+        redis.trouble = Warning(message: reason, next: next)
+        warn(redisUnchecked)
     }
 
-    private func warn(_ text: String, _ next: String?) throws(Failure) {
-        guard json else { return output.warn(ForeignText.escaped(NextStep.joined(text, next))) }
-        try output.print(Failure(.incomplete, text, next: next).json.text)
+    /// Programs learn at the end whether it made the result incomplete.
+    private func warn(_ warning: Warning?) {
+        if let warning, !json { output.warn(warning) }
     }
 
     // MARK: Progress
@@ -119,10 +134,18 @@ final class VerifyReport {
 
     // MARK: The end
 
-    /// The summary, unless only differences are wanted.
+    /// What was not checked, and the summary, unless only differences are wanted.
     func finish() throws(Failure) {
         output.closeLine()
-        guard !options.isQuiet else { return }
+        if json {
+            let lines = status == .incomplete ? [warnings.incompleteness.json] : warnings.map(\.json)
+            for line in lines { try output.print(line.text) }
+        }
+        guard !options.isQuiet else {
+            // Otherwise the summary says it.
+            warn(undecided)
+            return
+        }
         try output.print(json ? summaryJSON.text : summaryText)
     }
 
@@ -140,13 +163,9 @@ final class VerifyReport {
         if database.misfits > 0 { lines.append("Tables: \(database.misfits) to correct manually, see above") }
         if !database.unnamed.isEmpty { lines.append("Item types without a name: \(database.unnamed.count), see above") }
         if database.likesTwice > 0 { lines.append("Likes stored more than once: \(database.likesTwice)") }
-        if let trouble = database.trouble { lines.append("Not compared: \(trouble)") }
-        if database.undecided > 0 {
-            lines.append(
-                "Undecided: \(Counted.text(database.undecided, "item")) changing too often to be counted within "
-                    + "\(options.snapshotSeconds) s; raise --snapshot-seconds")
-        }
-        if let trouble = redis.trouble { lines.append("Redis: not checked: \(trouble)") }
+        if let trouble = database.trouble { lines.append("Not compared: \(trouble.text)") }
+        if let undecided { lines.append("Undecided: \(undecided.text)") }
+        if let trouble = redis.trouble { lines.append("Redis: not checked: \(trouble.text)") }
         if redis.trouble == nil || redis.compared > 0 {
             lines.append(
                 "Redis: \(Counted.text(redis.compared, "counter")): \(Counted.text(redis.differing, "difference"))")
@@ -164,7 +183,8 @@ final class VerifyReport {
     private var mending: String {
         if options.repairs { return ", \(mended) mended" }
         guard differing > database.byHand else { return "" }
-        let which = database.byHand > 0 ? "\(differing - database.byHand) of them" : "them"
+        let mendable = differing - database.byHand
+        let which = database.byHand > 0 ? "\(mendable) of them" : mendable == 1 ? "it" : "them"
         return ": --repair corrects \(which)" + (isMendable ? "" : " after the tables were corrected manually")
     }
 
@@ -177,7 +197,7 @@ final class VerifyReport {
                     ("passes", .integer(database.passes)),
                     ("misfits", .integer(database.misfits)), ("likes_twice", .integer(database.likesTwice)),
                     ("unnamed_types", .integer(Int64(database.unnamed.count))),
-                    ("trouble", database.trouble.map { .string($0) } ?? .null),
+                    ("trouble", Self.message(database.trouble)), ("next", Self.next(database.trouble)),
                     ("undecided", .integer(database.undecided)),
                     ("differences", .integer(differing)),
                     ("counter_differences", .integer(database.countersDiffering)),
@@ -186,7 +206,7 @@ final class VerifyReport {
                         "redis",
                         .object([
                             ("checked", .bool(redis.trouble == nil)),
-                            ("trouble", redis.trouble.map { .string($0) } ?? .null),
+                            ("trouble", Self.message(redis.trouble)), ("next", Self.next(redis.trouble)),
                             ("counters", .integer(redis.compared)), ("old_generation", .integer(redis.oldGeneration)),
                             ("foreign", .integer(redis.foreign)), ("awaiting_repair", .integer(redis.awaitingRepair)),
                         ])
@@ -196,4 +216,7 @@ final class VerifyReport {
             )
         ])
     }
+
+    private static func message(_ trouble: Warning?) -> JSON { trouble.map { .string($0.message) } ?? .null }
+    private static func next(_ trouble: Warning?) -> JSON { trouble?.next.map { .string($0) } ?? .null }
 }

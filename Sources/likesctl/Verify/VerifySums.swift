@@ -11,7 +11,7 @@ struct DatabaseSums {
     /// Items of each type that `item_types` does not name.
     var unnamed: [Int16: Int64] = [:]
     /// Why likes and counters were not compared.
-    var trouble: String?
+    var trouble: Warning?
 
     /// What no `--repair` mends.
     var byHand: Int64 { misfits + Int64(unnamed.count) }
@@ -26,5 +26,5 @@ struct RedisSums {
     var foreign: Int64 = 0
     var awaitingRepair: Int64 = 0
     /// Why Redis was not checked, or not all of it.
-    var trouble: String?
+    var trouble: Warning?
 }

@@ -140,7 +140,7 @@ struct ConnectionSetup {
         case .seals: try takeSeals(result)
         case .types, .typesAgain:
             guard result.rowCount > 0 else {
-                failure = .schema("the table item_types is empty", next: Schema.whenLost("it"))
+                failure = .schema("the table item_types is empty", next: Schema.whenLost("item_types"))
                 return
             }
             var rows: [(number: Int16, name: String)] = []
@@ -254,7 +254,7 @@ struct ConnectionSetup {
         case "25006": .readOnly(text, next: advice.primary)
         case "42501": .schema(text, next: advice.permission(target))
         // The version was there, so migrating cannot create what is missing.
-        case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("it"))
+        case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("what is missing"))
         default: .unreachable(text)
         }
     }

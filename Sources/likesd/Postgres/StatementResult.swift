@@ -131,7 +131,7 @@ extension StatementFailure {
             switch state {
             case "40P01", "40001", "55P03": .retryable(text)
             case "25006": .readOnly(text, next: PostgresAdvice.readOnly)
-            case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("it"))
+            case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("what is missing"))
             // A key is gone, or is only checked at commit. The next connection learns which, and what to do.
             case "42P10", "55000": .schema(text)
             // A prepared statement would return other types than before. Preparing it again shows them.

@@ -11,7 +11,8 @@ enum RestartPause {
     static func wait(after before: CrashRecord.Before, _ logger: Logger) -> Bool {
         let pauseMs = CrashRow.pauseMs(after: before.crashes)
         guard pauseMs > 0 else { return true }
-        let text = "likesd crashed \(Counted.text(before.crashes, "time")) in a row"
+        // One crash is no row.
+        let text = "likesd crashed \(before.crashes) times in a row"
         let until = "serves again in \(pauseMs / 1_000) s, or at once after 'systemctl restart'"
         logger.log(.error, "\(text): it \(until)")
         let startMs = pauseMs + EdgeLimits.startMsMax
