@@ -143,7 +143,8 @@ struct Answer {
     // MARK: Shapes
 
     private static let notUnderstood = Failure(
-        .notUnderstood, "the daemon's answer was not understood: is it likesd, and of this version?")
+        .notUnderstood, "the daemon's answer was not understood: is it likesd, and of this version?",
+        next: ConnectFailure.nameSocket)
 
     private static func integer(_ reply: ReceivedReply) throws(Failure) -> Int64 {
         guard case .integer(let number) = reply else { throw notUnderstood }

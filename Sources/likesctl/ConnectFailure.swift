@@ -7,6 +7,8 @@ import LikesctlCommands
 /// What to do if the daemon's socket cannot be connected to.
 enum ConnectFailure {
     private static let howToStart = "start it: systemctl start likesd (in a checkout: make run)"
+    /// What to do if something else than likesd answers, or nothing could.
+    static let nameSocket = "name likesd's socket with --socket or LIKESD_SOCKET"
 
     /// `code`: errno of connect.
     static func explain(_ code: Int32, path: String, timeoutMs: Int64) -> Failure {
@@ -17,7 +19,7 @@ enum ConnectFailure {
                 next: "\(howToStart); if it listens elsewhere, name its socket with --socket or LIKESD_SOCKET")
         case ECONNREFUSED:
             guard let status = status(of: path), status.st_mode & S_IFMT == S_IFSOCK else {
-                return Failure(.unreachable, "\(path) is not a socket", next: "name likesd's socket with --socket")
+                return Failure(.unreachable, "\(path) is not a socket", next: nameSocket)
             }
             return Failure(
                 .unreachable, "nobody listens at \(path): a dead daemon left it behind",
@@ -28,9 +30,10 @@ enum ConnectFailure {
                 .timedOut, "the daemon at \(path) took no connection within \(timeoutMs) ms: it is overloaded or hangs",
                 next: "read its log: journalctl -u likesd")
         default:
+            let isWrongPath = code == EPROTOTYPE || code == ELOOP || code == ENAMETOOLONG
             return Failure(
                 .unreachable, "no connection to \(path): \(SystemCalls.text(of: code))",
-                next: "name likesd's socket with --socket or LIKESD_SOCKET")
+                next: isWrongPath ? nameSocket : nil)
         }
     }
 

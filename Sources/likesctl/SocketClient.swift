@@ -76,7 +76,7 @@ struct SocketClient: ~Copyable {
         guard Self.mayBeAnothers(reply, to: command), let server = otherServer() else { return }
         throw Failure(
             .notUnderstood, "this is a socket of \(ForeignText.shown(server)), not of likesd",
-            next: "name likesd's socket with --socket or LIKESD_SOCKET")
+            next: ConnectFailure.nameSocket)
     }
 
     /// Whether another server may give such an answer: Redis answers PING and INFO, and knows no other request of
@@ -133,7 +133,8 @@ struct SocketClient: ~Copyable {
                 if let reply = try reader.next() { return reply.value }
             } catch {
                 throw Failure(
-                    .notUnderstood, "the answer does not come from likesd (\(error.text)): is this its socket?")
+                    .notUnderstood, "the answer does not come from likesd (\(error.text)): is this its socket?",
+                    next: ConnectFailure.nameSocket)
             }
             guard SystemCalls.wait(for: Int16(POLLIN), on: descriptor, deadlineMs: deadlineMs) else {
                 throw timedOut(command)

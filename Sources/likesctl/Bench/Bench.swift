@@ -37,5 +37,5 @@ enum Bench {
 
     static let notUnderstood = Failure(
         .notUnderstood, "an answer was not understood: is this likesd's socket, and of this version?",
-        next: "name likesd's socket with --socket or LIKESD_SOCKET")
+        next: ConnectFailure.nameSocket)
 }
