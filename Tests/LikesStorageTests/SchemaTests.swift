@@ -29,7 +29,8 @@ import Testing
         ])
     func nobodyIsToldToMakeAnewWhatHeldLikesOrCounts(row: [String]) throws {
         let remedy = try #require(SchemaMisfit(row)).remedy
-        let command = remedy.command({ "psql -c '\($0)'" }, likesctl: { LikesctlAdvice("likesctl \($0.words) --config c") })
+        let command = remedy.command(
+            { "psql -c '\($0)'" }, likesctl: { LikesctlAdvice("likesctl \($0.words) --config c") })
         for text in [command, remedy.text] {
             #expect(text.hasPrefix("a restore may be running: wait for it; if "))
             #expect(text.contains("put it back; otherwise restore it from a backup"))

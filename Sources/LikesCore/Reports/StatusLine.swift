@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// One line for systemd's STATUS=.
 package struct StatusLine: Equatable, Sendable {
     package var text: String
