@@ -30,7 +30,6 @@ struct Migration {
         }
         self.warnings = warnings
         database = connection.name
-        try connection.refuseIfBarred()
         // In the server, so that it reports a statement that waits, which then leaves nothing behind.
         try connection.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try connection.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
@@ -86,7 +85,11 @@ struct Migration {
     }
 
     private static func version(_ connection: borrowing Database) throws(Failure) -> Int {
-        guard try connection.execute(Schema.hasVersion).first?.first == "t" else { return 0 }
+        // Not asked before the lock: the session would go on believing that there is no table.
+        guard try connection.execute(Schema.hasVersion).first?.first == "t" else {
+            try connection.refuseIfBarred()
+            return 0
+        }
         guard let version = try connection.execute(Schema.selectVersion).first?.first??.asNumber else {
             throw Failure(
                 .refused, "the table likesd_schema has no row: the schema's version is unknown",

@@ -73,10 +73,12 @@ extension MigrationRights {
         var explained = failure
         do throws(Failure) {
             try connection.execute("ROLLBACK")
+            // Then that is the failure, and it says what to grant.
+            try connection.refuseIfBarred()
             guard let next = try next(connection) else { return failure }
             explained.next = next
         } catch {
-            // The server's own words are left.
+            // The failure's own words are left.
             return failure
         }
         return explained
