@@ -20,7 +20,7 @@ package enum NextStep {
     }
 
     /// Foreign text without the mark, as long as it was.
-    static func disarmed(_ foreign: String) -> String {
+    package static func disarmed(_ foreign: String) -> String {
         String(foreign.unicodeScalars.replacing(markBegun.unicodeScalars, with: markDisarmed.unicodeScalars))
     }
 }

@@ -1,3 +1,5 @@
+import LikesProtocol
+
 /// The few operations on text that settings need.
 package enum ConfigurationText {
     /// Characters of a client's or file's text that a message repeats.
@@ -7,7 +9,7 @@ package enum ConfigurationText {
     static func quoted(_ text: String) -> String {
         var shown = ""
         var count = 0
-        for scalar in text.unicodeScalars {
+        for scalar in NextStep.disarmed(text).unicodeScalars {
             guard count < quotedCharactersMax else { return "'\(shown)…'" }
             count += 1
             if scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) {

@@ -16,7 +16,7 @@ enum ConnectFailure {
         case ENOENT, ENOTDIR:
             return Failure(
                 .unreachable, "no daemon at \(path): there is no such socket",
-                next: "\(howToStart); if it listens elsewhere, name its socket with --socket or LIKESD_SOCKET")
+                next: "\(howToStart); if it listens elsewhere, \(nameSocket)")
         case ECONNREFUSED:
             guard let status = status(of: path), status.st_mode & S_IFMT == S_IFSOCK else {
                 return Failure(.unreachable, "\(path) is not a socket", next: nameSocket)

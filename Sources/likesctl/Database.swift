@@ -75,12 +75,13 @@ struct Database: ~Copyable {
             role: user)
     }
 
-    /// libpq's words, without the password if they repeat the URL.
+    /// libpq's words, without the password if they repeat the URL. Lines behind the first are indented, so that a
+    /// server cannot write a line that looks like likesctl's own.
     private var message: String {
         let words = PQerrorMessage(connection).map { ForeignText.beginning(of: $0, ConnectRefusal.messageBytesMax) }
         let text = words ?? ""
         return DatabaseURL.redacted(text, about: url).split(separator: "\n").map { ForeignText.shown(String($0)) }
-            .joined(separator: "\n")
+            .joined(separator: "\n    ")
     }
 
     /// Runs one statement and waits for its outcome.

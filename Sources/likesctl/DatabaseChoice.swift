@@ -76,7 +76,7 @@ enum DatabaseChoice {
             return first ?? Failure(.unreachable, "no server answers")
         }
         let advice = Advice(configuration, on: HostFacts.measured())
-        let all = standbys + failures.map(\.text)
+        let all = standbys + failures.map(\.message)
         return Failure(.unreachable, all.joined(separator: "\n"), next: advice.primary)
     }
 }

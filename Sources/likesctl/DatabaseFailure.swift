@@ -21,7 +21,7 @@ enum DatabaseFailure {
         let next = next(refusal.reason, target, configuration, command)
         return Failure(
             status,
-            "no connection to \(DatabaseURL.masked(configuration.databaseURL))\n\(message)", next: next)
+            "no connection to \(DatabaseURL.masked(configuration.databaseURL))\n    \(message)", next: next)
     }
 
     /// The package's system user. The role usually has the same name.

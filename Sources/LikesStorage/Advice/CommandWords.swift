@@ -34,6 +34,18 @@ extension String {
         return isPlain ? self : nil
     }
 
+    /// Whether a statement that contains the text is still one statement, and for psql no command. Within double quotes
+    /// anything may stand.
+    var isWithinStatement: Bool {
+        let parts = split(separator: "\"", omittingEmptySubsequences: false)
+        guard parts.count % 2 == 1 else { return false }
+        return stride(from: 0, to: parts.count, by: 2).allSatisfy { place in
+            let part = parts[place].unicodeScalars
+            return !part.contains { $0 == "\\" || $0 == ";" }
+                && ["--", "/*"].allSatisfy { part.firstRange(of: $0.unicodeScalars) == nil }
+        }
+    }
+
     /// Works on scalars, as shells and servers do: Swift takes a quote and a combining mark behind it for one
     /// character.
     private func replacing(_ quote: Unicode.Scalar, by text: String) -> String {

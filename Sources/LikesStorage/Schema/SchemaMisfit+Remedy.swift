@@ -62,6 +62,16 @@ extension SchemaMisfit {
     private var isOfWorth: Bool { Self.tablesOfWorth.contains(name) }
 
     package var remedy: Remedy {
+        var remedy = proposal
+        if remedy.sql != nil, ![place, object, detail].allSatisfy(\.isWithinStatement) {
+            // A server that says this is no PostgreSQL that anybody should run statements for.
+            remedy.sql = nil
+            remedy.first = "look at what the server calls \(place)"
+        }
+        return remedy
+    }
+
+    private var proposal: Remedy {
         switch kind {
         case .version: return Remedy(first: Schema.whenOfOtherVersion(Int(object), migrate: "likesctl migrate"))
         case .elsewhere: return strayTable
