@@ -163,8 +163,8 @@ import Testing
         #expect(request.journal.contains(other))
     }
 
-    @Test("A lane that rests empties its journal, and then writes nothing more")
-    func aLaneThatRestsEmptiesItsJournalAndThenWritesNothing() throws {
+    /// A like was committed and written through. The lane's tends are answered by hand.
+    private static func restingWithJournal() throws -> Scenario {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, byHand: [.tend])
         let client = try scenario.open()
         scenario.send(.like(ann), on: client)
@@ -172,6 +172,12 @@ import Testing
         scenario.commit(changed: [true], [counter(post, 1, 1)])
         scenario.wroteThrough()
         _ = scenario.take()
+        return scenario
+    }
+
+    @Test("A lane that rests empties its journal, and then writes nothing more")
+    func aLaneThatRestsEmptiesItsJournalAndThenWritesNothing() throws {
+        var scenario = try Self.restingWithJournal()
         scenario.pass(ms: Limits.laneTendMs - 1)
         #expect(!scenario.take().contains { if case .lane(_, .tend) = $0 { true } else { false } })
         scenario.pass(ms: 1)
@@ -216,13 +222,7 @@ import Testing
 
     @Test("Stopping leaves no journal behind")
     func stoppingLeavesNoJournalBehind() throws {
-        var scenario = Scenario({ $0.rateLimitRequests = 0 }, byHand: [.tend])
-        let client = try scenario.open()
-        scenario.send(.like(ann), on: client)
-        scenario.admit([.admitted(recent: false)])
-        scenario.commit(changed: [true], [counter(post, 1, 1)])
-        scenario.wroteThrough()
-        _ = scenario.take()
+        var scenario = try Self.restingWithJournal()
         scenario.step { core, turn in core.stop(&turn) }
         guard case .lane(_, .tend(let request))? = scenario.take().last else {
             Issue.record("the journal was left")
