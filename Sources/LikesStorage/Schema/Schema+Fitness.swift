@@ -125,12 +125,8 @@ extension Schema {
             UNION ALL
             SELECT 2, missing.place, 'no-partition', missing.name, missing.shown, coalesce(missing.bound, ''),
                 coalesce((
-                    SELECT CASE WHEN class.relispartition
-                            THEN format('ALTER TABLE %s DETACH PARTITION %s FINALIZE; ', missing.shown, missing.named)
-                            ELSE '' END
-                        || format(
-                            'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES WITH (%s)', missing.shown, missing.named,
-                            missing.bound)
+                    SELECT missing.named
+                        || CASE WHEN class.relispartition THEN '\(SchemaMisfit.beingDetached)' ELSE '' END
                     FROM pg_class AS class
                     WHERE class.oid = missing.oid AND class.relkind IN ('r', 'p') AND (
                         NOT class.relispartition OR EXISTS (

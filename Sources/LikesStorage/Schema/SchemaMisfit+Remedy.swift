@@ -152,13 +152,21 @@ extension SchemaMisfit {
         return Remedy(first: "\(first); without one", sql: addition, then: .likesctl(.repair))
     }
 
+    /// Follows the name of a partition whose detaching was begun and not finished. A name that ended so is in quotes.
+    static let beingDetached = " FINALIZE"
+
     /// An empty partition in its place would be as bad as none, and nobody would notice.
     private var missingPartition: Remedy {
         let restore = "restore it from a backup (\(Schema.handbook))"
         guard detail.isEmpty else {
+            let isBeingDetached = detail.hasSuffix(Self.beingDetached)
+            let partition = isBeingDetached ? String(detail.dropLast(Self.beingDetached.count)) : detail
+            let detach = "ALTER TABLE \(place) DETACH PARTITION \(partition) FINALIZE; "
             return Remedy(
                 first: "\(Schema.restoreFirst); if the detached partition lost its rows, \(restore); otherwise",
-                sql: detail, then: .likesctl(.verify))
+                sql: (isBeingDetached ? detach : "")
+                    + "ALTER TABLE \(place) ATTACH PARTITION \(partition) FOR VALUES WITH (\(object))",
+                then: .likesctl(.verify))
         }
         let bound = object.isEmpty ? "MODULUS …, REMAINDER …" : object
         let attach = "ALTER TABLE \(place) ATTACH PARTITION … FOR VALUES WITH (\(bound))"
