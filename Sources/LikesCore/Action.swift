@@ -15,6 +15,8 @@ package enum Action: Equatable, Sendable {
     case redis(CallID, RedisRequest)
     case lane(CallID, LaneRequest)
     case reader(CallID, ReaderRequest)
+    /// `place`: which standby.
+    case standby(place: Int, CallID, StandbyRequest)
     /// Publish this number on the host's own channel. The subscriber hears it → `heardBeat`
     case beat(UInt64)
     /// Open the connection → `redisConnected`, `subscriberConnected`, `databaseConnected` or `lost`

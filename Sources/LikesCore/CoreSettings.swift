@@ -10,6 +10,16 @@ struct CoreSettings {
     let unitMemoryBytes: Int64?
     let limits: Limits
     let safeguards: Safeguards
+    /// The connections that there are. Standbys cannot change while the process runs.
+    let backends: [Backend]
+
+    init(configuration: Configuration, unitMemoryBytes: Int64?, limits: Limits, safeguards: Safeguards) {
+        self.configuration = configuration
+        self.unitMemoryBytes = unitMemoryBytes
+        self.limits = limits
+        self.safeguards = safeguards
+        backends = Backend.all(standbys: configuration.databaseReplicaURLs.count)
+    }
 
     /// The most that all clients together may hold, in bytes: as configured, or derived from the unit's limit.
     var clientMemoryLimitBytes: Int {

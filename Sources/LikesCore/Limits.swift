@@ -221,6 +221,21 @@ package struct Limits: Sendable {
     package static let postgresConnectMsMax: Int64 = 3_000
     /// How long the reader stays at a standby while the lane has a primary.
     package static let standbyMsMax: Int64 = 5_000
+    /// While counts are read from PostgreSQL and there are standbys, the primary is asked this often where its log ends.
+    /// It takes about 0.1 ms of the primary's time …
+    static let positionMs: Int64 = 100
+    /// … and once more within this time after the last count …
+    static let positionWantedMs: Int64 = 1_000
+    /// … and this many answers are kept, which cover `unheardCacheMs`, the greatest age of a standby's count.
+    static let positionsMax = 128
+    /// A standby is asked for counts if it has proven how fresh it is no longer ago than this.
+    static let standbyProofMs: Int64 = 1_000
+    /// With a call that takes longer than this, a standby is asked for nothing else …
+    static let standbySlowMs: Int64 = 50
+    /// … and its connection is given up if the call takes this long. The primary is asked instead.
+    static let standbyCallMsMax: Int64 = 250
+    /// A standby that refused, or that is none, is tried again after this time.
+    static let standbyRetryMs: Int64 = 5_000
     /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call, before its
     /// connection is given up as hung.
     package static let postgresHungGraceMs: Int64 = 1_000

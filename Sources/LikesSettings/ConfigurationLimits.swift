@@ -11,6 +11,8 @@ package enum ConfigurationLimits {
     static let connectionShareQuarters = 3
     /// In Redis, a database's number is a C int.
     static let redisDatabase: ClosedRange<Int64> = 0...2_147_483_647
+    /// Standbys of PostgreSQL, each with a connection of its own.
+    package static let standbysMax = 16
     /// TCP ports.
     static let port: ClosedRange<Int64> = 1...65_535
 }

@@ -30,7 +30,7 @@ extension Setting {
         Setting(
             "DATABASE_REPLICA_URLS", \.databaseReplicaURLs, .databaseURLs, isSecret: true,
             SettingWords(
-                .backends, "url,...", "Replicas of PostgreSQL, separated by commas. They are checked, but not used yet."
+                .backends, "url,...", "Standbys of PostgreSQL, separated by commas or blanks. Counts that the caches lack are read from them, if they are proven to be no older than LOCAL_CACHE_TTL_MS."
             )
         ),
         Setting(

@@ -7,6 +7,7 @@ extension Configuration {
             switch backend {
             case .redis, .subscriber: .redisURL
             case .lane, .reader: .databaseURL
+            case .standby: .databaseReplicaURLs
             }
         return "check host and port of \(places.text(of: setting)), and IPAddressAllow= of \(places.unit).service"
     }

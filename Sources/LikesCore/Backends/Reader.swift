@@ -1,14 +1,19 @@
 import LikesProtocol
 import LikesStorage
 
-/// The connection that reads from PostgreSQL, and the calls under way on it.
+/// The connections that read from PostgreSQL, and the calls under way on them: one for everything, and one for each
+/// standby that answers counts.
 struct Reader {
     var link: Link
     var calls = Calls<ReaderPurpose>()
+    var standbys: Standbys
     /// The server follows a primary, and may lag behind it.
     private(set) var isStandby = false
 
-    init(now: Instant) { link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now) }
+    init(standbys: Int, now: Instant) {
+        link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now)
+        self.standbys = Standbys(count: standbys, now: now)
+    }
 
     /// Whether the reader sees everything that was acknowledged.
     var seesPrimary: Bool { link.isUp && !isStandby }
@@ -25,6 +30,7 @@ struct Reader {
     func checkInvariants() {
         calls.checkInvariants()
         precondition(link.isUp || calls.isEmpty, "the reader's calls end with its connection")
+        standbys.checkInvariants()
     }
 }
 
@@ -41,11 +47,13 @@ enum ReaderPurpose: CallPurpose {
     case pairs([PairRead], WritePermit)
     /// A chunk of `cache_repairs`.
     case repairPass
+    /// Where the primary's log ends.
+    case position(LaneSight, askedAt: Instant)
 
     enum Kind: Int, CaseIterable {
         /// Counts that a client waits for.
         case counts
-        case repair, doubts, pairs, repairPass
+        case repair, doubts, pairs, repairPass, position
     }
 
     var kind: Kind {
@@ -55,6 +63,7 @@ enum ReaderPurpose: CallPurpose {
         case .doubts: .doubts
         case .pairs: .pairs
         case .repairPass: .repairPass
+        case .position: .position
         }
     }
 
@@ -75,7 +84,7 @@ enum ReaderPurpose: CallPurpose {
         case .repair(_, let count, _): count
         case .doubts(let doubts, _): doubts.count
         case .pairs(let reads, _): reads.count
-        case .repairPass: 0
+        case .repairPass, .position: 0
         }
     }
 }

@@ -8,6 +8,8 @@ package enum ReaderRequest: Equatable, Sendable {
     case selectPairs([Pair])
     /// Up to `Limits.standard.countersPerCallMax` items that Redis may lack.
     case selectRepairs(RepairSelect)
+    /// Where the primary's log ends, and the epoch of this lane.
+    case selectPosition(lane: Int64)
 }
 
 /// What PostgreSQL answered to a call on the reader.
@@ -18,6 +20,8 @@ package enum ReaderAnswer: Equatable, Sendable {
     case pairsSelected([PairState])
     /// A chunk of `cache_repairs`.
     case repairsSelected(RepairRows)
+    /// All that was committed before the call is before this place. `epoch`: nil: there is no such lane.
+    case positionSelected(LogPosition, epoch: Int64?)
 
     case misfit(Misfit)
     case failed(StatementFailure)

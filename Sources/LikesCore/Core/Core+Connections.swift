@@ -12,11 +12,12 @@ extension Core {
         identifyData(&turn)
     }
 
-    /// `backend`: the lane or the reader.
+    /// `backend`: the lane, the reader, or a standby.
     package mutating func databaseConnected(_ backend: Backend, _ facts: DatabaseFacts, _ turn: inout Turn) {
         switch backend {
         case .lane: lane.connected(now: turn.now)
         case .reader: reader.connected(isStandby: facts.identity == nil, now: turn.now)
+        case .standby(let place): return standbyConnected(place, facts, &turn)
         case .redis, .subscriber: preconditionFailure("not PostgreSQL's")
         }
         say(.connection(backend), .notice, "\(Self.name(backend)) connected", &turn)
@@ -46,6 +47,7 @@ extension Core {
             lane.lost(failure)
             for purpose in lane.giveUpCalls() { abandon(purpose, &turn) }
             writes.laneLost()
+            reader.standbys.forgetPositions(now: turn.now)
         case .reader:
             // The reader's new connection has checked the tables. The lane's connection may now see other tables than
             // it checked.
@@ -53,6 +55,10 @@ extension Core {
             for purpose in reader.calls.giveUp() { putBack(purpose, now: turn.now) }
             serveStale(reads.queuedForDatabase(), &turn)
             for index in reads.takeConfirmations() { queueUnconfirmed(index) }
+            reader.standbys.forgetPositions(now: turn.now)
+        case .standby(let place):
+            let unanswered = reader.standbys[place].calls.giveUp()
+            for purpose in unanswered { askPrimary(purpose, of: place, &turn) }
         }
     }
 
@@ -71,10 +77,13 @@ extension Core {
         lost(backend, failure, &turn)
     }
 
-    /// Gives up both connections to PostgreSQL: what they have learnt of the tables is no longer true.
+    /// Gives up all connections to PostgreSQL: what they have learnt of the tables is no longer true.
     mutating func giveUpDatabase(_ failure: BackendFailure, _ turn: inout Turn) {
         giveUp(.lane, failure, &turn)
         if !reader.link.isDown { giveUp(.reader, failure, &turn) }
+        for place in reader.standbys.places where !reader.standbys[place].link.isDown {
+            giveUp(.standby(place), failure, &turn)
+        }
     }
 
     // MARK: Messages that answer no call
@@ -101,6 +110,7 @@ extension Core {
         case .subscriber: "Redis (subscription)"
         case .lane: "PostgreSQL (writing)"
         case .reader: "PostgreSQL (reading)"
+        case .standby(let place): "PostgreSQL (standby \(place + 1))"
         }
     }
 }

@@ -65,8 +65,9 @@ extension Core {
         }
         guard reader.link.isUp else { return }
         readRepairs(&turn)
-        while reads.hasForDatabase, reader.calls[.counts] < limits.callsInFlightMax {
-            let items = reads.takeForDatabase(max: limits.countersPerCallMax)
+        let isShared = sendToStandbys(&turn)
+        while reads.hasForPrimary(isOnly: isShared), reader.calls[.counts] < limits.callsInFlightMax {
+            let items = reads.takeForPrimary(isOnly: isShared, max: limits.countersPerCallMax)
             if items.isEmpty { continue }
             reader.call(.fetches(items, writePermit(now: turn.now)), .selectCounters(items), &turn)
         }
@@ -85,7 +86,7 @@ extension Core {
 
     /// Redis cannot be asked, or lacks these items.
     mutating func askDatabase(_ items: [Item], _ turn: inout Turn) {
-        reads.moveToDatabase(items, clients)
+        reads.moveToDatabase(items, isOnlyPrimary: false, clients)
         serveStale(items, &turn)
     }
 
@@ -149,7 +150,9 @@ extension Core {
         var fills: [CounterState] = []
         for counter in counters {
             reports.statistics.databaseReads += 1
-            fills.append(finishFetch(counter, secondsMax: nil, permit, &turn))
+            let standing = finishFetch(counter, secondsMax: nil, permit, &turn)
+            // Only what the primary has said goes into Redis.
+            if standing.version == counter.version || !known.isFromStandby(standing) { fills.append(standing) }
         }
         fill(fills, permit, &turn)
     }

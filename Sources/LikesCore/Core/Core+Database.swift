@@ -29,7 +29,7 @@ extension Core {
         guard let purpose = reader.calls.end(call) else { return }
         let answer = purpose.checked(answer)
         switch answer {
-        case .countersSelected, .pairsSelected, .repairsSelected: reader.link.proved()
+        case .countersSelected, .pairsSelected, .repairsSelected, .positionSelected: reader.link.proved()
         case .misfit, .failed: break
         }
         switch (purpose, answer) {
@@ -44,6 +44,8 @@ extension Core {
             decideDoubts(doubts, era: era, counters, &turn)
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
         case (.repairPass, .repairsSelected(let chunk)): repairsSelected(chunk, &turn)
+        case (.position(let sight, let askedAt), .positionSelected(let position, let epoch)):
+            learnPosition(position, epoch: epoch, sight, askedAt: askedAt)
         case (_, .misfit(let misfit)):
             // Asking again would bring the same answer.
             reports.noteUnexpected(.reader)
@@ -51,7 +53,8 @@ extension Core {
             refuse(purpose, failure.text, &turn)
             giveUp(.reader, failure, &turn)
         case (_, .failed(let failure)): failed(purpose, failure, &turn)
-        case (.fetches, _), (.owedCounts, _), (.repair, _), (.doubts, _), (.pairs, _), (.repairPass, _):
+        case (.fetches, _), (.owedCounts, _), (.repair, _), (.doubts, _), (.pairs, _), (.repairPass, _),
+            (.position, _):
             preconditionFailure("an answer to another call")
         }
     }
@@ -141,13 +144,14 @@ extension Core {
     /// The same for calls that only read, also when the reader is lost.
     mutating func putBack(_ purpose: ReaderPurpose, now: Instant) {
         switch purpose {
-        case .fetches(let items, _): reads.moveToDatabase(items, clients)
+        case .fetches(let items, _): reads.moveToDatabase(items, isOnlyPrimary: false, clients)
         case .owedCounts(let owing, _): writes.putBack(owing: owing)
         case .repair(let page, _, _): repairs.readFailed(page, now: now)
         // A version that PostgreSQL contradicts will be doubted again.
         case .doubts: return
         case .pairs(let asked, _): for index in reads.putBack(asked) { queueUnconfirmed(index) }
         case .repairPass: endRepairPass(isWhole: false, now: now)
+        case .position: reader.standbys.askingFailed(now: now)
         }
     }
 
@@ -165,7 +169,7 @@ extension Core {
     private mutating func refuse(_ purpose: ReaderPurpose, _ text: String, _ turn: inout Turn) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch purpose {
-        case .repair, .doubts, .repairPass: putBack(purpose, now: turn.now)
+        case .repair, .doubts, .repairPass, .position: putBack(purpose, now: turn.now)
         case .fetches(let items, _):
             for item in items {
                 let stale = known.cache.stale(item)

@@ -62,6 +62,7 @@ extension Core {
         }
         if let repairing = repairing(now: now) { troubles.append(("Redis", repairing, nil)) }
         for server in reports.serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
+        troubles += standbyTroubles
         var word = "next"
         let message = troubles.map { trouble in
             guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }

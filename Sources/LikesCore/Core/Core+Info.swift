@@ -89,7 +89,7 @@ extension Core {
                     ("batches_found_committed", String(s.batchesFoundCommitted)),
                     ("batches_found_lost", String(s.batchesFoundLost)),
                     ("changes_waiting", String(writes.count)),
-                ]
+                ] + standbyFields(now: now)
             ),
             (
                 .coherence,
@@ -146,7 +146,8 @@ extension Core {
         counter("changed", "Likes and unlikes that changed something.", s.changed)
         counter("unchanged", "Likes and unlikes that found nothing to change.", s.unchanged)
         let reads: [(String, Int64)] = [
-            ("local", s.localHits), ("redis", s.redisHits), ("database", s.databaseReads), ("stale", s.staleServed),
+            ("local", s.localHits), ("redis", s.redisHits), ("database", s.databaseReads),
+            ("standby", reader.standbys.answered), ("stale", s.staleServed),
         ]
         metric(
             "likesd_counts_served_total", "counter", "Counts by where they came from.",
@@ -192,6 +193,21 @@ extension Core {
         gauge("repairs_waiting", "Counters still to be set in Redis again.", repairs.count)
         gauge("database_up", "1 when PostgreSQL can be read and written.", isDatabaseHealthy ? 1 : 0)
         gauge("redis_up", "1 when Redis is usable.", isRedisHealthy ? 1 : 0)
+        if !reader.standbys.isEmpty {
+            metric(
+                "likesd_standby_up", "gauge", "1 when the standby is connected.",
+                standbyValues { $0.link.isUp ? "1" : "0" })
+            metric(
+                "likesd_standby_lag_seconds", "gauge", "How far the standby's last answer was behind, at most.",
+                standbyValues { $0.lagMs.map { Self.seconds($0 * 1_000) } })
+            metric(
+                "likesd_standby_counts_total", "counter", "Counts that the standby answered.",
+                standbyValues { String($0.answered) })
+            metric(
+                "likesd_standby_counts_refused_total", "counter",
+                "Counts that were read from the primary because the standby did not answer them, or not freshly.",
+                standbyValues { String($0.refused) })
+        }
         var cumulative: Int64 = 0
         var buckets: [(labels: String, value: String)] = []
         for (place, bound) in Statistics.latencyBounds.enumerated() {

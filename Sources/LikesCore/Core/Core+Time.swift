@@ -40,7 +40,7 @@ extension Core {
             guard let moment else { return }
             next = next.map { min($0, moment) } ?? moment
         }
-        for backend in Backend.allCases { consider(self[backend].wakeAt) }
+        for backend in settings.backends { consider(self[backend].wakeAt) }
         if lane.isIdle {
             consider(lane.upkeep.tendAt.map { max($0, lane.upkeep.tendNotBefore) })
             consider(tellAt)
@@ -48,6 +48,7 @@ extension Core {
             consider(lane.schemaChecks.wakeAt)
         }
         consider(standbyRetryAt)
+        consider(standbysWakeAt)
         consider(reports.wakeAt)
         if canAskPrimary, reader.calls[.doubts] == 0 { consider(known.doubts.dueAt) }
         if redis.link.isUp, redis.subscriber.isUp { consider(coherence.heartbeat.nextAt) }
@@ -55,7 +56,7 @@ extension Core {
             consider(repairs.passes.nextAt)
         }
         if let repairAt = repairs.wakeAt, redis.link.isUp || reader.link.isUp { consider(repairAt) }
-        for backend in Backend.allCases { consider(hungAt(backend)) }
+        for backend in settings.backends { consider(hungAt(backend)) }
         consider(clients.shutdown.wakeAt)
         return next
     }
@@ -70,7 +71,7 @@ extension Core {
         }
         repairs.tick(now: turn.now)
         reports.tick(&turn)
-        for backend in Backend.allCases { tick(backend, &turn) }
+        for backend in settings.backends { tick(backend, &turn) }
     }
 
     /// Answers what was accepted, takes nothing more, then `.stopped`.
@@ -93,6 +94,7 @@ extension Core {
         switch backend {
         case .redis, .subscriber: configuration.redisCallMsMax
         case .lane, .reader: configuration.requestTimeoutMs + Limits.postgresHungGraceMs
+        case .standby: Limits.standbyCallMsMax
         }
     }
 
@@ -104,6 +106,7 @@ extension Core {
             case .subscriber: nil as Instant?
             case .lane: lane.calls.oldestSentAt
             case .reader: reader.calls.oldestSentAt
+            case .standby(let place): reader.standbys[place].calls.oldestSentAt
             }
         return sentAt?.adding(ms: callMsMax(backend))
     }

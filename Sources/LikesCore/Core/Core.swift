@@ -51,7 +51,7 @@ package struct Core {
         reads = Reads(safeguards)
         redis = RedisAccess(now: now)
         lane = Lane(number: random.laneNumber(), limits, now: now)
-        reader = Reader(now: now)
+        reader = Reader(standbys: configuration.databaseReplicaURLs.count, now: now)
         repairs = Repairs(limits, seed: random.next(), now: now)
         coherence = Coherence(configuration, key: random.key, safeguards, now: now)
     }
@@ -163,6 +163,7 @@ extension Core {
             case .subscriber: redis.subscriber
             case .lane: lane.link
             case .reader: reader.link
+            case .standby(let place): reader.standbys[place].link
             }
         }
         _modify {
@@ -171,6 +172,7 @@ extension Core {
             case .subscriber: yield &redis.subscriber
             case .lane: yield &lane.link
             case .reader: yield &reader.link
+            case .standby(let place): yield &reader.standbys[place].link
             }
         }
     }

@@ -124,8 +124,10 @@ struct KnownCounters {
 
     /// Redis took this counter from a host. nil: the message is too old to show what Redis has now.
     mutating func heard(_ counter: CounterState, isRecent: Bool, now: Instant) -> RecentCounters.Hearing? {
-        cache.update(counter)
-        return isRecent ? recent.hear(counter, now: now) : nil
+        let isNews = cache.update(counter)
+        if isRecent { return recent.hear(counter, now: now) }
+        if isNews { recent.know(counter, now: now) }
+        return nil
     }
 
     /// A counter that came along with another answer. If the cache holds nothing of the item it is not put in: a newer
@@ -151,6 +153,34 @@ struct KnownCounters {
         guard let newer, newer.version > standing.version else { return standing }
         return isFresh ? cache.store(newer, secondsMax: secondsMax, now: now) : newer
     }
+
+    // MARK: Standbys
+
+    /// Everything that this host knew once and has forgotten was committed before this moment. So a standby's count as
+    /// of then or later is not older than any of it.
+    var forgottenAt: Instant { max(recent.forgottenAt, Instant(microseconds: cache.forgottenStamp)) }
+
+    /// Whether this host has heard of something newer than the counter.
+    func hasNewer(than counter: CounterState) -> Bool {
+        recent.newest(counter).version > counter.version
+            || cache.stale(counter.item).map { $0.version > counter.version } ?? false
+    }
+
+    /// A standby answered a fetch: it had everything that was committed before `asOf`. `newer`: the newest state that
+    /// became known meanwhile. `isFresh`: it may enter the cache as fresh. Returns the newest known state, which answers
+    /// all who wait.
+    mutating func fetched(
+        _ fetched: CounterState, newer: CounterState?, asOf: Instant, isFresh: Bool, now: Instant
+    ) -> CounterState {
+        let standing = cache.store(fetched, asOf: asOf, isFresh: isFresh, now: now)
+        guard let newer, newer.version > standing.version else { return standing }
+        if cache.update(newer) { recent.know(newer, now: now) }
+        return newer
+    }
+
+    /// Whether only a standby has told this state so far: the primary may not have it, and hosts do not tell each
+    /// other.
+    func isFromStandby(_ counter: CounterState) -> Bool { cache.isFromStandby(counter) }
 
     /// Returns the newest known state of each counter, to be put into Redis.
     mutating func noteWriting(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {

@@ -24,15 +24,16 @@ package struct LocalCache: Sendable {
         var id: Int64
         var count: Int64
         var version: Int64
-        /// From the top: when the entry was last known to be true, in microseconds (enough for 17 years); how many
+        /// From the top: when the entry was last known to be true, in microseconds (enough for 8 years); how many
         /// seconds it is fresh at most, 5 bits; the marks; the type, 8 bits.
         private var packed: UInt64
 
         private static let useMark: UInt64 = 1 << 8
         private static let newsMark: UInt64 = 1 << 9
-        private static let secondsShift: UInt64 = 10
+        private static let standbyMark: UInt64 = 1 << 10
+        private static let secondsShift: UInt64 = 11
         private static let secondsMask: UInt64 = 31
-        private static let stampShift: UInt64 = 15
+        private static let stampShift: UInt64 = 16
 
         init(_ counter: CounterState, stamp: Int64, secondsMax: Int?) {
             id = counter.item.id
@@ -67,6 +68,11 @@ package struct LocalCache: Sendable {
             get { packed & Entry.newsMark != 0 }
             set { packed = newValue ? packed | Entry.newsMark : packed & ~Entry.newsMark }
         }
+        /// A standby told its version, and nobody else has yet. The stamp is the moment as of which that was fresh.
+        var isFromStandby: Bool {
+            get { packed & Entry.standbyMark != 0 }
+            set { packed = newValue ? packed | Entry.standbyMark : packed & ~Entry.standbyMark }
+        }
         var state: CounterState {
             CounterState(item: Item(type: type, id: id), count: count, version: version)
         }
@@ -95,6 +101,11 @@ package struct LocalCache: Sendable {
     /// set the floor above all of them, even those given in the same microsecond.
     private var stampFloor: Int64 = 0
     private var stampMax: Int64 = 0
+    /// All versions that left the table were known by this moment, but for those that `RecentCounters` remembers or
+    /// remembered.
+    private(set) var forgottenStamp: Int64 = 0
+    /// How old a standby's count was at most when it was stored.
+    private var standbyAgeMax: Int64 = 0
 
     /// `ttlMs`: how long an entry is fresh, 0 or more. `seed` decides which items share a place in the index. It must
     /// be unguessable if clients may be hostile.
@@ -136,23 +147,31 @@ package struct LocalCache: Sendable {
         find(item).map { entries[$0].state }
     }
 
-    /// What is held of the item, and a moment at which it was known; nil: it came as an update, and the moment was not
-    /// kept.
+    /// What is held of the item, and a moment at which it was known; nil instead: it came as an update, and the moment
+    /// was not kept. What only a standby has told is left out.
     func known(_ item: Item) -> (CounterState, since: Instant?)? {
-        find(item).map { place in
-            let entry = entries[place]
-            return (entry.state, entry.isNews ? nil : Instant(microseconds: entry.stamp))
-        }
+        guard let place = find(item), !entries[place].isFromStandby else { return nil }
+        let entry = entries[place]
+        return (entry.state, entry.isNews ? nil : Instant(microseconds: entry.stamp))
+    }
+
+    /// Whether only a standby has told this state so far.
+    func isFromStandby(_ counter: CounterState) -> Bool {
+        find(counter.item).map { entries[$0].isFromStandby && entries[$0].version == counter.version } ?? false
     }
 
     /// Takes the counter unless something newer is held. The same version becomes fresh again, with the given count if
     /// the two differ. `secondsMax`: how long it is fresh at most, 1 or more, whatever the TTL. Returns what is held
     /// now.
     package mutating func store(_ counter: CounterState, secondsMax: Int? = nil, now: Instant) -> CounterState {
-        guard entriesMax > 0 else { return counter }
+        guard entriesMax > 0 else {
+            forgottenStamp = max(forgottenStamp, now.microseconds)
+            return counter
+        }
         if let place = find(counter.item) {
             let held = entries[place].state
             guard counter.version >= held.version else { return held }
+            entries[place].isFromStandby = false
             entries[place].count = counter.count
             entries[place].version = counter.version
             entries[place].stamp = nextStamp(now)
@@ -165,6 +184,38 @@ package struct LocalCache: Sendable {
         return counter
     }
 
+    /// Takes a standby's counter, which had everything that was committed before `asOf`, and may be newer. Something
+    /// newer that is held stays. `isFresh`: it may be served for the TTL, from `asOf`. Returns what is held now.
+    mutating func store(_ counter: CounterState, asOf: Instant, isFresh: Bool, now: Instant) -> CounterState {
+        guard entriesMax > 0 else {
+            forgottenStamp = max(forgottenStamp, now.microseconds)
+            return counter
+        }
+        stampMax = max(stampMax, now.microseconds)
+        standbyAgeMax = max(standbyAgeMax, now.microseconds - asOf.microseconds)
+        let stamp = isFresh && asOf.microseconds >= stampFloor ? asOf.microseconds : 0
+        if stamp == 0 { stampFloor = max(stampFloor, 1) }
+        guard let place = find(counter.item) else {
+            var entry = Entry(counter, stamp: stamp, secondsMax: nil)
+            entry.isNews = true
+            entry.isFromStandby = true
+            insert(entry)
+            return counter
+        }
+        let held = entries[place].state
+        guard counter.version >= held.version, counter.version > held.version || stamp > entries[place].stamp else {
+            return held
+        }
+        if counter.version > held.version { entries[place].isFromStandby = true }
+        entries[place].count = counter.count
+        entries[place].version = counter.version
+        entries[place].stamp = stamp
+        entries[place].secondsMax = nil
+        entries[place].isNews = true
+        entries[place].isUsed = true
+        return counter
+    }
+
     /// Takes the counter if the item is held and is no newer. Not a use: what others do must not keep an item here. Nor
     /// does it make the entry fresher: the news may have taken long to reach a host that stood still. True: what is
     /// held is now newer than before.
@@ -174,7 +225,10 @@ package struct LocalCache: Sendable {
         let isNewer = entries[place].version < counter.version
         entries[place].count = counter.count
         entries[place].version = counter.version
-        if isNewer { entries[place].isNews = true }
+        if isNewer {
+            entries[place].isNews = true
+            entries[place].isFromStandby = false
+        }
         return isNewer
     }
 
@@ -184,6 +238,7 @@ package struct LocalCache: Sendable {
         entries[place].count = counter.count
         entries[place].version = counter.version
         entries[place].isNews = true
+        entries[place].isFromStandby = false
     }
 
     /// Takes a counter of an item that is not held, for when nothing better can be had.
@@ -202,6 +257,7 @@ package struct LocalCache: Sendable {
     }
 
     package mutating func removeAll() {
+        if !entries.isEmpty { forgottenStamp = max(forgottenStamp, stampMax) }
         entries = []
         index = []
         room = 0
@@ -230,11 +286,19 @@ package struct LocalCache: Sendable {
         } else {
             advanceHand()
             place = hand
+            noteForgotten(entries[place])
             removeFromIndex(place)
             entries[place] = entry
             evictions += 1
         }
         addToIndex(place)
+    }
+
+    /// The entry is going to leave the table.
+    private mutating func noteForgotten(_ entry: Entry) {
+        // An expired entry has lost its stamp.
+        let known = entry.stamp == 0 ? stampMax : entry.isFromStandby ? entry.stamp + standbyAgeMax : entry.stamp
+        forgottenStamp = max(forgottenStamp, known)
     }
 
     /// Moves to the entry that makes room.

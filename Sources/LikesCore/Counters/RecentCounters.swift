@@ -36,12 +36,18 @@ struct RecentCounters {
     private var writtenAt: Instant?
     /// All messages sent before this moment were heard. The passing of time alone proves nothing.
     private var heardUntil: Instant
+    /// When a counter last became known.
+    private var touchedAt: Instant
+    /// Everything that was forgotten had become known by this moment.
+    private(set) var forgottenAt: Instant
 
     /// `redisCallMs`: how long after it was sent a counter may still be written.
     init(redisCallMs: Int64, limits: Limits = .standard, now: Instant) {
         self.limits = limits
         rememberMs = Limits.recentCountersMs + redisCallMs
         heardUntil = now
+        touchedAt = now
+        forgottenAt = now
     }
 
     var count: Int { entries.count }
@@ -123,7 +129,9 @@ struct RecentCounters {
     private mutating func forget() {
         while let (item, forgetAt) = order.first, forgetAt <= heardUntil || order.count > limits.recentCountersMax {
             order.popFirst()
-            if entries[item]?.forgetAt == forgetAt { entries[item] = nil }
+            guard entries[item]?.forgetAt == forgetAt else { continue }
+            entries[item] = nil
+            forgottenAt = max(forgottenAt, forgetAt.adding(ms: -rememberMs))
         }
         guard peak > limits.recentCountersKept, order.count < peak / 8 else { return }
         // Gives back the memory that a burst of misses or likes took.
@@ -136,6 +144,7 @@ struct RecentCounters {
 
     /// Forgets everything, and returns the items that were written, in the order of writing.
     mutating func takeWritten() -> [Item] {
+        forgottenAt = touchedAt
         defer { removeAll() }
         var written: [Item] = []
         for place in 0..<order.count {
@@ -146,6 +155,7 @@ struct RecentCounters {
     }
 
     mutating func removeAll() {
+        if !entries.isEmpty { forgottenAt = touchedAt }
         writtenAt = nil
         entries = [:]
         order.removeAll()
@@ -158,6 +168,7 @@ struct RecentCounters {
 
     private mutating func touch(_ counter: CounterState, now: Instant, _ change: (inout Entry) -> Void) {
         peak = max(peak, order.count)
+        touchedAt = now
         forget()
         // An item that is touched repeatedly takes one place for each tenth of the time.
         let forgetAt = now.adding(ms: rememberMs + rememberMs / 10)

@@ -7,7 +7,9 @@ import LikesStorage
 struct Fetches {
     enum Stage {
         case queuedForRedis
+        /// For the primary or a standby.
         case queuedForDatabase
+        case queuedForPrimary
         case sent
     }
 
@@ -31,6 +33,8 @@ struct Fetches {
     private var table: [Item: Fetch] = [:]
     private var redisQueue = Queue()
     private var databaseQueue = Queue()
+    private var primaryQueue = Queue()
+    private static var queues: [WritableKeyPath<Fetches, Queue>] { [\.redisQueue, \.databaseQueue, \.primaryQueue] }
     private var serials: UInt64 = 0
 
     /// Clients that ask for few counts do not wait behind those that ask for many. Each side gets half of each call,
@@ -68,6 +72,7 @@ struct Fetches {
     var count: Int { table.count }
     var hasForRedis: Bool { !redisQueue.isEmpty }
     var hasForDatabase: Bool { !databaseQueue.isEmpty }
+    var hasForPrimary: Bool { !primaryQueue.isEmpty }
 
     /// `isSmall`: the connection asks for few counts. `mayWait` false: also joins a fetch on the wire, only to show why
     /// that is wrong.
@@ -85,7 +90,7 @@ struct Fetches {
         guard isSmall, !table.values[place].isSmall else { return }
         table.values[place].isSmall = true
         switch stage {
-        case .queuedForRedis, .queuedForDatabase:
+        case .queuedForRedis, .queuedForDatabase, .queuedForPrimary:
             enqueue(item, stage)
             compactQueues()
         case .sent: break
@@ -95,18 +100,25 @@ struct Fetches {
     /// Takes up to `max` items to ask Redis for. They count as sent.
     mutating func takeForRedis(max: Int) -> [Item] { take(from: \.redisQueue, max: max) }
 
-    /// Takes up to `max` items to ask PostgreSQL for. They count as sent.
-    mutating func takeForDatabase(max: Int) -> [Item] { take(from: \.databaseQueue, max: max) }
+    /// Takes up to `max` items to ask a standby for. They count as sent.
+    mutating func takeForStandby(max: Int) -> [Item] { take(from: \.databaseQueue, max: max) }
+
+    /// Takes up to `max` items to ask the primary for. They count as sent. `isOnly`: those alone that no standby may
+    /// answer.
+    mutating func takeForPrimary(isOnly: Bool, max: Int) -> [Item] {
+        let items = take(from: \.primaryQueue, max: max)
+        return isOnly || items.count == max ? items : items + take(from: \.databaseQueue, max: max - items.count)
+    }
 
     /// Redis lacks the item, or cannot be asked, so PostgreSQL is asked. Those who waited for the next fetch join this
-    /// one. A fetch that nobody waits for any more is forgotten.
-    mutating func moveToDatabase(_ item: Item, isWaited: (Part) -> Bool) {
+    /// one. A fetch that nobody waits for any more is forgotten. `isOnlyPrimary`: no standby may answer.
+    mutating func moveToDatabase(_ item: Item, isOnlyPrimary: Bool, isWaited: (Part) -> Bool) {
         guard var fetch = table[item] else { return }
         fetch.waiting = (fetch.waiting + fetch.next).filter(isWaited)
         fetch.next = []
         fetch.left = 0
         table[item] = fetch.waiting.isEmpty ? nil : fetch
-        if !fetch.waiting.isEmpty { enqueue(item, .queuedForDatabase) }
+        if !fetch.waiting.isEmpty { enqueue(item, isOnlyPrimary ? .queuedForPrimary : .queuedForDatabase) }
     }
 
     /// The database is at another past: versions known before mean nothing.
@@ -165,7 +177,7 @@ struct Fetches {
 
     /// The items queued for PostgreSQL. While it is down, the cache may serve some of them.
     func queuedForDatabase() -> [Item] {
-        [databaseQueue.small, databaseQueue.large].flatMap { queue in
+        [primaryQueue.small, primaryQueue.large, databaseQueue.small, databaseQueue.large].flatMap { queue in
             (0..<queue.count).compactMap { place in
                 let (item, serial) = queue[place]
                 return table[item]?.serial == serial ? item : nil
@@ -181,6 +193,7 @@ struct Fetches {
         switch stage {
         case .queuedForRedis: redisQueue.append(item, serials, isSmall: isSmall)
         case .queuedForDatabase: databaseQueue.append(item, serials, isSmall: isSmall)
+        case .queuedForPrimary: primaryQueue.append(item, serials, isSmall: isSmall)
         case .sent: preconditionFailure("a sent fetch stands in no queue")
         }
     }
@@ -212,8 +225,7 @@ struct Fetches {
             for (item, fetch) in table { smaller[item] = fetch }
             table = smaller
         }
-        redisQueue.shrinkIfEmptied()
-        databaseQueue.shrinkIfEmptied()
+        for queue in Self.queues { self[keyPath: queue].shrinkIfEmptied() }
     }
 
     private static func isEmptied(_ count: Int, _ capacity: Int) -> Bool {
@@ -222,14 +234,14 @@ struct Fetches {
 
     /// Places that there is memory for.
     var places: Int {
-        [redisQueue, databaseQueue].reduce(table.capacity) { $0 + $1.small.capacity + $1.large.capacity }
+        [redisQueue, databaseQueue, primaryQueue].reduce(table.capacity) { $0 + $1.small.capacity + $1.large.capacity }
     }
 
     /// Drops entries of forgotten fetches once they outnumber the living ones, so that queues do not grow while a
     /// backend stays away.
     private mutating func compactQueues() {
         shrinkIfEmptied()
-        for queue in [\Fetches.redisQueue, \Fetches.databaseQueue]
+        for queue in Self.queues
         where self[keyPath: queue].count > 2 * table.count + Limits.placesKept {
             var entries = Queue()
             swap(&entries, &self[keyPath: queue])

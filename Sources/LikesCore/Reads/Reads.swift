@@ -21,12 +21,16 @@ struct Reads {
     }
 
     mutating func takeForRedis(max: Int) -> [Item] { fetches.takeForRedis(max: max) }
-    mutating func takeForDatabase(max: Int) -> [Item] { fetches.takeForDatabase(max: max) }
+    mutating func takeForStandby(max: Int) -> [Item] { fetches.takeForStandby(max: max) }
+
+    /// `isOnly`: standbys take what any server may answer.
+    func hasForPrimary(isOnly: Bool) -> Bool { fetches.hasForPrimary || !isOnly && fetches.hasForDatabase }
+    mutating func takeForPrimary(isOnly: Bool, max: Int) -> [Item] { fetches.takeForPrimary(isOnly: isOnly, max: max) }
     func queuedForDatabase() -> [Item] { fetches.queuedForDatabase() }
 
-    /// Redis cannot be asked, or lacks these items.
-    mutating func moveToDatabase(_ items: [Item], _ clients: Clients) {
-        for item in items { fetches.moveToDatabase(item) { clients.isWaited($0) } }
+    /// Redis cannot be asked, or lacks these items. `isOnlyPrimary`: a standby could not answer them.
+    mutating func moveToDatabase(_ items: [Item], isOnlyPrimary: Bool, _ clients: Clients) {
+        for item in items { fetches.moveToDatabase(item, isOnlyPrimary: isOnlyPrimary) { clients.isWaited($0) } }
     }
 
     /// Parts of replies no longer wait for the items' counts.

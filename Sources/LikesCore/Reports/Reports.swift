@@ -88,7 +88,7 @@ struct Reports {
     mutating func noteUnexpected(_ backend: Backend) {
         switch backend {
         case .redis, .subscriber: statistics.redisUnexpected += 1
-        case .lane, .reader: statistics.databaseUnexpected += 1
+        case .lane, .reader, .standby: statistics.databaseUnexpected += 1
         }
     }
 

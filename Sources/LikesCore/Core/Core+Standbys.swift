@@ -1,0 +1,207 @@
+import LikesProtocol
+import LikesStorage
+
+// Counts from standbys: which to ask, and how far to believe them.
+extension Core {
+    // MARK: Asking
+
+    /// Sends counts that the caches lack to standbys that are probably fresh. Returns whether there is one. Then only
+    /// what no standby may answer goes to the primary.
+    mutating func sendToStandbys(_ turn: inout Turn) -> Bool {
+        guard !reader.standbys.isEmpty, canAskPrimary, let sight = laneSight else { return false }
+        if reads.hasForDatabase { reader.standbys.want(now: turn.now) }
+        askPosition(sight, &turn)
+        for place in reader.standbys.toProbe(ageMsMax: standbyAgeMsMax, now: turn.now) {
+            reader.standbys[place].probed(now: turn.now)
+            ask(place, .probe(sight), &turn)
+        }
+        while reads.hasForDatabase,
+            let place = reader.standbys.choose(
+                ageMsMax: standbyAgeMsMax, callsMax: limits.callsInFlightMax, now: turn.now)
+        {
+            let items = reads.takeForStandby(max: limits.countersPerCallMax)
+            guard !items.isEmpty else { continue }
+            ask(place, .fetches(items, sight, era: coherence.past.era), &turn)
+        }
+        return reader.standbys.hasOneOfUse(ageMsMax: standbyAgeMsMax, now: turn.now)
+    }
+
+    private mutating func ask(_ place: Int, _ purpose: StandbyPurpose, _ turn: inout Turn) {
+        let call = reader.standbys[place].calls.begin(purpose, now: turn.now)
+        turn.append(
+            .standby(place: place, call, .selectCounters(purpose.items, lane: purpose.sight.fence.lane)))
+    }
+
+    private mutating func askPosition(_ sight: LaneSight, _ turn: inout Turn) {
+        guard reader.calls[.position] == 0, let askAt = reader.standbys.askAt, askAt <= turn.now else { return }
+        reader.standbys.asked(now: turn.now)
+        reader.call(.position(sight, askedAt: turn.now), .selectPosition(lane: sight.fence.lane), &turn)
+    }
+
+    /// When standbys or the primary are to be asked again, or those that wait for a standby have waited long enough.
+    var standbysWakeAt: Instant? {
+        guard !reader.standbys.isEmpty, canAskPrimary, laneSight != nil else { return nil }
+        let askAt = reader.calls[.position] == 0 ? reader.standbys.askAt : nil
+        let slowAt = reads.hasForDatabase ? reader.standbys.slowAt : nil
+        guard let askAt, let slowAt else { return askAt ?? slowAt }
+        return min(askAt, slowAt)
+    }
+
+    /// The lane's connection and its epoch; nil: the lane is not open.
+    private var laneSight: LaneSight? {
+        lane.row.fence.map { LaneSight(fence: $0, connection: lane.link.connectedTotal) }
+    }
+
+    /// Whether the lane still has the connection that it had then. A new number changes nothing.
+    private func holds(_ sight: LaneSight) -> Bool {
+        lane.link.isUp && sight.connection == lane.link.connectedTotal
+    }
+
+    /// How old a count from a standby may be.
+    private var standbyAgeMsMax: Int64 { min(configuration.localCacheTTLMs, Limits.unheardCacheMs) }
+
+    // MARK: Connections
+
+    mutating func standbyConnected(_ place: Int, _ facts: DatabaseFacts, _ turn: inout Turn) {
+        guard facts.identity == nil else { return leaveStandby(place, Self.notStandby, &turn) }
+        reader.standbys[place].connected(now: turn.now)
+        say(.connection(.standby(place)), .notice, "\(Self.name(.standby(place))) connected", &turn)
+    }
+
+    private static let notStandby = BackendFailure.unreachable(
+        "it takes writes, so it is no standby", next: "name standbys alone in DATABASE_REPLICA_URLS")
+
+    /// The server is of no use for now. Trying it again at once would bring the same.
+    private mutating func leaveStandby(_ place: Int, _ failure: BackendFailure, _ turn: inout Turn) {
+        giveUp(.standby(place), failure, &turn)
+        reader.standbys[place].link.stayDown(until: turn.now.adding(ms: Limits.standbyRetryMs))
+    }
+
+    /// The standby did not answer the call, or not well enough.
+    mutating func askPrimary(_ purpose: StandbyPurpose, of place: Int, _ turn: inout Turn) {
+        let items = purpose.items
+        guard !items.isEmpty else { return }
+        reader.standbys[place].noteRefused(items.count)
+        askPrimary(items, &turn)
+    }
+
+    private mutating func askPrimary(_ items: [Item], _ turn: inout Turn) {
+        reads.moveToDatabase(items, isOnlyPrimary: true, clients)
+        serveStale(items, &turn)
+    }
+
+    // MARK: Answers
+
+    /// The primary said where its log ends. `epoch`: of the lane that was asked for.
+    mutating func learnPosition(_ position: LogPosition, epoch: Int64?, _ sight: LaneSight, askedAt: Instant) {
+        // Otherwise the reader is at another server than the lane.
+        guard holds(sight), epoch == sight.fence.epoch else { return }
+        reader.standbys.learn(position, askedAt: askedAt)
+    }
+
+    /// A standby answered a call. A call that was given up is ignored.
+    package mutating func answered(standby place: Int, _ call: CallID, _ answer: StandbyAnswer, _ turn: inout Turn) {
+        guard let purpose = reader.standbys[place].calls.end(call) else { return }
+        switch purpose.checked(answer) {
+        case .countersSelected(let log?, let counters):
+            reader.standbys[place].link.proved()
+            let proven = reader.standbys.prove(
+                log, from: place, holds(purpose.sight) ? purpose.sight : nil, now: turn.now)
+            let asOf = safeguards.standbyProof ? proven : turn.now
+            guard let asOf, isFreshEnough(asOf, purpose, now: turn.now) else {
+                return askPrimary(purpose, of: place, &turn)
+            }
+            take(counters, asOf: asOf, from: place, &turn)
+        case .countersSelected(nil, _):
+            askPrimary(purpose, of: place, &turn)
+            leaveStandby(place, Self.notStandby, &turn)
+        case .misfit(let misfit):
+            reports.noteUnexpected(.standby(place))
+            askPrimary(purpose, of: place, &turn)
+            leaveStandby(place, .misfit(misfit), &turn)
+        case .failed(let failure):
+            askPrimary(purpose, of: place, &turn)
+            failed(failure, of: place, &turn)
+        }
+    }
+
+    private mutating func failed(_ failure: StatementFailure, of place: Int, _ turn: inout Turn) {
+        reports.statistics.databaseErrors += 1
+        switch failure {
+        // Replaying the log conflicted with the query.
+        case .retryable: reader.standbys[place].prove(nil, now: turn.now)
+        case .readOnly(let text, let next), .schema(let text, let next):
+            leaveStandby(place, .unreachable(text, next: next), &turn)
+        case .permission(let text, let next): leaveStandby(place, .unreachable(text, next: next), &turn)
+        case .rows(let text), .other(let text): leaveStandby(place, .unreachable(text), &turn)
+        }
+    }
+
+    /// Whether counts as of this moment are within the bound on staleness, and not older than something that this host
+    /// has answered or heard, and forgotten.
+    private func isFreshEnough(_ asOf: Instant, _ purpose: StandbyPurpose, now: Instant) -> Bool {
+        if case .fetches(_, _, let era) = purpose, era != coherence.past.era { return false }
+        return now.ms(since: asOf) <= standbyAgeMsMax && (asOf >= known.forgottenAt || !safeguards.standbyMemory)
+    }
+
+    private mutating func take(_ counters: [CounterState], asOf: Instant, from place: Int, _ turn: inout Turn) {
+        // What was changed before the subscription began, or before the data in Redis was identified, may not have
+        // been told.
+        let hearsSince = redis.subscriber.isUp ? redis.subscriber.upSince : asOf
+        let isFresh = asOf >= hearsSince && asOf >= coherence.trust.identifiedAt
+        var older: [Item] = []
+        for counter in counters {
+            if safeguards.standbyMemory, known.hasNewer(than: counter) || repairs.contains(counter.item) {
+                older.append(counter.item)
+                continue
+            }
+            let (waiting, newer) = reads.finish(counter.item, clients)
+            let standing = known.fetched(counter, newer: newer, asOf: asOf, isFresh: isFresh, now: turn.now)
+            for part in waiting { give(standing.count, to: part, &turn) }
+        }
+        reader.standbys[place].noteAnswered(counters.count - older.count)
+        reader.standbys[place].noteRefused(older.count)
+        askPrimary(older, &turn)
+    }
+}
+
+// MARK: Reports
+
+extension Core {
+    /// What HEALTH says of standbys that are down. Counts then come from the others, or from the primary.
+    var standbyTroubles: [(backend: String, reason: String, next: String?)] {
+        reader.standbys.places.compactMap { place in
+            guard let failure = reader.standbys[place].link.failure else { return nil }
+            return ("PostgreSQL standby \(place + 1)", failure.reason, failure.next)
+        }
+    }
+
+    /// INFO's line for each standby, in the order in which they are configured.
+    func standbyFields(now: Instant) -> [(String, String)] {
+        reader.standbys.places.map { place in
+            let standby = reader.standbys[place]
+            let facts: [(String, String)] = [
+                ("state", standbyState(place, now: now)), ("lag_ms", standby.lagMs.map(String.init) ?? ""),
+                ("counts", String(standby.answered)), ("counts_refused", String(standby.refused)),
+            ]
+            return ("standby\(place + 1)", facts.map { "\($0)=\($1)" }.joined(separator: ","))
+        }
+    }
+
+    /// `fresh`: it is asked for counts. `behind`: its last answer was too old, or nothing is proven yet. `slow`: it has
+    /// not answered the last call. `idle`: it was not asked lately, since no counts had to be read from PostgreSQL.
+    private func standbyState(_ place: Int, now: Instant) -> String {
+        let standby = reader.standbys[place]
+        guard standby.link.isUp else { return "down" }
+        if standby.isSlow(now: now) { return "slow" }
+        if standby.isOfUse(ageMsMax: standbyAgeMsMax, now: now) { return "fresh" }
+        return reader.standbys.isWanted(now: now) ? "behind" : "idle"
+    }
+
+    /// Labels and value of each standby for METRICS.
+    func standbyValues(_ value: (Standby) -> String?) -> [(labels: String, value: String)] {
+        reader.standbys.places.compactMap { place in
+            value(reader.standbys[place]).map { ("{standby=\"\(place + 1)\"}", $0) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import LikesProtocol
+import LikesStorage
+
+/// One standby that answers counts.
+struct Standby {
+    var link: Link
+    var calls = Calls<StandbyPurpose>()
+    /// What its last answer proved: the moment as of which it had everything, and when the answer came. nil: there was
+    /// none on this connection, or it proved nothing.
+    private(set) var proof: (asOf: Instant, answeredAt: Instant)?
+    /// When it was last asked how far it is.
+    private var probedAt: Instant?
+    /// Counts that it answered.
+    private(set) var answered: Int64 = 0
+    /// Counts that had to be read again from the primary: they were too old, or it did not answer.
+    private(set) var refused: Int64 = 0
+
+    init(now: Instant) { link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now) }
+
+    /// How far its last answer was behind, at most; nil: that is not known.
+    var lagMs: Int64? { proof.map { $0.answeredAt.ms(since: $0.asOf) } }
+
+    /// Whether its next answer will probably be fresh enough, and come soon.
+    func isOfUse(ageMsMax: Int64, now: Instant) -> Bool {
+        guard link.isUp, let proof, !isSlow(now: now), let lagMs else { return false }
+        return now.ms(since: proof.answeredAt) <= Limits.standbyProofMs && 2 * lagMs <= ageMsMax
+    }
+
+    /// When its oldest call will have been under way for too long: others then ask elsewhere.
+    var slowAt: Instant? { calls.oldestSentAt?.adding(ms: Limits.standbySlowMs) }
+
+    func isSlow(now: Instant) -> Bool { slowAt.map { $0 <= now } ?? false }
+
+    /// Whether to ask how far it is.
+    func mayBeProbed(now: Instant) -> Bool {
+        link.isUp && calls.isEmpty && probedAt.map { now.ms(since: $0) >= Limits.positionMs } ?? true
+    }
+
+    mutating func probed(now: Instant) { probedAt = now }
+
+    mutating func connected(now: Instant) {
+        link.connected(now: now)
+        proof = nil
+        probedAt = nil
+    }
+
+    mutating func prove(_ asOf: Instant?, now: Instant) { proof = asOf.map { ($0, now) } }
+
+    mutating func noteAnswered(_ count: Int) { answered += Int64(count) }
+    mutating func noteRefused(_ count: Int) { refused += Int64(count) }
+
+    func checkInvariants() {
+        calls.checkInvariants()
+        precondition(link.isUp || calls.isEmpty, "a standby's calls end with its connection")
+        precondition(proof.map { $0.asOf <= $0.answeredAt } ?? true, "a proof of the future")
+    }
+}
+
+/// What a call on a standby is for.
+enum StandbyPurpose: CallPurpose {
+    /// Counts that the caches lack, asked for in this era.
+    case fetches([Item], LaneSight, era: Int64)
+    /// How far it is.
+    case probe(LaneSight)
+
+    enum Kind: Int, CaseIterable { case fetches, probe }
+
+    var kind: Kind {
+        switch self {
+        case .fetches: .fetches
+        case .probe: .probe
+        }
+    }
+
+    /// The lane as it was when the call was sent.
+    var sight: LaneSight {
+        switch self {
+        case .fetches(_, let sight, _), .probe(let sight): sight
+        }
+    }
+
+    /// The items whose counts are waited for.
+    var items: [Item] {
+        switch self {
+        case .fetches(let items, _, _): items
+        case .probe: []
+        }
+    }
+
+    /// An answer with another number of elements than was asked for is a misfit.
+    func checked(_ answer: StandbyAnswer) -> StandbyAnswer {
+        switch answer {
+        case .countersSelected(_, let counters) where counters.count != items.count:
+            .misfit(.otherNumber(of: "counters"))
+        default: answer
+        }
+    }
+}
