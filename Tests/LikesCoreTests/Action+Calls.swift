@@ -48,12 +48,19 @@ extension Action {
 
     static func selectRepairs(_ select: RepairSelect) -> Action { .reader(noCall, .selectRepairs(select)) }
 
+    static func selectPosition(lane: Int64) -> Action { .reader(noCall, .selectPosition(lane: lane)) }
+
+    static func askStandby(place: Int = 0, _ items: [Item], lane: Int64) -> Action {
+        .standby(place: place, noCall, .selectCounters(items, lane: lane))
+    }
+
     /// The same, whichever call it is.
     var withoutCall: Action {
         switch self {
         case .redis(_, let request): .redis(Action.noCall, request)
         case .lane(_, let request): .lane(Action.noCall, request)
         case .reader(_, let request): .reader(Action.noCall, request)
+        case .standby(let place, _, let request): .standby(place: place, Action.noCall, request)
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: self
         }
     }
@@ -64,6 +71,7 @@ extension Action {
         case .redis(let call, _): (call, .redis)
         case .lane(let call, _): (call, .lane)
         case .reader(let call, _): (call, .reader)
+        case .standby(let place, let call, _): (call, .standby(place))
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
         }
     }
@@ -99,7 +107,7 @@ extension ReaderAnswer {
         guard case .reader(_, let request) = action else { return false }
         return switch (self, request) {
         case (.countersSelected, .selectCounters), (.pairsSelected, .selectPairs),
-            (.repairsSelected, .selectRepairs), (.misfit, _), (.failed, _):
+            (.repairsSelected, .selectRepairs), (.positionSelected, .selectPosition), (.misfit, _), (.failed, _):
             true
         default: false
         }

@@ -44,8 +44,10 @@ import Testing
         var fetches = Fetches()
         for number in 0..<100_000 { fetches.join(item(number), part(1), isSmall: false) }
         #expect(fetches.places > 100_000)
-        for number in fetches.takeForRedis(max: .max) { fetches.moveToDatabase(number) { _ in true } }
-        for number in fetches.takeForDatabase(max: .max) { _ = fetches.finish(number) { _ in true } }
+        for number in fetches.takeForRedis(max: .max) {
+            fetches.moveToDatabase(number, isOnlyPrimary: false) { _ in true }
+        }
+        for number in fetches.takeForPrimary(isOnly: false, max: .max) { _ = fetches.finish(number) { _ in true } }
         #expect(fetches.count == 0)
         #expect(fetches.places < 6 * Limits.fetchPlacesKept)
         for number in 0..<100_000 { fetches.join(item(number), part(1), isSmall: false) }

@@ -85,6 +85,8 @@ private struct Backends {
         case .redis(_, .identify), .redis(_, .drop), .lane(_, .fence), .lane(_, .tend), .lane(_, .survey),
             .lane(_, .checkSchema), .reader(_, .selectRepairs):
             return nil
+        // There is none.
+        case .reader(_, .selectPosition), .standby: return nil
         case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return nil
         }
     }

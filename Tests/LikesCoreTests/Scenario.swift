@@ -44,7 +44,7 @@ struct Scenario {
     private var waiting: [(call: CallID, backend: Backend, asked: Action)] = []
 
     init(
-        _ change: (inout Configuration) -> Void = { _ in }, up: [Backend] = Backend.allCases,
+        _ change: (inout Configuration) -> Void = { _ in }, up: [Backend]? = nil,
         byHand: Set<Housekeeping> = []
     ) {
         var configuration = Configuration()
@@ -59,7 +59,7 @@ struct Scenario {
             versions: VersionFacts(processID: 1, swift: "6", libpq: "15", hiredis: "0.14", systemd: "252"),
             seed: 7, now: now)
         step { core, turn in core.start(&turn) }
-        for backend in up { connect(backend) }
+        for backend in up ?? core.settings.backends { connect(backend) }
         actions = actions.filter { if case .connect = $0 { false } else { true } }
     }
 
@@ -73,6 +73,7 @@ struct Scenario {
             case .lane, .reader:
                 core.databaseConnected(
                     backend, DatabaseFacts(identity: identity, seals: Scenario.seals(turn.now)), &turn)
+            case .standby: core.databaseConnected(backend, DatabaseFacts(identity: nil), &turn)
             }
         }
     }
@@ -103,7 +104,8 @@ struct Scenario {
         case .disconnect(let backend):
             forgetCalls(of: backend)
             kept = action
-        case .reader, .reply, .close, .resume, .beat, .connect, .reload, .configure, .log, .stopped: kept = action
+        case .reader, .standby, .reply, .close, .resume, .beat, .connect, .reload, .configure, .log, .stopped:
+            kept = action
         }
         actions.append(kept)
         if let call = kept.call { waiting.append((call.id, call.backend, kept.withoutCall)) }
@@ -249,6 +251,14 @@ struct Scenario {
     mutating func answer(_ call: CallID?, _ answer: ReaderAnswer, sourceLocation: SourceLocation) {
         guard let call = taken(call, of: .reader, sourceLocation, where: { answer.fits($0) }) else { return }
         step { core, turn in core.answered(call, answer, &turn) }
+    }
+
+    mutating func answer(
+        _ call: CallID?, _ answer: StandbyAnswer, of place: Int, sourceLocation: SourceLocation
+    ) {
+        let fits = { (asked: Action) in if case .standby(place, _, _) = asked { true } else { false } }
+        guard let call = taken(call, of: .standby(place), sourceLocation, where: fits) else { return }
+        step { core, turn in core.answered(standby: place, call, answer, &turn) }
     }
 
     /// A call that is named may be one that the core has given up: its answer comes too late.

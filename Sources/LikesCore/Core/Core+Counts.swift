@@ -217,7 +217,7 @@ extension Core {
     /// Puts counts from PostgreSQL into Redis. Not without a subscription, since then this host would not hear of newer
     /// ones.
     mutating func fill(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
-        guard redis.subscriber.isUp, !reader.isStandby, permit.holds(writePermit(now: turn.now)),
+        guard !counters.isEmpty, redis.subscriber.isUp, !reader.isStandby, permit.holds(writePermit(now: turn.now)),
             let generation = permit.generation
         else { return }
         guard redis.calls[.fill] < limits.fillsInFlightMax else {
