@@ -231,7 +231,10 @@ import Testing
         let items = (1...2).map { Item(type: 0, id: $0) }
         for item in items { host.miss(item) }
         let lane = host.lane.lane
-        #expect(host.take() == [.askStandby(place: 0, [items[0]], lane: lane), .askStandby(place: 1, [items[1]], lane: lane)])
+        #expect(
+            host.take() == [
+                .askStandby(place: 0, [items[0]], lane: lane), .askStandby(place: 1, [items[1]], lane: lane),
+            ])
     }
 
     @Test("The primary is asked for its position only while counts are read from PostgreSQL")
