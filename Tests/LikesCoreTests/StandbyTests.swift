@@ -152,6 +152,25 @@ import Testing
         #expect(host.take() == [.selectCounters([Self.third])])
     }
 
+    @Test("A lane takes a number that no other past has, once a survey has told whether the database went back")
+    func aLaneTakesANumberThatNoOtherPastHas() throws {
+        var host = try Host()
+        let former = host.lane
+        host.scenario.byHand = [.survey]
+        host.scenario.lose(.lane)
+        host.scenario.connect(.lane)
+        #expect(host.lane.lane == former.lane)
+        host.miss(post)
+        let done = host.scenario.take()
+        #expect(done.contains(.selectCounters([post])))
+        #expect(!done.contains(.selectPosition(lane: former.lane)), "a standby of another past may have this epoch")
+        var found = host.scenario.usualSurvey()
+        found.signOfLife = .max
+        host.scenario.survey(found)
+        #expect(host.lane.lane != former.lane)
+        #expect(host.scenario.take().contains(.selectPosition(lane: host.lane.lane)))
+    }
+
     @Test("A count older than one that was heard of is read from the primary")
     func aCountOlderThanOneThatWasHeardOfIsReadFromThePrimary() throws {
         var host = try Host()

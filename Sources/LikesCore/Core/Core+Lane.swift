@@ -5,7 +5,8 @@ extension Core {
     /// Sends what is due next on the lane; one call at a time.
     mutating func sendLane(_ turn: inout Turn) {
         guard lane.isIdle else { return }
-        if lane.isWorn { lane.renew(random.laneNumber(), now: turn.now) }
+        let isMistakable = !reader.standbys.isEmpty && lane.row.mayBeMistaken
+        if lane.isWorn || isMistakable { lane.renew(random.laneNumber(), now: turn.now) }
         let isTendDue = isTendDue(now: turn.now)
         switch lane.due(isTendDue: isTendDue, now: turn.now) {
         case .fence(let request): lane.call(.fence, .fence(request), &turn)

@@ -47,9 +47,9 @@ extension Core {
         return min(askAt, slowAt)
     }
 
-    /// The lane's connection and its epoch; nil: the lane is not open.
+    /// The lane's connection and its epoch; nil: the lane is not open, or an earlier connection had its number.
     private var laneSight: LaneSight? {
-        lane.row.fence.map { LaneSight(fence: $0, connection: lane.link.connectedTotal) }
+        lane.row.isReused ? nil : lane.row.fence.map { LaneSight(fence: $0, connection: lane.link.connectedTotal) }
     }
 
     /// Whether the lane still has the connection that it had then. A new number changes nothing.

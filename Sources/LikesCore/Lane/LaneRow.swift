@@ -15,12 +15,21 @@ struct LaneRow {
     /// Signs of life on this lane: the last one sent, and the last one known to have committed.
     private var signOfLifeSaid: Int64 = 0
     private var signOfLifeKept: Int64 = 0
+    /// An earlier connection had the number as well. If the database went back in between, its other past may have the
+    /// same number with the same epoch.
+    private(set) var isReused = false
+    /// A survey on this connection has said whether the row's sign of life was kept.
+    private var isSurveyed = false
 
     init(lane: Int64) { self.lane = lane }
 
     var fence: LaneFence? { epoch.map { LaneFence(lane: lane, epoch: $0) } }
 
-    mutating func lost() { epoch = nil }
+    mutating func lost() {
+        epoch = nil
+        isReused = true
+        isSurveyed = false
+    }
 
     /// The number of the next batch.
     mutating func beginBatch() -> Int64 {
@@ -32,12 +41,16 @@ struct LaneRow {
     /// Whether the row has so many dead versions that a new row is due.
     func isWorn(_ limits: Limits) -> Bool { epoch != nil && batchesOnLane >= limits.batchesPerLane }
 
+    /// Whether to move to a number that no other past has. Not before the row has told whether the database went back.
+    var mayBeMistaken: Bool { epoch != nil && isReused && isSurveyed }
+
     /// The process moves to another lane, which has to be fenced. What the old row says of its last batch is of no more
     /// use.
     mutating func renew(_ number: Int64) {
         former = lane
         lane = number
         epoch = nil
+        isReused = false
         batchesOnLane = 0
         batchKept = 0
         signOfLifeSaid = 0
@@ -68,6 +81,7 @@ struct LaneRow {
     /// A sign of life was committed. False: an earlier one that had been committed is missing.
     mutating func signOfLifeKept(_ number: Int64, before: Int64) -> Bool {
         defer { signOfLifeKept = number }
+        isSurveyed = true
         return before >= signOfLifeKept
     }
 

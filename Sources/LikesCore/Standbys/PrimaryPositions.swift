@@ -1,8 +1,9 @@
 /// A place in PostgreSQL's write-ahead log (an LSN), in bytes from its beginning: 0 … 2^63−1.
 package typealias LogPosition = Int64
 
-/// Tells which server another answer came from. The epoch of a lane goes up with each connection, in a commit of its
-/// own. So a server that has this epoch is the one that the lane writes to, or has replayed that server's log.
+/// Tells which server another answer came from. The row of a lane is made, and its epoch goes up, in commits of this
+/// connection. Its number is random and was on no other connection. So a server that has this epoch is the one that the
+/// lane writes to, or has replayed that server's log.
 struct LaneSight: Equatable {
     var fence: LaneFence
     /// Which connection of the lane has this epoch. A lane may change its number meanwhile.
