@@ -105,9 +105,11 @@ extension Core {
         switch purpose.checked(answer) {
         case .countersSelected(let log?, let counters):
             reader.standbys[place].link.proved()
-            let proven = reader.standbys.prove(
-                log, from: place, holds(purpose.sight) ? purpose.sight : nil, now: turn.now)
-            let asOf = safeguards.standbyProof ? proven : turn.now
+            let sight = holds(purpose.sight) ? purpose.sight : nil
+            let asOf =
+                safeguards.standbyProof
+                ? reader.standbys.prove(log, from: place, sight, now: turn.now)
+                : reader.standbys.believe(place, now: turn.now)
             guard let asOf, isFreshEnough(asOf, purpose, now: turn.now) else {
                 return askPrimary(purpose, of: place, &turn)
             }
