@@ -36,6 +36,8 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "standbyWait", rules: [.durable], seedsMax: 100),
         Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 1_000),
         Bite(safeguard: "seals", rules: [.fresh, .repaired, .changeCount, .alarms], seedsMax: 100),
+        Bite(safeguard: "standbyProof", rules: [.fresh], seedsMax: 100),
+        Bite(safeguard: "standbyMemory", rules: [.fresh], seedsMax: 50),
     ]
 
     @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)

@@ -38,9 +38,9 @@ import Testing
             }
         }
         // So rare that it takes seeds that are about it.
-        for safeguard in ["standbyWait", "scriptOrder"] {
+        for name in ["standbyWait", "scriptOrder", "standbys"] {
             for seed: UInt64 in 0..<200 {
-                let simulation = Simulation(seed: seed, focus: Focus.on(safeguard))
+                let simulation = Simulation(seed: seed, focus: Focus.on(name))
                 _ = simulation.run()
                 coverage.add(simulation.coverage)
             }

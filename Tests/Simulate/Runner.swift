@@ -48,6 +48,7 @@ struct Tally: Sendable {
     var failures: [(seed: UInt64, rule: Rule)] = []
     var digest: UInt64 = 0
     var coverage = Coverage()
+    var standbyCounts: (answered: Int64, refused: Int64) = (0, 0)
     var countsByStrictness = [Int](repeating: 0, count: Bound.Strictness.allCases.count)
 }
 
@@ -86,6 +87,8 @@ final class Runner: Sendable {
             tally.operations += simulation.operations.count
             tally.digest &+= digest
             tally.coverage.add(simulation.coverage)
+            tally.standbyCounts.answered += simulation.standbyCounts.answered
+            tally.standbyCounts.refused += simulation.standbyCounts.refused
             for strictness in Bound.Strictness.allCases {
                 tally.countsByStrictness[strictness.rawValue] += simulation.countsByStrictness[strictness.rawValue]
             }

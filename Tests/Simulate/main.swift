@@ -14,7 +14,7 @@ func seconds() -> Double {
 guard let options = Options(CommandLine.arguments) else {
     let names = Safeguards.names.joined(separator: ", ")
     print("usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop]")
-    print("    [--without SAFEGUARD] [--focus SAFEGUARD|FAULT]")
+    print("    [--without SAFEGUARD] [--focus SAFEGUARD|FAULT|standbys]")
     print("safeguards: \(names)")
     print("faults: \(FaultKind.allCases.map { "\($0)" }.joined(separator: ", "))")
     exit(64)
@@ -37,4 +37,5 @@ let shares = Bound.Strictness.allCases.map {
     "\($0) \(result.countsByStrictness[$0.rawValue] * 100 / countsAnswered) %"
 }
 print("\(countsAnswered) COUNTs held: \(shares.joined(separator: ", "))")
+print("standbys: \(result.standbyCounts.answered) counts taken, \(result.standbyCounts.refused) refused")
 exit(result.failures.isEmpty ? 0 : 1)

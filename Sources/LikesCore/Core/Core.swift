@@ -68,6 +68,11 @@ package struct Core {
         return (statistics.databasesGoneBack, statistics.redisDisputes, statistics.erasBegun)
     }
 
+    /// Counts that this process took from standbys, and those that it had to ask of the primary instead.
+    package var standbyCounts: (answered: Int64, refused: Int64) {
+        (reader.standbys.answered, reader.standbys.refused)
+    }
+
     /// The daemon measures the process before it hands over INFO or METRICS.
     package mutating func observe(_ process: ProcessFacts) { reports.observe(process) }
 

@@ -25,6 +25,8 @@ struct Standbys {
     var places: Range<Int> { list.indices }
     /// Counts that all of them answered.
     var answered: Int64 { list.reduce(0) { $0 + $1.answered } }
+    /// Counts that had to be read again from the primary.
+    var refused: Int64 { list.reduce(0) { $0 + $1.refused } }
 
     // MARK: Positions
 

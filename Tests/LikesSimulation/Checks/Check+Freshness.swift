@@ -4,11 +4,13 @@ import LikesSettings
 extension Simulation {
     func checkFreshness(_ windows: [CommitWindow], _ spans: [Span?]) {
         let own = ownChanges(spans)
+        var isTight = [Bool](repeating: false, count: operations.count)
         for place in operations.indices {
             let operation = operations[place]
             guard operation.kind == .count, operation.outcome == .answered else { continue }
             let bound = Bound(operation, troubles: troubles, configuration: plan.configuration)
             countsByStrictness[bound.strictness.rawValue] += 1
+            isTight[place] = bound.strictness == .tightly
             // A host that never was at PostgreSQL tells what Redis has, whoever put it there.
             if operation.mayBeForged, plan.faults.contains(where: { $0.kind == .redisStranger }) { continue }
             var from = bound.from
@@ -30,11 +32,14 @@ extension Simulation {
                 }
             }
             let (to, host) = (operation.repliedAt, Int(operation.host))
-            guard wasCount(operation.value, operation.item, from: from, to: to, host: host, window) else {
+            let isRight = wasCount(
+                operation.value, operation.item, from: from, to: to, host: host, isFlushedEnough: true, window)
+            guard isRight else {
                 let text = "COUNT at \(to) µs says \(operation.value), which was before \(from) µs, or out of order"
                 return fail(Violation(.fresh, text + " (\(bound.why))", item: operation.item))
             }
         }
+        checkBackwards(isTight: isTight)
     }
 
     struct OwnChange {

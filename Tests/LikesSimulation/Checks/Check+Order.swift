@@ -139,8 +139,10 @@ extension Simulation {
     /// Whether the item had this count at a moment of that time, as `host` may see it, within the commits of the
     /// window: the changes of one commit count as done one by one, for those that are answered with them. `from` and
     /// `to` are moments of what was asked and answered: a commit of the same moment may be before or after.
+    /// `isFlushedEnough`: a standby may have told it before the primary showed it.
     func wasCount(
-        _ told: Int64, _ item: Int, from: Micros, to: Micros, host: Int, _ window: CommitWindow
+        _ told: Int64, _ item: Int, from: Micros, to: Micros, host: Int, isFlushedEnough: Bool = false,
+        _ window: CommitWindow
     ) -> Bool {
         let database = postgres(of: host)
         let entries = database.counts[item]
@@ -150,7 +152,8 @@ extension Simulation {
         var next: Int? = commit
         while let place = next {
             next = entries[place].again
-            guard entries[place].at <= to, place >= window.first, place <= window.last else { continue }
+            let since = isFlushedEnough ? entries[place].loggedAt ?? entries[place].at : entries[place].at
+            guard since <= to, place >= window.first, place <= window.last else { continue }
             let end = place + 1 < entries.count ? entries[place + 1].at : Micros.never
             if likes == entries[place].count, place < window.last, end >= from { return true }
         }

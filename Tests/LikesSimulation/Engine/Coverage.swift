@@ -12,6 +12,8 @@ package enum Rarity: Int, CaseIterable, Sendable {
     case halfCalls
     /// Scripts that Redis had lost; waits for a standby that were cancelled, and commits lost with a primary.
     case lostScripts, cancelledWaits, lostCommits
+    /// A standby told of a commit that its primary did not show yet, or of a past that is not its primary's.
+    case unseenCommits, otherPasts
     case uncertain, unavailable
 }
 

@@ -14,6 +14,10 @@ package enum EventKind: UInt8, Sendable {
     /// A statement has waited long enough for a row.
     case lockTimeout
     case statementTimeout
+    /// A call on a standby goes on.
+    case standbyStep
+    /// A standby is made anew.
+    case standbyCloned
     case redisResumes
     case redisReturns
     case redisSnapshot

@@ -25,10 +25,29 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     case postgresCut, postgresReset, postgresFrozen
     // Hosts
     case hostKilled, hostPaused, hostStopped
+    // A standby that answers counts: `host` of the fault says which
+    case standbyLags, standbyPaused, standbyHangs, standbyGone, standbyPromoted
+    /// PostgreSQL fails over, and the standby stays with the old primary, which goes on.
+    case standbyLeftBehind
+    /// Some of its answers are failures that pass, or failures that do not, or answers to something else.
+    case standbyConflicts, standbyRefuses, standbyMisfits
+    /// Between a host and a standby.
+    case standbyCut
 
     /// Two databases share Redis for a whole run, in which hardly a COUNT would be held tightly: seeds of that alone
     /// do.
-    static let drawn = allCases.filter { $0 != .databasesShareRedis }
+    static let drawn = allCases.filter { $0 != .databasesShareRedis && !$0.isOfStandby }
+    /// Drawn where there are standbys, beside all others.
+    static let ofStandbys = allCases.filter(\.isOfStandby)
+
+    var isOfStandby: Bool {
+        switch self {
+        case .standbyLags, .standbyPaused, .standbyHangs, .standbyGone, .standbyPromoted, .standbyLeftBehind,
+            .standbyConflicts, .standbyRefuses, .standbyMisfits, .standbyCut:
+            true
+        default: false
+        }
+    }
 
     package static func named(_ name: String) -> FaultKind? { allCases.first { "\($0)" == name } }
 
@@ -57,6 +76,11 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .postgresRetryable: (500, 20_000)
         case .hostKilled, .hostStopped: (5, 25_000)
         case .hostPaused: (10, 30_000)
+        case .standbyCut: (0, 0)
+        case .standbyLags, .standbyPaused, .standbyPromoted: (50, 40_000)
+        case .standbyLeftBehind: (20, 1_000)
+        case .standbyHangs, .standbyGone: (20, 15_000)
+        case .standbyConflicts, .standbyRefuses, .standbyMisfits: (500, 20_000)
         }
     }
 
@@ -73,8 +97,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// What it may make stale, and how much.
-    var scope: Trouble.Scope {
+    /// What it may make stale, and how much; nil: nothing.
+    var scope: Trouble.Scope? {
         switch self {
         case .subscriberSilent: .messages
         case .subscriberReset: .subscription
@@ -87,8 +111,11 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .redisEvicts, .postgresLongTransaction: .evictions
         case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
             .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
-            .postgresFrozen, .postgresStandbyLost, .postgresWentBack:
+            .postgresFrozen, .postgresStandbyLost, .postgresWentBack, .standbyLeftBehind:
             .database
+        case .standbyLags, .standbyPaused, .standbyHangs, .standbyGone, .standbyPromoted, .standbyConflicts,
+            .standbyRefuses, .standbyMisfits, .standbyCut:
+            nil
         }
     }
 }

@@ -13,8 +13,20 @@ package struct Focus: Sendable {
     package var hasSmallAdmissions = false
     /// How long each fault lasts, instead of what its kind says.
     package var faultMs: (Int64, Int64)?
+    /// Of 100 faults, so many are in a seed.
+    package var faultsPercent = 100
+    package var hasStandbys = false
+    /// How long each standby takes to replay a commit.
+    package var standbyPace: (low: Micros, high: Micros)?
 
-    package init(_ faults: [FaultKind] = []) { self.faults = faults }
+    package init(_ faults: [FaultKind] = []) {
+        self.faults = faults
+        hasStandbys = faults.contains(where: \.isOfStandby)
+    }
+
+    func drawnFaults(_ chance: inout Chance) -> [FaultKind] {
+        faultsPercent == 100 ? faults : faults.filter { _ in chance.hits(percent: faultsPercent) }
+    }
 
     /// The faults and settings that the mechanism is there for; nil: it has no such name.
     package static func on(_ safeguard: String) -> Focus? {
@@ -108,6 +120,31 @@ package struct Focus: Sendable {
             focus.faultMs = (1, 20)
             return focus
         case "standbyWait": return Focus([.postgresStandbyLost, .postgresFailsOver])
+        case "standbyProof":
+            var focus = Focus([.standbyLags, .standbyPaused])
+            focus.cacheTTLSeconds = 1
+            focus.localCacheTTLMs = 200
+            focus.localCacheEntries = 1
+            return focus
+        case "standbyMemory":
+            // Standbys that lag less than a count may be old, and hosts that have forgotten what they heard of.
+            var focus = Focus()
+            focus.hasStandbys = true
+            focus.standbyPace = (.ms(500), .seconds(4))
+            focus.cacheTTLSeconds = 1
+            focus.localCacheTTLMs = 20_000
+            focus.localCacheEntries = 1
+            return focus
+        case "standbys":
+            // Redis lacks most counts, and whatever concerns standbys fails.
+            var focus = Focus(
+                FaultKind.ofStandbys + [
+                    .redisEvicts, .postgresFailsOver, .postgresWentBack, .postgresRestored, .postgresStandbyLost,
+                    .postgresReset, .subscriberReset,
+                ])
+            focus.faultsPercent = 20
+            focus.cacheTTLSeconds = 1
+            return focus
         case "redisSplit":
             var focus = Focus([.redisSplit])
             focus.cacheTTLSeconds = 120
@@ -155,6 +192,10 @@ package struct Focus: Sendable {
         }
         if let faultMs { plan.duration = Plan.quiet + .ms(faultMs.1) + .seconds(15) }
         if isBusy { plan.stampede = chance.between(.ms(50), .ms(500)) }
+        if hasStandbys {
+            // A standby is asked only if it was asked shortly before.
+            plan.requestsCount *= 3
+        }
         plan.configuration.rateLimitRequests = 0
         plan.poisonedPair = nil
     }

@@ -10,6 +10,7 @@ package enum ToServer: Sendable {
     case redis(CallID, RedisRequest, deadline: Micros)
     case lane(CallID, LaneRequest)
     case reader(CallID, ReaderRequest)
+    case standby(CallID, StandbyRequest)
     /// A number to be said on the host's own channel.
     case beat(UInt64)
     /// Loads the scripts into Redis.
@@ -30,6 +31,7 @@ package enum ToHost: Sendable {
     case redis(CallID, RedisAnswer)
     case lane(CallID, LaneAnswer)
     case reader(CallID, ReaderAnswer)
+    case standby(CallID, StandbyAnswer)
     /// Redis has lost the script that the call runs.
     case noScript(CallID, RedisRequest, deadline: Micros)
     /// Messages, to the subscriber.

@@ -53,6 +53,11 @@ package struct Plan: Sendable {
     /// Of 100 counters written while keys are evicted, so many are the next to go.
     package var evictsNewPercent = 20
     package var evictsMarker = true
+    /// For each standby that answers counts, how long it takes to replay a commit.
+    package var standbyPaces: [(low: Micros, high: Micros)] = []
+    package var standbysCount: Int { standbyPaces.count }
+    /// The slowest wire to a standby.
+    package var standbyDelay: Micros = .ms(1)
 
     /// After the last fault's end: counts are to be exact, repaired and fresh again.
     package static let quiet: Micros = .seconds(50)
@@ -107,6 +112,7 @@ package struct Plan: Sendable {
         if chance.hits(percent: 8) { poisonedPair = chance.below(usersCount * itemsCount) }
         focus?.narrow(&self, &chance)
         drawFaults(&chance, focus)
+        drawStandbys(seed, focus)
     }
 
     /// How slow a new wire may be.
@@ -117,6 +123,7 @@ package struct Plan: Sendable {
             case .subscriber: subscriberDelay
             case .lane: laneDelay
             case .reader: readerDelay
+            case .standby: standbyDelay
             }
         guard high > .ms(1), chance.hits(percent: slowPercent) else { return .ms(1) }
         return slowPercent == 100 ? high : chance.between(.ms(1), high)
@@ -128,7 +135,7 @@ package struct Plan: Sendable {
 
     /// None, or a short one; any kinds, each now and then; or few kinds, often.
     private mutating func drawFaults(_ chance: inout Chance, _ focus: Focus?) {
-        var kinds: [FaultKind] = focus?.faults ?? []
+        var kinds: [FaultKind] = focus?.drawnFaults(&chance) ?? []
         var most = 8
         var isShort = false
         if focus == nil {
@@ -151,19 +158,9 @@ package struct Plan: Sendable {
         }
         for kind in kinds {
             for _ in 0..<(1 + chance.below(most)) {
-                var (low, high) = focus?.faultMs ?? kind.durationMs
-                if isShort { high = min(high, max(low, 1_000)) }
-                let duration = Micros.ms(
-                    chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
-                let latest = calmFrom - duration
-                guard latest > .seconds(2) else { continue }
-                let at = chance.between(.seconds(1), latest)
-                let host = chance.below(hostsCount)
-                let armedBy = kind.silencesOthers ? (host + 1) % hostsCount : host
-                faults.append(
-                    Fault(
-                        kind: kind, at: at, duration: duration, host: host, isArmed: chance.hits(percent: 50),
-                        armedBy: armedBy))
+                var span = focus?.faultMs ?? kind.durationMs
+                if isShort { span.1 = min(span.1, max(span.0, 1_000)) }
+                drawFault(kind, span, &chance)
             }
         }
         // Half of the time some faults come together: the second while the first is not over or just was.
@@ -180,5 +177,41 @@ package struct Plan: Sendable {
             [.postgresRestored, .postgresReloaded, .postgresWentBack].contains($0.kind)
         }
         if kinds.contains(.databasesShareRedis) { databasesCount = 2 }
+    }
+
+    /// Where there is time enough for it.
+    private mutating func drawFault(_ kind: FaultKind, _ spanMs: (Int64, Int64), _ chance: inout Chance) {
+        let (low, high) = spanMs
+        let duration = Micros.ms(chance.hits(percent: 50) ? chance.skewed(low, high) : chance.between(low, high))
+        let latest = calmFrom - duration
+        guard latest > .seconds(2) else { return }
+        let at = chance.between(.seconds(1), latest)
+        let host = chance.below(hostsCount)
+        let armedBy = kind.silencesOthers ? (host + 1) % hostsCount : host
+        faults.append(
+            Fault(
+                kind: kind, at: at, duration: duration, host: host, isArmed: chance.hits(percent: 50),
+                armedBy: armedBy))
+    }
+
+    /// Standbys, and what becomes of them, apart from all else: a seed without them stays as it is.
+    private mutating func drawStandbys(_ seed: UInt64, _ focus: Focus?) {
+        var chance = Chance(seed: seed ^ 0x57A4_DB_75)
+        var count = [0, 0, 1, 2][chance.below(4)]
+        if let focus { count = focus.hasStandbys ? 1 + chance.below(2) : 0 }
+        configuration.databaseReplicaURLs = (0..<count).map { "postgresql://standby\($0)/likes" }
+        let paces: [(low: Micros, high: Micros)] = [
+            (50, .ms(5)), (50, .ms(5)), (50, .ms(5)), (.ms(20), .ms(500)), (.ms(500), .seconds(6)),
+        ]
+        standbyPaces = (0..<count).map { _ in
+            let drawn = paces[chance.below(paces.count)]
+            return focus?.standbyPace ?? drawn
+        }
+        standbyDelay = .ms([1, 1, 1, 30, 200][chance.below(5)])
+        guard focus == nil, count > 0, chance.hits(percent: 60) else { return }
+        for _ in 0..<(1 + chance.below(3)) {
+            let kind = FaultKind.ofStandbys[chance.below(FaultKind.ofStandbys.count)]
+            for _ in 0..<(1 + chance.below(3)) { drawFault(kind, kind.durationMs, &chance) }
+        }
     }
 }

@@ -89,7 +89,8 @@ extension Simulation {
     private func isShown(_ action: Action, _ item: Int?) -> Bool {
         switch action {
         case .reply, .resume, .close, .beat: false
-        case .redis(_, .readCounters(_, let items)), .reader(_, .selectCounters(let items)):
+        case .redis(_, .readCounters(_, let items)), .reader(_, .selectCounters(let items)),
+            .standby(_, _, .selectCounters(let items, _)):
             item.map { items.contains(plan.items[$0]) } ?? true
         default: true
         }

@@ -8,7 +8,8 @@ extension Safeguards {
         ("fetchJoining", \.fetchJoining), ("fetchOvertaking", \.fetchOvertaking), ("rowOrder", \.rowOrder),
         ("ownOrder", \.ownOrder), ("scriptOrder", \.scriptOrder), ("standbyWait", \.standbyWait),
         ("hintConfirmation", \.hintConfirmation), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
-        ("contradictions", \.contradictions), ("seals", \.seals),
+        ("contradictions", \.contradictions), ("seals", \.seals), ("standbyProof", \.standbyProof),
+        ("standbyMemory", \.standbyMemory),
     ]
 
     package static var names: [String] { paths.map(\.name) }

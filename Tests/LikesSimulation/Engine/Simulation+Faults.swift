@@ -24,7 +24,7 @@ extension Simulation {
         guard now < plan.calmFrom else { return }
         note(.fault(fault))
         let until = now + fault.duration
-        troubles.append(Trouble(scope: fault.kind.scope, from: now, to: until))
+        if let scope = fault.kind.scope { troubles.append(Trouble(scope: scope, from: now, to: until)) }
         let host = fault.host
         let postgres = postgres(of: host)
         switch fault.kind {
@@ -51,7 +51,7 @@ extension Simulation {
             scheduler.at(until, .redisJoins, Int32(host))
         case .redisCut:
             hosts[host].redisCutUntil = max(hosts[host].redisCutUntil, until)
-            cut(host, redis: true)
+            cut(host, Backend.ofRedis)
         case .redisReset: resetOne(host, Backend.ofRedis)
         case .redisFrozen: freeze(host, Backend.ofRedis, until: until)
         case .subscriberSilent:
@@ -82,7 +82,7 @@ extension Simulation {
         case .postgresFull: postgres.fullUntil = max(postgres.fullUntil, until)
         case .postgresCut:
             hosts[host].postgresCutUntil = max(hosts[host].postgresCutUntil, until)
-            cut(host, redis: false)
+            cut(host, Backend.ofPostgres)
         case .postgresReset: resetOne(host, Backend.ofPostgres)
         case .postgresFrozen: freeze(host, Backend.ofPostgres, until: until)
         case .hostKilled:
@@ -97,6 +97,18 @@ extension Simulation {
             tell(host) { core, turn in core.stop(&turn) }
             wake(host)
             scheduler.at(until, .hostStarts, Int32(host))
+        case .standbyLags: standby(of: host) { $0.lagsUntil = max($0.lagsUntil, until) }
+        case .standbyPaused: standby(of: host) { $0.pause(until: until) }
+        case .standbyHangs: standby(of: host) { $0.hungUntil = max($0.hungUntil, until) }
+        case .standbyGone: standby(of: host) { postgres.end($0, until: until) }
+        case .standbyPromoted: standby(of: host, clonedAt: until) { $0.promote() }
+        case .standbyLeftBehind:
+            standby(of: host) { $0.staysUntil = until }
+            postgres.failOver(until: until)
+        case .standbyConflicts: standby(of: host) { $0.conflictsUntil = max($0.conflictsUntil, until) }
+        case .standbyRefuses: standby(of: host) { $0.refusesUntil = max($0.refusesUntil, until) }
+        case .standbyMisfits: standby(of: host) { $0.misfitsUntil = max($0.misfitsUntil, until) }
+        case .standbyCut: if plan.standbysCount > 0 { cut(host, [.standby(host % plan.standbysCount)]) }
         }
     }
 

@@ -58,7 +58,9 @@ package final class Simulation {
         databases = (0..<plan.databasesCount).map {
             Postgres(scheduler: scheduler, plan: plan, safeguards: safeguards, number: $0)
         }
-        hosts = (0..<plan.hostsCount).map { Host(origin: 0, database: $0 % plan.databasesCount) }
+        hosts = (0..<plan.hostsCount).map {
+            Host(origin: 0, database: $0 % plan.databasesCount, standbys: plan.standbysCount)
+        }
         requestsLeft = plan.requestsCount
         dormantUntil = [Micros](repeating: 0, count: plan.items.count)
         operations.reserveCapacity(plan.requestsCount * 2)
@@ -113,6 +115,8 @@ package final class Simulation {
         case .statementStep: postgres(at: event.a).step(event.a, event.b)
         case .lockTimeout: postgres(at: event.a).lockTimeout(event.a, event.b)
         case .statementTimeout: postgres(at: event.a).statementTimeout(event.a, event.b)
+        case .standbyStep: postgres(at: event.a).standbyStep(event.a)
+        case .standbyCloned: databases[Int(event.b)].cloneStandby(Int(event.a))
         case .postgresSaves:
             for database in databases { database.save() }
             scheduler.after(scheduler.chance.between(.ms(200), .seconds(6)), .postgresSaves, 0)

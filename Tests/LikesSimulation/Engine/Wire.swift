@@ -33,15 +33,18 @@ struct Wire {
 }
 
 extension Backend {
-    static let ofRedis = allCases.filter(\.isRedis)
-    static let ofPostgres = allCases.filter { !$0.isRedis }
+    static let ofRedis: [Backend] = [.redis, .subscriber]
+    /// The primary.
+    static let ofPostgres: [Backend] = [.lane, .reader]
 
     var isRedis: Bool {
         switch self {
         case .redis, .subscriber: true
-        case .lane, .reader: false
+        case .lane, .reader, .standby: false
         }
     }
+
+    var isStandby: Bool { if case .standby = self { true } else { false } }
 
     /// Among all, in arrays that have one element for each.
     var place: Int {
@@ -50,6 +53,7 @@ extension Backend {
         case .subscriber: 1
         case .lane: 2
         case .reader: 3
+        case .standby(let place): 4 + place
         }
     }
 }
@@ -61,7 +65,8 @@ extension Simulation {
             host: Int32(host), life: hosts[host].life, backend: backend,
             server: backend.isRedis ? hosts[host].redis : hosts[host].database,
             delayMax: plan.delayMax(backend, &scheduler.chance))
-        let isCut = (backend.isRedis ? hosts[host].redisCutUntil : hosts[host].postgresCutUntil) > now
+        let cutUntil = backend.isRedis ? hosts[host].redisCutUntil : hosts[host].postgresCutUntil
+        let isCut = cutUntil > now && !backend.isStandby
         wire.isCutToServer = isCut
         wire.isCutToHost = isCut
         wires.append(wire)
@@ -107,6 +112,8 @@ extension Simulation {
         if backend.isRedis {
             let life = host << 16 | Int(wires[place].life)
             redises[server].receive(message, on: connection, backend: backend, host: life)
+        } else if case .standby(let place) = backend {
+            databases[server].receive(message, on: connection, standby: place)
         } else {
             databases[server].receive(message, on: connection, backend: backend, host: host)
         }
@@ -168,8 +175,10 @@ extension Simulation {
     }
 
     /// Nothing is delivered any more on what there is between a host and a server.
-    func cut(_ host: Int, redis isRedis: Bool) {
-        for link in hosts[host].links where link >= 0 && wires[Int(link)].backend.isRedis == isRedis {
+    func cut(_ host: Int, _ backends: [Backend]) {
+        for backend in backends {
+            let link = hosts[host].links[backend.place]
+            guard link >= 0 else { continue }
             wires[Int(link)].isCutToHost = true
             // What is on its way may be the last to arrive.
             wires[Int(link)].isCutToServer = true

@@ -22,6 +22,8 @@ struct Host {
     var life: Int32 = 0
     /// What its processes before had all hosts drop.
     var erasBegunBefore: Int64 = 0
+    /// Counts that its processes before took from standbys, and refused.
+    var standbyCountsBefore: (answered: Int64, refused: Int64) = (0, 0)
     /// Its monotonic clock at the simulation's start.
     var origin: Micros
     var pausedUntil: Micros = 0
@@ -31,7 +33,7 @@ struct Host {
     /// Calls to Redis under way in several slices.
     var sliced: [CallID: SlicedCall] = [:]
     /// The connection of each backend, −1 for none.
-    var links = [Int32](repeating: -1, count: Backend.allCases.count)
+    var links: [Int32]
     var inbox = Ring<Inbound>()
     /// When its next turn is due; `.never`: none is.
     var turnAt: Micros = .never
@@ -44,14 +46,17 @@ struct Host {
     var redisCutUntil: Micros = 0
     var postgresCutUntil: Micros = 0
     /// When connections of each backend were attempted in the last second.
-    var attempts = [[Micros]](repeating: [], count: Backend.allCases.count)
+    var attempts: [[Micros]]
     var isStopping = false
     /// The end of its last pause.
     var resumedAt: Micros = -1
 
-    init(origin: Micros, database: Int) {
+    init(origin: Micros, database: Int, standbys: Int) {
         self.origin = origin
         self.database = database
+        let backends = Backend.all(standbys: standbys).count
+        links = [Int32](repeating: -1, count: backends)
+        attempts = [[Micros]](repeating: [], count: backends)
     }
 
     var isUp: Bool { process != nil }

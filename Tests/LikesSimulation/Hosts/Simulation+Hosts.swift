@@ -22,6 +22,8 @@ extension Simulation {
     func end(_ host: Int) {
         guard let process = hosts[host].process else { return }
         hosts[host].erasBegunBefore += process.core.alarms.erasBegun
+        hosts[host].standbyCountsBefore.answered += process.core.standbyCounts.answered
+        hosts[host].standbyCountsBefore.refused += process.core.standbyCounts.refused
         hosts[host].process = nil
         hosts[host].inbox.removeAll()
         hosts[host].turnAt = .never
@@ -123,6 +125,7 @@ extension Simulation {
         case .redis(let call, let request): callRedis(call, request, host)
         case .lane(let call, let request): send(.lane(call, request), .lane, host)
         case .reader(let call, let request): send(.reader(call, request), .reader, host)
+        case .standby(let place, let call, let request): send(.standby(call, request), .standby(place), host)
         case .beat(let number):
             guard let connection = connection(.redis, host) else { return }
             send(.beat(number), to: connection)
@@ -227,6 +230,9 @@ extension Simulation {
             if case .committed(let outcome) = answer { postgres(of: host).noteTold(outcome) }
             tell(host) { core, turn in core.answered(call, answer, &turn) }
         case .reader(let call, let answer): tell(host) { core, turn in core.answered(call, answer, &turn) }
+        case .standby(let call, let answer):
+            guard case .standby(let place) = backend else { preconditionFailure("no standby's answer") }
+            tell(host) { core, turn in core.answered(standby: place, call, answer, &turn) }
         case .heard(let token, let counters): tell(host) { core, turn in core.heard(token: token, counters, &turn) }
         case .heardBeat(let number): tell(host) { core, turn in core.heardBeat(number, &turn) }
         case .noScript(let call, let request, let deadline):

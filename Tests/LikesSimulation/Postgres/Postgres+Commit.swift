@@ -128,7 +128,9 @@ extension Postgres {
         for item in plan.items.indices where statement.ups[item] + statement.downs[item] > 0 {
             state.counters[item].count += statement.ups[item] - statement.downs[item]
             state.counters[item].version += 1
-            note(count: item, host: session.host, ups: statement.ups[item], downs: statement.downs[item])
+            note(
+                count: item, host: session.host, ups: statement.ups[item], downs: statement.downs[item],
+                loggedAt: statement.loggedAt)
             changedCounters.append(told(item))
             check(item)
         }

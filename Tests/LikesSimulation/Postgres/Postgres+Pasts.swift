@@ -5,7 +5,11 @@ extension Postgres {
     // MARK: The synchronous standby
 
     package func loseStandby(until: Micros) {
-        if standbyLostUntil <= scheduler.now { standby = state }
+        if standbyLostUntil <= scheduler.now {
+            // It has received what is flushed.
+            for connection in connections { sessions[connection].map(finishUnseen) }
+            standby = state
+        }
         standbyLostUntil = max(standbyLostUntil, until)
     }
 
@@ -24,10 +28,14 @@ extension Postgres {
 
     /// What the server has flushed is committed there, whatever becomes of its connection.
     func finishFlushed(_ session: Session) {
-        guard case .flush? = session.statement?.phase, session.statement?.cancelledAt != nil else { return }
+        guard case .flush? = session.statement?.phase, let statement = session.statement else { return }
+        guard statement.cancelledAt != nil || statement.loggedAt != nil else { return }
         session.statement?.isWaitCancelled = true
         _ = run(session)
     }
+
+    /// What standbys may show already, this server shows now.
+    private func finishUnseen(_ session: Session) { if isUnseen(session) { _ = run(session) } }
 
     /// The standby takes over, with what it has.
     package func failOver(until: Micros) {
@@ -37,12 +45,13 @@ extension Postgres {
             jump(to: standby, isLoss: true)
         }
         timeline += 1
+        forkStandbys(isNewTimeline: true)
     }
 
     // MARK: Another past
 
     package func save() {
-        guard downUntil <= scheduler.now else { return }
+        guard downUntil <= scheduler.now, !hasUnseenCommits else { return }
         saves.append(state)
         if saves.count > 5 { saves.remove(at: scheduler.chance.below(saves.count - 1)) }
     }
@@ -55,11 +64,16 @@ extension Postgres {
         for connection in connections {
             guard let session = sessions[connection], let statement = session.statement else { continue }
             if case .answers = statement.phase { continue }
+            if isUnseen(session) {
+                finishFlushed(session)
+                continue
+            }
             fail(session, .other("the table was replaced"))
         }
         var saved = saves[scheduler.chance.below(saves.count)]
         // The server goes on.
         saved.lastTransaction = state.lastTransaction
+        saved.position = state.position
         filesMade += 1
         if intoNewTables {
             tablesMade += 1
@@ -69,6 +83,7 @@ extension Postgres {
             saved.repairs = state.repairs
         }
         jump(to: saved, isLoss: false)
+        logReplacement()
     }
 
     /// The server comes back with the data directory of an earlier moment.
@@ -76,6 +91,7 @@ extension Postgres {
         crash(until: until, isRecovered: false)
         guard !saves.isEmpty else { return }
         jump(to: saves[scheduler.chance.below(saves.count)], isLoss: false)
+        forkStandbys(isNewTimeline: false)
     }
 
     private func jump(to saved: PostgresState, isLoss: Bool) {

@@ -7,7 +7,15 @@ extension Postgres {
         guard let statement = session.statement else { preconditionFailure("a step without a statement") }
         if case .answers(let answer) = statement.phase { return .done(answer) }
         if case .begins = statement.phase, let failure = refusal(of: statement.call) { return .failed(failure) }
-        if case .flush = statement.phase, let wait = waitForStandby(session) { return wait }
+        if case .flush = statement.phase {
+            if statement.loggedAt == nil, !standbys.isEmpty {
+                logCommit(session)
+                if scheduler.chance.hits(percent: 30) {
+                    return .waitsUntil(scheduler.now + scheduler.chance.skewed(20, .ms(100)))
+                }
+            }
+            if let wait = waitForStandby(session) { return wait }
+        }
         switch statement.call {
         case .lane(_, .fence(let request)): return fence(session, request)
         case .lane(_, .commit(let request)): return commit(session, request)
@@ -22,6 +30,7 @@ extension Postgres {
             }
             return .done(.reader(.pairsSelected(states)))
         case .reader(_, .selectRepairs(let select)): return .done(.reader(.repairsSelected(repairs(select))))
+        case .reader(_, .selectPosition(let lane)): return .done(.reader(position(lane: lane)))
         }
     }
 

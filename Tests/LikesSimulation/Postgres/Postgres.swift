@@ -58,6 +58,8 @@ package final class Postgres {
     private var longTransaction: (number: Int64, until: Micros)?
     /// What the standby had when it was lost.
     var standby: PostgresState?
+    /// Those that answer counts.
+    var standbys: [StandbyServer] = []
     /// How often it went back.
     var jumps = 0
     /// What was saved, to be put back.
@@ -72,6 +74,7 @@ package final class Postgres {
         state = PostgresState(usersCount: plan.usersCount, items: plan.items)
         flips = [[Flip]](repeating: [], count: plan.pairsCount)
         counts = plan.items.map { _ in [CountEntry(at: 0, count: 0, version: 0, host: -1, ups: 0, downs: 0)] }
+        standbys = plan.standbyPaces.map { StandbyServer(scheduler, plan, database: number, pace: $0, state) }
     }
 
     // MARK: Messages
@@ -86,7 +89,7 @@ package final class Postgres {
         case .hello: connect(connection, backend, host)
         case .lane(let call, let request): append(.lane(call, request), connection)
         case .reader(let call, let request): append(.reader(call, request), connection)
-        case .redis, .beat, .askTime, .loadScripts: preconditionFailure("only Redis is asked for that")
+        case .redis, .beat, .askTime, .loadScripts, .standby: preconditionFailure("another server is asked for that")
         case .end:
             guard let session = sessions[connection] else { return }
             session.isOrphan = true
@@ -235,6 +238,8 @@ package final class Postgres {
             session.statement?.cancelledAt = scheduler.now
             return scheduler.after(0, .statementStep, connection, turn)
         }
+        // A commit that is flushed is not interrupted.
+        if statement.loggedAt != nil { return }
         fail(session, .other("statement timeout"))
     }
 
@@ -289,12 +294,13 @@ package final class Postgres {
         flips[pair].append(Flip(at: scheduler.now, liked: liked, host: host, commit: commit))
     }
 
-    func note(count item: Int, host: Int, ups: Int64, downs: Int64) {
+    func note(count item: Int, host: Int, ups: Int64, downs: Int64, loggedAt: Micros?) {
         let counter = state.counters[item]
         state.commits[item] = counts[item].count
         counts[item].append(
             CountEntry(
-                at: scheduler.now, count: counter.count, version: counter.version, host: host, ups: ups, downs: downs))
+                at: scheduler.now, count: counter.count, version: counter.version, host: host, ups: ups, downs: downs,
+                loggedAt: loggedAt))
     }
 
     // MARK: Faults
@@ -307,7 +313,10 @@ package final class Postgres {
     /// Everything not committed is lost, every connection with it. `isRecovered`: by this server, which has what it
     /// flushed.
     package func crash(until: Micros, isRecovered: Bool = true) {
-        if isRecovered { for connection in connections { sessions[connection].map(finishFlushed) } }
+        for connection in connections {
+            guard let session = sessions[connection], isRecovered || isUnseen(session) else { continue }
+            finishFlushed(session)
+        }
         for connection in sessions.keys.sorted() {
             outbox.append((connection, .end(.unreachable("the server went away"))))
         }

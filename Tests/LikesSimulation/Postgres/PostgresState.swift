@@ -17,6 +17,8 @@ package struct PostgresState: Sendable {
     package var lastRow: Int32 = 0
     /// The number of the last transaction that began to write.
     package var lastTransaction: Int64 = 700
+    /// Where the log ends.
+    package var position: LogPosition = 1_000
 
     package init(usersCount: Int, items: [Item]) {
         likes = [Int32](repeating: 0, count: usersCount * items.count)
@@ -94,6 +96,8 @@ package struct CountEntry: Sendable {
     package var isTold = false
     /// Where the item is as after this commit once more, since the database went back to it.
     package var again: Int?
+    /// When standbys could have it, earlier than this server showed it; nil: not earlier.
+    package var loggedAt: Micros?
 }
 
 /// What clients are told as a count: the likes, and the commit that they are of, so that an old count is never taken

@@ -76,6 +76,8 @@ struct Statement {
     /// Items, ascending, and the version each gets in `cache_repairs`.
     var upserts: [(item: Int, version: Int64)] = []
     var deletes: [Int] = []
+    /// When it was flushed, where there are standbys that answer counts: they may show it from then on.
+    var loggedAt: Micros?
     /// It is flushed here, and waits for the standby; until this moment, when somebody cancels the wait.
     var cancelledAt: Micros?
     /// It is committed here, whether the standby has it or not.

@@ -86,7 +86,7 @@ package final class Redis {
                 outbox.append((connection, .redis(call, run(request, deadline: deadline))))
             }
         case .beat(let number): if isServed(connection) { publish(beat: number, host: host) }
-        case .lane, .reader: preconditionFailure("not a call to Redis")
+        case .lane, .reader, .standby: preconditionFailure("not a call to Redis")
         case .loadScripts: scriptsLostUntil = 0
         case .askTime(let askedAt):
             if open.contains(connection) { outbox.append((connection, .time(time, askedAt: askedAt))) }

@@ -1,0 +1,48 @@
+import LikesCore
+import LikesProtocol
+import LikesStorage
+
+/// A commit as PostgreSQL's log has it, as far as standbys are asked for it.
+struct LogRecord: Sendable {
+    enum Change: Sendable {
+        /// `commit`: its place in the item's `counts`.
+        case counter(item: Int, CounterState, commit: Int)
+        /// nil: the lane's row is gone.
+        case epoch(lane: Int64, Int64?)
+        /// All tables were replaced.
+        case everything(ReplayedState)
+    }
+    /// Where the log ends behind it.
+    var position: LogPosition
+    var changes: [Change]
+}
+
+/// What a server shows that has replayed the log up to a position.
+struct ReplayedState: Sendable {
+    var position: LogPosition
+    var counters: [CounterState]
+    /// As in `PostgresState`.
+    var commits: [Int]
+    /// Of each lane.
+    var epochs: [Int64: Int64] = [:]
+
+    init(_ state: PostgresState) {
+        position = state.position
+        counters = state.counters
+        commits = state.commits
+        for lane in state.lanes { epochs[lane.lane] = lane.epoch }
+    }
+
+    mutating func replay(_ record: LogRecord) {
+        for change in record.changes {
+            switch change {
+            case .counter(let item, let counter, let commit):
+                counters[item] = counter
+                commits[item] = commit
+            case .epoch(let lane, let epoch): epochs[lane] = epoch
+            case .everything(let state): self = state
+            }
+        }
+        position = record.position
+    }
+}
