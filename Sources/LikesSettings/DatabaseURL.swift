@@ -100,18 +100,34 @@ package struct DatabaseURL: Equatable, Sendable {
 
     private static func isKnown(_ name: String) -> Bool { harmlessNames.contains(name) || secretNames.contains(name) }
 
-    /// Splits a list of URIs at commas. A comma within a URI, as between several hosts, does not split it.
+    /// Splits a list of URIs at commas and blanks. Those within a URI, as between several hosts, do not split it.
     static func split(list: String) -> [String] {
         var urls: [String] = []
         for part in list.split(separator: ",", omittingEmptySubsequences: list.isEmpty) {
-            let trimmed = ConfigurationText.trimmed(part)
-            if let last = urls.last, scheme(of: String(trimmed)) == nil {
-                urls[urls.count - 1] = last + "," + trimmed
+            var words = wordsWithSchemes(part)
+            let first = String(ConfigurationText.trimmed(words.removeFirst()))
+            if let last = urls.last, scheme(of: first) == nil {
+                urls[urls.count - 1] = last + "," + first
             } else {
-                urls.append(String(trimmed))
+                urls.append(first)
             }
+            urls += words.map { String(ConfigurationText.trimmed($0)) }
         }
         return urls
+    }
+
+    /// The text cut at each blank that a scheme follows. The first part may have none.
+    private static func wordsWithSchemes(_ text: Substring) -> [Substring] {
+        var words: [Substring] = []
+        var (start, place) = (text.startIndex, text.startIndex)
+        while let blank = text[place...].unicodeScalars.firstIndex(where: ConfigurationText.isBlank) {
+            place = text.unicodeScalars.index(after: blank)
+            guard scheme(of: String(text[place...])) != nil, !ConfigurationText.trimmed(text[start..<blank]).isEmpty
+            else { continue }
+            words.append(text[start..<blank])
+            start = place
+        }
+        return words + [text[start...]]
     }
 
     // MARK: Schemes

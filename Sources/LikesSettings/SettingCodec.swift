@@ -88,11 +88,15 @@ extension SettingCodec<String> {
 
 extension SettingCodec<[String]> {
     static var databaseURLs: SettingCodec {
-        SettingCodec(
-            range: "URIs as libpq takes them",
+        let countMax = ConfigurationLimits.standbysMax
+        return SettingCodec(
+            range: "up to \(countMax) URIs as libpq takes them",
             read: { (value) throws(RefusedValue) in
                 var urls: [String] = []
                 for url in DatabaseURL.split(list: value) { urls.append(try DatabaseURL(url).text) }
+                guard urls.count <= countMax else {
+                    throw RefusedValue(rule: "at most \(countMax) URIs, not \(urls.count)")
+                }
                 return urls
             }, text: { urls in urls.map { DatabaseURL.masked($0) }.joined(separator: ",") })
     }

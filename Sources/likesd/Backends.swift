@@ -8,6 +8,7 @@ struct Backends {
     let subscriber: SubscriberLink
     let lane: LaneLink
     let reader: ReaderLink
+    let standbys: [StandbyLink]
 
     /// `number`: of this process, drawn at random.
     init(configuration: Configuration, driver: CoreDriver, loop: EventLoop, number: UInt64) {
@@ -16,8 +17,12 @@ struct Backends {
         subscriber = SubscriberLink(driver: driver, loop: loop, configuration: configuration, channels: channels)
         let servers = DatabaseServers(configuration: configuration, driver: driver, loop: loop)
         let reader = ReaderLink(driver: driver, loop: loop, configuration: configuration, servers: servers)
-        let lane = LaneLink(driver: driver, loop: loop, configuration: configuration, servers: servers) {
-            reader.learn($0)
+        let standbys = configuration.databaseReplicaURLs.indices.map {
+            StandbyLink($0, driver: driver, loop: loop, configuration: configuration)
+        }
+        let lane = LaneLink(driver: driver, loop: loop, configuration: configuration, servers: servers) { types in
+            reader.learn(types)
+            for standby in standbys { standby.learn(types) }
         }
         servers.onMove = { [unowned lane, unowned reader] failure, server in
             lane.leave(failure, unlessAt: server)
@@ -25,6 +30,7 @@ struct Backends {
         }
         self.lane = lane
         self.reader = reader
+        self.standbys = standbys
     }
 
     func connect(_ backend: Backend) {
@@ -33,6 +39,7 @@ struct Backends {
         case .subscriber: subscriber.connect()
         case .lane: lane.connect()
         case .reader: reader.connect()
+        case .standby(let place): standbys[place].connect()
         }
     }
 
@@ -42,11 +49,12 @@ struct Backends {
         case .subscriber: subscriber.disconnect()
         case .lane: lane.disconnect()
         case .reader: reader.disconnect()
+        case .standby(let place): standbys[place].disconnect()
         }
     }
 
     func disconnectAll() {
-        for backend in Backend.allCases { disconnect(backend) }
+        for backend in Backend.all(standbys: standbys.count) { disconnect(backend) }
     }
 
     /// Sends what gathered in a turn of the loop. Either connection may turn out to be lost; the core then reacts to

@@ -164,6 +164,7 @@ final class Daemon {
         case .redis(let call, let request): backends.redis.perform(call, request)
         case .lane(let call, let request): backends.lane.perform(call, request)
         case .reader(let call, let request): backends.reader.perform(call, request)
+        case .standby(let place, let call, let request): backends.standbys[place].perform(call, request)
         case .beat(let number): backends.redis.beat(number)
         case .connect(let backend): backends.connect(backend)
         case .disconnect(let backend): backends.disconnect(backend)

@@ -54,9 +54,9 @@ enum EdgeLimits {
     static let acceptRetryMs: Int64 = 250
     /// Waiting connections that the kernel holds; it caps this at net.core.somaxconn.
     static let listenBacklog: Int32 = 4_096
-    /// Descriptors apart from those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, and two
-    /// for each name being looked up; with room to spare.
-    static let descriptorsReserved = 96
+    /// Descriptors apart from those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, one for
+    /// each standby, and two for each name being looked up; with room to spare.
+    static let descriptorsReserved = 160
     /// At a stop, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
     /// Clients kept over a restart. The socket that carries them holds some 250 messages of `descriptorsPerMessage`

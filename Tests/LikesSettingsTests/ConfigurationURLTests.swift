@@ -245,4 +245,33 @@ private func refusal(_ name: String, _ url: String) -> String? {
         #expect(configuration.effectiveText.contains("S=postgresql://a:1,b:2/d,postgresql://u:***@c/d\n"))
         #expect(refusal("DATABASE_REPLICA_URLS", "postgresql://a/d,http://b") != nil)
     }
+
+    @Test("Blanks part replicas as commas do, unless they stand within one.")
+    func blanksPartReplicasUnlessTheyStandWithinOne() throws {
+        for (list, urls) in [
+            ("postgresql://a/d postgres://b/d", ["postgresql://a/d", "postgres://b/d"]),
+            (
+                "postgresql://a/d,\t postgres://b/d  postgresql://c,d/d",
+                [
+                    "postgresql://a/d", "postgres://b/d", "postgresql://c,d/d",
+                ]
+            ),
+            ("postgresql://a/d , postgres://b:1, c:2/d", ["postgresql://a/d", "postgres://b:1,c:2/d"]),
+            ("host=a  dbname='d e'", ["host=a  dbname='d e'"]),
+        ] {
+            let configuration = try Configuration.load(file: nil, environment: ["DATABASE_REPLICA_URLS": list])
+            #expect(configuration.databaseReplicaURLs == urls)
+        }
+    }
+
+    @Test("More replicas than likesd connects to are refused.")
+    func moreReplicasThanLikesdConnectsToAreRefused() {
+        func list(_ count: Int) -> String {
+            (0..<count).map { "postgresql://h\($0)/d" }.joined(separator: " ")
+        }
+        #expect(refusal("DATABASE_REPLICA_URLS", list(ConfigurationLimits.standbysMax)) == nil)
+        #expect(
+            refusal("DATABASE_REPLICA_URLS", list(ConfigurationLimits.standbysMax + 1))?.contains("at most 16 URIs")
+                == true)
+    }
 }

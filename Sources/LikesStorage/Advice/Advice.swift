@@ -6,10 +6,13 @@ import LikesSettings
 package struct Advice: Sendable {
     private let configuration: Configuration
     private let host: HostFacts
+    /// Whose servers of PostgreSQL it is about.
+    private let database: Setting
 
-    package init(_ configuration: Configuration, on host: HostFacts) {
+    package init(_ configuration: Configuration, on host: HostFacts, database: Setting = .databaseURL) {
         self.configuration = configuration
         self.host = host
+        self.database = database
     }
 
     /// A host's name has no address.
@@ -65,7 +68,8 @@ package struct Advice: Sendable {
     package func connecting(
         _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, hadTables: Bool = false
     ) -> String? {
-        let setting = configuration.places.text(of: .databaseURL)
+        let setting = configuration.places.text(of: database)
+        if isOnStandby, reason.isOfPrimary { return "correct that on the primary that it follows, or in \(setting)" }
         switch reason {
         case .noServer: return serverMissing(target)
         case .serverStarting: return nil
@@ -91,6 +95,15 @@ package struct Advice: Sendable {
             return statement("GRANT CONNECT ON DATABASE \(target.database.sqlName) TO \(target.role.sqlName)", target)
         case .unclear: return "check \(setting)"
         }
+    }
+
+    /// A standby takes over everything but its own files from the primary.
+    private var isOnStandby: Bool { database == .databaseReplicaURLs }
+
+    /// The role may not read what counts from a standby need.
+    package func standbyPermission(_ target: DatabaseTarget) -> String {
+        let tables = "likesd_schema, item_types, lanes, counters"
+        return "on the primary that it follows, GRANT SELECT ON \(tables) TO \(target.role.sqlName)"
     }
 
     /// The tables exist, but the role may not use them.
@@ -129,7 +142,7 @@ package struct Advice: Sendable {
     }
 
     private func serverMissing(_ target: DatabaseTarget) -> String {
-        let setting = configuration.places.text(of: .databaseURL)
+        let setting = configuration.places.text(of: database)
         if target.isDefaultServer {
             return host.isPostgresInstalled ? "sudo systemctl start postgresql" : "sudo apt install postgresql"
         }
@@ -201,5 +214,15 @@ package struct Advice: Sendable {
         }
         // Debian's redis.conf has this line, commented out.
         return "\(startRedis), with 'unixsocket \(path)' in /etc/redis/redis.conf"
+    }
+}
+
+extension ConnectRefusal.Reason {
+    /// A standby has it from its primary, and it cannot be changed on the standby.
+    fileprivate var isOfPrimary: Bool {
+        switch self {
+        case .noRole, .roleMayNotLogIn, .wrongPassword, .noDatabase, .noPermission: true
+        case .noServer, .serverStarting, .tooManyConnections, .noPassword, .otherIdentity, .notLetIn, .unclear: false
+        }
     }
 }

@@ -21,6 +21,8 @@ struct ConnectionSetup {
     }
 
     private let isLane: Bool
+    /// It is to be a standby that answers counts.
+    private let isForStandby: Bool
     /// What earlier connections of this process learned about item types.
     private let learnt: TypeNumbers?
     /// The tables existed when a connection of this kind was set up before.
@@ -43,6 +45,7 @@ struct ConnectionSetup {
         self.learnt = learnt
         self.hadTables = hadTables
         isLane = backend == .lane
+        isForStandby = if case .standby = backend { true } else { false }
         self.statements = statements
         self.configuration = configuration
         self.advice = advice
@@ -136,7 +139,10 @@ struct ConnectionSetup {
         case .session: try takeSession(result)
         case .identity: try takeIdentity(result)
         case .version: try takeVersion(result)
-        case .fitness: failure = try result.misfits().failure(advice, target).map(BackendFailure.init)
+        case .fitness:
+            // The role for a standby may lack rights that only the primary's needs.
+            let misfits = try result.misfits().filter { !isForStandby || !$0.isOfRole }
+            failure = misfits.failure(advice, target).map(BackendFailure.init)
         case .seals: try takeSeals(result)
         case .types, .typesAgain:
             guard result.rowCount > 0 else {
@@ -216,13 +222,16 @@ struct ConnectionSetup {
 
     /// All results of the step were taken. Returns what comes next.
     mutating func next() -> Outcome {
-        if let failure { return .failed(failure) }
+        if let failure { return .failed(isForStandby ? failure.ofStandby : failure) }
         switch step {
         // A standby writes no log.
         case .session: step = isStandby ? .version : .identity
+        // What takes writes is of no use as a standby, whatever is there.
+        case .identity where isForStandby: return .done(TypeNumbers(types: configuration.itemTypes, rows: []), facts)
         case .identity: step = .version
         case .version: step = .fitness
-        case .fitness: step = .seals
+        // Counts need no seals, so the role for a standby need not read the secret.
+        case .fitness: step = isForStandby ? .types : .seals
         case .seals: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
@@ -257,5 +266,13 @@ struct ConnectionSetup {
         case "42P01", "42703", "3F000": .schema(text, next: Schema.whenLost("what is missing"))
         default: .unreachable(text)
         }
+    }
+}
+
+extension BackendFailure {
+    /// Nothing can be corrected on a standby itself.
+    fileprivate var ofStandby: BackendFailure {
+        guard case .schema(let text, _) = self else { return self }
+        return .schema(text, next: "correct that on the primary that it follows, or correct DATABASE_REPLICA_URLS")
     }
 }

@@ -26,8 +26,3 @@ enum ConnectionStart {
         }
     }
 }
-
-extension DatabaseHosts {
-    /// The names for whose look-up libpq would wait.
-    var names: [String] { hosts.filter(NameLookup.isName) }
-}

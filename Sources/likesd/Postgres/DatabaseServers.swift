@@ -8,31 +8,15 @@ import LikesStorage
 /// Before the lane or the reader connects, each server is asked who it is (`ServerLook`). While the lane is connected,
 /// the others are asked from time to time, so that a promotion is noticed although the old primary still answers. If
 /// there is only one server, nobody is asked.
-final class DatabaseServers {
-    enum Found {
-        /// The only server; nil: libpq chooses.
-        case only(ConnectionStart.Settings)
-        /// Chosen from several.
-        case chosen(ServerView.Seen)
-        case failed(BackendFailure)
-
-        /// Settings that override the URL's.
-        var settings: ConnectionStart.Settings {
-            switch self {
-            case .only(let settings): settings
-            // The choice is made, so libpq must accept any server.
-            case .chosen(let seen): DatabaseHosts.settings([seen.server]) + [("target_session_attrs", "any")]
-            case .failed: []
-            }
-        }
-    }
-
+final class DatabaseServers: ServerFinder {
+    let url: String
+    let setting = Setting.databaseURL
     private let configuration: Configuration
     private let driver: CoreDriver
     private let loop: EventLoop
     private let hosts: DatabaseHosts
     private let lookup: NameLookup
-    private var waiting: [Backend: (Found) -> Void] = [:]
+    private var waiting: [Backend: (FoundServer) -> Void] = [:]
     private var search = Search.none
     private var unresolved: [String] = []
     private var lane = LaneServer()
@@ -68,14 +52,14 @@ final class DatabaseServers {
         self.configuration = configuration
         self.driver = driver
         self.loop = loop
-        hosts = DatabaseHosts(of: configuration.databaseURL)
+        url = configuration.databaseURL
+        hosts = DatabaseHosts(of: url)
         lookup = NameLookup(hosts.names, loop: loop)
     }
 
     // MARK: For connections
 
-    /// Calls `found` once, immediately or later. `forget` cancels it.
-    func find(for backend: Backend, _ found: @escaping (Found) -> Void) {
+    func find(for backend: Backend, _ found: @escaping (FoundServer) -> Void) {
         let isJoining = !waiting.isEmpty
         waiting[backend] = found
         guard !isJoining else { return }
@@ -113,12 +97,8 @@ final class DatabaseServers {
     private func begin(_ answer: NameLookup.Answer) {
         search = .none
         let servers = hosts.servers(answer)
-        unresolved = answer.values.compactMap { if case .failure(let failure) = $0 { failure.text } else { nil } }
-            .sorted()
-        if !unresolved.isEmpty, servers.isEmpty {
-            let next = hosts.names.first.map { advice.name($0, of: .databaseURL) }
-            return fail(.unreachable(unresolved.joined(separator: "; "), next: next))
-        }
+        unresolved = DatabaseHosts.unresolved(answer)
+        if servers.isEmpty, let failure = hosts.failure(answer, setting, configuration) { return fail(failure) }
         guard hosts.isChoice(servers) else {
             return tell { _ in .only(DatabaseHosts.settings(servers)) }
         }
@@ -141,7 +121,7 @@ final class DatabaseServers {
         tell { _ in .failed(failure) }
     }
 
-    private func tell(_ found: (Backend) -> Found) {
+    private func tell(_ found: (Backend) -> FoundServer) {
         stopLooking()
         let told = waiting
         waiting = [:]
@@ -234,7 +214,7 @@ final class DatabaseServers {
         let view = withLane(view) ?? view
         var advices: [ServerAdvice] = []
         if case .server(let chosen) = view.primary {
-            advices = view.passedOver(for: chosen).map { ServerAdvice(reason: $0.reason, next: $0.next(setting)) }
+            advices = view.passedOver(for: chosen).map { ServerAdvice(reason: $0.reason, next: $0.next(settingText)) }
             advices += look.refusals.map { server, failure in
                 let next = advice.connecting(failure.refusal.reason, failure.target)
                 let reason = "\(server.name) refuses to say who it is: \(failure.refusal.text)"
@@ -246,10 +226,10 @@ final class DatabaseServers {
         driver.deliver { core, turn in core.serversPassedOver(advices, &turn) }
     }
 
-    private var setting: String { configuration.places.text(of: .databaseURL) }
+    private var settingText: String { configuration.places.text(of: setting) }
 
     private func failure(_ conflict: ServerConflict) -> BackendFailure {
-        .unreachable(conflict.reason, next: conflict.next(setting))
+        .unreachable(conflict.reason, next: conflict.next(settingText))
     }
 
     /// Why none of the servers can be used.

@@ -85,12 +85,13 @@ final class Intake {
         surplus -= bytes
     }
 
-    /// An answer of at most `rows` rows was handed out completely.
-    func endAnswer(on connection: OpaquePointer, rows: Int = 0) {
+    /// An answer of at most `rows` rows to `statements` was handed out completely.
+    func endAnswer(on connection: OpaquePointer, rows: Int = 0, statements: Int = 1) {
         let isEncrypted = PQsslInUse(connection) != 0 || PQgssEncInUse(connection) != 0
         endAnswer(
             besides: isEncrypted
-                ? WireSize.restEncrypted + handedOut / WireSize.bytesPerByteOfEncryption : WireSize.rest,
+                ? WireSize.restEncrypted + handedOut / WireSize.bytesPerByteOfEncryption
+                : WireSize.rest(statements: statements),
             rows: rows)
     }
 
@@ -131,8 +132,8 @@ final class Intake {
 
 /// Bytes of messages, as libpq read them.
 private enum WireSize {
-    /// In each answer: the messages that parameters were bound, and that the server is ready.
-    static let rest = 5 + 6
+    /// In each answer: for each statement the message that parameters were bound, and that the server is ready.
+    static func rest(statements: Int) -> Int { 5 * statements + 6 }
     /// The same with encryption: in TLS records or Kerberos packets, with some room …
     static let restEncrypted = 128
     /// … and, for long records, one byte per this many: 22 to 85 per 8 KiB, which PostgreSQL writes at once, depending

@@ -17,6 +17,7 @@ final class LaneLink: PostgresLink {
     private var types: TypeNumbers?
     private var underWay: UnderWay?
     private var parameters = StatementParameters()
+    private let servers: DatabaseServers
     /// Called with the types' numbers, which the lane knows completely, whenever a server that takes writes was found.
     private let onTypes: (TypeNumbers) -> Void
 
@@ -25,6 +26,7 @@ final class LaneLink: PostgresLink {
         onTypes: @escaping (TypeNumbers) -> Void
     ) {
         self.onTypes = onTypes
+        self.servers = servers
         super.init(
             .lane, preparing: PreparedStatement.ofLane, driver: driver, loop: loop, configuration: configuration,
             servers: servers)
@@ -44,6 +46,7 @@ final class LaneLink: PostgresLink {
     override func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         self.types = types
         onTypes(types)
+        if let chosen { servers.laneConnected(to: chosen) }
         return true
     }
 

@@ -21,9 +21,9 @@ class PostgresLink {
     private let backend: Backend
     private let loop: EventLoop
     private let statements: [PreparedStatement]
-    private let servers: DatabaseServers
+    private let servers: any ServerFinder
     /// The server chosen from several.
-    private var chosen: ServerView.Seen?
+    private(set) var chosen: ServerView.Seen?
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
@@ -33,7 +33,7 @@ class PostgresLink {
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], driver: CoreDriver, loop: EventLoop,
-        configuration: Configuration, servers: DatabaseServers
+        configuration: Configuration, servers: any ServerFinder
     ) {
         self.backend = backend
         self.statements = statements
@@ -55,6 +55,9 @@ class PostgresLink {
 
     /// Rows that the next answer may have; nil: nothing was asked.
     var rowsAwaited: Int? { nil }
+
+    /// Statements that the next answer is to.
+    var statementsAwaited: Int { 1 }
 
     /// Takes the results that have arrived.
     func collect() {}
@@ -99,7 +102,9 @@ class PostgresLink {
 
     /// All results of the awaited answer were taken.
     func endAnswer() {
-        if let connection { intake.endAnswer(on: connection, rows: rowsAwaited ?? 0) }
+        if let connection {
+            intake.endAnswer(on: connection, rows: rowsAwaited ?? 0, statements: statementsAwaited)
+        }
     }
 
     /// Closes the connection and tells the core, once.
@@ -122,12 +127,11 @@ class PostgresLink {
         servers.find(for: backend) { [unowned self] found in self.connect(found) }
     }
 
-    private func connect(_ found: DatabaseServers.Found) {
+    private func connect(_ found: FoundServer) {
         if case .failed(let failure) = found { return lose(failure) }
         stage = .connecting
         if case .chosen(let seen) = found { chosen = seen }
-        let name = backend == .lane ? "likesd lane" : "likesd reader"
-        connection = ConnectionStart.begin(name, url: configuration.databaseURL, found.settings)
+        connection = ConnectionStart.begin(applicationName, url: servers.url, found.settings)
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
         intake = Intake()
         PQsetNoticeReceiver(
@@ -142,6 +146,16 @@ class PostgresLink {
             }, Unmanaged.passUnretained(self).toOpaque())
         if PQstatus(connection) == CONNECTION_BAD { return lose(refusal(isWithoutAttempt: true)) }
         watch(EPOLLOUT.rawValue)
+    }
+
+    /// As the server shows it.
+    private var applicationName: String {
+        switch backend {
+        case .lane: "likesd lane"
+        case .reader: "likesd reader"
+        case .standby: "likesd standby"
+        case .redis, .subscriber: preconditionFailure("not PostgreSQL's")
+        }
     }
 
     /// Closes without telling the core.
@@ -177,7 +191,7 @@ class PostgresLink {
     /// are about the setting and may repeat a part of it.
     private func refusal(isWithoutAttempt: Bool = false) -> BackendFailure {
         let refusal = ConnectRefusal(
-            ofLibpq: connection, about: isWithoutAttempt ? configuration.databaseURL : nil)
+            ofLibpq: connection, about: isWithoutAttempt ? servers.url : nil)
         switch stage {
         case .connecting:
             return .unreachable(
@@ -189,7 +203,7 @@ class PostgresLink {
     /// What the commands of an advice are about.
     var target: DatabaseTarget { DatabaseTarget(of: connection) }
 
-    var advice: Advice { Advice(configuration, on: .measured()) }
+    var advice: Advice { Advice(configuration, on: .measured(), database: servers.setting) }
 
     // MARK: Events
 
@@ -299,7 +313,6 @@ class PostgresLink {
                 endAnswer()
                 hadTables = true
                 guard setupEnded(types, facts) else { return lose() }
-                if backend == .lane, let chosen { servers.laneConnected(to: chosen) }
                 driver.deliver { core, turn in
                     core.databaseConnected(backend, facts, &turn)
                 }

@@ -4,21 +4,17 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// The connection that reads counts, pairs and the rows of `cache_repairs`: several calls on the wire, answered in
-/// order.
-final class ReaderLink: PostgresLink {
-    private var types: TypeNumbers?
+/// The connection that reads counts, pairs and the rows of `cache_repairs`.
+final class ReaderLink: PipelinedLink<ReaderCall> {
     /// From the lane, which adds missing types.
     private var learnt: TypeNumbers?
     /// Its server was a standby when it connected.
     private var isOnStandby = false
-    private var calls = Ring<(id: CallID, request: ReaderRequest)>()
-    private var parameters = StatementParameters()
 
     init(driver: CoreDriver, loop: EventLoop, configuration: Configuration, servers: DatabaseServers) {
         super.init(
-            .reader, preparing: PreparedStatement.ofReader, driver: driver, loop: loop, configuration: configuration,
-            servers: servers)
+            .reader, preparing: PreparedStatement.ofReader(standbys: configuration.databaseReplicaURLs.count),
+            driver: driver, loop: loop, configuration: configuration, servers: servers)
     }
 
     /// Takes over the numbers of all types, once the lane has them. If the lane found a server that takes writes, the
@@ -29,62 +25,55 @@ final class ReaderLink: PostgresLink {
         if isReady && isOnStandby { lose(.unreachable("the primary is back")) }
     }
 
-    /// Without a connection the core has given up the call already.
-    func perform(_ id: CallID, _ request: ReaderRequest) {
-        guard isReady, let types else { return }
-        request.write(to: &parameters, types: types)
-        guard send(request.statement, parameters) else { return }
-        // Each call is a transaction, so that a failed one does not fail others.
-        guard reading({ PQpipelineSync($0) }) == 1 else { return lose() }
-        calls.append((id, request))
-        flush()
-    }
+    func perform(_ id: CallID, _ request: ReaderRequest) { send(ReaderCall(id: id, request: request)) }
 
     override func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
         isOnStandby = facts.identity == nil
-        self.types = types
-        return PQenterPipelineMode(connection) == 1
+        return super.setupEnded(types, facts)
     }
 
     override var learntTypes: TypeNumbers? { learnt }
 
-    override var rowsAwaited: Int? { calls.first?.request.rowsMax }
-
-    override func forget() { calls.removeAll() }
-
-    override func collect() {
-        // A null ends one call's results. Two in a row mean that libpq has given up.
-        var nulls = 0
-        while nulls < 2, let connection, PQisBusy(connection) == 0, let call = calls.first {
-            guard let raw = nextResult() else {
-                nulls += 1
-                continue
+    override func ended(_ call: ReaderCall, _ failed: Failed?) {
+        let answer: ReaderAnswer =
+            switch failed {
+            case .misfit(let misfit): .misfit(misfit)
+            case .statement(let failure): .failed(call.isPosition ? .other(failure.text) : failure)
+            case nil: call.answer ?? .misfit(Misfit("no result"))
             }
-            nulls = 0
-            let result = StatementResult(raw)
-            switch result.status {
-            case PGRES_TUPLES_OK:
-                guard let types else { continue }
-                deliver(answer(call.request, result, types), to: call.id)
-            case PGRES_PIPELINE_SYNC:
-                endAnswer()
-                calls.popFirst()
-            default:
-                guard result.isOrdinary else { return lose(.unexpected(Self.unasked)) }
-                if result.endsSession { return lose(.unreachable(result.message)) }
-                let failure = StatementFailure(result, permission: advice.permission(target))
-                deliver(.failed(failure), to: call.id)
-            }
+        driver.deliver { core, turn in core.answered(call.id, answer, &turn) }
+    }
+}
+
+/// A call on the reader.
+struct ReaderCall: PipelinedCall {
+    let id: CallID
+    let request: ReaderRequest
+    fileprivate private(set) var answer: ReaderAnswer?
+
+    init(id: CallID, request: ReaderRequest) {
+        self.id = id
+        self.request = request
+    }
+
+    var statements: [PreparedStatement] { [request.statement] }
+    var rowsMax: Int { request.rowsMax }
+
+    /// Some servers refuse to tell their position. Everything else can still be read from them.
+    fileprivate var isPosition: Bool {
+        switch request {
+        case .selectPosition: true
+        case .selectCounters, .selectPairs, .selectRepairs: false
         }
     }
 
-    private func answer(
-        _ request: ReaderRequest, _ result: borrowing StatementResult, _ types: TypeNumbers
-    ) -> ReaderAnswer {
-        do { return try request.answer(result, types: types) } catch { return .misfit(error) }
+    func write(_ statement: PreparedStatement, to parameters: inout StatementParameters, types: TypeNumbers) {
+        request.write(to: &parameters, types: types)
     }
 
-    private func deliver(_ answer: ReaderAnswer, to call: CallID) {
-        driver.deliver { core, turn in core.answered(call, answer, &turn) }
+    mutating func take(
+        _ result: borrowing StatementResult, of statement: PreparedStatement, types: TypeNumbers
+    ) throws(Misfit) {
+        answer = try request.answer(result, types: types)
     }
 }

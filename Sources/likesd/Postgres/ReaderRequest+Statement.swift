@@ -9,6 +9,7 @@ extension ReaderRequest {
         case .selectCounters: .counters
         case .selectPairs: .pairs
         case .selectRepairs: .repairs
+        case .selectPosition: .position
         }
     }
 
@@ -18,6 +19,7 @@ extension ReaderRequest {
         case .selectCounters(let items): items.count
         case .selectPairs(let pairs): pairs.count
         case .selectRepairs: Limits.standard.countersPerCallMax
+        case .selectPosition: 1
         }
     }
 
@@ -34,6 +36,7 @@ extension ReaderRequest {
             parameters.append(smallint: select.after.typeNumber)
             parameters.append(bigint: select.after.itemID)
             parameters.append(bigint: select.settledBefore)
+        case .selectPosition(let lane): parameters.append(bigint: lane)
         }
     }
 
@@ -41,19 +44,13 @@ extension ReaderRequest {
     func answer(_ result: borrowing StatementResult, types: TypeNumbers) throws(Misfit) -> ReaderAnswer {
         switch self {
         case .selectCounters(let items):
-            var counters = items.map { CounterState(item: $0, count: 0, version: 0) }
-            for row in 0..<result.rowCount {
-                let place = try Self.place(result, row, of: counters.count)
-                counters[place].count = try result.integer(row, 1, as: Int64.self)
-                counters[place].version = try result.integer(row, 2, as: Int64.self)
-            }
-            return .countersSelected(counters)
+            return .countersSelected(try result.counters(of: items))
         case .selectPairs(let pairs):
             var states = pairs.map {
                 PairState(liked: false, counter: CounterState(item: $0.item, count: 0, version: 0))
             }
             for row in 0..<result.rowCount {
-                let place = try Self.place(result, row, of: states.count)
+                let place = try result.place(row, of: states.count)
                 states[place].liked = !result.isNull(row, 1)
                 // An item without a row has neither.
                 guard !result.isNull(row, 2) || !result.isNull(row, 3) else { continue }
@@ -63,6 +60,9 @@ extension ReaderRequest {
             return .pairsSelected(states)
         case .selectRepairs(let select):
             return .repairsSelected(try Self.repairs(result, after: select.after, types: types))
+        case .selectPosition:
+            guard try !result.isPositionMissing() else { throw Misfit("a primary without a position") }
+            return .positionSelected(try result.position(), epoch: try result.epoch())
         }
     }
 
@@ -92,13 +92,38 @@ extension ReaderRequest {
         if result.rowCount >= Limits.standard.countersPerCallMax { chunk.next = last }
         return chunk
     }
+}
+
+// MARK: Rows
+
+extension StatementResult {
+    /// The rows of `ReaderStatements.counters`.
+    func counters(of items: [Item]) throws(Misfit) -> [CounterState] {
+        var counters = items.map { CounterState(item: $0, count: 0, version: 0) }
+        for row in 0..<rowCount {
+            let place = try place(row, of: counters.count)
+            counters[place].count = try integer(row, 1, as: Int64.self)
+            counters[place].version = try integer(row, 2, as: Int64.self)
+        }
+        return counters
+    }
 
     /// Turns a place counted from 1, among `count` that were asked for, into one counted from 0.
-    private static func place(
-        _ result: borrowing StatementResult, _ row: Int, of count: Int
-    ) throws(Misfit) -> Int {
+    fileprivate func place(_ row: Int, of count: Int) throws(Misfit) -> Int {
         guard count > 0 else { throw Misfit("an unrequested row") }
-        let place = try result.integer(row, 0, in: 1...Int64(count))
+        let place = try integer(row, 0, in: 1...Int64(count))
         return Int(place) - 1
     }
+
+    // The one row of `ReaderStatements.position` or `.replayed`.
+
+    func isPositionMissing() throws(Misfit) -> Bool {
+        guard rowCount == 1 else { throw Misfit("\(rowCount) rows for a position instead of one") }
+        return isNull(0, 0)
+    }
+
+    func position() throws(Misfit) -> LogPosition { try integer(0, 0, in: 0...LogPosition.max) }
+
+    /// nil: there is no such lane.
+    func epoch() throws(Misfit) -> Int64? { isNull(0, 1) ? nil : try integer(0, 1, in: 1...Limits.sequenceMax) }
 }

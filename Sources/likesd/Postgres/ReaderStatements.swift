@@ -28,6 +28,21 @@ enum ReaderStatements {
             OFFSET 0) AS found ON true
         """
 
+    /// $1: a lane. Returns (the end of the primary's log on disk, the lane's epoch or null). All that was acknowledged
+    /// before is before that end.
+    static let position = """
+        SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint AS position,
+            (SELECT epoch FROM lanes WHERE lanes.lane = $1::bigint) AS epoch
+        """
+
+    /// $1: a lane. Returns (how far the standby has replayed its primary's log, or null if it is no standby; the lane's
+    /// epoch or null). A statement that begins after this one sees everything up to there.
+    static let replayed = """
+        SELECT CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END
+                AS position,
+            (SELECT epoch FROM lanes WHERE lanes.lane = $1::bigint) AS epoch
+        """
+
     /// $1–$3: the transaction, type and item after which to begin; $4: a transaction, 0 for none. Returns (type, item,
     /// version, transaction that noted it, …) of as many repairs as a call may have, in that order, or nulls once if
     /// there are none; and in each row the least running transaction, and true or null: whether some were noted before

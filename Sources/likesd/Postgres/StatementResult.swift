@@ -142,6 +142,17 @@ extension StatementFailure {
     }
 }
 
+extension StatementFailure {
+    /// What the server said.
+    var text: String {
+        switch self {
+        case .retryable(let text), .readOnly(let text, _), .schema(let text, _), .rows(let text),
+            .permission(let text, _), .other(let text):
+            text
+        }
+    }
+}
+
 /// What to do, in words for HEALTH and the log.
 enum PostgresAdvice {
     static let altered = "restore the column types that likesctl migrate created: the tables were altered"

@@ -6,17 +6,16 @@ enum PreparedStatement: String, CaseIterable {
     // On the lane: each is a transaction.
     case fence, commit, tend, survey, misfits
     // On the reader.
-    case counters, pairs, repairs
+    case counters, pairs, repairs, position
+    // On standbys, and `counters`.
+    case replayed
 
-    static let ofLane = allCases.filter { $0.backend == .lane }
-    static let ofReader = allCases.filter { $0.backend == .reader }
+    static let ofLane: [PreparedStatement] = [.fence, .commit, .tend, .survey, .misfits]
+    static let ofStandby: [PreparedStatement] = [.replayed, .counters]
 
-    /// The connection that prepares it.
-    private var backend: Backend {
-        switch self {
-        case .fence, .commit, .tend, .survey, .misfits: .lane
-        case .counters, .pairs, .repairs: .reader
-        }
+    /// The primary's position matters to standbys alone.
+    static func ofReader(standbys: Int) -> [PreparedStatement] {
+        [.counters, .pairs, .repairs] + (standbys > 0 ? [.position] : [])
     }
 
     var text: String {
@@ -29,6 +28,8 @@ enum PreparedStatement: String, CaseIterable {
         case .counters: ReaderStatements.counters
         case .pairs: ReaderStatements.pairs
         case .repairs: ReaderStatements.repairs
+        case .position: ReaderStatements.position
+        case .replayed: ReaderStatements.replayed
         }
     }
 
@@ -45,6 +46,7 @@ enum PreparedStatement: String, CaseIterable {
         case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
+        case .position, .replayed: [.bigint, .bigint]
         case .repairs: [.smallint, .bigint, .bigint, .bigint, .bigint, .boolean]
         }
     }
