@@ -30,8 +30,9 @@ extension Setting {
         Setting(
             "DATABASE_REPLICA_URLS", \.databaseReplicaURLs, .databaseURLs, isSecret: true,
             SettingWords(
-                .backends, "url,...", "Standbys of PostgreSQL, separated by commas or blanks. Counts that the caches lack are read from them, if they are proven to be no older than LOCAL_CACHE_TTL_MS."
-            )
+                .backends, "url,...",
+                "Standbys of PostgreSQL, separated by commas or blanks. Counts that the caches lack are read from them, "
+                    + "if they are proven to be no older than LOCAL_CACHE_TTL_MS.")
         ),
         Setting(
             "REDIS_URL", \.redis, .redisURL, isSecret: true,

@@ -2,76 +2,16 @@
 
 import contextlib
 import json
-import os
 import select
-import shutil
-import subprocess
 
 import pytest
 from support.daemon import run
-from support.postgres import Postgres, programs
-from support.processes import clean_environment, unprivileged_user
+from support.postgres import Postgres
 from support.waiting import eventually
-
-
-@pytest.fixture
-def standby_of(folder, number):
-    """Makes standbys of a server: standby_of(server). They are promoted, and started again, like any server."""
-    made = []
-
-    def make(primary):
-        server = Postgres(folder / f"pg{number()}")
-        server.folder.mkdir(mode=0o755)
-        user = unprivileged_user()
-        as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        if user:
-            os.chown(server.folder, user.pw_uid, user.pw_gid)
-        subprocess.run(
-            [
-                programs() / "pg_basebackup",
-                "-h",
-                primary.folder,
-                "-U",
-                "postgres",
-                "-D",
-                server.data,
-                "-R",
-                "-c",
-                "fast",
-            ],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            env=clean_environment(),
-            cwd="/",
-            **as_user,
-        )
-        made.append(server)
-        return server.start()
-
-    with contextlib.ExitStack() as all_of_them:
-        yield make
-        for server in made:
-            all_of_them.callback(shutil.rmtree, server.folder, ignore_errors=True)
-            all_of_them.callback(server.stop)
-
-
-@pytest.fixture
-def standby(own_postgres, standby_of):
-    """A standby of `own_postgres`."""
-    return standby_of(own_postgres)
 
 
 def url(*servers):
     return f"postgresql://postgres@/likes?host={','.join(str(server.folder) for server in servers)}"
-
-
-def caught_up(primary, standby):
-    with primary.connect() as source, standby.connect() as target:
-        position = source.execute("SELECT pg_current_wal_lsn()").fetchone()[0]
-        eventually(
-            lambda: target.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)).fetchone()[0],
-            "the standby to follow",
-        )
 
 
 @pytest.mark.parametrize("fault", ["kill", "pause"])
@@ -82,7 +22,7 @@ def test_the_primary_is_found_and_the_standby_serves_counts_until_it_is_promoted
     user, item, other = number(), f"post:{number()}", f"post:{number()}"
     assert daemon.call("LIKE", user, item) == [1, 1]
     assert daemon.call("LIKED", user, item) == 1
-    caught_up(own_postgres, standby)
+    standby.wait_for(own_postgres)
 
     getattr(own_postgres, fault)()
     with contextlib.ExitStack() as cleanup:
@@ -105,11 +45,6 @@ def test_the_order_of_the_servers_does_not_matter(own_postgres, standby, own_red
     user, item = number(), f"post:{number()}"
     assert daemon.call("LIKE", user, item) == [1, 1]
     assert daemon.call("LIKED", user, item) == 1
-
-
-def promote(server):
-    with server.connect() as connection:
-        assert connection.execute("SELECT pg_promote()").fetchone()[0]
 
 
 def likes(server, item):
@@ -137,7 +72,7 @@ def test_a_new_host_takes_the_promoted_server_beside_the_old_primary(
     # The third one follows the old primary: it tells nothing.
     new, third = standby_of(own_postgres), standby_of(own_postgres)
     own_postgres.kill()
-    promote(new)
+    new.promote()
     own_postgres.start()
 
     servers = [own_postgres, third, new]
@@ -159,8 +94,8 @@ def test_a_promotion_while_the_old_primary_answers_moves_the_likes(
 ):
     daemon = start_daemon(redis=own_redis, database_url=url(own_postgres, standby))
     assert daemon.call("LIKE", user, item) == [1, 1]
-    caught_up(own_postgres, standby)
-    promote(standby)
+    standby.wait_for(own_postgres)
+    standby.promote()
     # Nobody else tells: the old primary takes writes as before.
     eventually(lambda: daemon.health().get("message"), "the promotion to be seen", deadline=30)
     daemon.wait_healthy()
@@ -193,8 +128,8 @@ def test_two_primaries_at_one_timeline_are_both_refused_until_one_is_left(
 ):
     one, two = standby_of(own_postgres), standby_of(own_postgres)
     own_postgres.kill()
-    promote(one)
-    promote(two)
+    one.promote()
+    two.promote()
     daemon = start_daemon(redis=own_redis, database_url=url(one, two), until="listening")
 
     def is_refused():
@@ -221,8 +156,8 @@ def test_of_two_primaries_at_one_timeline_the_one_that_takes_writes_is_taken(
 ):
     one, two = standby_of(own_postgres), standby_of(own_postgres)
     own_postgres.kill()
-    promote(one)
-    promote(two)
+    one.promote()
+    two.promote()
     one.set("default_transaction_read_only", "on")
     daemon = start_daemon(redis=own_redis, database_url=url(one, two))
     assert daemon.call("LIKE", user, item) == [1, 1]
@@ -233,9 +168,9 @@ def test_an_old_primary_is_refused_while_only_a_standby_of_the_new_one_is_there(
     own_postgres, standby_of, own_redis, start_daemon, user, item
 ):
     new = standby_of(own_postgres)
-    promote(new)
+    new.promote()
     follower = standby_of(new)
-    caught_up(new, follower)
+    follower.wait_for(new)
     new.stop()
     daemon = start_daemon(
         redis=own_redis, database_url=url(own_postgres, new, follower), until="listening", REQUEST_TIMEOUT_MS=1000
@@ -282,7 +217,7 @@ def test_one_server_that_is_named_twice_is_one(own_postgres, own_redis, start_da
 
 
 def test_servers_that_stand_in_the_environment_are_looked_at_too(own_postgres, standby, own_redis, start_daemon, item):
-    promote(standby)
+    standby.promote()
     daemon = start_daemon(
         redis=own_redis, database_url="postgresql://postgres@/likes", PGHOST=f"{own_postgres.folder},{standby.folder}"
     )
@@ -291,7 +226,7 @@ def test_servers_that_stand_in_the_environment_are_looked_at_too(own_postgres, s
 
 
 def test_no_wish_of_the_url_makes_an_old_primary_right(own_postgres, standby, own_redis, start_daemon, number, item):
-    promote(standby)
+    standby.promote()
     wishes = ["any", "read-write", "primary", "standby", "prefer-standby", "read-only"]
     for count, wish in enumerate(wishes, start=1):
         database_url = f"{url(own_postgres, standby)}&target_session_attrs={wish}"
@@ -352,7 +287,7 @@ WAITING = (
 
 def synchronous(primary, standby):
     """From now on each commit of the primary waits until the standby has it."""
-    caught_up(primary, standby)
+    standby.wait_for(primary)
     primary.set("synchronous_standby_names", "*")
     with primary.connect() as sql:
         state = "SELECT sync_state FROM pg_stat_replication"
@@ -440,7 +375,7 @@ def differ(server, item):
 def test_likesctl_reads_and_mends_the_promoted_server_beside_the_old_primary(
     own_postgres, standby, own_redis, item, order
 ):
-    promote(standby)
+    standby.promote()
     differ(standby, item)
     servers = [own_postgres, standby] if order == "old first" else [standby, own_postgres]
     line = f"{item} counter-missing counters=- likes=1 version=-"
@@ -458,7 +393,7 @@ def test_likesctl_reads_and_mends_the_promoted_server_beside_the_old_primary(
 
 
 def test_likesctl_migrates_the_promoted_server(own_postgres, standby, own_redis):
-    promote(standby)
+    standby.promote()
     with standby.connect() as sql:
         sql.execute("DROP TABLE lanes, cache_repairs, likesd_hosts, likesd_secret")
         sql.execute("UPDATE likesd_schema SET version = 1")
@@ -471,10 +406,10 @@ def test_likesctl_migrates_the_promoted_server(own_postgres, standby, own_redis)
 @pytest.mark.parametrize("command", [("verify", "--repair"), ("verify",), ("migrate",)])
 def test_likesctl_refuses_servers_that_likesd_would_refuse(own_postgres, standby_of, own_redis, item, command):
     one, two = standby_of(own_postgres), standby_of(own_postgres)
-    promote(one)
+    one.promote()
     follower = standby_of(one)
-    caught_up(one, follower)
-    promote(two)
+    follower.wait_for(one)
+    two.promote()
     refused = likesctl(*command, redis=own_redis, servers=[one, two])
     assert refused.returncode == 69
     assert (
@@ -504,7 +439,7 @@ def test_likesctl_waits_no_longer_than_it_has_to_for_a_server_that_hangs(own_pos
 
 def test_likesctl_verifies_a_standby_and_migrates_none(own_postgres, standby, own_redis, item):
     differ(own_postgres, item)
-    caught_up(own_postgres, standby)
+    standby.wait_for(own_postgres)
     own_postgres.stop()
     servers = [own_postgres, standby]
     assert f"{item} counter-missing" in likesctl("verify", redis=own_redis, servers=servers).stdout

@@ -20,9 +20,7 @@ struct ConnectionSetup {
         case failed(BackendFailure)
     }
 
-    private let isLane: Bool
-    /// It is to be a standby that answers counts.
-    private let isForStandby: Bool
+    private let backend: Backend
     /// What earlier connections of this process learned about item types.
     private let learnt: TypeNumbers?
     /// The tables existed when a connection of this kind was set up before.
@@ -44,13 +42,16 @@ struct ConnectionSetup {
     ) {
         self.learnt = learnt
         self.hadTables = hadTables
-        isLane = backend == .lane
-        isForStandby = if case .standby = backend { true } else { false }
+        self.backend = backend
         self.statements = statements
         self.configuration = configuration
         self.advice = advice
         self.target = target
     }
+
+    private var isLane: Bool { backend == .lane }
+    /// The server is to be a standby that answers counts.
+    private var isForStandby: Bool { if case .standby = backend { true } else { false } }
 
     // MARK: Asking
 

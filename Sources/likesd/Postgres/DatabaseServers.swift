@@ -9,8 +9,6 @@ import LikesStorage
 /// the others are asked from time to time, so that a promotion is noticed although the old primary still answers. If
 /// there is only one server, nobody is asked.
 final class DatabaseServers: ServerFinder {
-    let url: String
-    let setting = Setting.databaseURL
     private let configuration: Configuration
     private let driver: CoreDriver
     private let loop: EventLoop
@@ -52,10 +50,12 @@ final class DatabaseServers: ServerFinder {
         self.configuration = configuration
         self.driver = driver
         self.loop = loop
-        url = configuration.databaseURL
-        hosts = DatabaseHosts(of: url)
+        hosts = DatabaseHosts(of: configuration.databaseURL)
         lookup = NameLookup(hosts.names, loop: loop)
     }
+
+    var url: String { configuration.databaseURL }
+    var setting: Setting { .databaseURL }
 
     // MARK: For connections
 

@@ -62,6 +62,29 @@ def own_postgres(migrated_cluster, folder, number):
     shutil.rmtree(server.folder, ignore_errors=True)
 
 
+@pytest.fixture
+def standby_of(folder, number):
+    """Makes standbys of a server: standby_of(server)."""
+    made = []
+
+    def make(primary):
+        server = primary.standby(folder / f"pg{number()}")
+        made.append(server)
+        return server.start()
+
+    with contextlib.ExitStack() as all_of_them:
+        yield make
+        for server in made:
+            all_of_them.callback(shutil.rmtree, server.folder, ignore_errors=True)
+            all_of_them.callback(server.stop)
+
+
+@pytest.fixture
+def standby(own_postgres, standby_of):
+    """A standby of `own_postgres`."""
+    return standby_of(own_postgres)
+
+
 @pytest.fixture(scope="session")
 def redis_server(folder):
     """The worker's Redis. Not to be broken: see `own_redis`."""

@@ -60,6 +60,29 @@ class Postgres:
         )
         return postgres
 
+    def standby(self, folder):
+        """A new standby of this server, which must run. It is started and promoted like any server."""
+        server = type(self)(folder)
+        server.folder.mkdir(mode=0o755)
+        user = unprivileged_user()
+        as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        if user:
+            os.chown(server.folder, user.pw_uid, user.pw_gid)
+        command = [programs() / "pg_basebackup", "-h", self.folder, "-U", "postgres", "-D", server.data]
+        subprocess.run(
+            [*command, "-R", "-c", "fast"],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env=clean_environment(),
+            cwd="/",
+            **as_user,
+        )
+        return server
+
+    def promote(self):
+        with self.connect() as connection:
+            assert connection.execute("SELECT pg_promote()").fetchone()[0]
+
     def copy(self, folder):
         """A second cluster with the same content; this one has to be stopped."""
         assert self.server is None
@@ -137,6 +160,13 @@ class Postgres:
         shutil.copytree(copy, self.data)
         for path in [self.data, *self.data.rglob("*")]:
             shutil.chown(path, owner.st_uid, owner.st_gid)
+
+    def wait_for(self, primary):
+        """Until this standby has replayed all that the primary has now."""
+        with primary.connect() as source, self.connect() as target:
+            position = source.execute("SELECT pg_current_wal_lsn()").fetchone()[0]
+            replayed = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+            eventually(lambda: target.execute(replayed, (position,)).fetchone()[0], "the standby to follow")
 
     def stop(self):
         if self.server:
