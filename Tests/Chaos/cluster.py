@@ -1,6 +1,8 @@
-"""One PostgreSQL, one Redis with a spare, several hosts with a likesd each, and a proxy on every link."""
+"""PostgreSQL with a standby, Redis with a spare, several hosts with a likesd each, and a proxy on every link."""
 
 import contextlib
+import re
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,9 +16,11 @@ REQUEST_TIMEOUT_MS = 2000
 # A host that remembers every item could mend Redis by what it remembers, which no guarantee may rest on.
 SETTINGS = {"REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS, "LOG_LEVEL": "info", "LOCAL_CACHE_ENTRIES": 1000}
 HOSTS = 3
-BACKENDS = ("postgres", "redis")
+BACKENDS = ("postgres", "standby", "redis")
 # Two faults at once, those that wait for them, and the watch.
 WORKERS = 8
+SOCKET = ".s.PGSQL.5432"
+STANDBY_COUNTS = re.compile(r"^standby1:.*\bcounts=(\d+)", re.MULTILINE)
 
 
 class SmallPostgres(Postgres):
@@ -33,19 +37,29 @@ class Host:
         self.folder = folder / f"h{number}"
         self.folder.mkdir()
         self.links = {backend: f"{backend}{number}" for backend in BACKENDS}
-        database, cache = self.folder / ".s.PGSQL.5432", self.folder / "redis.sock"
-        cluster.proxy.add(self.links["postgres"], cluster.postgres.folder / database.name, database)
+        database, cache = self.folder / SOCKET, self.folder / "redis.sock"
+        standby = self.folder / "s" / SOCKET
+        standby.parent.mkdir()
+        cluster.proxy.add(self.links["postgres"], cluster.postgres.folder / SOCKET, database)
+        cluster.proxy.add(self.links["standby"], cluster.standby.folder / SOCKET, standby)
         cluster.proxy.add(self.links["redis"], cluster.redis.socket, cache)
         self.daemon = Daemon(
             self.folder,
             f"postgresql://postgres@/likes?host={self.folder}",
             f"unix://{cache}?db=0",
-            **{**SETTINGS, **settings},
+            **{
+                **SETTINGS,
+                "DATABASE_REPLICA_URLS": f"postgresql://postgres@/likes?host={standby.parent}",
+                **settings,
+            },
         )
         # Held while it is killed and started, so that nobody takes that for a crash.
         self.lock = threading.Lock()
         self.crashes = []
         self.resident_bytes_max = 0
+        # Of all its lives.
+        self.standby_counts = 0
+        self.standby_counts_now = 0
 
     def start(self, until="listening"):
         self.daemon.start(until)
@@ -64,11 +78,21 @@ class Host:
         try:
             if self.daemon.server.running:
                 self.resident_bytes_max = max(self.resident_bytes_max, self.daemon.resident_bytes())
+                self.note_standby_counts()
                 return
             self.crashes.append(f"host {self.number}: likesd ended by itself with {self.daemon.server.wait()}")
             self.start()
         finally:
             self.lock.release()
+
+    def note_standby_counts(self):
+        """How many counts the standby has answered; each life begins at none."""
+        # It may hang: that is a fault of its own.
+        with contextlib.suppress(OSError), self.daemon.connect(timeout=1) as client:
+            now = int(STANDBY_COUNTS.search(client.call("INFO").decode())[1])
+            before = self.standby_counts_now if now >= self.standby_counts_now else 0
+            self.standby_counts += now - before
+            self.standby_counts_now = now
 
 
 class Cluster:
@@ -101,18 +125,35 @@ class Cluster:
         done = run("likesctl", "migrate", DATABASE_URL=self.postgres.url())
         if done.returncode != 0:
             raise RuntimeError(f"likesctl migrate failed: {done.stderr}")
+        self.proxy = Proxy()
+        self.stack.callback(self.proxy.close)
+        self.start_standby()
+        self.stack.callback(lambda: self.standby.stop())
         self.redis = RedisServer(self.folder / "ra", "--repl-diskless-sync-delay", "0").start()
         self.spare = RedisServer(self.folder / "rb", "--repl-diskless-sync-delay", "0")
         self.stack.callback(lambda: self.redis.stop())
         self.stack.callback(lambda: self.spare.stop())
-        self.proxy = Proxy()
-        self.stack.callback(self.proxy.close)
         self.replication_port = self.proxy.add("replication", self.redis.socket)
         for number in range(self.count):
             host = Host(number, self.folder, self, self.settings)
             self.hosts.append(host)
             self.stack.callback(host.daemon.stop)
             host.start("ok")
+
+    def start_standby(self):
+        """It gets the log through the proxy, too."""
+        wal = self.folder / "wal"
+        if not wal.exists():
+            wal.mkdir()
+            self.proxy.add("wal", self.postgres.folder / SOCKET, wal / SOCKET)
+        self.standby = self.postgres.standby(self.folder / "ps").start()
+        self.standby.set("wal_retrieve_retry_interval", "100ms")
+        self.standby.set("primary_conninfo", f"host={wal} user=postgres")
+
+    def renew_standby(self):
+        self.standby.stop()
+        shutil.rmtree(self.standby.folder)
+        self.start_standby()
 
     def sql(self):
         """A connection of our own to PostgreSQL, past the proxy."""

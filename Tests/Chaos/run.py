@@ -10,7 +10,7 @@ from collections import Counter
 import psycopg
 from support.database import drift
 
-from . import faults_likesd, faults_postgres, faults_redis  # noqa: F401 (they register themselves)
+from . import faults_likesd, faults_postgres, faults_redis, faults_standby  # noqa: F401 (they register themselves)
 from .checks import check_history, percentiles, tally
 from .cluster import HOSTS, REQUEST_TIMEOUT_MS, Cluster
 from .faults import Hold, plan
@@ -94,6 +94,7 @@ class Run:
             settling.check()
             self.violations += settling.violations
             self.check_daemons()
+            self.check_standby()
         self.history.close()
         self.say(f"checking {len(self.history.operations)} operations")
         self.violations += check_history(self.history, REQUEST_TIMEOUT_MS / 1000)
@@ -157,6 +158,13 @@ class Run:
                 what = f"host {host.number}: its log says {', '.join(words)}"
                 self.violations.append(Violation("likesd never ends by itself", what, self.clock()))
 
+    def check_standby(self):
+        """A run in which the standby had nothing to do shows nothing of it."""
+        for host in self.cluster.hosts:
+            host.note_standby_counts()
+        if not any(host.standby_counts for host in self.cluster.hosts):
+            self.problems.append("the standby has answered no counts")
+
     def lines(self, settling):
         operations = self.history.operations
         lines = ["", f"seed {self.seed}, {self.seconds:.0f} s of faults, {len(operations)} operations", ""]
@@ -175,6 +183,8 @@ class Run:
             lines.append(f"{what} agreed {seconds:.1f} s after healing")
         if settling.not_believed:
             lines.append(f"{settling.not_believed} counters of an earlier generation in Redis, which no host believes")
+        counts = ", ".join(str(host.standby_counts) for host in self.cluster.hosts)
+        lines.append(f"counts from the standby, by host: {counts}")
         memory = ", ".join(f"{host.resident_bytes_max / 2**20:.0f} MB" for host in self.cluster.hosts)
         lines.append(f"most memory of a daemon, by host: {memory}")
         return lines

@@ -12,7 +12,7 @@ private func target(
 private func advice(
     _ file: String = "", environment: [String: String] = [:], credentials: [Setting: [UInt8]] = [:],
     name: String = SettingPlaces.defaultFile, user: String = "likesd", isUnderSudo: Bool = false,
-    isInstalled: Bool = true
+    isInstalled: Bool = true, database: Setting = .databaseURL
 ) throws -> Advice {
     let configuration = try Configuration.load(
         file: (name, Array(file.utf8)), credentials: credentials, environment: environment)
@@ -20,7 +20,7 @@ private func advice(
         configuration,
         on: HostFacts(
             userName: user, isUnderSudo: isUnderSudo, credentialsFolder: "/run/credentials/likesd.service",
-            isPostgresInstalled: isInstalled, isRedisInstalled: isInstalled))
+            isPostgresInstalled: isInstalled, isRedisInstalled: isInstalled), database: database)
 }
 
 @Suite struct ConnectRefusalTests {
@@ -316,6 +316,27 @@ private func advice(
     func theServiceToRestartIsTheOneWhoseFileItIs(file: String, unit: String) throws {
         let advised = try advice("REDIS_URL=unix:///r.sock", name: file).redis("Permission denied")
         #expect(advised == "sudo usermod -aG redis likesd && sudo systemctl restart \(unit)")
+    }
+
+    @Test(
+        "What a standby has from its primary is to be corrected there, and nothing sends anybody to DATABASE_URL.",
+        arguments: ConnectRefusal.Reason.allCases)
+    func whatAStandbyHasFromItsPrimaryIsToBeCorrectedThere(reason: ConnectRefusal.Reason) throws {
+        let standby = try advice(database: .databaseReplicaURLs)
+        let next = standby.connecting(reason, target(host: "db2")) ?? ""
+        #expect(!next.contains("DATABASE_URL"))
+        switch reason {
+        case .noRole, .roleMayNotLogIn, .wrongPassword, .noDatabase, .noPermission:
+            #expect(next == "correct that on the primary that it follows, or in DATABASE_REPLICA_URLS")
+        case .noServer, .noPassword, .unclear: #expect(next.contains("DATABASE_REPLICA_URLS"))
+        case .otherIdentity, .notLetIn: #expect(next.contains("pg_hba.conf"))
+        case .serverStarting, .tooManyConnections: break
+        }
+        let permission = standby.standbyPermission(target(role: "reader"))
+        #expect(
+            permission
+                == "on the primary that it follows, GRANT SELECT ON likesd_schema, item_types, lanes, counters TO reader"
+        )
     }
 
     @Test("A Redis that is not installed is to be installed, and what is no matter of an operator has no advice.")

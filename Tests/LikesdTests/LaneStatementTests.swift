@@ -42,11 +42,10 @@ import Testing
     }
 
     func waitUntilBlocked(_ tester: PostgresTester) throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
-        while try control.run(
-            "SELECT 1 FROM pg_stat_activity WHERE pid = \(tester.processID) AND wait_event_type = 'Lock'"
-        ).isEmpty {
-            guard ContinuousClock.now < deadline else { throw Failure(text: "not blocked within 60 s") }
+        try control.wait(for: "a lock to block") {
+            try !$0.run(
+                "SELECT 1 FROM pg_stat_activity WHERE pid = \(tester.processID) AND wait_event_type = 'Lock'"
+            ).isEmpty
         }
     }
 

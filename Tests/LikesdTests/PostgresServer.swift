@@ -22,10 +22,7 @@ final class PostgresServer: Sendable {
     private init(_ settings: [String] = []) throws {
         let programs = try Self.programs()
         server = try PrivateServer(
-            [
-                "\(programs)/postgres", "-D", "{folder}/data", "-c", "unix_socket_directories={folder}",
-                "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB",
-            ] + settings,
+            Self.command(programs) + settings,
             setUp: [
                 "\(programs)/initdb", "-D", "{folder}/data", "-U", "postgres", "-A", "trust", "-N", "--locale=C",
                 "-EUTF8",
@@ -44,7 +41,7 @@ final class PostgresServer: Sendable {
         }
         // Two copies of the template at once refuse each other.
         try lock.withLock { _ = try connection.run("CREATE DATABASE \(name)") }
-        let database = TestDatabase(url: Self.url(name, in: folder))
+        let database = TestDatabase(name: name, folder: folder)
         let setUp = try database.connect()
         for migration in Schema.migrations(partitions: Partitions(partitions)) {
             for statement in migration.statements { try setUp.run(statement) }
@@ -53,7 +50,30 @@ final class PostgresServer: Sendable {
         return database
     }
 
-    private static func url(_ database: String, in folder: String) -> String {
+    /// A new standby of this server.
+    func standby(_ settings: [String] = []) throws -> PostgresStandby {
+        let programs = try Self.programs()
+        let server = try PrivateServer(
+            Self.command(programs) + settings,
+            setUp: [
+                "\(programs)/pg_basebackup", "-h", folder, "-U", "postgres", "-D", "{folder}/data", "-R", "-c", "fast",
+            ],
+            isUnprivileged: true)
+        let url = Self.url("postgres", in: server.folder)
+        _ = try server.wait(for: "the standby") { PostgresTester(url) }
+        return PostgresStandby(server)
+    }
+
+    private static func command(_ programs: String) -> [String] {
+        [
+            "\(programs)/postgres", "-D", "{folder}/data", "-c", "unix_socket_directories={folder}",
+            "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB",
+            // For standbys that are being made at once.
+            "-c", "wal_keep_size=512MB",
+        ]
+    }
+
+    fileprivate static func url(_ database: String, in folder: String) -> String {
         "postgresql://postgres@/\(database)?host=\(folder)"
     }
 
@@ -71,9 +91,36 @@ final class PostgresServer: Sendable {
     }
 }
 
+/// Follows a `PostgresServer`.
+struct PostgresStandby {
+    private let server: PrivateServer
+
+    fileprivate init(_ server: PrivateServer) { self.server = server }
+
+    /// The same database here.
+    func database(_ primarys: TestDatabase) -> TestDatabase {
+        TestDatabase(name: primarys.name, folder: server.folder)
+    }
+
+    /// Until it has replayed all that the primary has now.
+    func wait(for primary: PostgresTester) throws {
+        let end = try primary.run("SELECT pg_current_wal_lsn()")[0][0]
+        let connection = try TestDatabase(name: "postgres", folder: server.folder).connect()
+        try connection.wait(for: "the standby to follow") {
+            try $0.run("SELECT pg_last_wal_replay_lsn() >= '\(end)'::pg_lsn") == [["t"]]
+        }
+    }
+}
+
 /// A database with likesd's tables.
 struct TestDatabase {
+    let name: String
     let url: String
+
+    fileprivate init(name: String, folder: String) {
+        self.name = name
+        url = PostgresServer.url(name, in: folder)
+    }
 
     func connect() throws -> PostgresTester {
         guard let connection = PostgresTester(url) else { throw Failure(text: "no connection to PostgreSQL") }
@@ -104,14 +151,35 @@ final class PostgresTester {
 
     /// The rows as text, nulls as nothing.
     @discardableResult
-    func run(_ text: String) throws -> [[String]] {
-        guard let raw = PQexec(connection, text) else { throw Failure(text: "no result") }
+    func run(_ text: String) throws -> [[String]] { try Self.rows(PQexec(connection, text), of: text) }
+
+    /// Does not wait: `collect` does.
+    func send(_ text: String) throws {
+        if PQsendQuery(connection, text) == 0 { throw Failure(text: "not sent: \(text)") }
+    }
+
+    func collect() throws -> [[String]] {
+        var rows: [[String]] = []
+        while let raw = PQgetResult(connection) { rows += try Self.rows(raw, of: "what was sent") }
+        return rows
+    }
+
+    private static func rows(_ raw: OpaquePointer?, of text: String) throws -> [[String]] {
+        guard let raw else { throw Failure(text: "no result") }
         let result = StatementResult(raw)
         guard result.status == PGRES_TUPLES_OK || result.status == PGRES_COMMAND_OK else {
             throw Failure(text: "\(text): \(result.message)")
         }
         return try (0..<result.rowCount).map { row in
             try result.texts(row)
+        }
+    }
+
+    /// Asks until it holds; fails after what even a slow machine needs.
+    func wait(for what: String, until holds: (PostgresTester) throws -> Bool) throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        while try !holds(self) {
+            guard ContinuousClock.now < deadline else { throw Failure(text: "waited in vain for \(what)") }
         }
     }
 }
@@ -160,16 +228,19 @@ final class LaneTester {
 
     func perform(_ request: LaneRequest) throws -> LaneAnswer { try perform(LaneCall(1, request, types: types)) }
 
+    func perform(_ request: ReaderRequest) throws -> ReaderAnswer {
+        request.write(to: &parameters, types: types)
+        try send(request.statement)
+        return try result { try request.answer($0, types: types) }
+    }
+
     func perform(_ call: LaneCall) throws -> LaneAnswer {
         try send(call)
         return try answer(call)
     }
 
     func repairs(_ select: RepairSelect) throws -> RepairRows {
-        let request = ReaderRequest.selectRepairs(select)
-        request.write(to: &parameters, types: types)
-        try send(request.statement)
-        let answer = try result { try request.answer($0, types: types) }
+        let answer = try perform(.selectRepairs(select))
         guard case .repairsSelected(let chunk) = answer else { throw Failure(text: "no repairs: \(answer)") }
         return chunk
     }
