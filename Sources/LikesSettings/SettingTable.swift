@@ -32,7 +32,8 @@ extension Setting {
             SettingWords(
                 .backends, "url,...",
                 "Standbys of PostgreSQL, separated by commas or blanks. Counts that the caches lack are read from them, "
-                    + "if they are proven to be no older than LOCAL_CACHE_TTL_MS.")
+                    + "if they are proven to be no older than LOCAL_CACHE_TTL_MS.",
+                documentSection: "DATABASE_REPLICA_URLS")
         ),
         Setting(
             "REDIS_URL", \.redis, .redisURL, isSecret: true,

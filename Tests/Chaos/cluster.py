@@ -26,7 +26,8 @@ STANDBY_COUNTS = re.compile(r"^standby1:.*\bcounts=(\d+)", re.MULTILINE)
 class SmallPostgres(Postgres):
     """Few connections, so that using them up is quick."""
 
-    SETTINGS = {**Postgres.SETTINGS, "max_connections": 40}
+    # A standby that was cut off finds what it missed.
+    SETTINGS = {**Postgres.SETTINGS, "max_connections": 40, "wal_keep_size": "1GB"}
 
 
 class Host:

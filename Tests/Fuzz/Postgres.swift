@@ -20,8 +20,9 @@ private let laneCalls: [LaneCall] = {
 }()
 private let readerRequests: [ReaderRequest] = [
     .selectCounters(items), .selectPairs(rows.map(\.pair)),
-    .selectRepairs(RepairSelect(after: RepairCursor(begin: 0))),
+    .selectRepairs(RepairSelect(after: RepairCursor(begin: 0))), .selectPosition(lane: 1),
 ]
+private let standbyCall = StandbyCall(id: 1, request: .selectCounters(items, lane: 1))
 
 /// Bytes, one after the other; zeros behind the last.
 private struct Source {
@@ -78,6 +79,11 @@ func fuzzRows(_ data: UnsafeRawBufferPointer) {
     for request in readerRequests {
         guard case .countersSelected(let counters)? = try? request.answer(result, types: types) else { continue }
         precondition(counters.count == items.count, "another number of counters than was asked for")
+    }
+    for statement in standbyCall.statements {
+        var call = standbyCall
+        try? call.take(result, of: statement, types: types)
+        precondition([0, items.count].contains(call.counters.count), "another number of counters than was asked for")
     }
     for statement in PreparedStatement.allCases { _ = result.misfit(statement.columns) }
 }

@@ -128,7 +128,8 @@ def test_the_scrape_says_that_a_daemon_is_down(tmp_path):
     assert samples(tmp_path / "likesd@two.prom") == [("likesd_up", 'daemon="likesd@two"')]
 
 
-def test_the_alerts_ask_for_metrics_that_there_are(daemon, tmp_path):
+def test_the_alerts_ask_for_metrics_that_there_are(postgres, start_daemon, tmp_path):
+    daemon = start_daemon(DATABASE_REPLICA_URLS=postgres.url())
     run_example(METRICS, tmp_path, daemon.socket)
     there = {name for name, _ in samples(tmp_path / "likesd.prom")} | {"node_textfile_mtime_seconds"}
     expressions = re.findall(r"expr: (?:>-\n)?(.*(?:\n {10}\S.*)*)", ALERTS.read_text())

@@ -151,21 +151,8 @@ final class PostgresTester {
 
     /// The rows as text, nulls as nothing.
     @discardableResult
-    func run(_ text: String) throws -> [[String]] { try Self.rows(PQexec(connection, text), of: text) }
-
-    /// Does not wait: `collect` does.
-    func send(_ text: String) throws {
-        if PQsendQuery(connection, text) == 0 { throw Failure(text: "not sent: \(text)") }
-    }
-
-    func collect() throws -> [[String]] {
-        var rows: [[String]] = []
-        while let raw = PQgetResult(connection) { rows += try Self.rows(raw, of: "what was sent") }
-        return rows
-    }
-
-    private static func rows(_ raw: OpaquePointer?, of text: String) throws -> [[String]] {
-        guard let raw else { throw Failure(text: "no result") }
+    func run(_ text: String) throws -> [[String]] {
+        guard let raw = PQexec(connection, text) else { throw Failure(text: "no result") }
         let result = StatementResult(raw)
         guard result.status == PGRES_TUPLES_OK || result.status == PGRES_COMMAND_OK else {
             throw Failure(text: "\(text): \(result.message)")
@@ -173,6 +160,11 @@ final class PostgresTester {
         return try (0..<result.rowCount).map { row in
             try result.texts(row)
         }
+    }
+
+    /// Does not wait for the answer.
+    func send(_ text: String) throws {
+        if PQsendQuery(connection, text) == 0 { throw Failure(text: "not sent: \(text)") }
     }
 
     /// Asks until it holds; fails after what even a slow machine needs.

@@ -69,7 +69,9 @@ package struct Advice: Sendable {
         _ reason: ConnectRefusal.Reason, _ target: DatabaseTarget, hadTables: Bool = false
     ) -> String? {
         let setting = configuration.places.text(of: database)
-        if isOnStandby, reason.isOfPrimary { return "correct that on the primary that it follows, or in \(setting)" }
+        if isOnStandby, reason.isOfPrimary {
+            return "correct that on the primary that it follows, or correct \(setting)"
+        }
         switch reason {
         case .noServer: return serverMissing(target)
         case .serverStarting: return nil
