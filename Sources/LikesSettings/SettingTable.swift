@@ -31,8 +31,8 @@ extension Setting {
             "DATABASE_REPLICA_URLS", \.databaseReplicaURLs, .databaseURLs, isSecret: true,
             SettingWords(
                 .backends, "url,...",
-                "Standbys of PostgreSQL, separated by commas or blanks. Counts that the caches lack are read from them, "
-                    + "if they are proven to be no older than LOCAL_CACHE_TTL_MS.",
+                "Standbys of PostgreSQL, separated by commas or blanks. Counts that the caches lack are read from "
+                    + "them, if they are proven to be no older than LOCAL_CACHE_TTL_MS.",
                 documentSection: "DATABASE_REPLICA_URLS")
         ),
         Setting(

@@ -332,11 +332,10 @@ private func advice(
         case .otherIdentity, .notLetIn: #expect(next.contains("pg_hba.conf"))
         case .serverStarting, .tooManyConnections: break
         }
-        let permission = standby.standbyPermission(target(role: "reader"))
+        let tables = "likesd_schema, item_types, lanes, counters"
         #expect(
-            permission
-                == "on the primary that it follows, GRANT SELECT ON likesd_schema, item_types, lanes, counters TO \"reader\""
-        )
+            standby.standbyPermission(target(role: "reader"))
+                == "on the primary that it follows, GRANT SELECT ON \(tables) TO \"reader\"")
     }
 
     @Test("A Redis that is not installed is to be installed, and what is no matter of an operator has no advice.")
