@@ -221,8 +221,8 @@ package struct Limits: Sendable {
     package static let postgresConnectMsMax: Int64 = 3_000
     /// How long the reader stays at a standby while the lane has a primary.
     package static let standbyMsMax: Int64 = 5_000
-    /// While counts are read from PostgreSQL and there are standbys, the primary is asked this often where its log ends.
-    /// It takes about 0.1 ms of the primary's time …
+    /// While counts are read from PostgreSQL and there are standbys, the primary is asked this often where its log
+    /// ends. It takes about 0.1 ms of its time …
     static let positionMs: Int64 = 100
     /// … and once more within this time after the last count …
     static let positionWantedMs: Int64 = 1_000

@@ -46,10 +46,11 @@ import Testing
 
         /// The standby answers that it has replayed this much.
         mutating func answer(
-            _ counters: [CounterState], at position: Int64? = nil, epoch: Int64? = nil, of place: Int = 0,
-            sourceLocation: SourceLocation = #_sourceLocation
+            _ counters: [CounterState], at position: Int64? = nil, epoch: Int64? = nil, signOfLife: Int64? = .max,
+            of place: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
         ) {
-            let log = ReplayedLog(position: position ?? self.position, epoch: epoch ?? lane.epoch)
+            let log = ReplayedLog(
+                position: position ?? self.position, epoch: epoch ?? lane.epoch, signOfLife: signOfLife)
             scenario.answer(nil, .countersSelected(log, counters), of: place, sourceLocation: sourceLocation)
         }
 
@@ -169,6 +170,38 @@ import Testing
         host.scenario.survey(found)
         #expect(host.lane.lane != former.lane)
         #expect(host.scenario.take().contains(.selectPosition(lane: host.lane.lane)))
+    }
+
+    @Test("A standby that has not the host's last sign of life replays another log, and proves nothing")
+    func aStandbyWithoutTheLastSignOfLifeProvesNothing() throws {
+        for (isThere, isProven) in [(false, false), (true, true)] {
+            var host = try Host(ttlMs: 300)
+            host.scenario.pass(ms: Limits.surveyMs)
+            let last = host.scenario.core.lane.row.signOfLifeKept
+            #expect(last > 0)
+            host.miss(Self.third)
+            host.scenario.databaseHas([counter(Self.third, 1, 1)])
+            host.learn()
+            _ = host.scenario.take()
+            host.answer([], signOfLife: last)
+            // What the primary said before it had the sign of life is too old by then.
+            for _ in 0..<4 { host.pass(ms: 100) }
+            host.miss(post)
+            #expect(host.take().suffix(1) == [.askStandby([post], lane: host.lane.lane)])
+            host.answer([counter(post, 5, 9)], signOfLife: isThere ? last : last - 1)
+            #expect(host.take() == [isProven ? .reply(host.client, .integer(5)) : .selectCounters([post])])
+        }
+    }
+
+    @Test("A host that keeps no counts is answered by a standby all the same, one item apart from another")
+    func aHostThatKeepsNoCountsIsAnsweredByAStandby() throws {
+        var host = try Host(cacheEntries: 0)
+        for id: Int64 in 10..<20 {
+            let item = Item(type: 0, id: id)
+            host.miss(item)
+            host.answer([counter(item, 5, 9)])
+            #expect(host.take().suffix(1) == [.reply(host.client, .integer(5))])
+        }
     }
 
     @Test("A count older than one that was heard of is read from the primary")

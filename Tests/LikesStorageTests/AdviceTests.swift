@@ -332,7 +332,7 @@ private func advice(
         case .otherIdentity, .notLetIn: #expect(next.contains("pg_hba.conf"))
         case .serverStarting, .tooManyConnections: break
         }
-        let tables = "likesd_schema, item_types, lanes, counters"
+        let tables = "likesd_schema, item_types, lanes, likesd_hosts, counters"
         #expect(
             standby.standbyPermission(target(role: "reader"))
                 == "on the primary that it follows, GRANT SELECT ON \(tables) TO \"reader\"")

@@ -151,7 +151,7 @@ extension Core {
         case .doubts: return
         case .pairs(let asked, _): for index in reads.putBack(asked) { queueUnconfirmed(index) }
         case .repairPass: endRepairPass(isWhole: false, now: now)
-        case .position: reader.standbys.askingFailed(now: now)
+        case .position: reader.standbys.askingFailed(nil, now: now)
         }
     }
 
@@ -169,7 +169,8 @@ extension Core {
     private mutating func refuse(_ purpose: ReaderPurpose, _ text: String, _ turn: inout Turn) {
         let reply = Reply.error(ErrorReply(.unavailable, text))
         switch purpose {
-        case .repair, .doubts, .repairPass, .position: putBack(purpose, now: turn.now)
+        case .repair, .doubts, .repairPass: putBack(purpose, now: turn.now)
+        case .position: reader.standbys.askingFailed(text, now: turn.now)
         case .fetches(let items, _):
             for item in items {
                 let stale = known.cache.stale(item)

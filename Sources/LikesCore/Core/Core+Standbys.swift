@@ -49,7 +49,9 @@ extension Core {
 
     /// The lane's connection and its epoch; nil: the lane is not open, or an earlier connection had its number.
     private var laneSight: LaneSight? {
-        lane.row.isReused ? nil : lane.row.fence.map { LaneSight(fence: $0, connection: lane.link.connectedTotal) }
+        guard !lane.row.isReused, let fence = lane.row.fence else { return nil }
+        return LaneSight(
+            fence: fence, connection: lane.link.connectedTotal, signOfLife: max(0, lane.row.signOfLifeKept))
     }
 
     /// Whether the lane still has the connection that it had then. A new number changes nothing.
@@ -96,7 +98,7 @@ extension Core {
     mutating func learnPosition(_ position: LogPosition, epoch: Int64?, _ sight: LaneSight, askedAt: Instant) {
         // Otherwise the reader is at another server than the lane.
         guard holds(sight), epoch == sight.fence.epoch else { return }
-        reader.standbys.learn(position, askedAt: askedAt)
+        reader.standbys.learn(position, sight, askedAt: askedAt)
     }
 
     /// A standby answered a call. A call that was given up is ignored.
@@ -139,11 +141,15 @@ extension Core {
         }
     }
 
-    /// Whether counts as of this moment are within the bound on staleness, and not older than something that this host
-    /// has answered or heard, and forgotten.
+    /// Whether counts as of this moment are within the bound on staleness.
     private func isFreshEnough(_ asOf: Instant, _ purpose: StandbyPurpose, now: Instant) -> Bool {
         if case .fetches(_, _, let era) = purpose, era != coherence.past.era { return false }
-        return now.ms(since: asOf) <= standbyAgeMsMax && (asOf >= known.forgottenAt || !safeguards.standbyMemory)
+        return now.ms(since: asOf) <= standbyAgeMsMax
+    }
+
+    /// Whether this host has answered or heard something newer, or may have: it has forgotten some of that.
+    private func isOlder(_ counter: CounterState, asOf: Instant) -> Bool {
+        known.hasNewer(than: counter) || asOf < known.forgottenAt(counter.item) || repairs.contains(counter.item)
     }
 
     private mutating func take(_ counters: [CounterState], asOf: Instant, from place: Int, _ turn: inout Turn) {
@@ -153,7 +159,7 @@ extension Core {
         let isFresh = asOf >= hearsSince && asOf >= coherence.trust.identifiedAt
         var older: [Item] = []
         for counter in counters {
-            if safeguards.standbyMemory, known.hasNewer(than: counter) || repairs.contains(counter.item) {
+            if safeguards.standbyMemory, isOlder(counter, asOf: asOf) {
                 older.append(counter.item)
                 continue
             }
@@ -175,7 +181,13 @@ extension Core {
         reader.standbys.places.compactMap { place in
             guard let failure = reader.standbys[place].link.failure else { return nil }
             return ("PostgreSQL standby \(place + 1)", failure.reason, failure.next)
-        }
+        } + refusedPosition
+    }
+
+    private var refusedPosition: [(backend: String, reason: String, next: String?)] {
+        reader.standbys.refusal.map {
+            [("PostgreSQL", "the primary does not say where its log ends, so no standby is asked: \($0)", nil)]
+        } ?? []
     }
 
     /// INFO's line for each standby, in the order in which they are configured.

@@ -156,9 +156,9 @@ struct KnownCounters {
 
     // MARK: Standbys
 
-    /// Everything that this host knew once and has forgotten was committed before this moment. So a standby's count as
-    /// of then or later is not older than any of it.
-    var forgottenAt: Instant { max(recent.forgottenAt, Instant(microseconds: cache.forgottenStamp)) }
+    /// Everything that this host knew once of the item, and has forgotten, was committed before this moment. So a
+    /// standby's count as of then or later is not older than any of it.
+    func forgottenAt(_ item: Item) -> Instant { max(recent.forgottenAt, cache.forgottenAt(item)) }
 
     /// Whether this host has heard of something newer than the counter.
     func hasNewer(than counter: CounterState) -> Bool {
@@ -167,8 +167,8 @@ struct KnownCounters {
     }
 
     /// A standby answered a fetch: it had everything that was committed before `asOf`. `newer`: the newest state that
-    /// became known meanwhile. `isFresh`: it may enter the cache as fresh. Returns the newest known state, which answers
-    /// all who wait.
+    /// became known meanwhile. `isFresh`: it may enter the cache as fresh. Returns the newest known state, which
+    /// answers all who wait.
     mutating func fetched(
         _ fetched: CounterState, newer: CounterState?, asOf: Instant, isFresh: Bool, now: Instant
     ) -> CounterState {

@@ -97,15 +97,9 @@ package struct LocalCache: Sendable {
     private var placeMask: UInt32 = 0
     /// The place that made room last.
     private var hand = 0
-    /// Entries with an older stamp are stale at any time. No stamp is ever greater than `stampMax`, so `expireAll` can
-    /// set the floor above all of them, even those given in the same microsecond.
+    /// Entries with an older stamp are stale at any time.
     private var stampFloor: Int64 = 0
-    private var stampMax: Int64 = 0
-    /// All versions that left the table were known by this moment, but for those that `RecentCounters` remembers or
-    /// remembered.
-    private(set) var forgottenStamp: Int64 = 0
-    /// How old a standby's count was at most when it was stored.
-    private var standbyAgeMax: Int64 = 0
+    private var stamps = CacheStamps()
 
     /// `ttlMs`: how long an entry is fresh, 0 or more. `seed` decides which items share a place in the index. It must
     /// be unguessable if clients may be hostile.
@@ -165,7 +159,7 @@ package struct LocalCache: Sendable {
     /// now.
     package mutating func store(_ counter: CounterState, secondsMax: Int? = nil, now: Instant) -> CounterState {
         guard entriesMax > 0 else {
-            forgottenStamp = max(forgottenStamp, now.microseconds)
+            stamps.note(now.microseconds, hash(counter.item))
             return counter
         }
         if let place = find(counter.item) {
@@ -188,11 +182,11 @@ package struct LocalCache: Sendable {
     /// newer that is held stays. `isFresh`: it may be served for the TTL, from `asOf`. Returns what is held now.
     mutating func store(_ counter: CounterState, asOf: Instant, isFresh: Bool, now: Instant) -> CounterState {
         guard entriesMax > 0 else {
-            forgottenStamp = max(forgottenStamp, now.microseconds)
+            stamps.note(now.microseconds, hash(counter.item))
             return counter
         }
-        stampMax = max(stampMax, now.microseconds)
-        standbyAgeMax = max(standbyAgeMax, now.microseconds - asOf.microseconds)
+        stamps.max = max(stamps.max, now.microseconds)
+        stamps.standbyAgeMax = max(stamps.standbyAgeMax, now.microseconds - asOf.microseconds)
         let stamp = isFresh && asOf.microseconds >= stampFloor ? asOf.microseconds : 0
         if stamp == 0 { stampFloor = max(stampFloor, 1) }
         guard let place = find(counter.item) else {
@@ -257,7 +251,7 @@ package struct LocalCache: Sendable {
     }
 
     package mutating func removeAll() {
-        if !entries.isEmpty { forgottenStamp = max(forgottenStamp, stampMax) }
+        if !entries.isEmpty { stamps.noteAll(stamps.max) }
         entries = []
         index = []
         room = 0
@@ -266,12 +260,12 @@ package struct LocalCache: Sendable {
 
     /// Makes every entry stale at once, at no cost.
     package mutating func expireAll() {
-        stampFloor = stampMax + 1
+        stampFloor = stamps.max + 1
     }
 
     private mutating func nextStamp(_ now: Instant) -> Int64 {
         let stamp = max(now.microseconds, stampFloor)
-        stampMax = max(stampMax, stamp)
+        stamps.max = max(stamps.max, stamp)
         return stamp
     }
 
@@ -286,7 +280,7 @@ package struct LocalCache: Sendable {
         } else {
             advanceHand()
             place = hand
-            noteForgotten(entries[place])
+            noteForgotten(place)
             removeFromIndex(place)
             entries[place] = entry
             evictions += 1
@@ -294,11 +288,17 @@ package struct LocalCache: Sendable {
         addToIndex(place)
     }
 
+    /// All versions of the item that left the table, or never came in, were known by this moment, but for those that
+    /// `RecentCounters` remembers or remembered.
+    func forgottenAt(_ item: Item) -> Instant { Instant(microseconds: stamps.stamp(hash(item))) }
+
     /// The entry is going to leave the table.
-    private mutating func noteForgotten(_ entry: Entry) {
+    private mutating func noteForgotten(_ place: Int) {
+        let entry = entries[place]
         // An expired entry has lost its stamp.
-        let known = entry.stamp == 0 ? stampMax : entry.isFromStandby ? entry.stamp + standbyAgeMax : entry.stamp
-        forgottenStamp = max(forgottenStamp, known)
+        let expired = entry.stamp == 0 ? stamps.max : entry.stamp
+        stamps.note(
+            entry.isFromStandby ? max(expired, entry.stamp + stamps.standbyAgeMax) : expired, hash(ofEntryAt: place))
     }
 
     /// Moves to the entry that makes room.

@@ -14,7 +14,7 @@ struct LaneRow {
     private var batchesOnLane = 0
     /// Signs of life on this lane: the last one sent, and the last one known to have committed.
     private var signOfLifeSaid: Int64 = 0
-    private var signOfLifeKept: Int64 = 0
+    private(set) var signOfLifeKept: Int64 = 0
     /// An earlier connection had the number as well. If the database went back in between, its other past may have the
     /// same number with the same epoch.
     private(set) var isReused = false

@@ -8,32 +8,45 @@ struct LaneSight: Equatable {
     var fence: LaneFence
     /// Which connection of the lane has this epoch. A lane may change its number meanwhile.
     var connection: Int64
+    /// The last sign of life that this connection had committed by then, 0 for none. A server that replays another log
+    /// from some moment on never gets a later one.
+    var signOfLife: Int64
 }
 
 /// Where the primary's log ended at moments of the recent past. A standby that has replayed one of these positions has
 /// everything that was committed before its moment.
 struct PrimaryPositions {
-    private var known = Ring<(askedAt: Instant, position: LogPosition)>()
+    struct Known {
+        var askedAt: Instant
+        /// The primary's log ended here then, or later.
+        var position: LogPosition
+        var sight: LaneSight
+    }
+
+    private var known = Ring<Known>()
 
     var isEmpty: Bool { known.isEmpty }
 
-    /// The primary's log ended here at `askedAt` or later. Answers come in the order of the calls, and a log only
-    /// grows. Anything else comes from another server, so what was known before is forgotten.
-    mutating func learn(_ position: LogPosition, askedAt: Instant) {
-        if let last, askedAt < last.askedAt || position < last.position { forget() }
+    /// Answers come in the order of the calls, and a log only grows. Anything else comes from another server, so what
+    /// was known before is forgotten.
+    mutating func learn(_ next: Known) {
+        if let last, next.askedAt < last.askedAt || next.position < last.position { forget() }
         if known.count == Limits.positionsMax { known.popFirst() }
-        known.append((askedAt, position))
+        known.append(next)
     }
 
-    private var last: (askedAt: Instant, position: LogPosition)? { known.isEmpty ? nil : known[known.count - 1] }
+    private var last: Known? { known.isEmpty ? nil : known[known.count - 1] }
 
     /// Another server may be the primary.
     mutating func forget() { known.removeAll() }
 
-    /// The latest moment before which everything was committed that a log replayed up to here contains; nil: none is
-    /// known.
-    func provenAt(_ replayed: LogPosition) -> Instant? {
-        for place in (0..<known.count).reversed() where known[place].position <= replayed {
+    /// The latest moment before which everything was committed that a log replayed so far contains; nil: none is known.
+    /// `lane`: whose sign of life was read there. Of a former number none can be.
+    func provenAt(_ log: ReplayedLog, lane: Int64) -> Instant? {
+        for place in (0..<known.count).reversed() {
+            let (position, sight) = (known[place].position, known[place].sight)
+            guard position <= log.position else { continue }
+            if sight.fence.lane == lane, log.signOfLife ?? 0 < sight.signOfLife { continue }
             return known[place].askedAt
         }
         return nil

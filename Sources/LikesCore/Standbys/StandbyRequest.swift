@@ -4,7 +4,7 @@ import LikesStorage
 /// One call on a standby. Its `StandbyAnswer` is the matching case, or one that any call may get.
 package enum StandbyRequest: Equatable, Sendable {
     /// How far the standby has replayed the log of its primary, then the counters, in a later snapshot. No items: only
-    /// how far. `lane`: whose epoch to read with the first.
+    /// how far. `lane`: whose epoch and sign of life to read with the first.
     case selectCounters([Item], lane: Int64)
 }
 
@@ -22,9 +22,12 @@ package struct ReplayedLog: Equatable, Sendable {
     package var position: LogPosition
     /// The epoch of the lane that was asked for; nil: the standby has no such row.
     package var epoch: Int64?
+    /// The lane's sign of life; nil: there is none.
+    package var signOfLife: Int64?
 
-    package init(position: LogPosition, epoch: Int64?) {
+    package init(position: LogPosition, epoch: Int64?, signOfLife: Int64? = nil) {
         self.position = position
         self.epoch = epoch
+        self.signOfLife = signOfLife
     }
 }

@@ -9,6 +9,10 @@ struct Standbys {
     private var wantedAt: Instant?
     /// Not before this moment is the primary asked for its position again.
     private var askNotBefore: Instant
+    /// Why the primary does not tell its position.
+    private(set) var refusal: String?
+    /// The standby that was asked last. The next one has its turn when both are as busy.
+    private var lastChosen = -1
 
     init(count: Int, now: Instant) {
         list = (0..<count).map { _ in Standby(now: now) }
@@ -45,9 +49,17 @@ struct Standbys {
 
     mutating func asked(now: Instant) { askNotBefore = now.adding(ms: Limits.positionMs) }
 
-    mutating func askingFailed(now: Instant) { askNotBefore = now.adding(ms: Limits.standbyRetryMs) }
+    /// `refusal`: of the primary; nil: it did not answer.
+    mutating func askingFailed(_ refusal: String?, now: Instant) {
+        askNotBefore = now.adding(ms: Limits.standbyRetryMs)
+        self.refusal = refusal
+    }
 
-    mutating func learn(_ position: LogPosition, askedAt: Instant) { positions.learn(position, askedAt: askedAt) }
+    /// `sight`: of the lane when the primary was asked.
+    mutating func learn(_ position: LogPosition, _ sight: LaneSight, askedAt: Instant) {
+        refusal = nil
+        positions.learn(PrimaryPositions.Known(askedAt: askedAt, position: position, sight: sight))
+    }
 
     /// Another server may be the primary, so nothing is proven.
     mutating func forgetPositions(now: Instant) {
@@ -60,14 +72,17 @@ struct Standbys {
 
     /// The standby for the next call: of those that are probably fresh, the one with the fewest calls under way. nil:
     /// none has room.
-    func choose(ageMsMax: Int64, callsMax: Int, now: Instant) -> Int? {
+    mutating func choose(ageMsMax: Int64, callsMax: Int, now: Instant) -> Int? {
         var chosen: Int?
-        for place in places where list[place].isOfUse(ageMsMax: ageMsMax, now: now) {
+        for turn in places {
+            let place = (lastChosen + 1 + turn) % list.count
+            guard list[place].isOfUse(ageMsMax: ageMsMax, now: now) else { continue }
             let calls = list[place].calls[.fetches]
             guard calls < callsMax else { continue }
             if let other = chosen, list[other].calls[.fetches] <= calls { continue }
             chosen = place
         }
+        if let chosen { lastChosen = chosen }
         return chosen
     }
 
@@ -98,7 +113,7 @@ struct Standbys {
     /// the lane's when the standby was asked; nil: the lane has another connection by now.
     mutating func prove(_ log: ReplayedLog, from place: Int, _ sight: LaneSight?, now: Instant) -> Instant? {
         let isOfLane = sight.map { $0.fence.epoch == log.epoch } ?? false
-        let asOf = isOfLane ? positions.provenAt(log.position) : nil
+        let asOf = isOfLane ? sight.flatMap { positions.provenAt(log, lane: $0.fence.lane) } : nil
         list[place].prove(asOf, now: now)
         return asOf
     }

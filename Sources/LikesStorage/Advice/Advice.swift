@@ -104,7 +104,7 @@ package struct Advice: Sendable {
 
     /// The role may not read what counts from a standby need.
     package func standbyPermission(_ target: DatabaseTarget) -> String {
-        let tables = "likesd_schema, item_types, lanes, counters"
+        let tables = "likesd_schema, item_types, lanes, likesd_hosts, counters"
         return "on the primary that it follows, GRANT SELECT ON \(tables) TO \(target.role.sqlName)"
     }
 

@@ -126,4 +126,9 @@ extension StatementResult {
 
     /// nil: there is no such lane.
     func epoch() throws(Misfit) -> Int64? { isNull(0, 1) ? nil : try integer(0, 1, in: 1...Limits.sequenceMax) }
+
+    /// A lane's sign of life; nil: there is none.
+    func signOfLife() throws(Misfit) -> Int64? {
+        isNull(0, 2) ? nil : try integer(0, 2, in: 0...Limits.sequenceMax)
+    }
 }

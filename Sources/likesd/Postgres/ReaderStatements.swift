@@ -36,11 +36,12 @@ enum ReaderStatements {
         """
 
     /// $1: a lane. Returns (how far the standby has replayed its primary's log, or null if it is no standby; the lane's
-    /// epoch or null). A statement that begins after this one sees everything up to there.
+    /// epoch and its sign of life, each or null). A statement that begins after this one sees everything up to there.
     static let replayed = """
         SELECT CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END
                 AS position,
-            (SELECT epoch FROM lanes WHERE lanes.lane = $1::bigint) AS epoch
+            (SELECT epoch FROM lanes WHERE lanes.lane = $1::bigint) AS epoch,
+            (SELECT beat FROM likesd_hosts WHERE likesd_hosts.lane = $1::bigint) AS sign_of_life
         """
 
     /// $1–$3: the transaction, type and item after which to begin; $4: a transaction, 0 for none. Returns (type, item,

@@ -54,13 +54,15 @@ final class StandbyLink: PipelinedLink<StandbyCall> {
         next: "if that stays so, it follows another primary: correct DATABASE_REPLICA_URLS")
 }
 
-/// A call on a standby: how far it is, then the counts.
+/// A call on a standby: how far it is, then the counts, then whether it still is a standby. One that was promoted in
+/// between may show what it wrote itself.
 struct StandbyCall: PipelinedCall {
     let id: CallID
     private let items: [Item]
     private let lane: Int64
-    /// nil: the server is no standby.
+    /// nil: the server is no standby, or was none any more in the end.
     private(set) var log: ReplayedLog?
+    private var hasLooked = false
     private(set) var counters: [CounterState] = []
 
     init(id: CallID, request: StandbyRequest) {
@@ -72,8 +74,8 @@ struct StandbyCall: PipelinedCall {
         }
     }
 
-    var statements: [PreparedStatement] { items.isEmpty ? [.replayed] : [.replayed, .counters] }
-    var rowsMax: Int { items.count + 1 }
+    var statements: [PreparedStatement] { items.isEmpty ? [.replayed] : [.replayed, .counters, .replayed] }
+    var rowsMax: Int { items.count + 2 }
 
     func write(_ statement: PreparedStatement, to parameters: inout StatementParameters, types: TypeNumbers) {
         if statement == .replayed {
@@ -90,7 +92,14 @@ struct StandbyCall: PipelinedCall {
             counters = try result.counters(of: items)
             return
         }
-        guard try !result.isPositionMissing() else { return }
-        log = ReplayedLog(position: try result.position(), epoch: try result.epoch())
+        let isFirst = !hasLooked
+        hasLooked = true
+        guard try !result.isPositionMissing() else {
+            log = nil
+            return
+        }
+        guard isFirst else { return }
+        log = ReplayedLog(
+            position: try result.position(), epoch: try result.epoch(), signOfLife: try result.signOfLife())
     }
 }

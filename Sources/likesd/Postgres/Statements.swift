@@ -46,7 +46,8 @@ enum PreparedStatement: String, CaseIterable {
         case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
-        case .position, .replayed: [.bigint, .bigint]
+        case .position: [.bigint, .bigint]
+        case .replayed: [.bigint, .bigint, .bigint]
         case .repairs: [.smallint, .bigint, .bigint, .bigint, .bigint, .boolean]
         }
     }

@@ -9,6 +9,8 @@ struct LogRecord: Sendable {
         case counter(item: Int, CounterState, commit: Int)
         /// nil: the lane's row is gone.
         case epoch(lane: Int64, Int64?)
+        /// The lane's sign of life.
+        case beat(lane: Int64, Int64)
         /// All tables were replaced.
         case everything(ReplayedState)
     }
@@ -25,12 +27,15 @@ struct ReplayedState: Sendable {
     var commits: [Int]
     /// Of each lane.
     var epochs: [Int64: Int64] = [:]
+    /// The last sign of life of each lane.
+    var beats: [Int64: Int64] = [:]
 
     init(_ state: PostgresState) {
         position = state.position
         counters = state.counters
         commits = state.commits
         for lane in state.lanes { epochs[lane.lane] = lane.epoch }
+        for host in state.hosts { beats[host.lane] = host.beat }
     }
 
     mutating func replay(_ record: LogRecord) {
@@ -40,6 +45,7 @@ struct ReplayedState: Sendable {
                 counters[item] = counter
                 commits[item] = commit
             case .epoch(let lane, let epoch): epochs[lane] = epoch
+            case .beat(let lane, let beat): beats[lane] = max(beat, beats[lane] ?? 0)
             case .everything(let state): self = state
             }
         }

@@ -26,7 +26,9 @@ extension Postgres {
         case .lane(_, .fence(let request)):
             if let former = request.former { changes.append(.epoch(lane: former, nil)) }
             change(lane: request.lane)
-        case .lane(_, .survey): for lane in statement.fenced { change(lane: lane) }
+        case .lane(_, .survey(let request)):
+            for lane in statement.fenced { change(lane: lane) }
+            changes.append(.beat(lane: request.lane, request.signOfLife))
         case .lane(_, .tend): break
         case .lane(_, .checkSchema), .reader: preconditionFailure("nothing to commit")
         }

@@ -128,7 +128,8 @@ final class StandbyServer {
         catchUp()
         if growsAlone { growAlone() }
         guard !isPromoted else { return nil }
-        return ReplayedLog(position: replayed.position, epoch: replayed.epochs[lane])
+        return ReplayedLog(
+            position: replayed.position, epoch: replayed.epochs[lane], signOfLife: replayed.beats[lane])
     }
 
     /// The item's counter as clients are told of it.
