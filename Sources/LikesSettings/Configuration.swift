@@ -9,8 +9,7 @@ package struct Configuration: Equatable, Sendable {
     /// A libpq URI or conninfo.
     package var databaseURL = "postgresql:///likes"
     package var databaseReplicaURLs: [String] = []
-    package var redis = RedisEndpoint(
-        address: .tcp(host: "localhost", port: 6379), username: nil, password: nil, database: 0)
+    package var redis = RedisEndpoint(topology: .server(.tcp(host: "localhost", port: 6379)))
     package var cacheTTLSeconds: Int64 = 3_600
     package var recentLikesTTLSeconds: Int64 = 86_400
     package var recentLikesMax: Int64 = 1_000

@@ -13,6 +13,10 @@ package enum ConfigurationLimits {
     static let redisDatabase: ClosedRange<Int64> = 0...2_147_483_647
     /// Standbys of PostgreSQL, each with a connection of its own.
     package static let standbysMax = 16
+    /// Sentinels in REDIS_URL: each gets two connections from every host. Three or five are usual.
+    package static let sentinelsMax = 16
+    /// Bytes of the name under which Sentinels watch a primary.
+    static let sentinelNameBytesMax = 128
     /// TCP ports.
-    static let port: ClosedRange<Int64> = 1...65_535
+    package static let port: ClosedRange<Int64> = 1...65_535
 }

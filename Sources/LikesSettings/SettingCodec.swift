@@ -105,7 +105,7 @@ extension SettingCodec<[String]> {
 extension SettingCodec<RedisEndpoint> {
     static var redisURL: SettingCodec {
         SettingCodec(
-            range: "redis:// or unix://",
+            range: "redis://, unix:// or redis-sentinel://",
             read: { (value) throws(RefusedValue) in try RedisEndpoint(url: value) }, text: { $0.maskedURL })
     }
 }

@@ -39,7 +39,10 @@ extension Setting {
             "REDIS_URL", \.redis, .redisURL, isSecret: true,
             SettingWords(
                 .backends, "url", "Redis, the cache; version 6.2 or later.",
-                examples: ["redis://user:password@host:6379/0", "unix:///run/redis/redis-server.sock?db=0"],
+                examples: [
+                    "redis://user:password@host:6379/0", "unix:///run/redis/redis-server.sock?db=0",
+                    "redis-sentinel://host1:26379,host2:26379,host3:26379/0#mymaster",
+                ],
                 manualSection: "REDIS URLS", documentSection: "REDIS_URL")),
         // Everything in Redis may be kept for up to a year.
         Setting(

@@ -9,12 +9,26 @@ struct Backends {
     let lane: LaneLink
     let reader: ReaderLink
     let standbys: [StandbyLink]
+    /// nil: REDIS_URL names the server itself.
+    private let primary: RedisPrimary?
 
     /// `number`: of this process, drawn at random.
     init(configuration: Configuration, driver: CoreDriver, loop: EventLoop, number: UInt64) {
         let channels = RedisChannels(database: configuration.redis.database, host: number)
-        redis = RedisLink(driver: driver, loop: loop, configuration: configuration, channels: channels)
-        subscriber = SubscriberLink(driver: driver, loop: loop, configuration: configuration, channels: channels)
+        let primary = RedisPrimary(configuration: configuration, driver: driver, loop: loop)
+        let redis = RedisLink(
+            driver: driver, loop: loop, configuration: configuration,
+            target: RedisTarget(configuration, primary, for: .redis), channels: channels)
+        let subscriber = SubscriberLink(
+            driver: driver, loop: loop, configuration: configuration,
+            target: RedisTarget(configuration, primary, for: .subscriber), channels: channels)
+        primary?.onMove = { [unowned redis, unowned subscriber] failure, primary in
+            redis.leave(failure, unlessAt: primary)
+            subscriber.leave(failure, unlessAt: primary)
+        }
+        self.redis = redis
+        self.subscriber = subscriber
+        self.primary = primary
         let servers = DatabaseServers(configuration: configuration, driver: driver, loop: loop)
         let reader = ReaderLink(driver: driver, loop: loop, configuration: configuration, servers: servers)
         let standbys = configuration.databaseReplicaURLs.indices.map {
@@ -55,6 +69,7 @@ struct Backends {
 
     func disconnectAll() {
         for backend in Backend.all(standbys: standbys.count) { disconnect(backend) }
+        primary?.end()
     }
 
     /// Sends what gathered in a turn of the loop. Either connection may turn out to be lost; the core then reacts to
@@ -62,5 +77,6 @@ struct Backends {
     func flush() {
         redis.flush()
         subscriber.flush()
+        primary?.flush()
     }
 }

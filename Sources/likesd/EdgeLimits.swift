@@ -55,8 +55,8 @@ enum EdgeLimits {
     /// Waiting connections that the kernel holds; it caps this at net.core.somaxconn.
     static let listenBacklog: Int32 = 4_096
     /// Descriptors apart from those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, one for
-    /// each standby, and two for each name being looked up; with room to spare.
-    static let descriptorsReserved = 160
+    /// each standby, two for each Sentinel, and two for each name being looked up; with room to spare.
+    static let descriptorsReserved = 256
     /// At a stop, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
     /// Clients kept over a restart. The socket that carries them holds some 250 messages of `descriptorsPerMessage`
@@ -144,4 +144,18 @@ enum EdgeLimits {
     /// While the lane is connected the other servers are asked this often, or up to a quarter later. Together with the
     /// look-up of their names and `serverAnswerMsMax` it is below 5 s.
     static let serverWatchMs: Int64 = 2_500
+    /// How long a Sentinel may take to answer, connecting included. Then others decide without it.
+    static let sentinelAnswerMsMax: Int64 = 1_000
+    /// At the start, a Sentinel that has not answered by then no longer delays the choice. Below the limit on an
+    /// attempt to connect (`Limits.redisConnectMsMax`), so that the reason is the Sentinels', not a missing answer.
+    static let sentinelWaitMsMax: Int64 = 750
+    /// Each Sentinel is asked this often, or up to a quarter later, beside its messages about failovers.
+    static let sentinelAskMs: Int64 = 1_000
+    /// … and at most this often, whatever it says.
+    static let sentinelAskMsMin: Int64 = 100
+    /// A Sentinel that failed is tried again after this time, or up to twice as much.
+    static let sentinelRetryMs: Int64 = 500
+    /// Messages that a Sentinel may send within `sentinelAskMs`: one tells of one failover of one primary that it
+    /// watches. After more, the subscription ends and is made again later.
+    static let sentinelMessagesMax = 1_000
 }

@@ -53,7 +53,10 @@ final class NameLookup {
     }
 
     private let loop: EventLoop
-    private let names: [String]
+    /// Names to look up. What was found of others is forgotten.
+    var names: [String] {
+        didSet { last = last.filter { names.contains($0.key) } }
+    }
     private let resolver: Resolver
     private var running: [String: (shared: Shared, source: IOSource)] = [:]
     /// Names that the last caller wants looked up, and whose lookup has not begun.
@@ -123,7 +126,8 @@ final class NameLookup {
     private func finish(_ name: String) {
         guard let done = running.removeValue(forKey: name) else { return }
         done.source.cancel()
-        last[name] = done.shared.found()
+        // Nobody asks for it any more, but its end makes room.
+        if names.contains(name) { last[name] = done.shared.found() }
         do {
             try beginWaiting()
         } catch {

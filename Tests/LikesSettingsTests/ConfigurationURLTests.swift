@@ -33,9 +33,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
     func aRedisURLNamesHostPortAndDatabaseWithDefaults(url: String, host: String, port: Int, database: Int) throws {
         let endpoint = try redis(url)
         #expect(
-            endpoint
-                == RedisEndpoint(
-                    address: .tcp(host: host, port: port), username: nil, password: nil, database: database))
+            endpoint == RedisEndpoint(topology: .server(.tcp(host: host, port: port)), database: database))
     }
 
     @Test(
@@ -53,8 +51,8 @@ private func refusal(_ name: String, _ url: String) -> String? {
         ] as [(String, String?, String?)])
     func usersAndPasswordsAreDecodedAndTheLastAtEndsThem(url: String, username: String?, password: String?) throws {
         let endpoint = try redis(url)
-        #expect(endpoint.username == username)
-        #expect(endpoint.password == password)
+        #expect(endpoint.credentials.username == username)
+        #expect(endpoint.credentials.password == password)
     }
 
     @Test(
@@ -66,7 +64,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
         ])
     func aUnixURLNamesASocketsPath(url: String, path: String, database: Int) throws {
         let endpoint = try redis(url)
-        #expect(endpoint.address == .unix(path: path))
+        #expect(endpoint.topology == .server(.unix(path: path)))
         #expect(endpoint.database == database)
     }
 
@@ -78,7 +76,9 @@ private func refusal(_ name: String, _ url: String) -> String? {
             "redis://:hush%ff@h", "redis://:hu/hush@h", "redis://:hu?hush@h", "redis://[::1", "redis://[::1]x",
             "redis://h?hush=1", "unix://run/redis.sock", "unix://", "redis://h?db=hush",
             "unix:///" + String(repeating: "s", count: 107), "redis://h,password=hush", "redis://h\u{a0}hush:1",
-            "redis://h%20password%3Dhush", "unix:///r.sock,password=hush", "redis://redis:%2F%2F:hush%40h/0",
+            "redis://h%20password%3Dhush", "unix:///r.sock,password=hush", "redis://:hush@a:7001,b:7002/",
+            "redis://a,b",
+            "redis://redis:%2F%2F:hush%40h/0",
         ])
     func aRedisURLThatCannotBeMeantIsRefusedWithoutItsPassword(url: String) throws {
         let message = try #require(refusal("REDIS_URL", url))
@@ -111,7 +111,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
         ])
     func whatRedisSaysToAUTHIsShownWithoutThePassword(said: String, shown: String) throws {
-        #expect(try redis("redis://bob:hush-hush@h").redacted(said) == shown)
+        #expect(try redis("redis://bob:hush-hush@h").credentials.redacted(said) == shown)
     }
 }
 

@@ -345,6 +345,45 @@ private func advice(
         #expect(try advice("REDIS_URL=redis://h").redis("Server closed the connection") == nil)
     }
 
+    @Test(
+        "What a Sentinel says leads to the next command or setting.",
+        arguments: [
+            (
+                "NOAUTH Authentication required.",
+                "put the Sentinels' password into REDIS_URL in /etc/likesd/likesd.conf"
+            ),
+            ("WRONGPASS invalid username-password pair", "correct sentinel_password in REDIS_URL"),
+            ("ERR AUTH <password> called without any password configured", "take sentinel_password out of REDIS_URL"),
+            ("NOPERM no permissions", "let the Sentinels' user do it: ACL SETUSER"),
+            ("Connection refused", "redis-cli -h h1 -p 7 ping has to find it: start the Sentinel there, or correct"),
+        ])
+    func whatASentinelSaysLeadsToTheNextCommandOrSetting(reason: String, next: String) throws {
+        let advice = try advice("REDIS_URL=redis-sentinel://h1:7,h2/0#m")
+        #expect(advice.sentinel(.tcp(host: "h1", port: 7), reason).hasPrefix(next))
+        #expect(advice.sentinel(.tcp(host: "h1", port: 7), .refused(reason)).hasPrefix(next))
+    }
+
+    @Test("A server that the Sentinels name and that does not answer is looked for, or another one promoted.")
+    func aServerThatTheSentinelsNameIsLookedForOrAnotherOnePromoted() throws {
+        let advice = try advice("REDIS_URL=redis-sentinel://h1:7,h2/0#m")
+        let address = RedisEndpoint.Address.tcp(host: "10.0.0.1", port: 6_379)
+        #expect(
+            advice.redis("Connection refused", at: address)
+                == "redis-cli -h 10.0.0.1 -p 6379 ping has to find it: start Redis there, or have another server "
+                + "promoted: redis-cli -h h1 -p 7 sentinel failover m")
+        #expect(advice.redis("NOAUTH", at: address)?.hasSuffix("redis-sentinel://:PASSWORD@host:26379/0#name") == true)
+        #expect(advice.redis("it is too old", at: address) == nil)
+        let unknown = advice.sentinel(address, .unknownName)
+        #expect(unknown.hasSuffix("which is one of those that redis-cli -h 10.0.0.1 -p 6379 sentinel masters lists"))
+    }
+
+    @Test("A password for the Sentinels is not repeated in a command.")
+    func aPasswordForTheSentinelsIsNotRepeatedInACommand() throws {
+        let url = ["REDIS_URL": "redis-sentinel://h?sentinel_password=hush#m", "DATABASE_URL": "dbname=likes"]
+        let text = try advice(environment: url).likesctl(.verify).text
+        #expect(!text.contains("hush") && text.contains("with the same REDIS_URL in the environment"))
+    }
+
     @Test("The reason is found in all that libpq said, of which only the beginning is shown.")
     func theReasonIsFoundInAllThatLibpqSaid() {
         let filler = String(repeating: "connection to server at \"a\" failed: Something\n", count: 40)

@@ -90,9 +90,9 @@ import Testing
         #expect(facts.name == nil)
         facts.take("# Replication\r\nrole:master\r\nmaster_replid:bb\r\n")
         #expect(facts.name == "aa:bb")
-        #expect(!facts.isReplica)
+        #expect(facts.isPrimary == true)
         facts.take("role:slave\r\n")
-        #expect(facts.isReplica)
+        #expect(facts.isPrimary == false)
     }
 
     @Test(

@@ -60,7 +60,7 @@ extension BackendFailure {
     }
 
     /// The reason in words.
-    var reason: String {
+    package var reason: String {
         switch self {
         case .unreachable(let reason, _), .unexpected(let reason, _), .schema(let reason, _), .readOnly(let reason, _):
             reason
@@ -68,7 +68,7 @@ extension BackendFailure {
     }
 
     /// What to do about it; nil: not known.
-    var next: String? {
+    package var next: String? {
         switch self {
         case .unreachable(_, let next), .unexpected(_, let next), .schema(_, let next), .readOnly(_, let next): next
         }

@@ -54,6 +54,14 @@ struct Link {
     /// request must not be made again without a pause.
     mutating func proved() { attempts = 0 }
 
+    /// The server may be elsewhere now: the next attempt is due soon, however many have failed. `random` spreads hosts
+    /// that hear of it together.
+    mutating func trySoon(now: Instant, random: UInt64) {
+        guard case .down(let retryAt) = state else { return }
+        attempts = 0
+        state = .down(retryAt: min(retryAt, now.adding(ms: Int64(random % UInt64(Limits.reconnectMsMin + 1)))))
+    }
+
     /// Delays the next attempt to this moment or later.
     mutating func stayDown(until moment: Instant) {
         if case .down(let retryAt) = state { state = .down(retryAt: max(retryAt, moment)) }

@@ -93,6 +93,25 @@ extension Core {
         reports.passOver(servers, &turn)
     }
 
+    /// What Redis' Sentinels say has changed.
+    package mutating func sentinelsReported(_ report: SentinelReport, _ turn: inout Turn) {
+        guard let news = reports.sentinels.take(report) else {
+            return say(.sentinels, .notice, "Redis: all Sentinels answer and agree", &turn)
+        }
+        for trouble in news {
+            say(.sentinels, .warning, "Redis: \(NextStep.joined(trouble.reason, trouble.next))", &turn)
+        }
+    }
+
+    /// The Sentinels name another primary than before, or one again.
+    package mutating func primaryNamed(_ turn: inout Turn) {
+        redis.link.trySoon(now: turn.now, random: random.next())
+        redis.subscriber.trySoon(now: turn.now, random: random.next())
+    }
+
+    /// A Sentinel sent something that made likesd end the connection.
+    package mutating func sentinelMisspoke(_ turn: inout Turn) { reports.noteUnexpected(.redis) }
+
     /// While it was asked who it is, a PostgreSQL server sent something that made likesd end the connection.
     package mutating func serverMisspoke(_ text: String, _ turn: inout Turn) {
         reports.noteUnexpected(.lane)

@@ -63,6 +63,10 @@ extension Core {
         if let repairing = repairing(now: now) { troubles.append(("Redis", repairing, nil)) }
         for server in reports.serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
         troubles += standbyTroubles
+        for trouble in reports.sentinels.last?.troubles ?? []
+        where !troubles.contains(where: { $0.1 == trouble.reason }) {
+            troubles.append(("Redis", trouble.reason, trouble.next))
+        }
         var word = "next"
         let message = troubles.map { trouble in
             guard let next = trouble.next else { return "\(trouble.backend): \(trouble.reason)" }

@@ -89,7 +89,7 @@ extension Core {
                     ("batches_found_committed", String(s.batchesFoundCommitted)),
                     ("batches_found_lost", String(s.batchesFoundLost)),
                     ("changes_waiting", String(writes.count)),
-                ] + standbyFields(now: now)
+                ] + redisServers + standbyFields(now: now)
             ),
             (
                 .coherence,
@@ -208,6 +208,11 @@ extension Core {
                 "Counts that were read from the primary because the standby did not answer them, or not freshly.",
                 standbyValues { String($0.refused) })
         }
+        counter(
+            "redis_moves", "How often the Sentinels named another Redis server than before.",
+            reports.sentinels.movesTotal)
+        gauge("redis_sentinels", "Sentinels in REDIS_URL.", reports.sentinels.last?.sentinels.count ?? 0)
+        gauge("redis_sentinels_answering", "Sentinels that name a primary.", reports.sentinels.last?.answering ?? 0)
         var cumulative: Int64 = 0
         var buckets: [(labels: String, value: String)] = []
         for (place, bound) in Statistics.latencyBounds.enumerated() {
@@ -225,6 +230,24 @@ extension Core {
         metric(
             "process_resident_memory_bytes", "gauge", "Resident memory.", [("", String(reports.process.residentBytes))])
         return text
+    }
+
+    /// Which Redis is used, and what the Sentinels say.
+    private var redisServers: [(String, String)] {
+        if case .server(let address) = configuration.redis.topology { return [("redis_server", address.name)] }
+        guard let report = reports.sentinels.last else { return [("redis_server", "")] }
+        var fields = [
+            ("redis_server", report.used?.address.name ?? ""),
+            ("redis_epoch", report.used.map { String($0.epoch) } ?? ""),
+            ("redis_moves", String(reports.sentinels.movesTotal)),
+            ("redis_sentinels", String(report.sentinels.count)),
+            ("redis_sentinels_answering", String(report.answering)),
+        ]
+        for (place, state) in report.sentinels.enumerated() {
+            let says = state.names.map { "names=\($0.address.name),epoch=\($0.epoch)" } ?? "names="
+            fields.append(("sentinel\(place)", "name=\(state.sentinel),\(says)"))
+        }
+        return fields
     }
 
     private static func seconds(_ microseconds: Int64) -> String {

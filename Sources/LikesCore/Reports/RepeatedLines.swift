@@ -15,6 +15,8 @@ struct RepeatedLines {
         case connection(Backend)
         /// … because of something that the server sent.
         case unexpected(Backend)
+        /// Redis' Sentinels.
+        case sentinels
         /// Another host closed the lane.
         case lane
         /// PostgreSQL or Redis turned out to be at another past.
@@ -34,7 +36,7 @@ struct RepeatedLines {
         var linesMax: Int {
             switch self {
             case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory: 1
-            case .connection, .lane, .past: Limits.logStepsMax
+            case .connection, .sentinels, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }
         }

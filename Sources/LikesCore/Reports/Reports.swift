@@ -13,6 +13,7 @@ struct Reports {
     let startedAt: Instant
     /// PostgreSQL servers that are passed over, and that somebody should see to.
     private(set) var serversPassedOver: [ServerAdvice] = []
+    var sentinels = SentinelReports()
 
     init(versions: VersionFacts, now: Instant) {
         self.versions = versions

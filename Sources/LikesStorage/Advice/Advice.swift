@@ -4,7 +4,7 @@ import LikesSettings
 ///
 /// The commands are Debian's. The names in them come from the settings and the host. They never contain a secret.
 package struct Advice: Sendable {
-    private let configuration: Configuration
+    let configuration: Configuration
     private let host: HostFacts
     /// Whose servers of PostgreSQL it is about.
     private let database: Setting
@@ -59,7 +59,7 @@ package struct Advice: Sendable {
     private func holdsPassword(_ setting: Setting) -> Bool {
         switch setting {
         case .databaseURL: DatabaseURL.masked(configuration.databaseURL) != configuration.databaseURL
-        case .redisURL: configuration.redis.password != nil
+        case .redisURL: configuration.redis.hasPassword
         default: setting.isSecret
         }
     }
@@ -173,18 +173,26 @@ package struct Advice: Sendable {
 
     // MARK: Redis
 
-    /// After a connection to Redis failed or was refused. `reason`: the words of hiredis or Redis.
-    package func redis(_ reason: String) -> String? {
+    /// After a connection to Redis failed or was refused. `reason`: the words of hiredis or Redis. `named`: the server,
+    /// where Sentinels named it.
+    package func redis(_ reason: String, at named: RedisEndpoint.Address? = nil) -> String? {
         let setting = configuration.places.text(of: .redisURL)
-        func says(_ words: String...) -> Bool { words.contains { reason.contains($0) } }
+        func says(_ words: [String]) -> Bool { words.contains { reason.contains($0) } }
+        func says(_ words: String...) -> Bool { says(words) }
         if says("no password is set", "without any password configured") {
             return "take the password out of \(setting)"
         }
-        if says("NOAUTH") { return "put the password into \(setting), as in redis://:PASSWORD@host:6379/0" }
+        if says("NOAUTH") { return "put the password into \(setting), as in \(passwordExample)" }
         if says("WRONGPASS", "invalid password") { return "correct the password in \(setting)" }
         if says("NOPERM") { return "let the user of \(setting) do it: ACL SETUSER" }
         if says("DB index is out of range") { return "name a lower database in \(setting)" }
-        switch configuration.redis.address {
+        let address: RedisEndpoint.Address
+        switch configuration.redis.topology {
+        case .server(let server): address = server
+        case .sentinels(let sentinels):
+            return says(Self.unreached) ? named.map { primaryMissing($0, sentinels) } : nil
+        }
+        switch address {
         case .unix(let path):
             if says("Permission denied") {
                 let user = host.userName.shellWord
@@ -195,9 +203,18 @@ package struct Advice: Sendable {
             return redisMissing(path)
         case .tcp(let name, let port):
             if says("Connection refused"), name.isLoopback, port == 6_379 { return startRedis }
-            guard says("Connection refused", "timed out", "No route to host", "unreachable") else { return nil }
+            guard says(Self.unreached) else { return nil }
             let check = "redis-cli -h \(name.shellWord) -p \(port) ping"
             return "\(check) has to find it: start Redis there, or correct \(setting)"
+        }
+    }
+
+    private static let unreached = ["Connection refused", "timed out", "No route to host", "unreachable"]
+
+    private var passwordExample: String {
+        switch configuration.redis.topology {
+        case .server: "redis://:PASSWORD@host:6379/0"
+        case .sentinels: "redis-sentinel://:PASSWORD@host:26379/0#name"
         }
     }
 

@@ -21,7 +21,7 @@ struct RedisTrouble: Error {
 /// One connection to Redis that waits for its answers. Once it has failed, it stays failed.
 final class RedisClient {
     /// Milliseconds to connect, and to wait for an answer.
-    static let timeoutMs = 5_000
+    static let defaultTimeoutMs = 5_000
     /// Items in one command.
     static let itemsMax = 500
     private static let readBytes = 64 * 1024
@@ -32,26 +32,32 @@ final class RedisClient {
 
     private let context: UnsafeMutablePointer<redisContext>
     private let place: String
+    private let timeoutMs: Int
     private var trouble: RedisTrouble?
     private var reader = ReplyReader(limits: limits)
     private var chunk = [UInt8](repeating: 0, count: readBytes)
 
-    init(_ endpoint: RedisEndpoint) throws(RedisTrouble) {
-        let timeout = timeval(tv_sec: Self.timeoutMs / 1_000, tv_usec: Self.timeoutMs % 1_000 * 1_000)
-        place = endpoint.maskedURL
+    /// `place`: for messages.
+    init(
+        _ address: RedisEndpoint.Address, _ credentials: RedisCredentials, database: Int = 0, place: String,
+        timeoutMs: Int = defaultTimeoutMs
+    ) throws(RedisTrouble) {
+        let timeout = timeval(tv_sec: timeoutMs / 1_000, tv_usec: timeoutMs % 1_000 * 1_000)
+        self.timeoutMs = timeoutMs
+        self.place = place
         let opened =
-            switch endpoint.address {
+            switch address {
             case .tcp(let host, let port): redisConnectWithTimeout(host, Int32(port), timeout)
             case .unix(let path): redisConnectUnixWithTimeout(path, timeout)
             }
-        guard let opened else { throw RedisTrouble(reason: "no memory for a connection to \(endpoint.maskedURL)") }
+        guard let opened else { throw RedisTrouble(reason: "no memory for a connection to \(place)") }
         context = opened
         guard opened.pointee.err == 0, redisSetTimeout(opened, timeout) == REDIS_OK else { throw lost() }
-        if let password = endpoint.password {
-            let words = ["AUTH"] + (endpoint.username.map { [$0] } ?? []) + [password]
-            try demand(words, "AUTH") { endpoint.redacted($0) }
+        if let password = credentials.password {
+            let words = ["AUTH"] + (credentials.username.map { [$0] } ?? []) + [password]
+            try demand(words, "AUTH") { credentials.redacted($0) }
         }
-        if endpoint.database != 0 { try demand(["SELECT", String(endpoint.database)], "SELECT") }
+        if database != 0 { try demand(["SELECT", String(database)], "SELECT") }
     }
 
     deinit { redisFree(context) }
@@ -92,7 +98,7 @@ final class RedisClient {
 
     /// hiredis' own reader accepts whatever a server announces.
     private func receive() throws(RedisTrouble) -> ReplyView {
-        let deadlineMs = SystemCalls.nowMs() + Int64(Self.timeoutMs)
+        let deadlineMs = SystemCalls.nowMs() + Int64(timeoutMs)
         while true {
             do {
                 if let reply = try reader.next() { return reply }
@@ -100,7 +106,7 @@ final class RedisClient {
                 throw RedisTrouble(reason: "\(place): it does not speak Redis' protocol: \(error.text)")
             }
             guard SystemCalls.wait(for: Int16(POLLIN), on: context.pointee.fd, deadlineMs: deadlineMs) else {
-                throw RedisTrouble(reason: "\(place): no answer within \(Self.timeoutMs) ms")
+                throw RedisTrouble(reason: "\(place): no answer within \(timeoutMs) ms")
             }
             let count = recv(context.pointee.fd, &chunk, chunk.count, Int32(MSG_DONTWAIT))
             if count > 0 {
@@ -127,7 +133,7 @@ final class RedisClient {
             ForeignText.shown(bytes.prefix { $0 != 0 })
         }
         let isLate = context.pointee.err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)
-        let reason = isLate ? "no answer within \(Self.timeoutMs) ms" : text
+        let reason = isLate ? "no answer within \(timeoutMs) ms" : text
         return RedisTrouble(reason: "\(place): \(reason)")
     }
 

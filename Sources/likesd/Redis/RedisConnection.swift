@@ -14,61 +14,131 @@ protocol RedisConnectionOwner: AnyObject {
     func closed(_ failure: BackendFailure)
 }
 
-/// One authenticated connection to the server of REDIS_URL. It does not know what it is used for.
+/// Where a connection leads, who likesd is there, and what to do when it fails.
+struct RedisTarget {
+    enum Place {
+        /// Always the same server.
+        case fixed(RedisEndpoint.Address)
+        /// The one that Sentinels name, for this connection.
+        case named(RedisPrimary, Backend)
+    }
+
+    var place: Place
+    var credentials: RedisCredentials
+    /// What to do, from the words of hiredis or of the server.
+    var next: (_ reason: String, RedisEndpoint.Address?) -> String?
+    /// What to do about a name without an address.
+    var nextForName: (String) -> String
+
+    /// To the server that REDIS_URL or its Sentinels name. `primary`: not nil with Sentinels.
+    init(_ configuration: Configuration, _ primary: RedisPrimary?, for backend: Backend) {
+        let advice = { Advice(configuration, on: .measured()) }
+        credentials = configuration.redis.credentials
+        next = { reason, address in advice().redis(reason, at: address) }
+        nextForName = { advice().name($0, of: .redisURL) }
+        switch configuration.redis.topology {
+        case .server(let address): place = .fixed(address)
+        case .sentinels:
+            guard let primary else { preconditionFailure("Sentinels that nobody asks") }
+            place = .named(primary, backend)
+        }
+    }
+
+    /// To one of the Sentinels.
+    init(_ configuration: Configuration, sentinel address: RedisEndpoint.Address, _ credentials: RedisCredentials) {
+        let advice = { Advice(configuration, on: .measured()) }
+        place = .fixed(address)
+        self.credentials = credentials
+        next = { reason, _ in advice().sentinel(address, reason) }
+        nextForName = { advice().name($0, of: .redisURL) }
+    }
+}
+
+/// One authenticated connection to a Redis server, or to a Sentinel. It does not know what it is used for.
 final class RedisConnection {
     private enum State {
         case idle
+        /// Sentinels are asked.
+        case finding
         case resolving
         case connecting
         case authenticating
+        /// Whether it is a primary, as a Sentinel said.
+        case checking
         case open
     }
 
-    private unowned let owner: any RedisConnectionOwner
+    /// Set before the connection is used; outlives it.
+    unowned var owner: (any RedisConnectionOwner)?
     private let loop: EventLoop
     private let kind: Reading.Kind
-    private let configuration: Configuration
+    private let target: RedisTarget
+    private let types: ItemTypes
     private var state = State.idle
+    /// Where the present attempt leads, or the last one led.
+    private var address: RedisEndpoint.Address?
+    /// The same, where Sentinels named it.
+    private var named: NamedPrimary?
     private var socket: RedisSocket?
     private let lookup: NameLookup
     /// Which of a name's addresses comes next.
     private var attempts = 0
 
     /// `kind`: what arrives on it.
-    init(owner: any RedisConnectionOwner, _ kind: Reading.Kind, loop: EventLoop, configuration: Configuration) {
-        self.owner = owner
+    init(_ kind: Reading.Kind, to target: RedisTarget, loop: EventLoop, types: ItemTypes) {
         self.kind = kind
+        self.target = target
         self.loop = loop
-        self.configuration = configuration
-        var names: [String] = []
-        if case .tcp(let host, _) = configuration.redis.address, NameLookup.isName(host) { names = [host] }
-        lookup = NameLookup(names, loop: loop)
+        self.types = types
+        lookup = NameLookup([], loop: loop)
     }
 
     // MARK: Coming and going
 
-    /// Begins to connect, once the host's addresses are known.
+    /// Begins to connect, once the server and its addresses are known.
     func connect() {
         precondition(socket == nil, "a second connection of one kind to Redis")
+        switch target.place {
+        case .fixed(let address): resolve(address)
+        case .named(let primary, let backend):
+            state = .finding
+            primary.find(for: backend) { [unowned self] found in
+                switch found {
+                case .server(let primary):
+                    self.named = primary
+                    self.resolve(primary.address)
+                case .failed(let failure): self.end(failure)
+                }
+            }
+        }
+    }
+
+    private func resolve(_ address: RedisEndpoint.Address) {
         state = .resolving
+        self.address = address
+        if case .tcp(let host, _) = address, NameLookup.isName(host) {
+            lookup.names = [host]
+        } else {
+            lookup.names = []
+        }
         do {
-            try lookup.start { [unowned self] answer in self.connect(answer) }
+            try lookup.start { [unowned self] answer in self.connect(to: address, answer) }
         } catch {
             giveUp(error.message)
         }
     }
 
-    private func connect(_ answer: NameLookup.Answer) {
+    private func connect(to address: RedisEndpoint.Address, _ answer: NameLookup.Answer) {
         state = .connecting
-        switch configuration.redis.address {
+        switch address {
         case .unix(let path): open(RedisSocket.unix(path))
         case .tcp(let host, let port):
             switch answer[host] {
             case nil: open(RedisSocket.tcp(host, port: port))
-            case .failure(let failure): giveUp(failure.text, next: advice.name(host, of: .redisURL))
+            case .failure(let failure): giveUp(failure.text, next: target.nextForName(host))
             case .success(let addresses):
                 guard !addresses.isEmpty else {
-                    return giveUp("\(host) has no address", next: advice.name(host, of: .redisURL))
+                    return giveUp("\(host) has no address", next: target.nextForName(host))
                 }
                 attempts += 1
                 open(RedisSocket.tcp(addresses[(attempts - 1) % addresses.count], port: port))
@@ -101,25 +171,39 @@ final class RedisConnection {
     /// Closes without telling the owner.
     func disconnect() {
         state = .idle
+        if case .named(let primary, let backend) = target.place { primary.forget(backend) }
         lookup.forget()
         socket?.close()
         socket = nil
     }
 
-    private var advice: Advice { Advice(configuration, on: .measured()) }
-
     /// Closes for this reason, and tells the owner once.
     func giveUp(_ reason: String, next: String? = nil) {
-        if case .idle = state { return }
-        disconnect()
-        owner.closed(.unreachable("\(place): \(reason)", next: next ?? advice.redis(reason)))
+        end(.unreachable("\(place): \(reason)", next: next ?? target.next(reason, address)))
     }
 
     /// The same for something that no Redis sends.
     func giveUp(unexpected reason: String) {
+        end(.unexpected("\(place): \(reason)", next: target.next(reason, address)))
+    }
+
+    private func end(_ failure: BackendFailure) {
         if case .idle = state { return }
         disconnect()
-        owner.closed(.unexpected("\(place): \(reason)", next: advice.redis(reason)))
+        // It may have failed because another server was promoted.
+        if case .named(let primary, _) = target.place { primary.askSoon() }
+        owner?.closed(failure)
+    }
+
+    /// Closes for this reason, unless it leads to this server.
+    func leave(_ failure: BackendFailure, unlessAt primary: NamedPrimary) {
+        switch state {
+        case .idle, .finding: return
+        case .resolving, .connecting, .authenticating, .checking, .open:
+            guard named != primary else { return }
+            disconnect()
+            owner?.closed(failure)
+        }
     }
 
     /// The same for the answer to a step: an error, or not an answer of its kind.
@@ -127,26 +211,45 @@ final class RedisConnection {
         if let error { giveUp("\(step): \(error)") } else { giveUp(unexpected: "\(step): \(reason)") }
     }
 
-    private var place: String {
-        switch configuration.redis.address {
-        case .tcp(let host, let port): "\(host):\(port)"
-        case .unix(let path): path
-        }
-    }
+    private var place: String { address?.name ?? "Redis" }
 
     private func made() {
-        let endpoint = configuration.redis
-        guard let password = endpoint.password else {
-            state = .open
-            return owner.opened()
-        }
+        guard let password = target.credentials.password else { return authenticated() }
         state = .authenticating
-        var command = RedisCommand(types: configuration.itemTypes)
-        command.begin(words: endpoint.username == nil ? 2 : 3)
+        var command = RedisCommand(types: types)
+        command.begin(words: target.credentials.username == nil ? 2 : 3)
         command.word("AUTH")
-        if let username = endpoint.username { command.word(username.utf8) }
+        if let username = target.credentials.username { command.word(username.utf8) }
         command.word(password.utf8)
         send(command)
+    }
+
+    private func authenticated() {
+        guard case .named = target.place else {
+            state = .open
+            owner?.opened()
+            return
+        }
+        // Nothing else is sent before: what a Sentinel named may have been demoted meanwhile.
+        state = .checking
+        var command = RedisCommand(types: types)
+        command.begin(words: 2)
+        command.word("INFO")
+        command.word("replication")
+        send(command)
+    }
+
+    private func checked(_ reply: ReplyView) {
+        guard let text = reply.text else { return giveUp("INFO replication", error: reply.errorText, or: "no text") }
+        var facts = RedisServerFacts()
+        facts.take(text)
+        switch facts.isPrimary {
+        case nil: giveUp(unexpected: "INFO replication names no role")
+        case false?: giveUp("it is a replica, though the Sentinels name it the primary", next: Self.whileReplica)
+        case true?:
+            state = .open
+            owner?.opened()
+        }
     }
 
     // MARK: Commands and replies
@@ -162,18 +265,18 @@ final class RedisConnection {
     private func received(_ reply: ReplyView) {
         switch state {
         // Before anything was asked.
-        case .idle, .resolving, .connecting: giveUp(unexpected: Self.unasked)
+        case .idle, .finding, .resolving, .connecting: giveUp(unexpected: Self.unasked)
         case .authenticating:
             if let error = reply.error.map({ String(decoding: $0, as: UTF8.self) }) {
-                return giveUp("AUTH: \(ForeignText.shown(configuration.redis.redacted(error)))")
+                return giveUp("AUTH: \(ForeignText.shown(target.credentials.redacted(error)))")
             }
             guard reply.status != nil else { return giveUp(unexpected: "AUTH: \(Self.noAnswer)") }
-            state = .open
-            owner.opened()
+            authenticated()
+        case .checking: checked(reply)
         case .open:
             // Such a server answers nothing useful until it is another one, or in another state.
             if let error = reply.errorText, RedisError.isOfServer(error) { return giveUp(error) }
-            owner.received(reply)
+            owner?.received(reply)
         }
     }
 
@@ -183,4 +286,5 @@ final class RedisConnection {
     /// No Redis sends this.
     static let unasked = "it sent an unrequested answer"
     static let noAnswer = "an answer that does not fit its call"
+    private static let whileReplica = "wait: a failover is under way, or the Sentinels will correct it"
 }

@@ -30,9 +30,7 @@ final class RedisLink: RedisConnectionOwner {
     private let driver: CoreDriver
     private var configuration: Configuration
     private let channels: RedisChannels
-    private lazy var connection = RedisConnection(
-        owner: self, .redis, loop: loop, configuration: configuration)
-    private let loop: EventLoop
+    private let connection: RedisConnection
     private var state = State.idle
     private var facts = RedisServerFacts()
     private var clock = RedisClock()
@@ -41,12 +39,15 @@ final class RedisLink: RedisConnectionOwner {
     private var hashes = [[UInt8]](repeating: [], count: Script.allCases.count)
     private var command: RedisCommand
 
-    init(driver: CoreDriver, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
+    init(
+        driver: CoreDriver, loop: EventLoop, configuration: Configuration, target: RedisTarget, channels: RedisChannels
+    ) {
         self.driver = driver
-        self.loop = loop
         self.configuration = configuration
         self.channels = channels
+        connection = RedisConnection(.redis, to: target, loop: loop, types: configuration.itemTypes)
         command = RedisCommand(types: configuration.itemTypes)
+        connection.owner = self
     }
 
     /// Later calls use these settings. The connection's own settings need a restart.
@@ -60,6 +61,11 @@ final class RedisLink: RedisConnectionOwner {
     func disconnect() {
         forget()
         connection.disconnect()
+    }
+
+    /// Gives up the connection, unless it leads to this server.
+    func leave(_ failure: BackendFailure, unlessAt primary: NamedPrimary) {
+        connection.leave(failure, unlessAt: primary)
     }
 
     func flush() { connection.flush() }
@@ -130,7 +136,7 @@ final class RedisLink: RedisConnectionOwner {
         state = .preparing(left - 1)
         guard left == 1 else { return }
         guard wasTime else {
-            if facts.isReplica {
+            if facts.isPrimary == false {
                 return connection.giveUp("it is a replica, which takes no writes: point REDIS_URL at the primary")
             }
             if facts.isTooOld, let version = facts.version {

@@ -4,8 +4,8 @@ import LikesProtocol
 struct RedisServerFacts {
     private var runID: String?
     private var replicationID: String?
-    /// It follows another server, and takes no writes.
-    private(set) var isReplica = false
+    /// False: it follows another server, and takes no writes. nil: not reported.
+    private(set) var isPrimary: Bool?
 
     /// As Redis reports it, such as 7.0.15; nil: not reported.
     private(set) var version: String?
@@ -26,7 +26,7 @@ struct RedisServerFacts {
             case "redis_version": version = ForeignText.shown(String(parts[1]))
             case "run_id": runID = Self.word(parts[1])
             case "master_replid": replicationID = Self.word(parts[1])
-            case "role": isReplica = parts[1] != "master"
+            case "role": isPrimary = parts[1] == "master"
             default: continue
             }
         }

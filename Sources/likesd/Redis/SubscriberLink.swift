@@ -18,16 +18,17 @@ final class SubscriberLink: RedisConnectionOwner {
     private let driver: CoreDriver
     private let configuration: Configuration
     private let channels: RedisChannels
-    private lazy var connection = RedisConnection(
-        owner: self, .message, loop: loop, configuration: configuration)
-    private let loop: EventLoop
+    private let connection: RedisConnection
     private var state = State.idle
 
-    init(driver: CoreDriver, loop: EventLoop, configuration: Configuration, channels: RedisChannels) {
+    init(
+        driver: CoreDriver, loop: EventLoop, configuration: Configuration, target: RedisTarget, channels: RedisChannels
+    ) {
         self.driver = driver
-        self.loop = loop
         self.configuration = configuration
         self.channels = channels
+        connection = RedisConnection(.message, to: target, loop: loop, types: configuration.itemTypes)
+        connection.owner = self
     }
 
     func connect() { connection.connect() }
@@ -36,6 +37,11 @@ final class SubscriberLink: RedisConnectionOwner {
     func disconnect() {
         state = .idle
         connection.disconnect()
+    }
+
+    /// Gives up the connection, unless it leads to this server.
+    func leave(_ failure: BackendFailure, unlessAt primary: NamedPrimary) {
+        connection.leave(failure, unlessAt: primary)
     }
 
     func flush() { connection.flush() }

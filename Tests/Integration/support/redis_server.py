@@ -1,4 +1,4 @@
-"""A private Redis: its own folder, a Unix socket, no TCP port."""
+"""A private Redis: its own folder, a Unix socket, and a TCP port only where one is asked for."""
 
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from .waiting import eventually
 class RedisServer:
     """The server, and the ways in which it fails."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, port=0):
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.socket = self.folder / "redis.sock"
         self.options = options
+        self.port = port
         self.server = None
 
     @property
@@ -28,7 +29,7 @@ class RedisServer:
     def start(self):
         self.socket.unlink(missing_ok=True)
         self.server = ServerProcess(
-            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder]
+            ["redis-server", "--port", self.port, "--unixsocket", self.socket, "--dir", self.folder]
             + ["--save", "", "--appendonly", "no", *self.options],
             self.folder / "log",
         )
