@@ -34,9 +34,9 @@ simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n
 	@swift build -c release --product simulate
 	@.build/release/simulate --seeds $(SEEDS) --first $(or $(FIRST),0) $(ARGS)
 
-chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n
+chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n TOPOLOGY=sentinels
 	@scripts/install-deps
-	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(TOPOLOGY),--topology $(TOPOLOGY))
 
 bench: ## measure likesd beside Redis and PostgreSQL, about 10 minutes; ROWS=count,like ROUNDS=n QUICK=1
 	@scripts/install-deps

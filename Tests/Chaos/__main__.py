@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .checks import check_history
 from .cluster import REQUEST_TIMEOUT_MS
-from .faults import REGISTRY
+from .faults import REGISTRY, TOPOLOGIES, names_of
 from .history import History
 from .run import Run
 
@@ -20,6 +20,7 @@ def arguments():
     parser.add_argument("--seed", type=int, help="repeats the choice of faults (random)")
     parser.add_argument("--rate", type=float, default=1500, help="requests per second, all clients together (1500)")
     parser.add_argument("--only", action="append", metavar="FAULT", help="only this fault; may be repeated")
+    parser.add_argument("--topology", choices=TOPOLOGIES, help="how Redis is set up (one after the other)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of likesd")
     parser.add_argument("--list", action="store_true", help="the faults, and what they do")
     parser.add_argument("--keep", action="store_true", help="keep history and logs even when all is well")
@@ -50,14 +51,31 @@ def main():
         return recheck(given.check)
     seed = int.from_bytes(os.urandom(4), "big") if given.seed is None else given.seed
     settings = dict(setting.split("=", 1) for setting in given.set)
+    topologies = [given.topology] if given.topology else list(TOPOLOGIES)
+    if given.only:
+        topologies = [one for one in topologies if set(given.only) <= set(names_of(one))][:1]
+        if not topologies:
+            raise SystemExit("no run has all of these faults: see --topology")
+    # Each in turn, whatever the others found.
+    return max([carry_out(given, one, seed, settings) for one in topologies])
+
+
+def carry_out(given, topology, seed, settings):
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
     # PostgreSQL runs as another user.
     folder.chmod(0o755)
-    print(f"seed {seed}; history and logs in {folder}", flush=True)
+    print(f"Redis: {topology}; seed {seed}; history and logs in {folder}", flush=True)
     passed = False
     try:
         report = Run(
-            folder, given.seconds, seed, given.rate, lambda line: print(line, flush=True), given.only, **settings
+            folder,
+            given.seconds,
+            seed,
+            given.rate,
+            lambda line: print(line, flush=True),
+            given.only,
+            topology,
+            **settings,
         ).run()
         passed = report.passed
         print(report.text())

@@ -1,4 +1,5 @@
-"""PostgreSQL with a standby, Redis with a spare, several hosts with a likesd each, and a proxy on every link."""
+"""PostgreSQL with a standby, Redis with a spare or two behind Sentinels, several hosts with a likesd each, and a proxy
+on the links."""
 
 import contextlib
 import re
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from support.daemon import Daemon, run
 from support.postgres import Postgres
 from support.redis_server import RedisServer
+from support.sentinels import SentinelTopology
 
 from .proxy import Proxy
 
@@ -16,7 +18,6 @@ REQUEST_TIMEOUT_MS = 2000
 # A host that remembers every item could mend Redis by what it remembers, which no guarantee may rest on.
 SETTINGS = {"REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS, "LOG_LEVEL": "info", "LOCAL_CACHE_ENTRIES": 1000}
 HOSTS = 3
-BACKENDS = ("postgres", "standby", "redis")
 # Two faults at once, those that wait for them, and the watch.
 WORKERS = 8
 SOCKET = ".s.PGSQL.5432"
@@ -37,17 +38,23 @@ class Host:
         self.number = number
         self.folder = folder / f"h{number}"
         self.folder.mkdir()
-        self.links = {backend: f"{backend}{number}" for backend in BACKENDS}
+        self.links = {"postgres": f"postgres{number}", "standby": f"standby{number}"}
         database, cache = self.folder / SOCKET, self.folder / "redis.sock"
         standby = self.folder / "s" / SOCKET
         standby.parent.mkdir()
         cluster.proxy.add(self.links["postgres"], cluster.postgres.folder / SOCKET, database)
         cluster.proxy.add(self.links["standby"], cluster.standby.folder / SOCKET, standby)
-        cluster.proxy.add(self.links["redis"], cluster.redis.socket, cache)
+        url = f"unix://{cache}?db=0"
+        if cluster.sentinels:
+            # Sentinels name ports of the servers themselves, so no proxy is in between.
+            url = cluster.sentinels.url
+        else:
+            self.links["redis"] = f"redis{number}"
+            cluster.proxy.add(self.links["redis"], cluster.redis.socket, cache)
         self.daemon = Daemon(
             self.folder,
             f"postgresql://postgres@/likes?host={self.folder}",
-            f"unix://{cache}?db=0",
+            url,
             **{
                 **SETTINGS,
                 "DATABASE_REPLICA_URLS": f"postgresql://postgres@/likes?host={standby.parent}",
@@ -97,12 +104,14 @@ class Host:
 
 
 class Cluster:
-    """All the servers of a run. Redis changes places with its spare when it fails over."""
+    """All the servers of a run. Redis changes places with its spare when it fails over; behind Sentinels, as these
+    decide."""
 
-    def __init__(self, folder, hosts=HOSTS, **settings):
+    def __init__(self, folder, hosts=HOSTS, topology="single", **settings):
         self.folder = folder
         self.count = hosts
         self.settings = settings
+        self.sentinels = SentinelTopology(folder / "sentinel") if topology == "sentinels" else None
         self.hosts = []
 
     def __enter__(self):
@@ -130,11 +139,11 @@ class Cluster:
         self.stack.callback(self.proxy.close)
         self.start_standby()
         self.stack.callback(lambda: self.standby.stop())
-        self.redis = RedisServer(self.folder / "ra", "--repl-diskless-sync-delay", "0").start()
-        self.spare = RedisServer(self.folder / "rb", "--repl-diskless-sync-delay", "0")
-        self.stack.callback(lambda: self.redis.stop())
-        self.stack.callback(lambda: self.spare.stop())
-        self.replication_port = self.proxy.add("replication", self.redis.socket)
+        if self.sentinels:
+            self.stack.callback(self.sentinels.stop)
+            self.sentinels.start().wait_ready()
+        else:
+            self.start_redis()
         for number in range(self.count):
             host = Host(number, self.folder, self, self.settings)
             self.hosts.append(host)
@@ -156,13 +165,25 @@ class Cluster:
         shutil.rmtree(self.standby.folder)
         self.start_standby()
 
+    def start_redis(self):
+        self.redis = RedisServer(self.folder / "ra", "--repl-diskless-sync-delay", "0").start()
+        self.spare = RedisServer(self.folder / "rb", "--repl-diskless-sync-delay", "0")
+        self.stack.callback(lambda: self.redis.stop())
+        self.stack.callback(lambda: self.spare.stop())
+        self.replication_port = self.proxy.add("replication", self.redis.socket)
+
     def sql(self):
         """A connection of our own to PostgreSQL, past the proxy."""
         return self.postgres.connect()
 
     def cache(self):
         """A client of our own of the Redis in use, past the proxy."""
-        return self.redis.client()
+        return self.sentinels.primary().client() if self.sentinels else self.redis.client()
+
+    def delay_redis(self, host, seconds):
+        """What this host sends to Redis is late, where a proxy is in between."""
+        if link := host.links.get("redis"):
+            self.proxy.set(link, "pass", delay=seconds)
 
     def links_to(self, backend):
         return [host.links[backend] for host in self.hosts]

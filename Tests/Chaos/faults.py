@@ -15,6 +15,15 @@ CALM_EVERY_SECONDS = 180.0
 
 REGISTRY = {}
 
+# How Redis is set up in a run, and what claims of a fault belong to the other ways.
+TOPOLOGIES = {"single": "sentinels", "sentinels": "redis"}
+
+
+def names_of(topology):
+    """The faults that such a run can have."""
+    other = TOPOLOGIES[topology]
+    return sorted(name for name, one in REGISTRY.items() if not any(c.startswith(other) for c in one.claims))
+
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
@@ -86,10 +95,10 @@ class Hold:
                 return
 
 
-def plan(seed, seconds, hosts, only=None):
+def plan(seed, seconds, hosts, only=None, topology="single"):
     """The faults of a run: at most two at a time, all chosen by the seed and by nothing else."""
     source = random.Random(f"faults {seed}")
-    names = sorted(only or REGISTRY)
+    names = sorted(only or names_of(topology))
     planned, at, next_calm = [], 1.0, CALM_EVERY_SECONDS
     # Every kind comes once before any comes twice.
     bag = []

@@ -10,7 +10,8 @@ from collections import Counter
 import psycopg
 from support.database import drift
 
-from . import faults_likesd, faults_postgres, faults_redis, faults_standby  # noqa: F401 (they register themselves)
+# They register themselves.
+from . import faults_likesd, faults_postgres, faults_redis, faults_sentinels, faults_standby  # noqa: F401
 from .checks import check_history, percentiles, tally
 from .cluster import HOSTS, REQUEST_TIMEOUT_MS, Cluster
 from .faults import Hold, plan
@@ -57,14 +58,15 @@ class Report:
 class Run:
     """`say` gets a line for all that happens."""
 
-    def __init__(self, folder, seconds, seed, rate, say=print, only=None, **settings):
+    def __init__(self, folder, seconds, seed, rate, say=print, only=None, topology="single", **settings):
         self.folder = folder
         self.seconds = seconds
         self.seed = seed
         self.rate = rate
         self.say = say
         self.settings = settings
-        self.plan = plan(seed, seconds, HOSTS, only)
+        self.topology = topology
+        self.plan = plan(seed, seconds, HOSTS, only, topology)
         self.history = History(folder / "history.jsonl")
         self.clock = clock()
         self.stop = threading.Event()
@@ -72,7 +74,7 @@ class Run:
         self.problems = []
 
     def run(self):
-        with Cluster(self.folder, HOSTS, **self.settings) as cluster:
+        with Cluster(self.folder, HOSTS, self.topology, **self.settings) as cluster:
             self.cluster = cluster
             load = Load(cluster, self.history, self.clock, self.seed, self.rate)
             load.start()
@@ -82,12 +84,12 @@ class Run:
                 settling = Settling(cluster, self.history, self.clock, self.break_things())
                 settling.wait_healthy()
                 self.say(f"{self.clock():8.2f} s  all is healed; the last writes overtake each other")
-                self.cluster.proxy.set(self.cluster.hosts[0].links["redis"], "pass", delay=UNEVEN_SECONDS)
+                self.cluster.delay_redis(self.cluster.hosts[0], UNEVEN_SECONDS)
                 self.stop.wait(UNEVEN_FOR_SECONDS)
             finally:
                 load.stop()
                 self.stop.set()
-            self.cluster.proxy.set(self.cluster.hosts[0].links["redis"], "pass")
+            self.cluster.delay_redis(self.cluster.hosts[0], 0.0)
             watching.result()
             self.problems += load.problems
             self.say(f"{self.clock():8.2f} s  waiting until all agree")
@@ -167,7 +169,11 @@ class Run:
 
     def lines(self, settling):
         operations = self.history.operations
-        lines = ["", f"seed {self.seed}, {self.seconds:.0f} s of faults, {len(operations)} operations", ""]
+        lines = [
+            "",
+            f"Redis: {self.topology}, seed {self.seed}, {self.seconds:.0f} s of faults, {len(operations)} operations",
+            "",
+        ]
         for verb, outcomes in tally(operations).items():
             told = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
             times = percentiles(operations, verb)

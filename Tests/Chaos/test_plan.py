@@ -1,7 +1,9 @@
 """The plan of faults: chosen by the seed alone, two at most at a time, none in the way of another."""
 
+import pytest
+
 from Chaos import run
-from Chaos.faults import CALM_SECONDS, REGISTRY, RUNNING_MAX, plan
+from Chaos.faults import CALM_SECONDS, REGISTRY, RUNNING_MAX, TOPOLOGIES, names_of, plan
 
 HOSTS = 3
 
@@ -16,9 +18,15 @@ def test_the_same_seed_gives_the_same_plan(seed):
     assert told(plan(seed, 300, HOSTS)) != told(plan(seed + 1, 300, HOSTS))
 
 
-def test_every_fault_comes_and_none_is_in_the_way_of_another(seed):
-    planned = plan(seed, 1800, HOSTS)
-    assert {p.fault.name for p in planned} == set(REGISTRY)
+def test_every_fault_belongs_to_a_topology():
+    assert set(REGISTRY) == {name for topology in TOPOLOGIES for name in names_of(topology)}
+    assert all(set(names_of(topology)) != set(REGISTRY) for topology in TOPOLOGIES)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_every_fault_comes_and_none_is_in_the_way_of_another(seed, topology):
+    planned = plan(seed, 1800, HOSTS, topology=topology)
+    assert {p.fault.name for p in planned} == set(names_of(topology))
     overlapping = 0
     for place, one in enumerate(planned):
         beside = [other for other in planned[:place] if other.end > one.at]
