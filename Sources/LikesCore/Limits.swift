@@ -199,6 +199,12 @@ package struct Limits: Sendable {
     package var recentCountersMax = 524_288
     /// … and memory for this many is never given back.
     package var recentCountersKept = 4_096
+    /// All hosts are told of an item at most once in this time, by whichever host; the newest count is always told in
+    /// the end. At 50 messages a second a hot item costs a host that hears them some 0.1 ms a second.
+    package var tellMs: Int64 = 20
+    /// Counters of which this host owes a telling, about 150 bytes each. The journal of each batch names them, so there
+    /// are no more than of `repairsUntoldMax`. At the limit hosts are told of others at once.
+    package var tellingsMax = 4_096
     /// How many used entries of the local cache are passed before one is dropped all the same. If nearly all were used,
     /// it matters little which one goes, and nobody should wait for a search through a million.
     package var cacheHandStepsMax = 1_024

@@ -37,11 +37,12 @@ package struct Safeguards: Sendable {
     package var counterMemory = true
     /// What is in Redis, and what is heard, is believed only with a seal of this database's hosts, and not for long.
     package var seals = true
-
     /// A standby is believed as far as the log that it has replayed proves.
     package var standbyProof = true
     /// … and if its counts are not older than what this host has answered or heard before.
     package var standbyMemory = true
+    /// What Redis told nobody of, because hosts were told of the item a moment before, is told afterwards.
+    package var tellings = true
 
     package init() {}
 }

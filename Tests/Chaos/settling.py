@@ -142,7 +142,7 @@ class Settling:
                 version = cache.get(f"{{{key}}}:version")
                 if count is None or kind == "none":
                     continue  # it expired meanwhile
-                if generation and (version is None or version.split(":")[0] != generation.split(" ")[4]):
+                if generation and (version is None or version.split(".")[0] != generation.split(" ")[4]):
                     self.not_believed += 1
                 elif count != str(stored.get(item, 0)):
                     found.append(f"Redis: {item} is {count}, PostgreSQL has {stored.get(item, 0)}")

@@ -43,8 +43,9 @@ private let jobs: [RedisJob] = {
     return [
         .identify(server: "a:b", IdentifyRequest(new: nil)),
         .admit([AdmissionEntry(pair: pair, kind: .like), AdmissionEntry(pair: pair, kind: .unlike)]),
-        .readCounters(generation, items), .setCounters(generation, counters, isTold: true),
+        .readCounters(generation, items), .setCounters(generation, counters, paceMs: 20),
         .drop(generation, kept), .keepRecent([RecentLike(pair: pair, add: true)]),
+        .tell(generation, counters, paceMs: 20),
     ]
 }()
 
@@ -58,6 +59,7 @@ func fuzzAnswers(_ data: UnsafeRawBufferPointer) {
             var replies = RedisReplies(slicesLeft: 1)
             replies.take(reply, of: slice)
             precondition(replies.counters.count <= items.count, "more counters than were asked for")
+            precondition(replies.outcomes.count <= items.count, "more outcomes than were asked for")
             _ = replies.marker?.generation
         }
     }

@@ -55,7 +55,7 @@ def test_a_count_beside_a_version_that_looks_newer(start_daemon, own_postgres, o
     host = start_daemon(own_postgres, own_redis, **SHORT)
     eventually(lambda: reads_redis(host), "Redis to be read", 30)
     token = owner.get(MARKER).split()[4]
-    owner.set(version_key(item), f"{token}:{2**53 - 1}:{17 * 'A'}")
+    owner.set(version_key(item), f"{token}.{2**53 - 1}:{17 * 'A'}:------")
     owner.setrange(f"counter:{item}", LARGE_BYTES, "7")
     becomes_right(host, owner, item, f"post:{number()}")
 
@@ -66,7 +66,7 @@ def test_a_version(start_daemon, own_postgres, own_redis, owner, item, number):
     token = owner.get(MARKER).split()[4]
     owner.set(f"counter:{item}", 7)
     owner.setrange(version_key(item), LARGE_BYTES, "7")
-    owner.setrange(version_key(item), 0, f"{token}:9")
+    owner.setrange(version_key(item), 0, f"{token}.9")
     becomes_right(host, owner, item, f"post:{number()}")
     assert owner.strlen(version_key(item)) < 100
 

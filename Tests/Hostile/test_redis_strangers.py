@@ -24,6 +24,11 @@ def version_key(item):
     return f"{{counter:{item}}}:version"
 
 
+def words(version):
+    """Of what stands beside a counter: token, version and seal."""
+    return re.split("[.:!]", version)[:3]
+
+
 def least_rights():
     """The words behind the user's name and password, as docs/security.md has them."""
     command = re.search(r"ACL SETUSER likesd on >PASSWORD(.*?)\n\n", SECURITY.read_text(), re.DOTALL)
@@ -169,9 +174,9 @@ def test_a_forged_message_changes_no_count(hosts, tenant, sql, number, seal):
 
 
 FORGERIES = {
-    "without a seal": lambda token, seal, version: f"{token}:{version}",
-    "with a seal made up": lambda token, seal, version: f"{token}:{version}:{'A' * 17}",
-    "with the seal of another count": lambda token, seal, version: f"{token}:{version}:{seal}",
+    "without a seal": lambda token, seal, version: f"{token}.{version}",
+    "with a seal made up": lambda token, seal, version: f"{token}.{version}:{'A' * 17}:------",
+    "with the seal of another count": lambda token, seal, version: f"{token}.{version}:{seal}:------",
 }
 
 
@@ -185,7 +190,7 @@ def test_a_forged_counter_is_not_believed_and_gives_way(
     for host in hosts:
         reads_redis(host)
     assert hosts[0].call("LIKE", 1, item) == [1, 1]
-    name, _, seal = stranger.get(version_key(item)).split(":")
+    name, _, seal = words(stranger.get(version_key(item)))
     forged = FORGERIES[forgery](name, seal, version)
 
     def forge():
@@ -212,7 +217,7 @@ def test_verify_finds_forged_counters_and_raises_no_version_to_theirs(
     host = start_daemon(database, house)
     reads_redis(host)
     assert host.call("LIKE", 1, item) == [1, 1]
-    stranger.mset({f"counter:{item}": 666, version_key(item): f"{token(stranger)}:{IMPOSSIBLE}:{'A' * 17}"})
+    stranger.mset({f"counter:{item}": 666, version_key(item): f"{token(stranger)}.{IMPOSSIBLE}:{'A' * 17}:------"})
     url = house.url.replace("unix://", "unix://owner:any@")
     for options in (["--verbose"], ["--repair"], []):
         done = run("likesctl", "verify", *options, DATABASE_URL=database.url(), REDIS_URL=url)
@@ -258,8 +263,8 @@ def test_an_old_version_written_with_zeros_in_front_keeps_no_newer_one_out(hosts
     item = f"post:{number()}"
     assert hosts[0].call("LIKE", 1, item) == [1, 1]
     eventually(lambda: hosts[1].call("COUNT", item) == 1, "the first like at the other host")
-    name, version, seal = stranger.get(version_key(item)).split(":")
-    stranger.set(version_key(item), f"{name}:{int(version):019d}:{seal}")
+    name, version, seal = words(stranger.get(version_key(item)))
+    stranger.set(version_key(item), f"{name}.{int(version):019d}:{seal}:------")
     assert hosts[0].call("LIKE", 2, item) == [1, 2]
     eventually(lambda: hosts[1].call("COUNT", item) == 2, "the second like at the other host", 30)
     eventually(lambda: stranger.get(f"counter:{item}") == "2", "it in Redis", 30)

@@ -1,5 +1,7 @@
 """What stands in Redis: the reference's keys to the letter, and what becomes of strange contents."""
 
+import re
+
 import pytest
 from support.database import counter, likes, put_likes
 from support.seals import Sealer
@@ -55,8 +57,10 @@ def test_keys_live_as_long_as_configured(start_daemon, cache, user, item):
 def test_the_version_beside_a_counter_is_postgresqls(wire, cache, sql, item, number):
     for _ in range(3):
         assert wire.call("LIKE", number(), item)[0] == 1
-    version, _, seal = cache.get(version_key(item)).rpartition(":")
-    assert (version, len(seal)) == (f"{token(cache)}:{counter(sql, item)[1]}", 17)
+    found, _, rest = cache.get(version_key(item)).partition(".")
+    version, seal, told = re.split("[:!]", rest)
+    assert (found, version, len(seal)) == (token(cache), str(counter(sql, item)[1]), 17)
+    assert re.fullmatch("[0-9]{6}", told)
 
 
 def test_a_miss_fills_the_cache_items_without_likes_included(daemon, cache, sql, number):
@@ -91,7 +95,7 @@ def test_a_counter_without_its_version_is_not_believed(start_daemon, cache, sql,
     elif with_version == "number":
         cache.set(version_key(item), "1", ex=600)
     elif with_version == "other":
-        cache.set(version_key(item), "0123456789ab:1", ex=600)
+        cache.set(version_key(item), "0123456789ab.1", ex=600)
     assert start_daemon().call("COUNT", item) == 2
 
 
@@ -112,9 +116,9 @@ def test_a_version_that_no_history_reaches_is_not_put_into_redis(start_daemon, c
     assert daemon.call("COUNT", item) == 1
     sql.execute("UPDATE counters SET version = %s WHERE item_id = %s", (2**53 - 2, int(item.split(":")[1])))
     assert daemon.call("LIKE", number(), item) == [1, 2]
-    assert cache.get(version_key(item)).startswith(f"{token(cache)}:{2**53 - 1}:")
+    assert cache.get(version_key(item)).startswith(f"{token(cache)}.{2**53 - 1}:")
     assert daemon.call("LIKE", number(), item) == [1, 3]
-    assert cache.get(version_key(item)).startswith(f"{token(cache)}:{2**53 - 1}:")
+    assert cache.get(version_key(item)).startswith(f"{token(cache)}.{2**53 - 1}:")
     assert daemon.call("COUNT", item) == 3
 
 

@@ -33,10 +33,12 @@ def test_each_counter_is_set_about_once_by_all_hosts_together(start_daemon, own_
         for daemon in daemons:
             eventually(lambda daemon=daemon: daemon.info()["repairs_waiting"] == "0", "every host to know of it")
             assert daemon.info()["redis_counters"] == "read"
-        # Each counter has a version beside it.
-        sets = cache.info("commandstats")["cmdstat_set"]["calls"] / 2
-        assert sets / ITEMS <= sets_max
-        assert sum(int(daemon.info()["repairs_done"]) for daemon in daemons) == sets
+        done = sum(int(daemon.info()["repairs_done"]) for daemon in daemons)
+        assert done / ITEMS <= sets_max
+        # Each counter has a version beside it. If two hosts set a counter within 20 ms, the second of them marks it as
+        # untold, and tells of it later.
+        sets = cache.info("commandstats")["cmdstat_set"]["calls"]
+        assert 2 * ITEMS <= 2 * done <= sets <= 2 * (2 * done - ITEMS)
         keys = [f"counter:post:{item}" for item in range(1, ITEMS + 1)]
         assert cache.mget(keys) == [str(item % 100) for item in range(1, ITEMS + 1)]
 

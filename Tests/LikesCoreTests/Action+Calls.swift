@@ -32,6 +32,10 @@ extension Action {
         .redis(noCall, .drop(generation, kept))
     }
 
+    static func tell(_ counters: [CounterState], paceMs: Int64 = 20) -> Action {
+        .redis(noCall, .tell(Scenario.generation, counters.map { unsealed($0) }, paceMs: paceMs))
+    }
+
     static func fence(_ request: FenceRequest) -> Action { .lane(noCall, .fence(request)) }
 
     static func commit(_ rows: [BatchRow]) -> Action { .lane(noCall, .commit(CommitRequest(rows: rows))) }
@@ -83,7 +87,8 @@ extension RedisAnswer {
         guard case .redis(_, let request) = action else { return false }
         return switch (self, request) {
         case (.identified, .identify), (.admitted, .admit), (.countersRead, .readCounters),
-            (.wroteThrough, .writeThrough), (.filled, .fill), (.dropped, .drop), (.failed, _):
+            (.wroteThrough, .writeThrough), (.filled, .fill), (.dropped, .drop), (.told, .tell),
+            (.failed, _):
             true
         default: false
         }

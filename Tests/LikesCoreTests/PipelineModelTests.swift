@@ -19,6 +19,7 @@ private struct Backends {
         case admitted(CallID, [AdmissionVerdict])
         case countersRead(CallID, [CounterState?])
         case wroteThrough(CallID)
+        case told(CallID, Int)
         case filled(CallID)
         case committed(CallID, BatchOutcome)
         case countersSelected(CallID, [CounterState])
@@ -67,6 +68,7 @@ private struct Backends {
         case .redis(let call, .fill(_, let counters)):
             set(counters.map(\.counter))
             return .filled(call)
+        case .redis(let call, .tell(_, let counters, _)): return .told(call, counters.count)
         case .lane(let call, .commit(let request)):
             let batch = request.rows
             let changed = batch.map { likes.contains($0.pair) != $0.wanted }
@@ -133,6 +135,8 @@ private let limitedUser: Int64 = 3
                 case .admitted(let call, let verdicts): scenario.admit(call: call, verdicts)
                 case .countersRead(let call, let counters): scenario.redisHas(call: call, counters)
                 case .wroteThrough(let call): scenario.wroteThrough(call: call)
+                case .told(let call, let count):
+                    scenario.told(call: call, [TellingOutcome](repeating: .told, count: count))
                 case .filled(let call): scenario.filled(call: call)
                 case .committed(let call, let outcome):
                     scenario.commit(call: call, changed: outcome.changed, outcome.counters)

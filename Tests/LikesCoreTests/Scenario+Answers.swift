@@ -114,6 +114,21 @@ extension Scenario {
         answer(call, .wroteThrough(refusal: refusal, kept: kept), sourceLocation: sourceLocation)
     }
 
+    /// `untold`: what Redis took and told nobody of.
+    mutating func wroteThrough(
+        call: CallID? = nil, untold: [CounterState], sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        answer(
+            call, .wroteThrough(refusal: nil, kept: [], untold: untold.map { sealed($0) }),
+            sourceLocation: sourceLocation)
+    }
+
+    mutating func told(
+        call: CallID? = nil, _ outcomes: [TellingOutcome], sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        answer(call, .told(outcomes), sourceLocation: sourceLocation)
+    }
+
     mutating func filled(
         call: CallID? = nil, newer: [CounterState] = [], sourceLocation: SourceLocation = #_sourceLocation
     ) {

@@ -122,6 +122,7 @@ struct Scenario {
         case .writeThrough(let generation, let counters, let recent):
             .writeThrough(generation, counters: strip(counters), recent: recent)
         case .fill(let generation, let counters): .fill(generation, strip(counters))
+        case .tell(let generation, let counters, let paceMs): .tell(generation, strip(counters), paceMs: paceMs)
         case .identify, .admit, .readCounters, .drop: request
         }
     }

@@ -35,6 +35,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "scriptOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 400),
         Bite(safeguard: "standbyWait", rules: [.durable], seedsMax: 100),
         Bite(safeguard: "counterMemory", rules: [.fresh, .repaired], seedsMax: 1_000),
+        Bite(safeguard: "tellings", rules: [.fresh], seedsMax: 100),
         Bite(safeguard: "seals", rules: [.fresh, .repaired, .changeCount, .alarms], seedsMax: 100),
         Bite(safeguard: "standbyProof", rules: [.fresh], seedsMax: 100),
         Bite(safeguard: "standbyMemory", rules: [.fresh], seedsMax: 50),

@@ -34,10 +34,10 @@ import Testing
     private static let find = RedisJob.identify(server: server, IdentifyRequest(new: nil))
 
     private func set(
-        _ counters: [SealedCounter], in given: Generation? = nil, isTold: Bool = false, deadlineMs: Int64 = .max
+        _ counters: [SealedCounter], in given: Generation? = nil, paceMs: Int64? = nil, deadlineMs: Int64 = .max
     ) throws -> RedisReplies {
         try redis.perform(
-            .setCounters(given ?? generation, counters, isTold: isTold), deadlineMs: deadlineMs)
+            .setCounters(given ?? generation, counters, paceMs: paceMs), deadlineMs: deadlineMs)
     }
 
     private func read(_ items: [Item]) throws -> [SealedCounter?] {
@@ -136,25 +136,25 @@ import Testing
         ])
     func whatLooksNewerStaysAndIsToldAsItIs(word: String, count: String, isCounter: Bool) throws {
         try redis.run("SET", "counter:post:1", count)
-        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)")
-        let answer = try set([counter(2, 1, 1), counter(1, 3, 7)], isTold: true)
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa.\(word):------")
+        let answer = try set([counter(2, 1, 1), counter(1, 3, 7)], paceMs: 20)
         let kept = try #require(answer.kept.first)
         #expect(answer.failure == nil && answer.kept.count == 1)
         #expect(kept.item == Item(type: 0, id: 1) && kept.word.elementsEqual(word.utf8))
         #expect((kept.counter != nil) == isCounter)
         #expect(try redis.run("GET", "counter:post:1") == count)
 
-        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)0")
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa.\(word)0:------")
         #expect(try redis.perform(.drop(generation, [kept])).failure == nil)
         #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version") == "2")
-        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:\(word)")
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa.\(word):------")
         #expect(try redis.perform(.drop(generation, [kept])).failure == nil)
         #expect(try redis.run("EXISTS", "counter:post:1", "{counter:post:1}:version") == "0")
     }
 
     @Test("What is far longer than any version gives way.")
     func whatIsFarLongerThanAnyVersionGivesWay() throws {
-        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa:9" + String(repeating: "9", count: 1_000_000))
+        try redis.run("SET", "{counter:post:1}:version", "aaaaaaaaaaaa.9" + String(repeating: "9", count: 1_000_000))
         let answer = try set([counter(1, 3, 7)])
         #expect(answer.failure == nil && answer.kept.isEmpty)
         #expect(try read([Item(type: 0, id: 1)]) == [counter(1, 3, 7)])
@@ -169,7 +169,7 @@ import Testing
         #expect(answer.failure == nil && answer.refusal == nil)
         #expect(try read(counters.map(\.counter.item)) == counters)
         #expect(try redis.run("GET", "counter:post:5") == "15")
-        #expect(try redis.run("GET", "{counter:post:5}:version") == "aaaaaaaaaaaa:35:\(Self.seal.text)")
+        #expect(try redis.run("GET", "{counter:post:5}:version") == "aaaaaaaaaaaa.35:\(Self.seal.text):------")
         let ttl = try #require(Int(try redis.run("TTL", "counter:post:5")))
         #expect((3_590...3_600).contains(ttl))
     }
@@ -179,7 +179,7 @@ import Testing
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:counters:0")
         let counters = [counter(1, -1, 3), counter(2, -.max, 4), counter(3, -10, 5)]
-        #expect(try set(counters, isTold: true).failure == nil)
+        #expect(try set(counters, paceMs: 20).failure == nil)
         #expect(try read(counters.map(\.counter.item)) == counters)
         #expect(try redis.run("GET", "counter:post:3") == "-10")
         #expect(try listener.message { CounterMessage($1, types: .standard) }?.counters == counters)
@@ -201,7 +201,7 @@ import Testing
     @Test("A version of another marker, and what is no version, count as none.")
     func aVersionOfAnotherMarkerCountsAsNone() throws {
         let item = Item(type: 0, id: 1)
-        for version in ["bbbbbbbbbbbb:9", "9", "aaaaaaaaaaaa:", "aaaaaaaaaaaa:x", "aaaaaaaaaaaa:9"] {
+        for version in ["bbbbbbbbbbbb.9", "9", "aaaaaaaaaaaa.", "aaaaaaaaaaaa.x", "aaaaaaaaaaaa.9", "aaaaaaaaaaaa:9"] {
             try redis.run("SET", "counter:post:1", "5")
             try redis.run("SET", "{counter:post:1}:version", version)
             #expect(try read([item]) == [nil])
@@ -268,10 +268,10 @@ import Testing
     func whatRedisTookOfAWriteThroughIsToldToAllHosts() throws {
         let listener = try server.connect()
         try listener.run("SUBSCRIBE", "likesd:counters:0")
-        _ = try set([counter(9, 9, 9)], isTold: false)
+        _ = try set([counter(9, 9, 9)], paceMs: nil)
         _ = try set([counter(1, 100, 8)])
         let counters = (1...70).map { counter(Int64($0), 5, 7) }
-        _ = try set(counters, isTold: true)
+        _ = try set(counters, paceMs: 20)
         var heard: [SealedCounter] = []
         for _ in 0..<2 {
             let message = try listener.message { CounterMessage($1, types: .standard) }

@@ -55,13 +55,52 @@ import Testing
         #expect((answer.failure == nil) == isTaken)
     }
 
+    private static let generation = Generation(
+        server: "a:b", database: DatabaseIdentity(system: "1", timeline: 1), token: "abc")
+    private static let two = [1, 2].map { id in
+        SealedCounter(
+            counter: CounterState(item: Item(type: 0, id: id), count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
+    }
+
+    /// The reply to a job of one slice.
+    private func replies(_ text: String, to job: RedisJob) throws -> RedisReplies {
+        var replies = RedisReplies(slicesLeft: 1)
+        var reader = ReplyReader(limits: EdgeLimits.redisReply)
+        reader.append(text.split(separator: " ").map { "\($0)\r\n" }.joined().utf8)
+        replies.take(try #require(try reader.next()), of: job.slices(deadlineMs: 0)[0])
+        return replies
+    }
+
+    @Test(
+        "A report names the untold first, then what Redis kept; any other is a misfit.",
+        arguments: [
+            ("*2 :1 :2", [2], 0), ("*3 :2 :1 :2", [1, 2], 0), ("*4 :0 :1 $1 5 $1 x", [], 1),
+            ("*5 :1 :2 :1 $1 5 $1 x", [2], 1), ("*2 :1 :3", nil, 0), ("*2 :1 :0", nil, 0), ("*2 :2 :1", nil, 0),
+            ("*1 :1", nil, 0), ("*3 :0 :1 $1 5", nil, 0), ("*4 :0 :3 $1 5 $1 x", nil, 0), ("*2 :-1 :1", nil, 0),
+            ("*4 :3 :1 :2 :1", nil, 0), ("*0", nil, 0), ("*1 $1 x", nil, 0),
+        ] as [(String, [Int64]?, Int)])
+    func aReportNamesTheUntoldFirstThenWhatRedisKept(text: String, untold: [Int64]?, keptCount: Int) throws {
+        let found = try replies(text, to: .setCounters(Self.generation, Self.two, paceMs: 20))
+        #expect((found.failure == nil) == (untold != nil))
+        guard let untold else { return }
+        #expect(found.untold.map(\.counter.item.id) == untold && found.kept.count == keptCount)
+    }
+
+    @Test(
+        "An outcome that no script gives is a misfit.",
+        arguments: [("*2 :1 :-1", true), ("*2 :0 :1", true), ("*2 :1 :2", false), ("*1 :1", false), (":1", false)])
+    func anOutcomeThatNoScriptGivesIsAMisfit(text: String, isTaken: Bool) throws {
+        let found = try replies(text, to: .tell(Self.generation, Self.two, paceMs: 20))
+        #expect((found.failure == nil) == isTaken)
+    }
+
     @Test("A refusal that a script tells of reads the same wherever in the script it came up.")
     func aRefusalReadsTheSameWhereverInTheScriptItCameUp() throws {
         let counter = SealedCounter(
             counter: CounterState(item: Item(type: 0, id: 1), count: 1, version: 1), seal: Seal(seconds: 1, digest: 1))
         let generation = Generation(
             server: "a:b", database: DatabaseIdentity(system: "1", timeline: 1), token: "abc")
-        let slice = RedisJob.setCounters(generation, [counter], isTold: true).slices(deadlineMs: 0)[0]
+        let slice = RedisJob.setCounters(generation, [counter], paceMs: 20).slices(deadlineMs: 0)[0]
         for words in ["OOM no room", "OOM no room script: 1f, on @user_script:7."] {
             var answer = RedisReplies(slicesLeft: 1)
             var reader = ReplyReader(limits: EdgeLimits.redisReply)

@@ -45,11 +45,15 @@ struct RedisAccess {
         }
     }
 
-    /// The counters of the write-throughs under way, oldest first.
-    var writtenThrough: [[CounterState]] {
-        guard calls[.writeThrough] > 0 else { return [] }
+    /// The counters of the write-throughs and tellings under way, oldest first.
+    var onTheirWay: [[CounterState]] {
+        guard calls[.writeThrough] > 0 || calls[.tell] > 0 else { return [] }
         return calls.purposes.compactMap {
-            if case .writeThrough(_, let counters, _) = $0 { counters } else { nil }
+            switch $0 {
+            case .writeThrough(_, let counters, _): counters
+            case .tell(let counters, _): counters.map(\.counter)
+            case .identify, .admission, .readCounters, .repair, .fill, .drop: nil
+            }
         }
     }
 
@@ -70,10 +74,12 @@ enum RedisPurpose: CallPurpose {
     case fill(WritePermit)
     /// Deletes counters that no host of this database made.
     case drop
+    /// `isTracked`: `Tellings` waits for the outcome.
+    case tell([SealedCounter], isTracked: Bool)
 
     /// For the limits on calls under way, each of which concerns one kind.
     enum Kind: Int, CaseIterable {
-        case identify, admission, read, writeThrough, repair, fill, drop
+        case identify, admission, read, writeThrough, repair, fill, drop, tell
     }
 
     var kind: Kind {
@@ -85,6 +91,7 @@ enum RedisPurpose: CallPurpose {
         case .repair: .repair
         case .fill: .fill
         case .drop: .drop
+        case .tell: .tell
         }
     }
 
@@ -94,7 +101,7 @@ enum RedisPurpose: CallPurpose {
         case .identify: .identifying
         case .admission: .admission
         case .readCounters: .reading
-        case .writeThrough, .repair, .fill, .drop: .writing
+        case .writeThrough, .repair, .fill, .drop, .tell: .writing
         }
     }
 
@@ -105,6 +112,8 @@ enum RedisPurpose: CallPurpose {
             .failed(.misfit(.otherNumber(of: "verdicts")))
         case (.readCounters(let items, _, _), .countersRead(let counters)) where items.count != counters.count:
             .failed(.misfit(.otherNumber(of: "counters")))
+        case (.tell(let counters, _), .told(let outcomes)) where counters.count != outcomes.count:
+            .failed(.misfit(.otherNumber(of: "outcomes")))
         default: answer
         }
     }

@@ -9,12 +9,16 @@ package enum RedisRequest: Equatable, Sendable {
     case admit([AdmissionEntry])
     /// Read the counts and versions of these items. Without items: check that Redis still holds that generation.
     case readCounters(Generation, [Item])
-    /// Set each counter unless Redis has a newer version, tell all hosts, and update the recent likes.
+    /// Set each counter unless Redis has a newer version, tell all hosts of them unless they were told of the item a
+    /// moment ago, and update the recent likes.
     case writeThrough(Generation, counters: [SealedCounter], recent: [RecentLike])
     /// Set each counter unless Redis has a newer version. No host is told.
     case fill(Generation, [SealedCounter])
     /// Delete these counters unless they have changed.
     case drop(Generation, [KeptCounter])
+    /// Tell all hosts of these counters, which Redis took, unless they were told since: of what Redis has now.
+    /// `paceMs`: not of an item of which they were told so recently.
+    case tell(Generation, [SealedCounter], paceMs: Int64)
 }
 
 /// What Redis answered to a call.
@@ -26,10 +30,23 @@ package enum RedisAnswer: Equatable, Sendable {
     /// For each item, in order, its counter, or nil where Redis has none.
     case countersRead([SealedCounter?])
     /// `refusal`: Redis had no room for some counters, and dropped them so that no old value is left. `kept`: counters
-    /// that Redis kept instead of the ones given, because they look newer.
-    case wroteThrough(refusal: String?, kept: [KeptCounter])
+    /// that Redis kept instead of the ones given, because they look newer. `untold`: counters that Redis took, and of
+    /// which it told nobody yet, because hosts were told of their items a moment ago.
+    case wroteThrough(refusal: String?, kept: [KeptCounter], untold: [SealedCounter] = [])
     case filled(kept: [KeptCounter])
     /// The counters are gone, or have changed since.
     case dropped
+    /// An outcome for each counter, in order.
+    case told([TellingOutcome])
     case failed(RedisFailure)
+}
+
+/// What became of one counter of a telling.
+package enum TellingOutcome: Equatable, Sendable {
+    /// All hosts were told of this version or a newer one, now or since it was set.
+    case told
+    /// Hosts were told of the item a moment ago.
+    case early
+    /// Redis has lost the counter, or has an older one.
+    case gone
 }

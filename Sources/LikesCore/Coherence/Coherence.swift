@@ -8,12 +8,14 @@ struct Coherence {
     var trust: Trust
     var sealer: Sealer
     var heartbeat: Heartbeat
+    var tellings: Tellings
     private let safeguards: Safeguards
 
-    init(_ configuration: Configuration, key: SipHash.Key, _ safeguards: Safeguards, now: Instant) {
+    init(_ configuration: Configuration, key: SipHash.Key, _ limits: Limits, _ safeguards: Safeguards, now: Instant) {
         trust = Trust(now: now)
         sealer = Sealer(configuration.itemTypes)
         heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, key: key, now: now)
+        tellings = Tellings(limits, now: now)
         self.safeguards = safeguards
     }
 
@@ -159,6 +161,7 @@ struct Coherence {
     func checkInvariants() {
         trust.checkInvariants()
         past.checkInvariants()
+        tellings.checkInvariants()
     }
 }
 

@@ -68,6 +68,7 @@ extension Core {
         let unanswered = redis.calls.giveUp()
         if wasUp, case .readCounters(let items, _, _)? = unanswered.first { setWithoutReading(items) }
         for purpose in unanswered { abandon(purpose, &turn) }
+        missTellings(now: turn.now)
         repairs.rereadAll()
     }
 

@@ -96,7 +96,9 @@ extension Core {
                 [
                     ("redis_generation", coherence.trust.generation?.token ?? ""),
                     ("redis_counters", readableGeneration == nil ? "unread" : "read"),
-                    ("counters_heard", String(s.countersHeard)), ("repairs_waiting", String(repairs.count)),
+                    ("counters_heard", String(s.countersHeard)), ("tellings", String(s.tellings)),
+                    ("tellings_owed", String(coherence.tellings.owedCount)),
+                    ("repairs_waiting", String(repairs.count)),
                     ("repairs_untold", String(repairs.untoldCount)), ("repairs_done", String(repairs.totals.done)),
                     ("repairs_spared", String(repairs.totals.spared)), ("repairs_told", String(repairs.totals.told)),
                     ("counters_remembered", String(known.recent.count)),
@@ -164,6 +166,7 @@ extension Core {
             "repairs_spared", "Repairs that became unnecessary: another host set the counter, or Redis got new data.",
             repairs.totals.spared)
         counter("repairs_told", "Repairs told to all hosts.", repairs.totals.told)
+        counter("tellings", "Calls that told hosts of counters later than they were set.", s.tellings)
         metric(
             "likesd_forged_total", "counter", "Forged values found in Redis, by kind.",
             [

@@ -75,7 +75,8 @@ extension Core {
     private func isTendDue(now: Instant) -> Bool {
         guard lane.upkeep.tendNotBefore <= now else { return false }
         if let tellAt, tellAt <= now { return true }
-        if clients.shutdown.isAsked, leavesSomething, writes.count == 0, redis.calls[.writeThrough] == 0 { return true }
+        let isWriting = redis.calls[.writeThrough] > 0 || oweTelling
+        if clients.shutdown.isAsked, leavesSomething, writes.count == 0, !isWriting { return true }
         return lane.upkeep.tendAt.map { $0 <= now } ?? false
     }
 
@@ -124,6 +125,7 @@ extension Core {
     mutating func takeJournal(with rows: [BatchRow]) -> [Item] {
         guard safeguards.journal else { return [] }
         lane.upkeep.journalTaken()
-        return Journal.items(rows: rows, writtenThrough: redis.writtenThrough, untold: repairs.untold.inOrder)
+        return Journal.items(
+            rows: rows, onTheirWay: redis.onTheirWay, owed: coherence.tellings.owed, untold: repairs.untold.inOrder)
     }
 }

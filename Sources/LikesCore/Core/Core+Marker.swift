@@ -68,6 +68,7 @@ extension Core {
         coherence.trust.disown(now: turn.now)
         repairs.passes.lose()
         repairs.forgetTold()
+        missTellings(now: turn.now)
         identifyData(&turn)
     }
 

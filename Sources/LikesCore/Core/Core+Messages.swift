@@ -27,6 +27,7 @@ extension Core {
             reports.statistics.countersHeard += 1
             let hearing = known.heard(counter, isRecent: coherence.isRecent(sealed, now: turn.now), now: turn.now)
             reads.noteNewer(counter)
+            coherence.tellings.heard(counter)
             switch hearing {
             case .contested where safeguards.counterMemory: contested.append(counter.item)
             case .contestedAgain where safeguards.counterMemory: contestedAgain.append(counter.item)
@@ -50,8 +51,55 @@ extension Core {
     /// This host's own number came back through the subscription.
     package mutating func heardBeat(_ number: UInt64, _ turn: inout Turn) {
         redis.subscriber.proved()
-        if let saidAt = coherence.heartbeat.hear(number) { known.forget(heardUntil: saidAt) }
+        guard let saidAt = coherence.heartbeat.hear(number) else { return }
+        known.forget(heardUntil: saidAt)
+        // A stranger may have made Redis say that hosts were told.
+        noteMissing(coherence.tellings.takeUnheard(saidBefore: saidAt), isDelayed: true, now: turn.now)
     }
+
+    // MARK: Tellings
+
+    /// Redis took these counters for this host, and told nobody yet.
+    mutating func owe(_ untold: [SealedCounter], _ permit: WritePermit, _ turn: inout Turn) {
+        guard safeguards.tellings, !untold.isEmpty else { return }
+        guard let generation = permit.generation, generation == coherence.trust.generation else {
+            return noteMissing(untold.map(\.counter), now: turn.now)
+        }
+        let rest = coherence.tellings.owe(untold, now: turn.now)
+        guard !rest.isEmpty else { return }
+        redis.call(.tell(rest, isTracked: false), .tell(generation, rest, paceMs: 0), &turn)
+    }
+
+    /// Asks Redis to tell all hosts of what this one owes them.
+    mutating func sendTellings(_ turn: inout Turn) {
+        guard let dueAt = coherence.tellings.dueAt, dueAt <= turn.now, redis.calls[.tell] == 0 else { return }
+        guard let generation = writableGeneration else { return missTellings(now: turn.now) }
+        let counters = coherence.tellings.take(now: turn.now)
+        guard !counters.isEmpty else { return }
+        reports.statistics.tellings += 1
+        redis.call(
+            .tell(counters, isTracked: true), .tell(generation, counters, paceMs: limits.tellMs), &turn)
+    }
+
+    mutating func told(
+        _ counters: [SealedCounter], isTracked: Bool, _ outcomes: [TellingOutcome], now: Instant
+    ) {
+        if isTracked {
+            noteLost(coherence.tellings.answered(counters, outcomes, now: now), now: now)
+        } else {
+            noteLost(zip(counters, outcomes).compactMap { $1 == .told ? nil : $0.counter }, now: now)
+        }
+    }
+
+    /// Redis lost these before hosts were told of them. If it does so again soon, somebody may be doing it.
+    private mutating func noteLost(_ counters: [CounterState], now: Instant) {
+        for counter in counters {
+            noteMissing([counter.item], isDelayed: known.contest(counter.item, now: now), now: now)
+        }
+    }
+
+    /// Redis cannot tell hosts of what this one owes them. They learn of it by repairs.
+    mutating func missTellings(now: Instant) { noteMissing(coherence.tellings.takeAll(), now: now) }
 
     mutating func sendBeat(_ turn: inout Turn) {
         guard redis.link.isUp, redis.subscriber.isUp, coherence.heartbeat.nextAt <= turn.now else { return }

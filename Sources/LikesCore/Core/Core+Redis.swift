@@ -8,22 +8,26 @@ extension Core {
         case (.admission(let changes), .admitted(let verdicts)): admitted(changes, verdicts, &turn)
         case (.readCounters(let items, let generation, let permit), .countersRead(let counters)):
             countersRead(items, counters, generation, permit, &turn)
-        case (.writeThrough(let changes, let counters, let permit), .wroteThrough(let refusal, let kept)):
+        case (.writeThrough(let changes, let counters, let permit), .wroteThrough(let refusal, let kept, let untold)):
             noteRefusal(refusal, of: .writing, &turn)
             repairs.wroteThrough(counters)
             judge(kept, permit, isNews: true, &turn)
+            owe(untold, permit, &turn)
             finishWritten(changes, &turn)
             if mayStrikeOff { lane.upkeep.tend(by: turn.now.adding(ms: Limits.mendedWaitMs)) }
-        case (.repair(let page, let counters, let permit), .wroteThrough(let refusal, let kept)):
+        case (.repair(let page, let counters, let permit), .wroteThrough(let refusal, let kept, let untold)):
             noteRefusal(refusal, of: .writing, &turn)
             repairs.wrote(page, counters, now: turn.now)
             judge(kept, permit, isNews: true, &turn)
+            owe(untold, permit, &turn)
             if mayStrikeOff { lane.upkeep.tend(by: turn.now.adding(ms: Limits.mendedWaitMs)) }
         case (.fill(let permit), .filled(let kept)): judge(kept, permit, isNews: false, &turn)
         case (.drop, .dropped): return
+        case (.tell(let counters, let isTracked), .told(let outcomes)):
+            told(counters, isTracked: isTracked, outcomes, now: turn.now)
         case (_, .failed(let failure)): redisFailed(purpose, failure, &turn)
         case (.identify, _), (.admission, _), (.readCounters, _), (.writeThrough, _), (.repair, _), (.fill, _),
-            (.drop, _):
+            (.drop, _), (.tell, _):
             preconditionFailure("an answer to another call")
         }
     }
@@ -56,6 +60,9 @@ extension Core {
             noteMissing(counters, now: turn.now)
             finishWritten(changes, &turn)
         case .repair(let page, _, _): repairs.writeFailed(page, now: turn.now)
+        case .tell(let counters, let isTracked):
+            let outcomes = [TellingOutcome](repeating: .gone, count: counters.count)
+            told(counters, isTracked: isTracked, outcomes, now: turn.now)
         case .fill, .drop: return
         }
     }

@@ -20,10 +20,11 @@ extension Core {
             sendDoubts(&turn)
             sendAdmissions(&turn)
             writeRepairs(&turn)
+            sendTellings(&turn)
             sendLane(&turn)
         }
         let isAnswered = clients.sessions.waitingCount == 0 && (writes.count == 0 || !lane.link.isUp)
-        let isLeft = lane.link.isUp && (leavesSomething || !lane.isIdle)
+        let isLeft = lane.link.isUp && (leavesSomething || !lane.isIdle) || oweTelling
         if clients.shutdown.ends(isDone: isAnswered && !isLeft, now: turn.now) {
             reports.flush(&turn)
             turn.append(.stopped)
@@ -52,6 +53,7 @@ extension Core {
         consider(reports.wakeAt)
         if canAskPrimary, reader.calls[.doubts] == 0 { consider(known.doubts.dueAt) }
         if redis.link.isUp, redis.subscriber.isUp { consider(coherence.heartbeat.nextAt) }
+        if redis.link.isUp, redis.calls[.tell] == 0 { consider(coherence.tellings.dueAt) }
         if safeguards.repairTable, canAskPrimary, coherence.trust.generation != nil, repairs.passes.pass == nil {
             consider(repairs.passes.nextAt)
         }

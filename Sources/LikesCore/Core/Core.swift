@@ -53,7 +53,7 @@ package struct Core {
         lane = Lane(number: random.laneNumber(), limits, now: now)
         reader = Reader(standbys: configuration.databaseReplicaURLs.count, now: now)
         repairs = Repairs(limits, seed: random.next(), now: now)
-        coherence = Coherence(configuration, key: random.key, safeguards, now: now)
+        coherence = Coherence(configuration, key: random.key, limits, safeguards, now: now)
     }
 
     /// The settings in force.
@@ -156,6 +156,9 @@ extension Core {
     /// Whether rows of `cache_repairs` may be deleted, because they are set in this host's Redis or settled by its
     /// data, and there are such rows.
     var mayStrikeOff: Bool { isRedisAgreed && (repairs.mendedCount > 0 || lane.upkeep.settled != nil) }
+
+    /// Whether hosts are still to be told of something that Redis has.
+    var oweTelling: Bool { writableGeneration != nil && !coherence.tellings.isSettled }
 
     /// Whether this host leaves something for others to find or to do.
     var leavesSomething: Bool { lane.upkeep.hasJournal || repairs.untoldCount > 0 }

@@ -122,6 +122,9 @@ struct KnownCounters {
         return (all, newer)
     }
 
+    /// Redis lost a counter that this host had set. True: it did so recently, too.
+    mutating func contest(_ item: Item, now: Instant) -> Bool { recent.contest(item, now: now) }
+
     /// Redis took this counter from a host. nil: the message is too old to show what Redis has now.
     mutating func heard(_ counter: CounterState, isRecent: Bool, now: Instant) -> RecentCounters.Hearing? {
         let isNews = cache.update(counter)

@@ -100,15 +100,24 @@ struct RecentCounters {
         var hearing = Hearing.inOrder
         touch(counter, now: now) { entry in
             if counter.version < entry.told || entry.filled < counter.version {
-                let isAgain = entry.contestedAt.map { now.ms(since: $0) < Limits.sealAgeMsMax } ?? false
-                hearing = isAgain ? .contestedAgain : .contested
-                entry.contestedAt = now
+                hearing = RecentCounters.contest(&entry, now: now) ? .contestedAgain : .contested
             }
             if entry.filled < counter.version { entry.filled = .max }
             entry.told = max(entry.told, counter.version)
             entry.lastTold = counter.version
         }
         return hearing
+    }
+
+    /// Redis was seen to lack what this host put there. True: it was also recently.
+    mutating func contest(_ item: Item, now: Instant) -> Bool {
+        guard let place = entries.index(forKey: item) else { return false }
+        return RecentCounters.contest(&entries.values[place], now: now)
+    }
+
+    private static func contest(_ entry: inout Entry, now: Instant) -> Bool {
+        defer { entry.contestedAt = now }
+        return entry.contestedAt.map { now.ms(since: $0) < Limits.sealAgeMsMax } ?? false
     }
 
     /// Whether the version that Redis last told of for the item is the one that the row asks for, or newer.

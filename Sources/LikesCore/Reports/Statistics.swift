@@ -48,6 +48,8 @@ struct Statistics {
     /// How often this host had all hosts drop what they had cached.
     var erasBegun: Int64 = 0
     var countersHeard: Int64 = 0
+    /// Calls to Redis to tell hosts of counters that were set a moment after they had been told of others.
+    var tellings: Int64 = 0
     var redisErrors: Int64 = 0
     /// What no host of this database had sealed: counters in Redis …
     var forgedCounters: Int64 = 0

@@ -141,7 +141,7 @@ package struct SealedCounter: Hashable, Sendable {
         self.seal = seal
     }
 
-    /// `word`: `version:seal`, as it follows a counter in messages, and the token in Redis. nil: not a valid one. Redis
+    /// `word`: `version:seal`, as it follows a counter in messages. nil: not a valid one. Redis
     /// compares versions as text, so a version in a form that no host writes is invalid: leading zeros would make an
     /// old version look newer.
     package init?(item: Item, count: Int64, word: UnsafeRawBufferPointer) {
@@ -160,7 +160,7 @@ package struct KeptCounter: Hashable, Sendable {
     package var item: Item
     /// nil: not a counter.
     package var counter: SealedCounter?
-    /// The bytes behind the token and a colon, where the version should be. They may be anything.
+    /// The bytes where version and seal should be, between the token's separator and TOLD. They may be anything.
     package var word: [UInt8]
     package init(item: Item, counter: SealedCounter?, word: [UInt8]) {
         self.item = item

@@ -53,20 +53,21 @@ struct RedisCounters {
         return Generation(marker: text)?.token
     }
 
-    /// `item`: as in `post:456`; `version`: as in `TOKEN:VERSION:SEAL`.
+    /// `item`: as in `post:456`; `version`: as in `TOKEN.VERSION:SEAL:TOLD`.
     private func reading(_ count: RedisValue, _ version: RedisValue, of item: String, _ token: String) -> Reading {
         guard case .text(let count) = count else { return .none }
         guard case .text(let version) = version else { return .foreign }
-        let words = version.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let words = version.utf8.split(
+            separator: VersionValue.separator, maxSplits: 1, omittingEmptySubsequences: false)
         let name = item.split(separator: ":")
         guard words.count == 2, name.count == 2, let id = Int64(name[1]) else { return .foreign }
         let number = Array(count.utf8).withUnsafeBytes { Decimal.parseSigned($0) }
-        let sealed = Array(words[1].utf8).withUnsafeBytes {
+        let sealed = Array(words[1]).withUnsafeBytes {
             // Any type: the key already depends on the type.
-            SealedCounter(item: Item(type: 0, id: id), count: number ?? 0, word: $0)
+            SealedCounter(item: Item(type: 0, id: id), count: number ?? 0, value: $0)
         }
         guard let sealed else { return .foreign }
-        guard words[0] == token else { return .oldGeneration }
+        guard words[0].elementsEqual(token.utf8) else { return .oldGeneration }
         guard number != nil, secret.counterKey(token: token, type: String(name[0])).hasSealed(sealed) else {
             return .foreign
         }

@@ -9,10 +9,11 @@ enum RedisJob {
     case identify(server: String, IdentifyRequest)
     case admit([AdmissionEntry])
     case readCounters(Generation, [Item])
-    /// `isTold`: all hosts are told.
-    case setCounters(Generation, [SealedCounter], isTold: Bool)
+    /// `paceMs`: all hosts are told, but of no item of which they were told so recently; nil: none is told.
+    case setCounters(Generation, [SealedCounter], paceMs: Int64?)
     case drop(Generation, [KeptCounter])
     case keepRecent([RecentLike])
+    case tell(Generation, [SealedCounter], paceMs: Int64)
 
     /// The jobs of a call, in order.
     static func jobs(of request: RedisRequest, on server: String) -> [RedisJob] {
@@ -21,9 +22,10 @@ enum RedisJob {
         case .admit(let entries): [.admit(entries)]
         case .readCounters(let generation, let items): [.readCounters(generation, items)]
         case .writeThrough(let generation, let counters, let recent):
-            [.setCounters(generation, counters, isTold: true), .keepRecent(recent)]
-        case .fill(let generation, let counters): [.setCounters(generation, counters, isTold: false)]
+            [.setCounters(generation, counters, paceMs: Limits.standard.tellMs), .keepRecent(recent)]
+        case .fill(let generation, let counters): [.setCounters(generation, counters, paceMs: nil)]
         case .drop(let generation, let kept): [.drop(generation, kept)]
+        case .tell(let generation, let counters, let paceMs): [.tell(generation, counters, paceMs: paceMs)]
         }
     }
 
@@ -31,7 +33,7 @@ enum RedisJob {
         switch self {
         case .admit(let entries): entries.count
         case .readCounters(_, let items): items.count
-        case .setCounters(_, let counters, _): counters.count
+        case .setCounters(_, let counters, _), .tell(_, let counters, _): counters.count
         case .drop(_, let kept): kept.count
         case .keepRecent(let changes): changes.count
         case .identify: 1
@@ -42,7 +44,7 @@ enum RedisJob {
         switch self {
         case .admit: EdgeLimits.admissionEntriesPerScript
         case .readCounters: EdgeLimits.itemsPerMGET
-        case .setCounters, .drop, .keepRecent: EdgeLimits.writesPerScript
+        case .setCounters, .drop, .keepRecent, .tell: EdgeLimits.writesPerScript
         case .identify: 1
         }
     }
@@ -72,6 +74,7 @@ struct RedisSlice {
         case .setCounters: .setCounters
         case .drop: .drop
         case .keepRecent: .keepRecent
+        case .tell: .tell
         case .readCounters: nil
         }
     }
@@ -92,23 +95,30 @@ struct RedisSlice {
             command.word("MGET")
             command.word(RedisKeys.marker)
             for item in items[range] { command.keys(of: item) }
-        case .setCounters(let generation, let counters, let isTold):
-            command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 5 + 2 * range.count)
+        case .setCounters(let generation, let counters, let paceMs):
+            command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 6 + 2 * range.count)
             command.word(RedisKeys.marker)
             for sealed in counters[range] { command.keys(of: sealed.counter.item) }
             command.word(generation.marker.utf8)
             command.word(generation.token.utf8)
             command.word(deadlineMs)
             command.word(configuration.cacheTTLSeconds)
-            if isTold { command.word(channels.counters) } else { command.word("") }
-            for sealed in counters[range] {
-                command.word(sealed.counter.count)
-                command.word(sealed: sealed)
-            }
+            if paceMs != nil { command.word(channels.counters) } else { command.word("") }
+            command.word(paceMs ?? Limits.standard.tellMs)
+            command.words(counters[range])
+        case .tell(let generation, let counters, let paceMs):
+            command.beginScript(hash, keys: 1 + 2 * range.count, arguments: 4 + 2 * range.count)
+            command.word(RedisKeys.marker)
+            for sealed in counters[range] { command.keys(of: sealed.counter.item) }
+            command.word(generation.marker.utf8)
+            command.word(generation.token.utf8)
+            command.word(channels.counters)
+            command.word(paceMs)
+            command.words(counters[range])
         case .drop(let generation, let kept):
             command.beginScript(hash, keys: 2 * range.count, arguments: range.count)
             for kept in kept[range] { command.keys(of: kept.item) }
-            for kept in kept[range] { command.word(Array("\(generation.token):".utf8) + kept.word) }
+            for kept in kept[range] { command.word(generation.versionPrefix + kept.word) }
         case .keepRecent(let changes): write(changes[range], to: &command, hash, configuration)
         }
     }
@@ -155,6 +165,14 @@ extension RedisCommand {
         word("EVALSHA")
         word(hash)
         word(Int64(keys))
+    }
+
+    /// For each counter its count, and its version with its seal.
+    fileprivate mutating func words(_ counters: ArraySlice<SealedCounter>) {
+        for sealed in counters {
+            word(sealed.counter.count)
+            word(sealed: sealed)
+        }
     }
 
     /// A counter's key and its version's.

@@ -12,6 +12,9 @@ struct RedisReplies {
     private(set) var marker: FoundMarker?
     /// What Redis had and kept, because it looks newer.
     private(set) var kept: [KeptCounter] = []
+    /// What Redis took and told nobody of.
+    private(set) var untold: [SealedCounter] = []
+    private(set) var outcomes: [TellingOutcome] = []
     private(set) var failure: RedisFailure?
     /// Redis had no room, and dropped counters instead of keeping old ones.
     private(set) var refusal: String?
@@ -25,9 +28,10 @@ struct RedisReplies {
         case .identify: .identified(marker ?? FoundMarker(text: "", server: server))
         case .admit: .admitted(verdicts)
         case .readCounters: .countersRead(counters)
-        case .writeThrough: .wroteThrough(refusal: refusal, kept: kept)
+        case .writeThrough: .wroteThrough(refusal: refusal, kept: kept, untold: untold)
         case .fill: .filled(kept: kept)
         case .drop: .dropped
+        case .tell: .told(outcomes)
         }
     }
 
@@ -47,13 +51,14 @@ struct RedisReplies {
                 case 1: return
                 case 0: fail(.late)
                 case -1: fail(.otherGeneration)
-                case nil: takeKept(reply, of: slice, counters)
+                case nil: takeReport(reply, of: slice, counters)
                 default: misfit()
                 }
             }
         case .identify(let server, _):
             guard let text = reply.string.map({ String(decoding: $0, as: UTF8.self) }) else { return misfit() }
             marker = FoundMarker(text: text, server: server)
+        case .tell(_, let counters, _): takeOutcomes(reply, of: slice, counters)
         case .drop, .keepRecent: if reply.integer == nil { misfit() }
         }
     }
@@ -85,31 +90,52 @@ struct RedisReplies {
         guard let marker = reply.element(0)?.string, marker.elementsEqual(expected.marker.utf8) else {
             return fail(.otherGeneration)
         }
-        let prefix = Array("\(expected.token):".utf8)
+        let prefix = expected.versionPrefix
         for (offset, place) in slice.range.enumerated() {
             guard let count = reply.element(1 + 2 * offset)?.count,
                 let text = reply.element(2 + 2 * offset)?.string, text.starts(with: prefix),
                 let sealed = text.dropFirst(prefix.count).withUnsafeBytes({
-                    SealedCounter(item: items[place], count: count, word: $0)
+                    SealedCounter(item: items[place], count: count, value: $0)
                 })
             else { continue }
             counters[place] = sealed
         }
     }
 
-    /// The places of counters in the slice, from 1, and for each the count and the word behind the token that Redis
-    /// kept.
-    private mutating func takeKept(_ reply: ReplyView, of slice: RedisSlice, _ counters: [SealedCounter]) {
-        guard let count = reply.elementCount, count > 0, count % 3 == 0 else { return misfit() }
-        for found in 0..<(count / 3) {
-            guard let place = reply.element(3 * found)?.integer, (1...Int64(slice.range.count)).contains(place),
-                let number = reply.element(3 * found + 1), let word = reply.element(3 * found + 2)?.string
+    /// The number of untold counters and their places in the slice, from 1; then the places of those that Redis kept,
+    /// and for each the count, and the version with its seal.
+    private mutating func takeReport(_ reply: ReplyView, of slice: RedisSlice, _ counters: [SealedCounter]) {
+        let places = 1...Int64(slice.range.count)
+        guard let count = reply.elementCount, count > 0, let number = reply.element(0)?.integer,
+            (0...Int64(slice.range.count)).contains(number), count > Int(number), (count - 1 - Int(number)) % 3 == 0
+        else { return misfit() }
+        for found in 1..<(1 + Int(number)) {
+            guard let place = reply.element(found)?.integer, places.contains(place) else { return misfit() }
+            untold.append(counters[slice.range.lowerBound + Int(place) - 1])
+        }
+        for first in stride(from: 1 + Int(number), to: count, by: 3) {
+            guard let place = reply.element(first)?.integer, places.contains(place),
+                let number = reply.element(first + 1), let word = reply.element(first + 2)?.string
             else { return misfit() }
             let item = counters[slice.range.lowerBound + Int(place) - 1].counter.item
             let sealed = number.count.flatMap { number in
                 word.withUnsafeBytes { SealedCounter(item: item, count: number, word: $0) }
             }
             kept.append(KeptCounter(item: item, counter: sealed, word: Array(word)))
+        }
+    }
+
+    private mutating func takeOutcomes(_ reply: ReplyView, of slice: RedisSlice, _ counters: [SealedCounter]) {
+        if outcomes.isEmpty { outcomes = Array(repeating: .gone, count: counters.count) }
+        if reply.integer == -1 { return fail(.otherGeneration) }
+        guard reply.elementCount == slice.range.count else { return misfit() }
+        for (offset, place) in slice.range.enumerated() {
+            switch reply.element(offset)?.integer {
+            case 1: outcomes[place] = .told
+            case 0: outcomes[place] = .early
+            case -1: outcomes[place] = .gone
+            default: return misfit()
+            }
         }
     }
 

@@ -3,7 +3,7 @@ import LikesStorage
 /// The scripts that likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
 /// between.
 enum Script: Int, CaseIterable {
-    case identify, admit, setCounters, drop, keepRecent
+    case identify, admit, setCounters, drop, keepRecent, tell
 
     /// SHA-1 in hexadecimal digits.
     static let hashBytes = 40
@@ -15,6 +15,7 @@ enum Script: Int, CaseIterable {
         case .setCounters: Script.startOf + Script.setCountersText
         case .drop: Script.startOf + Script.dropText
         case .keepRecent: Script.keepRecentText
+        case .tell: Script.startOf + Script.tellText
         }
     }
 
@@ -78,19 +79,23 @@ enum Script: Int, CaseIterable {
 
     /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it must be, its token,
     /// the deadline in milliseconds of Redis' clock, the TTL in seconds, the channel on which all hosts are told
-    /// (empty: none is), then for each counter its count, and its version with its seal. Sets both unless Redis has a
-    /// newer version; the same version renews the TTL. Returns 1; 0: too late, nothing was done; -1: another marker,
-    /// nothing was done; the words of an error: there was no room, and counters were dropped instead. If nothing else
-    /// is to be reported and Redis had counters that look newer, it returns of each its place, from 1, its count, and
+    /// (empty: none is), the pace in milliseconds, then for each counter its count, and its version with its seal. Sets
+    /// both unless Redis has a newer version; the same version renews the TTL. Returns 1; 0: too late, nothing was
+    /// done; -1: another marker, nothing was done; the words of an error: there was no room, and counters were dropped
+    /// instead. If nothing else is to be reported and there are untold counters, or Redis had counters that look newer,
+    /// it returns the number of the former, their places, from 1, and of each of the latter its place, its count, and
     /// its version with its seal.
     ///
     /// All hosts are told of the counters that were not refused, in the order in which they were set: whoever hears of
-    /// an older one after a newer knows that Redis had lost the newer.
+    /// an older one after a newer knows that Redis had lost the newer. Of an item of which hosts were told within the
+    /// pace they are not told yet: it is marked as untold (`VersionValue`), and `tell` does it later. Each value is
+    /// written as if they were told now, and written again if they are not: so only hot items cost a third command. A
+    /// fill keeps the mark of what it replaces, since a host still owes the telling.
     ///
     /// Versions are compared as decimals, by length and then as text: Lua's numbers are exact only up to 2^53. The seal
-    /// behind each, `Seal.textBytes` and a colon, has a fixed length. What is not a version of this marker's counts as
-    /// none; the host that hears of it can tell whether a host wrote it. Nothing is read that may be long and cost the
-    /// call its time, except for what the same command replaces.
+    /// behind each, `Seal.textBytes` and a colon, and the time of the telling have fixed lengths. What is not a version
+    /// of this marker's counts as none; the host that hears of it can tell whether a host wrote it. Nothing is read
+    /// that may be long and cost the call its time, except for what the same command replaces.
     ///
     /// The version is set first, by a command that returns the previous one, which is put back if it was newer, for as
     /// long as its counter has to live. Looking at each beforehand would be a third command for each counter.
@@ -99,26 +104,36 @@ enum Script: Int, CaseIterable {
     /// none does. From the first failure on, all counters are dropped: each UNLINK would let the next SET in, over the
     /// limit.
     private static let setCountersText = """
-        local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. ':', tonumber(ARGV[3]), ARGV[4], ARGV[5]
-        local time = redis.call('TIME')
-        if time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 0 end
+        local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. '.', tonumber(ARGV[3]), ARGV[4], ARGV[5]
+        local pace, time = tonumber(ARGV[6]), redis.call('TIME')
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        if now > deadline then return 0 end
         local pcall, call, sub = redis.pcall, redis.call, string.sub
         local found = start_of(KEYS[1], #marker)
         if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
         if found ~= marker then return -1 end
         local width = #prefix
-        local most = width + 37
+        local most = width + 44
+        local clock = now % 1000000
+        local tells = channel ~= ''
+        local ending = tells and string.format(':%06d', clock) or ':------'
         local function newer(old, new)
             if type(old) ~= 'string' or sub(old, 1, width) ~= prefix or #old > most then return false end
-            return #old > #new or (#old == #new and sub(old, 1, -19) > sub(new, 1, -19))
+            return #old > #new or (#old == #new and sub(old, 1, -26) > sub(new, 1, -26))
         end
-        local refusal
-        local told, last = {ARGV[2]}, 1
-        local kept_newer
+        local function ending_after(old)
+            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix or #old > most then return nil end
+            local told = tonumber(sub(old, -6))
+            local early = told and (clock - told) % 1000000 < pace
+            if tells then return early and '!' .. sub(old, -6) end
+            return (early or sub(old, -7, -7) == '!') and sub(old, -7)
+        end
+        local refusal, untold, kept_newer
+        local message, last = {ARGV[2]}, 1
         for i = 1, (#KEYS - 1) / 2 do
             local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
-            local count, version = ARGV[2 * i + 4], ARGV[2 * i + 5]
-            local new = prefix .. version
+            local count, version = ARGV[2 * i + 5], ARGV[2 * i + 6]
+            local new = prefix .. version .. ending
             local old
             if refusal then
                 old = start_of(kept, most)
@@ -144,31 +159,109 @@ enum Script: Int, CaseIterable {
                 if type(count_kept) ~= 'string' or #count_kept > 20 then count_kept = '' end
                 kept_newer[#kept_newer + 1] = i
                 kept_newer[#kept_newer + 1] = count_kept
-                kept_newer[#kept_newer + 1] = sub(old, width + 1)
+                kept_newer[#kept_newer + 1] = sub(old, width + 1, -8)
                 if not refusal then
                     local left = call('PTTL', counter)
                     if left <= 0 or left > ttl * 1000 then left = ttl * 1000 end
                     call('SET', kept, old, 'PX', left)
                 end
             else
+                local other = not refusal and ending_after(old)
                 if refusal then call('UNLINK', counter, kept) else call('SET', counter, count, 'EX', ttl) end
-                local item = sub(counter, \(RedisKeys.counter.prefix.utf8CodeUnitCount + 1))
-                told[last + 1], told[last + 2], told[last + 3] = item, count, version
-                last = last + 3
+                if other then call('SET', kept, prefix .. version .. other, 'EX', ttl) end
+                if other and tells then
+                    untold = untold or {}
+                    untold[#untold + 1] = i
+                else
+                    local item = sub(counter, \(RedisKeys.counter.prefix.utf8CodeUnitCount + 1))
+                    message[last + 1], message[last + 2], message[last + 3] = item, count, version
+                    last = last + 3
+                end
             end
         end
-        if channel ~= '' and told[2] then redis.call('PUBLISH', channel, table.concat(told, ' ')) end
-        return refusal or kept_newer or 1
+        if tells and message[2] then redis.call('PUBLISH', channel, table.concat(message, ' ')) end
+        if refusal or not (untold or kept_newer) then return refusal or 1 end
+        local report = {untold and #untold or 0}
+        for _, place in ipairs(untold or {}) do report[#report + 1] = place end
+        for _, word in ipairs(kept_newer or {}) do report[#report + 1] = word end
+        return report
         """
 
-    /// KEYS: for each counter its key and its version's; ARGV: for each the value that its version must have. Deletes
-    /// those that have it. Returns how many were looked at.
+    /// KEYS: for each counter its key and its version's; ARGV: for each the value that its version must have, up to the
+    /// time of the telling. Deletes those that have it. Returns how many were looked at.
     private static let dropText = """
         for i = 1, #ARGV do
             local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
-            if start_of(kept, #ARGV[i]) == ARGV[i] then redis.call('UNLINK', counter, kept) end
+            local found = start_of(kept, #ARGV[i] + 7)
+            if type(found) == 'string' and string.sub(found, 1, -8) == ARGV[i] then
+                redis.call('UNLINK', counter, kept)
+            end
         end
         return #ARGV
+        """
+
+    /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it must be, its token,
+    /// the channel, the pace in milliseconds, then for each counter its count, and its version with its seal, as they
+    /// were set. Tells all hosts of those of which they were not told since, and of which they may be told again: of
+    /// what Redis has now, so that messages come in the order of what Redis had. Returns for each counter 1: they were
+    /// told; 0: too early; -1: Redis has it no more, or an older one. Instead -1 alone: another marker, nothing was
+    /// done.
+    ///
+    /// The count of the version that was set is told as it was given, and may have been replaced in Redis. Of a newer
+    /// one only what looks like a count and a version gets into the message: anything else could make the words behind
+    /// it mean something else.
+    ///
+    /// Without room for the time of the telling hosts are told all the same, perhaps more than once.
+    private static let tellText = """
+        local marker, prefix, channel, pace = ARGV[1], ARGV[2] .. '.', ARGV[3], tonumber(ARGV[4])
+        local found = start_of(KEYS[1], #marker)
+        if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
+        if found ~= marker then return -1 end
+        local time = redis.call('TIME')
+        local clock = (time[1] * 1000 + math.floor(time[2] / 1000)) % 1000000
+        local sub, width = string.sub, #prefix
+        local most = width + 44
+        -- What to tell of the item, if Redis has at least this version.
+        local function there(counter, old, count, version)
+            if sub(old, 1, width) ~= prefix or #old > most then return nil end
+            local kept = sub(old, width + 1, -8)
+            local has, asked = sub(kept, 1, -19), sub(version, 1, -19)
+            if has == asked then return count, version end
+            if #has < #asked or (#has == #asked and has < asked) then return nil end
+            local count_kept = start_of(counter, 20)
+            if type(count_kept) ~= 'string' or #count_kept > 20 or not string.find(count_kept, '^-?%d+$') then
+                return nil
+            end
+            if not string.find(kept, '^%d+:[%w_-]+$') then return nil end
+            return count_kept, kept
+        end
+        local outcomes, message = {}, {ARGV[2]}
+        for i = 1, (#KEYS - 1) / 2 do
+            local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
+            local old = start_of(kept, most)
+            if type(old) == 'table' then
+                if not string.find(old.err, 'WRONGTYPE', 1, true) then return old end
+                old = ''
+            end
+            local count, version = there(counter, old, ARGV[2 * i + 3], ARGV[2 * i + 4])
+            local told = tonumber(sub(old, -6))
+            if not count then
+                outcomes[i] = -1
+            elseif told and sub(old, -7, -7) ~= '!' then
+                outcomes[i] = 1
+            elseif told and (clock - told) % 1000000 < pace then
+                outcomes[i] = 0
+            else
+                local value = prefix .. version .. string.format(':%06d', clock)
+                local done = redis.pcall('SET', kept, value, 'KEEPTTL')
+                if type(done) == 'table' and done.err and sub(done.err, 1, 3) ~= 'OOM' then return done end
+                local item = sub(counter, \(RedisKeys.counter.prefix.utf8CodeUnitCount + 1))
+                for _, word in ipairs({item, count, version}) do message[#message + 1] = word end
+                outcomes[i] = 1
+            end
+        end
+        if message[2] then redis.call('PUBLISH', channel, table.concat(message, ' ')) end
+        return outcomes
         """
 
     /// KEYS: the marker; ARGV: the new one, empty to make none, and the one that it is to replace, empty if there is

@@ -52,8 +52,8 @@ class Sealer:
         return siphash(self._secret, f"{purpose} {text}".encode())
 
     def version(self, token, item, count, version, age_seconds=0):
-        """What stands beside the counter in Redis, sealed so long ago."""
-        return f"{token}:{self.entry(token, item, count, version, age_seconds)}"
+        """What stands beside the counter in Redis, sealed so long ago; hosts were never told of it."""
+        return f"{token}.{self.entry(token, item, count, version, age_seconds)}:------"
 
     def entry(self, token, item, count, version, age_seconds=0):
         """Version and seal, as in a message."""

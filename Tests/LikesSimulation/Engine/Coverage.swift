@@ -14,6 +14,8 @@ package enum Rarity: Int, CaseIterable, Sendable {
     case lostScripts, cancelledWaits, lostCommits
     /// A standby told of a commit that its primary did not show yet, or of a past that is not its primary's.
     case unseenCommits, otherPasts
+    /// Counters of which hosts were not told when they were set, and those of which they were told later.
+    case untoldCounters, tellings
     case uncertain, unavailable
 }
 

@@ -99,6 +99,13 @@ package struct Focus: Sendable {
             focus.cacheTTLSeconds = 120
             focus.faultMs = (8_000, 25_000)
             return focus
+        case "tellings":
+            // Hosts change the same items at once, and hear of it from each other alone.
+            var focus = Focus()
+            focus.localCacheTTLMs = 20_000
+            focus.localCacheEntries = 100
+            focus.isBusy = true
+            return focus
         case "seals":
             var focus = Focus([.redisStranger])
             focus.cacheTTLSeconds = 120

@@ -29,6 +29,7 @@ extension Limits {
         draw(\.lanesPerSurvey, 1, 2)
         draw(\.batchesPerLane, 1, 20)
         draw(\.doubtsMax, 1, 3)
+        draw(\.tellingsMax, 1, 3)
         draw(\.recentCountersMax, 1, 8)
         draw(\.recentCountersKept, 1, 4)
         draw(\.cacheHandStepsMax, 1, 2)

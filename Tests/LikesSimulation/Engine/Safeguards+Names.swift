@@ -9,7 +9,7 @@ extension Safeguards {
         ("ownOrder", \.ownOrder), ("scriptOrder", \.scriptOrder), ("standbyWait", \.standbyWait),
         ("hintConfirmation", \.hintConfirmation), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
         ("contradictions", \.contradictions), ("seals", \.seals), ("standbyProof", \.standbyProof),
-        ("standbyMemory", \.standbyMemory),
+        ("standbyMemory", \.standbyMemory), ("tellings", \.tellings),
     ]
 
     package static var names: [String] { paths.map(\.name) }

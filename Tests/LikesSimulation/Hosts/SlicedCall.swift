@@ -11,6 +11,8 @@ struct SlicedCall {
     var failure: RedisFailure?
     var refusal: String?
     var kept: [KeptCounter] = []
+    var untold: [SealedCounter] = []
+    var outcomes: [TellingOutcome] = []
 
     /// Slices are answered in the order they were sent.
     mutating func take(_ answer: RedisAnswer) {
@@ -19,10 +21,12 @@ struct SlicedCall {
         switch answer {
         case .admitted(let some): verdicts += some
         case .countersRead(let some): counters += some
-        case .wroteThrough(let refusal, let some):
+        case .wroteThrough(let refusal, let some, let others):
             self.refusal = self.refusal ?? refusal
             kept += some
+            untold += others
         case .filled(let some): kept += some
+        case .told(let some): outcomes += some
         case .failed(let new): if weight(new) > (failure.map(weight) ?? 0) { failure = new }
         case .identified, .dropped: return
         }
@@ -43,7 +47,8 @@ struct SlicedCall {
         switch last {
         case .admitted: return .admitted(verdicts)
         case .countersRead: return .countersRead(counters)
-        case .wroteThrough: return .wroteThrough(refusal: refusal, kept: kept)
+        case .wroteThrough: return .wroteThrough(refusal: refusal, kept: kept, untold: untold)
+        case .told: return .told(outcomes)
         case .filled: return .filled(kept: kept)
         case .identified, .dropped, .failed: return last
         }
@@ -78,6 +83,8 @@ extension Simulation {
                 + parts(recent).map { .writeThrough(generation, counters: [], recent: $0) }
         case .fill(let generation, let counters): return parts(counters).map { .fill(generation, $0) }
         case .drop(let generation, let kept): return parts(kept).map { .drop(generation, $0) }
+        case .tell(let generation, let counters, let paceMs):
+            return parts(counters).map { .tell(generation, $0, paceMs: paceMs) }
         case .identify, .readCounters: return [request]
         }
     }

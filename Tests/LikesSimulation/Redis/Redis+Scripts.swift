@@ -15,15 +15,17 @@ extension Redis {
             let kept = keep(recent)
             switch (set, kept) {
             case (.failure(let failure), _), (.success, .failure(let failure)): return .failed(failure)
-            case (.success(let isShort, let kept), .success(let isShortOfRoom, _)):
-                return .wroteThrough(refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept)
+            case (.success(let isShort, let kept, let untold), .success(let isShortOfRoom, _, _)):
+                return .wroteThrough(
+                    refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept, untold: untold)
             }
         case .fill(let generation, let counters):
             switch setCounters(generation, counters, deadline: deadline, publishes: false) {
             case .failure(let failure): return .failed(failure)
-            case .success(_, let kept): return .filled(kept: kept)
+            case .success(_, let kept, _): return .filled(kept: kept)
             }
         case .drop(let generation, let kept): return drop(kept, generation)
+        case .tell(let generation, let counters, let paceMs): return tell(generation, counters, paceMs: paceMs)
         }
     }
 
@@ -63,7 +65,8 @@ extension Redis {
 
     private enum Written {
         /// `isShort`: of memory, and something was not kept. `kept`: what Redis had, and kept, because it looks newer.
-        case success(isShort: Bool, kept: [KeptCounter])
+        /// `untold`: what hosts are still to be told of.
+        case success(isShort: Bool, kept: [KeptCounter], untold: [SealedCounter] = [])
         case failure(RedisFailure)
     }
 
@@ -81,8 +84,9 @@ extension Redis {
         }
         let expiresAt = time + .seconds(plan.configuration.cacheTTLSeconds)
         var isShort = false
-        // Neither older than what is there nor refused: all hosts are told of these.
+        // Not older than what is there: all hosts are told of these, now or later.
         var taken: [SealedCounter] = []
+        var untold: [SealedCounter] = []
         var kept: [KeptCounter] = []
         for sealed in counters {
             let counter = sealed.counter
@@ -105,15 +109,24 @@ extension Redis {
                     continue
                 }
             }
-            taken.append(sealed)
             if isFull {
+                taken.append(sealed)
                 store.counters[place] = nil
                 store.versions[place] = nil
                 continue
             }
             store.counters[place] = Expiring(value: counter.count, expiresAt: expiresAt)
-            let version = StoredVersion(
+            var version = StoredVersion(
                 token: generation.token, version: counter.version, seal: sealed.seal)
+            let old = store.version(place, at: time).flatMap { $0.token == generation.token ? $0 : nil }
+            let isEarly = old?.wasTold(within: plan.limits.tellMs, at: time) ?? false
+            if publishes {
+                (version.toldAt, version.isUntold) = (isEarly ? old?.toldAt : time, isEarly)
+                if isEarly { untold.append(sealed) } else { taken.append(sealed) }
+            } else if let old, isEarly || old.isUntold {
+                (version.toldAt, version.isUntold) = (old.toldAt, old.isUntold)
+            }
+            if version.isUntold { scheduler.coverage.note(.untoldCounters) }
             store.versions[place] = Expiring(value: version, expiresAt: expiresAt)
             overheard.genuine.insert(sealed)
             overheard.keep((place, counter.count, version), in: \.counters, &scheduler.chance)
@@ -128,7 +141,53 @@ extension Redis {
         {
             scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.counter.item)) + 1)
         }
-        return .success(isShort: isShort, kept: isShort ? [] : kept)
+        return .success(isShort: isShort, kept: isShort ? [] : kept, untold: isShort ? [] : untold)
+    }
+
+    private func tell(_ generation: Generation, _ counters: [SealedCounter], paceMs: Int64) -> RedisAnswer {
+        guard !safeguards.generationCheck || store.marker == generation else { return .failed(.otherGeneration) }
+        var outcomes: [TellingOutcome] = []
+        var told: [SealedCounter] = []
+        for sealed in counters {
+            let place = item(sealed.counter.item)
+            guard let version = store.version(place, at: time),
+                version.token == generation.token || !safeguards.generationCheck,
+                let present = present(version, sealed, place)
+            else {
+                outcomes.append(.gone)
+                continue
+            }
+            if version.toldAt != nil, !version.isUntold {
+                outcomes.append(.told)
+            } else if version.wasTold(within: paceMs, at: time) {
+                outcomes.append(.early)
+            } else {
+                if isRefusing { return .failed(.refused("MISCONF")) }
+                if !isFull {
+                    store.versions[place]?.value.version = present.counter.version
+                    store.versions[place]?.value.seal = present.seal
+                    store.versions[place]?.value.toldAt = time
+                    store.versions[place]?.value.isUntold = false
+                }
+                told.append(present)
+                outcomes.append(.told)
+                scheduler.coverage.note(.tellings)
+            }
+        }
+        if !told.isEmpty {
+            publish(token: generation.token, told)
+            overheard.keep((generation.token, told), in: \.messages, &scheduler.chance)
+        }
+        return .told(outcomes)
+    }
+
+    /// What to tell of the item: the counter, if this is its version, or the newer one that is there.
+    private func present(_ version: StoredVersion, _ sealed: SealedCounter, _ place: Int) -> SealedCounter? {
+        if version.zeros == 0, version.version == sealed.counter.version { return sealed }
+        guard version.looksNewer(than: sealed.counter.version), let count = store.counter(place, at: time) else {
+            return nil
+        }
+        return version.read(sealed.counter.item, count: count)
     }
 
     private func drop(_ kept: [KeptCounter], _ generation: Generation) -> RedisAnswer {
@@ -195,7 +254,7 @@ extension RedisRequest {
     /// The rest are plain commands.
     var runsScript: Bool {
         switch self {
-        case .identify, .admit, .writeThrough, .fill, .drop: true
+        case .identify, .admit, .writeThrough, .fill, .drop, .tell: true
         case .readCounters: false
         }
     }

@@ -36,6 +36,7 @@ extension Redis {
         case 10..<16:
             guard var old = chosen(overheard.counters) else { return }
             if scheduler.chance.hits(percent: 30) { old.version.zeros = 1 + scheduler.chance.below(15) }
+            old.version = toldSometime(old.version)
             store.counters[old.item] = Expiring(value: old.count, expiresAt: time + .seconds(600))
             store.versions[old.item] = Expiring(value: old.version, expiresAt: time + .seconds(600))
         case 16..<18: evict(item: place)
@@ -48,10 +49,19 @@ extension Redis {
     }
 
     private func put(_ sealed: SealedCounter, at place: Int) {
-        let version = StoredVersion(
-            token: store.marker?.token ?? "", version: sealed.counter.version, seal: sealed.seal)
+        let version = toldSometime(
+            StoredVersion(token: store.marker?.token ?? "", version: sealed.counter.version, seal: sealed.seal))
         store.counters[place] = Expiring(value: sealed.counter.count, expiresAt: time + .seconds(600))
         store.versions[place] = Expiring(value: version, expiresAt: time + .seconds(600))
+    }
+
+    /// As if hosts had been told of it, or not, at any time.
+    private func toldSometime(_ version: StoredVersion) -> StoredVersion {
+        var version = version
+        version.isUntold = scheduler.chance.hits(percent: 50)
+        version.toldAt =
+            scheduler.chance.hits(percent: 80) ? time + scheduler.chance.between(-Micros.ms(40), .ms(40)) : nil
+        return version
     }
 
     /// Something in it is not what a host has sealed.

@@ -12,16 +12,27 @@ struct StoredVersion: Sendable {
     var token: String
     var version: Int64
     var seal: Seal
+    /// When hosts were last told of the item, by Redis' clock; nil: never.
+    var toldAt: Micros?
+    /// They were not told of this version.
+    var isUntold = false
     /// Zeros in front, which no host writes.
     var zeros = 0
 
-    /// As it stands behind the token.
+    /// Version and seal, as they stand behind the token.
     var word: String { "\(digits):\(seal.text)" }
+    /// All that stands there.
+    var value: String { word + VersionValue.told(atMs: toldAt.map { $0 / 1_000 }, isUntold: isUntold) }
     private var digits: String { String(repeating: "0", count: zeros) + String(version) }
 
     /// As the edge reads it, with its counter.
     func read(_ item: Item, count: Int64) -> SealedCounter? {
-        Array(word.utf8).withUnsafeBytes { SealedCounter(item: item, count: count, word: $0) }
+        Array(value.utf8).withUnsafeBytes { SealedCounter(item: item, count: count, value: $0) }
+    }
+
+    /// Whether hosts were told so recently. A time in the future is a stranger's.
+    func wasTold(within paceMs: Int64, at time: Micros) -> Bool {
+        toldAt.map { $0 <= time && time - $0 < .ms(paceMs) } ?? false
     }
 
     /// As the script compares versions: by length, then as text.

@@ -72,7 +72,9 @@ final class ModelSide {
         }
         for place in plan.items.indices {
             add(.counter(place), store.counters[place]) { "\($0)" }
-            add(.version(place), store.versions[place]) { "\($0.token):\($0.word)" }
+            add(.version(place), store.versions[place]) { version in
+                RedisContents.withoutClock("\(version.token).\(version.value)")
+            }
         }
         for place in 0..<plan.usersCount {
             add(.recent(place), store.recent[place]) { bits in

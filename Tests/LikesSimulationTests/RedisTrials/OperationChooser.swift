@@ -12,6 +12,7 @@ struct OperationChooser {
     private var generations: [Generation]
     private let lowestVersion: Int64
     private var kept: [KeptCounter] = []
+    private var untold: [SealedCounter] = []
     private var isShort = false
     private var isRefusing = false
 
@@ -37,6 +38,8 @@ struct OperationChooser {
         plan.items = items.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
         // With what passes (thousands) no time left ever comes near another, nor near nothing.
         plan.configuration.cacheTTLSeconds = 3_500
+        // Longer than a round takes, shorter than what passes.
+        plan.limits.tellMs = 400_000
         plan.configuration.rateLimitWindowSeconds = 7_500
         plan.configuration.recentLikesTTLSeconds = 20_500
         plan.configuration.recentLikesMax = [1, 2, 3, 1_000][chance.below(4)]
@@ -47,7 +50,10 @@ struct OperationChooser {
     /// What Redis kept may be dropped.
     mutating func learn(_ outcome: RedisOutcome) {
         switch outcome {
-        case .wroteThrough(_, let found) where !found.isEmpty, .filled(let found) where !found.isEmpty: kept = found
+        case .wroteThrough(_, let found, let left):
+            if !found.isEmpty { kept = found }
+            if !left.isEmpty { untold = left }
+        case .filled(let found) where !found.isEmpty: kept = found
         default: return
         }
     }
@@ -66,8 +72,9 @@ struct OperationChooser {
         switch chance.below(100) {
         case 0..<10: return identify()
         case 10..<38: return writeThrough(recent)
-        case 38..<50: return calling(.fill(generation(), counters()))
-        case 50..<62: return calling(.readCounters(generation(), items()))
+        case 38..<48: return calling(.fill(generation(), counters()))
+        case 48..<56: return tell()
+        case 56..<62: return calling(.readCounters(generation(), items()))
         case 62..<78: return admit()
         case 78..<80: return .beat(chance.next() >> 1)
         case 80..<82: return calling(.drop(generation(), kept))
@@ -105,6 +112,13 @@ struct OperationChooser {
         let counters = chance.hits(percent: 10) ? [] : counters()
         return calling(
             .writeThrough(generation(), counters: counters, recent: changes(recent)))
+    }
+
+    private mutating func tell() -> RedisOperation {
+        // What Redis has told nobody of, mostly; and at times at once.
+        let counters = chance.hits(percent: 80) && !untold.isEmpty ? untold : counters()
+        let paceMs = chance.hits(percent: 50) ? 0 : plan.limits.tellMs
+        return calling(.tell(generation(), counters, paceMs: paceMs))
     }
 
     private mutating func admit() -> RedisOperation {

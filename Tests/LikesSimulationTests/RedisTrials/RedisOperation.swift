@@ -30,7 +30,8 @@ enum RedisOutcome: Equatable {
     case identified(Generation, isOfThisLife: Bool)
     case admitted([AdmissionVerdict])
     case read([SealedCounter?])
-    case wroteThrough(isShort: Bool, kept: [KeptCounter])
+    case wroteThrough(isShort: Bool, kept: [KeptCounter], untold: [SealedCounter])
+    case told([TellingOutcome])
     case filled(kept: [KeptCounter])
     case dropped
     case late, otherGeneration, refused
@@ -56,7 +57,9 @@ enum RedisOutcome: Equatable {
         case .identified(let marker): self.init(marker)
         case .admitted(let verdicts): self = .admitted(verdicts)
         case .countersRead(let counters): self = .read(counters)
-        case .wroteThrough(let refusal, let kept): self = .wroteThrough(isShort: refusal != nil, kept: kept)
+        case .wroteThrough(let refusal, let kept, let untold):
+            self = .wroteThrough(isShort: refusal != nil, kept: kept, untold: untold)
+        case .told(let outcomes): self = .told(outcomes)
         case .filled(let kept): self = .filled(kept: kept)
         case .dropped: self = .dropped
         case .failed(let failure): self.init(failure)

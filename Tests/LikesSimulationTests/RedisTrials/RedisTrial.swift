@@ -16,7 +16,7 @@ struct RedisTrial {
     /// What the trials have to bring about, or they prove nothing.
     enum Sight: CaseIterable {
         case newMarker, keptMarker, dropped, late, otherGeneration, refused, short, newerKept, countersRead, nothingRead
-        case countersHeard, beatHeard, hinted, limited, trimmed
+        case countersHeard, beatHeard, hinted, limited, trimmed, untold, told, early, gone
     }
 
     private static let historyMax = 15
@@ -131,7 +131,12 @@ struct RedisTrial {
         case .read(let counters):
             if counters.contains(where: { $0 != nil }) { sights.insert(.countersRead) }
             if counters.contains(nil) { sights.insert(.nothingRead) }
-        case .wroteThrough(let isShort, _): if isShort { sights.insert(.short) }
+        case .wroteThrough(let isShort, _, let untold):
+            if isShort { sights.insert(.short) }
+            if !untold.isEmpty { sights.insert(.untold) }
+        case .told(let outcomes):
+            let seen: [(TellingOutcome, Sight)] = [(.told, .told), (.early, .early), (.gone, .gone)]
+            for (outcome, sight) in seen where outcomes.contains(outcome) { sights.insert(sight) }
         case .late: sights.insert(.late)
         case .otherGeneration: sights.insert(.otherGeneration)
         case .refused: sights.insert(.refused)

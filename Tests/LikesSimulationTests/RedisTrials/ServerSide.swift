@@ -35,8 +35,12 @@ final class ServerSide {
     /// `serverWord`: what the server calls itself.
     func perform(_ request: RedisRequest, isLate: Bool, serverWord: String) throws -> RedisOutcome {
         let shift = RedisContents.toleranceSeconds * 1_000
+        let jobs = RedisJob.jobs(of: request, on: serverWord).map { job in
+            guard case .setCounters(let generation, let counters, .some) = job else { return job }
+            return .setCounters(generation, counters, paceMs: plan.limits.tellMs)
+        }
         let replies = try redis.perform(
-            RedisJob.jobs(of: request, on: serverWord), deadlineMs: isLate ? startMs - shift : startMs + shift)
+            jobs, deadlineMs: isLate ? startMs - shift : startMs + shift)
         if let refusal = replies.refusal, replies.failure == nil, !RedisError.isOutOfMemory(refusal) {
             throw Failure(text: refusal)
         }
@@ -56,8 +60,10 @@ final class ServerSide {
         for line in lines.split(separator: "\n") {
             let parts = line.split(separator: "\t", omittingEmptySubsequences: false)
             guard parts.count == 3, let ttlMs = Int64(parts[2]) else { throw Failure(text: "no entry: \(line)") }
+            let isVersion = parts[0].hasSuffix(RedisKeys.version.suffix.description)
             contents.entries[String(parts[0])] = RedisContents.Entry(
-                value: String(parts[1]), ttlSeconds: ttlMs < 0 ? nil : ttlMs / 1_000)
+                value: isVersion ? RedisContents.withoutClock(String(parts[1])) : String(parts[1]),
+                ttlSeconds: ttlMs < 0 ? nil : ttlMs / 1_000)
         }
         return contents
     }
@@ -113,15 +119,21 @@ final class ServerSide {
         try undisturbed { try redis.run("SET", plan.name(.marker), marker.marker) }
     }
 
-    /// The server's clock can't be set, TTLs can.
+    /// The server's clock can't be set, TTLs can, and so can the times at which hosts were told.
     func pass(seconds: Int64) throws {
         let text = """
             for _, key in ipairs(redis.call('KEYS', '*')) do
                 local left = redis.call('PTTL', key)
                 if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+                local value = string.sub(key, -8) == ':version' and redis.call('GET', key)
+                if value and tonumber(string.sub(value, -6)) then
+                    redis.call('SET', key, string.sub(value, 1, -7) .. ARGV[2], 'KEEPTTL')
+                end
             end
             """
-        try undisturbed { try redis.run("EVAL", text, "0", String(seconds * 1_000)) }
+        let now = try redis.run("TIME").split(separator: " ").first.flatMap { Int64($0) } ?? 0
+        let told = VersionValue.told(atMs: now * 1_000 - 2 * plan.limits.tellMs, isUntold: false).dropFirst()
+        try undisturbed { try redis.run("EVAL", text, "0", String(seconds * 1_000), String(told)) }
     }
 
     func setShort(_ isShort: Bool) throws {
