@@ -119,8 +119,8 @@ package struct Limits: Sendable {
     /// Mended items wait this long, so that several are struck off together.
     package static let mendedWaitMs: Int64 = 200
     /// How often a host makes a pass over what other hosts could not write to Redis: with the beat, or up to a quarter
-    /// later.
-    package static let repairPassMs: Int64 = 3_000
+    /// later. A survey that fenced lanes is followed by one at once.
+    package static let repairPassMs: Int64 = 4_000
     /// A pass that failed is followed by another after this time.
     package static let repairPassRetryMs: Int64 = 400
     /// Each pass finds the rows noted up to this long ago; the first finds all rows …

@@ -96,6 +96,9 @@ enum EdgeLimits {
     static let redisReply = ReplyLimits(
         lineBytesMax: 16 * 1024, bulkBytesMax: 128 * 1024, passedOverBytesMax: 512 * 1024 * 1024,
         elementsMax: 4 * 1024, depthMax: 1, replyBytesMax: 512 * 1024)
+    /// How many beats come between two looks at Redis' clock, which are some 9 s apart on an idle host. Clocks that are
+    /// a thousandth apart, ten times what is usual, then differ by 9 ms, a small part of a call's time.
+    static let beatsPerLookAtClock = 3
     /// Commands that Redis has not accepted yet. A call that waits for longer than REDIS_TIMEOUT_MS ends the connection
     /// earlier.
     static let redisOutputBytesMax = 16 * 1024 * 1024

@@ -42,6 +42,23 @@ import Testing
         #expect(Set(horizons).count > horizons.count / 2)
     }
 
+    @Test("A survey that fenced lanes is followed by a pass at once")
+    func aSurveyThatFencedLanesIsFollowedByAPassAtOnce() throws {
+        var scenario = Scenario(byHand: [.survey])
+        var asked: (call: CallID, request: SurveyRequest)?
+        for _ in 0..<60 where asked == nil {
+            scenario.pass(ms: 100)
+            for case .lane(let call, .survey(let request)) in scenario.takeWithCalls() { asked = (call, request) }
+        }
+        let (call, request) = try #require(asked)
+        var found = scenario.usualSurvey(request)
+        found.silentLanesFenced = 1
+        scenario.byHand.insert(.repairs)
+        #expect(scenario.core.repairs.passes.nextAt > scenario.now)
+        scenario.survey(call: call, found)
+        #expect(scenario.take().contains { if case .reader(_, .selectRepairs) = $0 { true } else { false } })
+    }
+
     @Test("Redis that was away for a moment needs no pass over the whole table; away for long or replaced, it does")
     func redisAwayForAMomentNeedsNoPassOverTheWholeTable() {
         var scenario = Scenario(byHand: [.repairs])

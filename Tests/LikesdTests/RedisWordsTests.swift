@@ -94,6 +94,12 @@ import Testing
         #expect((found.failure == nil) == isTaken)
     }
 
+    @Test("Redis' clock is read with every third beat.")
+    func redisClockIsReadWithEveryThirdBeat() {
+        var clock = RedisClock()
+        #expect((0..<7).map { _ in clock.isToBeRead() } == [false, false, true, false, false, true, false])
+    }
+
     @Test("A refusal that a script tells of reads the same wherever in the script it came up.")
     func aRefusalReadsTheSameWhereverInTheScriptItCameUp() throws {
         let counter = SealedCounter(

@@ -57,6 +57,7 @@ extension Core {
         guard lanesFenced > 0 else { return }
         reports.statistics.silentLanesFenced += Int64(lanesFenced)
         if lanesFenced >= limits.lanesPerSurvey { lane.survey(at: turn.now) }
+        repairs.passes.passSoon(now: turn.now)
         say(.lane, .notice, "\(lanesFenced) hosts fell silent; repairing what they left behind", &turn)
     }
 

@@ -23,6 +23,9 @@ struct RepairPasses {
         nextAt = now
     }
 
+    /// Rows were noted just now.
+    mutating func passSoon(now: Instant) { nextAt = min(nextAt, now) }
+
     /// Redis' data was lost sight of.
     mutating func lose() { isComplete = false }
 

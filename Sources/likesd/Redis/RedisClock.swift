@@ -5,6 +5,8 @@ import LikesCore
 struct RedisClock {
     /// Redis' clock minus this host's, in microseconds.
     private var offset: Int64?
+    /// Beats since Redis was asked for its time.
+    private var beats = 0
 
     /// Beyond what any clock shows: more could overflow the arithmetic here.
     private static let secondsMax: Int64 = 1_000_000_000_000
@@ -24,6 +26,12 @@ struct RedisClock {
         let most = time - askedAt.microseconds
         if let offset, offset >= least, offset <= most { return }
         offset = least
+    }
+
+    /// Whether to ask for the time with this beat.
+    mutating func isToBeRead() -> Bool {
+        beats = (beats + 1) % EdgeLimits.beatsPerLookAtClock
+        return beats == 0
     }
 
     /// In milliseconds of Redis' clock, which the handshake has learned.

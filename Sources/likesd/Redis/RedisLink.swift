@@ -163,12 +163,13 @@ final class RedisLink: RedisConnectionOwner {
         for slice in slices { send(slice, of: call) }
     }
 
-    /// Publishes a number on the host's own channel, and reads Redis' clock: the two clocks may drift apart.
+    /// Publishes a number on the host's own channel. Now and then it reads Redis' clock, too: the two clocks may drift
+    /// apart.
     func beat(_ number: UInt64) {
         guard case .ready = state else { return }
         command.beat(number, on: channels)
         send(.beat)
-        sendTime()
+        if clock.isToBeRead() { sendTime() }
     }
 
     private func send(_ slice: RedisSlice, of call: CallID) {
