@@ -122,11 +122,11 @@ enum Script: Int, CaseIterable {
             return #old > #new or (#old == #new and sub(old, 1, -26) > sub(new, 1, -26))
         end
         local function ending_after(old)
-            if type(old) ~= 'string' or sub(old, 1, width) ~= prefix or #old > most then return nil end
             local told = tonumber(sub(old, -6))
             local early = told and (clock - told) % 1000000 < pace
-            if tells then return early and '!' .. sub(old, -6) end
-            return (early or sub(old, -7, -7) == '!') and sub(old, -7)
+            if not early and (tells or sub(old, -7, -7) ~= '!') then return nil end
+            if sub(old, 1, width) ~= prefix or #old > most then return nil end
+            return tells and '!' .. sub(old, -6) or sub(old, -7)
         end
         local refusal, untold, kept_newer
         local message, last = {ARGV[2]}, 1
@@ -166,7 +166,7 @@ enum Script: Int, CaseIterable {
                     call('SET', kept, old, 'PX', left)
                 end
             else
-                local other = not refusal and ending_after(old)
+                local other = not refusal and type(old) == 'string' and ending_after(old)
                 if refusal then call('UNLINK', counter, kept) else call('SET', counter, count, 'EX', ttl) end
                 if other then call('SET', kept, prefix .. version .. other, 'EX', ttl) end
                 if other and tells then
