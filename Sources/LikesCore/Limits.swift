@@ -160,7 +160,7 @@ package struct Limits: Sendable {
     static let refusalShownMs: Int64 = 60_000
     /// How long an entry of the local cache is fresh at most while this host does not hear what others change. Together
     /// with the time until that is noticed, it is less than the 30 s after which everything is right.
-    static let unheardCacheMs: Int64 = 10_000
+    package static let unheardCacheMs: Int64 = 10_000
     /// How long a host must have been silent before its changes that were meant for another Redis count. A living host
     /// finds that out itself.
     package static let straySilentMs: Int64 = surveyMs + lateSignMs

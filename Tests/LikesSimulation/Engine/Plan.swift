@@ -132,6 +132,11 @@ package struct Plan: Sendable {
     package var pairsCount: Int { usersCount * items.count }
     /// Faults end by then.
     package var calmFrom: Micros { duration - Plan.quiet }
+    /// When clients stop. Of two databases on one Redis, one goes without in the end: its hosts hear nothing of each
+    /// other, and may answer from memory for as long as they may then.
+    package var active: Micros {
+        duration - Plan.audit - (databasesCount > 1 ? .ms(Limits.unheardCacheMs) : 0)
+    }
 
     /// None, or a short one; any kinds, each now and then; or few kinds, often.
     private mutating func drawFaults(_ chance: inout Chance, _ focus: Focus?) {

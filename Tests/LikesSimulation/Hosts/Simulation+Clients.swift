@@ -3,11 +3,10 @@ import LikesProtocol
 
 extension Simulation {
     func makeClients() {
-        let active = plan.duration - Plan.audit
         for number in 0..<plan.clientsCount {
             let depth = [1, 1, 2, 4, 16][scheduler.chance.below(5)]
             // Bursts of three on average.
-            let gap = active * Int64(plan.clientsCount) * 3 / Int64(plan.requestsCount)
+            let gap = plan.active * Int64(plan.clientsCount) * 3 / Int64(plan.requestsCount)
             clients.append(
                 Client(
                     host: number % plan.hostsCount, depth: depth,
@@ -21,7 +20,7 @@ extension Simulation {
     }
 
     func act(_ client: Int) {
-        guard now < plan.duration - Plan.audit else { return }
+        guard now < plan.active else { return }
         scheduler.after(gap(client), .clientActs, Int32(client))
         guard requestsLeft > 0 || now > plan.calmFrom + .seconds(34) else { return }
         if clients[client].connection == nil, clients[client].unread.isEmpty, scheduler.chance.hits(percent: 20) {
