@@ -245,6 +245,39 @@ import Testing
         #expect(host.take() == [.selectCounters([post])])
     }
 
+    @Test("A count told with a change that changed nothing is not followed by an older one")
+    func aCountToldWithAnUnchangedChangeIsNotFollowedByAnOlderOne() throws {
+        var host = try Host()
+        host.scenario.lose(.redis)
+        host.scenario.send(.like(ann), on: host.client)
+        host.scenario.commit(changed: [false], [])
+        _ = host.scenario.take()
+        host.scenario.databaseHas([counter(post, 7, 11)])
+        #expect(host.take() == [.reply(host.client, .change(changed: false, count: 7))])
+        host.scenario.send(.count(post), on: host.client)
+        #expect(host.take() == [.askStandby([post], lane: host.lane.lane)])
+        host.answer([counter(post, 6, 10)])
+        #expect(host.take() == [.selectCounters([post])])
+    }
+
+    @Test("What counts as known of another past proves nothing of the present one")
+    func positionsOfAnotherPastProveNothing() throws {
+        var host = try Host()
+        host.scenario.step { core, turn in core.goBack("for a test", &turn) }
+        host.miss(post)
+        #expect(host.take() == [.selectCounters([post])])
+    }
+
+    @Test("While a standby is slow and counts wait, the loop sleeps")
+    func whileAStandbyIsSlowTheLoopSleeps() throws {
+        var host = try Host()
+        host.miss(post)
+        host.scenario.pass(ms: Limits.standbySlowMs)
+        for id: Int64 in 20..<40 { host.miss(Item(type: 0, id: id)) }
+        #expect(host.scenario.core.reads.hasForDatabase)
+        #expect(host.scenario.core.nextTick.map { $0 > host.scenario.now } ?? true)
+    }
+
     @Test("A standby that takes writes is left, and its items are read from the primary")
     func aStandbyThatTakesWritesIsLeft() throws {
         var host = try Host()

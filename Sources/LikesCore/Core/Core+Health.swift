@@ -62,7 +62,7 @@ extension Core {
         }
         if let repairing = repairing(now: now) { troubles.append(("Redis", repairing, nil)) }
         for server in reports.serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
-        troubles += standbyTroubles
+        troubles += standbyTroubles(now: now)
         for trouble in reports.sentinels.last?.troubles ?? []
         where !troubles.contains(where: { $0.1 == trouble.reason }) {
             troubles.append(("Redis", trouble.reason, trouble.next))

@@ -65,7 +65,9 @@ extension Core {
         guard let generation = permit.generation, generation == coherence.trust.generation else {
             return noteMissing(untold.map(\.counter), now: turn.now)
         }
-        let rest = coherence.tellings.owe(untold, now: turn.now)
+        // The message may have been read before Redis' answer.
+        let unheard = untold.filter { !known.recent.hasHeard($0.counter) }
+        let rest = coherence.tellings.owe(unheard, now: turn.now)
         guard !rest.isEmpty else { return }
         redis.call(.tell(rest, isTracked: false), .tell(generation, rest, paceMs: 0), &turn)
     }

@@ -173,6 +173,8 @@ extension Core {
     mutating func forgetPast(now: Instant) {
         known.forgetPast()
         reads.forgetNewer()
+        // What standbys had before proves nothing of the present past.
+        reader.standbys.forgetPositions(now: now)
         repairs.rereadAll()
         repairs.forgetRows()
         lane.upkeep.databaseWentBack(now: now)

@@ -9,6 +9,7 @@ extension Core {
     /// what no standby may answer goes to the primary.
     mutating func sendToStandbys(_ turn: inout Turn) -> Bool {
         guard !reader.standbys.isEmpty, canAskPrimary, let sight = laneSight else { return false }
+        reader.standbys.look(now: turn.now)
         if reads.hasForDatabase { reader.standbys.want(now: turn.now) }
         askPosition(sight, &turn)
         for place in reader.standbys.toProbe(ageMsMax: standbyAgeMsMax, now: turn.now) {
@@ -177,15 +178,15 @@ extension Core {
 
 extension Core {
     /// What HEALTH says of standbys that are down. Counts then come from the others, or from the primary.
-    var standbyTroubles: [(backend: String, reason: String, next: String?)] {
+    func standbyTroubles(now: Instant) -> [(backend: String, reason: String, next: String?)] {
         reader.standbys.places.compactMap { place in
             guard let failure = reader.standbys[place].link.failure else { return nil }
             return ("PostgreSQL standby \(place + 1)", failure.reason, failure.next)
-        } + refusedPosition
+        } + refusedPosition(now: now)
     }
 
-    private var refusedPosition: [(backend: String, reason: String, next: String?)] {
-        reader.standbys.refusal.map {
+    private func refusedPosition(now: Instant) -> [(backend: String, reason: String, next: String?)] {
+        reader.standbys.refusal(now: now).map {
             [("PostgreSQL", "the primary does not say where its log ends, so no standby is asked: \($0)", nil)]
         } ?? []
     }

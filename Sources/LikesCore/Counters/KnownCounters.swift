@@ -136,7 +136,7 @@ struct KnownCounters {
     /// A counter that came along with another answer. If the cache holds nothing of the item it is not put in: a newer
     /// one may have left the cache while this one was on its way.
     mutating func read(_ counter: CounterState, now: Instant) {
-        if cache.update(counter) { recent.know(counter, now: now) }
+        if cache.update(counter) { recent.know(counter, now: now) } else { cache.noteTold(counter.item, now: now) }
     }
 
     /// A fetch was answered. `newer`: the newest state that became known meanwhile. `isFresh`: the answer may enter

@@ -292,6 +292,11 @@ package struct LocalCache: Sendable {
     /// `RecentCounters` remembers or remembered.
     func forgottenAt(_ item: Item) -> Instant { Instant(microseconds: stamps.stamp(hash(item))) }
 
+    /// A count of the item was told. If it is not held, nobody else remembers that.
+    mutating func noteTold(_ item: Item, now: Instant) {
+        if find(item) == nil { stamps.note(now.microseconds, hash(item)) }
+    }
+
     /// The entry is going to leave the table.
     private mutating func noteForgotten(_ place: Int) {
         let entry = entries[place]

@@ -120,6 +120,11 @@ struct RecentCounters {
         return entry.contestedAt.map { now.ms(since: $0) < Limits.sealAgeMsMax } ?? false
     }
 
+    /// Whether Redis has told of this version of the item, or of a newer one.
+    func hasHeard(_ counter: CounterState) -> Bool {
+        entries[counter.item].map { $0.told >= counter.version } ?? false
+    }
+
     /// Whether the version that Redis last told of for the item is the one that the row asks for, or newer.
     func hasTaken(_ row: RepairRow) -> Bool { entries[row.item].map { $0.lastTold >= row.version } ?? false }
 

@@ -10,13 +10,16 @@ struct Standbys {
     /// Not before this moment is the primary asked for its position again.
     private var askNotBefore: Instant
     /// Why the primary does not tell its position.
-    private(set) var refusal: String?
+    private var refusal: String?
+    /// When the standbys were last looked at. What was slow by then changes nothing until an answer comes.
+    private var lookedAt: Instant
     /// The standby that was asked last. The next one has its turn when both are as busy.
     private var lastChosen = -1
 
     init(count: Int, now: Instant) {
         list = (0..<count).map { _ in Standby(now: now) }
         askNotBefore = now
+        lookedAt = now
     }
 
     // Not `_read`: its coroutine would allocate.
@@ -49,6 +52,11 @@ struct Standbys {
 
     mutating func asked(now: Instant) { askNotBefore = now.adding(ms: Limits.positionMs) }
 
+    /// Why the primary does not tell its position, while it is asked for it.
+    func refusal(now: Instant) -> String? {
+        wantedAt.map { now.ms(since: $0) <= Limits.standbyRetryMs } ?? false ? refusal : nil
+    }
+
     /// `refusal`: of the primary; nil: it did not answer.
     mutating func askingFailed(_ refusal: String?, now: Instant) {
         askNotBefore = now.adding(ms: Limits.standbyRetryMs)
@@ -64,6 +72,7 @@ struct Standbys {
     /// Another server may be the primary, so nothing is proven.
     mutating func forgetPositions(now: Instant) {
         positions.forget()
+        refusal = nil
         askNotBefore = now
         for place in places { list[place].prove(nil, now: now) }
     }
@@ -97,11 +106,13 @@ struct Standbys {
         return places.filter { list[$0].mayBeProbed(now: now) && !list[$0].isOfUse(ageMsMax: ageMsMax, now: now) }
     }
 
+    mutating func look(now: Instant) { lookedAt = now }
+
     /// When those who wait for a standby have waited long enough; nil: nobody does.
     var slowAt: Instant? {
         var next: Instant?
         for standby in list {
-            guard let slowAt = standby.slowAt else { continue }
+            guard let slowAt = standby.slowAt, slowAt > lookedAt else { continue }
             next = next.map { min($0, slowAt) } ?? slowAt
         }
         return next

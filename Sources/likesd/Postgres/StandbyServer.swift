@@ -11,6 +11,8 @@ final class StandbyServer: ServerFinder {
     private let configuration: Configuration
     private let hosts: DatabaseHosts
     private let lookup: NameLookup
+    /// libpq begins with another server each time: one that hangs would take all of an attempt's time.
+    private var attempts = 0
 
     init(_ place: Int, configuration: Configuration, loop: EventLoop) {
         url = configuration.databaseReplicaURLs[place]
@@ -30,7 +32,12 @@ final class StandbyServer: ServerFinder {
     func forget(_ backend: Backend) { lookup.forget() }
 
     private func found(_ answer: NameLookup.Answer) -> FoundServer {
-        let servers = hosts.servers(answer)
+        var servers = hosts.servers(answer)
+        if !servers.isEmpty {
+            let first = attempts % servers.count
+            servers = Array(servers[first...] + servers[..<first])
+            attempts += 1
+        }
         if servers.isEmpty, let failure = hosts.failure(answer, setting, configuration) { return .failed(failure) }
         // Of several servers libpq takes the first that is a standby, if there is one. Other wishes in the URL, such as
         // for a primary, make no sense here.

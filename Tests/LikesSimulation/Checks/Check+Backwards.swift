@@ -1,23 +1,25 @@
 extension Simulation {
-    /// While all is well, no COUNT on a host is of an earlier commit than another one that was answered before it was
-    /// asked. `isTight`: for each operation.
+    /// While all is well, no COUNT on a host is of an earlier commit than a count that was told before it was asked, by
+    /// another COUNT or with a change that changed nothing. `isTight`: for each operation.
     func checkBackwards(isTight: [Bool]) {
         var ofItem = [[Int]](repeating: [], count: plan.hostsCount * plan.items.count)
         for (place, operation) in operations.enumerated() {
-            guard operation.kind == .count, operation.outcome == .answered, !operation.mayBeForged else { continue }
+            let tells = operation.kind == .count || operation.isChange && !operation.changed
+            guard tells, operation.outcome == .answered, !operation.mayBeForged else { continue }
             ofItem[Int(operation.host) * plan.items.count + operation.item].append(place)
         }
         for places in ofItem { checkBackwards(places, isTight: isTight) }
     }
 
-    /// `places`: the COUNTs of one item on one host.
+    /// `places`: the operations on one host that told a count of one item.
     private func checkBackwards(_ places: [Int], isTight: [Bool]) {
         guard let first = places.first else { return }
         let database = postgres(of: Int(operations[first].host))
         let entries = database.counts[operations[first].item]
         // Afterwards earlier commits are the newest again.
         guard database.jumps == 0 else { return }
-        let asked = places.sorted { operations[$0].calledAt < operations[$1].calledAt }
+        let asked = places.filter { operations[$0].kind == .count }
+            .sorted { operations[$0].calledAt < operations[$1].calledAt }
         var told = places.sorted { operations[$0].repliedAt < operations[$1].repliedAt }[...]
         var newest = (commit: 0, life: Int32(-1))
         for place in asked {
