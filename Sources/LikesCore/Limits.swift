@@ -240,6 +240,8 @@ package struct Limits: Sendable {
     static let standbySlowMs: Int64 = 50
     /// … and its connection is given up if the call takes this long. The primary is asked instead.
     static let standbyCallMsMax: Int64 = 250
+    /// If its answers are too old for this long, HEALTH and the log say so.
+    static let standbyBehindShownMs: Int64 = 30_000
     /// A standby that refused, or that is none, is tried again after this time.
     static let standbyRetryMs: Int64 = 5_000
     /// How much longer than a request's deadline PostgreSQL's own statement timeout may take to end a call, before its

@@ -107,8 +107,9 @@ package struct DatabaseURL: Equatable, Sendable {
             var words = wordsWithSchemes(part)
             let first = String(ConfigurationText.trimmed(words.removeFirst()))
             if let last = urls.last, scheme(of: first) == nil {
-                urls[urls.count - 1] = last + "," + first
-            } else {
+                // A comma too many says nothing.
+                if !first.isEmpty { urls[urls.count - 1] = last + "," + first }
+            } else if !first.isEmpty || list.isEmpty {
                 urls.append(first)
             }
             urls += words.map { String(ConfigurationText.trimmed($0)) }

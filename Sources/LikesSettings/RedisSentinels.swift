@@ -32,7 +32,11 @@ package struct RedisSentinels: Equatable, Sendable {
     /// `hosts` separated by commas; `name` as it stands behind the #.
     fileprivate init(hosts: Substring, name: Substring?) throws(RefusedValue) {
         var addresses: [RedisEndpoint.Address] = []
-        for host in hosts.split(separator: ",", omittingEmptySubsequences: false) {
+        for part in hosts.split(separator: ",", omittingEmptySubsequences: false) {
+            let host = ConfigurationText.trimmed(part)
+            guard !host.unicodeScalars.contains(where: ConfigurationText.isBlank) else {
+                throw RefusedValue(rule: "commas separate the Sentinels, not blanks: \(Self.form)")
+            }
             guard !host.isEmpty, !host.hasPrefix(":") else {
                 throw RefusedValue(
                     rule: "a Sentinel's host is missing (a / ? # in a password is written %2F %3F %23): \(Self.form)")
@@ -71,6 +75,11 @@ extension RedisEndpoint {
         let (body, query) = Self.parted(front, at: "?")
         let (authority, path) = Self.parted(body, at: "/")
         let at = authority.lastIndex(of: "@")
+        if let at, authority[..<at].contains("@") {
+            throw RefusedValue(
+                rule: "user and password stand once, in front of all Sentinels (an @ in them is written %40): "
+                    + RedisSentinels.form)
+        }
         let hosts = at.map { authority[authority.index(after: $0)...] } ?? authority
         var sentinels = try RedisSentinels(hosts: hosts, name: name)
         var credentials = RedisCredentials()

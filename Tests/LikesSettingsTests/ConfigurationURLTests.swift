@@ -258,6 +258,7 @@ private func refusal(_ name: String, _ url: String) -> String? {
             ),
             ("postgresql://a/d , postgres://b:1, c:2/d", ["postgresql://a/d", "postgres://b:1,c:2/d"]),
             ("host=a  dbname='d e'", ["host=a  dbname='d e'"]),
+            ("postgresql://a/d,, postgresql://b/d ,", ["postgresql://a/d", "postgresql://b/d"]),
         ] {
             let configuration = try Configuration.load(file: nil, environment: ["DATABASE_REPLICA_URLS": list])
             #expect(configuration.databaseReplicaURLs == urls)

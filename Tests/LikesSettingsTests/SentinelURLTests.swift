@@ -25,7 +25,7 @@ private func refusal(_ url: String) -> String? {
         "A Sentinel URL names Sentinels, the name of the primary, and a database.",
         arguments: [
             ("redis-sentinel://h1:26379,h2:26379/0#mymaster", hosts("h1", "h2"), "mymaster", 0),
-            ("redis-sentinel://h1#m", hosts("h1"), "m", 0),
+            ("redis-sentinel://h1#m", hosts("h1"), "m", 0), ("redis-sentinel://h1, h2#m", hosts("h1", "h2"), "m", 0),
             ("REDIS-SENTINEL://h1,10.0.0.2,[::1]/7#my-master.1", hosts("h1", "10.0.0.2", "::1"), "my-master.1", 7),
             ("redis-sentinel://[::1]:7,h:8/#a%20b", [], nil, 0),
             ("redis-sentinel://h1?db=3#caf%C3%A9", hosts("h1"), "caf\u{e9}", 3),
@@ -72,6 +72,7 @@ private func refusal(_ url: String) -> String? {
     @Test(
         "A Sentinel URL that can't be meant is refused with what is wrong, and its password stays out of the message.",
         arguments: [
+            ("redis-sentinel://:hush@h1,:hush@h2/0#m", "stand once"), ("redis-sentinel://h1 h2#m", "not blanks"),
             ("redis-sentinel://h1,h2/0", "has to follow a #"), ("redis-sentinel://h1/0#", "has to follow a #"),
             ("redis-sentinel://#m", "host is missing"), ("redis-sentinel://h1,,h2#m", "host is missing"),
             ("redis-sentinel://:hush@:26379#m", "host is missing"), ("redis-sentinel://h1,h1:26379#m", "twice"),

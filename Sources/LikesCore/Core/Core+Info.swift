@@ -201,8 +201,14 @@ extension Core {
                 "likesd_standby_up", "gauge", "1 when the standby is connected.",
                 standbyValues { $0.link.isUp ? "1" : "0" })
             metric(
-                "likesd_standby_lag_seconds", "gauge", "How far the standby's last answer was behind, at most.",
-                standbyValues { $0.lagMs.map { Self.seconds($0 * 1_000) } })
+                "likesd_standby_fresh", "gauge",
+                "1 when the standby answers counts, or would if they were asked for; absent once it is promoted.",
+                reader.standbys.places.compactMap { place in
+                    standbyIsFresh(place, now: now).map { ("{standby=\"\(place + 1)\"}", $0 ? "1" : "0") }
+                })
+            metric(
+                "likesd_standby_lag_seconds", "gauge", "How far the standby is behind, at most.",
+                standbyValues { $0.lagMs(now: now).map { Self.seconds($0 * 1_000) } })
             metric(
                 "likesd_standby_counts_total", "counter", "Counts that the standby answered.",
                 standbyValues { String($0.answered) })

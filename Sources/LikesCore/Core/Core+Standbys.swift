@@ -8,7 +8,7 @@ extension Core {
     /// Sends counts that the caches lack to standbys that are probably fresh. Returns whether there is one. Then only
     /// what no standby may answer goes to the primary.
     mutating func sendToStandbys(_ turn: inout Turn) -> Bool {
-        guard !reader.standbys.isEmpty, canAskPrimary, let sight = laneSight else { return false }
+        guard !reader.standbys.isEmpty, standbyAgeMsMax > 0, canAskPrimary, let sight = laneSight else { return false }
         reader.standbys.look(now: turn.now)
         if reads.hasForDatabase { reader.standbys.want(now: turn.now) }
         askPosition(sight, &turn)
@@ -66,7 +66,10 @@ extension Core {
     // MARK: Connections
 
     mutating func standbyConnected(_ place: Int, _ facts: DatabaseFacts, _ turn: inout Turn) {
-        guard facts.identity == nil else { return leaveStandby(place, Self.notStandby, &turn) }
+        guard facts.identity == nil else {
+            reader.standbys[place].takesWrites()
+            return leaveStandby(place, Self.notStandby, &turn)
+        }
         reader.standbys[place].connected(now: turn.now)
         say(.connection(.standby(place)), .notice, "\(Self.name(.standby(place))) connected", &turn)
     }
@@ -113,12 +116,16 @@ extension Core {
                 safeguards.standbyProof
                 ? reader.standbys.prove(log, from: place, sight, now: turn.now)
                 : reader.standbys.believe(place, now: turn.now)
-            guard let asOf, isFreshEnough(asOf, purpose, now: turn.now) else {
+            let isFresh = asOf.map { turn.now.ms(since: $0) <= standbyAgeMsMax } ?? false
+            // Without a sight nobody can say.
+            if sight != nil { noteFresh(isFresh, place, &turn) }
+            guard let asOf, isFresh, purpose.isOf(era: coherence.past.era) else {
                 return askPrimary(purpose, of: place, &turn)
             }
             take(counters, asOf: asOf, from: place, &turn)
         case .countersSelected(nil, _):
             askPrimary(purpose, of: place, &turn)
+            reader.standbys[place].takesWrites()
             leaveStandby(place, Self.notStandby, &turn)
         case .misfit(let misfit):
             reports.noteUnexpected(.standby(place))
@@ -142,10 +149,12 @@ extension Core {
         }
     }
 
-    /// Whether counts as of this moment are within the bound on staleness.
-    private func isFreshEnough(_ asOf: Instant, _ purpose: StandbyPurpose, now: Instant) -> Bool {
-        if case .fetches(_, _, let era) = purpose, era != coherence.past.era { return false }
-        return now.ms(since: asOf) <= standbyAgeMsMax
+    /// A standby that stays behind is said once.
+    private mutating func noteFresh(_ isFresh: Bool, _ place: Int, _ turn: inout Turn) {
+        let wasShown = isShownBehind(place, now: turn.now)
+        let behindMs = reader.standbys[place].noteFresh(isFresh, now: turn.now)
+        guard let behindMs, !wasShown else { return }
+        say(.behind(place), .warning, "\(Self.name(.standby(place))) \(Self.behind(behindMs))", &turn)
     }
 
     /// Whether this host has answered or heard something newer, or may have: it has forgotten some of that.
@@ -177,13 +186,32 @@ extension Core {
 // MARK: Reports
 
 extension Core {
-    /// What HEALTH says of standbys that are down. Counts then come from the others, or from the primary.
+    /// What HEALTH says of standbys that answer no counts. These come from the others then, or from the primary. One
+    /// that was promoted is as its operators want it.
     func standbyTroubles(now: Instant) -> [(backend: String, reason: String, next: String?)] {
         reader.standbys.places.compactMap { place in
-            guard let failure = reader.standbys[place].link.failure else { return nil }
-            return ("PostgreSQL standby \(place + 1)", failure.reason, failure.next)
+            let standby = reader.standbys[place]
+            let name = "PostgreSQL standby \(place + 1)"
+            if let failure = standby.link.failure {
+                return standby.isPromoted ? nil : (name, failure.reason, failure.next)
+            }
+            guard let behindSince = standby.behindSince, isShownBehind(place, now: now) else { return nil }
+            return (name, Self.behind(now.ms(since: behindSince)), Self.behindAdvice)
         } + refusedPosition(now: now)
     }
+
+    private func isShownBehind(_ place: Int, now: Instant) -> Bool {
+        let standby = reader.standbys[place]
+        guard standby.link.isUp, standby.isAsked(now: now), let since = standby.behindSince else { return false }
+        return now.ms(since: since) >= Limits.standbyBehindShownMs
+    }
+
+    private static func behind(_ ms: Int64) -> String {
+        "is too far behind for \(ms / 1_000) s: its replay stands still or is slow, or it follows another primary"
+    }
+
+    private static let behindAdvice =
+        "look at SELECT pg_is_wal_replay_paused() and SELECT * FROM pg_stat_wal_receiver there"
 
     private func refusedPosition(now: Instant) -> [(backend: String, reason: String, next: String?)] {
         reader.standbys.refusal(now: now).map {
@@ -196,18 +224,27 @@ extension Core {
         reader.standbys.places.map { place in
             let standby = reader.standbys[place]
             let facts: [(String, String)] = [
-                ("state", standbyState(place, now: now)), ("lag_ms", standby.lagMs.map(String.init) ?? ""),
+                ("state", standbyState(place, now: now)), ("lag_ms", standby.lagMs(now: now).map(String.init) ?? ""),
                 ("counts", String(standby.answered)), ("counts_refused", String(standby.refused)),
             ]
             return ("standby\(place + 1)", facts.map { "\($0)=\($1)" }.joined(separator: ","))
         }
     }
 
-    /// `fresh`: it is asked for counts. `behind`: its last answer was too old, or nothing is proven yet. `slow`: it has
+    /// Whether counts are asked of it, or would be: for METRICS. nil: it was promoted.
+    func standbyIsFresh(_ place: Int, now: Instant) -> Bool? {
+        switch standbyState(place, now: now) {
+        case "fresh", "idle": true
+        case "promoted": nil
+        default: false
+        }
+    }
+
+    /// `promoted`: it takes writes by now. `fresh`: it is asked for counts. `behind`: its last answer was too old, or nothing is proven yet. `slow`: it has
     /// not answered the last call. `idle`: it was not asked lately, since no counts had to be read from PostgreSQL.
     private func standbyState(_ place: Int, now: Instant) -> String {
         let standby = reader.standbys[place]
-        guard standby.link.isUp else { return "down" }
+        guard standby.link.isUp else { return standby.isPromoted ? "promoted" : "down" }
         if standby.isSlow(now: now) { return "slow" }
         if standby.isOfUse(ageMsMax: standbyAgeMsMax, now: now) { return "fresh" }
         return reader.standbys.isWanted(now: now) ? "behind" : "idle"

@@ -17,6 +17,8 @@ struct RepeatedLines {
         case unexpected(Backend)
         /// Redis' Sentinels.
         case sentinels
+        /// A standby stays behind.
+        case behind(Int)
         /// Another host closed the lane.
         case lane
         /// PostgreSQL or Redis turned out to be at another past.
@@ -35,7 +37,9 @@ struct RepeatedLines {
         /// of these belong together.
         var linesMax: Int {
             switch self {
-            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory: 1
+            case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory,
+                .behind:
+                1
             case .connection, .sentinels, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }

@@ -8,6 +8,15 @@ struct Standby {
     /// What its last answer proved: the moment as of which it had everything, and when the answer came. nil: there was
     /// none on this connection, or it proved nothing.
     private(set) var proof: (asOf: Instant, answeredAt: Instant)?
+    /// The latest moment as of which it ever had everything on this connection; nil: it never proved one.
+    private var hadAllAt: Instant?
+    /// Since when its answers are too old, or prove nothing.
+    private(set) var behindSince: Instant?
+    /// When it last answered.
+    private var answeredAt: Instant?
+    /// It was connected as a standby, and takes writes by now.
+    private(set) var isPromoted = false
+    private var wasStandby = false
     /// When it was last asked how far it is.
     private var probedAt: Instant?
     /// Counts that it answered.
@@ -17,13 +26,20 @@ struct Standby {
 
     init(now: Instant) { link = Link(connectMsMax: Limits.postgresConnectMsMax, now: now) }
 
-    /// How far its last answer was behind, at most; nil: that is not known.
-    var lagMs: Int64? { proof.map { $0.answeredAt.ms(since: $0.asOf) } }
+    /// How far its last answer was behind, at most.
+    private var proofLagMs: Int64? { proof.map { $0.answeredAt.ms(since: $0.asOf) } }
+
+    /// How far it is behind: as its last answer proved, or, if that proved nothing, since it last proved anything. nil:
+    /// that is not known.
+    func lagMs(now: Instant) -> Int64? {
+        guard link.isUp else { return nil }
+        return proofLagMs ?? (behindSince == nil ? nil : hadAllAt.map { now.ms(since: $0) })
+    }
 
     /// Whether its next answer will probably be fresh enough, and come soon.
     func isOfUse(ageMsMax: Int64, now: Instant) -> Bool {
-        guard link.isUp, let proof, !isSlow(now: now), let lagMs else { return false }
-        return now.ms(since: proof.answeredAt) <= Limits.standbyProofMs && 2 * lagMs <= ageMsMax
+        guard link.isUp, let proof, !isSlow(now: now), let proofLagMs else { return false }
+        return now.ms(since: proof.answeredAt) <= Limits.standbyProofMs && 2 * proofLagMs <= ageMsMax
     }
 
     /// When its oldest call will have been under way for too long: others then ask elsewhere.
@@ -41,10 +57,39 @@ struct Standby {
     mutating func connected(now: Instant) {
         link.connected(now: now)
         proof = nil
+        hadAllAt = nil
+        behindSince = nil
         probedAt = nil
+        wasStandby = true
+        isPromoted = false
     }
 
-    mutating func prove(_ asOf: Instant?, now: Instant) { proof = asOf.map { ($0, now) } }
+    /// It takes writes.
+    mutating func takesWrites() { isPromoted = wasStandby }
+
+    mutating func prove(_ asOf: Instant?, now: Instant) {
+        proof = asOf.map { ($0, now) }
+        hadAllAt = asOf ?? hadAllAt
+    }
+
+    /// Notes whether its last answer was fresh enough. Returns for how long its answers have not been, in milliseconds,
+    /// once that is long enough to say so; nil: there is nothing to say.
+    mutating func noteFresh(_ isFresh: Bool, now: Instant) -> Int64? {
+        guard !isFresh else {
+            behindSince = nil
+            answeredAt = now
+            return nil
+        }
+        // Nobody asked it meanwhile, so nobody knows.
+        let since = isAsked(now: now) ? behindSince ?? now : now
+        behindSince = since
+        answeredAt = now
+        let behindMs = now.ms(since: since)
+        return behindMs >= Limits.standbyBehindShownMs ? behindMs : nil
+    }
+
+    /// Whether it answered lately.
+    func isAsked(now: Instant) -> Bool { answeredAt.map { now.ms(since: $0) <= Limits.standbyRetryMs } ?? false }
 
     mutating func noteAnswered(_ count: Int) { answered += Int64(count) }
     mutating func noteRefused(_ count: Int) { refused += Int64(count) }
@@ -76,6 +121,14 @@ enum StandbyPurpose: CallPurpose {
     var sight: LaneSight {
         switch self {
         case .fetches(_, let sight, _), .probe(let sight): sight
+        }
+    }
+
+    /// Whether it was asked in this era.
+    func isOf(era: Int64) -> Bool {
+        switch self {
+        case .fetches(_, _, let asked): asked == era
+        case .probe: true
         }
     }
 

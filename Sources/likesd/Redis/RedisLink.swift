@@ -90,8 +90,9 @@ final class RedisLink: RedisConnectionOwner {
         facts = RedisServerFacts()
         clock = RedisClock()
         let database = configuration.redis.database
-        if database != 0 { sendStep("SELECT", Int64(database)) }
+        // First, since a Sentinel knows none of the others.
         sendInfo("server")
+        if database != 0 { sendStep("SELECT", Int64(database)) }
         sendInfo("replication")
         for script in Script.allCases {
             command.begin(words: 3)
@@ -195,6 +196,13 @@ final class RedisLink: RedisConnectionOwner {
                 return connection.giveUp("INFO \(section)", error: error, or: "no text")
             }
             facts.take(text)
+            if facts.isSentinel {
+                return connection.giveUp(
+                    "it is a Sentinel, which has no data",
+                    next:
+                        "write redis-sentinel://HOST:PORT/0#NAME, with the name under which it watches the primary, in "
+                        + configuration.places.text(of: .redisURL))
+            }
             finishStep()
         case .load(let script):
             guard let hash = reply.string, hash.count == Script.hashBytes else {

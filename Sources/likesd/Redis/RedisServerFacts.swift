@@ -7,6 +7,9 @@ struct RedisServerFacts {
     /// False: it follows another server, and takes no writes. nil: not reported.
     private(set) var isPrimary: Bool?
 
+    /// It is a Sentinel, which watches Redis servers and has no data.
+    private(set) var isSentinel = false
+
     /// As Redis reports it, such as 7.0.15; nil: not reported.
     private(set) var version: String?
 
@@ -24,6 +27,7 @@ struct RedisServerFacts {
             guard parts.count == 2 else { continue }
             switch parts[0] {
             case "redis_version": version = ForeignText.shown(String(parts[1]))
+            case "redis_mode": isSentinel = parts[1] == "sentinel"
             case "run_id": runID = Self.word(parts[1])
             case "master_replid": replicationID = Self.word(parts[1])
             case "role": isPrimary = parts[1] == "master"
