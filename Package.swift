@@ -122,6 +122,7 @@ let package = Package(
 if let built = Context.environment["LIKESD_TESTS_BUILT"]?.split(separator: " ") {
     package.targets.removeAll { target in
         target.type == .test
-            ? !built.contains { $0 == target.name } : ["LikesSimulation", "simulate", "likes-docs"].contains(target.name)
+            ? !built.contains { $0 == target.name }
+            : ["LikesSimulation", "simulate", "likes-docs"].contains(target.name)
     }
 }

@@ -409,7 +409,9 @@ def test_the_role_for_a_standby_needs_to_read_five_tables_and_no_more(
     own_postgres, standby, own_redis, start_daemon, cold
 ):
     with own_postgres.connect() as sql:
-        sql.execute("CREATE ROLE reader LOGIN; GRANT SELECT ON likesd_schema, item_types, likesd_hosts, counters TO reader")
+        sql.execute(
+            "CREATE ROLE reader LOGIN; GRANT SELECT ON likesd_schema, item_types, likesd_hosts, counters TO reader"
+        )
     standby.wait_for(own_postgres)
     standby.let_in("local likes reader trust")
     daemon = start_daemon(redis=own_redis, DATABASE_REPLICA_URLS=url(standby, user="reader"))

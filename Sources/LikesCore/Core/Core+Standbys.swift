@@ -240,8 +240,9 @@ extension Core {
         }
     }
 
-    /// `promoted`: it takes writes by now. `fresh`: it is asked for counts. `behind`: its last answer was too old, or nothing is proven yet. `slow`: it has
-    /// not answered the last call. `idle`: it was not asked lately, since no counts had to be read from PostgreSQL.
+    /// `promoted`: it takes writes by now. `fresh`: it is asked for counts. `behind`: its last answer was too old, or
+    /// nothing is proven yet. `slow`: it has not answered the last call. `idle`: it was not asked lately, since no
+    /// counts had to be read from PostgreSQL.
     private func standbyState(_ place: Int, now: Instant) -> String {
         let standby = reader.standbys[place]
         guard standby.link.isUp else { return standby.isPromoted ? "promoted" : "down" }
