@@ -53,7 +53,7 @@ class PipelinedLink<Call: PipelinedCall>: PostgresLink {
         flush()
     }
 
-    /// All results of the call have arrived.
+    /// All results of the call have arrived, or one that makes it fail.
     func ended(_ call: Call, _ failed: Failed?) {}
 
     override func setupEnded(_ types: TypeNumbers, _ facts: DatabaseFacts) -> Bool {
@@ -107,11 +107,16 @@ class PipelinedLink<Call: PipelinedCall>: PostgresLink {
         }
     }
 
-    private func fail(_ failed: Failed) { calls[0].failed = calls[0].failed ?? failed }
+    /// Reported at once: the connection may end before the rest of the answer is there.
+    private func fail(_ failed: Failed) {
+        guard calls[0].failed == nil else { return }
+        calls[0].failed = failed
+        ended(calls[0].call, failed)
+    }
 
     private func endCall() {
-        guard let done = calls.popFirst() else { return }
+        guard let done = calls.popFirst(), done.failed == nil else { return }
         let isWhole = done.resultCount == done.statements.count
-        ended(done.call, done.failed ?? (isWhole ? nil : .misfit(Misfit("no result"))))
+        ended(done.call, isWhole ? nil : .misfit(Misfit("no result")))
     }
 }
