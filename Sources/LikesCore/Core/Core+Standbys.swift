@@ -67,7 +67,6 @@ extension Core {
 
     mutating func standbyConnected(_ place: Int, _ facts: DatabaseFacts, _ turn: inout Turn) {
         guard facts.identity == nil else {
-            reader.standbys[place].takesWrites()
             return leaveStandby(place, Self.notStandby, &turn)
         }
         reader.standbys[place].connected(now: turn.now)
@@ -125,7 +124,6 @@ extension Core {
             take(counters, asOf: asOf, from: place, &turn)
         case .countersSelected(nil, _):
             askPrimary(purpose, of: place, &turn)
-            reader.standbys[place].takesWrites()
             leaveStandby(place, Self.notStandby, &turn)
         case .misfit(let misfit):
             reports.noteUnexpected(.standby(place))
@@ -154,7 +152,7 @@ extension Core {
         let wasShown = isShownBehind(place, now: turn.now)
         let behindMs = reader.standbys[place].noteFresh(isFresh, now: turn.now)
         guard let behindMs, !wasShown else { return }
-        say(.behind(place), .warning, "\(Self.name(.standby(place))) \(Self.behind(behindMs))", &turn)
+        say(.behind(place), .warning, "\(Self.name(.standby(place))): \(Self.behind(behindMs))", &turn)
     }
 
     /// Whether this host has answered or heard something newer, or may have: it has forgotten some of that.
@@ -193,11 +191,16 @@ extension Core {
             let standby = reader.standbys[place]
             let name = "PostgreSQL standby \(place + 1)"
             if let failure = standby.link.failure {
-                return standby.isPromoted ? nil : (name, failure.reason, failure.next)
+                return isPromoted(standby) ? nil : (name, failure.reason, failure.next)
             }
             guard let behindSince = standby.behindSince, isShownBehind(place, now: now) else { return nil }
             return (name, Self.behind(now.ms(since: behindSince)), Self.behindAdvice)
         } + refusedPosition(now: now)
+    }
+
+    /// Whether it was a standby before, and takes writes by now.
+    private func isPromoted(_ standby: Standby) -> Bool {
+        standby.wasStandby && standby.link.failure == Self.notStandby
     }
 
     private func isShownBehind(_ place: Int, now: Instant) -> Bool {
@@ -207,7 +210,7 @@ extension Core {
     }
 
     private static func behind(_ ms: Int64) -> String {
-        "is too far behind for \(ms / 1_000) s: its replay stands still or is slow, or it follows another primary"
+        "too far behind for \(ms / 1_000) s: its replay stands still or is slow, or it follows another primary"
     }
 
     private static let behindAdvice =
@@ -245,7 +248,7 @@ extension Core {
     /// counts had to be read from PostgreSQL.
     private func standbyState(_ place: Int, now: Instant) -> String {
         let standby = reader.standbys[place]
-        guard standby.link.isUp else { return standby.isPromoted ? "promoted" : "down" }
+        guard standby.link.isUp else { return isPromoted(standby) ? "promoted" : "down" }
         if standby.isSlow(now: now) { return "slow" }
         if standby.isOfUse(ageMsMax: standbyAgeMsMax, now: now) { return "fresh" }
         return reader.standbys.isWanted(now: now) ? "behind" : "idle"

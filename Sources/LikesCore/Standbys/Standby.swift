@@ -14,9 +14,8 @@ struct Standby {
     private(set) var behindSince: Instant?
     /// When it last answered.
     private var answeredAt: Instant?
-    /// It was connected as a standby, and takes writes by now.
-    private(set) var isPromoted = false
-    private var wasStandby = false
+    /// It was connected as a standby before.
+    private(set) var wasStandby = false
     /// When it was last asked how far it is.
     private var probedAt: Instant?
     /// Counts that it answered.
@@ -61,11 +60,7 @@ struct Standby {
         behindSince = nil
         probedAt = nil
         wasStandby = true
-        isPromoted = false
     }
-
-    /// It takes writes.
-    mutating func takesWrites() { isPromoted = wasStandby }
 
     mutating func prove(_ asOf: Instant?, now: Instant) {
         proof = asOf.map { ($0, now) }
