@@ -11,6 +11,7 @@ package struct CommandOptions: Equatable, Sendable {
     package var partitions: Partitions?
     package var verify = VerifyOptions()
     package var bench = BenchOptions()
+    package var plan = PlanOptions()
 
     package init() {}
 }

@@ -21,6 +21,7 @@ extension Command {
         case .ping: .ping
         case .reload: .reload
         case .bench: .bench
+        case .plan: .plan
         case .migrate: .migrate
         case .verify: .verify
         }

@@ -11,6 +11,7 @@ func commandParts() -> [GeneratedPart] {
         (manual, "commands", CommandsManual.commands),
         (manual, "verify", CommandsManual.section(.verify)),
         (manual, "bench", CommandsManual.section(.bench)),
+        (manual, "plan", CommandsManual.section(.plan)),
         (manual, "exit statuses", CommandsManual.exitStatuses),
         ("packaging/completions/likesctl.bash", "commands", CommandsBash.lines),
         ("packaging/completions/_likesctl", "commands", CommandsZsh.lines),

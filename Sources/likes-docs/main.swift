@@ -15,7 +15,7 @@ func fail(_ text: String) -> Never {
 
 guard let root = folders.first, folders.count == 1 else { fail("usage: likes-docs [--check] FOLDER") }
 do {
-    let outdated = try generate(settingsParts() + commandParts(), in: root, isCheck: isCheck)
+    let outdated = try generate(settingsParts() + commandParts() + planParts(), in: root, isCheck: isCheck)
     for path in outdated { print(isCheck ? "\(path) is out of date: run 'make generate'" : "wrote \(path)") }
     if isCheck, !outdated.isEmpty { exit(1) }
 } catch let error as GenerationError {

@@ -17,7 +17,7 @@ struct Answer {
         case .health: (text, value, status) = try Self.health(reply)
         case .info: (text, value) = try Self.info(reply, section: arguments.first)
         case .reload: (text, value) = try Self.reload(reply)
-        case .metrics, .bench, .migrate, .verify:
+        case .metrics, .bench, .plan, .migrate, .verify:
             text = try Self.string(reply)
             value = .null
         case .ping:

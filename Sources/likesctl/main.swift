@@ -26,6 +26,9 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         return try Bench.run(
             options.bench, socketPath: options.socketPath ?? ConfigurationSource.socketPath(),
             json: options.json)
+    case .run(.plan, arguments: _):
+        let report = PlanReport(try CapacityPlan(try options.plan.load()))
+        return (options.json ? report.json.text + "\n" : report.text, .ok)
     case .run(let command, let arguments):
         let timeoutMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
         let client = try SocketClient.connected(
@@ -42,7 +45,7 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     switch command {
     case .count: arguments.count > 1 ? "MCOUNT" : "COUNT"
     case .liked: arguments.count > 2 ? "MLIKED" : "LIKED"
-    case .like, .unlike, .health, .info, .metrics, .ping, .reload, .bench, .migrate, .verify:
+    case .like, .unlike, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate, .verify:
         command.rawValue.uppercased()
     }
 }

@@ -145,7 +145,7 @@ def test_every_command_is_described():
 def test_every_option_of_a_command_is_described():
     text = page("likesctl.1")
     general = options(" ".join(items(section(text, "DESCRIPTION"))))
-    own = {"verify": "VERIFYING", "bench": "MEASURING", "migrate": "COMMANDS"}
+    own = {"verify": "VERIFYING", "bench": "MEASURING", "plan": "PLANNING", "migrate": "COMMANDS"}
     assert options(run("likesctl", "--help").stdout) - {"--repair"} <= general
     for command in commands():
         described = set(general)
@@ -154,7 +154,7 @@ def test_every_option_of_a_command_is_described():
         assert command_options(command) <= described, command
 
 
-@pytest.mark.parametrize(("command", "title"), [("verify", "VERIFYING"), ("bench", "MEASURING")])
+@pytest.mark.parametrize(("command", "title"), [("verify", "VERIFYING"), ("bench", "MEASURING"), ("plan", "PLANNING")])
 def test_defaults_are_those_that_the_help_names(command, title):
     text = run("likesctl", command, "--help").stdout
     described = items(section(page("likesctl.1"), title))

@@ -50,6 +50,8 @@ import Testing
             "--slice": "9", "--items-per-pass": "9", "--snapshot-seconds": "9", "--rate": "9", "--connections": "9",
             "--pipeline": "9", "--duration": "9", "--requests": "9", "--warmup": "9", "--mix": "liked", "--users": "9",
             "--items": "9", "--keys": "hot", "--batch": "9", "--seed": "9",
+            "--likes": "9", "--counts": "9", "--likes-stored": "9", "--hosts": "9", "--cold": "9", "--ttl-ms": "9",
+            "--peak": "9",
         ]
         for command in Command.allCases {
             var seen: [CommandOptions] = [CommandOptions()]
@@ -86,6 +88,13 @@ import Testing
             ("ping a b", "too many arguments"), ("like -5 post:1", "ids are whole numbers"),
             ("ping --json=1", "--json takes no value"), ("ping --socket", "--socket needs a value"),
             ("bench --slice 3", "bench takes no --slice"), ("ping --config x", "it asks the daemon"),
+            ("plan --socket x", "plan takes no --socket: it calculates and asks nobody"),
+            ("plan", "plan needs --likes, --counts, --users and --likes-stored\nNext: add what you expect, as in "),
+            ("plan --likes 1 --counts 1 --users 1", "plan needs --likes-stored\n"),
+            ("plan --counts 1 --users 1", "plan needs --likes and --likes-stored\n"),
+            ("plan --cold 101", "--cold takes a whole number from 0 to 100, not '101'"),
+            ("plan --users 0", "--users takes a whole number from 1 to 1000000000000, not '0'"),
+            ("plan 5 --likes 1", "too many arguments"),
             ("migrate --socket x", "it asks PostgreSQL"), ("metrics --json", "the format of Prometheus"),
             ("verify --quiet --progress", "exclude each other"), ("migrate --json --sql", "exclude each other"),
             ("bench --pipeline 2 --rate 3", "exclude each other"), ("bench --mix like", "add --write"),

@@ -61,10 +61,11 @@ _likesctl_offer_weights() {
 # BEGIN generated: commands
 # shellcheck disable=SC2034 # the caller's
 _likesctl_table() {
-    commands="like unlike count liked health info metrics ping reload bench migrate verify"
+    commands="like unlike count liked health info metrics ping reload bench plan migrate verify"
     everywhere="--help --version"
     takes_value="--socket --rate --connections --pipeline --duration --requests --warmup --mix --users --items
-        --type --keys --batch --seed --config --partitions --sample --slice --items-per-pass --snapshot-seconds"
+        --type --keys --batch --seed --likes --counts --likes-stored --hosts --cold --ttl-ms --peak --config
+        --partitions --sample --slice --items-per-pass --snapshot-seconds"
     case $1 in
         like)
             own="--socket --json"
@@ -96,6 +97,9 @@ _likesctl_table() {
         bench)
             own="--socket --json --rate --connections --pipeline --duration --requests --warmup --mix --users --items
                 --type --keys --batch --seed --write"
+            ;;
+        plan)
+            own="--json --likes --counts --users --likes-stored --hosts --items --batch --cold --ttl-ms --peak"
             ;;
         migrate)
             own="--config --json --partitions --sql"
