@@ -22,7 +22,11 @@ HEADINGS = (
     "reached",
 )
 # For metrics: how they stand in the table.
-METRIC_NAMES = {"cpu_per_million": "CPU s per million", "per_second": "per second"}
+METRIC_NAMES = {
+    "cpu_per_million": "CPU s per million",
+    "postgres_cpu_per_million": "PostgreSQL, CPU s per million",
+    "per_second": "per second",
+}
 
 
 def cell(summary):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from support.daemon import Daemon, run
 from support.postgres import Postgres
+from support.redis_cluster import RedisCluster
 from support.redis_server import RedisServer
 from support.wire import Wire
 
@@ -76,6 +77,8 @@ class Bench:
         self.say = say
         self.ends = contextlib.ExitStack()
         self.daemons_started = 0
+        self.standbys_started = 0
+        self.clusters_started = 0
         self.databases = set()
         # What lands in the JSON and the plots: samples by row, and series by name.
         self.samples = {}
@@ -121,6 +124,31 @@ class Bench:
         """The Redis that is measured, with nothing else in it or at it."""
         return self.start_redis("reference")
 
+    @contextlib.contextmanager
+    def standby(self):
+        """A standby of PostgreSQL for a while: all the time, it would replay the likes of rows that know of none."""
+        self.say("starting a standby")
+        server = self.postgres.standby(self.folder / f"standby{self.standbys_started}")
+        self.standbys_started += 1
+        self.ends.callback(server.stop)
+        try:
+            server.start().wait_for(self.postgres)
+            yield server
+        finally:
+            server.stop()
+
+    @contextlib.contextmanager
+    def cluster(self, primaries=3):
+        """A Redis Cluster for a while. It takes the place of a Redis wherever a daemon is started."""
+        self.say(f"starting a Redis Cluster of {primaries} primaries")
+        cluster = RedisCluster(self.folder / f"cluster{self.clusters_started}", primaries)
+        self.clusters_started += 1
+        self.ends.callback(cluster.stop)
+        try:
+            yield cluster.start()
+        finally:
+            cluster.stop()
+
     @cached_property
     def flood(self):
         """The program of `bench.flood`, built."""
@@ -160,6 +188,11 @@ class Bench:
 def seconds_of(server):
     """A function that gives the CPU seconds of a daemon or Redis."""
     return lambda: process_seconds(server.server.pid)
+
+
+def seconds_of_nodes(redis):
+    """The same of a Redis, or of all nodes of a cluster."""
+    return lambda: sum(process_seconds(node.server.pid) for node in redis.nodes)
 
 
 def seconds_of_tree(server):

@@ -1,13 +1,16 @@
-"""COUNT of what is cached nowhere, beside one prepared SELECT for each."""
+"""COUNT of what is cached nowhere, beside one prepared SELECT for each, and read from a standby."""
+
+import contextlib
 
 from bench.ceiling import pgbench
 from bench.load import LoadError, likes_bench
 from bench.measure import Watch, alternate
 from bench.results import Target, compared
-from bench.servers import seconds_of, seconds_of_tree
+from bench.servers import seconds_of, seconds_of_nodes, seconds_of_tree
 
-ROWS = ("cold",)
+ROWS = ("cold", "standby")
 DATABASE = "cold"
+OVER_STANDBY = "likesd, standby"
 ITEMS = 1_000_000
 REQUESTS = 250_000
 CONNECTIONS = 512
@@ -19,6 +22,9 @@ SELECT like_count FROM counters WHERE item_id = :item AND item_type = 1;
 """
 # Of so many items drawn at random some come twice; those of a run that did not ask PostgreSQL.
 WARM_SHARE_MAX = 0.15
+# Of the counts that PostgreSQL was asked, those that the standby answered, at least: until it has proven to be fresh,
+# the primary is asked.
+STANDBY_SHARE_MIN = 0.8
 
 
 def info(daemon):
@@ -34,13 +40,13 @@ def prepare_once(bench):
         bench.create_database(bench.postgres, DATABASE, likes=0, items=ITEMS)
 
 
-def counts(bench, number):
-    """A daemon that has just started, and a Redis without anything."""
-    with bench.redis.client() as client:
-        client.flushall()
-    with bench.daemon(database=DATABASE) as daemon:
+def counts(bench, number, name="likesd", redis=None, **settings):
+    """A daemon that has just started, and a Redis, or several nodes of a cluster, without anything."""
+    redis = redis or bench.redis
+    redis.flush()
+    with bench.daemon(database=DATABASE, redis=redis, **settings) as daemon:
         with Watch(
-            measured=seconds_of(daemon), redis=seconds_of(bench.redis), postgres=seconds_of_tree(bench.postgres)
+            measured=seconds_of(daemon), redis=seconds_of_nodes(redis), postgres=seconds_of_tree(bench.postgres)
         ) as watch:
             load = likes_bench(
                 daemon.socket,
@@ -50,11 +56,23 @@ def counts(bench, number):
                 items=ITEMS,
                 seed=2000 + number,
             )
-        asked = int(info(daemon)["database_reads"]) / load.requests
+        facts = info(daemon)
+    by_standby = answered_by_standby(facts)
+    asked = (int(facts["database_reads"]) + by_standby) / load.requests
     if asked < 1 - WARM_SHARE_MAX:
         raise LoadError(f"only {asked:.0%} of the counts were asked of PostgreSQL")
-    cpu = watch.per_million(load.requests)
-    return {"likesd": {**load.sample(), **cpu, "cold": asked, "foreign": watch.foreign}}
+    sample = {**load.sample(), **watch.per_million(load.requests), "cold": asked, "foreign": watch.foreign}
+    if settings.get("DATABASE_REPLICA_URLS"):
+        sample["of_standby"] = by_standby / load.requests / asked
+        if sample["of_standby"] < STANDBY_SHARE_MIN:
+            raise LoadError(f"the standby answered only {sample['of_standby']:.0%} of the counts: {facts['standby1']}")
+    return {name: sample}
+
+
+def answered_by_standby(facts):
+    """Counts that the standby answered, of INFO's line about it; 0 without one."""
+    told = dict(part.split("=", 1) for part in facts.get("standby1", "counts=0").split(","))
+    return int(told["counts"])
 
 
 def selects(bench, connections):
@@ -68,22 +86,53 @@ def selects(bench, connections):
     return {f"pgbench {connections}": {"per_second": rate, **watch.per_million(requests), "foreign": watch.foreign}}
 
 
+def contenders(bench, wanted, standby):
+    """What the wanted rows compare. Counts without a standby are in both."""
+    runs = [lambda number: counts(bench, number)]
+    if standby:
+        runs.append(lambda number: counts(bench, number, OVER_STANDBY, DATABASE_REPLICA_URLS=standby.url(DATABASE)))
+    if "cold" in wanted:
+        runs += [lambda _: selects(bench, CONNECTIONS), lambda _: selects(bench, POOL)]
+    return runs
+
+
 def run(bench, wanted):
     prepare_once(bench)
-    found = alternate(
-        [lambda number: counts(bench, number), lambda _: selects(bench, CONNECTIONS), lambda _: selects(bench, POOL)],
-        bench.options.rounds,
-        lambda text: bench.say(f"cold: {text}"),
-    )
+    with contextlib.ExitStack() as ends:
+        standby = None
+        if "standby" in wanted:
+            standby = ends.enter_context(bench.standby())
+        found = alternate(
+            contenders(bench, wanted, standby), bench.options.rounds, lambda text: bench.say(f"cold: {text}")
+        )
     bench.samples["cold"] = found
     title = "COUNT, cold, 512 connections"
     subject = found["likesd"]
+    results = []
+    if "cold" in wanted:
+        results += [
+            compared(
+                "cold", title, "per_second", subject, found[f"pgbench {CONNECTIONS}"],
+                "one SELECT each, 512 connections", Target(3.0, 6.0),
+            ),
+            compared(
+                "cold", title, "per_second", subject, found[f"pgbench {POOL}"], f"the same from a pool of {POOL}",
+                Target(),
+            ),
+        ]  # fmt: skip
+    if "standby" in wanted:
+        results += against_one_primary("standby", "COUNT, cold, over one standby", found[OVER_STANDBY], subject)
+    return results
+
+
+def against_one_primary(row, title, subject, reference):
+    """A topology beside one primary and one Redis, on the same cores: what it costs, and what the primary is spared."""
+    targets = {
+        "per_second": Target(0.8),
+        "cpu_per_million": Target(1.25, at_least=False),
+        "postgres_cpu_per_million": Target(),
+    }
     return [
-        compared(
-            "cold", title, "per_second", subject, found[f"pgbench {CONNECTIONS}"], "one SELECT each, 512 connections",
-            Target(3.0, 6.0),
-        ),
-        compared(
-            "cold", title, "per_second", subject, found[f"pgbench {POOL}"], f"the same from a pool of {POOL}", Target()
-        ),
-    ]  # fmt: skip
+        compared(row, title, metric, subject, reference, "COUNT, cold, of the primary", target)
+        for metric, target in targets.items()
+    ]

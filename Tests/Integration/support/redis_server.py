@@ -26,6 +26,16 @@ class RedisServer:
     def client(self, **options):
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True, socket_timeout=30, **options)
 
+    @property
+    def nodes(self):
+        """As of a cluster, of which it is the only node."""
+        return [self]
+
+    def flush(self):
+        """Drops all keys."""
+        with self.client() as client:
+            client.flushall()
+
     def start(self):
         self.socket.unlink(missing_ok=True)
         self.server = ServerProcess(
