@@ -10,6 +10,7 @@ import pytest
 from bench.ceiling import batch_rows, find_settings, find_statement, script, session_options
 from bench.load import Load, LoadError, Run, finish_all, parse_likes_bench, parse_redis_benchmark
 from bench.plots import bars, cumulated, curves
+from bench.rows import cold
 from bench.rows.counts import requests_of
 from bench.rows.likes import check_changed
 from bench.rows.openloop import is_kept
@@ -181,3 +182,8 @@ def test_plots_hold_their_data():
     assert "$d0 << EOD\n1 2\nEOD" in text
     assert "$d1 << EOD\n1 3\nEOD" in text
     assert '0 "likesd" 5 4 6' in bars("T", "/tmp/x.svg", "y", [("likesd", 5, 4, 6)])
+
+
+def test_counts_of_a_standby_are_read_from_its_line_of_info():
+    assert cold.answered_by_standby({"standby1": "state=fresh,lag_ms=102,counts=40112,counts_refused=31"}) == 40112
+    assert cold.answered_by_standby({"database_reads": "7"}) == 0
