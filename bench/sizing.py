@@ -20,6 +20,7 @@ from support.wire import Wire
 from bench import report
 from bench.load import changes, likes_bench
 from bench.measure import Watch, process_seconds
+from bench.rows.resources import MIB, at_rest_mib
 from bench.servers import Bench, BenchPostgres, Options, folder, load_counts, seconds_of, seconds_of_tree
 
 RATES = (250, 1_000, 4_000, 16_000, 25_000)
@@ -27,8 +28,9 @@ SECONDS = 12
 USERS = 200_000
 ITEMS = 200_000
 CONNECTIONS = 4_000
-# Memory is given back after a while, and nobody waits longer than this for it.
-SETTLE_SECONDS = 12
+# Sessions tell of their WAL once a second at most: a reading that stays the same for so long is complete.
+STEADY_SECONDS = 2
+STEADY_SECONDS_MAX = 60
 
 
 def say(text):
@@ -51,13 +53,20 @@ def wal(sql):
     return sql.execute("SELECT wal_bytes::bigint, wal_fpi FROM pg_stat_wal").fetchone()
 
 
-def settled(sql):
-    """Until the sessions have told what they wrote, which they do once a second at most."""
-    before = None
-    while (now := wal(sql)) != before:
+def steady(what, read):
+    """What is read once it stays the same."""
+    before, ends = read(), time.monotonic() + STEADY_SECONDS_MAX
+    while time.monotonic() < ends:
+        time.sleep(STEADY_SECONDS)
+        now = read()
+        if now == before:
+            return now
         before = now
-        time.sleep(2)
-    return now
+    raise RuntimeError(f"{what} did not come to rest within {STEADY_SECONDS_MAX} s")
+
+
+def settled(sql):
+    return steady("the WAL", lambda: wal(sql))
 
 
 def cpu_by_rate(bench):
@@ -159,10 +168,10 @@ def counts(bench):
     with bench.daemon(database=url, redis=redis) as daemon:
         ask("COUNT cold", daemon, requests=ITEMS, connections=512, seed=77)
         load_counts(daemon, ITEMS, first=1)
-        # What it fills in leaves in turns of its own.
-        time.sleep(SETTLE_SECONDS)
         with redis.client() as client:
-            used, keys = client.info("memory")["used_memory"], client.dbsize()
+            # What it fills in leaves in turns of its own.
+            keys = steady("the number of keys in Redis", client.dbsize)
+            used = client.info("memory")["used_memory"]
         say(f"Redis: {(used - empty) / ITEMS:.0f} bytes a counter, its version included, {keys / ITEMS:.2f} keys")
     with bench.daemon(database=url, redis=redis, LOCAL_CACHE_ENTRIES=0) as daemon:
         ask("COUNT from Redis", daemon, requests=ITEMS, connections=512, seed=78)
@@ -210,15 +219,13 @@ def connections(bench):
     """likesd's memory for a client that has asked something and waits."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (8_192, 8_192))
     with bench.daemon(MAX_CONNECTIONS=CONNECTIONS + 10) as daemon:
-        time.sleep(2)
-        before = daemon.resident_bytes()
+        before = at_rest_mib(daemon)
         held = []
         for place in range(CONNECTIONS):
             one = daemon.connect()
             one.call("COUNT", f"post:{place + 1}")
             held.append(one)
-        time.sleep(SETTLE_SECONDS)
-        say(f"likesd: {(daemon.resident_bytes() - before) / CONNECTIONS:.0f} bytes a connection at rest")
+        say(f"likesd: {(at_rest_mib(daemon) - before) * MIB / CONNECTIONS:.0f} bytes a connection at rest")
         for one in held:
             one.close()
 
