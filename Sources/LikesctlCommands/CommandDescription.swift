@@ -51,6 +51,8 @@ package struct CommandDescription: Sendable {
     package let arguments: [Argument]
     /// In the order of the usage: options of several commands first, then its own.
     package let options: [CommandOption]
+    /// Why it takes no option of other commands; nil: each option says so itself.
+    package let whyNoOthers: String?
     /// Further explanation.
     package let explanation: [Block]
     /// The section of the manual that explains it; nil: the list of commands does.
@@ -60,12 +62,14 @@ package struct CommandDescription: Sendable {
 
     init(
         _ summary: String, arguments: [Argument] = [], options: [CommandOption], manualSection: String? = nil,
+        whyNoOthers: String? = nil,
         check: @escaping @Sendable (CommandOptions) throws(Failure) -> Void = { (_) throws(Failure) in },
         explanation: [Block]
     ) {
         self.summary = summary
         self.arguments = arguments
         self.options = options
+        self.whyNoOthers = whyNoOthers
         self.explanation = explanation
         self.manualSection = manualSection
         self.check = check

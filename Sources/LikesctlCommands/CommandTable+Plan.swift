@@ -4,6 +4,7 @@ extension CommandDescription {
     static let plan = CommandDescription(
         "calculate what an installation needs, from measured figures",
         options: [.json] + CommandOption.ofPlan, manualSection: "PLANNING",
+        whyNoOthers: "it calculates and asks nobody",
         check: { (options) throws(Failure) in _ = try options.plan.load() },
         explanation: [
             .text(

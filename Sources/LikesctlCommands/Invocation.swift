@@ -152,7 +152,7 @@ extension CommandOptions {
     /// Applies one of the command's options; `value` is empty for one without.
     package mutating func set(_ name: String, to value: String, of command: Command) throws(Failure) {
         guard let option = command.description.options.first(where: { $0.name == name }) else {
-            let why = command == .plan ? "it calculates and asks nobody" : CommandOption.named(name)?.whyNotElsewhere
+            let why = CommandOption.named(name).flatMap { command.description.whyNoOthers ?? $0.whyNotElsewhere }
             throw CommandLine.wrong("\(command.rawValue) takes no \(name)" + (why.map { ": \($0)" } ?? ""), command)
         }
         try option.apply(value, &self)
