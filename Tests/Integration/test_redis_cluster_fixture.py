@@ -1,4 +1,4 @@
-"""The private Redis Cluster of tests, benchmark and `make run-cluster`: that it is one."""
+"""The private Redis Cluster of tests and benchmark: that it is one."""
 
 import subprocess
 

@@ -22,6 +22,8 @@ package enum PlanAssumptions {
     static let localEntriesMax = 1_000_000.0
     /// likesd's default `RECENT_LIKES_MAX`.
     static let recentLikesMax = 1_000.0
+    /// likesd's default `RATE_LIMIT_WINDOW_SECONDS`.
+    static let rateWindowSeconds = 60.0
     /// Clients of one host.
     static let connectionsPerHost = 1_000.0
     /// Connections to PostgreSQL beside likesd's: superusers, backups, standbys.
