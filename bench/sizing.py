@@ -45,7 +45,6 @@ def told(found, names):
     return ", ".join(f"{name} {found[key]:.2f}" for name, key in names.items())
 
 
-NET = ("total_net_input_bytes", "total_net_output_bytes")
 CPU = {"likesd": "cpu_per_million", "Redis": "redis_cpu_per_million", "PostgreSQL": "postgres_cpu_per_million"}
 
 
@@ -188,9 +187,10 @@ def users(bench):
     bench.create_database(bench.postgres, url, likes=0, items=10)
     for limit in (0, 100):
         redis = bench.start_redis(f"users{limit}")
-        with bench.daemon(database=url, redis=redis, RATE_LIMIT_REQUESTS=limit) as daemon:
+        # All in one window, which outlasts the run.
+        settings = {"RATE_LIMIT_REQUESTS": limit, "RATE_LIMIT_WINDOW_SECONDS": 3_600}
+        with bench.daemon(database=url, redis=redis, **settings) as daemon:
             with redis.client() as client:
-                # All in one window, which outlasts the run.
                 used = [client.info("memory")["used_memory"]]
                 for place in range(1, 6):
                     like_once_each(daemon, USERS, place)
@@ -338,8 +338,10 @@ PARTS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; without any, all of them")
     given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     with folder() as place, Bench(place, Options(1, False), say) as bench:
         print(report.machine_line(report.machine(place, programs() / "postgres")), flush=True)
         for name in given.parts or PARTS:

@@ -19,7 +19,9 @@ import Testing
         \.likes, \.counts, \.users, \.likesStored, \.items, \.coldShare,
     ]
 
-    @Test("On as many servers, more of anything needs no less of anything", arguments: growing)
+    @Test(
+        "On as many servers, and with as many partitions, more of anything needs no less of anything",
+        arguments: growing)
     func moreOfAnythingNeedsNoLess(part: WritableKeyPath<PlanLoad, Double> & Sendable) throws {
         var before: CapacityPlan?
         for step in 1...60 {
@@ -27,7 +29,7 @@ import Testing
             grown.hosts = 6
             let plan = try CapacityPlan(grown)
             if let before, before.databases == plan.databases, before.redisNodes == plan.redisNodes,
-                before.readingStandbys == plan.readingStandbys
+                before.readingStandbys == plan.readingStandbys, before.needs.partitions == plan.needs.partitions
             {
                 for need in Self.needs {
                     #expect(before.needs[keyPath: need] <= plan.needs[keyPath: need], "\(part) \(step) \(need)")
@@ -140,12 +142,49 @@ import Testing
 
     @Test("Likes are divided once a table of a year from now is too large, in powers of two")
     func likesAreDividedOnceTheTableIsTooLarge() throws {
-        #expect(try CapacityPlan(load(\.likes, 1)).partitions == nil)
+        #expect(try CapacityPlan(load(\.likes, 1)).needs.partitions == 1)
         for (stored, partitions) in [(1e9, 16), (5e9, 32), (80e9, 256)] {
             var few = load(\.likes, 1)
             few.likesStored = stored
-            #expect(try CapacityPlan(few).partitions == partitions)
+            #expect(try CapacityPlan(few).needs.partitions == partitions)
         }
+    }
+
+    @Test("Partitions cost each batch, so small batches can pay for few, and none where they can pay for none")
+    func partitionsAreAsManyAsBatchesCanPayFor() throws {
+        var few = load(\.likes, 20_000)
+        (few.counts, few.likesStored) = (0, 10_000_000_000)
+        few.hosts = 2
+        var many = few
+        many.hosts = 40
+        let (large, small) = (try CapacityPlan(few).needs, try CapacityPlan(many).needs)
+        #expect(large.partitions > small.partitions && small.partitions > 1)
+        let mayTake =
+            PlanAssumptions.partitionsShare * PlanAssumptions.usableShare * PlanAssumptions.databaseCores
+        let batches = 40 * LikeCost.batches(at: 500)
+        let divided = Double(small.partitions) * batches * PlanFigures.partitionPerBatch.cores
+        #expect(divided <= mayTake && 2 * divided > mayTake)
+        many.likesStored = 0
+        many.peak = 10_000
+        let whole = try CapacityPlan(many).needs
+        #expect(whole.partitions == 1)
+        #expect(abs(small.primaryCores - whole.primaryCores - divided) < 1e-9, "they are counted")
+    }
+
+    @Test("A day changes no more pages of the index than it has likes")
+    func aDayChangesNoMorePagesThanItHasLikes() throws {
+        var calm = load(\.likes, 3)
+        calm.likesStored = 1_000_000_000
+        #expect(try CapacityPlan(calm).needs.indexBytes == 86_400 * PlanAssumptions.pageBytes)
+    }
+
+    @Test("Thousands of hosts are told to be too many for the connections")
+    func thousandsOfHostsAreTooManyConnections() throws {
+        var many = load(\.likes, 100)
+        many.hosts = 10_000
+        let plan = try CapacityPlan(many)
+        #expect(!plan.isCarried)
+        #expect(plan.limits.first { $0.kind == .connections }.map { $0.share > 1 } == true)
     }
 
     @Test("A load beyond a thousand PostgreSQL is refused")

@@ -37,15 +37,6 @@ package struct CapacityPlan: Equatable, Sendable {
     /// Whether it has more than one Redis primary, which this version of likesd cannot use.
     package var needsCluster: Bool { redisNodes > 1 }
 
-    /// The likes' partitions, if one table of a year from now is too large to maintain.
-    package var partitions: Int? {
-        let tables = needs.likesAfterAYear / PlanAssumptions.likesPerTable
-        guard tables > 1 else { return nil }
-        var partitions = PlanAssumptions.partitionsMin
-        while Double(partitions) < tables, partitions < Partitions.countMax { partitions *= 2 }
-        return partitions
-    }
-
     /// nil: no number of hosts is enough, since each hears of the changes of all.
     private static func hostsNeeded(_ load: PlanLoad, databases: Int) -> Int? {
         func fits(_ hosts: Int) -> Bool {

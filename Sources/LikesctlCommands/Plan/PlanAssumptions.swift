@@ -34,6 +34,10 @@ package enum PlanAssumptions {
     static let partitionsMin = 16
     /// Of what a likesd may take, what it may spend on hearing of the others' changes.
     static let hearingShare = 0.5
+    /// Of what PostgreSQL's processors may take, what partitions may.
+    static let partitionsShare = 0.2
+    /// Of PostgreSQL's memory, what its connections may take.
+    static let connectionMemoryShare = 0.15
     /// More than these is no plan any more.
     static let databasesMax = 1_000
 

@@ -45,6 +45,7 @@ extension PlanFigure {
 package enum PlanFigures {
     private static let sizing = "`bench/sizing.py`"
     private static let performance = "[performance.md](performance.md)"
+    private static let partitions = "[performance.md](performance.md#likes-in-partitions)"
     private static let hosts = "[operations.md](operations.md#many-hosts)"
     private static let messages = "[Messages](design/messages.md#measured)"
 
@@ -68,6 +69,8 @@ package enum PlanFigures {
         "PostgreSQL, CPU: a count that the caches lack, on the primary or a standby", 7.2, .microseconds, sizing)
     static let replayedLike = PlanFigure(
         "PostgreSQL, CPU: a like on a standby, for the one process that replays", 11, .microseconds, sizing)
+    static let partitionPerBatch = PlanFigure(
+        "PostgreSQL, CPU: each partition of the likes, for each batch", 5.5, .microseconds, partitions)
     static let idleHost = PlanFigure("PostgreSQL, CPU: each host, in a second", 250, .microseconds, hosts)
     static let positions = PlanFigure(
         "PostgreSQL, CPU: more for each host with standbys, which asks for ten positions", 100, .microseconds, sizing)
@@ -121,7 +124,8 @@ package enum PlanFigures {
     /// All, in the order in which docs/scaling.md lists them.
     package static let all = [
         requestOfCount, countInMemory, countFromRedis, coldInLikesd, heardCount, redisPerCount, redisPerFill,
-        copiedMessage, postgresPerCold, replayedLike, idleHost, positions, laneMax, idleDaemon, cachedCount, connection,
+        copiedMessage, postgresPerCold, replayedLike, partitionPerBatch, idleHost, positions, laneMax, idleDaemon,
+        cachedCount, connection,
         redisCounter, redisUser, redisFurtherLike, redisRate, likeOnDisk, likeInIndex, counterOnDisk, logPerLike,
         logPerBatch, pageImage, postgresInPerLike, postgresOutPerLike, redisInPerLike, redisOutPerLike, redisInPerCount,
         redisOutPerCount, messagePerLike, connectionsPerHost,

@@ -1,7 +1,7 @@
 /// Something that a growing load brings to its limit, and what to do then.
 package struct PlanLimit: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
-        case daemon, lane, messages, redis, redisMemory, primary, log, index, disk, replay
+        case daemon, lane, messages, redis, redisMemory, primary, log, index, connections, disk, replay
 
         var what: String {
             switch self {
@@ -13,6 +13,7 @@ package struct PlanLimit: Equatable, Sendable {
             case .primary: "PostgreSQL, processors of the primary"
             case .log: "PostgreSQL, WAL of the primary"
             case .index: "PostgreSQL, memory for the index that a day's users touch"
+            case .connections: "PostgreSQL, memory for connections"
             case .disk: "PostgreSQL, disk after a year at this rate"
             case .replay: "a standby, the one process that replays"
             }
@@ -46,13 +47,16 @@ extension CapacityPlan {
         case .primary: needs.primaryCores / (usable * PlanAssumptions.databaseCores)
         case .log: needs.logBytes / PlanAssumptions.logBytesPerSecond
         case .index: needs.indexBytes / (PlanAssumptions.indexMemoryShare * PlanAssumptions.databaseMemoryBytes)
+        case .connections:
+            needs.connections * PlanFigures.connectionMemory.value
+                / (PlanAssumptions.connectionMemoryShare * PlanAssumptions.databaseMemoryBytes)
         case .disk: (needs.diskBytes + needs.diskBytesPerYear) / PlanAssumptions.databaseDiskBytes
         case .replay: needs.replayCores / usable
         }
     }
 
     private func remedy(for kind: PlanLimit.Kind) -> String {
-        let divide = "several PostgreSQL, each with a part of the items: likesd@s0, likesd@s1"
+        let divide = "several PostgreSQL, from the first like on, each with a part of the items: likesd@s0, likesd@s1"
         let nodes =
             redisNodes == 1 ? "a Redis Cluster of \(PlanAssumptions.clusterNodesMin) primaries" : "more Redis primaries"
         return switch kind {
@@ -67,6 +71,7 @@ extension CapacityPlan {
         case .primary: "fewer hosts, whose batches are larger; more cores; then \(divide)"
         case .log: "raise checkpoint_timeout and max_wal_size, and set wal_compression; then \(divide)"
         case .index: "more memory; then \(divide)"
+        case .connections: "fewer hosts; or a session pooler in front of PostgreSQL"
         case .disk: "more disk, and partitions before the first like; then \(divide)"
         case .replay: divide
         }

@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// What each part has to do. Cores are CPU seconds per second, at the peak.
 package struct PlanNeeds: Equatable, Sendable {
     // Of one likesd.
@@ -23,11 +25,16 @@ package struct PlanNeeds: Equatable, Sendable {
     package let logBytes: Double
     /// Of these, pages as a whole.
     package let logBytesOfPages: Double
+    /// For likes.
+    package let primaryBytesIn: Double
+    package let primaryBytesOut: Double
     /// The index' pages that a day's users touch.
     package let indexBytes: Double
     package let diskBytes: Double
     package let diskBytesPerYear: Double
     package let likesAfterAYear: Double
+    /// Of the likes; 1: one table.
+    package let partitions: Int
     package let connections: Double
 
     // Of one standby.
@@ -82,16 +89,23 @@ package struct PlanNeeds: Equatable, Sendable {
         let cold = hosts * reads.cold
         coldCores = cold * PlanFigures.postgresPerCold.cores
         let idle = hosts * (PlanFigures.idleHost.cores + (readingStandbys > 0 ? PlanFigures.positions.cores : 0))
+        let likesPerYear = likes / load.peak * PlanAssumptions.secondsPerYear
+        likesAfterAYear = load.likesStored / parts + likesPerYear
+        partitions = Self.partitions(of: likesAfterAYear, batches: messages)
+        // One table costs nothing more.
+        let divided = partitions > 1 ? messages * Double(partitions) * PlanFigures.partitionPerBatch.cores : 0
         primaryCores =
-            hosts * LikeCost.cores(of: \.postgres, at: lane) + idle + (readingStandbys > 0 ? 0 : coldCores)
+            divided + hosts * LikeCost.cores(of: \.postgres, at: lane) + idle + (readingStandbys > 0 ? 0 : coldCores)
+        primaryBytesIn = likes * PlanFigures.postgresInPerLike.value
+        primaryBytesOut = likes * PlanFigures.postgresOutPerLike.value
         replayCores = likes * PlanFigures.replayedLike.cores
 
         let stored = load.likesStored / parts
         diskBytes = stored * PlanFigures.likeOnDisk.value + items * PlanFigures.counterOnDisk.value
-        let likesPerYear = likes / load.peak * PlanAssumptions.secondsPerYear
         diskBytesPerYear = likesPerYear * PlanFigures.likeOnDisk.value
-        likesAfterAYear = stored + likesPerYear
-        let leaves = min(stored * PlanFigures.likeInIndex.value / PlanAssumptions.pageBytes, load.users)
+        let likesPerDay = likes / load.peak * PlanAssumptions.secondsPerDay
+        let leaves = min(
+            stored * PlanFigures.likeInIndex.value / PlanAssumptions.pageBytes, load.users, likesPerDay)
         indexBytes = leaves * PlanAssumptions.pageBytes
         let counterPages = items * PlanFigures.counterOnDisk.value / PlanAssumptions.pageBytes
         let changes = likes * PlanAssumptions.checkpointSeconds
@@ -100,6 +114,20 @@ package struct PlanNeeds: Equatable, Sendable {
         logBytes =
             likes * PlanFigures.logPerLike.value + messages * PlanFigures.logPerBatch.value + logBytesOfPages
         connections = (hosts * PlanFigures.connectionsPerHost.value + PlanAssumptions.connectionsBeside).rounded(.up)
+    }
+
+    /// As many as keep each quick to maintain, or as few as the batches can pay for: each batch opens and locks all.
+    private static func partitions(of likes: Double, batches: Double) -> Int {
+        let wanted = likes / PlanAssumptions.likesPerTable
+        let mayTake =
+            PlanAssumptions.partitionsShare * PlanAssumptions.usableShare * PlanAssumptions.databaseCores
+        let paidFor = mayTake / max(batches * PlanFigures.partitionPerBatch.cores, .leastNormalMagnitude)
+        var partitions = PlanAssumptions.partitionsMin
+        guard wanted > 1, paidFor >= Double(partitions) else { return 1 }
+        while Double(partitions) < wanted, Double(2 * partitions) <= paidFor, partitions < Partitions.countMax {
+            partitions *= 2
+        }
+        return partitions
     }
 
     /// Counts per second that one host has to ask for, if each item is as likely. With the usual skew they are fewer.

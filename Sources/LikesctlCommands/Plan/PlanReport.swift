@@ -50,7 +50,9 @@ package struct PlanReport {
 
     private var hosts: String {
         let needs = plan.needs
-        let daemons = plan.databases > 1 ? ", with \(plan.databases) likesd on each; each likesd" : "; likesd"
+        let all = Quantity.cores(Double(plan.databases) * needs.daemonCores)
+        let daemons =
+            plan.databases > 1 ? ", with \(plan.databases) likesd on each, \(all) together; each likesd" : "; likesd"
         return "\(plan.hosts)\(daemons) takes \(Quantity.cores(needs.daemonCores)) and "
             + "\(Quantity.bytes(needs.daemonBytes)) of memory, with "
             + "\(Quantity.parted(PlanAssumptions.connectionsPerHost)) "
@@ -72,13 +74,16 @@ package struct PlanReport {
             "\(Counted.text(plan.databases, "primary", plural: "primaries")); "
             + "\(each)\(Quantity.cores(needs.primaryCores)), "
             + "\(Quantity.bytes(needs.indexBytes)) of memory for the index and "
-            + "\(Quantity.bytes(needs.connections * PlanFigures.connectionMemory.value)) for connections"
+            + "\(Quantity.bytes(needs.connections * PlanFigures.connectionMemory.value)) for connections, "
+            + "\(Quantity.bytes(needs.primaryBytesIn))/s in and "
+            + "\(Quantity.bytes(needs.primaryBytesOut))/s out for likes"
     }
 
     private var disk: String {
         "\(each)\(Quantity.bytes(plan.needs.diskBytes)) now, "
             + "\(Quantity.bytes(plan.needs.diskBytesPerYear)) more in a year; "
-            + (plan.partitions.map { "likes in \($0) partitions" } ?? "likes in one table")
+            + (plan.needs.partitions > 1 ? "likes in \(plan.needs.partitions) partitions" : "likes in one table")
+            + ", after a year \(Quantity.parted(plan.needs.likesAfterAYear / Double(plan.needs.partitions))) in each"
     }
 
     private var log: String {
@@ -148,7 +153,7 @@ package struct PlanReport {
                     ("index_bytes", .number(needs.indexBytes)), ("disk_bytes", .number(needs.diskBytes)),
                     ("disk_bytes_per_year", .number(needs.diskBytesPerYear)),
                     ("wal_bytes_per_second", .number(needs.logBytes)),
-                    ("partitions", plan.partitions.map(whole) ?? .null),
+                    ("partitions", plan.needs.partitions > 1 ? whole(plan.needs.partitions) : .null),
                     ("max_connections", whole(Int(needs.connections))),
                 ])
             ),
