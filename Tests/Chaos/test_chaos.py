@@ -6,7 +6,7 @@ from Chaos.conftest import KEEP
 from Chaos.faults import TOPOLOGIES
 from Chaos.run import Run
 
-FAULTS_SECONDS = 25
+FAULTS_SECONDS = 16
 REQUESTS_PER_SECOND = 1000
 
 
