@@ -12,13 +12,17 @@ package enum Action: Equatable, Sendable {
     case resume(ConnectionID)
 
     // Backends: each call is answered through `answered`, unless its connection is lost.
-    case redis(CallID, RedisRequest)
+    case redis(NodePlace, CallID, RedisRequest)
     case lane(CallID, LaneRequest)
     case reader(CallID, ReaderRequest)
     /// `place`: which standby.
     case standby(place: Int, CallID, StandbyRequest)
+    /// The node's marker is at this key from now on. Until the first of these it is at `RedisKeys.marker`.
+    case markerKey(NodePlace, String)
+    /// Ask any node of the cluster which node has what → `clusterSeen` or `clusterUnseen`. One at a time.
+    case askCluster
     /// Publish this number on the host's own channel. The subscriber hears it → `heardBeat`
-    case beat(UInt64)
+    case beat(NodePlace, UInt64)
     /// Open the connection → `redisConnected`, `subscriberConnected`, `databaseConnected` or `lost`
     case connect(Backend)
     /// Close the connection; no event follows. The core has given up the calls under way on it.

@@ -10,8 +10,8 @@ struct CoreSettings {
     let unitMemoryBytes: Int64?
     let limits: Limits
     let safeguards: Safeguards
-    /// The connections that there are. Standbys cannot change while the process runs.
-    let backends: [Backend]
+    /// The connections that there are. Standbys cannot change while the process runs; a cluster's nodes can.
+    private(set) var backends: [Backend]
 
     init(configuration: Configuration, unitMemoryBytes: Int64?, limits: Limits, safeguards: Safeguards) {
         self.configuration = configuration
@@ -19,6 +19,12 @@ struct CoreSettings {
         self.limits = limits
         self.safeguards = safeguards
         backends = Backend.all(standbys: configuration.databaseReplicaURLs.count)
+    }
+
+    /// The cluster's nodes are others than before, or other ones have slots.
+    mutating func nodesChanged(_ redis: RedisAccess) {
+        backends = Backend.all(redis: redis.places.count, standbys: configuration.databaseReplicaURLs.count)
+            .filter(redis.needs)
     }
 
     /// The most that all clients together may hold, in bytes: as configured, or derived from the unit's limit.

@@ -127,10 +127,27 @@ package struct Limits: Sendable {
     package static let repairRowsSeenMs: Int64 = 10_000
     /// … and a pass over all rows comes this often, however many dead rows it has to skip.
     package static let repairFullPassMs: Int64 = 30_000
+    /// … and not before this many times as long as the last one took, but no longer than this. With a node down for
+    /// hours the table is long.
+    package static let repairPauseShare: Int64 = 9
+    package static let repairPauseMsMax: Int64 = 300_000
     /// A lane whose row has a journal is tended at least this often.
     package static let laneTendMs: Int64 = 5_000
     /// How often each host says that it is alive, and looks for silent ones: `EdgeLimits.hostSilentSeconds`.
     package static let surveyMs: Int64 = 5_000
+    /// A cluster's nodes are asked that often which of them has what …
+    package static let clusterAskMs: Int64 = 10_000
+    /// … while one of them is missing …
+    package static let clusterTroubleAskMs: Int64 = 500
+    /// … and at most when slots seem to have moved.
+    package static let clusterAskMsMin: Int64 = 100
+    /// A node's marker stands in another place for this long, or until the node's slots change, if its slot is between
+    /// two nodes …
+    package static let markerRetryMs: Int64 = 60_000
+    /// … and so many slots are passed over one after the other.
+    package static let markersPassedOverMax = 8
+    /// How often a change's admission follows a node that sends it to another one. Then the process decides.
+    package static let redirectsMax = 3
     /// How often the tables are checked for what would make answers wrong, or with the next survey after that. It takes
     /// about a millisecond of the lane's time.
     package static let schemaCheckMs: Int64 = 10_000
@@ -164,7 +181,7 @@ package struct Limits: Sendable {
     /// How long a host must have been silent before its changes that were meant for another Redis count. A living host
     /// finds that out itself.
     package static let straySilentMs: Int64 = surveyMs + lateSignMs
-    /// How many transactions that were meant for another Redis a survey returns. One is enough for an era.
+    /// How many transactions that were meant for another Redis a survey returns. One is enough to begin anew.
     package static let straysPerSurvey = 64
     /// The highest of the numbers that PostgreSQL or a host gives one after the other: transactions, epochs, batches,
     /// signs of life.

@@ -43,6 +43,12 @@ package struct Safeguards: Sendable {
     package var standbyMemory = true
     /// What Redis told nobody of, because hosts were told of the item a moment before, is told afterwards.
     package var tellings = true
+    /// A change does not pass an earlier one of its connection and item that another node of a cluster admits.
+    package var admissionOrder = true
+    /// A node of a cluster that gets slots back begins anew.
+    package var regainedSlots = true
+    /// A user's rate is counted by the node that has it, not by the host that asked another one.
+    package var redirects = true
 
     package init() {}
 }

@@ -15,6 +15,8 @@ package enum ConfigurationLimits {
     package static let standbysMax = 16
     /// Sentinels in REDIS_URL: each gets two connections from every host. Three or five are usual.
     package static let sentinelsMax = 16
+    /// Nodes of a Redis Cluster in REDIS_URL. Any of them names the others.
+    static let redisNodesMax = 16
     /// Bytes of the name under which Sentinels watch a primary.
     static let sentinelNameBytesMax = 128
     /// TCP ports.

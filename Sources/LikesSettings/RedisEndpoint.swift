@@ -31,6 +31,8 @@ package struct RedisEndpoint: Equatable, Sendable {
         case server(Address)
         /// The primary that these Sentinels name.
         case sentinels(RedisSentinels)
+        /// A Redis Cluster. Any of these nodes names all of them.
+        case cluster([Address])
     }
 
     package var topology: Topology
@@ -49,7 +51,7 @@ package struct RedisEndpoint: Equatable, Sendable {
     package var hasPassword: Bool {
         guard credentials.password == nil else { return true }
         return switch topology {
-        case .server: false
+        case .server, .cluster: false
         case .sentinels(let sentinels): sentinels.credentials.password != nil
         }
     }
@@ -60,6 +62,8 @@ package struct RedisEndpoint: Equatable, Sendable {
         switch topology {
         case .server(.unix(let path)): return "unix://\(user)\(Address.unix(path: path).urlText)?db=\(database)"
         case .server(let address): return "redis://\(user)\(address.urlText)/\(database)"
+        case .cluster(let nodes):
+            return "redis://\(user)\(nodes.map(\.urlText).joined(separator: ","))/\(database)"
         case .sentinels(let sentinels):
             let hosts = sentinels.addresses.map(\.urlText).joined(separator: ",")
             return "redis-sentinel://\(user)\(hosts)/\(database)\(sentinels.maskedQuery)"
@@ -108,7 +112,8 @@ package struct RedisCredentials: Equatable, Sendable {
 
 extension RedisEndpoint {
     private static let form =
-        "redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=0], or \(RedisSentinels.form)"
+        "redis://[[user]:password@]host[:port][,host…][/db], unix://[[user]:password@]/path[?db=0], or "
+        + RedisSentinels.form
 
     /// Accepts `redis://…` and `unix://…` as Redis clients do.
     ///
@@ -131,6 +136,9 @@ extension RedisEndpoint {
         default: throw RefusedValue(rule: Self.form)
         }
         try take(query: query ?? "")
+        if case .cluster = topology, database != 0 {
+            throw RefusedValue(rule: "a Redis Cluster, which several hosts mean, has database 0 alone: \(Self.form)")
+        }
         credentials = try credentials.checked(Self.form)
     }
 
@@ -138,13 +146,50 @@ extension RedisEndpoint {
         let (authority, path) = Self.parted(body, at: "/")
         let at = authority.lastIndex(of: "@")
         let hostAndPort = at.map { authority[authority.index(after: $0)...] } ?? authority
-        guard !hostAndPort.contains(",") || SecretWords.stand(in: hostAndPort) else {
+        let isCluster = hostAndPort.contains(",") && !SecretWords.stand(in: hostAndPort)
+        if let at, isCluster ? authority[..<at].contains("@") : Self.areRepeated(authority[..<at]) {
             throw RefusedValue(
-                rule: "redis:// names one server (a Redis Cluster is not supported): \(Self.form)")
+                rule: "user and password stand once, in front of all nodes (an @ in them is written %40): "
+                    + Self.form)
         }
-        self.init(topology: .server(try Self.address(hostAndPort, port: 6_379, form: Self.form)))
+        if isCluster {
+            self.init(topology: .cluster(try Self.nodes(hostAndPort)))
+        } else {
+            self.init(topology: .server(try Self.address(hostAndPort, port: 6_379, form: Self.form)))
+        }
         if let at { credentials = try Self.credentials(authority[..<at]) }
         if let path, !path.isEmpty { database = try Self.database(path) }
+    }
+
+    /// Whether what stands in front of the last @ looks like `:password@host,:password`, or like
+    /// `user@host:7001,user`, rather than like a password with an @ in it.
+    private static func areRepeated(_ text: Substring) -> Bool {
+        guard let behind = parted(text, at: "@").1, let comma = behind.firstIndex(of: ",") else { return false }
+        let port = parted(behind[..<comma], at: ":").1 ?? ""
+        return behind[comma...].contains(":") || ConfigurationText.number(port, in: ConfigurationLimits.port) != nil
+    }
+
+    /// Nodes of a Redis Cluster, separated by commas.
+    private static func nodes(_ text: Substring) throws(RefusedValue) -> [Address] {
+        var nodes: [Address] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let host = ConfigurationText.trimmed(part)
+            guard !host.unicodeScalars.contains(where: ConfigurationText.isBlank) else {
+                throw RefusedValue(rule: "commas separate the nodes of a Redis Cluster, not blanks: \(form)")
+            }
+            guard !host.isEmpty, !host.hasPrefix(":") else {
+                throw RefusedValue(
+                    rule: "a node's host is missing (a / ? # in a password is written %2F %3F %23): \(form)")
+            }
+            let address = try address(host, port: 6_379, form: form)
+            guard !nodes.contains(address) else { throw RefusedValue(rule: "a node is named twice: \(form)") }
+            nodes.append(address)
+        }
+        guard nodes.count <= ConfigurationLimits.redisNodesMax else {
+            throw RefusedValue(
+                rule: "at most \(ConfigurationLimits.redisNodesMax) nodes, not \(nodes.count): they name the others")
+        }
+        return nodes
     }
 
     private init(unix body: Substring) throws(RefusedValue) {

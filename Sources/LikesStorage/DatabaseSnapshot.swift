@@ -25,6 +25,13 @@ package struct DatabaseSnapshot: Hashable, Sendable {
     /// If nothing is known about later transactions.
     package init(least: Int64) { self.init(least: least, next: least, running: []) }
 
+    /// What had not ended by one of these moments had not ended by this one. Unknown if there is none.
+    package static func common(_ snapshots: [DatabaseSnapshot]) -> DatabaseSnapshot {
+        guard let least = snapshots.map(\.least).min(), let next = snapshots.map(\.next).min() else { return .unknown }
+        let running = Set(snapshots.flatMap(\.running)).filter { $0 < next }.sorted()
+        return DatabaseSnapshot(least: least, next: next, running: running)
+    }
+
     /// As PostgreSQL writes it: `10:20:10,14,15`. nil: not a snapshot.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)

@@ -55,8 +55,9 @@ enum EdgeLimits {
     /// Waiting connections that the kernel holds; it caps this at net.core.somaxconn.
     static let listenBacklog: Int32 = 4_096
     /// Descriptors apart from those of the clients: epoll, timers, signals, backends, log, `serversAskedMax`, one for
-    /// each standby, two for each Sentinel, and two for each name being looked up; with room to spare.
-    static let descriptorsReserved = 256
+    /// each standby, two for each Sentinel or node of a Redis Cluster, and two for each name being looked up; with room
+    /// to spare.
+    static let descriptorsReserved = 384
     /// At a stop, how long the last replies may take to leave.
     static let stopFlushMs: Int64 = 1_000
     /// Clients kept over a restart. The socket that carries them holds some 250 messages of `descriptorsPerMessage`
@@ -90,12 +91,12 @@ enum EdgeLimits {
     static let countersPerMessage = 1_024
     /// Items of one MGET; each takes two keys.
     static let itemsPerMGET = 500
-    /// Limits on one reply from Redis. The largest that likesd asks for is an MGET of `itemsPerMGET` items, some 60
-    /// KiB; the largest message has some 80 KiB. A longer value that somebody put under one of likesd's keys is
-    /// discarded: Redis holds none of more than 512 MiB.
+    /// Limits on one reply from Redis. An MGET of `itemsPerMGET` items takes some 60 KiB, the largest message some 80
+    /// KiB, and what a cluster of 1,000 nodes, the most that Redis recommends, says of itself some 200 KiB. A longer
+    /// value that somebody put under one of likesd's keys is discarded: Redis holds none of more than 512 MiB.
     static let redisReply = ReplyLimits(
-        lineBytesMax: 16 * 1024, bulkBytesMax: 128 * 1024, passedOverBytesMax: 512 * 1024 * 1024,
-        elementsMax: 4 * 1024, depthMax: 1, replyBytesMax: 512 * 1024)
+        lineBytesMax: 16 * 1024, bulkBytesMax: 256 * 1024, passedOverBytesMax: 512 * 1024 * 1024,
+        elementsMax: 4 * 1024, depthMax: 1, replyBytesMax: 640 * 1024)
     /// How many beats come between two looks at Redis' clock, which are some 9 s apart on an idle host. Clocks that are
     /// a thousandth apart, ten times what is usual, then differ by 9 ms, a small part of a call's time.
     static let beatsPerLookAtClock = 3
@@ -114,6 +115,9 @@ enum EdgeLimits {
     /// Bytes that the names and types of an answer's columns take at most: a survey's take some 600. libpq drops them,
     /// and the rows behind them, if an error follows.
     static let databaseColumnsBytesMax = 1024
+    /// Bytes of each of a survey's two lists, about other hosts and about their batches. Both are below
+    /// `databaseTalkBytesMax` together.
+    static let surveyListBytesMax = 24 * 1024
     /// Bytes of failed answers, dropped or not, after which likesd checks whether they are held. If they are
     /// parameters, libpq holds up to three times as many, and takes some 0.4 ms to search for the next.
     static let databaseDroppedBytesMax = 2 * 1024 * 1024
@@ -158,6 +162,12 @@ enum EdgeLimits {
     static let sentinelAskMsMin: Int64 = 100
     /// A Sentinel that failed is tried again after this time, or up to twice as much.
     static let sentinelRetryMs: Int64 = 500
+    /// How long a node of a Redis Cluster may take to say which node has what, connecting included. Then another one is
+    /// asked.
+    static let clusterAnswerMsMax: Int64 = 750
+    /// The nodes in use are given up for those of another Redis Cluster that REDIS_URL leads to, once none of them has
+    /// answered for so long.
+    static let clusterGivenUpMs: Int64 = 30_000
     /// Messages that a Sentinel may send within `sentinelAskMs`: one tells of one failover of one primary that it
     /// watches. After more, the subscription ends and is made again later.
     static let sentinelMessagesMax = 1_000

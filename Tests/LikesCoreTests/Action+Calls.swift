@@ -8,12 +8,12 @@ extension Action {
     /// Stands for whichever call it is.
     static let noCall = CallID.max
 
-    static func identify(_ request: IdentifyRequest) -> Action { .redis(noCall, .identify(request)) }
+    static func identify(_ request: IdentifyRequest) -> Action { .redis(0, noCall, .identify(request)) }
 
-    static func admit(_ entries: [AdmissionEntry]) -> Action { .redis(noCall, .admit(entries)) }
+    static func admit(_ entries: [AdmissionEntry]) -> Action { .redis(0, noCall, .admit(entries)) }
 
     static func readCounters(_ generation: Generation = Scenario.generation, _ items: [Item]) -> Action {
-        .redis(noCall, .readCounters(generation, items))
+        .redis(0, noCall, .readCounters(generation, items))
     }
 
     static func readCounters(_ items: [Item]) -> Action { readCounters(Scenario.generation, items) }
@@ -21,19 +21,19 @@ extension Action {
     static func writeThrough(
         _ generation: Generation = Scenario.generation, counters: [CounterState], recent: [RecentLike]
     ) -> Action {
-        .redis(noCall, .writeThrough(generation, counters: counters.map { unsealed($0) }, recent: recent))
+        .redis(0, noCall, .writeThrough(generation, counters: counters.map { unsealed($0) }, recent: recent))
     }
 
     static func fill(_ generation: Generation = Scenario.generation, counters: [CounterState]) -> Action {
-        .redis(noCall, .fill(generation, counters.map { unsealed($0) }))
+        .redis(0, noCall, .fill(generation, counters.map { unsealed($0) }))
     }
 
     static func drop(_ generation: Generation, _ kept: [KeptCounter]) -> Action {
-        .redis(noCall, .drop(generation, kept))
+        .redis(0, noCall, .drop(generation, kept))
     }
 
     static func tell(_ counters: [CounterState], paceMs: Int64 = 20) -> Action {
-        .redis(noCall, .tell(Scenario.generation, counters.map { unsealed($0) }, paceMs: paceMs))
+        .redis(0, noCall, .tell(Scenario.generation, counters.map { unsealed($0) }, paceMs: paceMs))
     }
 
     static func fence(_ request: FenceRequest) -> Action { .lane(noCall, .fence(request)) }
@@ -61,22 +61,26 @@ extension Action {
     /// The same, whichever call it is.
     var withoutCall: Action {
         switch self {
-        case .redis(_, let request): .redis(Action.noCall, request)
+        case .redis(_, _, let request): .redis(0, Action.noCall, request)
         case .lane(_, let request): .lane(Action.noCall, request)
         case .reader(_, let request): .reader(Action.noCall, request)
         case .standby(let place, _, let request): .standby(place: place, Action.noCall, request)
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: self
+        case .reply, .close, .resume, .beat, .markerKey, .askCluster, .connect, .disconnect, .reload,
+            .configure, .log, .stopped:
+            self
         }
     }
 
     /// Which call it is, and of which backend.
     var call: (id: CallID, backend: Backend)? {
         switch self {
-        case .redis(let call, _): (call, .redis)
+        case .redis(_, let call, _): (call, .redis)
         case .lane(let call, _): (call, .lane)
         case .reader(let call, _): (call, .reader)
         case .standby(let place, let call, _): (call, .standby(place))
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: nil
+        case .reply, .close, .resume, .beat, .markerKey, .askCluster, .connect, .disconnect, .reload,
+            .configure, .log, .stopped:
+            nil
         }
     }
 }
@@ -84,7 +88,7 @@ extension Action {
 // Which requests an answer may be the answer to.
 extension RedisAnswer {
     func fits(_ action: Action) -> Bool {
-        guard case .redis(_, let request) = action else { return false }
+        guard case .redis(_, _, let request) = action else { return false }
         return switch (self, request) {
         case (.identified, .identify), (.admitted, .admit), (.countersRead, .readCounters),
             (.wroteThrough, .writeThrough), (.filled, .fill), (.dropped, .drop), (.told, .tell),

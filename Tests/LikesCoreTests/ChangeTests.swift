@@ -147,7 +147,7 @@ import Testing
                 switch action {
                 case .reply(_, let reply): replies.append(reply)
                 case .lane(let call, .commit(_)): scenario.commit(call: call, changed: [true], [counter(post, 1, 1)])
-                case .redis(_, .admit): Issue.record("asked to count before its data is identified")
+                case .redis(_, _, .admit): Issue.record("asked to count before its data is identified")
                 default: continue
                 }
             }

@@ -27,7 +27,7 @@ import Testing
             scenario.send(.count(item), on: client)
             scenario.redisHas([nil])
             scenario.databaseHas([counter(item, 5, 9)])
-            return scenario.take().filter { if case .redis(_, .fill) = $0 { true } else { false } }
+            return scenario.take().filter { if case .redis(_, _, .fill) = $0 { true } else { false } }
         }
         #expect(miss(post) == [.fill(counters: [counter(post, 5, 9)])])
         #expect(miss(other) == [])

@@ -18,11 +18,11 @@ import Testing
         for number in 100..<110 { fetches.join(item(number), part(number), isSmall: true) }
         // A client that asks for few joins a fetch that one that asks for many waits for.
         fetches.join(item(90), part(2), isSmall: true)
-        let first = fetches.takeForRedis(max: 8)
+        let first = fetches.takeForRedis(0, max: 8)
         #expect(first == [100, 101, 102, 103, 0, 1, 2, 3].map(item))
-        let second = fetches.takeForRedis(max: 20)
+        let second = fetches.takeForRedis(0, max: 20)
         #expect(second == ((104..<110) + [90] + (4..<17)).map(item))
-        let rest = fetches.takeForRedis(max: .max)
+        let rest = fetches.takeForRedis(0, max: .max)
         #expect(rest == (Array(17..<90) + (91..<100)).map(item))
     }
 
@@ -35,7 +35,7 @@ import Testing
             scenario.send(.mcount((0..<1_000).map { item(1_000 * (number + 1) + $0) }), on: many)
         }
         scenario.send(.count(item(7)), on: try scenario.open())
-        let next = scenario.core.reads.takeForRedis(max: 4)
+        let next = scenario.core.reads.takeForRedis(0, max: 4)
         #expect(next.first == item(7))
     }
 
@@ -44,7 +44,7 @@ import Testing
         var fetches = Fetches()
         for number in 0..<100_000 { fetches.join(item(number), part(1), isSmall: false) }
         #expect(fetches.places > 100_000)
-        for number in fetches.takeForRedis(max: .max) {
+        for number in fetches.takeForRedis(0, max: .max) {
             fetches.moveToDatabase(number, isOnlyPrimary: false) { _ in true }
         }
         for number in fetches.takeForPrimary(isOnly: false, max: .max) { _ = fetches.finish(number) { _ in true } }

@@ -72,7 +72,7 @@ import Testing
         scenario.connect(.lane)
         #expect(scenario.take() == [.fence(fence(of: scenario, rows(ann)))])
         scenario.fence(LaneState(epoch: 3, batch: 1, changed: [true]))
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
         #expect(scenario.core.writes.count == 0)
     }
 

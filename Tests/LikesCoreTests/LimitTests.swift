@@ -116,7 +116,7 @@ import Testing
                     scenario.connect(backend)
                 }
                 for action in scenario.takeWithCalls() {
-                    if case .redis(let call, .identify(_)) = action { scenario.redisFails(call: call) }
+                    if case .redis(_, let call, .identify(_)) = action { scenario.redisFails(call: call) }
                     if case .lane(let call, .fence(_)) = action { scenario.fail(call: call, .other("53100")) }
                 }
                 scenario.pass(ms: 50)

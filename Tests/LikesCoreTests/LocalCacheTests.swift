@@ -159,7 +159,7 @@ func withATTLOfZeroNothingIsEverFresh() {
 @Test("Items, counts and versions may have the largest values, and the TTL too")
 func itemsCountsVersionsAndTheTTLMayHaveTheLargestValues() {
     var cache = cache(10, ttlMs: .max)
-    let largest = CounterState(item: item(.max, type: 63), count: .max, version: .max)
+    let largest = CounterState(item: item(.max, type: 63), count: .max, version: CounterState.versionMax)
     _ = cache.store(largest, now: .ms(0))
     #expect(cache.fresh(largest.item, now: .ms(1_000_000_000_000)) == .max)
     #expect(cache.stale(largest.item) == largest)

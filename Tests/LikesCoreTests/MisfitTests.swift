@@ -39,7 +39,7 @@ import Testing
         #expect(
             scenario.replies(client) == [.change(changed: true, count: 9), .change(changed: true, count: 4)])
         #expect(scenario.core.writes.count == 0)
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
     }
 
     @Test(

@@ -81,7 +81,7 @@ import Testing
         _ = scenario.take()
         scenario.wroteThrough()
         let admitted = scenario.take().compactMap {
-            if case .redis(_, .admit(let entries)) = $0 { entries } else { nil }
+            if case .redis(_, _, .admit(let entries, _)) = $0 { entries } else { nil }
         }
         #expect(admitted == [[AdmissionEntry(pair: bob, kind: .unlike)]])
     }
@@ -113,7 +113,7 @@ import Testing
                 scenario.commit(call: call, changed: [true], [counter(post, count, count)])
             }
             for action in scenario.takeWithCalls() {
-                if case .redis(let call, .writeThrough(_, _, _)) = action { scenario.wroteThrough(call: call) }
+                if case .redis(_, let call, .writeThrough(_, _, _)) = action { scenario.wroteThrough(call: call) }
             }
         }
         #expect(rows == [[bob], [other], [ann]])

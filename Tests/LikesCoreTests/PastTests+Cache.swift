@@ -65,7 +65,7 @@ extension PastTests {
         _ = scenario.take()
         scenario.send(.count(post), on: client)
         let asked = scenario.takeWithCalls()
-        #expect(asked.contains { if case .redis(_, .readCounters(_, [post])) = $0 { true } else { false } })
+        #expect(asked.contains { if case .redis(_, _, .readCounters(_, [post])) = $0 { true } else { false } })
         scenario.lose(.subscriber)
         scenario.connect(.subscriber)
         scenario.answer(asked, [counter(post, 5, 5)])

@@ -20,7 +20,7 @@ extension PastTests {
                 #expect(actions.contains(.disconnect(.redis)))
                 continue
             }
-            guard case .redis(_, .identify(let request))? = actions.last, let token = request.new?.token else {
+            guard case .redis(_, _, .identify(let request))? = actions.last, let token = request.new?.token else {
                 Issue.record("no marker is made")
                 return
             }
@@ -92,7 +92,7 @@ extension PastTests {
         scenario.tokens = [Scenario.generation.token]
         scenario.byHand.insert(.identify)
         scenario.pass(ms: Limits.disputeConfirmMs)
-        #expect(scenario.core.coherence.trust.disputedIn == nil)
+        #expect(scenario.core.coherence.trust.dispute == nil)
         #expect(scenario.core.coherence.past.era == 1)
     }
 
@@ -117,7 +117,7 @@ extension PastTests {
         scenario.since = 50
         move(to: nil)
         answer(try takeSurvey())
-        guard case .redis(_, .identify(let request))? = scenario.take().last, let new = request.new else {
+        guard case .redis(_, _, .identify(let request))? = scenario.take().last, let new = request.new else {
             Issue.record("no marker is made")
             return
         }
@@ -189,20 +189,20 @@ extension PastTests {
     func anotherHostsSignOfLifeCountsFromWhenThisHostKnewItsData() throws {
         var scenario = try scenario().0
         scenario.byHand.insert(.survey)
+        /// A sign of life of this age counts as fresh in the survey that was asked for just now.
         func askedFreshMs() throws -> Int64 {
-            let asked = scenario.take().compactMap {
-                if case .lane(_, .survey(let request)) = $0 { request.freshMs } else { nil }
-            }
-            return try #require(asked.last)
+            let isAsked = scenario.take().contains { if case .lane(_, .survey) = $0 { true } else { false } }
+            try #require(isAsked)
+            return scenario.core.coherence.trust.freshMs(now: scenario.now)
         }
         scenario.pass(ms: Limits.surveyMs)
         #expect(try askedFreshMs() >= Limits.surveyMs)
         scenario.tokens = ["bbbbbbbbbbbb"]
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, token: "", signOfLife: 2, freshMs: 0)))
+        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, tokens: [], signOfLife: 2)))
         scenario.pass(ms: Limits.disputeAskMs)
         #expect(try askedFreshMs() == 0, "it may not have heard of this host's data yet")
         scenario.byHand.remove(.survey)
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, token: "", signOfLife: 3, freshMs: 0)))
+        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, tokens: [], signOfLife: 3)))
         scenario.freshTokens = []
         scenario.pass(ms: Limits.disputeConfirmMs)
         scenario.byHand.insert(.survey)
@@ -252,13 +252,13 @@ extension PastTests {
                 scenario.strayed = [strayed]
                 var surveys: [(CallID, SurveyRequest)] = []
                 for case .lane(let call, .survey(let request)) in scenario.takeWithCalls()
-                where !request.token.isEmpty {
+                where !request.tokens.isEmpty {
                     surveys.append((call, request))
                 }
                 let (call, request) = try #require(surveys.last)
                 scenario.survey(call: call, scenario.usualSurvey(request))
                 // Between the two a marker is made, after a survey.
-                for case .lane(let call, .survey(let request)) in scenario.actions where request.token.isEmpty {
+                for case .lane(let call, .survey(let request)) in scenario.actions where request.tokens.isEmpty {
                     scenario.survey(call: call, scenario.usualSurvey(request))
                 }
             }

@@ -22,7 +22,7 @@ import Testing
     }
 
     func identifications(_ scenario: inout Scenario) -> [IdentifyRequest] {
-        scenario.take().compactMap { if case .redis(_, .identify(let request)) = $0 { request } else { nil } }
+        scenario.take().compactMap { if case .redis(_, _, .identify(let request)) = $0 { request } else { nil } }
     }
 
     // MARK: The first version that contradicts
@@ -155,7 +155,7 @@ import Testing
         scenario.admit([.admitted(recent: true)])
         scenario.byHand.insert(.fill)
         scenario.pairs([PairState(liked: true, counter: counter(post, 5, 5))])
-        #expect(!scenario.take().contains { if case .redis(_, .fill) = $0 { true } else { false } })
+        #expect(!scenario.take().contains { if case .redis(_, _, .fill) = $0 { true } else { false } })
         #expect(scenario.core.coherence.past.era == 0)
     }
 

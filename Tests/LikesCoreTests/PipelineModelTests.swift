@@ -48,27 +48,27 @@ private struct Backends {
 
     private mutating func execute(_ action: Action, _ random: inout SplitMix64) -> Answer? {
         switch action {
-        case .redis(let call, .admit(let entries)):
+        case .redis(_, let call, .admit(let entries, _)):
             return .admitted(
                 call,
                 entries.map {
                     if $0.pair.user == limitedUser { return .limited(retrySeconds: 9) }
                     return .admitted(recent: $0.kind == .like && recent.contains($0.pair))
                 })
-        case .redis(let call, .readCounters(_, let items)):
+        case .redis(_, let call, .readCounters(_, let items)):
             // Redis may evict whatever it likes.
             for item in items where Int.random(in: 0..<4, using: &random) == 0 { cached[item] = nil }
             return .countersRead(call, items.map { cached[$0] })
-        case .redis(let call, .writeThrough(_, let counters, let changes)):
+        case .redis(_, let call, .writeThrough(_, let counters, let changes)):
             set(counters.map(\.counter))
             for change in changes {
                 if change.add { recent.insert(change.pair) } else { recent.remove(change.pair) }
             }
             return .wroteThrough(call)
-        case .redis(let call, .fill(_, let counters)):
+        case .redis(_, let call, .fill(_, let counters)):
             set(counters.map(\.counter))
             return .filled(call)
-        case .redis(let call, .tell(_, let counters, _)): return .told(call, counters.count)
+        case .redis(_, let call, .tell(_, let counters, _)): return .told(call, counters.count)
         case .lane(let call, .commit(let request)):
             let batch = request.rows
             let changed = batch.map { likes.contains($0.pair) != $0.wanted }
@@ -84,12 +84,14 @@ private struct Backends {
         case .reader(let call, .selectPairs(let pairs)):
             return .pairsSelected(call, pairs.map { PairState(liked: likes.contains($0), counter: row($0.item)) })
         // The scenario answers these by itself, and none of these counters is forged.
-        case .redis(_, .identify), .redis(_, .drop), .lane(_, .fence), .lane(_, .tend), .lane(_, .survey),
+        case .redis(_, _, .identify), .redis(_, _, .drop), .lane(_, .fence), .lane(_, .tend), .lane(_, .survey),
             .lane(_, .checkSchema), .reader(_, .selectRepairs):
             return nil
         // There is none.
         case .reader(_, .selectPosition), .standby: return nil
-        case .reply, .close, .resume, .beat, .connect, .disconnect, .reload, .configure, .log, .stopped: return nil
+        case .reply, .close, .resume, .beat, .markerKey, .askCluster, .connect, .disconnect, .reload, .configure, .log,
+            .stopped:
+            return nil
         }
     }
 

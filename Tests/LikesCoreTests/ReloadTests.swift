@@ -129,7 +129,8 @@ import Testing
                 $0.localCacheTTLMs = 1_000
             }, up: [.lane, .reader])
         let client = try administrator(&scenario)
-        _ = scenario.core.known.committed([counter(post, 3, 1)], isYoung: true, isFresh: true, now: scenario.now)
+        _ = scenario.core.known.committed(
+            [counter(post, 3, 1)], isYoung: true, isFresh: { _ in true }, node: { _ in 0 }, now: scenario.now)
         _ = try reload(&scenario, on: client) {
             $0.rateLimitRequests = 1
             $0.localCacheTTLMs = 10

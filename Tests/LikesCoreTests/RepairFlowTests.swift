@@ -1,4 +1,5 @@
 import LikesProtocol
+import LikesStorage
 import Testing
 
 @testable import LikesCore
@@ -54,7 +55,7 @@ import Testing
         private func delay(of action: Action) -> Int64? {
             switch action {
             case .reader(_, .selectRepairs), .reader(_, .selectCounters): readMs
-            case .redis(_, .writeThrough(_, let counters, _)):
+            case .redis(_, _, .writeThrough(_, let counters, _)):
                 max(1, writeMs * Int64(counters.count) / Int64(Limits.standard.countersPerCallMax))
             case .lane(_, .tend): tendMs
             default: nil
@@ -74,7 +75,7 @@ import Testing
             case .reader(let call, .selectCounters(let items)):
                 for item in items { reads[item, default: 0] += 1 }
                 scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
-            case .redis(let call, .writeThrough(_, let counters, _)):
+            case .redis(_, let call, .writeThrough(_, let counters, _)):
                 for sealed in counters { writes[sealed.counter.item, default: 0] += 1 }
                 scenario.wroteThrough(call: call)
             case .lane(let call, .tend(let request)):
@@ -113,5 +114,33 @@ import Testing
         let pages = Int64(rows / Limits.standard.countersPerCallMax + 1)
         let slowest = max(2 * readMs, writeMs, tendMs / 4)
         #expect(world.ms <= pages * slowest * 3 / 2 + 10 * readMs + 1_000)
+    }
+
+    @Test("Redis made anew by this host needs none of the repairs known before")
+    func redisMadeAnewByThisHostNeedsNoneOfTheRepairsKnownBefore() {
+        var scenario = Scenario(byHand: [.identify, .tend])
+        _ = scenario.take()
+        scenario.lose(.redis)
+        scenario.step { core, turn in core.noteMissing([post], now: turn.now) }
+        scenario.tend()
+        scenario.step { core, turn in core.noteMissing([other], now: turn.now) }
+        #expect(scenario.core.repairs.count == 2)
+        scenario.connect(.redis)
+        // It looks at the marker, at the database, and makes one.
+        for _ in 0..<4 {
+            for action in scenario.takeWithCalls() {
+                switch action {
+                case .redis(_, let call, .identify(let request)):
+                    let made = request.new.map {
+                        Generation(server: "new:repl", database: Scenario.identity, token: $0.token)
+                    }
+                    scenario.identify(call: call, made)
+                case .lane(let call, .tend(_)): scenario.tend(call: call)
+                default: continue
+                }
+            }
+        }
+        #expect(scenario.core.coherence.trust.generation != nil)
+        #expect(scenario.core.repairs.count == 0)
     }
 }

@@ -15,8 +15,8 @@ extension RepairTests {
                 case .reader(let call, .selectRepairs(_)): scenario.repairs(call: call, rows)
                 case .reader(let call, .selectCounters(let items)):
                     scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
-                case .redis(let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
-                case .redis(let call, .admit(let entries)):
+                case .redis(_, let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
+                case .redis(_, let call, .admit(let entries, _)):
                     scenario.admit(call: call, entries.map { _ in .admitted(recent: false) })
                 case .lane(let call, .tend(_)):
                     tends += 1
@@ -43,7 +43,7 @@ extension RepairTests {
                     switch action {
                     case .reader(let call, .selectRepairs(_)): scenario.repairs(call: call, [post])
                     case .reader(let call, .selectCounters(_)): scenario.databaseHas(call: call, [counter(post, 1, 1)])
-                    case .redis(let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
+                    case .redis(_, let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
                     case .lane(let call, .tend(let request)):
                         struck += request.mended.map(\.item)
                         scenario.tend(call: call)
@@ -56,7 +56,7 @@ extension RepairTests {
         }
         #expect(struckOff() == [])
         #expect(scenario.core.readableGeneration != nil)
-        #expect(scenario.core.repairs.mendedCount == 1)
+        #expect(scenario.core.repairs[0].mendedCount == 1)
         scenario.pass(ms: Limits.surveyMs)
         #expect(struckOff() == [])
         scenario.tokens = [Scenario.generation.token]
@@ -81,13 +81,13 @@ extension RepairTests {
             tends += serve(&scenario, rows: rows, scenario.takeWithCalls())
         }
         #expect(tends >= 3)
-        #expect(scenario.core.repairs.mendedCount < 2 * rows.count)
+        #expect(scenario.core.repairs[0].mendedCount < 2 * rows.count)
     }
 
     /// Admits what waits; the commit that follows.
     func admitted(_ scenario: inout Scenario) throws -> CallID {
         for action in scenario.takeWithCalls() {
-            if case .redis(let call, .admit(let entries)) = action {
+            if case .redis(_, let call, .admit(let entries, _)) = action {
                 scenario.admit(call: call, entries.map { _ in .admitted(recent: false) })
             }
         }
@@ -99,7 +99,7 @@ extension RepairTests {
 
     @Test("Without the lane, mended rows wait for it within a limit")
     func mendedRowsWaitForTheLaneWithinALimit() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         let items = (0..<Limits.standard.repairsMendedMax + 10).map { Item(type: 0, id: Int64($0)) }
         repairs.learn(items.map { RepairRow(item: $0, version: 1) })
         while let (page, items) = repairs.takePage(Self.permit(at: 0)) {
@@ -149,7 +149,7 @@ extension RepairTests {
             for _ in 0..<2 {
                 for action in scenario.takeWithCalls() {
                     switch action {
-                    case .redis(let call, .writeThrough(_, _, _)): scenario.redisFails(call: call)
+                    case .redis(_, let call, .writeThrough(_, _, _)): scenario.redisFails(call: call)
                     case .reader(let call, .selectCounters(let items)):
                         scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
                     default: continue
@@ -165,7 +165,7 @@ extension RepairTests {
         "A row is struck off even if the item was set in Redis while others were being told of it",
         arguments: [true, false])
     func whatIsSetInRedisWhileItIsToldIsStruckOffAllTheSame(isTold: Bool) {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note([counter(post, 5, 5)])
         let told = repairs.takeToTell(max: 10)
         #expect(told == [post])
@@ -201,7 +201,7 @@ extension RepairTests {
 
     @Test("The pool's places do not grow while nothing can be read or written")
     func thePoolsPlacesDoNotGrowWhileNothingCanBeReadOrWritten() {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         for version in 1...10_000 as ClosedRange<Int64> {
             if let (page, _) = repairs.takePage(Self.permit(at: 0)) {
                 repairs.read(page, [counter(post, version, version)])

@@ -11,7 +11,7 @@ import Testing
         var scenario = Scenario(up: [.subscriber, .lane, .reader])
         let client = try scenario.open()
         scenario.send(.like(ann), on: client)
-        #expect(scenario.commits.last?.isCutOff == true)
+        #expect(scenario.commits.last?.cutOff == .all)
         #expect(scenario.commits.last?.journal == [])
         scenario.commit(changed: [true], [counter(post, 8, 5)])
         #expect(scenario.core.repairs.count == 0)
@@ -33,7 +33,7 @@ import Testing
             fence: LaneFence(lane: scenario.core.lane.row.lane, epoch: 1), repairs: [post], mended: [], journal: [])
         #expect(scenario.take() == [.reply(client, .change(changed: true, count: 8)), .tend(told)])
         scenario.tend()
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
         #expect(scenario.core.repairs.untoldCount == 0)
         scenario.connect(.redis)
         let next = RepairSelect(after: RepairCursor(begin: 1))
@@ -100,7 +100,7 @@ import Testing
     @Test("With too many untold the lane tells them before it goes on")
     func withTooManyUntoldTheLaneTellsThemBeforeItGoesOn() throws {
         var scenario = Scenario({ $0.rateLimitRequests = 0 }, byHand: [.tend])
-        scenario.core.repairs.note((0..<Limits.standard.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
+        scenario.core.repairs[0].note((0..<Limits.standard.repairsUntoldMax).map { Item(type: 1, id: Int64($0)) })
         let client = try scenario.open()
         scenario.send(.like(ann), on: client)
         let lane = scenario.take().compactMap {
@@ -137,7 +137,7 @@ import Testing
                 switch action {
                 case .reader(let call, .selectCounters(let items)):
                     scenario.databaseHas(call: call, items.map { counter($0, 1, 1) })
-                case .redis(let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
+                case .redis(_, let call, .writeThrough(_, _, _)): scenario.wroteThrough(call: call)
                 case .reader(_, .selectRepairs(let select)): after = select.after
                 default: continue
                 }
@@ -149,44 +149,46 @@ import Testing
     }
 
     static func permit(at now: Int64) -> WritePermit {
-        WritePermit(generation: Scenario.generation, subscription: 1, identifiedAt: .ms(0), era: 0, askedAt: .ms(now))
+        WritePermit(
+            nodes: [NodePermit(generation: Scenario.generation, subscription: 1, identifiedAt: .ms(0))], era: 0,
+            askedAt: .ms(now))
     }
 
     static func rows(_ items: Item..., version: Int64 = 1) -> [RepairRow] {
         items.map { RepairRow(item: $0, version: version, notedBy: version) }
     }
 
-    static func page(_ repairs: inout Repairs, at now: Int64) throws -> (page: UInt64, items: [Item]) {
+    static func page(_ repairs: inout NodeRepairs, at now: Int64) throws -> (page: UInt64, items: [Item]) {
         let page = repairs.takePage(permit(at: now))
         return try #require(page)
     }
 
     /// The items of the next page; empty if there is no page.
-    static func items(_ repairs: inout Repairs, at now: Int64) -> [Item] {
+    static func items(_ repairs: inout NodeRepairs, at now: Int64) -> [Item] {
         repairs.takePage(permit(at: now))?.items ?? []
     }
 
-    static func toWrite(_ repairs: inout Repairs) throws -> (page: UInt64, counters: [CounterState]) {
+    static func toWrite(_ repairs: inout NodeRepairs) throws -> (page: UInt64, counters: [CounterState]) {
         let taken = repairs.takeToWrite(permit(at: 0))
         let write = try #require(taken)
         return (write.page, write.counters)
     }
 
     /// Reads the next page; PostgreSQL has these counters.
-    static func read(_ repairs: inout Repairs, _ counters: CounterState..., at now: Int64 = 0) {
+    static func read(_ repairs: inout NodeRepairs, _ counters: CounterState..., at now: Int64 = 0) {
         guard let (page, items) = repairs.takePage(permit(at: now)) else { return }
         #expect(Set(items) == Set(counters.map(\.item)))
         repairs.read(page, counters)
     }
 
     /// What the next page writes.
-    static func written(_ repairs: inout Repairs, at now: Int64 = 0) -> [CounterState] {
+    static func written(_ repairs: inout NodeRepairs, at now: Int64 = 0) -> [CounterState] {
         repairs.takeToWrite(permit(at: now))?.counters ?? []
     }
 
     @Test("A counter that changes while its repair is on the way is repaired again, and told again")
     func aCounterThatChangesWhileItsRepairIsOnTheWayIsRepairedAgain() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.learn(Self.rows(post))
         Self.read(&repairs, counter(post, 1, 1))
         let (first, counters) = try Self.toWrite(&repairs)
@@ -203,7 +205,7 @@ import Testing
 
     @Test("Of several reads of one item only the last counts")
     func ofSeveralReadsOnlyTheLastCounts() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note([post])
         let first = try Self.page(&repairs, at: 0)
         repairs.note([post])
@@ -217,7 +219,7 @@ import Testing
 
     @Test("A row that is newer than the read under way has its item read again; a row that is not newer does not")
     func aRowNewerThanAnAnswerOnItsWayIsReadAgain() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.learn(Self.rows(post, version: 2))
         let first = try Self.page(&repairs, at: 0)
         repairs.learn(Self.rows(post, version: 2))
@@ -231,7 +233,7 @@ import Testing
 
     @Test("What was read too long ago is read again after a while, and holds up no other page")
     func whatWasReadTooLongAgoIsReadAgain() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note([post])
         Self.read(&repairs, counter(post, 1, 1))
         let late = Limits.answerAgeMsMax + 1
@@ -247,7 +249,7 @@ import Testing
 
     @Test("With many repairs no more pages are under way than the limit")
     func noMorePagesAreUnderWayThanTheLimit() {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note((1...20_000).map { Item(type: 0, id: Int64($0)) })
         var pages: [Repairs.PageNumber] = []
         while let page = repairs.takePage(Self.permit(at: 0)) { pages.append(page.page) }
@@ -259,7 +261,7 @@ import Testing
 
     @Test("Pages grow while Redis takes them quickly, and shrink where it does not, or where answers come too late")
     func pagesGrowAndShrink() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note((1...20_000).map { Item(type: 0, id: Int64($0)) })
         func goThrough(writeMs: Int64) throws -> Int {
             let (page, items) = try Self.page(&repairs, at: 0)
@@ -280,7 +282,7 @@ import Testing
 
     @Test("What another host has set is not set here, unless it is on its way; an older one says nothing")
     func whatAnotherHostHasSetIsNotSetHere() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         let third = Item(type: 0, id: 3)
         repairs.learn(Self.rows(post, other, third, version: 5))
         repairs.heard(counter(post, 4, 4))
@@ -302,7 +304,7 @@ import Testing
 
     @Test("If no version of an item is known, what is heard of it proves nothing")
     func whatIsHeardOfAnItemWithoutAKnownVersionProvesNothing() {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note([post])
         repairs.note([counter(other, 5, 5)])
         repairs.heard(counter(post, 100, 100))
@@ -314,7 +316,7 @@ import Testing
 
     @Test("A row with a version that PostgreSQL has not reached is struck off as it was seen")
     func aRowWithAVersionThatPostgreSQLHasNotReachedIsStruckOff() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         let row = RepairRow(item: post, version: 9, notedBy: 70)
         repairs.learn([row])
         Self.read(&repairs, counter(post, 3, 3))
@@ -333,7 +335,7 @@ import Testing
 
     @Test("A row that was struck off is not repaired again if an earlier pass had seen it")
     func aRowThatIsDeletedButWasSeenBeforeIsNotRepairedAgain() throws {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.learn(Self.rows(post))
         Self.read(&repairs, counter(post, 1, 1))
         let write = try Self.toWrite(&repairs)
@@ -356,7 +358,7 @@ import Testing
 
     @Test("A new marker settles what was known to be missing when its call was sent, and nothing that came later")
     func aNewMarkerSettlesWhatWasKnownToBeMissing() {
-        var repairs = Repairs()
+        var repairs = NodeRepairs()
         repairs.note([post])
         repairs.beginIdentifying()
         repairs.note([other])
@@ -368,33 +370,5 @@ import Testing
         #expect(repairs.untold.inOrder == [post])
         #expect(!repairs.contains(other))
         #expect(Self.items(&repairs, at: 0) == [post])
-    }
-
-    @Test("Redis made anew by this host needs none of the repairs known before")
-    func redisMadeAnewByThisHostNeedsNoneOfTheRepairsKnownBefore() {
-        var scenario = Scenario(byHand: [.identify, .tend])
-        _ = scenario.take()
-        scenario.lose(.redis)
-        scenario.step { core, turn in core.noteMissing([post], now: turn.now) }
-        scenario.tend()
-        scenario.step { core, turn in core.noteMissing([other], now: turn.now) }
-        #expect(scenario.core.repairs.count == 2)
-        scenario.connect(.redis)
-        // It looks at the marker, at the database, and makes one.
-        for _ in 0..<4 {
-            for action in scenario.takeWithCalls() {
-                switch action {
-                case .redis(let call, .identify(let request)):
-                    let made = request.new.map {
-                        Generation(server: "new:repl", database: Scenario.identity, token: $0.token)
-                    }
-                    scenario.identify(call: call, made)
-                case .lane(let call, .tend(_)): scenario.tend(call: call)
-                default: continue
-                }
-            }
-        }
-        #expect(scenario.core.coherence.trust.generation != nil)
-        #expect(scenario.core.repairs.count == 0)
     }
 }

@@ -106,8 +106,8 @@ import Testing
         var scenario = Scenario()
         for number in 1...50 {
             scenario.step { core, turn in
-                core.noteRefusal("busy \(number)", of: .writing, &turn)
-                core.noteRefusal(nil, of: .writing, &turn)
+                core.noteRefusal("busy \(number)", of: .writing, on: 0, &turn)
+                core.noteRefusal(nil, of: .writing, on: 0, &turn)
             }
         }
         #expect(scenario.actions.filter { $0 == .log(.warning, "Redis refuses writing: busy 1") }.count == 1)

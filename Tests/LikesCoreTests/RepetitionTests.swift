@@ -26,10 +26,10 @@ import Testing
             case .reader(let call, .selectCounters(let items)):
                 work.reads += 1
                 scenario.databaseHas(call: call, items.map { counter($0, 6, 6) })
-            case .redis(let call, .writeThrough(_, _, _)):
+            case .redis(_, let call, .writeThrough(_, _, _)):
                 work.writes += 1
                 scenario.wroteThrough(call: call)
-            case .redis(let call, .admit(let entries)):
+            case .redis(_, let call, .admit(let entries, _)):
                 scenario.admit(call: call, entries.map { _ in .admitted(recent: false) })
             case .lane(let call, .commit(let request)):
                 work.commits += 1
@@ -60,7 +60,7 @@ import Testing
         #expect((1...2).contains(work.writes))
         // The other hosts have heard the same.
         #expect(work.tends <= 2)
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
     }
 
     @Test("A repair under way is not begun anew for what is heard meanwhile; another follows it")
@@ -80,7 +80,7 @@ import Testing
         }
         #expect((4...9).contains(work.writes))
         #expect((4...9).contains(work.reads))
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
     }
 
     @Test("Batches and surveys get their turn, however much is to be told")
@@ -119,7 +119,7 @@ import Testing
             let old = scenario.sealed(counter(post, 5, 5))
             scenario.send(.count(post), on: client)
             for action in scenario.takeWithCalls() {
-                guard case .redis(let call, .readCounters(_, let items)) = action, !items.isEmpty else {
+                guard case .redis(_, let call, .readCounters(_, let items)) = action, !items.isEmpty else {
                     answer([action], on: &scenario, &work)
                     continue
                 }

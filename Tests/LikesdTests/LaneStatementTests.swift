@@ -26,11 +26,11 @@ import Testing
 
     func request(
         _ rows: [BatchRow], lane: Int64 = 7, epoch: Int64 = 1, batch: Int64 = 1, journal: [Item]? = nil,
-        isCutOff: Bool = false
+        cutOff: CutOff = .none
     ) -> CommitRequest {
         CommitRequest(
             fence: LaneFence(lane: lane, epoch: epoch), batch: batch, rows: rows,
-            journal: journal ?? rows.map(\.pair.item), isCutOff: isCutOff)
+            journal: journal ?? rows.map(\.pair.item), cutOff: cutOff)
     }
 
     func counter(_ id: Int64, _ count: Int64, _ version: Int64, type: UInt8 = 0) -> CounterState {
@@ -88,7 +88,7 @@ import Testing
         #expect(try lane.fence(7) == .fenced(nil))
         let other = try database.lane()
         #expect(try other.fence(7) == .fenced(LaneState(epoch: 2, batch: 0, changed: [])))
-        #expect(try lane.commit(request([like(1, 5)], isCutOff: true)) == .fencedOff)
+        #expect(try lane.commit(request([like(1, 5)], cutOff: .all)) == .fencedOff)
         let tend = TendRequest(
             fence: LaneFence(lane: 7, epoch: 1), repairs: [], mended: [], journal: [Item(type: 0, id: 1)])
         #expect(try lane.perform(.tend(tend)) == .fencedOff)
@@ -177,7 +177,7 @@ import Testing
                         let request = CommitRequest(
                             fence: fence, batch: batch,
                             rows: rows.map { BatchRow(pair: $0.key, wanted: $0.value) },
-                            journal: rows.keys.map(\.item), isCutOff: batch % 2 == 0)
+                            journal: rows.keys.map(\.item), cutOff: batch % 2 == 0 ? .all : .none)
                         guard case .committed(let outcome) = try lane.commit(request) else {
                             throw Failure(text: "not committed")
                         }
@@ -224,11 +224,22 @@ import Testing
                 == [["1", "1", "{5,9}", "{1,3}"]])
         #expect(try repairs().isEmpty)
         _ = try lane.commit(
-            request([like(1, 5), like(2, 5), like(1, 4, type: 2)], batch: 2, journal: [], isCutOff: true))
+            request([like(1, 5), like(2, 5), like(1, 4, type: 2)], batch: 2, journal: [], cutOff: .all))
         #expect(try control.run("SELECT item_ids, item_types FROM lanes") == [["{}", "{}"]])
         #expect(try repairs() == [["1", "5", "2"], ["3", "4", "1"]])
-        _ = try lane.commit(request([like(1, 5)], batch: 3, isCutOff: true))
+        _ = try lane.commit(request([like(1, 5)], batch: 3, cutOff: .all))
         #expect(try repairs() == [["1", "5", "2"], ["3", "4", "1"]])
+    }
+
+    @Test("Where only some of Redis cannot be written, what changed of those items becomes repairs, and nothing else.")
+    func whatChangedOfTheItemsThatAreCutOffBecomesRepairs() throws {
+        #expect(try lane.fence(7) == .fenced(nil))
+        let rows = [like(1, 5), like(1, 6), like(1, 5, type: 2), like(1, 7)]
+        let cutOff: Set<Item> = [Item(type: 0, id: 5), Item(type: 0, id: 7), Item(type: 0, id: 8)]
+        _ = try lane.commit(request(rows, cutOff: .some(cutOff)))
+        #expect(try repairs() == [["1", "5", "1"], ["1", "7", "1"]])
+        _ = try lane.commit(request(rows, batch: 2, cutOff: .some(cutOff)))
+        #expect(try repairs() == [["1", "5", "1"], ["1", "7", "1"]], "nothing changed")
     }
 
     @Test("Tending notes repairs with the version the database has, and removes those that are done up to a version.")
@@ -236,7 +247,7 @@ import Testing
         #expect(try lane.fence(7) == .fenced(nil))
         for batch in 1...3 as ClosedRange<Int64> {
             _ = try lane.commit(
-                request([like(batch, 1), like(batch, 2), like(batch, 3)], batch: batch, isCutOff: true))
+                request([like(batch, 1), like(batch, 2), like(batch, 3)], batch: batch, cutOff: .all))
         }
         #expect(try repairs() == [["1", "1", "3"], ["1", "2", "3"], ["1", "3", "3"]])
         let fence = LaneFence(lane: 7, epoch: 1)
@@ -254,11 +265,11 @@ import Testing
         #expect(try lane.fence(7) == .fenced(nil))
         let items = (1...2).map { Item(type: 0, id: $0) }
         let fence = LaneFence(lane: 7, epoch: 1)
-        _ = try lane.commit(request([like(1, 1), like(1, 2)], batch: 1, isCutOff: true))
+        _ = try lane.commit(request([like(1, 1), like(1, 2)], batch: 1, cutOff: .all))
         // As a past left them that is over.
         try control.run("UPDATE cache_repairs SET version = 9")
         let seen = try lane.repairs(RepairSelect(after: RepairCursor(begin: 0))).rows
-        _ = try lane.commit(request([like(2, 2)], batch: 2, isCutOff: true))
+        _ = try lane.commit(request([like(2, 2)], batch: 2, cutOff: .all))
         #expect(try repairs() == [["1", "1", "9"], ["1", "2", "9"]])
         let mended = seen.map { MendedRow(item: $0.item, version: 1, notedBy: $0.notedBy) }
         let tend = TendRequest(fence: fence, repairs: [], mended: mended, journal: [])

@@ -18,7 +18,7 @@ import Testing
 
     private func request(_ rows: [BatchRow], lane: Int64 = 7, batch: Int64 = 1) -> CommitRequest {
         CommitRequest(
-            fence: LaneFence(lane: lane, epoch: 1), batch: batch, rows: rows, journal: [], isCutOff: false)
+            fence: LaneFence(lane: lane, epoch: 1), batch: batch, rows: rows, journal: [], cutOff: .none)
     }
 
     // MARK: Effects
@@ -63,7 +63,7 @@ import Testing
                         let rows = pairs.map { BatchRow(pair: $0, wanted: random.next() % 2 == 0) }
                         let request = CommitRequest(
                             fence: LaneFence(lane: number, epoch: 1), batch: batch, rows: rows, journal: [],
-                            isCutOff: false)
+                            cutOff: .none)
                         guard case .committed(let outcome) = try lane.commit(request) else {
                             throw Failure(text: "not committed")
                         }
@@ -158,7 +158,7 @@ import Testing
     /// Whether each scan of `user_likes` in the part that deletes is a look-up by the whole key, inside the loop over
     /// what is wanted. `anyIndex`: by a part of another index will do, for the order of locks.
     private func isPinned(_ lane: LaneTester, _ partitions: Int, anyIndex: Bool = false) throws -> Bool {
-        let nothing = "'{}', '{}', '{}', '{}', '{}', '{}', 1, 1, 1, '{}', '{}', false, ''"
+        let nothing = "'{}', '{}', '{}', '{}', '{}', '{}', 1, 1, 1, '{}', '{}', false, '', '{}', '{}'"
         let lines = try lane.connection.run("EXPLAIN (COSTS OFF) EXECUTE commit(\(nothing))").map { $0[0] }
         let part = Array(lines.drop { !$0.contains("CTE unliked") }.dropFirst().prefix { !$0.hasPrefix("  CTE ") })
         let scans = part.indices.filter { part[$0].contains("Scan") && !part[$0].contains("on fence") }

@@ -262,14 +262,13 @@ final class LaneTester {
         LaneCall(1, .fence(FenceRequest(lane: lane, former: former, rows: rows)), types: types)
     }
 
+    /// `since`: all that had ended by then is in the data.
     func survey(
-        _ lane: Int64 = 99, token: String = "", server: String = "", since: DatabaseSnapshot = .unknown,
-        signOfLife: Int64 = 1,
-        freshMs: Int64 = 0
+        _ lane: Int64 = 99, tokens: [String] = [], servers: [String] = [], since: DatabaseSnapshot = .unknown,
+        signOfLife: Int64 = 1
     ) throws -> Survey {
         let request = SurveyRequest(
-            lane: lane, token: token, server: server, snapshot: since, signOfLife: signOfLife,
-            freshMs: freshMs)
+            lane: lane, tokens: tokens, servers: servers, snapshot: since, since: since.next, signOfLife: signOfLife)
         guard case .surveyed(let survey) = try perform(.survey(request)) else { throw Failure(text: "no survey") }
         return survey
     }

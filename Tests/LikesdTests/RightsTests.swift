@@ -41,7 +41,7 @@ import Testing
             let item = Item(type: 0, id: 5)
             let like = BatchRow(pair: Pair(user: 1, item: item), wanted: true)
             let fence = LaneFence(lane: 7, epoch: 1)
-            let request = CommitRequest(fence: fence, batch: 1, rows: [like], journal: [item], isCutOff: true)
+            let request = CommitRequest(fence: fence, batch: 1, rows: [like], journal: [item], cutOff: .all)
             let counter = CounterState(item: item, count: 1, version: 1)
             #expect(try lane.commit(request) == .committed(BatchOutcome(changed: [true], counters: [counter])))
             let tend = TendRequest(fence: fence, repairs: [item], mended: [], journal: [])

@@ -14,7 +14,7 @@ func seconds() -> Double {
 guard let options = Options(CommandLine.arguments) else {
     let names = Safeguards.names.joined(separator: ", ")
     print("usage: simulate [--seeds N] [--first S] [--threads N] [--trace] [--digest] [--stop]")
-    print("    [--without SAFEGUARD] [--focus SAFEGUARD|FAULT|standbys]")
+    print("    [--without SAFEGUARD] [--focus SAFEGUARD|FAULT|standbys|cluster|clusterRates]")
     print("safeguards: \(names)")
     print("faults: \(FaultKind.allCases.map { "\($0)" }.joined(separator: ", "))")
     exit(64)

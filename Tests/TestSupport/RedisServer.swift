@@ -38,7 +38,7 @@ final class RedisTester {
             return nil
         }
         for script in Script.allCases {
-            guard let hash = try? run("SCRIPT", "LOAD", script.text.description) else { return nil }
+            guard let hash = try? run("SCRIPT", "LOAD", script.text(.plain)) else { return nil }
             hashes.append(Array(hash.utf8))
         }
     }
@@ -67,7 +67,8 @@ final class RedisTester {
 
     private func perform(_ slice: RedisSlice, into replies: inout RedisReplies) throws {
         let hash = slice.script.map { hashes[$0.rawValue] } ?? []
-        slice.write(to: &command, hash: hash, configuration: configuration, channels: channels)
+        slice.write(
+            to: &command, hash: hash, configuration: configuration, at: RedisSlice.Place(channels: channels))
         try reply { replies.take($0, of: slice) }
     }
 

@@ -10,19 +10,37 @@ package struct CommitRequest: Equatable, Sendable {
     package var rows: [BatchRow]
     /// Every item that Redis may lack once the batch has committed, including the items of `rows`.
     package var journal: [Item]
-    /// This host cannot reach Redis: the transaction notes the changed items, so that other hosts repair them.
-    package var isCutOff: Bool
-    /// `Generation.server` of the data that the changes are to be written to; empty: none.
+    /// The items that this host cannot write to Redis: the transaction notes those that change, so that other hosts
+    /// repair them.
+    package var cutOff: CutOff
+    /// `Generation.server` of the data that the changes are to be written to, of each node, separated by commas; empty:
+    /// none.
     package var server: String
     package init(
-        fence: LaneFence, batch: Int64, rows: [BatchRow], journal: [Item], isCutOff: Bool, server: String = ""
+        fence: LaneFence, batch: Int64, rows: [BatchRow], journal: [Item], cutOff: CutOff, server: String = ""
     ) {
         self.fence = fence
         self.batch = batch
         self.rows = rows
         self.journal = journal
-        self.isCutOff = isCutOff
+        self.cutOff = cutOff
         self.server = server
+    }
+}
+
+/// Which items of a batch cannot be written to Redis.
+package enum CutOff: Hashable, Sendable {
+    case none
+    case all
+    /// Those of some nodes.
+    case some(Set<Item>)
+
+    package func contains(_ item: Item) -> Bool {
+        switch self {
+        case .none: false
+        case .all: true
+        case .some(let items): items.contains(item)
+        }
     }
 }
 

@@ -11,6 +11,10 @@ package enum RedisFailure: Equatable, Sendable {
     case late
     /// Redis holds another generation than the call names, and did nothing.
     case otherGeneration
+    /// The node of the cluster does not own what all of the call depends on, and did nothing.
+    case elsewhere
+    /// The node serves nothing at present, whatever it owns: to it, the cluster is down.
+    case clusterDown
 }
 
 /// Why PostgreSQL failed a call. It answered, so the call has certainly changed nothing.

@@ -26,6 +26,13 @@ package struct IdentifyRequest: Hashable, Sendable {
             self.secret = secret
         }
 
+        /// To write the same marker in another place.
+        init(copy generation: Generation, instead: String, secret: Secret?) {
+            self.init(
+                database: generation.database, era: generation.era, token: generation.token,
+                snapshot: generation.snapshot, instead: instead, secret: secret)
+        }
+
         /// The generation that the new marker names, on this `server`.
         package func generation(on server: String) -> Generation {
             let made = Generation(server: server, database: database, era: era, snapshot: snapshot, token: token)

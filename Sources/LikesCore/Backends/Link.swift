@@ -62,6 +62,13 @@ struct Link {
         state = .down(retryAt: min(retryAt, now.adding(ms: Int64(random % UInt64(Limits.reconnectMsMin + 1)))))
     }
 
+    /// It leads to another server from now on: the next attempt is due now, as if it were the first.
+    mutating func restart(now: Instant) {
+        attempts = 0
+        failure = nil
+        state = .down(retryAt: now)
+    }
+
     /// Delays the next attempt to this moment or later.
     mutating func stayDown(until moment: Instant) {
         if case .down(let retryAt) = state { state = .down(retryAt: max(retryAt, moment)) }

@@ -41,7 +41,7 @@ enum ReaderPurpose: CallPurpose {
     /// The counts for committed changes that still lack theirs.
     case owedCounts([ChangeIndex], WritePermit)
     /// PostgreSQL's state of the counters to repair.
-    case repair(Repairs.PageNumber, count: Int, WritePermit)
+    case repair(Repairs.PageNumber, on: NodePlace, count: Int, WritePermit)
     /// Counters for which this host heard of a newer version than PostgreSQL had, and the era in which it heard.
     case doubts([Doubt], era: Int64)
     case pairs([PairRead], WritePermit)
@@ -81,7 +81,7 @@ enum ReaderPurpose: CallPurpose {
         switch self {
         case .fetches(let items, _): items.count
         case .owedCounts(let changes, _): changes.count
-        case .repair(_, let count, _): count
+        case .repair(_, _, let count, _): count
         case .doubts(let doubts, _): doubts.count
         case .pairs(let reads, _): reads.count
         case .repairPass, .position: 0

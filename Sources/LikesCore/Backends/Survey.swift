@@ -3,26 +3,72 @@ import LikesStorage
 /// What a survey writes, and what it compares with.
 package struct SurveyRequest: Equatable, Sendable {
     package var lane: Int64
-    /// The token of the generation in Redis that this host uses; empty: none.
-    package var token: String
-    /// `Generation.server` of that data, empty for none.
-    package var server: String
-    /// `Generation.snapshot` of that data.
+    /// The generations in Redis that this host uses, one for each node: `NodeToken.text`.
+    package var tokens: [String]
+    /// `Generation.server` of that data.
+    package var servers: [String]
+    /// Every transaction that had not ended by one of that data's snapshots had not ended by this one.
     package var snapshot: DatabaseSnapshot
+    /// All of the data that this host uses was made after the transactions before this one had begun. 0: unknown.
+    package var since: Int64
     /// The number of this sign of life on its lane, from 1.
     package var signOfLife: Int64
-    /// The age, in milliseconds, up to which another host's sign of life counts as fresh.
-    package var freshMs: Int64
     package init(
-        lane: Int64, token: String, server: String = "", snapshot: DatabaseSnapshot = .unknown, signOfLife: Int64,
-        freshMs: Int64
+        lane: Int64, tokens: [String], servers: [String] = [], snapshot: DatabaseSnapshot = .unknown,
+        since: Int64 = 0, signOfLife: Int64
     ) {
         self.lane = lane
-        self.token = token
-        self.server = server
+        self.tokens = tokens
+        self.servers = servers
         self.snapshot = snapshot
+        self.since = since
         self.signOfLife = signOfLife
-        self.freshMs = freshMs
+    }
+}
+
+/// The data that a host uses on one node.
+package struct NodeToken {
+    /// Characters of `ClusterView.Node.id` that are named.
+    private static let idBytes = 8
+    package var token: Substring
+    /// The beginning of the node's id; empty: Redis is no cluster.
+    package var node: Substring
+
+    /// Reads what another host wrote.
+    init(_ text: some StringProtocol) {
+        let text = Substring(text)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        token = parts[0]
+        node = parts.count > 1 ? parts[1] : ""
+    }
+
+    init(_ token: String, on node: ClusterView.Node?) {
+        self.token = Substring(token)
+        self.node = node?.id.prefix(Self.idBytes) ?? ""
+    }
+
+    package var text: String { node.isEmpty ? String(token) : "\(token):\(node)" }
+}
+
+/// Other living hosts that use the same data in Redis.
+package struct OtherHosts: Hashable, Sendable {
+    /// The generations that they use, one for each node: `NodeToken.text`.
+    package var tokens: Set<String>
+    /// The age of their latest sign of life when the survey was made, in milliseconds.
+    package var ageMs: Int64
+    package init(tokens: Set<String>, ageMs: Int64) {
+        self.tokens = tokens
+        self.ageMs = ageMs
+    }
+}
+
+/// A transaction that was committed in order to write it to these Redis servers.
+package struct WrittenTo: Hashable, Sendable {
+    package var transaction: Int64
+    package var servers: Set<String>
+    package init(transaction: Int64, servers: Set<String>) {
+        self.transaction = transaction
+        self.servers = servers
     }
 }
 
@@ -32,15 +78,13 @@ package struct Survey: Equatable, Sendable {
     package var silentLanesFenced: Int
     package var identity: DatabaseIdentity
     package var snapshot: DatabaseSnapshot
-    /// The tokens of the generations that other hosts use, each once. Silent hosts are left out.
-    package var tokens: [String]
-    /// The tokens among them that a host named in a fresh sign of life.
-    package var freshTokens: [String]
-    /// `Generation.snapshot.next` of the latest generation that any host has used, 0 for none.
+    /// What other hosts use. Silent hosts, and those without Redis, are left out.
+    package var others: [OtherHosts]
+    /// The greatest `SurveyRequest.since` of any host.
     package var latest: Int64
     /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed in
     /// order to write them to another Redis server. Only the last of each lane, at most `Limits.straysPerSurvey`.
-    package var strayed: [Int64]
+    package var strayed: [WrittenTo]
     /// Whether `item_types` still gives the configured types the numbers that the connection has learnt.
     package var knowsTypes: Bool
     /// The lane's previous sign of life: 0 if there was none since the fence, -1 if the row is missing. It never goes
@@ -49,15 +93,14 @@ package struct Survey: Equatable, Sendable {
     /// nil: the table has no secret.
     package var seals: SealFacts?
     package init(
-        silentLanesFenced: Int, identity: DatabaseIdentity, snapshot: DatabaseSnapshot, tokens: [String],
-        freshTokens: [String], latest: Int64, strayed: [Int64] = [], knowsTypes: Bool = true,
+        silentLanesFenced: Int, identity: DatabaseIdentity, snapshot: DatabaseSnapshot,
+        others: [OtherHosts], latest: Int64, strayed: [WrittenTo] = [], knowsTypes: Bool = true,
         signOfLife: Int64, seals: SealFacts?
     ) {
         self.silentLanesFenced = silentLanesFenced
         self.identity = identity
         self.snapshot = snapshot
-        self.tokens = tokens
-        self.freshTokens = freshTokens
+        self.others = others
         self.latest = latest
         self.strayed = strayed
         self.knowsTypes = knowsTypes

@@ -5,25 +5,41 @@ import LikesStorage
 /// belongs to it, whether messages arrive, and who made a counter in Redis.
 struct Coherence {
     var past = DatabasePast()
-    var trust: Trust
     var sealer: Sealer
-    var heartbeat: Heartbeat
-    var tellings: Tellings
+    private var nodes: [NodeCoherence]
     private let safeguards: Safeguards
 
     init(_ configuration: Configuration, key: SipHash.Key, _ limits: Limits, _ safeguards: Safeguards, now: Instant) {
-        trust = Trust(now: now)
         sealer = Sealer(configuration.itemTypes)
-        heartbeat = Heartbeat(redisCallMs: configuration.redisCallMsMax, key: key, now: now)
-        tellings = Tellings(limits, now: now)
+        nodes = []
         self.safeguards = safeguards
+        addNode(configuration, key: key, limits, now: now)
     }
+
+    mutating func addNode(_ configuration: Configuration, key: SipHash.Key, _ limits: Limits, now: Instant) {
+        nodes.append(
+            NodeCoherence(
+                trust: Trust(now: now),
+                heartbeat: Heartbeat(redisCallMs: configuration.redisCallMsMax, key: key, now: now),
+                tellings: Tellings(limits, now: now)))
+    }
+
+    // Not `_read`: its coroutine would allocate.
+    subscript(_ node: NodePlace) -> NodeCoherence {
+        get { nodes[node] }
+        _modify { yield &nodes[node] }
+    }
+
+    var places: Range<NodePlace> { nodes.indices }
+
+    /// The node whose data has this token; nil: none.
+    func node(of token: String) -> NodePlace? { nodes.firstIndex { $0.trust.token == token } }
 
     // MARK: Redis' data
 
     /// Whether data made under this marker may be believed.
-    func fits(_ found: Generation) -> Bool {
-        found.token != trust.disownedToken && found.fits(past.identity, era: past.era)
+    func fits(_ found: Generation, on node: NodePlace) -> Bool {
+        found.token != nodes[node].trust.disownedToken && found.fits(past.identity, era: past.era)
     }
 
     /// Whether the marker names another database.
@@ -36,20 +52,21 @@ struct Coherence {
     func isPromoted(_ database: DatabaseIdentity) -> Bool { past.identity.map { database.isAhead(of: $0) } ?? false }
 
     /// Whether hosts of another database still use this Redis: this host has made its own marker, and theirs is back.
-    mutating func isShared(_ found: Generation, now: Instant) -> Bool {
-        isForeign(found) && trust.isBack(found, now: now)
+    mutating func isShared(_ found: Generation, on node: NodePlace, now: Instant) -> Bool {
+        isForeign(found) && nodes[node].trust.isBack(found, now: now)
     }
 
     /// Whether a marker that is to be replaced is a stranger's. This host's own may be sealed with the previous secret.
-    func isForged(marker: String) -> Bool {
+    func isForged(marker: String, on node: NodePlace) -> Bool {
         guard safeguards.seals, !marker.isEmpty else { return false }
         guard let made = Generation(marker: marker) else { return true }
-        return made.token != trust.token && !isForeign(made) && !sealer.isGenuine(made)
+        return made.token != nodes[node].trust.token && !isForeign(made) && !sealer.isGenuine(made)
     }
 
     /// Whether another host has begun a later era. There is none after the last era; then the sign is a new token.
-    func isLaterEra(_ found: Generation, isMade: Bool) -> Bool {
-        let isLater = found.era > past.era || found.era == Generation.eraMax && !isMade && found.token != trust.token
+    func isLaterEra(_ found: Generation, isMade: Bool, on node: NodePlace) -> Bool {
+        let isOtherToken = found.token != nodes[node].trust.token
+        let isLater = found.era > past.era || found.era == Generation.eraMax && !isMade && isOtherToken
         return isLater && (past.identity != nil || past.era > 0)
     }
 
@@ -62,14 +79,62 @@ struct Coherence {
         }
     }
 
-    /// The data in Redis is of this generation.
-    mutating func identified(_ found: Generation, isMade: Bool, now: Instant) {
+    /// The data of the node is of this generation.
+    mutating func identified(_ found: Generation, isMade: Bool, on node: NodePlace, now: Instant) {
         // Until PostgreSQL was reached for the first time, nobody knows who made the marker. It is checked again then.
         if sealer.secret != nil || !safeguards.seals {
             past.join(era: found.era)
-            past.use(found)
         }
-        trust.identified(found, isMade: isMade, now: now)
+        nodes[node].trust.identified(found, isMade: isMade, now: now)
+    }
+
+    // MARK: Other hosts
+
+    /// What other hosts name that this one does not know, while they do not name the data that it calls `own`.
+    /// `inUse`: its nodes; `others`: the names of all but this one. Hosts that do not reach the node may name what
+    /// those have, which this one need not reach.
+    func compare(
+        _ survey: Survey, askedAt: Instant, on node: NodePlace, own: NodeToken, inUse: [NodePlace],
+        others: Set<Substring>
+    ) -> Trust.Others {
+        let known = Set(inUse.compactMap { nodes[$0].trust.token.map { Substring($0) } })
+        let freshMs = nodes[node].trust.freshMs(now: askedAt)
+        var found = Trust.Others()
+        for hosts in survey.others {
+            let named = hosts.tokens.map { NodeToken($0) }
+            guard !named.contains(where: { $0.token == own.token }) else { continue }
+            let unknown = named.filter { !known.contains($0.token) && !others.contains($0.node) }.map(\.text)
+            found.named.formUnion(unknown)
+            if hosts.ageMs <= freshMs { found.namedFresh.formUnion(unknown) }
+        }
+        return found
+    }
+
+    /// Takes in which transactions were to be written elsewhere than to the data's server, but not only to servers that
+    /// this host uses, or used until it lost sight of them. `inUse`: its nodes.
+    mutating func noteStrays(_ survey: Survey, _ generation: Generation, on node: NodePlace, inUse: [NodePlace]) {
+        let known = Set(inUse.compactMap { nodes[$0].trust.server })
+        let found = survey.strayed.filter { written in
+            !written.servers.contains(generation.server) && !written.servers.isSubset(of: known)
+        }
+        nodes[node].strays.note(found.map(\.transaction), generation)
+    }
+
+    // MARK: The database's past
+
+    mutating func adopt(_ identity: DatabaseIdentity) {
+        if identity != past.identity { forgetStrays() }
+        past.adopt(identity)
+    }
+
+    /// Transaction numbers may have gone back.
+    mutating func forgetStrays() {
+        for node in nodes.indices { nodes[node].strays.forget() }
+    }
+
+    mutating func beginEra(now: Instant) {
+        past.beginEra(now: now)
+        for node in nodes.indices { nodes[node].strays.settle() }
     }
 
     // MARK: Counters in Redis
@@ -148,7 +213,7 @@ struct Coherence {
         let wasKnown = sealer.secret != nil
         if let seconds = facts.seconds {
             let isSetBack = sealer.learn(seconds: seconds, askedAt: askedAt, heardAt: now)
-            learnt.isClockSetBack = isSetBack && safeguards.seals && trust.token != nil
+            learnt.isClockSetBack = isSetBack && safeguards.seals && nodes.contains { $0.trust.token != nil }
         } else if wasKnown {
             // A standby may not have the newest secret yet.
             return learnt
@@ -159,10 +224,21 @@ struct Coherence {
     }
 
     func checkInvariants() {
-        trust.checkInvariants()
         past.checkInvariants()
-        tellings.checkInvariants()
+        for node in nodes {
+            node.trust.checkInvariants()
+            node.tellings.checkInvariants()
+            node.strays.checkInvariants()
+        }
     }
+}
+
+/// What concerns one Redis primary.
+struct NodeCoherence {
+    var trust: Trust
+    var heartbeat: Heartbeat
+    var tellings: Tellings
+    var strays = Strays()
 }
 
 extension DatabaseIdentity {

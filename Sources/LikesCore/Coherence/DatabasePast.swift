@@ -11,30 +11,17 @@ struct DatabasePast {
     private(set) var owedReason: String?
     /// When this host last began an era by itself.
     private var eraBegunAt: Instant?
-    /// Transactions that are known to have been written to another Redis, and for which no era has begun yet.
-    private var strayed: Set<Int64> = []
-    /// Transactions for which this host has begun an era. They are found again if so many were running that the
-    /// marker's snapshot does not show that they had ended.
-    private var straysDone: Set<Int64> = []
     /// The last survey's.
     private(set) var snapshot = DatabaseSnapshot.unknown
-    /// `Generation.snapshot.next` of the latest generation that this host has used, whether or not a survey has told
-    /// others of it. Each survey is a transaction, so this number tells generations apart even while the oldest
-    /// transaction goes on.
+    /// The greatest `SurveyRequest.since` of what this host has used, whether or not a survey has told others of it.
+    /// Each survey is a transaction, so this number tells generations apart even while the oldest transaction goes on.
     private(set) var latestUsed: Int64 = 0
+    private var othersBackAt: Instant?
 
-    mutating func adopt(_ identity: DatabaseIdentity) {
-        if identity != self.identity { forgetStrays() }
-        self.identity = identity
-    }
+    mutating func adopt(_ identity: DatabaseIdentity) { self.identity = identity }
 
-    /// Transaction numbers may have gone back.
-    mutating func forgetStrays() {
-        strayed = []
-        straysDone = []
-    }
-
-    mutating func use(_ generation: Generation) { latestUsed = max(latestUsed, generation.snapshot.next) }
+    /// `since`: `Generation.snapshot.next` of the oldest data in use.
+    mutating func use(since: Int64) { latestUsed = max(latestUsed, since) }
 
     /// Data of a past that is over is not used again.
     mutating func forgetUsed() { latestUsed = 0 }
@@ -51,9 +38,8 @@ struct DatabasePast {
 
     mutating func beginEra(now: Instant) {
         eraBegunAt = now
+        othersBackAt = nil
         owedReason = nil
-        straysDone.formUnion(strayed)
-        strayed = []
         era = min(era + 1, Generation.eraMax)
     }
 
@@ -64,31 +50,23 @@ struct DatabasePast {
         owedReason = nil
     }
 
-    /// Takes in what a survey found to have been written to another Redis. The present generation already has what had
-    /// ended when it was made: another host made it because of these transactions.
-    mutating func noteStrays(_ found: [Int64], _ generation: Generation) {
-        straysDone = straysDone.filter { !generation.snapshot.hasEnded($0) }
-        strayed = strayed.union(found).filter { !generation.snapshot.hasEnded($0) && !straysDone.contains($0) }
-    }
+    /// When to begin an era because of what was written to another Redis. Not right after another era, since a host
+    /// may go on writing there.
+    func strayEraAt(now: Instant) -> Instant { eraBegunAt?.adding(ms: Limits.eraMsMin) ?? now }
 
-    /// When to begin an era because of what was written to another Redis. Not right after another era, since a host may
-    /// go on writing there. nil: nothing was written there.
-    func strayEraAt(now: Instant) -> Instant? {
-        strayed.isEmpty ? nil : eraBegunAt?.adding(ms: Limits.eraMsMin) ?? now
-    }
-
-    /// When to begin an era although all hosts use one Redis; nil: there is no reason.
-    func eraDueAt(_ survey: Survey, _ generation: Generation, now: Instant) -> Instant? {
-        // Hosts were at another Redis in between and are back, so this one has missed what they changed. If transaction
-        // numbers went back, higher ones named before mean nothing.
+    /// Hosts were at another Redis in between and are back, so that this one has missed what they changed: since when
+    /// surveys show that. nil: they were not. `newest`: `Generation.snapshot.next` of the newest data in use. Hosts
+    /// name the oldest that they use; of a cluster's nodes, each may have been given new data at another time.
+    /// nil: this host does not know all that it uses.
+    mutating func othersCameBack(_ survey: Survey, newest: Int64?, now: Instant) -> Instant? {
         let latest = max(survey.latest, latestUsed)
-        let cameBack = latest > generation.snapshot.next && latest <= survey.snapshot.next
-        // Or a host wrote to the Redis that it used before, after the others had begun to fill this one.
-        return cameBack ? now : strayEraAt(now: now)
+        // If transaction numbers went back, higher ones named before mean nothing.
+        let areBack = newest.map { latest > $0 } ?? false && latest <= survey.snapshot.next
+        othersBackAt = areBack ? othersBackAt ?? now : nil
+        return othersBackAt
     }
 
     func checkInvariants() {
         precondition((0...Generation.eraMax).contains(era), "an era that no marker can name")
-        precondition(strayed.isDisjoint(with: straysDone), "an era has begun for what is still to have one")
     }
 }

@@ -9,6 +9,8 @@ struct Heartbeat {
     private var beats: UInt64 = 0
     private let key: SipHash.Key
     private(set) var nextAt: Instant
+    /// All messages sent before this moment were heard.
+    private(set) var heardUntil: Instant
     /// Milliseconds between two beats while something written is remembered. Longer than calls may take, so that a slow
     /// call does not make the subscription look silent.
     let writingBeatMs: Int64
@@ -22,6 +24,7 @@ struct Heartbeat {
         writingBeatMs = Limits.writingBeatMs + redisCallMs
         saidAt = now
         nextAt = now
+        heardUntil = now
     }
 
     enum Beat {
@@ -57,6 +60,7 @@ struct Heartbeat {
     mutating func hear(_ number: UInt64) -> Instant? {
         guard number == self.number else { return nil }
         heard = number
+        heardUntil = saidAt
         return saidAt
     }
 

@@ -9,8 +9,10 @@ struct Sealer {
     private(set) var secret: Secret?
     private let typeNames: [String]
     private var clock = DatabaseClock()
-    /// The keys for this token, one for each type.
-    private var keys: (token: String, ofTypes: [CounterKey]) = ("", [])
+    /// The keys for the last tokens, one for each type; those used last come first.
+    private var keys: [(token: String, ofTypes: [CounterKey])] = []
+    /// More than a cluster has nodes as a rule. A node beyond that costs four more digests with each change of token.
+    private static let tokensMax = 64
 
     init(_ types: ItemTypes) { typeNames = types.names }
 
@@ -21,7 +23,7 @@ struct Sealer {
     mutating func learn(_ secret: Secret) -> Bool {
         guard secret != self.secret else { return false }
         self.secret = secret
-        keys = ("", [])
+        keys = []
         return true
     }
 
@@ -58,10 +60,14 @@ struct Sealer {
     /// nil: there is no secret.
     private mutating func key(of counter: CounterState, token: String) -> CounterKey? {
         guard let secret else { return nil }
-        if keys.token != token || keys.ofTypes.isEmpty {
-            keys = (token, typeNames.map { secret.counterKey(token: token, type: $0) })
-        }
-        return keys.ofTypes[Int(counter.item.type)]
+        if keys.first?.token != token { putFirst(token, secret) }
+        return keys[0].ofTypes[Int(counter.item.type)]
+    }
+
+    private mutating func putFirst(_ token: String, _ secret: Secret) {
+        if let place = keys.firstIndex(where: { $0.token == token }) { return keys.swapAt(0, place) }
+        if keys.count == Self.tokensMax { keys.removeLast() }
+        keys.insert((token, typeNames.map { secret.counterKey(token: token, type: $0) }), at: 0)
     }
 
     // MARK: Markers

@@ -12,13 +12,10 @@ struct Trust {
     private(set) var disownedToken: String?
     /// Since the data was identified, other hosts were seen to use it too.
     private(set) var isSurveyed = false
-    /// The era in which other hosts were found to use another Redis. No Redis is believed until all hosts use one
-    /// again.
-    private(set) var disputedIn: Int64?
+    private(set) var dispute: Dispute?
     private(set) var identifiedAt: Instant
     /// When other hosts were first seen to name other data, and which. They have to name it again.
-    private var strangeSince: Instant?
-    private var strange: Set<String> = []
+    private var strange: (since: Instant, tokens: Set<String>)?
     /// In the last survey under this data, no other living host named other data.
     private(set) var isUnanimous = false
     private var foreign: ForeignMarker?
@@ -27,10 +24,24 @@ struct Trust {
 
     /// When this host last lost sight of Redis' data.
     private var lostAt: Instant?
+    private var last: Generation?
+
+    /// Other hosts were found to use another Redis. No Redis is believed until all hosts use one again.
+    struct Dispute: Equatable {
+        /// When that was found, and the data in use then.
+        let era: Int64
+        let token: String?
+    }
 
     init(now: Instant) {
         identifiedAt = now
     }
+
+    /// `Generation.snapshot.next` of the last data that was not disowned; nil: there was none.
+    var madeBefore: Int64? { token == nil ? nil : last?.snapshot.next }
+
+    /// `Generation.server` of the last data; nil: there was none.
+    var server: String? { last?.server }
 
     /// Rows of `cache_repairs` noted by transactions before this one need no repair: their changes were committed
     /// before the first counter of this generation was read from PostgreSQL. 0: unknown.
@@ -49,8 +60,9 @@ struct Trust {
         unfit = nil
         isSurveyed = false
         isUnanimous = false
-        strangeSince = nil
+        strange = nil
         token = generation.token
+        last = generation
     }
 
     /// Whether what is known to be missing is of no more use, if it belongs to this generation at all: Redis was out of
@@ -65,12 +77,13 @@ struct Trust {
         unfit = nil
         isSurveyed = false
         isUnanimous = false
-        strangeSince = nil
+        strange = nil
     }
 
     /// The past that the last generation's counters belong to is over. Its messages are not heard any more.
     mutating func disown(now: Instant) {
-        disownedToken = token
+        // A second reason may come before other data is found.
+        if let token { disownedToken = token }
         lose(now: now)
         token = nil
     }
@@ -85,37 +98,44 @@ struct Trust {
         /// They still do: no host should believe either.
         case disputed
         case stillDisputed
-        /// They did, and no longer do; `era`: the one in which that was found.
-        case agreedAgain(era: Int64)
+        /// They did, and no longer do.
+        case agreedAgain(Dispute)
     }
 
     /// The age, in milliseconds, up to which a sign of life shows what its host uses now. One from before this host
     /// identified its own data may be from a host that has died. One from soon after may be from a host that had not
     /// heard of the data yet.
     func freshMs(now: Instant) -> Int64 {
-        max(0, now.ms(since: strangeSince?.adding(ms: Limits.disputeConfirmMs) ?? identifiedAt))
+        max(0, now.ms(since: strange?.since.adding(ms: Limits.disputeConfirmMs) ?? identifiedAt))
     }
 
-    /// Takes in which data other hosts use. `era`: the present one.
-    mutating func compare(_ survey: Survey, era: Int64, now: Instant) -> Agreement {
-        isUnanimous = survey.tokens.allSatisfy { $0 == token }
+    /// Other data than this host's, by token.
+    struct Others {
+        /// Named by a living host.
+        var named: Set<String> = []
+        /// Named in a fresh sign of life.
+        var namedFresh: Set<String> = []
+    }
+
+    /// Takes in which other data other hosts use. `era`: the present one.
+    mutating func compare(_ others: Others, era: Int64, now: Instant) -> Agreement {
+        isUnanimous = others.named.isEmpty
         if isUnanimous { return agree() }
-        if disputedIn != nil { return .stillDisputed }
-        let fresh = Set(survey.freshTokens.filter { $0 != token })
+        if dispute != nil { return .stillDisputed }
+        let fresh = others.namedFresh
         // The data named before is not named again, only other data.
-        guard let strangeSince, fresh.isEmpty || !strange.isDisjoint(with: fresh) else {
+        guard let strange, fresh.isEmpty || !strange.tokens.isDisjoint(with: fresh) else {
             if fresh.isEmpty { return agree() }
-            self.strangeSince = now
-            strange = fresh
+            self.strange = (now, fresh)
             return .unclear
         }
-        if !fresh.isEmpty, now.ms(since: strangeSince) >= Limits.disputeConfirmMs {
-            disputedIn = era
+        if !fresh.isEmpty, now.ms(since: strange.since) >= Limits.disputeConfirmMs {
+            dispute = Dispute(era: era, token: token)
             return .disputed
         }
         // A living host would have named it again.
         let waitMs = Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
-        return now.ms(since: strangeSince) < waitMs ? .unclear : agree()
+        return now.ms(since: strange.since) < waitMs ? .unclear : agree()
     }
 
     /// Another database's marker was found. Returns whether it was found on that server before, recently enough to be
@@ -137,11 +157,11 @@ struct Trust {
     /// Other hosts use the same data as this host, or the difference does not matter.
     @discardableResult
     mutating func agree() -> Agreement {
-        strangeSince = nil
+        strange = nil
         isSurveyed = true
-        guard let found = disputedIn else { return .agreed }
-        disputedIn = nil
-        return .agreedAgain(era: found)
+        guard let found = dispute else { return .agreed }
+        dispute = nil
+        return .agreedAgain(found)
     }
 
     /// As if no other host had named other data.
@@ -151,7 +171,7 @@ struct Trust {
     }
 
     /// Whether other hosts' use of Redis allows this host to read it.
-    var isAgreed: Bool { isSurveyed && disputedIn == nil }
+    var isAgreed: Bool { isSurveyed && dispute == nil }
 
     func checkInvariants() {
         precondition(generation == nil || token == generation?.token, "messages are told by the token of the data")

@@ -1,91 +1,8 @@
 import LikesProtocol
 import LikesStorage
 
-// The path of a change: admission, confirming its hint, a batch, write-through, its reply.
+// The path of a change after its admission: confirming its hint, a batch, write-through, its reply.
 extension Core {
-    // MARK: Admission
-
-    /// Sends the change to admission. If it must not overtake an earlier request of its connection, it follows that
-    /// request.
-    mutating func admit(_ index: ChangeIndex) {
-        if let earlier = blocker(of: index) {
-            clients.followers.append(.change(index), behind: earlier)
-        } else {
-            writes.awaitAdmission(index)
-        }
-    }
-
-    private func blocker(of index: ChangeIndex) -> Ticket? {
-        safeguards.ownOrder ? clients.blocker(of: writes.changes[index], among: writes.changes) : nil
-    }
-
-    mutating func sendAdmissions(_ turn: inout Turn) {
-        if writableGeneration != nil {
-            while writes.awaitsAdmission, redis.calls[.admission] < limits.callsInFlightMax {
-                let taken = writes.takeForAdmission()
-                if taken.isEmpty { continue }
-                let entries = taken.map { index in
-                    AdmissionEntry(pair: writes.changes[index].pair, kind: writes.changes[index].kind)
-                }
-                redis.call(.admission(taken), .admit(entries), &turn)
-            }
-        } else if redis.calls[.admission] == 0 {
-            // Redis is down, or does nothing yet. No change overtakes one that Redis was asked to admit before.
-            while let index = writes.takeForLocalAdmission() { admitLocally(index, &turn) }
-        }
-    }
-
-    mutating func admitted(_ changes: [ChangeIndex], _ verdicts: [AdmissionVerdict], _ turn: inout Turn) {
-        noteRefusal(nil, of: .admission, &turn)
-        writes.localRate.notNeeded(now: turn.now)
-        for (index, verdict) in zip(changes, verdicts) {
-            switch verdict {
-            case .limited(let seconds): refuseRate(index, seconds, &turn)
-            case .admitted(let isRecent): admitted(index, isRecent: isRecent && canAskPrimary, &turn)
-            }
-        }
-    }
-
-    mutating func admitLocally(_ index: ChangeIndex, _ turn: inout Turn) {
-        if writes.forgetIfAnswered(index) { return }
-        if let seconds = writes.localRate.count(user: writes.changes[index].pair.user, now: turn.now) {
-            refuseRate(index, seconds, &turn)
-        } else {
-            admitted(index, isRecent: false, &turn)
-        }
-    }
-
-    private mutating func refuseRate(_ index: ChangeIndex, _ seconds: Int64, _ turn: inout Turn) {
-        reports.statistics.rateLimited += 1
-        let limit = configuration.rateLimitRequests
-        let window = configuration.rateLimitWindowSeconds
-        let text = "over \(limit) likes and unlikes in \(window) s: try again in \(seconds) s"
-        finish(index, .error(ErrorReply(.rateLimited, text)), &turn)
-    }
-
-    /// Redis, or this process, has counted the change towards its user's rate. `isRecent`: the hint says that the pair
-    /// is liked already.
-    mutating func admitted(_ index: ChangeIndex, isRecent: Bool, _ turn: inout Turn) {
-        if writes.forgetIfAnswered(index) { return }
-        if clients.followers.mayHoldAdmitted, let earlier = blocker(of: index) {
-            writes.follow(index)
-            return clients.followers.append(.admittedChange(index), behind: earlier)
-        }
-        if isRecent, !safeguards.hintConfirmation { return writes.owe(index, changed: false) }
-        switch earlierChange(of: index, isRecent: isRecent) {
-        case .confirming(let earlier): writes.hold(index, behind: earlier)
-        case nil where isRecent:
-            writes.confirm(index)
-            reads.ask(PairRead(pair: writes.changes[index].pair, asker: .change(index)))
-        case .inLane, nil: writes.queue(index)
-        }
-    }
-
-    private func earlierChange(of index: ChangeIndex, isRecent: Bool) -> Clients.EarlierChange? {
-        guard isRecent || writes.confirmations.count > 0, safeguards.ownOrder else { return nil }
-        return clients.earlierChange(of: writes.changes[index], among: writes.changes)
-    }
-
     // MARK: Confirming hints
 
     /// PostgreSQL's answer about a pair that the hint calls liked already.
@@ -115,21 +32,37 @@ extension Core {
     // MARK: Batches
 
     mutating func sendBatch(_ fence: LaneFence, _ turn: inout Turn) {
-        guard redis.calls[.writeThrough] < limits.writeThroughsInFlightMax else { return }
+        guard redis.places.allSatisfy({ redis[$0].calls[.writeThrough] < limits.writeThroughsInFlightMax }) else {
+            return
+        }
         var taken = writes.takeBatch()
         guard !taken.batch.isEmpty else { return }
         reports.statistics.batches += 1
         reports.statistics.batchedChanges += Int64(taken.changes.count)
         let rows = taken.batch.seal(isSorted: safeguards.rowOrder)
-        let isCutOff = safeguards.repairTable && writableGeneration == nil
+        let cutOff = cutOff(rows)
         let request = CommitRequest(
-            fence: fence, batch: lane.row.beginBatch(), rows: rows, journal: takeJournal(with: isCutOff ? [] : rows),
-            isCutOff: isCutOff, server: writableGeneration?.server ?? "")
+            fence: fence, batch: lane.row.beginBatch(), rows: rows,
+            journal: takeJournal(with: cutOff == .none ? rows : rows.filter { !cutOff.contains($0.pair.item) }),
+            cutOff: cutOff, server: servers.joined(separator: ","))
         let sent = SentBatch(
             batch: taken.batch, changes: taken.changes, request: request, permit: writePermit(now: turn.now),
             isSuspect: taken.isSuspect)
         lane.call(.commit(sent), .commit(request), &turn)
     }
+
+    /// Which of the rows' items cannot be written to Redis.
+    private func cutOff(_ rows: [BatchRow]) -> CutOff {
+        guard safeguards.repairTable else { return .none }
+        let unwritable = redis.inUse.count { writableGeneration($0) == nil }
+        if unwritable == 0, redis.isWhole { return .none }
+        if unwritable == redis.inUse.count { return .all }
+        let items = Set(rows.lazy.map(\.pair.item).filter { self.writableNode(of: $0) == nil })
+        return items.isEmpty ? .none : .some(items)
+    }
+
+    /// What each node that may be written calls itself.
+    var servers: [String] { redis.inUse.compactMap { writableGeneration($0)?.server } }
 
     /// The batch certainly did not commit. It is sent again, perhaps with later changes of the same connections.
     mutating func requeue(_ sent: SentBatch) {
@@ -189,10 +122,41 @@ extension Core {
         }
         let recentLikes = sent.batch.recentLikes(changed: outcome.changed)
         if outcome.counters.isEmpty, recentLikes.isEmpty { return }
-        if writeThrough(outcome.counters, recentLikes, sent.permit, for: waiting, &turn) { return }
-        // Without Redis, the batch itself has noted what it changed, for all hosts.
-        if !sent.request.isCutOff || writableGeneration != nil { noteMissing(outcome.counters, now: turn.now) }
-        finishWritten(waiting, &turn)
+        for (node, part) in parts(outcome.counters, recentLikes, for: waiting) {
+            if let node, writeThrough(part, sent.permit, to: node, &turn) { continue }
+            // Without Redis, the batch itself has noted what it changed, for all hosts.
+            let isWritable = node.map { writableGeneration($0) != nil } ?? false
+            let unnoted = isWritable ? part.counters : part.counters.filter { !sent.request.cutOff.contains($0.item) }
+            noteMissing(unnoted, now: turn.now)
+            finishWritten(part.waiting, &turn)
+        }
+    }
+
+    /// What one node is given of a batch.
+    private struct Part {
+        var counters: [CounterState] = []
+        var recentLikes: [RecentLike] = []
+        /// The changes whose counters are among these.
+        var waiting: [ChangeIndex] = []
+    }
+
+    /// Divides a batch by nodes. nil: nobody has named the node.
+    private func parts(
+        _ counters: [CounterState], _ recentLikes: [RecentLike], for waiting: [ChangeIndex]
+    ) -> [(node: NodePlace?, Part)] {
+        guard redis.places.count > 1 else {
+            return [(0, Part(counters: counters, recentLikes: recentLikes, waiting: waiting))]
+        }
+        var parts: [NodePlace?: Part] = [:]
+        for counter in counters { parts[redis.node(of: counter.item), default: Part()].counters.append(counter) }
+        for index in waiting {
+            parts[redis.node(of: writes.changes[index].pair.item), default: Part()].waiting.append(index)
+        }
+        for like in recentLikes {
+            guard let node = redis.nodeOfRecentLikes(user: like.pair.user) else { continue }
+            parts[node, default: Part()].recentLikes.append(like)
+        }
+        return parts.sorted { $0.key ?? -1 < $1.key ?? -1 }.map { ($0.key, $0.value) }
     }
 
     /// The item has a newer count, from another host, that others on this host may have been told. A COUNT that came
@@ -210,8 +174,11 @@ extension Core {
     ) -> [Item: CounterState] {
         // If the database was found to have gone back since, this commit may belong to the past that is over.
         guard permit.era == coherence.past.era else { return [:] }
+        let current = writePermit(now: now)
         let (newest, newer) = known.committed(
-            counters, isYoung: permit.isYoung(at: now), isFresh: permit.isFresh(writePermit(now: now)), now: now)
+            counters, isYoung: permit.isYoung(at: now),
+            isFresh: { item in redis.node(of: item).map { permit.isFresh(current, on: $0) } ?? false },
+            node: { redis.node(of: $0) }, now: now)
         for counter in newest { reads.noteNewer(counter) }
         return newer
     }
@@ -233,33 +200,37 @@ extension Core {
         }
         let recentLikes = sent.batch.recentLikes(changed: changed)
         guard !recentLikes.isEmpty else { return }
-        _ = writeThrough([], recentLikes, writePermit(now: turn.now), for: [], &turn)
+        let permit = writePermit(now: turn.now)
+        for case (let node?, let part) in parts([], recentLikes, for: []) {
+            _ = writeThrough(part, permit, to: node, &turn)
+        }
     }
 
-    /// Puts a batch's counters and recent likes into Redis, which tells all hosts. False: the permit no longer allows
-    /// it, and the counters are repaired instead.
+    /// Puts a batch's counters and recent likes into the node, which tells all hosts. False: the permit no longer
+    /// allows it, and the counters are repaired instead.
     private mutating func writeThrough(
-        _ counters: [CounterState], _ recentLikes: [RecentLike], _ permit: WritePermit, for waiting: [ChangeIndex],
-        _ turn: inout Turn
+        _ part: Part, _ permit: WritePermit, to node: NodePlace, _ turn: inout Turn
     ) -> Bool {
         let current = writePermit(now: turn.now)
-        guard let generation = permit.generation, generation == current.generation, permit.isYoung(at: turn.now) else {
-            return false
-        }
+        guard let generation = permit.generation(on: node), generation == current.generation(on: node),
+            permit.isYoung(at: turn.now)
+        else { return false }
         // The subscription has changed, so a newer count may have been missed. This one may be older for a moment,
         // which is better than keeping the count from before the change.
-        if !permit.holds(current) { noteMissing(counters.map(\.item), now: turn.now) }
-        let newest = noteWriting(counters, isFill: false, now: turn.now)
+        if !permit.holds(current, on: node) { noteMissing(part.counters.map(\.item), now: turn.now) }
+        let newest = noteWriting(part.counters, isFill: false, on: node, now: turn.now)
         let sealed = coherence.sealed(newest, generation, permit)
         redis.call(
-            .writeThrough(waiting, newest, current),
-            .writeThrough(generation, counters: sealed, recent: recentLikes), &turn)
+            .writeThrough(part.waiting, newest, current),
+            .writeThrough(generation, counters: sealed, recent: part.recentLikes), on: node, &turn)
         return true
     }
 
     /// Returns the newest known state of each counter, to be put into Redis.
-    mutating func noteWriting(_ counters: [CounterState], isFill: Bool, now: Instant) -> [CounterState] {
-        coherence.heartbeat.write(now: now)
+    mutating func noteWriting(
+        _ counters: [CounterState], isFill: Bool, on node: NodePlace, now: Instant
+    ) -> [CounterState] {
+        coherence[node].heartbeat.write(now: now)
         return known.noteWriting(counters, isFill: isFill, now: now)
     }
 

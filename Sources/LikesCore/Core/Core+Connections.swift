@@ -4,12 +4,13 @@ import LikesStorage
 // Connections to Redis and PostgreSQL come and go.
 extension Core {
     /// The connection for calls to Redis is up.
-    package mutating func redisConnected(_ turn: inout Turn) {
-        redis.connected(now: turn.now)
-        say(.connection(.redis), .notice, "\(Self.name(.redis)) connected", &turn)
-        repairs.retryNow()
-        coherence.heartbeat.restart(now: turn.now)
-        identifyData(&turn)
+    package mutating func redisConnected(_ node: NodePlace, _ turn: inout Turn) {
+        redis[node].connected(now: turn.now)
+        let name = name(.redis(node))
+        say(.connection(.redis(node)), .notice, "\(name) connected", &turn)
+        repairs[node].retryNow()
+        coherence[node].heartbeat.restart(now: turn.now)
+        identifyData(node, &turn)
     }
 
     /// `backend`: the lane, the reader, or a standby.
@@ -20,7 +21,8 @@ extension Core {
         case .standby(let place): return standbyConnected(place, facts, &turn)
         case .redis, .subscriber: preconditionFailure("not PostgreSQL's")
         }
-        say(.connection(backend), .notice, "\(Self.name(backend)) connected", &turn)
+        let name = name(backend)
+        say(.connection(backend), .notice, "\(name) connected", &turn)
         if canAskPrimary { known.primaryIsBack() }
         if let seals = facts.seals { learn(seals, askedAt: self[backend].attemptAt, &turn) }
         guard let identity = facts.identity else { return }
@@ -32,17 +34,31 @@ extension Core {
 
     /// The connection was lost or could not be made. Its calls under way are given up.
     package mutating func lost(_ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn) {
+        lost(backend, failure, isQuiet: false, &turn)
+    }
+
+    /// Whether it is a cluster's node without slots: nothing is missed with it.
+    private func isSpare(_ backend: Backend) -> Bool {
+        switch backend {
+        case .redis(let node), .subscriber(let node): !redis.isInUse(node)
+        case .lane, .reader, .standby: false
+        }
+    }
+
+    private mutating func lost(
+        _ backend: Backend, _ failure: BackendFailure, isQuiet: Bool, _ turn: inout Turn
+    ) {
         let wasUp = self[backend].isUp
         let isUnexpected = if case .unexpected = failure { true } else { false }
         if isUnexpected { reports.noteUnexpected(backend) }
-        if self[backend].lost(failure, now: turn.now, random: random.next()) {
-            let text = "\(Self.name(backend)) lost: \(failure.text)"
+        if self[backend].lost(failure, now: turn.now, random: random.next()), !isQuiet {
+            let text = "\(name(backend)) lost: \(failure.text)"
             let kind = isUnexpected ? RepeatedLines.Kind.unexpected(backend) : .connection(backend)
-            say(kind, .warning, text, &turn)
+            say(kind, isSpare(backend) ? .debug : .warning, text, &turn)
         }
         switch backend {
-        case .redis: redisLost(wasUp: wasUp, &turn)
-        case .subscriber: if wasUp { doubtMessages() }
+        case .redis(let node): redisLost(node, wasUp: wasUp, &turn)
+        case .subscriber(let node): if wasUp { doubtMessages(of: node) }
         case .lane:
             lane.lost(failure)
             for purpose in lane.giveUpCalls() { abandon(purpose, &turn) }
@@ -62,20 +78,23 @@ extension Core {
         }
     }
 
-    private mutating func redisLost(wasUp: Bool, _ turn: inout Turn) {
-        coherence.trust.lose(now: turn.now)
-        repairs.passes.lose()
-        let unanswered = redis.calls.giveUp()
-        if wasUp, case .readCounters(let items, _, _)? = unanswered.first { setWithoutReading(items) }
-        for purpose in unanswered { abandon(purpose, &turn) }
-        missTellings(now: turn.now)
-        repairs.rereadAll()
+    private mutating func redisLost(_ node: NodePlace, wasUp: Bool, _ turn: inout Turn) {
+        redis.asks.askSoon(now: turn.now)
+        coherence[node].trust.lose(now: turn.now)
+        repairs.passes.lose(node)
+        let unanswered = redis[node].calls.giveUp()
+        if wasUp, case .readCounters(let items, _, _)? = unanswered.first { setWithoutReading(items, on: node) }
+        for purpose in unanswered { abandon(purpose, on: node, &turn) }
+        missTellings(node, now: turn.now)
+        repairs[node].rereadAll()
     }
 
     /// Closes a connection that is of no use and treats it as lost.
-    mutating func giveUp(_ backend: Backend, _ failure: BackendFailure, _ turn: inout Turn) {
+    mutating func giveUp(
+        _ backend: Backend, _ failure: BackendFailure, isQuiet: Bool = false, _ turn: inout Turn
+    ) {
         turn.append(.disconnect(backend))
-        lost(backend, failure, &turn)
+        lost(backend, failure, isQuiet: isQuiet, &turn)
     }
 
     /// Gives up all connections to PostgreSQL: what they have learnt of the tables is no longer true.
@@ -106,17 +125,18 @@ extension Core {
 
     /// The Sentinels name another primary than before, or one again.
     package mutating func primaryNamed(_ turn: inout Turn) {
-        redis.link.trySoon(now: turn.now, random: random.next())
-        redis.subscriber.trySoon(now: turn.now, random: random.next())
+        redis[0].link.trySoon(now: turn.now, random: random.next())
+        redis[0].subscriber.trySoon(now: turn.now, random: random.next())
     }
 
     /// A Sentinel sent something that made likesd end the connection.
-    package mutating func sentinelMisspoke(_ turn: inout Turn) { reports.noteUnexpected(.redis) }
+    package mutating func sentinelMisspoke(_ turn: inout Turn) { reports.noteUnexpected(.redis(0)) }
 
     /// While it was asked who it is, a PostgreSQL server sent something that made likesd end the connection.
     package mutating func serverMisspoke(_ text: String, _ turn: inout Turn) {
         reports.noteUnexpected(.lane)
-        say(.unexpected(.lane), .warning, "\(Self.name(.lane)): \(text)", &turn)
+        let name = name(.lane)
+        say(.unexpected(.lane), .warning, "\(name): \(text)", &turn)
     }
 
     /// PostgreSQL sent a notice, which goes into the log.
@@ -124,13 +144,16 @@ extension Core {
         say(.notice, .debug, "PostgreSQL: \(notice)", &turn)
     }
 
-    static func name(_ backend: Backend) -> String {
+    func name(_ backend: Backend) -> String {
         switch backend {
-        case .redis: "Redis"
-        case .subscriber: "Redis (subscription)"
+        case .redis(let node): "Redis\(address(node))"
+        case .subscriber(let node): "Redis\(address(node)) (subscription)"
         case .lane: "PostgreSQL (writing)"
         case .reader: "PostgreSQL (reading)"
         case .standby(let place): "PostgreSQL (standby \(place + 1))"
         }
     }
+
+    /// Behind `Redis`, which of a cluster's nodes it is.
+    func address(_ node: NodePlace) -> String { redis.clusterNode(node).map { " \($0.name)" } ?? "" }
 }

@@ -29,7 +29,8 @@ extension Core {
             give(count, to: part, &turn)
         } else {
             reports.statistics.localMisses += 1
-            reads.join(item, part, isSmall: clients.sessions.asksForFew(part.ticket.connection))
+            reads.join(
+                item, part, on: redis.node(of: item), isSmall: clients.sessions.asksForFew(part.ticket.connection))
         }
     }
 
@@ -50,19 +51,7 @@ extension Core {
     // MARK: Sending
 
     mutating func sendReads(_ turn: inout Turn) {
-        if let generation = readableGeneration {
-            while reads.hasForRedis, redis.calls[.read] < limits.callsInFlightMax {
-                let taken = reads.takeForRedis(max: limits.countersPerCallMax)
-                let items = taken.filter { !repairs.contains($0) }
-                if items.count < taken.count { askDatabase(taken.filter(repairs.contains), &turn) }
-                if items.isEmpty { continue }
-                redis.call(
-                    .readCounters(items, generation, writePermit(now: turn.now)), .readCounters(generation, items),
-                    &turn)
-            }
-        } else {
-            askDatabase(reads.takeForRedis(max: .max), &turn)
-        }
+        for node in redis.places { sendReads(to: node, &turn) }
         guard reader.link.isUp else { return }
         readRepairs(&turn)
         let isShared = sendToStandbys(&turn)
@@ -81,6 +70,21 @@ extension Core {
         while reads.pairsCount > 0, reader.calls[.pairs] < limits.callsInFlightMax {
             let taken = reads.takePairs(max: limits.pairsPerCallMax)
             reader.call(.pairs(taken, writePermit(now: turn.now)), .selectPairs(taken.map(\.pair)), &turn)
+        }
+    }
+
+    private mutating func sendReads(to node: NodePlace, _ turn: inout Turn) {
+        guard let generation = readableGeneration(node) else {
+            return askDatabase(reads.takeForRedis(node, max: .max), &turn)
+        }
+        while reads.hasForRedis(node), redis[node].calls[.read] < limits.callsInFlightMax {
+            let taken = reads.takeForRedis(node, max: limits.countersPerCallMax)
+            let items = repairs.without(taken, on: node)
+            if items.count < taken.count { askDatabase(repairs.among(taken, on: node), &turn) }
+            if items.isEmpty { continue }
+            redis.call(
+                .readCounters(items, generation, writePermit(now: turn.now)), .readCounters(generation, items),
+                on: node, &turn)
         }
     }
 
@@ -104,13 +108,14 @@ extension Core {
 
     mutating func countersRead(
         _ items: [Item], _ counters: [SealedCounter?], _ generation: Generation, _ permit: WritePermit,
-        _ turn: inout Turn
+        on node: NodePlace, _ turn: inout Turn
     ) {
-        if !items.isEmpty { noteRefusal(nil, of: .reading, &turn) }
-        guard generation == coherence.trust.generation else { return askDatabase(items, &turn) }
+        if !items.isEmpty { noteRefusal(nil, of: .reading, on: node, &turn) }
+        guard generation == coherence[node].trust.generation else { return askDatabase(items, &turn) }
         var missed: [Item] = []
         for (item, sealed) in zip(items, counters) {
-            guard let sealed, let counter = believed(sealed, generation, &turn), !repairs.contains(item) else {
+            guard let sealed, let counter = believed(sealed, generation, &turn), !repairs.contains(item, on: node)
+            else {
                 reports.statistics.redisMisses += 1
                 missed.append(item)
                 continue
@@ -121,7 +126,7 @@ extension Core {
             let standing = finishFetch(known.newest(counter), secondsMax: secondsMax, permit, &turn)
             // Redis is behind what this host knows: a write-through was lost, or a stranger put an old counter back.
             if standing.version > counter.version, safeguards.repairs {
-                repairs.reread([standing.item], from: standing.version, delayedFrom: turn.now)
+                repairs[node].reread([standing.item], from: standing.version, delayedFrom: turn.now)
             }
         }
         askDatabase(missed, &turn)
@@ -206,8 +211,8 @@ extension Core {
         let (waiting, newer) = reads.finish(fetched.item, clients)
         let standing = known.fetched(
             fetched, newer: newer, secondsMax: secondsMax,
-            isFresh: permit.isFresh(writePermit(now: turn.now)), isOfThisEra: permit.era == coherence.past.era,
-            now: turn.now)
+            isFresh: isFresh(permit, fetched.item, now: turn.now), isOfThisEra: permit.era == coherence.past.era,
+            node: redis.node(of: fetched.item), now: turn.now)
         for part in waiting { give(standing.count, to: part, &turn) }
         return standing
     }
@@ -217,14 +222,30 @@ extension Core {
     /// Puts counts from PostgreSQL into Redis. Not without a subscription, since then this host would not hear of newer
     /// ones.
     mutating func fill(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
-        guard !counters.isEmpty, redis.subscriber.isUp, !reader.isStandby, permit.holds(writePermit(now: turn.now)),
-            let generation = permit.generation
+        guard !reader.isStandby else { return }
+        for case (let node?, let counters) in redis.byNode(counters, { $0.item }) {
+            fill(counters, permit, on: node, &turn)
+        }
+    }
+
+    private mutating func fill(
+        _ counters: [CounterState], _ permit: WritePermit, on node: NodePlace, _ turn: inout Turn
+    ) {
+        guard redis[node].subscriber.isUp, permit.holds(writePermit(now: turn.now), on: node),
+            let generation = permit.generation(on: node)
         else { return }
-        guard redis.calls[.fill] < limits.fillsInFlightMax else {
+        guard redis[node].calls[.fill] < limits.fillsInFlightMax else {
             reports.statistics.fillsLeftOut += Int64(counters.count)
             return
         }
-        let newest = noteWriting(counters, isFill: true, now: turn.now)
-        redis.call(.fill(permit), .fill(generation, coherence.sealed(newest, generation, permit)), &turn)
+        let newest = noteWriting(counters, isFill: true, on: node, now: turn.now)
+        redis.call(
+            .fill(permit), .fill(generation, coherence.sealed(newest, generation, permit)), on: node, &turn)
+    }
+
+    /// Whether an answer about the item, asked for under the permit, may be taken as current.
+    func isFresh(_ permit: WritePermit, _ item: Item, now: Instant) -> Bool {
+        guard let node = redis.node(of: item) else { return permit.isYoung(at: now) }
+        return permit.isFresh(nodePermit(node), era: coherence.past.era, on: node, now: now)
     }
 }

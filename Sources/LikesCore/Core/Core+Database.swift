@@ -36,10 +36,10 @@ extension Core {
         case (.fetches(_, let permit), .countersSelected(let counters)): fetched(counters, permit, &turn)
         case (.owedCounts(let owing, let permit), .countersSelected(let counters)):
             counted(owing, counters, permit, &turn)
-        case (.repair(let page, _, let permit), .countersSelected(let counters)):
+        case (.repair(let page, let node, _, let permit), .countersSelected(let counters)):
             // Other hosts may have had no way to tell this one.
             noteRead(counters, permit, isOffered: { _ in false }, &turn)
-            repairs.read(page, counters)
+            repairs[node].read(page, counters)
         case (.doubts(let doubts, let era), .countersSelected(let counters)):
             decideDoubts(doubts, era: era, counters, &turn)
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
@@ -146,7 +146,7 @@ extension Core {
         switch purpose {
         case .fetches(let items, _): reads.moveToDatabase(items, isOnlyPrimary: false, clients)
         case .owedCounts(let owing, _): writes.putBack(owing: owing)
-        case .repair(let page, _, _): repairs.readFailed(page, now: now)
+        case .repair(let page, let node, _, _): repairs[node].readFailed(page, now: now)
         // A version that PostgreSQL contradicts will be doubted again.
         case .doubts: return
         case .pairs(let asked, _): for index in reads.putBack(asked) { queueUnconfirmed(index) }

@@ -1,29 +1,35 @@
 import LikesProtocol
+import LikesStorage
 
 // HEALTH.
 extension Core {
     var isDatabaseHealthy: Bool { lane.isHealthy && reader.link.isUp }
-    var isRedisHealthy: Bool {
-        redis.link.isUp && redis.subscriber.isUp && redis.refusals.isEmpty && coherence.trust.disputedIn == nil
-            && !isIdentifying
-    }
+    var isRedisHealthy: Bool { redis.isWhole && redis.inUse.allSatisfy(isHealthy) }
 
-    /// Whether Redis is being identified. Without a server that takes writes this cannot end, which is not Redis'
-    /// fault.
-    private var isIdentifying: Bool {
-        redis.link.isUp && coherence.trust.generation == nil && lane.link.isUp
+    /// Whether the node of Redis does all that it is asked.
+    func isHealthy(_ node: NodePlace) -> Bool {
+        let (access, trust) = (redis[node], coherence[node].trust)
+        // Without a server that takes writes nothing can be identified, which is not Redis' fault.
+        let isIdentifying = access.link.isUp && trust.generation == nil && lane.link.isUp
+        return access.link.isUp && access.subscriber.isUp && access.refusals.isEmpty && trust.dispute == nil
+            && !isIdentifying
     }
 
     /// What HEALTH says of repairs if there are many, or if they keep Redis from being read. A few are normal.
     func repairing(now: Instant) -> String? {
-        let trust = coherence.trust
-        guard redis.link.isUp, trust.generation != nil, trust.disputedIn == nil, canAskPrimary else { return nil }
+        let usable = redis.inUse.filter {
+            coherence[$0].trust.generation != nil && coherence[$0].trust.dispute == nil
+        }
+        guard !usable.isEmpty, canAskPrimary else { return nil }
         let passes = repairs.passes
-        let isUnread = !passes.isComplete && now.ms(since: passes.isIncompleteSince) >= Limits.repairsShownMs
+        let isUnread = usable.contains {
+            !passes.isComplete($0) && now.ms(since: passes.isIncompleteSince($0)) >= Limits.repairsShownMs
+        }
         guard isUnread || repairs.count >= Limits.repairsShownMin else { return nil }
         let counters = "\(Self.grouped(Int64(repairs.count))) \(Counted.noun("counter", repairs.count))"
         let known = "repairing: \(counters) left to set again"
-        return readableGeneration == nil ? known + "; until then counts come from PostgreSQL" : known
+        return usable.allSatisfy { readableGeneration($0) == nil }
+            ? known + "; until then counts come from PostgreSQL" : known
     }
 
     /// `ok`: everything works. `degraded`: everything works, but Redis is not used, or not fully: it is down, refuses
@@ -54,12 +60,26 @@ extension Core {
             let failure = lane.failure ?? reader.link.failure
             troubles.append(("PostgreSQL", failure?.reason ?? "connecting", failure?.next))
         }
-        if !isRedisHealthy {
-            let failure = redis.link.failure ?? redis.subscriber.failure
-            let isDisputed = failure == nil && coherence.trust.disputedIn != nil
-            let reason = redis.refusal ?? failure?.reason ?? (isDisputed ? Self.disputeText : "connecting")
-            troubles.append(("Redis", reason, isDisputed ? Self.disputeAdvice : failure?.next))
+        let nodesFrom = troubles.count
+        for node in redis.inUse where !isHealthy(node) {
+            let failure = redis[node].link.failure ?? redis[node].subscriber.failure
+            let isDisputed = failure == nil && coherence[node].trust.dispute != nil
+            let state = redis[node].link.isUp && redis[node].subscriber.isUp ? "identifying its data" : "connecting"
+            let reason = redis[node].refusal ?? failure?.reason ?? (isDisputed ? disputeText : state)
+            let next = isDisputed ? disputeAdvice : failure?.next
+            // Most of what befalls several nodes of a cluster is the same.
+            let same = troubles[nodesFrom...].firstIndex { $0.reason == reason && $0.next == next }
+            if let same {
+                troubles[same].backend += ",\(address(node))"
+            } else {
+                troubles.append(("Redis\(address(node))", reason, next))
+            }
         }
+        if !redis.isWhole {
+            let missing = RedisSlot.count - redis.slotsCount
+            troubles.append(("Redis", "\(missing) slots have no node", "run redis-cli --cluster check HOST:PORT"))
+        }
+        if let failure = redis.asks.failure { troubles.append(("Redis", failure.reason, failure.next)) }
         if let repairing = repairing(now: now) { troubles.append(("Redis", repairing, nil)) }
         for server in reports.serversPassedOver { troubles.append(("PostgreSQL", server.reason, server.next)) }
         troubles += standbyTroubles(now: now)

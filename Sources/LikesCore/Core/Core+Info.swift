@@ -12,6 +12,7 @@ extension Core {
 
     private func infoSections(now: Instant) -> [(InfoSection, [(String, String)])] {
         let s = reports.statistics
+        let tokens = redis.inUse.map { coherence[$0].trust.generation?.token ?? "" }.joined(separator: ",")
         return [
             (
                 .server,
@@ -94,13 +95,13 @@ extension Core {
             (
                 .coherence,
                 [
-                    ("redis_generation", coherence.trust.generation?.token ?? ""),
-                    ("redis_counters", readableGeneration == nil ? "unread" : "read"),
+                    ("redis_generation", tokens),
+                    ("redis_counters", redis.inUse.allSatisfy { readableGeneration($0) != nil } ? "read" : "unread"),
                     ("counters_heard", String(s.countersHeard)), ("tellings", String(s.tellings)),
-                    ("tellings_owed", String(coherence.tellings.owedCount)),
+                    ("tellings_owed", String(coherence.places.reduce(0) { $0 + coherence[$1].tellings.owedCount })),
                     ("repairs_waiting", String(repairs.count)),
                     ("repairs_untold", String(repairs.untoldCount)), ("repairs_done", String(repairs.totals.done)),
-                    ("repairs_spared", String(repairs.totals.spared)), ("repairs_told", String(repairs.totals.told)),
+                    ("repairs_spared", String(repairs.totals.spared)), ("repairs_told", String(repairs.toldTotal)),
                     ("counters_remembered", String(known.recent.count)),
                     ("lane", String(lane.row.lane)), ("lane_epoch", String(lane.row.epoch ?? 0)),
                     ("lanes_fenced_off", String(s.lanesFencedOff)), ("lanes_retired", String(s.silentLanesFenced)),
@@ -165,7 +166,7 @@ extension Core {
         counter(
             "repairs_spared", "Repairs that became unnecessary: another host set the counter, or Redis got new data.",
             repairs.totals.spared)
-        counter("repairs_told", "Repairs told to all hosts.", repairs.totals.told)
+        counter("repairs_told", "Repairs told to all hosts.", repairs.toldTotal)
         counter("tellings", "Calls that told hosts of counters later than they were set.", s.tellings)
         metric(
             "likesd_forged_total", "counter", "Forged values found in Redis, by kind.",
@@ -217,6 +218,17 @@ extension Core {
                 "Counts that were read from the primary because the standby did not answer them, or not freshly.",
                 standbyValues { String($0.refused) })
         }
+        if redis.isCluster {
+            let nodes = redis.inUse
+            func values(_ value: (NodePlace) -> Int) -> [(labels: String, value: String)] {
+                nodes.map { ("{node=\"\(redis.clusterNode($0)?.name ?? "")\"}", String(value($0))) }
+            }
+            gauge("redis_slots", "Slots of the cluster that have a node: 16384 if all is well.", redis.slotsCount)
+            metric(
+                "likesd_redis_node_up", "gauge", "1 when the node of the cluster is usable.",
+                values { isHealthy($0) ? 1 : 0 })
+            metric("likesd_redis_node_slots", "gauge", "Slots of the node.", values(redis.slotsCount))
+        }
         counter(
             "redis_moves", "How often the Sentinels named another Redis server than before.",
             reports.sentinels.movesTotal)
@@ -243,6 +255,7 @@ extension Core {
 
     /// Which Redis is used, and what the Sentinels say.
     private var redisServers: [(String, String)] {
+        if redis.isCluster { return clusterFields }
         if case .server(let address) = configuration.redis.topology { return [("redis_server", address.name)] }
         guard let report = reports.sentinels.last else { return [("redis_server", "")] }
         var fields = [

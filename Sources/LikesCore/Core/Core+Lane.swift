@@ -75,7 +75,7 @@ extension Core {
     private func isTendDue(now: Instant) -> Bool {
         guard lane.upkeep.tendNotBefore <= now else { return false }
         if let tellAt, tellAt <= now { return true }
-        let isWriting = redis.calls[.writeThrough] > 0 || oweTelling
+        let isWriting = redis.callsCount(.writeThrough) > 0 || oweTelling
         if clients.shutdown.isAsked, leavesSomething, writes.count == 0, !isWriting { return true }
         return lane.upkeep.tendAt.map { $0 <= now } ?? false
     }
@@ -86,7 +86,10 @@ extension Core {
     var tellAt: Instant? {
         guard safeguards.repairTable, repairs.untoldCount > 0 else { return nil }
         let upkeep = lane.upkeep
-        if writableGeneration == nil || repairs.untoldCount >= limits.repairsUntoldMax { return upkeep.tendNotBefore }
+        let isCutOff = repairs.places.contains { repairs[$0].untoldCount > 0 && writableGeneration($0) == nil }
+        if isCutOff || repairs.untoldCount >= limits.repairsUntoldMax {
+            return upkeep.tendNotBefore
+        }
         return repairs.wakeAt == nil ? nil : max(upkeep.tellNotBefore, upkeep.tendNotBefore)
     }
 
@@ -94,8 +97,9 @@ extension Core {
         let mustTell = tellAt.map { $0 <= turn.now } ?? false
         let told = mustTell || clients.shutdown.isAsked ? repairs.takeToTell(max: limits.tendItemsMax) : []
         let request = TendRequest(
-            fence: fence, repairs: told, mended: mayStrikeOff ? repairs.takeMended(max: limits.tendItemsMax) : [],
-            journal: takeJournal(with: []), settled: mayStrikeOff ? lane.upkeep.settled : nil)
+            fence: fence, repairs: told,
+            mended: repairs.takeMended(max: limits.tendItemsMax, where: isRedisAgreed),
+            journal: takeJournal(with: []), settled: isRedisAgreed ? lane.upkeep.settled : nil)
         lane.upkeep.tendSent(tells: !told.isEmpty, now: turn.now)
         lane.call(.tend(request), .tend(request), &turn)
     }
@@ -105,9 +109,7 @@ extension Core {
         if request.settled != nil { lane.upkeep.struckOff(settledUpTo: settledUpTo) }
         repairs.struck(request.mended, mayBeSeen: reader.calls[.repairPass] > 0)
         // What this process forgets is found in `cache_repairs` again.
-        let isKept = !repairs.isFull
-        repairs.told(request.repairs, isKept: isKept)
-        if !isKept, !request.repairs.isEmpty { repairs.passes.startOver(now: turn.now) }
+        repairs.told(request.repairs, nodeOf: redis.node, now: turn.now)
         noteLaneWritten(journal: request.journal, now: turn.now)
         tendMended(now: turn.now)
     }
@@ -126,6 +128,7 @@ extension Core {
         guard safeguards.journal else { return [] }
         lane.upkeep.journalTaken()
         return Journal.items(
-            rows: rows, onTheirWay: redis.onTheirWay, owed: coherence.tellings.owed, untold: repairs.untold.inOrder)
+            rows: rows, onTheirWay: redis.onTheirWay, owed: coherence.places.flatMap { coherence[$0].tellings.owed },
+            untold: repairs.untold)
     }
 }

@@ -4,72 +4,104 @@ import LikesStorage
 extension Core {
     /// Reads the marker. Replaces it only if it was seen not to fit and the database has been looked at again since,
     /// because this host may be the one that is behind.
-    mutating func identifyData(insteadOf unfit: String? = nil, _ turn: inout Turn) {
-        guard redis.link.isUp, coherence.trust.generation == nil, redis.calls[.identify] == 0 else { return }
+    mutating func identifyData(_ node: NodePlace, insteadOf unfit: String? = nil, _ turn: inout Turn) {
+        guard redis[node].link.isUp, redis.isInUse(node), coherence[node].trust.generation == nil,
+            redis[node].calls[.identify] == 0
+        else { return }
         var request = IdentifyRequest(new: nil)
         if let unfit, coherence.past.identity != nil {
             request.new = coherence.newMarker(instead: unfit, token: random.token())
-            repairs.beginIdentifying()
+            repairs[node].beginIdentifying()
         }
-        redis.call(.identify(request), .identify(request), &turn)
+        redis.call(.identify(request), .identify(request), on: node, &turn)
     }
 
-    mutating func identified(_ request: IdentifyRequest, _ marker: FoundMarker, _ turn: inout Turn) {
-        noteRefusal(nil, of: .identifying, &turn)
+    mutating func identified(
+        _ request: IdentifyRequest, _ marker: FoundMarker, on node: NodePlace, _ turn: inout Turn
+    ) {
+        noteRefusal(nil, of: .identifying, on: node, &turn)
         let made = marker.generation
         let isGenuine = made.map { coherence.isGenuine($0) } ?? false
         // The hosts of another database have another secret.
         let found = isGenuine || made.map(coherence.isForeign) ?? false ? made : nil
         if isGenuine, let found, coherence.isPromoted(found.database) { leaveOldPrimary(found.database, &turn) }
-        guard let found, marker.isOfThisLife && coherence.fits(found) || !safeguards.generationCheck else {
-            repairs.identified(isNew: false)
-            if let found, marker.isOfThisLife, coherence.isShared(found, now: turn.now) { return leaveToOthers(&turn) }
-            coherence.trust.misfit(marker.text)
+        // The marker was put in another place for the same data.
+        if let found, found == coherence[node].trust.generation { return }
+        // What stands in the marker's next place is from before, or nobody's.
+        if let own = coherence[node].trust.generation, own.token == request.new?.token,
+            found.map({ isGenuine && (!marker.isOfThisLife || $0.isOlder(than: own)) }) ?? true
+        {
+            return putMarker(own, of: node, instead: marker.text, &turn)
+        }
+        guard let found, marker.isOfThisLife && coherence.fits(found, on: node) || !safeguards.generationCheck else {
+            repairs[node].identified(isNew: false)
+            if coherence[node].trust.generation != nil { loseData(node, now: turn.now) }
+            if let found, marker.isOfThisLife, coherence.isShared(found, on: node, now: turn.now) {
+                return leaveToOthers(node, &turn)
+            }
+            coherence[node].trust.misfit(marker.text)
             // If another host's new marker came first and does not fit either, the two hosts are in no hurry.
             return lane.survey(
                 at: request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs))
         }
         let isMade = found.token == request.new?.token
-        repairs.identified(isNew: isMade)
-        if coherence.isLaterEra(found, isMade: isMade) {
+        repairs[node].identified(isNew: isMade)
+        if coherence.isLaterEra(found, isMade: isMade, on: node) {
             let text = "another host began era \(found.era); dropping cached counts"
             say(.past, .warning, text, &turn)
             forgetPast(now: turn.now)
             // A committed batch or sign of life that turns out to be missing from now on belongs to the same loss.
             lane.row.forgetCommitted()
         }
-        let isOutdated = coherence.trust.isOutdated(by: found, now: turn.now)
-        if isOutdated { repairs.forgetTold() }
-        if found.token != coherence.trust.token {
+        let isOutdated = coherence[node].trust.isOutdated(by: found, now: turn.now)
+        if isOutdated { repairs[node].forgetTold() }
+        if found.token != coherence[node].trust.token {
             known.forgetTold()
+            redis.forgetFormer(node)
             lane.upkeep.settled = nil
             say(.past, .notice, "using Redis' generation \(found.token)", &turn)
         }
-        redis.link.proved()
+        redis[node].link.proved()
         // Changes made before this may not have been told to this host.
-        known.expireAll()
-        coherence.identified(found, isMade: isMade, now: turn.now)
-        repairs.passes.identified(knowsMore: !isOutdated, now: turn.now)
+        known.expireAll(of: node)
+        coherence.identified(found, isMade: isMade, on: node, now: turn.now)
+        if coherence.knowsWhoSpeaks, let usedSince { coherence.past.use(since: usedSince) }
+        repairs.passes.identified(node, knowsMore: !isOutdated, now: turn.now)
         lane.survey(at: turn.now)
     }
 
-    private mutating func leaveToOthers(_ turn: inout Turn) {
+    /// Nobody knows any more which data the node has.
+    private mutating func loseData(_ node: NodePlace, now: Instant) {
+        coherence[node].trust.lose(now: now)
+        repairs.passes.lose(node)
+    }
+
+    /// The node has other data than before, under the same connection.
+    mutating func identifyAgain(_ node: NodePlace, _ turn: inout Turn) {
+        guard redis[node].link.isUp, coherence[node].trust.generation != nil else { return }
+        loseData(node, now: turn.now)
+        missTellings(node, now: turn.now)
+        repairs[node].rereadAll()
+        identifyData(node, &turn)
+    }
+
+    private mutating func leaveToOthers(_ node: NodePlace, _ turn: inout Turn) {
         let failure = BackendFailure.unreachable(
             "the likesd of another database uses the same Redis database",
             next: "give each its own in REDIS_URL, as in redis://HOST/1; or, if the other one is gone, delete "
                 + "\(RedisKeys.marker) in Redis; if there never was one, another program writes to likesd's keys")
-        giveUp(.redis, failure, &turn)
-        redis.link.stayDown(until: turn.now.adding(ms: Limits.foreignPauseMs))
+        giveUp(.redis(node), failure, &turn)
+        redis[node].link.stayDown(until: turn.now.adding(ms: Limits.foreignPauseMs))
     }
 
     /// Stops believing the data in Redis. Also while Redis is down, so that the data is not believed when it is back.
-    mutating func disownData(_ turn: inout Turn) {
+    mutating func disownData(_ node: NodePlace, _ turn: inout Turn) {
         guard safeguards.generationCheck else { return }
-        coherence.trust.disown(now: turn.now)
-        repairs.passes.lose()
-        repairs.forgetTold()
-        missTellings(now: turn.now)
-        identifyData(&turn)
+        coherence[node].trust.disown(now: turn.now)
+        repairs.passes.lose(node)
+        repairs[node].forgetTold()
+        missTellings(node, now: turn.now)
+        identifyData(node, &turn)
     }
 
     // MARK: The secret and the clock
@@ -83,7 +115,7 @@ extension Core {
         let learnt = coherence.learn(facts, askedAt: askedAt, now: turn.now)
         if learnt.isClockSetBack {
             say(.past, .notice, "PostgreSQL's clock was set back; replacing Redis' data", &turn)
-            disownData(&turn)
+            for node in redis.places { disownData(node, &turn) }
         }
         guard learnt.isNewSecret else { return }
         if learnt.isOtherSecret {
@@ -94,10 +126,12 @@ extension Core {
         // since they learnt it.
         known.forgetUnproven()
         reads.forgetNewer()
-        doubtMessages()
-        // The marker, too, may be sealed with this secret or the one before.
-        coherence.trust.lose(now: turn.now)
-        repairs.passes.lose()
-        identifyData(&turn)
+        for node in redis.places {
+            doubtMessages(of: node)
+            // The marker, too, may be sealed with this secret or the one before.
+            coherence[node].trust.lose(now: turn.now)
+            repairs.passes.lose(node)
+            identifyData(node, &turn)
+        }
     }
 }

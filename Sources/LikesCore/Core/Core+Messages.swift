@@ -4,16 +4,21 @@ import LikesStorage
 // Messages from other hosts through Redis, and whether they arrive.
 extension Core {
     /// The connection for messages from Redis is up.
-    package mutating func subscriberConnected(_ turn: inout Turn) {
-        redis.subscriber.connected(now: turn.now)
-        say(.connection(.subscriber), .info, "\(Self.name(.subscriber)) connected", &turn)
-        coherence.heartbeat.restart(now: turn.now)
-        doubtMessages()
+    package mutating func subscriberConnected(_ node: NodePlace, _ turn: inout Turn) {
+        redis[node].subscriber.connected(now: turn.now)
+        let name = name(.subscriber(node))
+        say(.connection(.subscriber(node)), .info, "\(name) connected", &turn)
+        coherence[node].heartbeat.restart(now: turn.now)
+        doubtMessages(of: node)
     }
 
     /// Counters that Redis took from a write-through of this host or another, in the order in which it took them.
-    package mutating func heard(token: String, _ counters: [SealedCounter], _ turn: inout Turn) {
-        guard token == coherence.trust.token else { return coherence.trust.heard(foreign: token, now: turn.now) }
+    package mutating func heard(
+        on node: NodePlace, token: String, _ counters: [SealedCounter], _ turn: inout Turn
+    ) {
+        guard token == coherence[node].trust.token else {
+            return coherence[node].trust.heard(foreign: token, now: turn.now)
+        }
         guard coherence.knowsWhoSpeaks else { return }
         var contested: [Item] = []
         var contestedAgain: [Item] = []
@@ -27,11 +32,11 @@ extension Core {
             reports.statistics.countersHeard += 1
             let hearing = known.heard(counter, isRecent: coherence.isRecent(sealed, now: turn.now), now: turn.now)
             reads.noteNewer(counter)
-            coherence.tellings.heard(counter)
+            coherence[node].tellings.heard(counter)
             switch hearing {
             case .contested where safeguards.counterMemory: contested.append(counter.item)
             case .contestedAgain where safeguards.counterMemory: contestedAgain.append(counter.item)
-            case .inOrder, .contested, .contestedAgain: if repairs.count > 0 { repairs.heard(counter) }
+            case .inOrder, .contested, .contestedAgain: if repairs[node].count > 0 { repairs[node].heard(counter) }
             case nil: continue
             }
         }
@@ -43,51 +48,59 @@ extension Core {
         if repairs.untoldCount < limits.repairsUntoldMax {
             noteMissing(contested, now: turn.now)
         } else {
-            repairs.reread(contested)
+            repairs[node].reread(contested)
         }
-        repairs.reread(contestedAgain, delayedFrom: turn.now)
+        repairs[node].reread(contestedAgain, delayedFrom: turn.now)
     }
 
     /// This host's own number came back through the subscription.
-    package mutating func heardBeat(_ number: UInt64, _ turn: inout Turn) {
-        redis.subscriber.proved()
-        guard let saidAt = coherence.heartbeat.hear(number) else { return }
-        known.forget(heardUntil: saidAt)
+    package mutating func heardBeat(on node: NodePlace, _ number: UInt64, _ turn: inout Turn) {
+        redis[node].subscriber.proved()
+        guard let saidAt = coherence[node].heartbeat.hear(number) else { return }
+        known.forget(heardUntil: heardUntil(now: turn.now))
         // A stranger may have made Redis say that hosts were told.
-        noteMissing(coherence.tellings.takeUnheard(saidBefore: saidAt), isDelayed: true, now: turn.now)
+        noteMissing(coherence[node].tellings.takeUnheard(saidBefore: saidAt), isDelayed: true, now: turn.now)
     }
 
     // MARK: Tellings
 
     /// Redis took these counters for this host, and told nobody yet.
-    mutating func owe(_ untold: [SealedCounter], _ permit: WritePermit, _ turn: inout Turn) {
+    mutating func owe(
+        _ untold: [SealedCounter], _ permit: WritePermit, on node: NodePlace, _ turn: inout Turn
+    ) {
         guard safeguards.tellings, !untold.isEmpty else { return }
-        guard let generation = permit.generation, generation == coherence.trust.generation else {
+        guard let generation = permit.generation(on: node), generation == coherence[node].trust.generation else {
             return noteMissing(untold.map(\.counter), now: turn.now)
         }
         // The message may have been read before Redis' answer.
         let unheard = untold.filter { !known.recent.hasHeard($0.counter) }
-        let rest = coherence.tellings.owe(unheard, now: turn.now)
+        let rest = coherence[node].tellings.owe(unheard, now: turn.now)
         guard !rest.isEmpty else { return }
-        redis.call(.tell(rest, isTracked: false), .tell(generation, rest, paceMs: 0), &turn)
+        redis.call(.tell(rest, isTracked: false), .tell(generation, rest, paceMs: 0), on: node, &turn)
     }
 
     /// Asks Redis to tell all hosts of what this one owes them.
     mutating func sendTellings(_ turn: inout Turn) {
-        guard let dueAt = coherence.tellings.dueAt, dueAt <= turn.now, redis.calls[.tell] == 0 else { return }
-        guard let generation = writableGeneration else { return missTellings(now: turn.now) }
-        let counters = coherence.tellings.take(now: turn.now)
+        for node in redis.places { sendTellings(to: node, &turn) }
+    }
+
+    private mutating func sendTellings(to node: NodePlace, _ turn: inout Turn) {
+        guard let dueAt = coherence[node].tellings.dueAt, dueAt <= turn.now, redis[node].calls[.tell] == 0 else {
+            return
+        }
+        guard let generation = writableGeneration(node) else { return missTellings(node, now: turn.now) }
+        let counters = coherence[node].tellings.take(now: turn.now)
         guard !counters.isEmpty else { return }
         reports.statistics.tellings += 1
         redis.call(
-            .tell(counters, isTracked: true), .tell(generation, counters, paceMs: limits.tellMs), &turn)
+            .tell(counters, isTracked: true), .tell(generation, counters, paceMs: limits.tellMs), on: node, &turn)
     }
 
     mutating func told(
-        _ counters: [SealedCounter], isTracked: Bool, _ outcomes: [TellingOutcome], now: Instant
+        _ counters: [SealedCounter], isTracked: Bool, _ outcomes: [TellingOutcome], on node: NodePlace, now: Instant
     ) {
         if isTracked {
-            noteLost(coherence.tellings.answered(counters, outcomes, now: now), now: now)
+            noteLost(coherence[node].tellings.answered(counters, outcomes, now: now), now: now)
         } else {
             noteLost(zip(counters, outcomes).compactMap { $1 == .told ? nil : $0.counter }, now: now)
         }
@@ -101,23 +114,41 @@ extension Core {
     }
 
     /// Redis cannot tell hosts of what this one owes them. They learn of it by repairs.
-    mutating func missTellings(now: Instant) { noteMissing(coherence.tellings.takeAll(), now: now) }
+    mutating func missTellings(_ node: NodePlace, now: Instant) {
+        noteMissing(coherence[node].tellings.takeAll(), now: now)
+    }
 
     mutating func sendBeat(_ turn: inout Turn) {
-        guard redis.link.isUp, redis.subscriber.isUp, coherence.heartbeat.nextAt <= turn.now else { return }
-        switch coherence.heartbeat.beat(now: turn.now, hasWritten: known.recent.hasWritten) {
+        for node in redis.places { sendBeat(to: node, &turn) }
+    }
+
+    /// Whether both of the node's connections are up.
+    func isAwake(_ node: NodePlace) -> Bool { redis[node].link.isUp && redis[node].subscriber.isUp }
+
+    /// All messages sent before this moment were heard: by the beats of the nodes that this host hears. What others
+    /// would tell is not believed anyway until they are heard again.
+    private func heardUntil(now: Instant) -> Instant {
+        redis.places.reduce(now) { moment, node in
+            redis[node].subscriber.isUp ? min(moment, coherence[node].heartbeat.heardUntil) : moment
+        }
+    }
+
+    private mutating func sendBeat(to node: NodePlace, _ turn: inout Turn) {
+        guard isAwake(node), coherence[node].heartbeat.nextAt <= turn.now else { return }
+        switch coherence[node].heartbeat.beat(now: turn.now, hasWritten: known.recent.hasWritten) {
         case .say(let number):
-            turn.append(.beat(number))
-            checkMarker(&turn)
+            turn.append(.beat(node, number))
+            checkMarker(of: node, &turn)
         case .wait: break
-        case .silence: giveUp(.subscriber, .unreachable("it went silent"), &turn)
+        case .silence: giveUp(.subscriber(node), .unreachable("it went silent"), &turn)
         }
     }
 
     /// An idle host should learn that Redis holds another generation before it has something to write there.
-    mutating func checkMarker(_ turn: inout Turn) {
-        guard let generation = coherence.trust.generation else { return }
+    mutating func checkMarker(of node: NodePlace, _ turn: inout Turn) {
+        guard let generation = coherence[node].trust.generation else { return }
         redis.call(
-            .readCounters([], generation, writePermit(now: turn.now)), .readCounters(generation, []), &turn)
+            .readCounters([], generation, writePermit(now: turn.now)), .readCounters(generation, []), on: node,
+            &turn)
     }
 }

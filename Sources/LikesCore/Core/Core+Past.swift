@@ -1,3 +1,4 @@
+import LikesProtocol
 import LikesStorage
 
 // Which database this is, and which of its pasts it continues.
@@ -6,12 +7,32 @@ extension Core {
 
     mutating func sendSurvey(_ turn: inout Turn) {
         lane.survey(at: turn.now.adding(ms: Limits.surveyMs))
-        let generation = coherence.trust.generation
+        let generations = redis.inUse.compactMap { coherence[$0].trust.generation }
+        let tokens = redis.inUse.compactMap { node in
+            coherence[node].trust.generation.map { NodeToken($0.token, on: redis.clusterNode(node)).text }
+        }
         let request = SurveyRequest(
-            lane: lane.row.lane, token: generation?.token ?? "", server: generation?.server ?? "",
-            snapshot: generation?.snapshot ?? .unknown, signOfLife: lane.row.nextSignOfLife(),
-            freshMs: coherence.trust.freshMs(now: turn.now))
+            lane: lane.row.lane, tokens: tokens.sorted(),
+            servers: Set(generations.map(\.server)).sorted(), snapshot: .common(generations.map(\.snapshot)),
+            since: usedSince ?? 0, signOfLife: lane.row.nextSignOfLife())
         lane.call(.survey(request, askedAt: turn.now), .survey(request), &turn)
+    }
+
+    /// `Generation.snapshot.next` of the oldest data that this host uses; nil: it does not know all of it yet, or has
+    /// none. Data that it has used before counts until it knows another for that node.
+    var usedSince: Int64? {
+        var least: Int64?
+        for node in redis.inUse {
+            guard let next = coherence[node].trust.madeBefore else { return nil }
+            least = min(least ?? next, next)
+        }
+        return least
+    }
+
+    /// `Generation.snapshot.next` of the newest data that this host uses; nil: it does not know all of it.
+    private var newestInUse: Int64? {
+        let generations = redis.inUse.compactMap { coherence[$0].trust.generation }
+        return generations.count == redis.inUse.count ? generations.map(\.snapshot.next).max() : nil
     }
 
     mutating func surveyed(_ request: SurveyRequest, askedAt: Instant, _ survey: Survey, _ turn: inout Turn) {
@@ -37,19 +58,31 @@ extension Core {
         }
         if !isKept {
             goBack("what this host wrote is missing", &turn)
-        } else if survey.snapshot.least < request.snapshot.least, safeguards.generationCheck {
+        } else if isBehind(survey.snapshot, request), safeguards.generationCheck {
             // Repairs would seem older than the data, and be taken for settled.
             goBack("Redis' data is of later transactions", &turn)
         } else if let reason = coherence.past.owedReason {
             wentBack(reason, &turn)
         }
-        if let unfit = coherence.trust.unfit {
-            if coherence.isForged(marker: unfit) { noteForged(.marker, &turn) }
-            return identifyData(insteadOf: unfit, &turn)
+        for node in redis.inUse {
+            if let unfit = coherence[node].trust.unfit {
+                if coherence.isForged(marker: unfit, on: node) { noteForged(.marker, &turn) }
+                identifyData(node, insteadOf: unfit, &turn)
+            } else if let generation = coherence[node].trust.generation {
+                let own = NodeToken(generation.token, on: redis.clusterNode(node))
+                // A survey sent before the data was identified does not say that this host uses it.
+                guard request.tokens.contains(own.text) else { continue }
+                compare(survey, askedAt: askedAt, with: generation, own, on: node, &turn)
+            }
         }
-        // A survey sent before the data was identified does not say that this host uses it.
-        if let generation = coherence.trust.generation, request.token == generation.token {
-            compare(survey, with: generation, &turn)
+    }
+
+    /// Whether data that the survey named was made later than what PostgreSQL has.
+    private func isBehind(_ snapshot: DatabaseSnapshot, _ request: SurveyRequest) -> Bool {
+        redis.inUse.contains { node in
+            guard let generation = coherence[node].trust.generation else { return false }
+            let own = NodeToken(generation.token, on: redis.clusterNode(node))
+            return request.tokens.contains(own.text) && snapshot.least < generation.snapshot.least
         }
     }
 
@@ -63,51 +96,107 @@ extension Core {
 
     /// Compares this host's generation with the ones that other hosts use. Hosts on two Redis servers do not hear of
     /// each other's changes.
-    private mutating func compare(_ survey: Survey, with generation: Generation, _ turn: inout Turn) {
-        guard safeguards.generationCheck else { return coherence.trust.agreeUnseen() }
-        coherence.past.noteStrays(survey.strayed, generation)
+    private mutating func compare(
+        _ survey: Survey, askedAt: Instant, with generation: Generation, _ own: NodeToken, on node: NodePlace,
+        _ turn: inout Turn
+    ) {
+        guard safeguards.generationCheck else { return coherence[node].trust.agreeUnseen() }
+        let named = redis.inUse.filter { $0 != node }.compactMap(redis.clusterNode).map { NodeToken("", on: $0).node }
+        let others = coherence.compare(
+            survey, askedAt: askedAt, on: node, own: own, inUse: redis.inUse, others: Set(named))
+        coherence.noteStrays(survey, generation, on: node, inUse: redis.inUse)
         let askAgainAt = turn.now.adding(ms: Limits.disputeAskMs)
-        switch coherence.trust.compare(survey, era: coherence.past.era, now: turn.now) {
+        let line = disputeLine(node)
+        switch coherence[node].trust.compare(others, era: coherence.past.era, now: turn.now) {
         case .agreed:
             tendMended(now: turn.now)
-            guard let moment = coherence.past.eraDueAt(survey, generation, now: turn.now) else { return }
-            guard moment <= turn.now else { return lane.survey(by: moment) }
-            say(.past, .warning, "hosts recently used another Redis; dropping cached counts", &turn)
-            beginEra(&turn)
+            dropIfOthersCameBack(survey, to: node, &turn)
         case .unclear:
-            checkMarker(&turn)
-            lane.survey(at: askAgainAt)
+            checkMarker(of: node, &turn)
+            lookAgain(at: node, askAgainAt, &turn)
         case .disputed:
-            lane.survey(at: askAgainAt)
+            lookAgain(at: node, askAgainAt, &turn)
             reports.statistics.redisDisputes += 1
-            let text = "\(Self.disputeText); not using it until all hosts name the same one"
-            say(.past, .warning, text, &turn)
-        case .stillDisputed: lane.survey(at: askAgainAt)
-        case .agreedAgain(let era):
-            say(.past, .notice, "all hosts use one Redis again", &turn)
+            let one = redis.isCluster ? "Redis\(address(node)): " : ""
+            let text = "\(one)\(disputeText); not using it until all hosts name the same one"
+            say(line, .warning, text, &turn)
+        case .stillDisputed: lookAgain(at: node, askAgainAt, &turn)
+        case .agreedAgain(let dispute):
+            let one = redis.isCluster ? "the same data of Redis\(address(node))" : "one Redis"
+            say(line, .notice, "all hosts use \(one) again", &turn)
             // Redis' data is from a time when other hosts did not write to it, unless another host has thrown it away
             // already.
-            let isOld = coherence.past.era == era || coherence.past.strayEraAt(now: turn.now) != nil
-            if isOld { return beginEra(&turn) }
+            let isSame = redis.isCluster ? generation.token == dispute.token : coherence.past.era == dispute.era
+            if isSame || !coherence[node].strays.isEmpty { return dropData(of: node, &turn) }
             // Meanwhile batches noted their changes only in `cache_repairs`.
-            repairs.passes.startOver(now: turn.now)
+            repairs.passes.startOver(node, now: turn.now)
         }
     }
 
-    static let disputeText = "other hosts use another Redis, or Redis has two primaries"
-    static let disputeAdvice = "set REDIS_URL to the same primary on all hosts"
+    /// Begins anew if hosts were at another Redis in between, or wrote to the one that they used before after others
+    /// had begun to fill this one.
+    private mutating func dropIfOthersCameBack(_ survey: Survey, to node: NodePlace, _ turn: inout Turn) {
+        let text = "hosts recently used another Redis; dropping cached counts"
+        let moment = redis.isCluster ? turn.now : coherence.past.strayEraAt(now: turn.now)
+        if !coherence[node].strays.isEmpty, moment > turn.now { lane.survey(by: moment) }
+        if !coherence[node].strays.isEmpty, moment <= turn.now {
+            let whose = redis.isCluster ? " of\(address(node))" : ""
+            say(.past, .warning, text + whose, &turn)
+            return dropData(of: node, &turn)
+        }
+        guard let seenAt = coherence.past.othersCameBack(survey, newest: newestInUse, now: turn.now) else { return }
+        // Or they have heard before this host that nodes were replaced.
+        if redis.isCluster,
+            turn.now.ms(since: seenAt) < Limits.disputeConfirmMs || !redis.asks.wasAnswered(after: seenAt)
+        {
+            redis.asks.askSoon(now: turn.now)
+            return lane.survey(at: turn.now.adding(ms: Limits.disputeAskMs))
+        }
+        say(.past, .warning, text, &turn)
+        beginEra(&turn)
+    }
+
+    /// The data in Redis lacks changes: that of one node, if Redis is a cluster.
+    private mutating func dropData(of node: NodePlace, _ turn: inout Turn) {
+        guard redis.isCluster else { return beginEra(&turn) }
+        coherence[node].strays.settle()
+        disownData(node, &turn)
+    }
+
+    /// Slots may have moved, and with them the node's marker.
+    private mutating func lookAgain(at node: NodePlace, _ moment: Instant, _ turn: inout Turn) {
+        redis[node].marker.retry()
+        redis.asks.askSoon(now: turn.now)
+        lane.survey(at: moment)
+    }
+
+    private func disputeLine(_ node: NodePlace) -> RepeatedLines.Kind {
+        redis.isCluster ? .connection(.redis(node)) : .past
+    }
+
+    var disputeText: String {
+        redis.isCluster
+            ? "other hosts use other data of it, or it has two primaries"
+            : "other hosts use another Redis, or Redis has two primaries"
+    }
+
+    var disputeAdvice: String {
+        redis.isCluster
+            ? "name the same cluster in REDIS_URL on all hosts, and run redis-cli --cluster check HOST:PORT"
+            : "set REDIS_URL to the same primary on all hosts"
+    }
 
     // MARK: Another past
 
     /// A connection says which past of the database it is at. A connection to a past that is over is of no use, and is
     /// given up.
     mutating func learn(_ identity: DatabaseIdentity, of backend: Backend, _ turn: inout Turn) {
-        let marker = coherence.trust.generation?.database
+        let marker = redis.places.compactMap { coherence[$0].trust.generation?.database }.first
         if let marker, coherence.past.identity == nil, marker.isAhead(of: identity) {
             return refuse(identity, newest: marker, of: backend, &turn)
         }
         guard let known = coherence.past.identity, known != identity else {
-            coherence.past.adopt(identity)
+            coherence.adopt(identity)
             if let marker, !marker.isSameDatabase(identity) { forgetPast(now: turn.now) }
             return identifyAnew(&turn)
         }
@@ -116,7 +205,7 @@ extension Core {
         let what =
             isServersPast ? "PostgreSQL's timeline changed" : "likesd's tables were replaced (restored or rewritten)"
         say(.past, .warning, "\(what); dropping cached counts", &turn)
-        coherence.past.adopt(identity)
+        coherence.adopt(identity)
         forgetPast(now: turn.now)
         lane.row.forgetCommitted()
         identifyAnew(&turn)
@@ -141,7 +230,7 @@ extension Core {
     /// Other hosts have seen another server promoted over the one that this host uses.
     mutating func leaveOldPrimary(_ newest: DatabaseIdentity, _ turn: inout Turn) {
         guard let known = coherence.past.identity else { return }
-        coherence.past.adopt(newest)
+        coherence.adopt(newest)
         forgetPast(now: turn.now)
         if lane.link.isUp { refuse(known, newest: newest, of: .lane, &turn) }
         if reader.seesPrimary { refuse(known, newest: newest, of: .reader, &turn) }
@@ -156,7 +245,7 @@ extension Core {
 
     mutating func goBack(_ reason: String, _ turn: inout Turn) {
         reports.statistics.databasesGoneBack += 1
-        coherence.past.forgetStrays()
+        coherence.forgetStrays()
         let text = "PostgreSQL went back to an earlier state (\(reason)); dropping cached counts"
         say(.past, .warning, text, &turn)
         beginEra(&turn)
@@ -164,9 +253,9 @@ extension Core {
 
     private mutating func beginEra(_ turn: inout Turn) {
         reports.statistics.erasBegun += 1
-        coherence.past.beginEra(now: turn.now)
+        coherence.beginEra(now: turn.now)
         forgetPast(now: turn.now)
-        if coherence.trust.generation != nil { disownData(&turn) }
+        for node in redis.places where coherence[node].trust.generation != nil { disownData(node, &turn) }
     }
 
     /// Stops believing everything that was cached.
@@ -182,10 +271,12 @@ extension Core {
     }
 
     private mutating func identifyAnew(_ turn: inout Turn) {
-        guard let generation = coherence.trust.generation,
-            !generation.fits(coherence.past.identity, era: coherence.past.era)
-        else { return }
-        disownData(&turn)
+        for node in redis.places {
+            guard let generation = coherence[node].trust.generation,
+                !generation.fits(coherence.past.identity, era: coherence.past.era)
+            else { continue }
+            disownData(node, &turn)
+        }
     }
 
     // MARK: Contradictions
@@ -194,7 +285,10 @@ extension Core {
     /// the primary was asked proves that the database went back.
     mutating func compareWithKnown(_ counters: [CounterState], _ permit: WritePermit, _ turn: inout Turn) {
         guard safeguards.contradictions, permit.era == coherence.past.era else { return }
-        let isFresh = permit.isFresh(writePermit(now: turn.now))
+        let now = writePermit(now: turn.now)
+        let isFresh = { (item: Item) in
+            self.redis.node(of: item).map { permit.isFresh(now, on: $0) } ?? permit.isYoung(at: now.askedAt)
+        }
         var left = counters[...]
         while let (counter, version) = known.contradiction(in: &left, askedAt: permit.askedAt, isFresh: isFresh) {
             wentBack(Self.contradiction(counter, version), &turn)

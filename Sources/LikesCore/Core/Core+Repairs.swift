@@ -9,48 +9,74 @@ extension Core {
     /// keep this host busy, so the repairs wait. Meanwhile other hosts are told through PostgreSQL.
     mutating func noteMissing(_ items: some Collection<Item>, isDelayed: Bool = false, now: Instant) {
         guard safeguards.repairs, !items.isEmpty else { return }
-        if isDelayed { repairs.note(items, delayedFrom: now) } else { repairs.note(items) }
+        for (node, items) in redis.byNode(Array(items), { $0 }) {
+            if isDelayed { repairs[node ?? 0].note(items, delayedFrom: now) } else { repairs[node ?? 0].note(items) }
+        }
         lane.upkeep.noteMissing(now: now)
     }
 
     /// Redis may lack these counters and any newer ones.
     mutating func noteMissing(_ counters: some Collection<CounterState>, now: Instant) {
         guard safeguards.repairs, !counters.isEmpty else { return }
-        repairs.note(counters)
+        for (node, counters) in redis.byNode(Array(counters), { $0.item }) { repairs[node ?? 0].note(counters) }
         lane.upkeep.noteMissing(now: now)
     }
 
     /// The connection to Redis ended, most likely because of these items: a value may be too large to be read in time,
     /// or at all, and would be so again. Setting a counter does not read it.
-    mutating func setWithoutReading(_ items: [Item]) {
-        guard safeguards.repairs, canAskPrimary, !repairs.isFull else { return }
-        repairs.reread(items)
+    mutating func setWithoutReading(_ items: [Item], on node: NodePlace) {
+        guard safeguards.repairs, canAskPrimary, !repairs[node].isFull else { return }
+        repairs[node].reread(items)
     }
 
     /// Messages may have been missed. Nothing that was cached before is fresh, and what this host wrote to Redis may be
     /// older than what it missed.
-    mutating func doubtMessages() {
-        known.expireAll()
-        let written = known.takeWritten()
+    mutating func doubtMessages(of node: NodePlace) {
+        known.expireAll(of: node)
+        let written = known.takeWritten { redis.node(of: $0) == node }
         guard safeguards.counterMemory else { return }
-        repairs.rereadAll()
-        repairs.reread(written)
+        repairs[node].rereadAll()
+        repairs[node].reread(written)
     }
 
     // MARK: Repairs of other hosts
 
+    var isSomeNodeIdentified: Bool { redis.inUse.contains { coherence[$0].trust.generation != nil } }
+
+    /// Rows of `cache_repairs` noted by transactions before this one need no repair on any node. 0: unknown.
+    private var settledBefore: Int64 {
+        redis.inUse.map { coherence[$0].trust.settledBefore }.min() ?? 0
+    }
+
+    /// Whether rows of the node's items are taken in.
+    private func takesRepairs(_ node: NodePlace) -> Bool {
+        coherence[node].trust.generation != nil && !repairs[node].isFull
+    }
+
+    /// What was left out while a node had no room is read again once it has much of it.
+    private mutating func fillGaps(now: Instant) {
+        guard repairs.passes.pass == nil, repairs.passes.mayReadWholeTable(now: now) else { return }
+        for node in repairs.places
+        where repairs.passes.hasGaps(node) && coherence[node].trust.generation != nil
+            && repairs[node].count < limits.repairsMax / 2
+        {
+            repairs.passes.startOver(node, now: now)
+        }
+    }
+
     mutating func sendRepairPass(_ turn: inout Turn) {
-        guard safeguards.repairTable, canAskPrimary, coherence.trust.generation != nil else { return }
+        guard safeguards.repairTable, canAskPrimary, isSomeNodeIdentified else { return }
         if let pass = repairs.passes.pass {
-            guard let cursor = pass.pausedAt, !repairs.isFull else { return }
-            repairs.passes.resume()
+            guard let cursor = pass.pausedAt, redis.inUse.contains(where: takesRepairs) else { return }
+            repairs.passes.resume(now: turn.now)
             return reader.call(.repairPass, .selectRepairs(RepairSelect(after: cursor)), &turn)
         }
+        fillGaps(now: turn.now)
         // An idle host wakes up once for both.
-        let isAwake = redis.link.isUp && redis.subscriber.isUp && coherence.heartbeat.nextAt <= turn.now
+        let isAwake = redis.places.contains { self.isAwake($0) && coherence[$0].heartbeat.nextAt <= turn.now }
         let dueBy = isAwake ? turn.now.adding(ms: Limits.repairPassMs / 4) : turn.now
         guard repairs.passes.nextAt <= dueBy else { return }
-        let select = repairs.passes.begin(settledBefore: coherence.trust.settledBefore, now: turn.now)
+        let select = repairs.passes.begin(settledBefore: settledBefore, now: turn.now)
         reader.call(.repairPass, .selectRepairs(select), &turn)
     }
 
@@ -63,14 +89,22 @@ extension Core {
         // If Redis was heard to take the version a moment ago, the host that set it strikes the row off. The next
         // passes check that.
         let rows = chunk.rows.filter { $0.notedBy < pass.leftFrom || !known.recent.hasTaken($0) }
-        repairs.learn(rows, leftFrom: pass.leftFrom)
+        let goesOn = redis.inUse.contains(where: takesRepairs)
+        for (node, rows) in redis.byNode(rows, { $0.item }) {
+            let node = node ?? 0
+            if goesOn, !takesRepairs(node) {
+                repairs.passes.leaveOut(node, now: turn.now)
+            } else {
+                repairs[node].learn(rows, leftFrom: pass.leftFrom)
+            }
+        }
         repairs.forgetStruckOff()
         if chunk.hasSettled, lane.upkeep.settled == nil {
-            lane.upkeep.settled = SettledRepairs(before: coherence.trust.settledBefore)
+            lane.upkeep.settled = SettledRepairs(before: settledBefore)
             tendMended(now: turn.now)
         }
         guard let next = chunk.next else { return endRepairPass(isWhole: true, now: turn.now) }
-        if repairs.isFull || coherence.trust.generation == nil {
+        if !redis.inUse.contains(where: takesRepairs) {
             return repairs.passes.pause(after: next, now: turn.now)
         }
         reader.call(.repairPass, .selectRepairs(RepairSelect(after: next)), &turn)
@@ -81,31 +115,40 @@ extension Core {
         let ms = isWhole ? Limits.repairPassMs : Limits.repairPassRetryMs
         let spread = Int64(random.next() % UInt64(ms / 4))
         repairs.passes.end(
-            isWhole: isWhole, isIdentified: coherence.trust.generation != nil, now: now,
+            isWhole: isWhole, isIdentified: { coherence[$0].trust.generation != nil }, now: now,
             nextAt: now.adding(ms: ms + spread))
     }
 
     // MARK: Pages
 
-    /// Takes the next page of repairs, one at a time. As long as rows can be struck off, it takes none without room for
-    /// the rows that the page will mend. If they can't be struck off, rows over the limit stay for a later pass.
+    /// Takes the next page of repairs, one at a time, of one node after the other. As long as rows can be struck off,
+    /// it takes none without room for the rows that the page will mend. If they can't be struck off, rows over the
+    /// limit stay for a later pass.
     mutating func readRepairs(_ turn: inout Turn) {
-        guard canAskPrimary, writableGeneration != nil, reader.calls[.repair] == 0 else { return }
-        let strikesOff = lane.link.isUp && lane.upkeep.tendNotBefore <= turn.now && isRedisAgreed
-        guard repairs.hasRoomForMended || !strikesOff else { return }
-        let permit = writePermit(now: turn.now)
-        guard let (page, items) = repairs.takePage(permit) else { return }
-        reader.call(.repair(page, count: items.count, permit), .selectCounters(items), &turn)
+        guard repairs.count > 0, canAskPrimary, reader.calls[.repair] == 0 else { return }
+        for node in redis.placesInTurn where writableGeneration(node) != nil {
+            let strikesOff = lane.link.isUp && lane.upkeep.tendNotBefore <= turn.now && isRedisAgreed(node)
+            guard repairs[node].hasRoomForMended || !strikesOff else { continue }
+            let permit = writePermit(now: turn.now)
+            guard let (page, items) = repairs[node].takePage(permit) else { continue }
+            redis.hadTurn(node)
+            return reader.call(.repair(page, on: node, count: items.count, permit), .selectCounters(items), &turn)
+        }
     }
 
     mutating func writeRepairs(_ turn: inout Turn) {
-        guard let generation = writableGeneration, redis.calls[.repair] == 0 else { return }
+        for node in redis.places { writeRepairs(to: node, &turn) }
+    }
+
+    private mutating func writeRepairs(to node: NodePlace, _ turn: inout Turn) {
+        guard repairs.isPageRead(node), redis[node].calls[.repair] == 0, let generation = writableGeneration(node)
+        else { return }
         let permit = writePermit(now: turn.now)
-        guard let (page, read, asked) = repairs.takeToWrite(permit) else { return }
-        let counters = noteWriting(read, isFill: false, now: turn.now)
+        guard let (page, read, asked) = repairs[node].takeToWrite(permit) else { return }
+        let counters = noteWriting(read, isFill: false, on: node, now: turn.now)
         let sealed = coherence.sealed(counters, generation, asked)
         redis.call(
-            .repair(page, counters, permit), .writeThrough(generation, counters: sealed, recent: []), &turn)
+            .repair(page, counters, permit), .writeThrough(generation, counters: sealed, recent: []), on: node, &turn)
     }
 
     // MARK: Striking off
@@ -118,8 +161,12 @@ extension Core {
     /// A counter of a host may show that PostgreSQL went back. A stranger's counter would stay for ever, since no host
     /// has a newer one: it is deleted, and the right one is written again. `isNews`: others were to hear of the
     /// counters. A stranger can keep them from ever hearing, so they are told through PostgreSQL.
-    mutating func judge(_ kept: [KeptCounter], _ permit: WritePermit, isNews: Bool, _ turn: inout Turn) {
-        guard !kept.isEmpty, let generation = permit.generation, generation == coherence.trust.generation else {
+    mutating func judge(
+        _ kept: [KeptCounter], _ permit: WritePermit, isNews: Bool, on node: NodePlace, _ turn: inout Turn
+    ) {
+        guard !kept.isEmpty, let generation = permit.generation(on: node),
+            generation == coherence[node].trust.generation
+        else {
             return
         }
         let (newer, forged) = coherence.judge(kept, token: generation.token)
@@ -129,9 +176,9 @@ extension Core {
         if isNews {
             noteMissing(forged.map(\.item), isDelayed: true, now: turn.now)
         } else if safeguards.repairs {
-            repairs.reread(forged.map(\.item), delayedFrom: turn.now)
+            repairs[node].reread(forged.map(\.item), delayedFrom: turn.now)
         }
-        redis.call(.drop, .drop(generation, forged), &turn)
+        redis.call(.drop, .drop(generation, forged), on: node, &turn)
     }
 
     mutating func noteForged(_ forgery: Forgery, count: Int = 1, _ turn: inout Turn) {

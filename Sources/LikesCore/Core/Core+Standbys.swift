@@ -70,7 +70,8 @@ extension Core {
             return leaveStandby(place, Self.notStandby, &turn)
         }
         reader.standbys[place].connected(now: turn.now)
-        say(.connection(.standby(place)), .notice, "\(Self.name(.standby(place))) connected", &turn)
+        let name = name(.standby(place))
+        say(.connection(.standby(place)), .notice, "\(name) connected", &turn)
     }
 
     private static let notStandby = BackendFailure.unreachable(
@@ -152,19 +153,25 @@ extension Core {
         let wasShown = isShownBehind(place, now: turn.now)
         let behindMs = reader.standbys[place].noteFresh(isFresh, now: turn.now)
         guard let behindMs, !wasShown else { return }
-        say(.behind(place), .warning, "\(Self.name(.standby(place))): \(Self.behind(behindMs))", &turn)
+        let name = name(.standby(place))
+        say(.behind(place), .warning, "\(name): \(Self.behind(behindMs))", &turn)
     }
 
     /// Whether this host has answered or heard something newer, or may have: it has forgotten some of that.
     private func isOlder(_ counter: CounterState, asOf: Instant) -> Bool {
-        known.hasNewer(than: counter) || asOf < known.forgottenAt(counter.item) || repairs.contains(counter.item)
+        known.hasNewer(than: counter) || asOf < known.forgottenAt(counter.item)
+            || repairs.contains(counter.item, on: redis.node(of: counter.item))
+    }
+
+    /// Whether all changes of the item since that moment were told, if they are. What was changed before the
+    /// subscription began, or before the data in Redis was identified, may not have been.
+    private func isHeard(since moment: Instant, _ item: Item) -> Bool {
+        guard let node = redis.node(of: item) else { return true }
+        let subscriber = redis[node].subscriber
+        return (!subscriber.isUp || moment >= subscriber.upSince) && moment >= coherence[node].trust.identifiedAt
     }
 
     private mutating func take(_ counters: [CounterState], asOf: Instant, from place: Int, _ turn: inout Turn) {
-        // What was changed before the subscription began, or before the data in Redis was identified, may not have
-        // been told.
-        let hearsSince = redis.subscriber.isUp ? redis.subscriber.upSince : asOf
-        let isFresh = asOf >= hearsSince && asOf >= coherence.trust.identifiedAt
         var older: [Item] = []
         for counter in counters {
             if safeguards.standbyMemory, isOlder(counter, asOf: asOf) {
@@ -172,7 +179,9 @@ extension Core {
                 continue
             }
             let (waiting, newer) = reads.finish(counter.item, clients)
-            let standing = known.fetched(counter, newer: newer, asOf: asOf, isFresh: isFresh, now: turn.now)
+            let standing = known.fetched(
+                counter, newer: newer, asOf: asOf, isFresh: isHeard(since: asOf, counter.item),
+                node: redis.node(of: counter.item), now: turn.now)
             for part in waiting { give(standing.count, to: part, &turn) }
         }
         reader.standbys[place].noteAnswered(counters.count - older.count)

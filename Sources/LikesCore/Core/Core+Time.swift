@@ -41,7 +41,7 @@ extension Core {
             guard let moment else { return }
             next = next.map { min($0, moment) } ?? moment
         }
-        for backend in settings.backends { consider(self[backend].wakeAt) }
+        for backend in backends { consider(self[backend].wakeAt) }
         if lane.isIdle {
             consider(lane.upkeep.tendAt.map { max($0, lane.upkeep.tendNotBefore) })
             consider(tellAt)
@@ -52,13 +52,18 @@ extension Core {
         consider(standbysWakeAt)
         consider(reports.wakeAt)
         if canAskPrimary, reader.calls[.doubts] == 0 { consider(known.doubts.dueAt) }
-        if redis.link.isUp, redis.subscriber.isUp { consider(coherence.heartbeat.nextAt) }
-        if redis.link.isUp, redis.calls[.tell] == 0 { consider(coherence.tellings.dueAt) }
-        if safeguards.repairTable, canAskPrimary, coherence.trust.generation != nil, repairs.passes.pass == nil {
+        for node in redis.places {
+            if isAwake(node) { consider(coherence[node].heartbeat.nextAt) }
+            if redis[node].link.isUp, redis[node].calls[.tell] == 0 { consider(coherence[node].tellings.dueAt) }
+        }
+        if safeguards.repairTable, canAskPrimary, isSomeNodeIdentified, repairs.passes.pass == nil {
             consider(repairs.passes.nextAt)
         }
-        if let repairAt = repairs.wakeAt, redis.link.isUp || reader.link.isUp { consider(repairAt) }
-        for backend in settings.backends { consider(hungAt(backend)) }
+        if let repairAt = repairs.wakeAt, redis.places.contains(where: { redis[$0].link.isUp }) || reader.link.isUp {
+            consider(repairAt)
+        }
+        for backend in backends { consider(hungAt(backend)) }
+        consider(redis.asks.dueAt)
         consider(clients.shutdown.wakeAt)
         return next
     }
@@ -73,7 +78,8 @@ extension Core {
         }
         repairs.tick(now: turn.now)
         reports.tick(&turn)
-        for backend in settings.backends { tick(backend, &turn) }
+        askCluster(&turn)
+        for backend in backends { tick(backend, &turn) }
     }
 
     /// Answers what was accepted, takes nothing more, then `.stopped`.
@@ -104,7 +110,7 @@ extension Core {
     private func hungAt(_ backend: Backend) -> Instant? {
         let sentAt =
             switch backend {
-            case .redis: redis.calls.oldestSentAt
+            case .redis(let node): redis[node].calls.oldestSentAt
             case .subscriber: nil as Instant?
             case .lane: lane.calls.oldestSentAt
             case .reader: reader.calls.oldestSentAt
@@ -121,7 +127,7 @@ extension Core {
             turn.append(.connect(backend))
         case .connecting(let giveUpAt):
             guard giveUpAt <= turn.now else { return }
-            let next = configuration.unanswered(backend)
+            let next = configuration.unanswered(backend, isClusterNode: backend.isRedis && redis.isCluster)
             giveUp(backend, .unreachable("the connection attempt got no answer", next: next), &turn)
         case .up where backend == .reader && standbyRetryAt.map { $0 <= turn.now } ?? false:
             giveUp(backend, .unreachable("a standby, although a primary is available"), &turn)

@@ -49,7 +49,7 @@ package struct Core {
                 memory: ClientMemory(limitBytes: settings.clientMemoryLimitBytes, now: now)))
         writes = Writes(configuration, limits)
         reads = Reads(safeguards)
-        redis = RedisAccess(now: now)
+        redis = RedisAccess(configuration.itemTypes, now: now)
         lane = Lane(number: random.laneNumber(), limits, now: now)
         reader = Reader(standbys: configuration.databaseReplicaURLs.count, now: now)
         repairs = Repairs(limits, seed: random.next(), now: now)
@@ -100,7 +100,10 @@ package struct Core {
         reader.checkInvariants()
         coherence.checkInvariants()
         repairs.checkInvariants()
-        precondition(redis.link.isUp || coherence.trust.generation == nil, "data is not trusted without Redis")
+        for node in redis.places {
+            precondition(
+                redis[node].link.isUp || coherence[node].trust.generation == nil, "data is not trusted without Redis")
+        }
     }
 }
 
@@ -110,65 +113,98 @@ extension Core {
     /// Whether the reader sees everything that was acknowledged. A standby may lag behind.
     var canAskPrimary: Bool { reader.seesPrimary }
 
-    /// The generation to write under; nil: Redis is down, not identified, or not the one that all hosts use.
-    var writableGeneration: Generation? {
-        redis.link.isUp && coherence.trust.disputedIn == nil && coherence.sealer.isReady
-            ? coherence.trust.generation : nil
+    /// The generation to write under; nil: the node is down, not identified, or not the one that all hosts use.
+    func writableGeneration(_ node: NodePlace) -> Generation? {
+        let trust = coherence[node].trust
+        return redis[node].link.isUp && trust.dispute == nil && coherence.sealer.isReady ? trust.generation : nil
+    }
+
+    /// Whether the node is asked to admit changes. A node of a cluster counts users' rates whatever data it has: while
+    /// its data is identified, this process would count for itself.
+    func admits(_ node: NodePlace) -> Bool {
+        redis.isCluster ? redis[node].link.isUp : writableGeneration(node) != nil
+    }
+
+    /// The node of the item, if it may be written.
+    func writableNode(of item: Item) -> NodePlace? {
+        redis.node(of: item).flatMap { writableGeneration($0) == nil ? nil : $0 }
     }
 
     /// The generation to read under. While PostgreSQL cannot be asked, it is not known what other hosts could not write
     /// to Redis, and an old count is better than none.
-    var readableGeneration: Generation? {
-        guard redis.link.isUp, isRedisBelieved || !canAskPrimary else { return nil }
-        return coherence.trust.generation
+    func readableGeneration(_ node: NodePlace) -> Generation? {
+        guard redis[node].link.isUp, isBelieved(node) || !canAskPrimary else { return nil }
+        return coherence[node].trust.generation
     }
 
-    private var isRedisBelieved: Bool {
+    private func isBelieved(_ node: NodePlace) -> Bool {
+        let trust = coherence[node].trust
         // While an era is owed, Redis has counters of a past that is over.
-        repairs.isAllKnown && coherence.past.owedReason == nil
-            && (coherence.trust.isAgreed || !lane.link.isUp && coherence.trust.disputedIn == nil)
+        return repairs.isAllKnown(node) && coherence.past.owedReason == nil
+            && (trust.isAgreed || !lane.link.isUp && trust.dispute == nil)
     }
 
-    /// Whether this host learns of all that other hosts change, by message or from `cache_repairs`.
-    private var isHearing: Bool {
-        redis.subscriber.isUp && coherence.trust.generation != nil && coherence.trust.disputedIn == nil
-            && repairs.isAllKnown
+    /// Whether this host learns of all that other hosts change of the node's items, by message or from `cache_repairs`.
+    private func isHearing(_ node: NodePlace) -> Bool {
+        let trust = coherence[node].trust
+        return redis[node].subscriber.isUp && trust.generation != nil && trust.dispute == nil
+            && repairs.isAllKnown(node)
     }
 
     /// Entries are fresh for the TTL, but only for a short time while this host does not hear of others' changes.
     mutating func boundCache() {
         let ttlMs = configuration.localCacheTTLMs
-        known.setTTL(ms: isHearing ? ttlMs : min(ttlMs, Limits.unheardCacheMs))
+        for node in redis.places {
+            known.setTTL(ms: isHearing(node) ? ttlMs : min(ttlMs, Limits.unheardCacheMs), of: node)
+        }
     }
 
     /// Take one before asking PostgreSQL for something that goes into Redis.
     func writePermit(now: Instant) -> WritePermit {
-        let subscriber = redis.subscriber
-        return WritePermit(
-            generation: writableGeneration,
-            subscription: subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal,
-            identifiedAt: coherence.trust.identifiedAt, era: coherence.past.era, askedAt: now)
+        WritePermit(nodes: redis.places.map(nodePermit), era: coherence.past.era, askedAt: now)
     }
 
-    /// Whether all hosts use this Redis. Another one would lack what this one has.
-    var isRedisAgreed: Bool { coherence.trust.isAgreed && coherence.trust.isUnanimous }
+    func nodePermit(_ node: NodePlace) -> NodePermit {
+        let subscriber = redis[node].subscriber
+        return NodePermit(
+            generation: writableGeneration(node),
+            subscription: subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal,
+            identifiedAt: coherence[node].trust.identifiedAt)
+    }
+
+    /// Whether all hosts use this node. Another one would lack what this one has.
+    func isRedisAgreed(_ node: NodePlace) -> Bool {
+        let trust = coherence[node].trust
+        return trust.isAgreed && trust.isUnanimous
+    }
+
+    /// The same for all nodes that have anything.
+    var isRedisAgreed: Bool { redis.inUse.allSatisfy(isRedisAgreed) }
 
     /// Whether rows of `cache_repairs` may be deleted, because they are set in this host's Redis or settled by its
     /// data, and there are such rows.
-    var mayStrikeOff: Bool { isRedisAgreed && (repairs.mendedCount > 0 || lane.upkeep.settled != nil) }
+    var mayStrikeOff: Bool {
+        lane.upkeep.settled != nil && isRedisAgreed
+            || repairs.places.contains { repairs[$0].mendedCount > 0 && isRedisAgreed($0) }
+    }
 
     /// Whether hosts are still to be told of something that Redis has.
-    var oweTelling: Bool { writableGeneration != nil && !coherence.tellings.isSettled }
+    var oweTelling: Bool {
+        redis.places.contains { writableGeneration($0) != nil && !coherence[$0].tellings.isSettled }
+    }
 
     /// Whether this host leaves something for others to find or to do.
     var leavesSomething: Bool { lane.upkeep.hasJournal || repairs.untoldCount > 0 }
+
+    /// The connections that there should be.
+    var backends: [Backend] { settings.backends }
 
     subscript(_ backend: Backend) -> Link {
         // Not `_read`: its coroutine would allocate, several times in each turn.
         get {
             switch backend {
-            case .redis: redis.link
-            case .subscriber: redis.subscriber
+            case .redis(let node): redis[node].link
+            case .subscriber(let node): redis[node].subscriber
             case .lane: lane.link
             case .reader: reader.link
             case .standby(let place): reader.standbys[place].link
@@ -176,8 +212,8 @@ extension Core {
         }
         _modify {
             switch backend {
-            case .redis: yield &redis.link
-            case .subscriber: yield &redis.subscriber
+            case .redis(let node): yield &redis[node].link
+            case .subscriber(let node): yield &redis[node].subscriber
             case .lane: yield &lane.link
             case .reader: yield &reader.link
             case .standby(let place): yield &reader.standbys[place].link

@@ -48,10 +48,16 @@ struct KnownCounters {
         return counts
     }
 
-    mutating func setTTL(ms: Int64) { cache.setTTL(ms: ms) }
+    /// `node`: of Redis, which has the items.
+    mutating func setTTL(ms: Int64, of node: NodePlace) { cache.setTTL(ms: ms, of: Self.group(node)) }
 
-    /// Messages may have been missed: nothing that was cached before is fresh.
-    mutating func expireAll() { if safeguards.cacheExpiry { cache.expireAll() } }
+    /// Messages of the node may have been missed: nothing of it that was cached before is fresh.
+    mutating func expireAll(of node: NodePlace) {
+        if safeguards.cacheExpiry { cache.expireAll(of: Self.group(node)) }
+    }
+
+    /// The group of the local cache in which a node's items are. Nodes may share one; then they expire together.
+    private static func group(_ node: NodePlace?) -> UInt8 { UInt8(truncatingIfNeeded: node ?? 0) }
 
     mutating func expire(_ item: Item, below version: Int64) { cache.expire(item, below: version) }
 
@@ -85,7 +91,8 @@ struct KnownCounters {
     }
 
     /// Forgets what was written to Redis, and returns the items in the order in which they were written.
-    mutating func takeWritten() -> [Item] { recent.takeWritten() }
+    /// `isOf`: whether the item is concerned.
+    mutating func takeWritten(where isOf: (Item) -> Bool) -> [Item] { recent.takeWritten(where: isOf) }
 
     /// Redis holds another generation, which lacks what Redis was heard to take before.
     mutating func forgetTold() { recent.forgetTold() }
@@ -99,7 +106,7 @@ struct KnownCounters {
     /// missed it. Returns the newest known state of each, and those that are newer than what was committed. `isFresh`:
     /// of the permit.
     mutating func committed(
-        _ counters: [CounterState], isYoung: Bool, isFresh: Bool, now: Instant
+        _ counters: [CounterState], isYoung: Bool, isFresh: (Item) -> Bool, node: (Item) -> NodePlace?, now: Instant
     ) -> (newest: [CounterState], newer: [Item: CounterState]) {
         var all: [CounterState] = []
         all.reserveCapacity(counters.count)
@@ -108,9 +115,9 @@ struct KnownCounters {
             let newest = newest(counter)
             var standing = newest
             if isYoung {
-                standing = cache.store(newest, now: now)
+                standing = cache.store(newest, group: Self.group(node(counter.item)), now: now)
                 // What others changed since may not have been told.
-                if !isFresh { cache.expire(counter.item, below: .max) }
+                if !isFresh(counter.item) { cache.expire(counter.item, below: .max) }
             } else {
                 cache.update(newest)
                 standing = cache.stale(counter.item) ?? newest
@@ -144,17 +151,17 @@ struct KnownCounters {
     /// Returns the newest known state, which answers all who wait.
     mutating func fetched(
         _ fetched: CounterState, newer: CounterState?, secondsMax: Int?, isFresh: Bool, isOfThisEra: Bool,
-        now: Instant
+        node: NodePlace?, now: Instant
     ) -> CounterState {
         var standing = fetched
         if isFresh {
-            standing = cache.store(fetched, secondsMax: secondsMax, now: now)
+            standing = cache.store(fetched, secondsMax: secondsMax, group: Self.group(node), now: now)
         } else if isOfThisEra {
             read(fetched, now: now)
             if let held = cache.stale(fetched.item), held.version > fetched.version { standing = held }
         }
         guard let newer, newer.version > standing.version else { return standing }
-        return isFresh ? cache.store(newer, secondsMax: secondsMax, now: now) : newer
+        return isFresh ? cache.store(newer, secondsMax: secondsMax, group: Self.group(node), now: now) : newer
     }
 
     // MARK: Standbys
@@ -173,9 +180,9 @@ struct KnownCounters {
     /// became known meanwhile. `isFresh`: it may enter the cache as fresh. Returns the newest known state, which
     /// answers all who wait.
     mutating func fetched(
-        _ fetched: CounterState, newer: CounterState?, asOf: Instant, isFresh: Bool, now: Instant
+        _ fetched: CounterState, newer: CounterState?, asOf: Instant, isFresh: Bool, node: NodePlace?, now: Instant
     ) -> CounterState {
-        let standing = cache.store(fetched, asOf: asOf, isFresh: isFresh, now: now)
+        let standing = cache.store(fetched, asOf: asOf, isFresh: isFresh, group: Self.group(node), now: now)
         guard let newer, newer.version > standing.version else { return standing }
         if cache.update(newer) { recent.know(newer, now: now) }
         return newer
@@ -199,11 +206,11 @@ struct KnownCounters {
     /// The first of a primary's answers that is older than what was known when the primary was asked. It proves that
     /// the database went back. The answers up to it are taken out of `counters`. What is not proven is doubted.
     mutating func contradiction(
-        in counters: inout ArraySlice<CounterState>, askedAt: Instant, isFresh: Bool
+        in counters: inout ArraySlice<CounterState>, askedAt: Instant, isFresh: (Item) -> Bool
     ) -> (counter: CounterState, version: Int64)? {
         while let counter = counters.popFirst() {
             guard let (known, since) = newest(counter.item), known.version > counter.version else { continue }
-            guard isFresh, let since else {
+            guard isFresh(counter.item), let since else {
                 // When this state became known is not remembered.
                 doubts.note(known)
                 continue

@@ -15,68 +15,11 @@ import LikesStorage
 package struct LocalCache: Sendable {
     /// Places are 32 bits, and one value stands for "none".
     package static let entriesLimit = 1 << 30
+    /// An entry belongs to one of these, which become stale together.
+    package static let groupsCount = 256
     /// Entries of the first table, small because an idle daemon should stay small.
     private static let entriesFirst = 1_024
     private static let none = UInt32.max
-
-    /// 32 bytes.
-    private struct Entry {
-        var id: Int64
-        var count: Int64
-        var version: Int64
-        /// From the top: when the entry was last known to be true, in microseconds (enough for 8 years); how many
-        /// seconds it is fresh at most, 5 bits; the marks; the type, 8 bits.
-        private var packed: UInt64
-
-        private static let useMark: UInt64 = 1 << 8
-        private static let newsMark: UInt64 = 1 << 9
-        private static let standbyMark: UInt64 = 1 << 10
-        private static let secondsShift: UInt64 = 11
-        private static let secondsMask: UInt64 = 31
-        private static let stampShift: UInt64 = 16
-
-        init(_ counter: CounterState, stamp: Int64, secondsMax: Int?) {
-            id = counter.item.id
-            count = counter.count
-            version = counter.version
-            packed = UInt64(stamp) << Entry.stampShift | UInt64(counter.item.type)
-            self.secondsMax = secondsMax
-        }
-
-        var type: UInt8 { UInt8(truncatingIfNeeded: packed) }
-        var stamp: Int64 {
-            get { Int64(packed >> Entry.stampShift) }
-            set { packed = packed & (1 << Entry.stampShift - 1) | UInt64(newValue) << Entry.stampShift }
-        }
-        var isUsed: Bool {
-            get { packed & Entry.useMark != 0 }
-            set { packed = newValue ? packed | Entry.useMark : packed & ~Entry.useMark }
-        }
-        /// 1 … 31; nil: as long as the TTL.
-        var secondsMax: Int? {
-            get {
-                let seconds = packed >> Entry.secondsShift & Entry.secondsMask
-                return seconds > 0 ? Int(seconds) : nil
-            }
-            set {
-                let seconds = UInt64(min(max(newValue ?? 0, 0), Int(Entry.secondsMask)))
-                packed = packed & ~(Entry.secondsMask << Entry.secondsShift) | seconds << Entry.secondsShift
-            }
-        }
-        /// Its version arrived after the stamp.
-        var isNews: Bool {
-            get { packed & Entry.newsMark != 0 }
-            set { packed = newValue ? packed | Entry.newsMark : packed & ~Entry.newsMark }
-        }
-        /// A standby told its version, and nobody else has yet. The stamp is the moment as of which that was fresh.
-        var isFromStandby: Bool {
-            get { packed & Entry.standbyMark != 0 }
-            set { packed = newValue ? packed | Entry.standbyMark : packed & ~Entry.standbyMark }
-        }
-        var state: CounterState {
-            CounterState(item: Item(type: type, id: id), count: count, version: version)
-        }
-    }
 
     /// The entries it may hold, 0 … `entriesLimit`. With 0 it keeps nothing.
     package let entriesMax: Int
@@ -84,7 +27,8 @@ package struct LocalCache: Sendable {
     package private(set) var evictions: UInt64 = 0
 
     private let handStepsMax: Int
-    private var ttlMicroseconds: Int64
+    /// By group: how long its entries are fresh.
+    private var ttls: [Int64]
     private let hash: SeededHash
     private var entries: [Entry] = []
     /// The number of entries that the table and the index are made for. Not the array's capacity, which a copy does not
@@ -97,8 +41,8 @@ package struct LocalCache: Sendable {
     private var placeMask: UInt32 = 0
     /// The place that made room last.
     private var hand = 0
-    /// Entries with an older stamp are stale at any time.
-    private var stampFloor: Int64 = 0
+    /// By group: entries with an older stamp are stale at any time.
+    private var floors: [Int64]
     private var stamps = CacheStamps()
 
     /// `ttlMs`: how long an entry is fresh, 0 or more. `seed` decides which items share a place in the index. It must
@@ -108,12 +52,13 @@ package struct LocalCache: Sendable {
     ) {
         self.handStepsMax = handStepsMax
         self.entriesMax = min(max(entriesMax, 0), LocalCache.entriesLimit)
-        ttlMicroseconds = LocalCache.microseconds(ttlMs)
+        ttls = Array(repeating: LocalCache.microseconds(ttlMs), count: LocalCache.groupsCount)
+        floors = Array(repeating: 0, count: LocalCache.groupsCount)
         hash = SeededHash(seed: seed)
     }
 
-    /// Entries are fresh for this long from now on, including those already held.
-    package mutating func setTTL(ms: Int64) { ttlMicroseconds = LocalCache.microseconds(ms) }
+    /// Entries of the group are fresh for this long from now on, including those already held.
+    package mutating func setTTL(ms: Int64, of group: UInt8 = 0) { ttls[Int(group)] = LocalCache.microseconds(ms) }
 
     private static func microseconds(_ ms: Int64) -> Int64 {
         let (microseconds, overflow) = max(ms, 0).multipliedReportingOverflow(by: 1_000)
@@ -127,9 +72,10 @@ package struct LocalCache: Sendable {
     package mutating func fresh(_ item: Item, now: Instant) -> Int64? {
         guard let place = find(item) else { return nil }
         let stamp = entries[place].stamp
+        let group = Int(entries[place].group)
         // An entry stored right after `expireAll` can be stamped a moment ahead of the clock.
         let age = max(0, now.microseconds - stamp)
-        guard stamp >= stampFloor, age < ttlMicroseconds else { return nil }
+        guard stamp >= floors[group], age < ttls[group] else { return nil }
         if let secondsMax = entries[place].secondsMax, age >= Int64(secondsMax) * 1_000_000 { return nil }
         // Read first: a mark that is already set need not be written again.
         if !entries[place].isUsed { entries[place].isUsed = true }
@@ -157,7 +103,9 @@ package struct LocalCache: Sendable {
     /// Takes the counter unless something newer is held. The same version becomes fresh again, with the given count if
     /// the two differ. `secondsMax`: how long it is fresh at most, 1 or more, whatever the TTL. Returns what is held
     /// now.
-    package mutating func store(_ counter: CounterState, secondsMax: Int? = nil, now: Instant) -> CounterState {
+    package mutating func store(
+        _ counter: CounterState, secondsMax: Int? = nil, group: UInt8 = 0, now: Instant
+    ) -> CounterState {
         guard entriesMax > 0 else {
             stamps.note(now.microseconds, hash(counter.item))
             return counter
@@ -168,29 +116,32 @@ package struct LocalCache: Sendable {
             entries[place].isFromStandby = false
             entries[place].count = counter.count
             entries[place].version = counter.version
-            entries[place].stamp = nextStamp(now)
+            entries[place].group = group
+            entries[place].stamp = nextStamp(now, group)
             entries[place].secondsMax = secondsMax
             entries[place].isNews = false
             entries[place].isUsed = true
             return entries[place].state
         }
-        insert(Entry(counter, stamp: nextStamp(now), secondsMax: secondsMax))
+        insert(Entry(counter, stamp: nextStamp(now, group), secondsMax: secondsMax, group: group))
         return counter
     }
 
     /// Takes a standby's counter, which had everything that was committed before `asOf`, and may be newer. Something
     /// newer that is held stays. `isFresh`: it may be served for the TTL, from `asOf`. Returns what is held now.
-    mutating func store(_ counter: CounterState, asOf: Instant, isFresh: Bool, now: Instant) -> CounterState {
+    mutating func store(
+        _ counter: CounterState, asOf: Instant, isFresh: Bool, group: UInt8 = 0, now: Instant
+    ) -> CounterState {
         guard entriesMax > 0 else {
             stamps.note(now.microseconds, hash(counter.item))
             return counter
         }
         stamps.max = max(stamps.max, now.microseconds)
         stamps.standbyAgeMax = max(stamps.standbyAgeMax, now.microseconds - asOf.microseconds)
-        let stamp = isFresh && asOf.microseconds >= stampFloor ? asOf.microseconds : 0
-        if stamp == 0 { stampFloor = max(stampFloor, 1) }
+        let stamp = isFresh && asOf.microseconds >= floors[Int(group)] ? asOf.microseconds : 0
+        if stamp == 0 { floors[Int(group)] = max(floors[Int(group)], 1) }
         guard let place = find(counter.item) else {
-            var entry = Entry(counter, stamp: stamp, secondsMax: nil)
+            var entry = Entry(counter, stamp: stamp, secondsMax: nil, group: group)
             entry.isNews = true
             entry.isFromStandby = true
             insert(entry)
@@ -203,6 +154,7 @@ package struct LocalCache: Sendable {
         if counter.version > held.version { entries[place].isFromStandby = true }
         entries[place].count = counter.count
         entries[place].version = counter.version
+        entries[place].group = group
         entries[place].stamp = stamp
         entries[place].secondsMax = nil
         entries[place].isNews = true
@@ -244,7 +196,8 @@ package struct LocalCache: Sendable {
     /// Makes the item's entry stale if its version is lower than this one.
     mutating func expire(_ item: Item, below version: Int64) {
         guard let place = find(item), entries[place].version < version else { return }
-        stampFloor = max(stampFloor, 1)
+        let group = Int(entries[place].group)
+        floors[group] = max(floors[group], 1)
         entries[place].stamp = 0
         // The version was not known at stamp 0.
         entries[place].isNews = true
@@ -260,11 +213,14 @@ package struct LocalCache: Sendable {
 
     /// Makes every entry stale at once, at no cost.
     package mutating func expireAll() {
-        stampFloor = stamps.max + 1
+        for group in floors.indices { floors[group] = stamps.max + 1 }
     }
 
-    private mutating func nextStamp(_ now: Instant) -> Int64 {
-        let stamp = max(now.microseconds, stampFloor)
+    /// The same for the entries of one group.
+    mutating func expireAll(of group: UInt8) { floors[Int(group)] = stamps.max + 1 }
+
+    private mutating func nextStamp(_ now: Instant, _ group: UInt8) -> Int64 {
+        let stamp = max(now.microseconds, floors[Int(group)])
         stamps.max = max(stamps.max, stamp)
         return stamp
     }

@@ -156,15 +156,20 @@ struct RecentCounters {
         peak = order.count
     }
 
-    /// Forgets everything, and returns the items that were written, in the order of writing.
-    mutating func takeWritten() -> [Item] {
+    /// Forgets the items concerned, and returns those of them that were written, in the order of writing.
+    mutating func takeWritten(where isOf: (Item) -> Bool) -> [Item] {
         forgottenAt = touchedAt
-        defer { removeAll() }
         var written: [Item] = []
-        for place in 0..<order.count {
-            let item = order[place].0
+        var kept = Ring<(Item, Instant)>()
+        while let (item, forgetAt) = order.popFirst() {
+            guard isOf(item) else {
+                kept.append((item, forgetAt))
+                continue
+            }
             if entries.removeValue(forKey: item)?.isWritten == true { written.append(item) }
         }
+        order = kept
+        if entries.isEmpty { removeAll() }
         return written
     }
 

@@ -6,6 +6,7 @@ import LikesStorage
 /// request.
 struct Fetches {
     enum Stage {
+        /// For the node that the fetch names.
         case queuedForRedis
         /// For the primary or a standby.
         case queuedForDatabase
@@ -15,6 +16,8 @@ struct Fetches {
 
     struct Fetch {
         var stage: Stage
+        /// Which node of Redis has the item; nil: nobody knows.
+        var node: NodePlace?
         /// Tells this fetch's entry in a queue from one of an earlier fetch of the item.
         var serial: UInt64
         /// A client that asks for few counts waits for it.
@@ -31,10 +34,11 @@ struct Fetches {
     }
 
     private var table: [Item: Fetch] = [:]
-    private var redisQueue = Queue()
-    private var databaseQueue = Queue()
-    private var primaryQueue = Queue()
-    private static var queues: [WritableKeyPath<Fetches, Queue>] { [\.redisQueue, \.databaseQueue, \.primaryQueue] }
+    /// For the primary alone, for any PostgreSQL, and for each node of Redis.
+    private var queues = [Queue(), Queue()]
+    private static let primaryQueue = 0
+    private static let databaseQueue = 1
+    private static func redisQueue(_ node: NodePlace) -> Int { 2 + node }
     private var serials: UInt64 = 0
 
     /// Clients that ask for few counts do not wait behind those that ask for many. Each side gets half of each call,
@@ -70,16 +74,23 @@ struct Fetches {
     }
 
     var count: Int { table.count }
-    var hasForRedis: Bool { !redisQueue.isEmpty }
-    var hasForDatabase: Bool { !databaseQueue.isEmpty }
-    var hasForPrimary: Bool { !primaryQueue.isEmpty }
+    func hasForRedis(_ node: NodePlace) -> Bool {
+        let queue = Self.redisQueue(node)
+        return queue < queues.count && !queues[queue].isEmpty
+    }
+    var hasForDatabase: Bool { !queues[Self.databaseQueue].isEmpty }
+    var hasForPrimary: Bool { !queues[Self.primaryQueue].isEmpty }
 
     /// `isSmall`: the connection asks for few counts. `mayWait` false: also joins a fetch on the wire, only to show why
     /// that is wrong.
-    mutating func join(_ item: Item, _ part: Part, isSmall: Bool = true, mayWait: Bool = true) {
+    /// `node`: of Redis; nil: PostgreSQL is asked.
+    mutating func join(
+        _ item: Item, _ part: Part, on node: NodePlace? = 0, isSmall: Bool = true, mayWait: Bool = true
+    ) {
         guard let place = table.index(forKey: item) else {
-            table[item] = Fetch(stage: .queuedForRedis, serial: 0, isSmall: isSmall, waiting: [part])
-            return enqueue(item, .queuedForRedis)
+            let stage: Stage = node == nil ? .queuedForDatabase : .queuedForRedis
+            table[item] = Fetch(stage: stage, node: node, serial: 0, isSmall: isSmall, waiting: [part])
+            return enqueue(item, stage)
         }
         let stage = table.values[place].stage
         if mayWait, case .sent = stage {
@@ -97,17 +108,20 @@ struct Fetches {
         }
     }
 
-    /// Takes up to `max` items to ask Redis for. They count as sent.
-    mutating func takeForRedis(max: Int) -> [Item] { take(from: \.redisQueue, max: max) }
+    /// Takes up to `max` items to ask the node of Redis for. They count as sent.
+    mutating func takeForRedis(_ node: NodePlace, max: Int) -> [Item] {
+        let queue = Self.redisQueue(node)
+        return queue < queues.count ? take(from: queue, max: max) : []
+    }
 
     /// Takes up to `max` items to ask a standby for. They count as sent.
-    mutating func takeForStandby(max: Int) -> [Item] { take(from: \.databaseQueue, max: max) }
+    mutating func takeForStandby(max: Int) -> [Item] { take(from: Self.databaseQueue, max: max) }
 
     /// Takes up to `max` items to ask the primary for. They count as sent. `isOnly`: those alone that no standby may
     /// answer.
     mutating func takeForPrimary(isOnly: Bool, max: Int) -> [Item] {
-        let items = take(from: \.primaryQueue, max: max)
-        return isOnly || items.count == max ? items : items + take(from: \.databaseQueue, max: max - items.count)
+        let items = take(from: Self.primaryQueue, max: max)
+        return isOnly || items.count == max ? items : items + take(from: Self.databaseQueue, max: max - items.count)
     }
 
     /// Redis lacks the item, or cannot be asked, so PostgreSQL is asked. Those who waited for the next fetch join this
@@ -144,7 +158,7 @@ struct Fetches {
             fetch.next = []
             fetch.left = 0
             table[item] = fetch
-            enqueue(item, .queuedForRedis)
+            enqueue(item, fetch.node == nil ? .queuedForDatabase : .queuedForRedis)
         }
         shrinkIfEmptied()
         return (finished, fetch.newer)
@@ -177,7 +191,8 @@ struct Fetches {
 
     /// The items queued for PostgreSQL. While it is down, the cache may serve some of them.
     func queuedForDatabase() -> [Item] {
-        [primaryQueue.small, primaryQueue.large, databaseQueue.small, databaseQueue.large].flatMap { queue in
+        let ofDatabase = [queues[Self.primaryQueue], queues[Self.databaseQueue]]
+        return ofDatabase.flatMap { [$0.small, $0.large] }.flatMap { queue in
             (0..<queue.count).compactMap { place in
                 let (item, serial) = queue[place]
                 return table[item]?.serial == serial ? item : nil
@@ -190,27 +205,30 @@ struct Fetches {
         table[item]?.stage = stage
         table[item]?.serial = serials
         let isSmall = table[item]?.isSmall ?? false
+        let queue: Int
         switch stage {
-        case .queuedForRedis: redisQueue.append(item, serials, isSmall: isSmall)
-        case .queuedForDatabase: databaseQueue.append(item, serials, isSmall: isSmall)
-        case .queuedForPrimary: primaryQueue.append(item, serials, isSmall: isSmall)
+        case .queuedForRedis:
+            guard let node = table[item]?.node else { preconditionFailure("no node of Redis has the item") }
+            queue = Self.redisQueue(node)
+            while queues.count <= queue { queues.append(Queue()) }
+        case .queuedForDatabase: queue = Self.databaseQueue
+        case .queuedForPrimary: queue = Self.primaryQueue
         case .sent: preconditionFailure("a sent fetch stands in no queue")
         }
+        queues[queue].append(item, serials, isSmall: isSmall)
     }
 
-    private mutating func take(from queue: WritableKeyPath<Fetches, Queue>, max: Int) -> [Item] {
+    private mutating func take(from queue: Int, max: Int) -> [Item] {
         var items: [Item] = []
-        let smallMax = self[keyPath: queue].large.isEmpty ? max : max - max / 2
+        let smallMax = queues[queue].large.isEmpty ? max : max - max / 2
         take(from: queue, isSmall: true, into: &items, max: smallMax)
         take(from: queue, isSmall: false, into: &items, max: max)
         take(from: queue, isSmall: true, into: &items, max: max)
         return items
     }
 
-    private mutating func take(
-        from queue: WritableKeyPath<Fetches, Queue>, isSmall: Bool, into items: inout [Item], max: Int
-    ) {
-        while items.count < max, let (item, serial) = self[keyPath: queue].popFirst(isSmall: isSmall) {
+    private mutating func take(from queue: Int, isSmall: Bool, into items: inout [Item], max: Int) {
+        while items.count < max, let (item, serial) = queues[queue].popFirst(isSmall: isSmall) {
             guard table[item]?.serial == serial else { continue }
             table[item]?.stage = .sent
             items.append(item)
@@ -225,7 +243,7 @@ struct Fetches {
             for (item, fetch) in table { smaller[item] = fetch }
             table = smaller
         }
-        for queue in Self.queues { self[keyPath: queue].shrinkIfEmptied() }
+        for queue in queues.indices { queues[queue].shrinkIfEmptied() }
     }
 
     private static func isEmptied(_ count: Int, _ capacity: Int) -> Bool {
@@ -234,19 +252,18 @@ struct Fetches {
 
     /// Places that there is memory for.
     var places: Int {
-        [redisQueue, databaseQueue, primaryQueue].reduce(table.capacity) { $0 + $1.small.capacity + $1.large.capacity }
+        queues.reduce(table.capacity) { $0 + $1.small.capacity + $1.large.capacity }
     }
 
     /// Drops entries of forgotten fetches once they outnumber the living ones, so that queues do not grow while a
     /// backend stays away.
     private mutating func compactQueues() {
         shrinkIfEmptied()
-        for queue in Self.queues
-        where self[keyPath: queue].count > 2 * table.count + Limits.placesKept {
+        for queue in queues.indices where queues[queue].count > 2 * table.count + Limits.placesKept {
             var entries = Queue()
-            swap(&entries, &self[keyPath: queue])
+            swap(&entries, &queues[queue])
             entries.keep { item, serial in table[item]?.serial == serial }
-            self[keyPath: queue] = entries
+            queues[queue] = entries
         }
     }
 

@@ -11,16 +11,16 @@ struct Reads {
 
     // MARK: Counts
 
-    var hasForRedis: Bool { fetches.hasForRedis }
+    func hasForRedis(_ node: NodePlace) -> Bool { fetches.hasForRedis(node) }
     var hasForDatabase: Bool { fetches.hasForDatabase }
     var fetchesCount: Int { fetches.count }
 
     /// `isSmall`: the connection asks for few counts.
-    mutating func join(_ item: Item, _ part: Part, isSmall: Bool) {
-        fetches.join(item, part, isSmall: isSmall, mayWait: safeguards.fetchJoining)
+    mutating func join(_ item: Item, _ part: Part, on node: NodePlace?, isSmall: Bool) {
+        fetches.join(item, part, on: node, isSmall: isSmall, mayWait: safeguards.fetchJoining)
     }
 
-    mutating func takeForRedis(max: Int) -> [Item] { fetches.takeForRedis(max: max) }
+    mutating func takeForRedis(_ node: NodePlace, max: Int) -> [Item] { fetches.takeForRedis(node, max: max) }
     mutating func takeForStandby(max: Int) -> [Item] { fetches.takeForStandby(max: max) }
 
     /// `isOnly`: standbys take what any server may answer.

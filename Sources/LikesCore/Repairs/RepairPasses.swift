@@ -1,72 +1,121 @@
 /// The passes over `cache_repairs`, from which this host learns what all hosts could not write to Redis. It reads no
-/// counters from Redis until one pass has seen every row.
+/// counters from a node of Redis until one pass has seen every row of the node's items.
 struct RepairPasses {
-    /// A whole pass was made since the data in Redis was identified.
-    private(set) var isComplete = false
-    /// Since when Redis' counters cannot be read, because they may have to be repaired.
-    private(set) var isIncompleteSince: Instant
     private(set) var nextAt: Instant
     private(set) var pass: RepairPass?
     private var history = RepairPassHistory()
+    /// The last pass over the whole table. A node that stays down leaves ever more rows there, which nobody takes in.
+    private var wholeTable: (endedAt: Instant, tookMs: Int64)?
+    private var nodes: [NodePasses]
+
+    /// What the passes have found of one node's items.
+    private struct NodePasses {
+        /// A whole pass was made since the node's data was identified.
+        var isComplete = false
+        /// Since when the node's counters cannot be read, because they may have to be repaired.
+        var isIncompleteSince: Instant
+        /// The pass under way began before the node's data was last identified.
+        var isEarly = false
+        /// Rows were left out, which only a pass over the whole table finds.
+        var hasGaps = false
+
+        mutating func lack(now: Instant) {
+            if isComplete { isIncompleteSince = now }
+            isComplete = false
+        }
+    }
 
     init(now: Instant) {
         nextAt = now
-        isIncompleteSince = now
+        nodes = [NodePasses(isIncompleteSince: now)]
     }
 
-    /// The data in Redis was identified. `knowsMore`: what was known to be missing before is still known, so only what
+    mutating func addNode(now: Instant) { nodes.append(NodePasses(isIncompleteSince: now)) }
+
+    /// A whole pass was made since the node's data was identified.
+    func isComplete(_ node: NodePlace) -> Bool { nodes[node].isComplete }
+    /// Since when the node's counters cannot be read, because they may have to be repaired.
+    func isIncompleteSince(_ node: NodePlace) -> Instant { nodes[node].isIncompleteSince }
+    /// Whether rows of the node's items were left out.
+    func hasGaps(_ node: NodePlace) -> Bool { nodes[node].hasGaps }
+
+    /// The node's data was identified. `knowsMore`: what was known to be missing before is still known, so only what
     /// was noted since is new.
-    mutating func identified(knowsMore: Bool, now: Instant) {
-        guard knowsMore else { return startOver(now: now) }
-        isIncompleteSince = now
-        pass?.isEarly = true
+    mutating func identified(_ node: NodePlace, knowsMore: Bool, now: Instant) {
+        guard knowsMore, !nodes[node].hasGaps else { return startOver(node, now: now) }
+        nodes[node].isIncompleteSince = now
+        nodes[node].isEarly = pass != nil
         nextAt = now
     }
 
     /// Rows were noted just now.
     mutating func passSoon(now: Instant) { nextAt = min(nextAt, now) }
 
-    /// Redis' data was lost sight of.
-    mutating func lose() { isComplete = false }
+    /// The node's data was lost sight of.
+    mutating func lose(_ node: NodePlace) { nodes[node].isComplete = false }
 
     /// Begins a pass. Returns the place in the table after which its rows stand. `settledBefore`: rows of transactions
     /// before this one need no repair.
     mutating func begin(settledBefore: Int64, now: Instant) -> RepairSelect {
-        let begin = history.begin(now: now)
+        let begin = mayReadWholeTable(now: now) ? history.begin(now: now) : history.recent(now: now)
         pass = RepairPass(begunAt: now, isFull: begin == nil, leftFrom: history.seenFrom(now: now))
+        if begin == nil { for node in nodes.indices { nodes[node].hasGaps = false } }
         return RepairSelect(
             after: RepairCursor(begin: max(begin ?? 0, settledBefore)), settledBefore: begin == nil ? settledBefore : 0)
+    }
+
+    /// Unless something new has to be found, passes over the whole table take a tenth of the time at most.
+    func mayReadWholeTable(now: Instant) -> Bool {
+        wholeTable.map { last in
+            now.ms(since: last.endedAt) >= min(Limits.repairPauseShare * last.tookMs, Limits.repairPauseMsMax)
+        } ?? true
     }
 
     /// PostgreSQL answered a call of the pass. `horizon`: of the answer's snapshot.
     mutating func goOn(horizon: Int64) { if pass?.horizon == nil { pass?.horizon = horizon } }
 
+    /// The node takes no more rows, and the pass goes on without its rows.
+    mutating func leaveOut(_ node: NodePlace, now: Instant) {
+        nodes[node].lack(now: now)
+        nodes[node].hasGaps = true
+    }
+
     /// There is no room for more rows. The pass goes on behind this place once there is.
     mutating func pause(after cursor: RepairCursor, now: Instant) {
         pass?.pausedAt = cursor
-        if isComplete { isIncompleteSince = now }
-        isComplete = false
+        pass?.pausedFrom = now
+        for node in nodes.indices { nodes[node].lack(now: now) }
     }
 
-    mutating func resume() { pass?.pausedAt = nil }
+    mutating func resume(now: Instant) {
+        let pausedFrom = pass?.pausedFrom ?? now
+        pass?.pausedMs += now.ms(since: pausedFrom)
+        pass?.pausedAt = nil
+        pass?.pausedFrom = nil
+    }
 
-    /// `isWhole`: every row that there was at the beginning is known now. `isIdentified`: the data in Redis is
+    /// `isWhole`: every row that there was at the beginning is known now. `isIdentified`: whether the node's data is
     /// identified.
-    mutating func end(isWhole: Bool, isIdentified: Bool, now: Instant, nextAt: Instant) {
+    mutating func end(isWhole: Bool, isIdentified: (NodePlace) -> Bool, now: Instant, nextAt: Instant) {
         guard let ended = pass else { return }
         pass = nil
+        if ended.isFull { wholeTable = (now, now.ms(since: ended.begunAt) - ended.pausedMs) }
         // A pass that began too early is followed by one that counts.
-        self.nextAt = ended.counts && !ended.isEarly ? nextAt : now
+        self.nextAt = ended.counts && !nodes.contains(where: \.isEarly) ? nextAt : now
         if isWhole, ended.counts { history.note(ended) }
-        let wasComplete = isComplete
-        isComplete = isWhole && ended.counts && !ended.isEarly && isIdentified
-        if wasComplete, !isComplete { isIncompleteSince = now }
+        for node in nodes.indices {
+            defer { nodes[node].isEarly = false }
+            // What this pass was to find for others was forgotten.
+            if !ended.counts, nodes[node].isComplete, isIdentified(node) { continue }
+            let isSeen = isWhole && ended.counts && !nodes[node].isEarly && !nodes[node].hasGaps
+            if isSeen, isIdentified(node) { nodes[node].isComplete = true } else { nodes[node].lack(now: now) }
+        }
     }
 
-    /// Something known to be missing was forgotten. A new pass over the whole table has to find it.
-    mutating func startOver(now: Instant) {
-        isComplete = false
-        isIncompleteSince = now
+    /// Something known to be missing on the node was forgotten. A new pass over the whole table has to find it.
+    mutating func startOver(_ node: NodePlace, now: Instant) {
+        nodes[node].isComplete = false
+        nodes[node].isIncompleteSince = now
         pass?.counts = false
         if pass?.pausedAt != nil { pass = nil }
         history = RepairPassHistory()
@@ -74,7 +123,10 @@ struct RepairPasses {
     }
 
     func checkInvariants() {
-        precondition(pass?.pausedAt == nil || !isComplete, "a pass that waits for room has not seen every row")
+        precondition(
+            pass?.pausedAt == nil || !nodes.contains(where: \.isComplete),
+            "a pass that waits for room has not seen every row")
+        precondition(!nodes.contains { $0.isComplete && $0.hasGaps }, "rows that were left out are not known")
     }
 }
 
@@ -87,12 +139,13 @@ struct RepairPass {
     let leftFrom: Int64
     /// What the pass has found is still known.
     var counts = true
-    /// It began before Redis' data was last identified.
-    var isEarly = false
     /// The oldest transaction that was still running when its first chunk was read; nil: no chunk was read yet.
     var horizon: Int64?
     /// The pass waits for room, behind this place.
     var pausedAt: RepairCursor?
+    /// Since when it waits, and for how long it has waited before.
+    var pausedFrom: Instant?
+    var pausedMs: Int64 = 0
 }
 
 /// Which rows the next pass has to read. It leaves out those noted by transactions that had ended before an earlier
@@ -118,10 +171,15 @@ struct RepairPassHistory {
 
     /// The first transaction whose rows a pass that begins now reads; nil: the pass is over the whole table.
     mutating func begin(now: Instant) -> Int64? {
-        // Keep the last of the passes that are old enough.
-        while passes.count > 1, now.ms(since: passes[1].begunAt) >= Limits.repairRowsSeenMs { passes.popFirst() }
         let fullMs = fullCount > 1 ? Limits.repairFullPassMs : Limits.repairRowsSeenMs
         guard let fullBegunAt, now.ms(since: fullBegunAt) < fullMs else { return nil }
+        return recent(now: now)
+    }
+
+    /// The same for a pass that does not have to be over the whole table; nil: no pass was made yet.
+    mutating func recent(now: Instant) -> Int64? {
+        // Keep the last of the passes that are old enough.
+        while passes.count > 1, now.ms(since: passes[1].begunAt) >= Limits.repairRowsSeenMs { passes.popFirst() }
         return passes.first?.horizon
     }
 

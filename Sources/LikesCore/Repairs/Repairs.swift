@@ -1,279 +1,130 @@
 import LikesProtocol
 import LikesStorage
 
-/// Items whose counter in Redis may be old: a write-through did not arrive, or another host says so. Redis is not asked
-/// for such an item until it has answered that it is set again.
+/// All counters that may be old in Redis, by the node that has them.
 ///
-/// Items are repaired in *pages*. A page is taken from the pool at random, so that hosts with the same repairs take
-/// different ones. It is read from PostgreSQL, set in Redis, and struck off. Few pages are under way at once, and the
-/// next is taken when one is done, so that no answer from PostgreSQL waits until it is too old to be written. A page
-/// that fails goes back into the pool and waits for a time of its own; no other page waits with it.
-///
-/// What only this process knows is *untold*: it is in the journal of each batch until `cache_repairs` has it. What is
-/// told can be forgotten here.
+/// A node that is down, or that has to be filled again, delays no repair of another node.
 struct Repairs {
+    /// Counted by each node.
     typealias PageNumber = UInt64
 
-    /// The version that Redis should have is not known.
-    static let unknown = Int64.max
-
-    struct Entry {
-        /// Redis should have this version or a newer one; `unknown`: the one that PostgreSQL has.
-        var version: Int64
-        /// The page it is in; 0: none, it is in the pool.
-        var page: PageNumber = 0
-        /// `cache_repairs` has a row of the item, to be deleted once the item is mended.
-        var isTold = false
-        /// Noted again while it was in a page. What the page sets may be older, so the item is repaired again.
-        var isNotedAgain = false
-        /// Only Redis' own answer ends the repair: a message may be one that a stranger repeats.
-        var isDoubted = false
-        /// The transaction that noted the row, if PostgreSQL is asked after the row was seen; 0: none.
-        var notedBy: Int64 = 0
-    }
-
-    var entries: [Item: Entry] = [:]
-    var pool: RepairPool
-    var pages: RepairPages
-    /// Pages that failed. They return to the pool at their time. All wait equally long, so the first is the next.
-    var delayed = Ring<(until: Instant, items: [Item])>()
-    var untold = UntoldRepairs()
-    var mended: MendedRows
-    /// What was noted since Redis' data began to be identified; nil: it is not being identified.
-    var notedMeanwhile: Set<Item>?
-    var totals = Totals()
+    private var nodes: [NodeRepairs]
     /// The passes over `cache_repairs`.
     var passes: RepairPasses
-    let limits: Limits
+    /// Told to all hosts since the start.
+    private(set) var toldTotal: Int64 = 0
+    private let limits: Limits
 
     init(_ limits: Limits = .standard, seed: UInt64 = 0, now: Instant = Instant(microseconds: 0)) {
         self.limits = limits
-        pool = RepairPool(seed: seed)
-        pages = RepairPages(limits)
-        mended = MendedRows(rowsMax: limits.repairsMendedMax)
+        nodes = [NodeRepairs(limits, seed: seed)]
         passes = RepairPasses(now: now)
     }
 
-    /// Since the start.
-    struct Totals {
-        var done: Int64 = 0
-        var told: Int64 = 0
-        /// Done by other hosts, or made needless by a new marker.
-        var spared: Int64 = 0
+    mutating func addNode(seed: UInt64, now: Instant) {
+        nodes.append(NodeRepairs(limits, node: nodes.count, seed: seed))
+        passes.addNode(now: now)
     }
 
-    var count: Int { entries.count }
-    var untoldCount: Int { untold.count }
-    var mendedCount: Int { mended.count }
-    /// This host knows all that hosts could not write to Redis, so every other item may be read there.
-    var isAllKnown: Bool { passes.isComplete && !isFull }
-    /// Takes in no more of other hosts' repairs until some are mended.
-    var isFull: Bool { entries.count >= limits.repairsMax }
+    // Not `_read`: its coroutine would allocate.
+    subscript(_ node: NodePlace) -> NodeRepairs {
+        get { nodes[node] }
+        _modify { yield &nodes[node] }
+    }
 
+    var places: Range<NodePlace> { nodes.indices }
+
+    var count: Int { nodes.reduce(0) { $0 + $1.count } }
+    var untoldCount: Int { nodes.reduce(0) { $0 + $1.untoldCount } }
+    /// Set in Redis, or found to be set there by another host or made needless, since the start.
+    var totals: NodeRepairs.Totals {
+        nodes.reduce(into: NodeRepairs.Totals()) {
+            $0.done += $1.totals.done
+            $0.spared += $1.totals.spared
+        }
+    }
     /// When to try again what failed; nil: nothing is delayed.
-    var wakeAt: Instant? { delayed.first?.until }
-    /// There is room for what another page will bring to be struck off.
-    var hasRoomForMended: Bool { mended.hasRoom(for: (pages.count + 1) * limits.countersPerCallMax) }
+    var wakeAt: Instant? { nodes.compactMap(\.wakeAt).min() }
+    /// What only this process knows.
+    var untold: [Item] { nodes.count == 1 ? nodes[0].untold.inOrder : nodes.flatMap(\.untold.inOrder) }
 
-    func contains(_ item: Item) -> Bool { !entries.isEmpty && entries[item] != nil }
+    /// This host knows all that hosts could not write to the node, so every other item may be read there.
+    func isAllKnown(_ node: NodePlace) -> Bool { passes.isComplete(node) && !nodes[node].isFull }
 
-    // MARK: Noting
+    /// PostgreSQL has answered for a page that is still to be set in the node.
+    func isPageRead(_ node: NodePlace) -> Bool { nodes[node].pages.firstRead != nil }
 
-    /// Redis may lack what was committed of these items.
-    mutating func note(_ items: some Collection<Item>) {
-        for item in items {
-            add(item, version: Repairs.unknown)
-            untold.insert(item)
+    func contains(_ item: Item, on node: NodePlace?) -> Bool { nodes[node ?? 0].contains(item) }
+
+    /// The items that are to be repaired on the node, and the others. A filter outside would copy all of the node's
+    /// repairs for each item.
+    func among(_ items: [Item], on node: NodePlace) -> [Item] { items.filter(nodes[node].contains) }
+    func without(_ items: [Item], on node: NodePlace) -> [Item] {
+        nodes[node].count == 0 ? items : items.filter { !nodes[node].contains($0) }
+    }
+
+    // MARK: What concerns all nodes
+
+    /// The database is at another past: what was read before means nothing.
+    mutating func rereadAll() { for node in places { nodes[node].rereadAll() } }
+
+    /// Rows of `cache_repairs` belong to a past that is over.
+    mutating func forgetRows() { for node in places { nodes[node].forgetRows() } }
+
+    /// No answer from before the deletion of rows is under way any more.
+    mutating func forgetStruckOff() { for node in places { nodes[node].forgetStruckOff() } }
+
+    /// `wakeAt` may have come.
+    mutating func tick(now: Instant) { for node in places { nodes[node].tick(now: now) } }
+
+    mutating func takeToTell(max: Int) -> [Item] {
+        var taken: [Item] = []
+        for node in places where taken.count < max { taken += nodes[node].takeToTell(max: max - taken.count) }
+        return taken
+    }
+
+    /// `cache_repairs` has the items. What this process has no room for is found there again.
+    mutating func told(_ items: [Item], nodeOf: (Item) -> NodePlace?, now: Instant) {
+        toldTotal += Int64(items.count)
+        for node in places {
+            let isKept = !nodes[node].isFull
+            // Slots may have moved since they were taken.
+            nodes[node].told(items, isKept: isKept)
+            if !isKept, items.contains(where: { (nodeOf($0) ?? 0) == node }) { passes.startOver(node, now: now) }
         }
     }
 
-    /// The same, delayed: somebody may put a stranger's counters in their place repeatedly.
-    mutating func note(_ items: some Collection<Item>, delayedFrom now: Instant) {
-        reread(items, delayedFrom: now)
-        for item in items { untold.insert(item) }
-    }
+    mutating func tellingFailed(_ items: [Item]) { for node in places { nodes[node].tellingFailed(items) } }
 
-    /// Redis may lack these counters and any newer ones.
-    mutating func note(_ counters: some Collection<CounterState>) {
-        for counter in counters {
-            add(counter.item, version: counter.version)
-            untold.insert(counter.item)
+    /// Rows of `cache_repairs` that can be deleted, of the nodes for which `mayStrikeOff` holds.
+    mutating func takeMended(max: Int, where mayStrikeOff: (NodePlace) -> Bool) -> [MendedRow] {
+        var taken: [MendedRow] = []
+        for node in places where taken.count < max && mayStrikeOff(node) {
+            taken += nodes[node].takeMended(max: max - taken.count)
         }
+        return taken
     }
 
-    /// Redis may have something older than PostgreSQL, though most likely not. The items are set again to be sure, but
-    /// nobody is told.
-    mutating func reread(_ items: some Collection<Item>) {
-        for item in items { add(item, version: Repairs.unknown) }
+    mutating func mendingFailed(_ rows: [MendedRow]) { for node in places { nodes[node].mendingFailed(rows) } }
+
+    /// The rows are deleted. `mayBeSeen`: an answer that may still contain them is under way.
+    mutating func struck(_ rows: [MendedRow], mayBeSeen: Bool) {
+        for node in places { nodes[node].struck(rows, mayBeSeen: mayBeSeen) }
     }
 
-    /// The same for changes that somebody may cause repeatedly: each item is read after `Limits.repairRetryMs`, unless
-    /// it already waits. An item in a page stays there, or it would never be set. `version`: Redis should have this one
-    /// or a newer one.
-    mutating func reread(
-        _ items: some Collection<Item>, from version: Int64 = Repairs.unknown, delayedFrom now: Instant
-    ) {
-        var later: [Item] = []
-        for item in items {
-            notedMeanwhile?.insert(item)
-            if let place = entries.index(forKey: item) {
-                entries.values[place].version = max(entries.values[place].version, version)
-                entries.values[place].isNotedAgain = entries.values[place].page != 0
-                entries.values[place].isDoubted = true
-            } else {
-                entries[item] = Entry(version: version, isDoubted: true)
-                later.append(item)
-            }
+    /// Slots have moved: each repair goes to the node that has its item now.
+    mutating func slotsMoved(nodeOf: (Item) -> NodePlace?) {
+        for node in places { slotsMoved(from: node, nodeOf: nodeOf) }
+    }
+
+    mutating func slotsMoved(from node: NodePlace, nodeOf: (Item) -> NodePlace?) {
+        for repair in nodes[node].takeMoved(where: { (nodeOf($0) ?? 0) != node }) {
+            nodes[nodeOf(repair.item) ?? 0].take(repair)
         }
-        delay(later, now: now)
-    }
-
-    /// Takes in rows of `cache_repairs`. Those of transactions before `leftFrom` are not left to other hosts: a row
-    /// that was should be gone by now.
-    mutating func learn(_ rows: some Collection<RepairRow>, leftFrom: Int64 = 0) {
-        for row in rows {
-            // The row was seen before it was deleted.
-            if mended.covers(row) { continue }
-            // Another host may still do what only waits for its turn here.
-            if row.notedBy < leftFrom, entries[row.item] == nil { add(row.item, version: Repairs.unknown) }
-            if let entry = entries[row.item] {
-                // An answer under way may be older than the row.
-                if entry.version == Repairs.unknown ? !entry.isTold : entry.version < row.version {
-                    add(row.item, version: row.version)
-                }
-            } else {
-                add(row.item, version: row.version)
-            }
-            entries[row.item]?.isTold = true
-            if entries[row.item]?.page == 0 { entries[row.item]?.notedBy = row.notedBy }
-        }
-    }
-
-    /// Redis took the counter, from whichever host. What another host has set need not be set here. What is on its way
-    /// from here is struck off once Redis has answered.
-    mutating func heard(_ counter: CounterState) {
-        guard let entry = entries[counter.item], entry.version <= counter.version, !entry.isDoubted, !isOnItsWay(entry)
-        else { return }
-        remove(counter.item)
-        totals.spared += 1
-    }
-
-    func isOnItsWay(_ entry: Entry) -> Bool {
-        entry.page != 0 && pages.isWriting(entry.page)
-    }
-
-    /// Redis or the database is at another past: what was read before means nothing.
-    mutating func rereadAll() {
-        for page in pages.takeAll() { putBack(page) }
-    }
-
-    // MARK: A new marker
-
-    /// From now on, keeps track of what is noted: a marker made after this moment settles everything noted before.
-    mutating func beginIdentifying() { notedMeanwhile = [] }
-
-    /// `isNew`: the call that began at `beginIdentifying` made the marker. Everything put into Redis under it is read
-    /// from PostgreSQL later than what was known to be missing by then.
-    mutating func identified(isNew: Bool) {
-        defer { notedMeanwhile = nil }
-        guard isNew, let noted = notedMeanwhile, entries.count > 0 else { return }
-        let before = entries.count
-        rereadAll()
-        entries = entries.filter { noted.contains($0.key) }
-        totals.spared += Int64(before - entries.count)
-        untold.keep(noted)
-        compact()
-    }
-
-    // MARK: Telling
-
-    mutating func takeToTell(max: Int) -> [Item] { untold.take(max: max) }
-
-    /// `cache_repairs` has the items. `isKept`: this process goes on repairing them itself.
-    mutating func told(_ items: [Item], isKept: Bool) {
-        totals.told += Int64(items.count)
-        untold.told(items)
-        for item in items {
-            entries[item]?.isTold = true
-            if !isKept, !untold.contains(item) { entries[item] = nil }
-        }
-        if !isKept { compact() }
-    }
-
-    mutating func tellingFailed(_ items: [Item]) {
-        untold.told(items)
-        for item in items where entries[item] != nil { untold.insert(item) }
-    }
-
-    /// Told repairs are left to other hosts, and to this one with its next pass.
-    mutating func forgetTold() {
-        rereadAll()
-        entries = entries.filter { untold.contains($0.key) || !$0.value.isTold }
-        forgetRows()
-        compact()
-    }
-
-    /// Rows of `cache_repairs` that were seen, or that wait to be struck off, belong to a past that is over.
-    mutating func forgetRows() {
-        mended.removeAll()
-        for place in entries.values.indices { entries.values[place].notedBy = 0 }
-    }
-
-    // MARK: Striking off
-
-    /// Rows of `cache_repairs` that can be deleted.
-    mutating func takeMended(max: Int) -> [MendedRow] { mended.take(max: max) }
-
-    mutating func mendingFailed(_ rows: [MendedRow]) { mended.putBack(rows) }
-
-    /// The rows are deleted, or others are at work on them. `mayBeSeen`: an answer that may still contain them is under
-    /// way.
-    mutating func struck(_ rows: [MendedRow], mayBeSeen: Bool) { mended.struck(rows, mayBeSeen: mayBeSeen) }
-
-    /// No answer from before the deletion is under way any more.
-    mutating func forgetStruckOff() { mended.forgetStruckOff() }
-
-    // MARK: Entries
-
-    /// Notes an item to be read from now on: an answer under way may be older.
-    mutating func add(_ item: Item, version: Int64) {
-        notedMeanwhile?.insert(item)
-        guard let place = entries.index(forKey: item) else {
-            entries[item] = Entry(version: version)
-            return offer([item])
-        }
-        entries.values[place].version = max(entries.values[place].version, version)
-        guard entries.values[place].page != 0 else { return }
-        entries.values[place].page = 0
-        offer([item])
-    }
-
-    mutating func remove(_ item: Item) {
-        entries[item] = nil
-        untold.remove(item)
-        guard entries.isEmpty else { return }
-        // Gives back the memory that many repairs took.
-        if entries.capacity > limits.countersPerCallMax { entries = [:] }
-        compact()
-    }
-
-    mutating func offer(_ items: [Item]) {
-        pool.append(items)
-        if pool.count > 2 * entries.count + limits.countersPerCallMax { compact() }
-    }
-
-    /// Drops places that were left behind, so that no queue grows while a backend stays away.
-    mutating func compact() {
-        pool.keep { entries[$0]?.page == 0 }
     }
 
     func checkInvariants() {
         passes.checkInvariants()
-        untold.checkInvariants()
-        pages.checkInvariants()
-        precondition(untold.allSatisfy { entries[$0] != nil }, "what is untold is to be repaired")
-        for (item, entry) in entries where entry.page != 0 {
-            precondition(pages.contains(entry.page), "\(item) is in a page that is not under way")
-        }
+        for node in nodes { node.checkInvariants() }
     }
 }

@@ -17,6 +17,8 @@ struct RepeatedLines {
         case unexpected(Backend)
         /// Redis' Sentinels.
         case sentinels
+        /// A cluster's slots have moved.
+        case cluster
         /// A standby stays behind.
         case behind(Int)
         /// Another host closed the lane.
@@ -40,7 +42,7 @@ struct RepeatedLines {
             case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory,
                 .behind:
                 1
-            case .connection, .sentinels, .lane, .past: Limits.logStepsMax
+            case .connection, .sentinels, .cluster, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }
         }

@@ -5,7 +5,7 @@ import LikesSettings
 /// freed only here.
 struct Writes {
     private(set) var changes = Changes()
-    private var admission = Ring<ChangeIndex>()
+    private var admission = AdmissionQueues()
     var localRate: LocalRate
     private(set) var confirmations = Confirmations()
     private var queue: WriteQueue
@@ -47,27 +47,47 @@ struct Writes {
 
     // MARK: Admission
 
-    mutating func awaitAdmission(_ index: ChangeIndex) {
+    /// `node`: of Redis, which counts the user's rate; nil: nobody has named it.
+    /// `isOrdered`: others may be asked about earlier changes of its connection and item.
+    mutating func awaitAdmission(_ index: ChangeIndex, on node: NodePlace?, isOrdered: Bool) {
         changes[index].stage = .admission
-        admission.append(index)
+        if isOrdered { admission.line(up: index, OwnItem(changes[index])) }
+        admission.append(index, node)
     }
 
     /// The change follows an earlier request of its connection.
     mutating func follow(_ index: ChangeIndex) { changes[index].stage = .following }
 
-    var awaitsAdmission: Bool { !admission.isEmpty }
+    func awaitsAdmission(_ node: NodePlace) -> Bool { admission.has(node) }
 
-    /// The next changes for Redis to admit.
-    mutating func takeForAdmission() -> [ChangeIndex] {
+    /// The next changes for the node to admit.
+    mutating func takeForAdmission(_ node: NodePlace) -> [ChangeIndex] {
         var taken: [ChangeIndex] = []
-        while taken.count < limits.admissionEntriesMax, let index = admission.popFirst() {
-            if !forgetIfAnswered(index) { taken.append(index) }
+        while taken.count < limits.admissionEntriesMax, let index = admission.take(node) {
+            guard changes[index].isAnswered else {
+                taken.append(index)
+                continue
+            }
+            _ = admission.decide(index, OwnItem(changes[index]), nil)
+            changes.release(index)
         }
         return taken
     }
 
-    /// The next change to admit without Redis.
-    mutating func takeForLocalAdmission() -> ChangeIndex? { admission.popFirst() }
+    /// The next change to admit without the node.
+    mutating func takeForLocalAdmission(_ node: NodePlace?) -> ChangeIndex? { admission.take(node) }
+
+    /// Two nodes are asked about the change.
+    mutating func splitAdmission(_ index: ChangeIndex) { admission.split(index) }
+
+    /// One of those who were asked has decided. nil: another one has not yet, or the change is among those that
+    /// `takeAdmitted` returns once earlier ones are decided as well.
+    mutating func admitted(_ index: ChangeIndex, _ verdict: AdmissionVerdict) -> AdmissionVerdict? {
+        guard let verdict = admission.join(index, verdict) else { return nil }
+        return admission.decide(index, OwnItem(changes[index]), verdict) ? nil : verdict
+    }
+
+    mutating func takeAdmitted() -> (ChangeIndex, AdmissionVerdict)? { admission.takeReady() }
 
     // MARK: Confirming hints
 
@@ -208,10 +228,6 @@ struct Writes {
         confirmations.checkInvariants(changes)
         queue.checkInvariants(changes)
         owed.checkInvariants(changes)
-        for place in 0..<admission.count {
-            guard case .admission = changes[admission[place]].stage else {
-                preconditionFailure("awaits admission, in another stage")
-            }
-        }
+        admission.checkInvariants(changes)
     }
 }

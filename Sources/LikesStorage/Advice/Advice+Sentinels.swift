@@ -53,7 +53,7 @@ extension Advice {
         return "have all Sentinels watch one server as \(name): sentinel remove \(name), then sentinel monitor \(name)"
     }
 
-    private static func client(_ address: RedisEndpoint.Address) -> String {
+    static func client(_ address: RedisEndpoint.Address) -> String {
         switch address {
         case .tcp(let host, let port): "redis-cli -h \(host.shellWord) -p \(port)"
         case .unix(let path): "redis-cli -s \(path.shellWord)"

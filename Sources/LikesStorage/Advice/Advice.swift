@@ -174,7 +174,7 @@ package struct Advice: Sendable {
     // MARK: Redis
 
     /// After a connection to Redis failed or was refused. `reason`: the words of hiredis or Redis. `named`: the server,
-    /// where Sentinels named it.
+    /// where Sentinels named it, or where it is one of a cluster's nodes.
     package func redis(_ reason: String, at named: RedisEndpoint.Address? = nil) -> String? {
         let setting = configuration.places.text(of: .redisURL)
         func says(_ words: [String]) -> Bool { words.contains { reason.contains($0) } }
@@ -184,11 +184,16 @@ package struct Advice: Sendable {
         }
         if says("NOAUTH") { return "put the password into \(setting), as in \(passwordExample)" }
         if says("WRONGPASS", "invalid password") { return "correct the password in \(setting)" }
-        if says("NOPERM") { return "let the user of \(setting) do it: ACL SETUSER" }
+        if says("NOPERM") {
+            let isOfCluster = says("CLUSTER", "'cluster", "likesd:generation:", "ASKING")
+            let needsMore = isOfCluster || isCluster && says("one of the keys")
+            return "let the user of \(setting) do it: ACL SETUSER\(needsMore ? " (\(Self.clusterRights))" : "")"
+        }
         if says("DB index is out of range") { return "name a lower database in \(setting)" }
         let address: RedisEndpoint.Address
         switch configuration.redis.topology {
-        case .server(let server): address = server
+        case .server(let server) where named == nil || named == server: address = server
+        case .server, .cluster: return says(Self.unreached) ? named.map(nodeMissing) : nil
         case .sentinels(let sentinels):
             return says(Self.unreached) ? named.map { primaryMissing($0, sentinels) } : nil
         }
@@ -209,11 +214,12 @@ package struct Advice: Sendable {
         }
     }
 
-    private static let unreached = ["Connection refused", "timed out", "No route to host", "unreachable"]
+    static let unreached = ["Connection refused", "timed out", "No route to host", "unreachable"]
 
     private var passwordExample: String {
         switch configuration.redis.topology {
         case .server: "redis://:PASSWORD@host:6379/0"
+        case .cluster: "redis://:PASSWORD@host:6379,host:6379/0"
         case .sentinels: "redis-sentinel://:PASSWORD@host:26379/0#name"
         }
     }

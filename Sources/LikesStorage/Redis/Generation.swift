@@ -27,6 +27,13 @@ package struct Generation: Hashable, Sendable {
         self.token = token
     }
 
+    /// Whether a host of the same database made it before the other one, on the same server. Each is made with a later
+    /// transaction than the one before.
+    package func isOlder(than other: Generation) -> Bool {
+        server == other.server && database == other.database
+            && (era, snapshot.next) < (other.era, other.snapshot.next)
+    }
+
     /// As Redis holds it.
     package var marker: String { "\(sealedText) \(seal)" }
 

@@ -2,6 +2,8 @@
 package enum RedisKeys {
     /// The key of `Generation.marker`.
     package static let marker: StaticString = "likesd:generation"
+    /// The key of the marker of a cluster's node, which has this slot.
+    package static func marker(slot: Int) -> String { "\(marker):{\(RedisSlot.tag(of: slot))}" }
     /// An item's count, as in `counter:post:456`.
     package static let counter = RedisKey("counter:")
     /// An item's version and seal. The braces put it on the cluster node that has the count.

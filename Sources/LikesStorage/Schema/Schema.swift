@@ -98,9 +98,9 @@ package enum Schema {
                 // One row for each lane, written every few seconds by its host. The lane's own row is written with each
                 // batch, so a search there for silent hosts would pass a dead version for each batch, as long as a
                 // snapshot keeps them. `generation` is the token of the data in Redis that the host uses, empty for
-                // none. `since` is the first transaction that had not begun when the newest data that the host has used
-                // was made. `beat` counts its signs of life: it shows the host that the database went back to before
-                // one of them.
+                // none; in a cluster, one for each node, with the beginning of the node's id. `since` is the first
+                // transaction that had not begun when the newest data that the host has used was made. `beat` counts
+                // its signs of life: it shows the host that the database went back to before one of them.
                 """
                 CREATE TABLE likesd_hosts (
                     lane bigint PRIMARY KEY,

@@ -13,6 +13,7 @@ extension RedisClient {
             return try RedisClient(
                 address, endpoint.credentials, database: endpoint.database, place: endpoint.maskedURL)
         case .sentinels(let named): sentinels = named
+        case .cluster: preconditionFailure("a cluster has no primary of all")
         }
         let address = try primary(sentinels).address
         let client = try RedisClient(

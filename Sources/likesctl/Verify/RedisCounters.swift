@@ -19,11 +19,11 @@ struct RedisCounters {
         case counter(RedisCounter)
     }
 
-    private let client: RedisClient
+    private let servers: RedisServers
     private let secret: Secret
 
-    init(_ client: RedisClient, _ secret: Secret) {
-        self.client = client
+    init(_ servers: RedisServers, _ secret: Secret) {
+        self.servers = servers
         self.secret = secret
     }
 
@@ -33,20 +33,74 @@ struct RedisCounters {
 
     /// Reads the counters of items, given as text. Those of one command are from one moment.
     func read(_ items: [String]) throws(RedisTrouble) -> [Reading] {
-        var readings: [Reading] = []
-        for slice in items.slices(of: RedisClient.itemsMax) {
-            let answer = try client.value(["MGET", "\(RedisKeys.marker)"] + slice.flatMap { Self.keys(of: $0) })
-            guard case .array(let values) = answer, values.count == 1 + 2 * slice.count else {
-                throw RedisTrouble(reason: "MGET got an unexpected answer: is it Redis?")
-            }
-            let token = Self.token(of: values[0]) ?? ""
-            for place in slice.indices {
-                let first = 1 + 2 * (place - slice.startIndex)
-                readings.append(reading(values[first], values[first + 1], of: slice[place], token))
+        var readings = [Reading](repeating: .none, count: items.count)
+        for slice in items.indices.map({ $0 }).slices(of: RedisClient.itemsMax) {
+            for (server, offsets) in try servers.divided(slice.map { items[$0] }) {
+                let places = offsets.map { slice.startIndex + $0 }
+                let found =
+                    servers.isCluster
+                    ? try readOneByOne(places.map { items[$0] }, from: server)
+                    : try readTogether(places.map { items[$0] }, from: server)
+                for (place, reading) in zip(places, found) { readings[place] = reading }
             }
         }
         return readings
     }
+
+    private func readTogether(
+        _ items: [String], from server: RedisServers.Server
+    ) throws(RedisTrouble) -> [Reading] {
+        let answer = try server.client.value(["MGET", server.marker] + items.flatMap { Self.keys(of: $0) })
+        guard case .array(let values) = answer, values.count == 1 + 2 * items.count else { throw Self.unexpected }
+        let token = Self.token(of: values[0]) ?? ""
+        return items.indices.map { reading(values[1 + 2 * $0], values[2 + 2 * $0], of: items[$0], token) }
+    }
+
+    /// A command of a cluster has keys of one slot. The marker is read first and last: it may change meanwhile.
+    private func readOneByOne(
+        _ items: [String], from server: RedisServers.Server
+    ) throws(RedisTrouble) -> [Reading] {
+        let marker = ["MGET", server.marker]
+        let commands = [marker] + items.map { ["MGET"] + Self.keys(of: $0) } + [marker]
+        let values = try server.client.calls(commands)
+        let token = try token(values[0], marker, from: server)
+        guard try self.token(values[values.count - 1], marker, from: server) == token else {
+            // What was read belongs to one of two generations. A counter that is missing is never wrong.
+            return Array(repeating: .none, count: items.count)
+        }
+        var readings: [Reading] = []
+        for (place, item) in items.enumerated() {
+            var (value, from) = (values[1 + place], server)
+            var token = token
+            if case .error(let error) = value {
+                guard let found = try servers.follow(error, commands[1 + place], from: server) else {
+                    readings.append(.none)
+                    continue
+                }
+                (value, from) = found
+                let marker = ["MGET", from.marker]
+                token = try self.token(try from.client.call(marker), marker, from: from)
+            }
+            guard case .array(let pair) = value, pair.count == 2 else { throw Self.unexpected }
+            readings.append(token.map { reading(pair[0], pair[1], of: item, $0) } ?? .none)
+        }
+        return readings
+    }
+
+    /// nil: it is between two nodes.
+    private func token(
+        _ value: RedisValue, _ words: [String], from server: RedisServers.Server
+    ) throws(RedisTrouble) -> String? {
+        var value = value
+        if case .error(let error) = value {
+            guard let found = try servers.follow(error, words, from: server) else { return nil }
+            value = found.value
+        }
+        guard case .array(let values) = value, values.count == 1 else { throw Self.unexpected }
+        return Self.token(of: values[0]) ?? ""
+    }
+
+    private static let unexpected = RedisTrouble(reason: "MGET got an unexpected answer: is it Redis?")
 
     private static func token(of generation: RedisValue) -> String? {
         guard case .text(let text) = generation else { return nil }
@@ -78,19 +132,25 @@ struct RedisCounters {
     func scan<Problem: Error>(
         _ body: ([String]) throws(Problem) -> Void, _ trouble: (RedisTrouble) -> Problem
     ) throws(Problem) {
-        var cursor = "0"
-        repeat {
-            var keys: [String] = []
-            do {
-                (cursor, keys) = try page(cursor)
-            } catch {
-                throw trouble(error)
-            }
-            try body(keys)
-        } while cursor != "0"
+        let all: [RedisServers.Server]
+        do { all = try servers.all() } catch { throw trouble(error) }
+        for server in all {
+            var cursor = "0"
+            repeat {
+                var keys: [String] = []
+                do {
+                    (cursor, keys) = try page(cursor, of: server.client)
+                } catch {
+                    throw trouble(error)
+                }
+                try body(keys)
+            } while cursor != "0"
+        }
     }
 
-    private func page(_ cursor: String) throws(RedisTrouble) -> (cursor: String, keys: [String]) {
+    private func page(
+        _ cursor: String, of client: RedisClient
+    ) throws(RedisTrouble) -> (cursor: String, keys: [String]) {
         let answer = try client.value(
             ["SCAN", cursor, "MATCH", RedisKeys.counter.of("*"), "COUNT", String(RedisClient.itemsMax)])
         guard case .array(let parts) = answer, parts.count == 2, case .text(let next) = parts[0],
@@ -104,14 +164,28 @@ struct RedisCounters {
 
     /// Roughly how many keys of all kinds there are.
     func keysCount() throws(RedisTrouble) -> Int64 {
-        guard case .integer(let count) = try client.value(["DBSIZE"]) else { return 0 }
-        return count
+        var sum: Int64 = 0
+        for server in try servers.all() {
+            if case .integer(let count) = try server.client.value(["DBSIZE"]) { sum += count }
+        }
+        return sum
     }
 
     /// Removes counters with their versions. A missing counter is never wrong.
     func forget(_ items: [String]) throws(RedisTrouble) {
         for slice in items.slices(of: RedisClient.itemsMax) {
-            _ = try client.value(["UNLINK"] + slice.flatMap { Self.keys(of: $0) })
+            let items = Array(slice)
+            for (server, places) in try servers.divided(items) {
+                guard servers.isCluster else {
+                    _ = try server.client.value(["UNLINK"] + items.flatMap { Self.keys(of: $0) })
+                    continue
+                }
+                // One key a command: of a slot that is on its way, one may be on another node.
+                let commands = places.flatMap { Self.keys(of: items[$0]) }.map { ["UNLINK", $0] }
+                for (words, value) in zip(commands, try server.client.calls(commands)) {
+                    if case .error(let error) = value { _ = try servers.follow(error, words, from: server) }
+                }
+            }
         }
     }
 }

@@ -55,7 +55,7 @@ enum Verification {
             return nil
         }
         do {
-            return RedisCounters(try RedisClient.connected(to: endpoint), secret)
+            return RedisCounters(try RedisServers(endpoint), secret)
         } catch {
             context.report.redisNotChecked(error.reason)
             return nil

@@ -44,8 +44,9 @@ struct LaneCall {
             parameters.append(fence: request.fence)
             parameters.append(bigint: request.batch)
             parameters.append(items: request.journal, types: types)
-            parameters.append(boolean: request.isCutOff)
+            parameters.append(boolean: request.cutOff == .all)
             parameters.append(text: request.server)
+            parameters.append(items: request.cutOff.some, types: types)
         case .tend(let request):
             parameters.append(fence: request.fence)
             parameters.append(items: request.repairs, types: types)
@@ -57,11 +58,11 @@ struct LaneCall {
             parameters.append(bigint: request.settled?.before ?? 0)
         case .survey(let request):
             parameters.append(bigint: request.lane)
-            parameters.append(text: request.token)
-            parameters.append(text: request.server)
+            parameters.append(text: request.tokens.sorted().joined(separator: ","))
+            parameters.append(text: request.servers.joined(separator: ","))
             parameters.append(bigint: request.snapshot.least)
             parameters.append(bigint: request.signOfLife)
-            parameters.append(bigint: request.freshMs)
+            parameters.append(bigint: request.since)
             parameters.append(bigint: request.snapshot.next)
             parameters.append(bigints: request.snapshot.running) { $0 }
         case .checkSchema: return
@@ -100,24 +101,33 @@ struct LaneCall {
         _ result: borrowing StatementResult, types: TypeNumbers
     ) throws(Misfit) -> Survey {
         guard let snapshot = DatabaseSnapshot(try result.text(0, 4)) else { throw Misfit("an invalid snapshot") }
-        let seconds = try result.integer(0, 12, in: Schema.secondsRange)
-        let seals = Secret(hex: try result.text(0, 11)).map { SealFacts(secret: $0, seconds: seconds) }
+        let seconds = try result.integer(0, 11, in: Schema.secondsRange)
+        let seals = Secret(hex: try result.text(0, 10)).map { SealFacts(secret: $0, seconds: seconds) }
         return Survey(
             silentLanesFenced: Int(try result.integer(0, 0, in: 0...Int64(Int32.max))),
             identity: try DatabaseIdentity(
                 system: String(try result.integer(0, 1, as: Int64.self)),
                 timeline: try result.integer(0, 2, in: 0...DatabaseIdentity.timelineMax), tables: try result.text(0, 3)
             ).checked(),
-            snapshot: snapshot, tokens: words(try result.text(0, 5)),
-            freshTokens: words(try result.text(0, 6)),
-            latest: try result.integer(0, 7, in: 0...Limits.sequenceMax),
-            strayed: words(try result.text(0, 8)).compactMap { Int64($0) },
-            knowsTypes: types.agree(words(try result.text(0, 10))),
-            signOfLife: try result.integer(0, 9, in: -1...Limits.sequenceMax), seals: seals)
+            snapshot: snapshot,
+            others: numbered(try result.text(0, 5)).map { OtherHosts(tokens: $0.words, ageMs: $0.number) },
+            latest: try result.integer(0, 6, in: 0...Limits.sequenceMax),
+            strayed: numbered(try result.text(0, 7)).map { WrittenTo(transaction: $0.number, servers: $0.words) },
+            knowsTypes: types.agree(words(try result.text(0, 9))),
+            signOfLife: try result.integer(0, 8, in: -1...Limits.sequenceMax), seals: seals)
     }
 
     private static func words(_ text: String) -> [String] {
         text.split(separator: " ").map(String.init)
+    }
+
+    /// Entries as in `NUMBER@WORD,WORD`, separated by spaces.
+    private static func numbered(_ text: String) -> [(number: Int64, words: Set<String>)] {
+        words(text).compactMap { entry in
+            let parts = entry.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let number = Int64(parts[0]) else { return nil }
+            return (number, Set(parts[1].split(separator: ",").map(String.init)))
+        }
     }
 
     /// Counters, and what changed in the one row that has no item.
@@ -154,5 +164,15 @@ extension StatementParameters {
     fileprivate mutating func append(fence: LaneFence) {
         append(bigint: fence.lane)
         append(bigint: fence.epoch)
+    }
+}
+
+extension CutOff {
+    /// The items that it names.
+    fileprivate var some: [Item] {
+        switch self {
+        case .none, .all: []
+        case .some(let items): items.sorted { ($0.type, $0.id) < ($1.type, $1.id) }
+        }
     }
 }

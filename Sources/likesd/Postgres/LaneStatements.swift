@@ -32,8 +32,9 @@ enum LaneStatements {
         """
 
     /// $1–$3: users, items and types to like; $4–$6: to unlike; both sorted. $7–$9: lane, epoch and number of the
-    /// batch. $10, $11: items and types of the journal. $12: whether to note what changed as repairs. $13: the Redis
-    /// that it is to be written to, empty for none.
+    /// batch. $10, $11: items and types of the journal. $12: whether to note all that changed as repairs; $14, $15:
+    /// items and types of those that are to be noted. $13: the servers of Redis that it is to be written to, separated
+    /// by commas, empty for none.
     ///
     /// A like waits for another transaction that inserts or deletes the same pair, an unlike for one that deletes it.
     /// All batches take each kind in one order: likes and unlikes by pair, counters by item. A row that another
@@ -96,7 +97,8 @@ enum LaneStatements {
             INSERT INTO cache_repairs AS present (item_type, item_id, version)
             SELECT item_type, item_id, version
             FROM counted
-            WHERE $12::boolean
+            WHERE $12::boolean OR (item_id, item_type) IN (
+                SELECT item_id, item_type FROM unnest($14::bigint[], $15::smallint[]) AS cut (item_id, item_type))
             ORDER BY item_type, item_id
             ON CONFLICT (item_type, item_id) DO UPDATE SET
                 version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
@@ -185,12 +187,13 @@ enum LaneStatements {
         HAVING count(*) > 0
         """
 
-    /// $1: the lane; $2: the token of the data in Redis that its host uses, empty for none; $3: the server that has it;
-    /// $4, $7, $8: from that data's snapshot the least running transaction, the next one, and all running ones; $5: the
-    /// number of this sign of life; $6: the age in milliseconds up to which others' signs are fresh. It records the
-    /// sign of life. It fences lanes of silent hosts with a journal, no more than fit well into the statement's time,
-    /// and notes the items of their journals as repairs. It forgets hosts long gone, with their lanes. Rows that others
-    /// have locked are skipped: they are found again.
+    /// $1: the lane; $2: the tokens of the data in Redis that its host uses, in order and separated by commas, empty
+    /// for none; $3: the servers that have it, separated by commas; $4, $7, $8: from that data's snapshot the least
+    /// running transaction, the next one, and all running ones; $5: the number of this sign of life; $6: transactions
+    /// before this one had begun when any of the data was made. It records the sign of life. It fences lanes of silent
+    /// hosts with a journal, no more than fit well into the statement's time, and notes the items of their journals as
+    /// repairs. It forgets hosts long gone, with their lanes. Rows that others have locked are skipped: they are found
+    /// again.
     ///
     /// So is a lane that committed between this statement's snapshot and the lock on it, which shows in `batch`: the
     /// counters read here would be those from before that batch.
@@ -202,16 +205,17 @@ enum LaneStatements {
     /// to this one. Lanes are looked up by key: as in a batch, at most the dead versions of one lane are passed.
     ///
     /// Returns one row: how many lanes were fenced; the database's system identifier, timeline, database and tables;
-    /// the transactions that have ended; the tokens of other living hosts, separated by spaces; those of them with a
-    /// fresh sign of life; the greatest $7 of data that any host has used; transactions that were to be written to
-    /// another server and had not ended by that snapshot, separated by spaces; the previous sign of life, -1 for none;
-    /// the item types, as in `post=1`, separated by spaces; the secret, empty for none; and the time, in seconds since
-    /// 1970.
+    /// the transactions that have ended; of other living hosts, as in `AGE@TOKEN,TOKEN` and separated by spaces, what
+    /// they use and the milliseconds since the latest sign of life of those that use it; the greatest $6 of any host;
+    /// transactions that were to be written to servers not among $3 and had not ended by that snapshot, as in
+    /// `TRANSACTION@SERVER,SERVER` and separated by spaces; the previous sign of life, -1 for none; the item types, as
+    /// in `post=1`, separated by spaces; the secret, empty for none; and the time, in seconds since 1970. Of hosts and
+    /// transactions it leaves out those beyond `EdgeLimits.surveyListBytesMax`.
     static let survey = """
         WITH host AS (
             INSERT INTO likesd_hosts AS present (lane, generation, since, beat)
             SELECT $1::bigint, $2::text,
-                CASE WHEN $7::bigint <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN $7 ELSE 0 END,
+                CASE WHEN $6::bigint <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN $6 ELSE 0 END,
                 $5::bigint
             ON CONFLICT (lane) DO UPDATE SET
                 generation = excluded.generation, since = greatest(present.since, excluded.since),
@@ -261,11 +265,12 @@ enum LaneStatements {
             ORDER BY max(seen_at) DESC
             LIMIT \(Limits.tokensPerSurvey)
         ), strays AS (
-            SELECT found.written_by
+            SELECT found.written_by, found.server
             FROM likesd_hosts AS other
             CROSS JOIN LATERAL (
-                SELECT written_by FROM lanes
-                WHERE lanes.lane = other.lane AND server NOT IN ('', $3)
+                SELECT written_by, server FROM lanes
+                WHERE lanes.lane = other.lane AND server <> ''
+                    AND NOT string_to_array(server, ',') <@ string_to_array($3, ',')
                     AND written_by >= ($4::bigint)::text::xid8
                     AND (written_by >= ($7::bigint)::text::xid8 OR written_by::text::bigint = ANY ($8::bigint[]))
                     AND written_by < pg_snapshot_xmax(pg_current_snapshot())
@@ -275,11 +280,16 @@ enum LaneStatements {
             LIMIT \(Limits.straysPerSurvey)
         )
         SELECT (SELECT count(*) FROM fenced), \(PostgresIdentity.columns),
-            (SELECT coalesce(string_agg(generation, ' '), '') FROM others),
-            (SELECT coalesce(string_agg(generation, ' '), '') FROM others
-                WHERE seen_at >= now() - $6::bigint * interval '1 ms'),
+            (SELECT coalesce(string_agg(
+                    floor(extract(epoch FROM now() - seen_at) * 1000) || '@' || generation, ' '), '')
+                FROM (SELECT *, sum(length(generation) + 8) OVER (ORDER BY seen_at DESC, generation) AS bytes
+                    FROM others) AS counted
+                WHERE bytes <= \(EdgeLimits.surveyListBytesMax)),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
-            (SELECT coalesce(string_agg(written_by::text, ' '), '') FROM strays),
+            (SELECT coalesce(string_agg(written_by || '@' || server, ' '), '')
+                FROM (SELECT *, sum(length(server) + 22) OVER (ORDER BY written_by, server) AS bytes
+                    FROM strays) AS counted
+                WHERE bytes <= \(EdgeLimits.surveyListBytesMax)),
             coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1),
             (SELECT coalesce(string_agg(name || '=' || id, ' '), '') FROM item_types),
             (SELECT coalesce(max(secret), '') FROM likesd_secret), \(Schema.seconds)

@@ -41,7 +41,7 @@ enum PreparedStatement: String, CaseIterable {
         case .tend: [.bigint, .bigint]
         case .survey:
             [.bigint] + PostgresIdentity.columnTypes + [
-                .text, .text, .bigint, .text, .bigint, .text, .text, .bigint,
+                .text, .bigint, .text, .bigint, .text, .text, .bigint,
             ]
         case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]

@@ -19,6 +19,8 @@ struct RedisTarget {
     enum Place {
         /// Always the same server.
         case fixed(RedisEndpoint.Address)
+        /// Another one with each attempt, perhaps.
+        case chosen(() -> RedisEndpoint.Address)
         /// The one that Sentinels name, for this connection.
         case named(RedisPrimary, Backend)
     }
@@ -30,18 +32,30 @@ struct RedisTarget {
     /// What to do about a name without an address.
     var nextForName: (String) -> String
 
-    /// To the server that REDIS_URL or its Sentinels name. `primary`: not nil with Sentinels.
-    init(_ configuration: Configuration, _ primary: RedisPrimary?, for backend: Backend) {
+    /// To the server that REDIS_URL or its Sentinels name, or to a cluster's node. `primary`: not nil with Sentinels.
+    init(
+        _ configuration: Configuration, _ primary: RedisPrimary?, for backend: Backend,
+        address: @escaping () -> RedisEndpoint.Address
+    ) {
         let advice = { Advice(configuration, on: .measured()) }
         credentials = configuration.redis.credentials
         next = { reason, address in advice().redis(reason, at: address) }
         nextForName = { advice().name($0, of: .redisURL) }
         switch configuration.redis.topology {
-        case .server(let address): place = .fixed(address)
+        case .server, .cluster: place = .chosen(address)
         case .sentinels:
             guard let primary else { preconditionFailure("Sentinels that nobody asks") }
             place = .named(primary, backend)
         }
+    }
+
+    /// To a node of a cluster, which is asked for all of them.
+    init(_ configuration: Configuration, asking address: @escaping () -> RedisEndpoint.Address) {
+        let advice = { Advice(configuration, on: .measured()) }
+        place = .chosen(address)
+        credentials = configuration.redis.credentials
+        next = { reason, address in advice().redis(reason, at: address) }
+        nextForName = { advice().name($0, of: .redisURL) }
     }
 
     /// To one of the Sentinels.
@@ -83,6 +97,8 @@ final class RedisConnection {
     private let lookup: NameLookup
     /// Which of a name's addresses comes next.
     private var attempts = 0
+    /// Whether failures name the address; false: whoever reports them does.
+    var namesPlace = true
 
     /// `kind`: what arrives on it.
     init(_ kind: Reading.Kind, to target: RedisTarget, loop: EventLoop, types: ItemTypes) {
@@ -100,6 +116,7 @@ final class RedisConnection {
         precondition(socket == nil, "a second connection of one kind to Redis")
         switch target.place {
         case .fixed(let address): resolve(address)
+        case .chosen(let address): resolve(address())
         case .named(let primary, let backend):
             state = .finding
             primary.find(for: backend) { [unowned self] found in
@@ -179,12 +196,12 @@ final class RedisConnection {
 
     /// Closes for this reason, and tells the owner once.
     func giveUp(_ reason: String, next: String? = nil) {
-        end(.unreachable("\(place): \(reason)", next: next ?? target.next(reason, address)))
+        end(.unreachable(placed(reason), next: next ?? target.next(reason, address)))
     }
 
     /// The same for something that no Redis sends.
     func giveUp(unexpected reason: String) {
-        end(.unexpected("\(place): \(reason)", next: target.next(reason, address)))
+        end(.unexpected(placed(reason), next: target.next(reason, address)))
     }
 
     private func end(_ failure: BackendFailure) {
@@ -211,7 +228,15 @@ final class RedisConnection {
         if let error { giveUp("\(step): \(error)") } else { giveUp(unexpected: "\(step): \(reason)") }
     }
 
-    private var place: String { address?.name ?? "Redis" }
+    private func placed(_ reason: String) -> String {
+        namesPlace ? "\(address?.name ?? "Redis"): \(reason)" : reason
+    }
+
+    /// The host of what a node of a cluster names without one: its own.
+    var hostOfNodes: String { host.isEmpty ? "127.0.0.1" : host }
+
+    /// Where it leads: a name or an address; empty for a Unix socket.
+    var host: String { if case .tcp(let host, _) = address { host } else { "" } }
 
     private func made() {
         guard let password = target.credentials.password else { return authenticated() }

@@ -10,6 +10,9 @@ struct RedisServerFacts {
     /// It is a Sentinel, which watches Redis servers and has no data.
     private(set) var isSentinel = false
 
+    /// It is a node of a Redis Cluster.
+    private(set) var isClusterNode = false
+
     /// As Redis reports it, such as 7.0.15; nil: not reported.
     private(set) var version: String?
 
@@ -27,7 +30,9 @@ struct RedisServerFacts {
             guard parts.count == 2 else { continue }
             switch parts[0] {
             case "redis_version": version = ForeignText.shown(String(parts[1]))
-            case "redis_mode": isSentinel = parts[1] == "sentinel"
+            case "redis_mode":
+                isSentinel = parts[1] == "sentinel"
+                isClusterNode = parts[1] == "cluster"
             case "run_id": runID = Self.word(parts[1])
             case "master_replid": replicationID = Self.word(parts[1])
             case "role": isPrimary = parts[1] == "master"
@@ -39,9 +44,11 @@ struct RedisServerFacts {
     /// Characters of an id; Redis' own have 40.
     private static let idBytesMax = 64
 
-    /// nil: it could not be part of a word in the marker.
+    /// nil: it could not be part of a word in the marker, or in a list of servers that commas separate.
     private static func word(_ text: Substring) -> String? {
-        let isWord = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        let isWord = text.utf8.allSatisfy {
+            $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: ",")
+        }
         return isWord && (1...idBytesMax).contains(text.utf8.count) ? String(text) : nil
     }
 

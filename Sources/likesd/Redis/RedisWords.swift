@@ -1,4 +1,6 @@
+import LikesCore
 import LikesProtocol
+import LikesStorage
 
 /// What Redis says, as values.
 extension ReplyView {
@@ -31,4 +33,29 @@ enum RedisError {
 
     /// Redis has no room for it.
     static func isOutOfMemory(_ error: String) -> Bool { error.hasPrefix("OOM") }
+
+    /// Whether a cluster's node says that it does not have a key, or not yet or no more: a script's words, or a
+    /// command's.
+    static func isElsewhere(_ error: String) -> Bool {
+        ["MOVED ", "ASK ", "TRYAGAIN"].contains { error.hasPrefix($0) } || error.contains("non local key")
+            || isClusterDown(error)
+    }
+
+    /// Whether it serves nothing, or not that slot, since it misses other nodes: nobody else has it either.
+    static func isClusterDown(_ error: String) -> Bool {
+        error.hasPrefix("CLUSTERDOWN") || error.contains("while the cluster is down")
+    }
+
+    /// Of all the words for it one, so that it reads the same whichever command came upon it.
+    static let clusterDown =
+        "CLUSTERDOWN The cluster is down: redis-cli --cluster check HOST:PORT shows which nodes or slots are missing, "
+        + "unless the nodes do not reach each other's bus (port + 10000)"
+}
+
+extension RedisRedirect {
+    /// From an error's words; nil: it is no redirect, or names no address. `askedHost`: who said it.
+    init?(error: String, askedHost: String) {
+        guard let redirect = SlotRedirect(error: error, askedHost: askedHost) else { return nil }
+        self.init(host: redirect.host, port: redirect.port, isAsk: redirect.isAsk)
+    }
 }

@@ -1,46 +1,17 @@
 import LikesStorage
 
-/// The scripts that likesd loads into Redis. Those that take many entries run in slices, so that Redis serves others in
-/// between.
-enum Script: Int, CaseIterable {
-    case identify, admit, setCounters, drop, keepRecent, tell
-
-    /// SHA-1 in hexadecimal digits.
-    static let hashBytes = 40
-
-    var text: String {
-        switch self {
-        case .identify: Script.startOf + Script.identifyText
-        case .admit: Script.admitText
-        case .setCounters: Script.startOf + Script.setCountersText
-        case .drop: Script.startOf + Script.dropText
-        case .keepRecent: Script.keepRecentText
-        case .tell: Script.startOf + Script.tellText
-        }
-    }
-
-    /// Reads one byte more than a value of likesd's can have, and no further: reading all of a stranger's value could
-    /// cost the call its time. A Redis user that may GET but not GETRANGE, as earlier versions of likesd allowed, reads
-    /// all of it.
-    private static let startOf = """
-        local function start_of(key, last)
-            local value = redis.pcall('GETRANGE', key, 0, last)
-            if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-                value = redis.pcall('GET', key) or ''
-            end
-            return value
-        end
-
-        """
-
+// The scripts' texts. In a cluster each item is tried by itself: what the node does not have is left out, and said to
+// be elsewhere.
+extension Script {
     /// KEYS: for each change its user's rate key and recent likes; ARGV: the limit, the window in seconds, then for
-    /// each change the member to look up, empty for none. Returns for each change −n: over the limit for n seconds; 1:
-    /// admitted, and a recent like; 0: admitted.
+    /// each change the member to look up, empty for none. Without a rate key nothing is counted. Returns for each one
+    /// −n: over the limit for n seconds; 0: admitted; 1: admitted, and a recent like; 2: the rate is elsewhere, so
+    /// nothing was counted; 3: admitted, but the recent likes are elsewhere.
     ///
     /// The window runs from the first request and is never extended. A window that was longer before a change of
     /// settings ends within the present length. A rate key without a TTL would block its user for ever, whoever created
     /// it, so it gets one. A value that is not a number is counted from the start.
-    private static let admitText = """
+    static let admitText = """
         local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
         local function mended(err)
             return string.find(err, 'WRONGTYPE', 1, true) or string.find(err, 'not an integer', 1, true)
@@ -50,23 +21,30 @@ enum Script: Int, CaseIterable {
         for i = 1, #KEYS / 2 do
             local rate, recent, member = KEYS[2 * i - 1], KEYS[2 * i], ARGV[2 + i]
             local verdict = 0
-            if limit > 0 then
+            if limit > 0 and rate ~= '' then
                 local count = redis.pcall('INCR', rate)
-                if type(count) == 'table' then
-                    if not mended(count.err) then return count end
+                if type(count) == 'table' and mended(count.err) then
                     redis.call('DEL', rate)
-                    count = redis.call('INCR', rate)
+                    count = redis.pcall('INCR', rate)
                 end
-                local left = count > 1 and redis.call('PTTL', rate) or -1
-                if left < 0 or left > window * 1000 then
-                    redis.call('EXPIRE', rate, window)
-                    left = window * 1000
+                if elsewhere(count) then
+                    verdict = 2
+                elseif type(count) == 'table' then
+                    return count
+                else
+                    local left = count > 1 and redis.call('PTTL', rate) or -1
+                    if left < 0 or left > window * 1000 then
+                        redis.call('EXPIRE', rate, window)
+                        left = window * 1000
+                    end
+                    if count > limit then verdict = -math.max(1, math.ceil(left / 1000)) end
                 end
-                if count > limit then verdict = -math.max(1, math.ceil(left / 1000)) end
             end
             if verdict == 0 and member ~= '' then
                 local found = redis.pcall('SISMEMBER', recent, member)
-                if type(found) == 'table' then
+                if elsewhere(found) then
+                    verdict = 3
+                elseif type(found) == 'table' then
                     if not mended(found.err) then return found end
                 elseif found == 1 then
                     verdict = 1
@@ -84,7 +62,8 @@ enum Script: Int, CaseIterable {
     /// done; -1: another marker, nothing was done; the words of an error: there was no room, and counters were dropped
     /// instead. If nothing else is to be reported and there are untold counters, or Redis had counters that look newer,
     /// it returns the number of the former, their places, from 1, and of each of the latter its place, its count, and
-    /// its version with its seal.
+    /// its version with its seal. If items are elsewhere, the node has nothing left of them, and before all that stand
+    /// their number, negative, and their places.
     ///
     /// All hosts are told of the counters that were not refused, in the order in which they were set: whoever hears of
     /// an older one after a newer knows that Redis had lost the newer. Of an item of which hosts were told within the
@@ -103,15 +82,17 @@ enum Script: Int, CaseIterable {
     /// Redis checks for short memory only before a script's first write, so either the version's first SET fails or
     /// none does. From the first failure on, all counters are dropped: each UNLINK would let the next SET in, over the
     /// limit.
-    private static let setCountersText = """
+    static let setCountersText = """
         local marker, prefix, deadline, ttl, channel = ARGV[1], ARGV[2] .. '.', tonumber(ARGV[3]), ARGV[4], ARGV[5]
         local pace, time = tonumber(ARGV[6]), redis.call('TIME')
         local now = time[1] * 1000 + math.floor(time[2] / 1000)
         if now > deadline then return 0 end
         local pcall, call, sub = redis.pcall, redis.call, string.sub
-        local found = start_of(KEYS[1], #marker)
-        if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
-        if found ~= marker then return -1 end
+        if KEYS[1] then
+            local found = start_of(KEYS[1], #marker)
+            if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
+            if found ~= marker then return -1 end
+        end
         local width = #prefix
         local most = width + 44
         local clock = now % 1000000
@@ -128,13 +109,13 @@ enum Script: Int, CaseIterable {
             if sub(old, 1, width) ~= prefix or #old > most then return nil end
             return tells and '!' .. sub(old, -6) or sub(old, -7)
         end
-        local refusal, untold, kept_newer
+        local refusal, untold, kept_newer, moved
         local message, last = {ARGV[2]}, 1
         for i = 1, (#KEYS - 1) / 2 do
             local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
             local count, version = ARGV[2 * i + 5], ARGV[2 * i + 6]
             local new = prefix .. version .. ending
-            local old
+            local old, left, trouble
             if refusal then
                 old = start_of(kept, most)
             else
@@ -147,13 +128,26 @@ enum Script: Int, CaseIterable {
                 elseif string.find(old.err, 'WRONGTYPE', 1, true) then
                     if not refusal then
                         call('DEL', kept)
-                        call('SET', kept, new, 'EX', ttl)
+                        trouble = pcall('SET', kept, new, 'EX', ttl).err
                     end
                 else
-                    return old
+                    trouble = old.err
                 end
+                if type(old) == 'table' and elsewhere(old) then trouble = old.err end
             end
-            if newer(old, new) then
+            local is_newer = newer(old, new)
+            if not trouble and is_newer then
+                left = pcall('PTTL', counter)
+                trouble = type(left) == 'table' and left.err
+            elseif not trouble and not refusal then
+                trouble = pcall('SET', counter, count, 'EX', ttl).err
+            end
+            if trouble then
+                if not elsewhere({err = trouble}) then return {err = trouble} end
+                unlink(counter, kept)
+                moved = moved or {}
+                moved[#moved + 1] = i
+            elseif is_newer then
                 kept_newer = kept_newer or {}
                 local count_kept = start_of(counter, 20)
                 if type(count_kept) ~= 'string' or #count_kept > 20 then count_kept = '' end
@@ -161,13 +155,12 @@ enum Script: Int, CaseIterable {
                 kept_newer[#kept_newer + 1] = count_kept
                 kept_newer[#kept_newer + 1] = sub(old, width + 1, -8)
                 if not refusal then
-                    local left = call('PTTL', counter)
                     if left <= 0 or left > ttl * 1000 then left = ttl * 1000 end
                     call('SET', kept, old, 'PX', left)
                 end
             else
                 local other = not refusal and type(old) == 'string' and ending_after(old)
-                if refusal then call('UNLINK', counter, kept) else call('SET', counter, count, 'EX', ttl) end
+                if refusal then unlink(counter, kept) end
                 if other then call('SET', kept, prefix .. version .. other, 'EX', ttl) end
                 if other and tells then
                     untold = untold or {}
@@ -180,43 +173,54 @@ enum Script: Int, CaseIterable {
             end
         end
         if tells and message[2] then redis.call('PUBLISH', channel, table.concat(message, ' ')) end
-        if refusal or not (untold or kept_newer) then return refusal or 1 end
-        local report = {untold and #untold or 0}
+        local report = {}
+        if moved then
+            report[1] = -#moved
+            for _, place in ipairs(moved) do report[#report + 1] = place end
+        end
+        if refusal or not (untold or kept_newer) then
+            if not moved then return refusal or 1 end
+            report[#report + 1] = refusal or 0
+            return report
+        end
+        report[#report + 1] = untold and #untold or 0
         for _, place in ipairs(untold or {}) do report[#report + 1] = place end
         for _, word in ipairs(kept_newer or {}) do report[#report + 1] = word end
         return report
         """
 
     /// KEYS: for each counter its key and its version's; ARGV: for each the value that its version must have, up to the
-    /// time of the telling. Deletes those that have it. Returns how many were looked at.
-    private static let dropText = """
+    /// time of the telling. Deletes those that have it. Returns how many were looked at; -1: some are elsewhere.
+    static let dropText = """
+        local moved
         for i = 1, #ARGV do
             local counter, kept = KEYS[2 * i - 1], KEYS[2 * i]
             local found = start_of(kept, #ARGV[i] + 7)
-            if type(found) == 'string' and string.sub(found, 1, -8) == ARGV[i] then
-                redis.call('UNLINK', counter, kept)
-            end
+            moved = moved or elsewhere(found)
+            if type(found) == 'string' and string.sub(found, 1, -8) == ARGV[i] then unlink(counter, kept) end
         end
-        return #ARGV
+        return moved and -1 or #ARGV
         """
 
     /// KEYS: the marker, then for each counter its key and its version's; ARGV: the marker as it must be, its token,
     /// the channel, the pace in milliseconds, then for each counter its count, and its version with its seal, as they
     /// were set. Tells all hosts of those of which they were not told since, and of which they may be told again: of
     /// what Redis has now, so that messages come in the order of what Redis had. Returns for each counter 1: they were
-    /// told; 0: too early; -1: Redis has it no more, or an older one. Instead -1 alone: another marker, nothing was
-    /// done.
+    /// told; 0: too early; -1: Redis has it no more, or an older one; -2: it is elsewhere. Instead -1 alone: another
+    /// marker, nothing was done.
     ///
     /// The count of the version that was set is told as it was given, and may have been replaced in Redis. Of a newer
     /// one only what looks like a count and a version gets into the message: anything else could make the words behind
     /// it mean something else.
     ///
     /// Without room for the time of the telling hosts are told all the same, perhaps more than once.
-    private static let tellText = """
+    static let tellText = """
         local marker, prefix, channel, pace = ARGV[1], ARGV[2] .. '.', ARGV[3], tonumber(ARGV[4])
-        local found = start_of(KEYS[1], #marker)
-        if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
-        if found ~= marker then return -1 end
+        if KEYS[1] then
+            local found = start_of(KEYS[1], #marker)
+            if type(found) == 'table' and not string.find(found.err, 'WRONGTYPE', 1, true) then return found end
+            if found ~= marker then return -1 end
+        end
         local time = redis.call('TIME')
         local clock = (time[1] * 1000 + math.floor(time[2] / 1000)) % 1000000
         local sub, width = string.sub, #prefix
@@ -239,14 +243,15 @@ enum Script: Int, CaseIterable {
         for i = 1, (#KEYS - 1) / 2 do
             local counter, kept = KEYS[2 * i], KEYS[2 * i + 1]
             local old = start_of(kept, most)
+            local moved = elsewhere(old)
             if type(old) == 'table' then
-                if not string.find(old.err, 'WRONGTYPE', 1, true) then return old end
+                if not moved and not string.find(old.err, 'WRONGTYPE', 1, true) then return old end
                 old = ''
             end
             local count, version = there(counter, old, ARGV[2 * i + 3], ARGV[2 * i + 4])
             local told = tonumber(sub(old, -6))
             if not count then
-                outcomes[i] = -1
+                outcomes[i] = moved and -2 or -1
             elseif told and sub(old, -7, -7) ~= '!' then
                 outcomes[i] = 1
             elseif told and (clock - told) % 1000000 < pace then
@@ -270,7 +275,7 @@ enum Script: Int, CaseIterable {
     ///
     /// A new marker is written even if memory is short: without it nothing in Redis could be used. After a first write
     /// of its own, the DEL, a script is refused no further one.
-    private static let identifyText = """
+    static let identifyText = """
         local new, instead = ARGV[1], ARGV[2]
         local marker = start_of(KEYS[1], 512)
         if type(marker) == 'table' and not string.find(marker.err, 'WRONGTYPE', 1, true) then return marker end
@@ -283,29 +288,62 @@ enum Script: Int, CaseIterable {
 
     /// KEYS: for each change its user's recent likes; ARGV: the TTL in seconds, how many members a set may have, how
     /// many of the changes, the first ones, add their member, then the members; the other changes remove theirs. A set
-    /// that has too many loses others than the one just added.
-    private static let keepRecentText = """
+    /// that has too many loses others than the one just added. Returns 1; -1: some are elsewhere.
+    static let keepRecentText = """
         local ttl, most, adds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
         local pcall, call = redis.pcall, redis.call
+        local moved
         for i = 1, #KEYS do
             local key, member = KEYS[i], ARGV[3 + i]
             local verb = i <= adds and 'SADD' or 'SREM'
             local done = pcall(verb, key, member)
-            if type(done) == 'table' then
-                if not string.find(done.err, 'WRONGTYPE', 1, true) then return done end
+            if type(done) == 'table' and string.find(done.err, 'WRONGTYPE', 1, true) then
                 call('DEL', key)
-                call(verb, key, member)
+                done = pcall(verb, key, member)
             end
-            if i <= adds then
+            if i <= adds and type(done) ~= 'table' then
                 local excess = call('SCARD', key) - most
                 if excess > 0 then
                     call('SREM', key, member)
                     call('SPOP', key, excess)
-                    call('SADD', key, member)
+                    done = pcall('SADD', key, member)
                 end
+            end
+            if elsewhere(done) then
+                moved = true
+            elseif type(done) == 'table' then
+                return done
+            elseif i <= adds then
                 call('EXPIRE', key, ttl)
             end
         end
+        return moved and -1 or 1
+        """
+
+    /// KEYS: the marker, then for each item its counter's key and its version's. Returns the marker, then for each item
+    /// its count and its version. Behind that, if items are elsewhere, how many. One MGET for all would be refused: its
+    /// keys have to be of one slot.
+    static let readText = """
+        local marker = redis.pcall('MGET', KEYS[1])
+        if marker.err then return marker end
+        local reply, moved = {marker[1]}, 0
+        for i = 2, #KEYS, 2 do
+            local found = redis.pcall('MGET', KEYS[i], KEYS[i + 1])
+            if elsewhere(found) then
+                found, moved = {false, false}, moved + 1
+            elseif found.err then
+                return found
+            end
+            reply[i], reply[i + 1] = found[1], found[2]
+        end
+        if moved > 0 then reply[#KEYS + 1] = moved end
+        return reply
+        """
+
+    /// A key of the node's, in KEYS or in ARGV: whether a script may read it.
+    static let probeText = """
+        local found = redis.pcall('MGET', KEYS[1] or ARGV[1])
+        if found.err then return found end
         return 1
         """
 }

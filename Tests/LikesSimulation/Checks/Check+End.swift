@@ -11,7 +11,7 @@ extension Simulation {
                     pair: operation.pair, item: operation.item))
         }
         for item in plan.items.indices {
-            if let found = redis.counter(item), isBelieved(found) {
+            if let found = server(of: item).counter(item), isBelieved(found) {
                 let cached = found.counter
                 // Where two databases share it, it has counters of either.
                 let number = ToldCount.database(cached.count)
@@ -29,6 +29,7 @@ extension Simulation {
             }
         }
         checkAlarms()
+        if let cluster { checkSlots(cluster) }
         for record in databases.flatMap(\.state.lanes) where !record.journal.isEmpty {
             let text = "lane \(record.lane) still has a journal"
             fail(Violation(.repaired, text, item: record.journal.first))
@@ -59,7 +60,7 @@ extension Simulation {
 
     private func checkAlarms() {
         guard databases.count == 1 else { return }
-        let isSplit = plan.faults.contains { $0.kind == .redisSplit }
+        let isSplit = plan.faults.contains { $0.kind == .redisSplit || $0.kind == .clusterNodeDeposed }
         for (number, host) in hosts.enumerated() {
             guard let alarms = host.process?.core.alarms else { continue }
             if alarms.databasesGoneBack > 0, databases[0].jumps == 0 {
@@ -74,6 +75,11 @@ extension Simulation {
         let changes = plan.faults.count { $0.kind.changesRedis }
         let most = 2 * hosts.count * (databases[0].jumps + changes)
         let begun = hosts.reduce(0) { $0 + $1.erasBegunBefore + ($1.process?.core.alarms.erasBegun ?? 0) }
+        // What happens to one node of a cluster is no reason for the others to drop anything.
+        let isPastOver = databases[0].jumps > 0 || plan.faults.contains { $0.kind == .redisStranger }
+        if cluster != nil, begun > 0, !isPastOver {
+            fail(Violation(.apart, "hosts had all nodes drop what is cached \(begun) times"))
+        }
         // A stranger changes the marker again and again.
         if begun > most, !plan.faults.contains(where: { $0.kind == .redisStranger }) {
             fail(Violation(.alarms, "hosts had all drop what is cached \(begun) times, for \(most) at most"))

@@ -107,7 +107,7 @@ package struct Bound {
         var isSilent = false
         var isEvicting = false
         var outages: Micros = 0
-        for trouble in troubles where trouble.from <= to {
+        for trouble in troubles where trouble.from <= to && trouble.items & 1 << UInt32(operation.item) != 0 {
             switch trouble.scope {
             case .evictions: if trouble.to + Bound.silence >= from { isEvicting = true }
             case .messages: if trouble.to + Bound.silence >= from { isSilent = true }

@@ -16,6 +16,12 @@ package enum Rule: String, CaseIterable, Sendable {
     case answered
     /// In the end Redis has what PostgreSQL has, and nothing is left to be repaired.
     case repaired
+    /// In a cluster, no node has a key of another's, and none is in the way of one.
+    case slots
+    /// The rate limit is exact while slots move.
+    case rates
+    /// In a cluster, a node that fails or is replaced is no reason to drop what others have.
+    case apart
     /// A host says that the database went back, or that others use another Redis, only where that is so.
     case alarms
     /// No queue is over its limit.

@@ -17,6 +17,9 @@ package enum Rarity: Int, CaseIterable, Sendable {
     /// Counters of which hosts were not told when they were set, and those of which they were told later.
     case untoldCounters, tellings
     case uncertain, unavailable
+    /// In a cluster: commands on keys that another node has, slots that came to another node, slots that did not get
+    /// there, nodes that were replaced, keys that a node had to delete since another one owns their slots.
+    case elsewhere, slotsMoved, slotsTakenBack, nodesReplaced, keysLeftBehind
 }
 
 /// How often each came about.

@@ -26,6 +26,20 @@ package enum EventKind: UInt8, Sendable {
     /// A host is pointed at the first Redis again.
     case redisJoins
     case postgresReturns
+    // In a cluster
+    /// A node hears the claims of another.
+    case clusterHears
+    /// A host asks which node has what.
+    case clusterAsked
+    /// Slots on their way go on.
+    case slotMoves
+    /// The operator tells a node whose slots they are now.
+    case slotIsSet
+    case nodePromoted
+    /// A node that was replaced is back.
+    case nodeReturns
+    /// A node that has joined gets its first slots.
+    case nodeGetsSlots
     case postgresSaves
     case clientActs
     case auditor

@@ -33,10 +33,17 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     case standbyConflicts, standbyRefuses, standbyMisfits
     /// Between a host and a standby.
     case standbyCut
+    // A Redis Cluster
+    /// Slots move to another node. They stop halfway, and some are taken back. They go back and forth.
+    case clusterSlotsMove, clusterSlotsStop, clusterSlotsReturn
+    /// A node joins, and gets slots.
+    case clusterNodeJoins
+    /// A node dies, or serves some hosts for a while after it was cut off from the others. Its replica takes its place.
+    case clusterNodeDies, clusterNodeDeposed
 
     /// Two databases share Redis for a whole run, in which hardly a COUNT would be held tightly: seeds of that alone
     /// do.
-    static let drawn = allCases.filter { $0 != .databasesShareRedis && !$0.isOfStandby }
+    static let drawn = allCases.filter { $0 != .databasesShareRedis && !$0.isOfStandby && !$0.isOfCluster }
     /// Drawn where there are standbys, beside all others.
     static let ofStandbys = allCases.filter(\.isOfStandby)
 
@@ -44,6 +51,37 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         switch self {
         case .standbyLags, .standbyPaused, .standbyHangs, .standbyGone, .standbyPromoted, .standbyLeftBehind,
             .standbyConflicts, .standbyRefuses, .standbyMisfits, .standbyCut:
+            true
+        default: false
+        }
+    }
+
+    /// Drawn where Redis is a cluster, beside all others.
+    static let ofClusters = allCases.filter(\.isOfCluster)
+
+    var isOfCluster: Bool {
+        switch self {
+        case .clusterSlotsMove, .clusterSlotsStop, .clusterSlotsReturn, .clusterNodeJoins, .clusterNodeDies,
+            .clusterNodeDeposed:
+            true
+        default: false
+        }
+    }
+
+    /// Not where Redis is a cluster: there is no other one, nor anything else in it.
+    var isOfOneRedis: Bool {
+        switch self {
+        case .redisSwapped, .redisSplit, .redisStranger, .databasesShareRedis: true
+        default: false
+        }
+    }
+
+    /// In a cluster it concerns one node, and what is there, alone.
+    var isOfOneNode: Bool {
+        switch self {
+        case .redisHang, .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisFlushed, .redisFull,
+            .redisEvicts, .redisReadOnly, .redisRefusesWrites, .redisScriptsLost, .redisCut, .redisReset,
+            .redisFrozen, .subscriberSilent, .subscriberReset:
             true
         default: false
         }
@@ -76,7 +114,10 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .postgresRetryable: (500, 20_000)
         case .hostKilled, .hostStopped: (5, 25_000)
         case .hostPaused: (10, 30_000)
-        case .standbyCut: (0, 0)
+        case .standbyCut, .clusterNodeDies: (0, 0)
+        case .clusterSlotsMove, .clusterSlotsReturn, .clusterNodeJoins: (0, 0)
+        case .clusterSlotsStop: (10, 20_000)
+        case .clusterNodeDeposed: (100, 15_000)
         case .standbyLags, .standbyPaused, .standbyPromoted: (50, 40_000)
         case .standbyLeftBehind: (20, 1_000)
         case .standbyHangs, .standbyGone: (20, 15_000)
@@ -91,7 +132,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     var changesRedis: Bool {
         switch self {
         case .redisRestartsEmpty, .redisRestartsOld, .redisFailsOver, .redisSwapped, .redisSplit, .redisFlushed,
-            .redisEvicts, .redisStranger:
+            .redisEvicts, .redisStranger, .clusterSlotsMove, .clusterSlotsStop, .clusterSlotsReturn,
+            .clusterNodeJoins, .clusterNodeDies, .clusterNodeDeposed:
             true
         default: false
         }
@@ -115,6 +157,9 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
             .database
         case .standbyLags, .standbyPaused, .standbyHangs, .standbyGone, .standbyPromoted, .standbyConflicts,
             .standbyRefuses, .standbyMisfits, .standbyCut:
+            nil
+        case .clusterSlotsMove, .clusterSlotsStop, .clusterSlotsReturn, .clusterNodeJoins, .clusterNodeDies,
+            .clusterNodeDeposed:
             nil
         }
     }
@@ -152,4 +197,6 @@ package struct Trouble: Sendable {
     package var scope: Scope
     package var from: Micros
     package var to: Micros
+    /// Of which items, a bit for each; all, as a rule.
+    package var items: UInt32 = .max
 }

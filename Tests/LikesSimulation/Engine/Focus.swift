@@ -16,12 +16,16 @@ package struct Focus: Sendable {
     /// Of 100 faults, so many are in a seed.
     package var faultsPercent = 100
     package var hasStandbys = false
+    package var hasCluster = false
+    /// Likes and unlikes in a window; 0: no limit.
+    package var rateLimitRequests: Int64 = 0
     /// How long each standby takes to replay a commit.
     package var standbyPace: (low: Micros, high: Micros)?
 
     package init(_ faults: [FaultKind] = []) {
         self.faults = faults
         hasStandbys = faults.contains(where: \.isOfStandby)
+        hasCluster = faults.contains(where: \.isOfCluster)
     }
 
     func drawnFaults(_ chance: inout Chance) -> [FaultKind] {
@@ -152,6 +156,32 @@ package struct Focus: Sendable {
             focus.faultsPercent = 20
             focus.cacheTTLSeconds = 1
             return focus
+        case "cluster":
+            // All that concerns a cluster or its nodes fails.
+            var focus = Focus(
+                FaultKind.ofClusters + FaultKind.ofClusters + FaultKind.allCases.filter(\.isOfOneNode))
+            focus.faultsPercent = 15
+            return focus
+        case "clusterRates", "redirects":
+            var focus = Focus([.clusterSlotsMove, .clusterSlotsReturn, .clusterSlotsStop])
+            focus.faultsPercent = 60
+            focus.rateLimitRequests = 10
+            focus.isBusy = true
+            return focus
+        case "admissionOrder":
+            var focus = Focus()
+            focus.hasCluster = true
+            focus.isBusy = true
+            return focus
+        case "regainedSlots":
+            // A node gets slots, loses what was written there since, and gives back what came along with them. Hosts
+            // that remember newer counts are gone.
+            var focus = Focus(
+                [FaultKind](repeating: .clusterSlotsReturn, count: 8) + [.hostKilled, .hostKilled, .hostKilled])
+            focus.cacheTTLSeconds = 120
+            focus.localCacheTTLMs = 10
+            focus.localCacheEntries = 0
+            return focus
         case "redisSplit":
             var focus = Focus([.redisSplit])
             focus.cacheTTLSeconds = 120
@@ -203,7 +233,7 @@ package struct Focus: Sendable {
             // A standby is asked only if it was asked shortly before.
             plan.requestsCount *= 3
         }
-        plan.configuration.rateLimitRequests = 0
+        plan.configuration.rateLimitRequests = rateLimitRequests
         plan.poisonedPair = nil
     }
 }

@@ -5,9 +5,11 @@ import LikesStorage
 /// From a host to a server.
 package enum ToServer: Sendable {
     /// Connects, with all that is said until the connection is settled.
-    case hello
+    /// `node`: which node of a cluster has to be there; nil: none is known.
+    case hello(node: String?)
     /// `deadline`: in Redis' clock.
-    case redis(CallID, RedisRequest, deadline: Micros)
+    /// `marker`: the slot of the marker's key.
+    case redis(CallID, RedisRequest, deadline: Micros, marker: Int = RedisStore.plainMarker)
     case lane(CallID, LaneRequest)
     case reader(CallID, ReaderRequest)
     case standby(CallID, StandbyRequest)
@@ -28,12 +30,17 @@ package enum ToHost: Sendable {
     case time(Micros, askedAt: Micros)
     case subscribed
     case databaseReady(DatabaseFacts)
-    case redis(CallID, RedisAnswer)
+    /// The server is a node of a cluster.
+    case cluster(ClusterView)
+    /// It takes no calls: it copies another node.
+    case isReplica
+    /// `hasMoved`: something was not where the map of slots says.
+    case redis(CallID, RedisAnswer, hasMoved: Bool = false)
     case lane(CallID, LaneAnswer)
     case reader(CallID, ReaderAnswer)
     case standby(CallID, StandbyAnswer)
     /// Redis has lost the script that the call runs.
-    case noScript(CallID, RedisRequest, deadline: Micros)
+    case noScript(CallID, RedisRequest, deadline: Micros, marker: Int)
     /// Messages, to the subscriber.
     case heard(token: String, [SealedCounter])
     case heardBeat(UInt64)

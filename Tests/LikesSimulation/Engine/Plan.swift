@@ -56,6 +56,11 @@ package struct Plan: Sendable {
     /// For each standby that answers counts, how long it takes to replay a commit.
     package var standbyPaces: [(low: Micros, high: Micros)] = []
     package var standbysCount: Int { standbyPaces.count }
+    package static let standbysMax = 2
+    /// Primaries of the Redis Cluster that there are at first; 0: Redis is one server.
+    package var nodesCount = 0
+    /// The nodes that REDIS_URL names.
+    package var nodesNamed: [Int] = []
     /// The slowest wire to a standby.
     package var standbyDelay: Micros = .ms(1)
 
@@ -113,6 +118,7 @@ package struct Plan: Sendable {
         focus?.narrow(&self, &chance)
         drawFaults(&chance, focus)
         drawStandbys(seed, focus)
+        drawCluster(seed, focus)
     }
 
     /// How slow a new wire may be.
@@ -219,4 +225,21 @@ package struct Plan: Sendable {
             for _ in 0..<(1 + chance.below(3)) { drawFault(kind, kind.durationMs, &chance) }
         }
     }
+
+    /// The same for a Redis Cluster.
+    private mutating func drawCluster(_ seed: UInt64, _ focus: Focus?) {
+        var chance = Chance(seed: seed ^ 0xC1_05_7E_12_0D)
+        let isDrawn = chance.below(100) < Self.clustersPercent && databasesCount == 1
+        guard focus?.hasCluster ?? isDrawn else { return }
+        nodesCount = [3, 3, 3, 2, 4][chance.below(5)]
+        nodesNamed = [0, nodesCount - 1]
+        guard focus == nil, chance.hits(percent: 80) else { return }
+        for _ in 0..<(1 + chance.below(3)) {
+            let kind = FaultKind.ofClusters[chance.below(FaultKind.ofClusters.count)]
+            for _ in 0..<(1 + chance.below(3)) { drawFault(kind, kind.durationMs, &chance) }
+        }
+    }
+
+    /// Of 100 seeds, in so many Redis is a cluster.
+    private static let clustersPercent = 33
 }

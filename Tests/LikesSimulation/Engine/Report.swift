@@ -22,6 +22,7 @@ extension Simulation {
             text += "  \(name) \(value)"
         }
         text += "\n"
+        if let cluster, let item = violation.item { text += describe(cluster, item) }
         var lines: [(Micros, String)] = []
         for note in notes {
             guard let line = describe(note.what, concerning: violation) else { continue }
@@ -49,6 +50,23 @@ extension Simulation {
         }
         if sorted.count > linesMax { text += "  … \(sorted.count - linesMax) earlier lines\n" }
         for line in sorted.suffix(linesMax) { text += "  \(Self.seconds(line.element.0))  \(line.element.1)\n" }
+        return text
+    }
+
+    /// What the nodes believe of the slot of the item's counter in the end, and how it moved.
+    private func describe(_ cluster: Cluster, _ item: Int) -> String {
+        let piece = cluster.pieces.ofItem[item]
+        var text = "  slot \(cluster.pieces.pieces[piece].lowerBound)\n"
+        for (node, member) in cluster.members.enumerated() {
+            text += "  node \(node) epoch \(member.epochs[node]): of node \(member.owners[piece])"
+            text += cluster.isPrimary(node) ? "" : ", a copy"
+            if let to = member.migrating[piece] { text += ", on its way to node \(to)" }
+            if let from = member.importing[piece] { text += ", on its way from node \(from)" }
+            text += "\n"
+        }
+        for move in cluster.moves where move.piece == piece {
+            text += "  \(move.from) to \(move.to): \(move.phase)\n"
+        }
         return text
     }
 
@@ -80,6 +98,12 @@ extension Simulation {
         case .performed(let host, let action):
             guard violation.rule == .interface || isShown(action, item) else { return nil }
             return "host \(host) → \(short("\(action)"))"
+        case .heard(let host, .cluster(let view)):
+            let nodes = view.primaries.map { node in
+                let slots = node.slots.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+                return "\(node.name) epoch \(node.epoch): \(slots.joined(separator: " "))"
+            }
+            return "host \(host) ← cluster of \(nodes.joined(separator: "; "))"
         case .heard(let host, let message): return "host \(host) ← \(short("\(message)"))"
         case .asked(let place): return line(place, violation, isReply: false)
         case .answered(let place): return line(place, violation, isReply: true)
@@ -89,7 +113,7 @@ extension Simulation {
     private func isShown(_ action: Action, _ item: Int?) -> Bool {
         switch action {
         case .reply, .resume, .close, .beat: false
-        case .redis(_, .readCounters(_, let items)), .reader(_, .selectCounters(let items)),
+        case .redis(_, _, .readCounters(_, let items)), .reader(_, .selectCounters(let items)),
             .standby(_, _, .selectCounters(let items, _)):
             item.map { items.contains(plan.items[$0]) } ?? true
         default: true

@@ -9,7 +9,9 @@ extension Safeguards {
         ("ownOrder", \.ownOrder), ("scriptOrder", \.scriptOrder), ("standbyWait", \.standbyWait),
         ("hintConfirmation", \.hintConfirmation), ("cacheExpiry", \.cacheExpiry), ("counterMemory", \.counterMemory),
         ("contradictions", \.contradictions), ("seals", \.seals), ("standbyProof", \.standbyProof),
-        ("standbyMemory", \.standbyMemory), ("tellings", \.tellings),
+        ("standbyMemory", \.standbyMemory), ("tellings", \.tellings), ("regainedSlots", \.regainedSlots),
+        ("admissionOrder", \.admissionOrder),
+        ("redirects", \.redirects),
     ]
 
     package static var names: [String] { paths.map(\.name) }

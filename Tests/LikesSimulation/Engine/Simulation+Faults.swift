@@ -22,15 +22,21 @@ extension Simulation {
         var fault = planned
         fault.duration = max(0, min(fault.duration, plan.calmFrom - now))
         guard now < plan.calmFrom else { return }
+        if cluster != nil, fault.kind.isOfOneRedis { return }
+        if cluster == nil, fault.kind.isOfCluster { return }
         note(.fault(fault))
         let until = now + fault.duration
-        if let scope = fault.kind.scope { troubles.append(Trouble(scope: scope, from: now, to: until)) }
-        let host = fault.host
+        let number = node(for: fault)
+        if let scope = fault.kind.scope {
+            let items = fault.kind.isOfOneNode ? items(of: number) : .max
+            troubles.append(Trouble(scope: scope, from: now, to: until, items: items))
+        }
+        let (host, redis) = (fault.host, redises[number])
         let postgres = postgres(of: host)
         switch fault.kind {
         case .redisHang:
             redis.hang(until: until)
-            scheduler.at(until, .redisResumes, 0)
+            scheduler.at(until, .redisResumes, Int32(number))
         case .redisRestartsEmpty: redis.restart(.empty, until: until)
         case .redisRestartsOld: redis.restart(.oldSnapshot, until: until)
         case .redisFailsOver: redis.restart(.lastSnapshot, until: until)
@@ -39,7 +45,7 @@ extension Simulation {
         case .redisFull: redis.fullUntil = max(redis.fullUntil, until)
         case .redisEvicts:
             redis.evictingUntil = max(redis.evictingUntil, until)
-            scheduler.after(1, .redisEvicts, 0)
+            scheduler.after(1, .redisEvicts, 0, UInt32(number))
         case .redisStranger:
             redis.strangerUntil = max(redis.strangerUntil, until)
             scheduler.after(1, .strangerActs, 0)
@@ -50,14 +56,17 @@ extension Simulation {
             point(host, toRedis: 1)
             scheduler.at(until, .redisJoins, Int32(host))
         case .redisCut:
-            hosts[host].redisCutUntil = max(hosts[host].redisCutUntil, until)
-            cut(host, Backend.ofRedis)
-        case .redisReset: resetOne(host, Backend.ofRedis)
-        case .redisFrozen: freeze(host, Backend.ofRedis, until: until)
+            let cut = cluster == nil ? [0, 1] : [number]
+            for server in cut { cutOff(host, from: server, until: until) }
+        case .redisReset: resetOne(host, linksToRedis(host, number))
+        case .redisFrozen: freeze(host, linksToRedis(host, number), until: until)
         case .subscriberSilent:
-            let link = hosts[host].links[Backend.subscriber.place]
-            if link >= 0 { wires[Int(link)].isCutToHost = true }
-        case .subscriberReset: resetOne(host, [.subscriber])
+            for backend in linksToRedis(host, number) {
+                guard case .subscriber = backend, hosts[host][backend] >= 0 else { continue }
+                wires[Int(hosts[host][backend])].isCutToHost = true
+            }
+        case .subscriberReset:
+            resetOne(host, linksToRedis(host, number).filter { if case .subscriber = $0 { true } else { false } })
         case .postgresCrash: postgres.crash(until: until, isRecovered: true)
         case .postgresFailsOver: postgres.failOver(until: until)
         case .postgresStandbyLost: postgres.loseStandby(until: until)
@@ -108,6 +117,9 @@ extension Simulation {
         case .standbyConflicts: standby(of: host) { $0.conflictsUntil = max($0.conflictsUntil, until) }
         case .standbyRefuses: standby(of: host) { $0.refusesUntil = max($0.refusesUntil, until) }
         case .standbyMisfits: standby(of: host) { $0.misfitsUntil = max($0.misfitsUntil, until) }
+        case .clusterSlotsMove, .clusterSlotsStop, .clusterSlotsReturn, .clusterNodeJoins, .clusterNodeDies,
+            .clusterNodeDeposed:
+            beginOfCluster(fault, until: until)
         case .standbyCut: if plan.standbysCount > 0 { cut(host, [.standby(host % plan.standbysCount)]) }
         }
     }
@@ -116,7 +128,7 @@ extension Simulation {
         guard hosts[host].redis != number else { return }
         hosts[host].redis = number
         for backend in Backend.ofRedis {
-            let link = hosts[host].links[backend.place]
+            let link = hosts[host][backend]
             if link >= 0 { reset(link) }
         }
     }
@@ -133,17 +145,19 @@ extension Simulation {
     }
 
     private func resetOne(_ host: Int, _ backends: [Backend]) {
+        guard !backends.isEmpty else { return }
         let chosen = backends[scheduler.chance.below(backends.count)]
         for backend in backends where backend == chosen || scheduler.chance.hits(percent: 50) {
-            let link = hosts[host].links[backend.place]
+            let link = hosts[host][backend]
             if link >= 0 { reset(link) }
         }
     }
 
     private func freeze(_ host: Int, _ backends: [Backend], until: Micros) {
+        guard !backends.isEmpty else { return }
         let chosen = backends[scheduler.chance.below(backends.count)]
         for backend in backends where backend == chosen || scheduler.chance.hits(percent: 30) {
-            let link = Int(hosts[host].links[backend.place])
+            let link = Int(hosts[host][backend])
             guard link >= 0 else { continue }
             let direction = scheduler.chance.below(3)
             if direction != 0 { wires[link].toServerFrozenUntil = max(wires[link].toServerFrozenUntil, until) }
@@ -157,12 +171,22 @@ extension Simulation {
         scheduler.after(scheduler.chance.skewed(.ms(5), .seconds(2)), .strangerActs, 0)
     }
 
-    func evict() {
+    func takeSnapshots() {
+        for redis in redises where cluster != nil || redis.number == 0 { redis.takeSnapshot() }
+        let delay =
+            cluster == nil
+            ? scheduler.chance.between(.ms(200), .seconds(4)) : scheduler.chance.skewed(.ms(10), .seconds(2))
+        scheduler.after(delay, .redisSnapshot, 0)
+    }
+
+    func evict(_ redis: Redis) {
         guard redis.evictingUntil > now else { return }
         let hadMarker = redis.hasMarker
         redis.evictOne()
-        if hadMarker, !redis.hasMarker { troubles.append(Trouble(scope: .repairs, from: now, to: now)) }
-        scheduler.after(scheduler.chance.skewed(.ms(1), plan.evictionGap), .redisEvicts, 0)
+        if hadMarker, !redis.hasMarker {
+            troubles.append(Trouble(scope: .repairs, from: now, to: now, items: items(of: redis.number)))
+        }
+        scheduler.after(scheduler.chance.skewed(.ms(1), plan.evictionGap), .redisEvicts, 0, UInt32(redis.number))
     }
 }
 

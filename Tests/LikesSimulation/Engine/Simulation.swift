@@ -10,7 +10,13 @@ package final class Simulation {
     let safeguards: Safeguards
     let scheduler: Scheduler
     /// The second of each is only there for those that some hosts are pointed at.
-    let redises: [Redis]
+    var redises: [Redis]
+    /// nil: Redis is one server.
+    let cluster: Cluster?
+    /// By move of slots: its place in `troubles`.
+    var openTroubles: [Int: Int] = [:]
+    /// By node: the pieces that it takes over.
+    var promoted: [Int: [Int]] = [:]
     let databases: [Postgres]
     var redis: Redis { redises[0] }
     var hosts: [Host]
@@ -54,7 +60,11 @@ package final class Simulation {
         self.plan = plan
         let scheduler = Scheduler(seed: seed)
         self.scheduler = scheduler
-        redises = (0..<2).map { Redis(scheduler: scheduler, plan: plan, safeguards: safeguards, number: $0) }
+        cluster = plan.nodesCount > 0 ? Cluster(scheduler: scheduler, plan: plan, seed: seed) : nil
+        redises = (0..<max(2, 2 * plan.nodesCount)).map {
+            Redis(scheduler: scheduler, plan: plan, safeguards: safeguards, number: $0)
+        }
+        if let cluster { for redis in redises { redis.cluster = cluster } }
         databases = (0..<plan.databasesCount).map {
             Postgres(scheduler: scheduler, plan: plan, safeguards: safeguards, number: $0)
         }
@@ -100,7 +110,11 @@ package final class Simulation {
         }
         makeClients()
         for (place, fault) in plan.faults.enumerated() { scheduler.at(fault.at, .faultBegins, Int32(place)) }
-        if plan.takesSnapshots { scheduler.after(.seconds(1), .redisSnapshot, 0) }
+        if cluster != nil {
+            scheduler.after(.ms(100), .redisSnapshot, 0)
+        } else if plan.takesSnapshots {
+            scheduler.after(.seconds(1), .redisSnapshot, 0)
+        }
         if plan.savesDatabase { scheduler.after(.seconds(1), .postgresSaves, 0) }
         if plan.databasesCount > 1 { troubles.append(Trouble(scope: .repairs, from: 0, to: plan.duration)) }
     }
@@ -121,13 +135,20 @@ package final class Simulation {
             for database in databases { database.save() }
             scheduler.after(scheduler.chance.between(.ms(200), .seconds(6)), .postgresSaves, 0)
         case .redisJoins: point(Int(event.a), toRedis: 0)
-        case .redisResumes: redis.resume()
+        case .redisResumes: redises[Int(event.a)].resume()
         case .redisReturns, .postgresReturns: break
-        case .redisSnapshot:
-            redis.takeSnapshot()
-            scheduler.after(scheduler.chance.between(.ms(200), .seconds(4)), .redisSnapshot, 0)
+        case .redisSnapshot: takeSnapshots()
         case .strangerActs: actAsStranger()
-        case .redisEvicts: if event.a > 0 { redis.evict(item: Int(event.a) - 1) } else { evict() }
+        case .redisEvicts:
+            let redis = redises[Int(event.b)]
+            if event.a > 0 { redis.evict(item: Int(event.a) - 1) } else { evict(redis) }
+        case .clusterHears: hear(Int(event.a), from: Int(event.b))
+        case .clusterAsked: answerAboutCluster(Int(event.a), event.b)
+        case .slotIsSet: setSlot(ofMove: Int(event.b), at: Int(event.a))
+        case .slotMoves: continueMove(Int(event.a))
+        case .nodePromoted: promote(Int(event.a), insteadOf: Int(event.b))
+        case .nodeReturns: comeBack(Int(event.a), copies: Int(event.b))
+        case .nodeGetsSlots: giveSlots(to: Int(event.a), from: Int(event.b))
         case .clientActs: act(Int(event.a))
         case .auditor: audit(Int(event.a))
         case .faultBegins:

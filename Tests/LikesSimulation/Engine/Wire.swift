@@ -33,14 +33,15 @@ struct Wire {
 }
 
 extension Backend {
-    static let ofRedis: [Backend] = [.redis, .subscriber]
+    static let ofRedis: [Backend] = [.redis(0), .subscriber(0)]
     /// The primary.
     static let ofPostgres: [Backend] = [.lane, .reader]
 
-    var isRedis: Bool {
+    /// Of Redis.
+    var node: NodePlace {
         switch self {
-        case .redis, .subscriber: true
-        case .lane, .reader, .standby: false
+        case .redis(let node), .subscriber(let node): node
+        case .lane, .reader, .standby: preconditionFailure("no connection to Redis")
         }
     }
 
@@ -49,11 +50,13 @@ extension Backend {
     /// Among all, in arrays that have one element for each.
     var place: Int {
         switch self {
-        case .redis: 0
-        case .subscriber: 1
+        case .redis(0): 0
+        case .subscriber(0): 1
         case .lane: 2
         case .reader: 3
         case .standby(let place): 4 + place
+        case .redis(let node): 4 + Plan.standbysMax + 2 * (node - 1)
+        case .subscriber(let node): 5 + Plan.standbysMax + 2 * (node - 1)
         }
     }
 }
@@ -61,17 +64,31 @@ extension Backend {
 extension Simulation {
     func open(_ backend: Backend, host: Int) -> Int32 {
         let connection = Int32(wires.count)
+        let (server, node) = server(of: backend, host)
         var wire = Wire(
             host: Int32(host), life: hosts[host].life, backend: backend,
-            server: backend.isRedis ? hosts[host].redis : hosts[host].database,
+            server: server,
             delayMax: plan.delayMax(backend, &scheduler.chance))
-        let cutUntil = backend.isRedis ? hosts[host].redisCutUntil : hosts[host].postgresCutUntil
-        let isCut = cutUntil > now && !backend.isStandby
+        let isCut =
+            backend.isRedis ? isCutOff(host, from: server) : hosts[host].postgresCutUntil > now && !backend.isStandby
         wire.isCutToServer = isCut
         wire.isCutToHost = isCut
         wires.append(wire)
-        send(.hello, to: connection)
+        send(.hello(node: node), to: connection)
         return connection
+    }
+
+    /// Where the backend's connection leads, and which node of a cluster has to be there.
+    private func server(of backend: Backend, _ host: Int) -> (Int, String?) {
+        switch backend {
+        case .lane, .reader, .standby: return (hosts[host].database, nil)
+        case .redis(let place), .subscriber(let place):
+            guard let cluster else { return (hosts[host].redis, nil) }
+            guard let node = hosts[host].process?.core.clusterNode(place) else {
+                return (plan.nodesNamed[scheduler.chance.below(plan.nodesNamed.count)], nil)
+            }
+            return (cluster.number(host: node.host) ?? 0, node.id)
+        }
     }
 
     func send(_ message: ToServer, to connection: Int32) {
@@ -177,7 +194,7 @@ extension Simulation {
     /// Nothing is delivered any more on what there is between a host and a server.
     func cut(_ host: Int, _ backends: [Backend]) {
         for backend in backends {
-            let link = hosts[host].links[backend.place]
+            let link = hosts[host][backend]
             guard link >= 0 else { continue }
             wires[Int(link)].isCutToHost = true
             // What is on its way may be the last to arrive.

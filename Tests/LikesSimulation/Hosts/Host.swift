@@ -1,4 +1,5 @@
 import LikesCore
+import LikesStorage
 
 /// What waits for a host's event loop.
 enum Inbound {
@@ -7,6 +8,8 @@ enum Inbound {
     case readable(Int)
     /// A client is gone: its connection in the core.
     case closed(ConnectionID)
+    /// What a node says of all of a cluster; nil: none answered.
+    case cluster(ClusterView?)
 }
 
 /// A running core, at one place: to look at it costs no copy of all that it holds.
@@ -31,19 +34,22 @@ struct Host {
     var redis = 0
     let database: Int
     /// Calls to Redis under way in several slices.
-    var sliced: [CallID: SlicedCall] = [:]
+    var sliced: [NodeCall: SlicedCall] = [:]
     /// The connection of each backend, −1 for none.
-    var links: [Int32]
+    private(set) var links: [Int32]
     var inbox = Ring<Inbound>()
     /// When its next turn is due; `.never`: none is.
     var turnAt: Micros = .never
     var tickAt: Micros = .never
-    /// Redis' clock less the host's, as learnt at the handshake.
-    var redisTimeOffset: Micros = 0
+    /// The clock of each node of Redis less the host's, as learnt at the handshake.
+    var redisTimeOffsets: [NodePlace: Micros] = [:]
+    /// Of which slot each node's marker is, in a cluster.
+    var markerSlots: [NodePlace: Int] = [:]
     /// The client of each of the core's places for connections.
     var clientOfSlot: [Int] = []
     var resumed: [Int] = []
-    var redisCutUntil: Micros = 0
+    /// By the number of the server.
+    var redisCutUntil: [Int: Micros] = [:]
     var postgresCutUntil: Micros = 0
     /// When connections of each backend were attempted in the last second.
     var attempts: [[Micros]]
@@ -54,10 +60,26 @@ struct Host {
     init(origin: Micros, database: Int, standbys: Int) {
         self.origin = origin
         self.database = database
-        let backends = Backend.all(standbys: standbys).count
-        links = [Int32](repeating: -1, count: backends)
-        attempts = [[Micros]](repeating: [], count: backends)
+        links = [Int32](repeating: -1, count: 4 + standbys)
+        attempts = [[Micros]](repeating: [], count: 4 + standbys)
     }
+
+    /// The connection of the backend, −1 for none.
+    subscript(_ backend: Backend) -> Int32 {
+        get { backend.place < links.count ? links[backend.place] : -1 }
+        set {
+            while links.count <= backend.place {
+                links.append(-1)
+                attempts.append([])
+            }
+            links[backend.place] = newValue
+        }
+    }
+
+    /// How many nodes of Redis it may be connected to.
+    var redisPlacesCount: Int { max(1, (links.count - 4 - Plan.standbysMax) / 2 + 1) }
+
+    mutating func unlink(place: Int) { links[place] = -1 }
 
     var isUp: Bool { process != nil }
 

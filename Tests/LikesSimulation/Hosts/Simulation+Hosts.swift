@@ -1,5 +1,6 @@
 import LikesCore
 import LikesProtocol
+import LikesStorage
 
 // The edge, as far as the core sees it: turns, timers, actions.
 extension Simulation {
@@ -33,9 +34,10 @@ extension Simulation {
         hosts[host].resumed = []
         for place in hosts[host].links.indices where hosts[host].links[place] >= 0 {
             abandon(hosts[host].links[place])
-            hosts[host].links[place] = -1
+            hosts[host].unlink(place: place)
         }
         hosts[host].sliced = [:]
+        hosts[host].markerSlots = [:]
         for client in clients.indices where clients[client].host == host { forget(client) }
     }
 
@@ -72,7 +74,7 @@ extension Simulation {
 
     private func endTurn(_ host: Int) {
         let instant = hosts[host].instant(now)
-        if let due = hosts[host].process?.core.nextTick, due <= instant {
+        if let due = nextTick(host), due <= instant {
             tell(host) { core, turn in core.tick(&turn) }
         }
         var rounds = 0
@@ -91,12 +93,18 @@ extension Simulation {
             if rounds > 10_000 { return fail(Violation(.interface, "a turn that does not end")) }
             // As the daemon does: what was read is to be sent for, though nothing else is to be done.
         } while hosts[host].isUp && (!pending.actions.isEmpty || !resumed.isEmpty)
-        guard let next = hosts[host].process?.core.nextTick else { return }
+        guard let next = nextTick(host) else { return }
         let due = max(next.microseconds - hosts[host].origin, now + 1)
         if due < hosts[host].tickAt {
             hosts[host].tickAt = due
             scheduler.at(due, .hostTick, Int32(host), UInt32(hosts[host].life))
         }
+    }
+
+    /// Optional chaining would copy the core.
+    private func nextTick(_ host: Int) -> Instant? {
+        guard let process = hosts[host].process else { return nil }
+        return process.core.nextTick
     }
 
     /// Gives the host's core an event, where there is one.
@@ -122,26 +130,28 @@ extension Simulation {
         case .close: break
         case .resume(let connection):
             hosts[host].resumed.append(hosts[host].clientOfSlot[Int(connection.slot)])
-        case .redis(let call, let request): callRedis(call, request, host)
+        case .redis(let node, let call, let request): callRedis(node, call, request, host)
+        case .markerKey(let node, let key): hosts[host].markerSlots[node] = RedisSlot.of(key: key.utf8)
+        case .askCluster: askCluster(host)
         case .lane(let call, let request): send(.lane(call, request), .lane, host)
         case .reader(let call, let request): send(.reader(call, request), .reader, host)
         case .standby(let place, let call, let request): send(.standby(call, request), .standby(place), host)
-        case .beat(let number):
-            guard let connection = connection(.redis, host) else { return }
+        case .beat(let node, let number):
+            guard let connection = connection(.redis(node), host) else { return }
             send(.beat(number), to: connection)
             // Looks at Redis' clock, as the daemon does with every beat.
             send(.askTime(askedAt: now), to: connection)
         case .connect(let backend):
             noteAttempt(host, backend)
-            if hosts[host].links[backend.place] >= 0 {
+            if hosts[host][backend] >= 0 {
                 fail(Violation(.interface, "host \(host) connects \(backend) twice"))
             }
-            hosts[host].links[backend.place] = open(backend, host: host)
+            hosts[host][backend] = open(backend, host: host)
         case .disconnect(let backend):
-            guard hosts[host].links[backend.place] >= 0 else { return }
-            abandon(hosts[host].links[backend.place])
-            hosts[host].links[backend.place] = -1
-            if backend == .redis { forgetSliced(host) }
+            guard hosts[host][backend] >= 0 else { return }
+            abandon(hosts[host][backend])
+            hosts[host][backend] = -1
+            if case .redis(let node) = backend { forgetSliced(host, node) }
         case .reload, .configure, .log: break
         case .stopped:
             end(host)
@@ -150,7 +160,7 @@ extension Simulation {
 
     /// nil: the host is not connected, or calls pile up on the wire, either of which is a violation.
     private func connection(_ backend: Backend, _ host: Int) -> Int32? {
-        let connection = hosts[host].links[backend.place]
+        let connection = hosts[host][backend]
         guard connection >= 0 else {
             fail(Violation(.interface, "host \(host) calls \(backend), which it is not connected to"))
             return nil
@@ -167,13 +177,15 @@ extension Simulation {
         if let connection = connection(backend, host) { send(message, to: connection) }
     }
 
-    private func callRedis(_ call: CallID, _ request: RedisRequest, _ host: Int) {
-        guard let connection = connection(.redis, host) else { return }
-        let deadline = now + hosts[host].redisTimeOffset + .ms(plan.configuration.redisCallMsMax)
+    private func callRedis(_ node: NodePlace, _ call: CallID, _ request: RedisRequest, _ host: Int) {
+        guard let connection = connection(.redis(node), host) else { return }
+        let offset = hosts[host].redisTimeOffsets[node] ?? 0
+        let deadline = now + offset + .ms(plan.configuration.redisCallMsMax)
+        let marker = hosts[host].markerSlots[node] ?? RedisStore.plainMarker
         if plan.sliceMax < plan.items.count {
-            sendSliced(call, request, deadline: deadline, host, to: connection)
+            sendSliced(NodeCall(node, call), request, deadline: deadline, marker: marker, host, to: connection)
         } else {
-            send(.redis(call, request, deadline: deadline), to: connection)
+            send(.redis(call, request, deadline: deadline, marker: marker), to: connection)
         }
     }
 
@@ -182,6 +194,7 @@ extension Simulation {
 
     private func noteAttempt(_ host: Int, _ backend: Backend) {
         let place = backend.place
+        hosts[host][backend] = hosts[host][backend]
         hosts[host].attempts[place].removeAll { now - $0 > .seconds(1) }
         hosts[host].attempts[place].append(now)
         guard hosts[host].attempts[place].count > Simulation.attemptsPerSecondMax else { return }
@@ -199,9 +212,12 @@ extension Simulation {
         case .readable(let client): read(client, host)
         case .closed(let connection):
             tell(host) { core, turn in core.closed(connection, &turn) }
+        case .cluster(let view):
+            if let view { note(.heard(host, .cluster(view))) }
+            learn(view, host)
         case .wire(let connection, let message):
             let backend = wires[Int(connection)].backend
-            guard hosts[host].links[backend.place] == connection else { return }
+            guard hosts[host][backend] == connection else { return }
             note(.heard(host, message))
             deliver(message, backend, host)
         }
@@ -211,20 +227,28 @@ extension Simulation {
     private func deliver(_ message: ToHost, _ backend: Backend, _ host: Int) {
         switch message {
         case .redisReady(let time):
-            hosts[host].redisTimeOffset = time - now
-            tell(host) { core, turn in core.redisConnected(&turn) }
+            hosts[host].redisTimeOffsets[backend.node] = time - now
+            tell(host) { core, turn in core.redisConnected(backend.node, &turn) }
+        case .cluster(let view): learn(view, host)
+        case .isReplica:
+            deliver(.end(.unreachable("it is a replica now")), backend, host)
+            tell(host) { core, turn in core.slotsMoved(&turn) }
         case .time(let time, let askedAt):
             // What was known stays as long as it can be true: an answer that was long under way says little.
-            let known = hosts[host].redisTimeOffset
-            if known < time - now || known > time - askedAt { hosts[host].redisTimeOffset = time - now }
-        case .subscribed: tell(host) { core, turn in core.subscriberConnected(&turn) }
+            let known = hosts[host].redisTimeOffsets[backend.node] ?? 0
+            if known < time - now || known > time - askedAt { hosts[host].redisTimeOffsets[backend.node] = time - now }
+        case .subscribed: tell(host) { core, turn in core.subscriberConnected(backend.node, &turn) }
         case .databaseReady(let facts):
             tell(host) { core, turn in core.databaseConnected(backend, facts, &turn) }
-        case .redis(let call, let answer):
-            guard let whole = joined(call, answer, host) else { return }
-            tell(host) { core, turn in core.answered(call, whole, &turn) }
+        case .redis(let call, let answer, let hasMoved):
+            let node = backend.node
+            guard let (whole, hasMoved) = joined(NodeCall(node, call), answer, hasMoved: hasMoved, host) else { return }
+            tell(host) { core, turn in
+                core.answered(redis: node, call, whole, &turn)
+                if hasMoved { core.slotsMoved(&turn) }
+            }
             // Where one of the clocks is not what the host thinks, every call would be late.
-            let connection = hosts[host].links[Backend.redis.place]
+            let connection = hosts[host][backend]
             if whole == .failed(.late), connection >= 0 { send(.askTime(askedAt: now), to: connection) }
         case .lane(let call, let answer):
             if case .committed(let outcome) = answer { postgres(of: host).noteTold(outcome) }
@@ -233,20 +257,21 @@ extension Simulation {
         case .standby(let call, let answer):
             guard case .standby(let place) = backend else { preconditionFailure("no standby's answer") }
             tell(host) { core, turn in core.answered(standby: place, call, answer, &turn) }
-        case .heard(let token, let counters): tell(host) { core, turn in core.heard(token: token, counters, &turn) }
-        case .heardBeat(let number): tell(host) { core, turn in core.heardBeat(number, &turn) }
-        case .noScript(let call, let request, let deadline):
-            let connection = hosts[host].links[backend.place]
+        case .heard(let token, let counters):
+            tell(host) { core, turn in core.heard(on: backend.node, token: token, counters, &turn) }
+        case .heardBeat(let number): tell(host) { core, turn in core.heardBeat(on: backend.node, number, &turn) }
+        case .noScript(let call, let request, let deadline, let marker):
+            let connection = hosts[host][backend]
             guard !safeguards.scriptOrder else {
                 return deliver(.end(.unreachable("Redis lost its scripts")), backend, host)
             }
             send(.loadScripts, to: connection)
-            send(.redis(call, request, deadline: deadline), to: connection)
+            send(.redis(call, request, deadline: deadline, marker: marker), to: connection)
         case .end(let failure):
-            let connection = hosts[host].links[backend.place]
-            hosts[host].links[backend.place] = -1
+            let connection = hosts[host][backend]
+            hosts[host][backend] = -1
             abandon(connection)
-            if backend == .redis { forgetSliced(host) }
+            if case .redis(let node) = backend { forgetSliced(host, node) }
             tell(host) { core, turn in core.lost(backend, failure, &turn) }
         }
     }

@@ -1,5 +1,17 @@
 import LikesCore
+import LikesProtocol
 import LikesStorage
+
+/// A call, and which node of Redis it went to.
+struct NodeCall: Hashable {
+    let node: NodePlace
+    let call: CallID
+
+    init(_ node: NodePlace, _ call: CallID) {
+        self.node = node
+        self.call = call
+    }
+}
 
 /// A call to Redis that went out in several slices, each executed at a moment of its own: what came in of it. Its
 /// outcome is the worst of theirs.
@@ -13,6 +25,8 @@ struct SlicedCall {
     var kept: [KeptCounter] = []
     var untold: [SealedCounter] = []
     var outcomes: [TellingOutcome] = []
+    var elsewhere: [Item] = []
+    var hasMoved = false
 
     /// Slices are answered in the order they were sent.
     mutating func take(_ answer: RedisAnswer) {
@@ -21,7 +35,8 @@ struct SlicedCall {
         switch answer {
         case .admitted(let some): verdicts += some
         case .countersRead(let some): counters += some
-        case .wroteThrough(let refusal, let some, let others):
+        case .wroteThrough(let refusal, let some, let others, let moved):
+            elsewhere += moved
             self.refusal = self.refusal ?? refusal
             kept += some
             untold += others
@@ -34,10 +49,11 @@ struct SlicedCall {
 
     private func weight(_ failure: RedisFailure) -> Int {
         switch failure {
-        case .refused: 1
+        case .refused, .clusterDown: 1
         case .late: 2
         case .otherGeneration: 3
-        case .misfit: 4
+        case .elsewhere: 4
+        case .misfit: 5
         }
     }
 
@@ -47,7 +63,7 @@ struct SlicedCall {
         switch last {
         case .admitted: return .admitted(verdicts)
         case .countersRead: return .countersRead(counters)
-        case .wroteThrough: return .wroteThrough(refusal: refusal, kept: kept, untold: untold)
+        case .wroteThrough: return .wroteThrough(refusal: refusal, kept: kept, untold: untold, elsewhere: elsewhere)
         case .told: return .told(outcomes)
         case .filled: return .filled(kept: kept)
         case .identified, .dropped, .failed: return last
@@ -57,15 +73,19 @@ struct SlicedCall {
 
 extension Simulation {
     /// As the daemon does it, in commands of no more than so many entries.
-    func sendSliced(_ call: CallID, _ request: RedisRequest, deadline: Micros, _ host: Int, to connection: Int32) {
+    func sendSliced(
+        _ call: NodeCall, _ request: RedisRequest, deadline: Micros, marker: Int, _ host: Int, to connection: Int32
+    ) {
         let slices = slices(of: request)
         if slices.isEmpty {
             // There is nothing to do.
-            hosts[host].inbox.append(.wire(connection, .redis(call, .wroteThrough(refusal: nil, kept: []))))
+            hosts[host].inbox.append(.wire(connection, .redis(call.call, .wroteThrough(refusal: nil, kept: []))))
             return wake(host)
         }
         if slices.count > 1 { hosts[host].sliced[call] = SlicedCall(slicesLeft: slices.count) }
-        for slice in slices { send(.redis(call, slice, deadline: deadline), to: connection) }
+        for slice in slices {
+            send(.redis(call.call, slice, deadline: deadline, marker: marker), to: connection)
+        }
     }
 
     private func slices(of request: RedisRequest) -> [RedisRequest] {
@@ -75,7 +95,7 @@ extension Simulation {
             }
         }
         switch request {
-        case .admit(let entries): return parts(entries).map { .admit($0) }
+        case .admit(let entries, let isAsking): return parts(entries).map { .admit($0, isAsking: isAsking) }
         case .readCounters(let generation, let items) where !items.isEmpty:
             return parts(items).map { .readCounters(generation, $0) }
         case .writeThrough(let generation, let counters, let recent):
@@ -90,16 +110,20 @@ extension Simulation {
     }
 
     /// The whole call's answer; nil: slices of it are still out.
-    func joined(_ call: CallID, _ answer: RedisAnswer, _ host: Int) -> RedisAnswer? {
-        guard var sliced = hosts[host].sliced[call] else { return answer }
+    func joined(
+        _ call: NodeCall, _ answer: RedisAnswer, hasMoved: Bool, _ host: Int
+    ) -> (answer: RedisAnswer, hasMoved: Bool)? {
+        guard var sliced = hosts[host].sliced[call] else { return (answer, hasMoved) }
         sliced.take(answer)
+        sliced.hasMoved = sliced.hasMoved || hasMoved
         hosts[host].sliced[call] = sliced.slicesLeft > 0 ? sliced : nil
-        return sliced.slicesLeft > 0 ? nil : sliced.outcome(answer)
+        return sliced.slicesLeft > 0 ? nil : (sliced.outcome(answer), sliced.hasMoved)
     }
 
     /// The connection is gone, and with it the answers still to come.
-    func forgetSliced(_ host: Int) {
-        if hosts[host].sliced.values.contains(where: { $0.done > 0 }) { scheduler.coverage.note(.halfCalls) }
-        hosts[host].sliced = [:]
+    func forgetSliced(_ host: Int, _ node: NodePlace) {
+        let lost = hosts[host].sliced.filter { $0.key.node == node }
+        if lost.values.contains(where: { $0.done > 0 }) { scheduler.coverage.note(.halfCalls) }
+        for call in lost.keys { hosts[host].sliced[call] = nil }
     }
 }

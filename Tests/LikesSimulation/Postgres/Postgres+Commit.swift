@@ -19,7 +19,7 @@ extension Postgres {
             return .goesOn
         case .likes?: return changeRows(session, request.rows, wanted: true)
         case .unlikes?: return changeRows(session, request.rows, wanted: false)
-        case .counters?: return lockCounters(session, isCutOff: request.isCutOff)
+        case .counters?: return lockCounters(session, cutOff: request.cutOff)
         case .repairs?:
             if let wait = lockUpserts(session) { return wait }
             session.statement?.phase = .flush
@@ -73,14 +73,14 @@ extension Postgres {
         return .goesOn
     }
 
-    private func lockCounters(_ session: Session, isCutOff: Bool) -> StepResult {
+    private func lockCounters(_ session: Session, cutOff: CutOff) -> StepResult {
         guard let statement = session.statement else { return .goesOn }
         var place = statement.place
         while place < plan.items.count {
             if statement.ups[place] + statement.downs[place] > 0 {
                 session.statement?.place = place
                 if let wait = lock(.counter(place), session) { return wait }
-                if isCutOff, safeguards.repairTable {
+                if cutOff.contains(plan.items[place]), safeguards.repairTable {
                     session.statement?.upserts.append((place, state.counters[place].version + 1))
                 }
             }
@@ -144,7 +144,7 @@ extension Postgres {
             state.lanes[place].changed = statement.changed
             state.lanes[place].journal = safeguards.journal ? request.journal.map { index(of: $0) } : []
             if !request.server.isEmpty {
-                state.lanes[place].server = request.server
+                state.lanes[place].servers = Set(request.server.split(separator: ",").map(String.init))
                 state.lanes[place].writtenBy = statement.transaction ?? 0
             }
         }

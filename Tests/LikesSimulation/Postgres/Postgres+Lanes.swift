@@ -29,7 +29,7 @@ extension Postgres {
             if !state.hosts.contains(where: { $0.lane == request.lane }) {
                 state.hosts.append(
                     HostRecord(
-                        lane: request.lane, generation: former?.generation ?? "", since: former?.since ?? 0, beat: 0,
+                        lane: request.lane, tokens: former?.tokens ?? [], since: former?.since ?? 0, beat: 0,
                         seenAt: former?.seenAt ?? scheduler.now))
             }
             let formerLane = request.former.flatMap { place(ofLane: $0) }.map { state.lanes.remove(at: $0) }
@@ -49,10 +49,10 @@ extension Postgres {
     private func note(_ request: SurveyRequest) {
         let place = state.hosts.firstIndex { $0.lane == request.lane }
         if let place, state.hosts[place].beat >= request.signOfLife { return }
-        let next = request.snapshot.next
+        let next = request.since
         let since = max(place.map { state.hosts[$0].since } ?? 0, next <= snapshot.next ? next : 0)
         let record = HostRecord(
-            lane: request.lane, generation: request.token, since: since, beat: request.signOfLife,
+            lane: request.lane, tokens: Set(request.tokens), since: since, beat: request.signOfLife,
             seenAt: scheduler.now)
         if let place { state.hosts[place] = record } else { state.hosts.append(record) }
     }
@@ -153,24 +153,24 @@ extension Postgres {
             let latest = state.hosts.map(\.since).max() ?? 0
             let signOfLife = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
             note(request)
-            let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.generation.isEmpty }
-            let fresh = others.filter { scheduler.now - $0.seenAt <= .ms(request.freshMs) }
+            let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.tokens.isEmpty }
+            let named = others.map { OtherHosts(tokens: $0.tokens, ageMs: (scheduler.now - $0.seenAt) / .ms(1)) }
             let survey = Survey(
                 silentLanesFenced: fenced.count, identity: identity, snapshot: snapshot,
-                tokens: Set(others.map(\.generation)).sorted(),
-                freshTokens: Set(fresh.map(\.generation)).sorted(), latest: latest,
+                others: named, latest: latest,
                 strayed: strayed(request), signOfLife: signOfLife, seals: seals)
             return committed(session, .surveyed(survey))
         }
     }
 
-    private func strayed(_ request: SurveyRequest) -> [Int64] {
-        guard !request.server.isEmpty else { return [] }
+    private func strayed(_ request: SurveyRequest) -> [WrittenTo] {
+        guard !request.servers.isEmpty else { return [] }
         let silent = state.hosts.filter { $0.lane == request.lane || scheduler.now - $0.seenAt > Postgres.straySilent }
         return state.lanes.filter { lane in
-            !lane.server.isEmpty && lane.server != request.server && silent.contains { $0.lane == lane.lane }
+            !lane.servers.isEmpty && !lane.servers.isSubset(of: request.servers)
+                && silent.contains { $0.lane == lane.lane }
                 && !request.snapshot.hasEnded(lane.writtenBy)
-        }.map(\.writtenBy)
+        }.map { WrittenTo(transaction: $0.writtenBy, servers: $0.servers) }
     }
 
     private func isSilent(_ record: HostRecord) -> Bool { scheduler.now - record.seenAt > Postgres.hostSilent }

@@ -44,14 +44,14 @@ package struct LaneRecord: Sendable {
     /// Indexes of items.
     package var journal: [Int] = []
     /// To which Redis its last batch was to be written, and in which transaction.
-    package var server = ""
+    package var servers: Set<String> = []
     package var writtenBy: Int64 = 0
 
     package init(lane: Int64, epoch: Int64, former: LaneRecord? = nil) {
         self.lane = lane
         self.epoch = epoch
         journal = former?.journal ?? []
-        server = former?.server ?? ""
+        servers = former?.servers ?? []
         writtenBy = former?.writtenBy ?? 0
     }
 }
@@ -59,7 +59,7 @@ package struct LaneRecord: Sendable {
 /// A row of `likesd_hosts`.
 package struct HostRecord: Sendable {
     package var lane: Int64
-    package var generation: String
+    package var tokens: Set<String>
     package var since: Int64
     package var beat: Int64
     package var seenAt: Micros

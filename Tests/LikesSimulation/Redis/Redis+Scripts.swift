@@ -4,28 +4,30 @@ import LikesStorage
 
 // What the scripts do, each at one moment.
 extension Redis {
-    func run(_ request: RedisRequest, deadline: Micros) -> RedisAnswer {
+    func run(_ request: RedisRequest, deadline: Micros, marker: Int = RedisStore.plainMarker) -> RedisAnswer {
+        if case .elsewhere = reachOfMarker(request, marker) { return .failed(.elsewhere) }
+        let found = store.markers[marker]
         switch request {
-        case .identify(let request): return identify(request)
-        case .admit(let entries): return admit(entries)
-        case .readCounters(let generation, let items): return readCounters(generation, items)
+        case .identify(let request): return identify(request, at: marker)
+        case .admit(let entries, let isAsking): return admit(entries, isAsking: isAsking)
+        case .readCounters(let generation, let items): return readCounters(generation, items, found)
         case .writeThrough(let generation, let counters, let recent):
-            let set = setCounters(generation, counters, deadline: deadline, publishes: true)
+            let set = setCounters(generation, counters, found, deadline: deadline, publishes: true)
             // Sent with the counters, whatever becomes of those.
             let kept = keep(recent)
             switch (set, kept) {
             case (.failure(let failure), _), (.success, .failure(let failure)): return .failed(failure)
-            case (.success(let isShort, let kept, let untold), .success(let isShortOfRoom, _, _)):
+            case (.success(let isShort, let kept, let untold, let elsewhere), .success(let isShortOfRoom, _, _, _)):
                 return .wroteThrough(
-                    refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept, untold: untold)
+                    refusal: isShort || isShortOfRoom ? "OOM" : nil, kept: kept, untold: untold, elsewhere: elsewhere)
             }
         case .fill(let generation, let counters):
-            switch setCounters(generation, counters, deadline: deadline, publishes: false) {
+            switch setCounters(generation, counters, found, deadline: deadline, publishes: false) {
             case .failure(let failure): return .failed(failure)
-            case .success(_, let kept, _): return .filled(kept: kept)
+            case .success(_, let kept, _, _): return .filled(kept: kept)
             }
         case .drop(let generation, let kept): return drop(kept, generation)
-        case .tell(let generation, let counters, let paceMs): return tell(generation, counters, paceMs: paceMs)
+        case .tell(let generation, let counters, let paceMs): return tell(generation, counters, found, paceMs: paceMs)
         }
     }
 
@@ -37,26 +39,37 @@ extension Redis {
         preconditionFailure("an item that is not in the plan")
     }
 
-    private func identify(_ request: IdentifyRequest) -> RedisAnswer {
-        let found = FoundMarker(text: store.marker?.marker ?? "", server: serverWord)
+    /// What all of the call depends on.
+    private func reachOfMarker(_ request: RedisRequest, _ marker: Int) -> Reach {
+        switch request {
+        case .admit: return refusesAll ? reach(.marker(marker)) : .here
+        case .writeThrough(_, let counters, _) where counters.isEmpty:
+            return refusesAll ? reach(.marker(marker)) : .here
+        case .identify, .readCounters, .writeThrough, .fill, .drop, .tell: return reach(.marker(marker))
+        }
+    }
+
+    private func identify(_ request: IdentifyRequest, at marker: Int) -> RedisAnswer {
+        let found = FoundMarker(text: store.markers[marker]?.marker ?? "", server: serverWord)
         guard let new = request.new, new.instead == found.text else { return .identified(found) }
         // Short memory does not keep a script from writing once it has deleted something.
         if isRefusing { return .failed(.refused("no writes")) }
         let made = new.generation(on: serverWord)
-        store.marker = made
+        store.markers[marker] = made
         overheard.keep(made, in: \.markers, &scheduler.chance)
         overheard.lastMarker = made
         return .identified(FoundMarker(text: made.marker, server: serverWord))
     }
 
-    private func readCounters(_ generation: Generation, _ items: [Item]) -> RedisAnswer {
-        guard !safeguards.generationCheck || store.marker == generation else {
+    private func readCounters(_ generation: Generation, _ items: [Item], _ found: Generation?) -> RedisAnswer {
+        guard !safeguards.generationCheck || found == generation else {
             return .failed(.otherGeneration)
         }
         return .countersRead(
             items.map { asked -> SealedCounter? in
                 let place = item(asked)
-                guard let count = store.counter(place, at: time), let version = store.version(place, at: time),
+                guard hasReach(item: place), let count = store.counter(place, at: time),
+                    let version = store.version(place, at: time),
                     version.token == generation.token || !safeguards.generationCheck
                 else { return nil }
                 return version.read(asked, count: count)
@@ -66,19 +79,21 @@ extension Redis {
     private enum Written {
         /// `isShort`: of memory, and something was not kept. `kept`: what Redis had, and kept, because it looks newer.
         /// `untold`: what hosts are still to be told of.
-        case success(isShort: Bool, kept: [KeptCounter], untold: [SealedCounter] = [])
+        /// `elsewhere`: what another node has.
+        case success(isShort: Bool, kept: [KeptCounter], untold: [SealedCounter] = [], elsewhere: [Item] = [])
         case failure(RedisFailure)
     }
 
     private func setCounters(
-        _ generation: Generation, _ counters: [SealedCounter], deadline: Micros, publishes: Bool
+        _ generation: Generation, _ counters: [SealedCounter], _ found: Generation?, deadline: Micros,
+        publishes: Bool
     ) -> Written {
         if counters.isEmpty { return .success(isShort: false, kept: []) }
         if time > deadline {
             scheduler.coverage.note(.lateCalls)
             if safeguards.callDeadline { return .failure(.late) }
         }
-        if store.marker != generation {
+        if found != generation {
             scheduler.coverage.note(.otherGenerations)
             if safeguards.generationCheck { return .failure(.otherGeneration) }
         }
@@ -88,9 +103,14 @@ extension Redis {
         var taken: [SealedCounter] = []
         var untold: [SealedCounter] = []
         var kept: [KeptCounter] = []
+        var elsewhere: [Item] = []
         for sealed in counters {
             let counter = sealed.counter
             let place = item(counter.item)
+            guard hasReach(item: place, unlinks: true) else {
+                elsewhere.append(counter.item)
+                continue
+            }
             if isRefusing { return .failure(.refused("MISCONF")) }
             if isFull { isShort = true }
             if let old = store.version(place, at: time),
@@ -139,18 +159,22 @@ extension Redis {
         if evictingUntil > scheduler.now, let last = counters.last,
             scheduler.chance.hits(percent: plan.evictsNewPercent)
         {
-            scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, Int32(item(last.counter.item)) + 1)
+            let place = Int32(item(last.counter.item))
+            scheduler.after(scheduler.chance.skewed(.ms(1), .ms(200)), .redisEvicts, place + 1, UInt32(number))
         }
-        return .success(isShort: isShort, kept: isShort ? [] : kept, untold: isShort ? [] : untold)
+        return .success(
+            isShort: isShort, kept: isShort ? [] : kept, untold: isShort ? [] : untold, elsewhere: elsewhere)
     }
 
-    private func tell(_ generation: Generation, _ counters: [SealedCounter], paceMs: Int64) -> RedisAnswer {
-        guard !safeguards.generationCheck || store.marker == generation else { return .failed(.otherGeneration) }
+    private func tell(
+        _ generation: Generation, _ counters: [SealedCounter], _ found: Generation?, paceMs: Int64
+    ) -> RedisAnswer {
+        guard !safeguards.generationCheck || found == generation else { return .failed(.otherGeneration) }
         var outcomes: [TellingOutcome] = []
         var told: [SealedCounter] = []
         for sealed in counters {
             let place = item(sealed.counter.item)
-            guard let version = store.version(place, at: time),
+            guard hasReach(item: place), let version = store.version(place, at: time),
                 version.token == generation.token || !safeguards.generationCheck,
                 let present = present(version, sealed, place)
             else {
@@ -193,8 +217,8 @@ extension Redis {
     private func drop(_ kept: [KeptCounter], _ generation: Generation) -> RedisAnswer {
         for kept in kept {
             let place = item(kept.item)
-            guard let version = store.version(place, at: time), version.token == generation.token,
-                version.word.utf8.elementsEqual(kept.word)
+            guard hasReach(item: place), let version = store.version(place, at: time),
+                version.token == generation.token, version.word.utf8.elementsEqual(kept.word)
             else { continue }
             if isRefusing { return .failed(.refused("MISCONF")) }
             evict(item: place)
@@ -209,6 +233,7 @@ extension Redis {
         if isFull, recent.contains(where: \.add) { return .success(isShort: true, kept: []) }
         for change in recent.filter(\.add) + recent.filter({ !$0.add }) {
             let user = Int(change.pair.user - 1)
+            guard reach(.recent(user)).isHere else { continue }
             let bit = UInt32(1) << UInt32(item(change.pair.item))
             var members = store.recent[user].flatMap { $0.expiresAt > time ? $0.value : nil } ?? 0
             if change.add {
@@ -226,24 +251,30 @@ extension Redis {
         return .success(isShort: false, kept: [])
     }
 
-    private func admit(_ entries: [AdmissionEntry]) -> RedisAnswer {
+    private func admit(_ entries: [AdmissionEntry], isAsking: Bool) -> RedisAnswer {
         let limit = plan.configuration.rateLimitRequests
         if limit > 0, isFull || isRefusing { return .failed(.refused("no writes")) }
         return .admitted(
             entries.map { entry in
                 let user = Int(entry.pair.user - 1)
-                if limit > 0 {
+                if limit > 0, entry.part != .hint {
+                    if case .elsewhere(let redirect) = reach(.rate(user), isAsking: isAsking) {
+                        return .elsewhere(redirect)
+                    }
                     var rate =
                         store.rates[user].flatMap { $0.expiresAt > time ? $0 : nil }
                         ?? Expiring(
                             value: 0, expiresAt: time + .seconds(plan.configuration.rateLimitWindowSeconds))
                     rate.value += 1
                     store.rates[user] = rate
+                    if rate.value <= limit { admitted[user] += 1 }
                     if rate.value > limit {
                         return .limited(retrySeconds: max(1, (rate.expiresAt - time + 999_999) / 1_000_000))
                     }
                 }
-                guard entry.kind == .like else { return .admitted(recent: false) }
+                guard entry.kind == .like, entry.part != .rate, reach(.recent(user)).isHere else {
+                    return .admitted(recent: false)
+                }
                 let members = store.recent[user].flatMap { $0.expiresAt > time ? $0.value : nil } ?? 0
                 return .admitted(recent: members & (1 << UInt32(item(entry.pair.item))) != 0)
             })

@@ -11,6 +11,14 @@ package final class Redis {
     let plan: Plan
     var store: RedisStore
     private var snapshots: [RedisStore] = []
+    /// Which of all servers it is.
+    let number: Int
+    /// That it is a node of; nil: none.
+    var cluster: Cluster?
+    /// How many changes of each user it has admitted under a limit.
+    var admitted: [Int]
+    /// In the call that it executes: something was not where its sender looked.
+    var hasMoved = false
     /// Kept only for a stranger.
     var overheard = Overheard()
     /// The server's life and its data's: new with each start.
@@ -41,9 +49,11 @@ package final class Redis {
         self.scheduler = scheduler
         self.plan = plan
         self.safeguards = safeguards
+        self.number = number
+        admitted = [Int](repeating: 0, count: plan.usersCount)
         store = RedisStore(usersCount: plan.usersCount, itemsCount: plan.items.count)
         clockOffset = scheduler.chance.between(-Micros.seconds(100), .seconds(100))
-        serverWord = number == 0 ? "run1:repl1" : "other1:other1"
+        serverWord = number == 0 ? "run1:repl1" : "other\(number):other1"
     }
 
     /// Its own clock.
@@ -64,26 +74,29 @@ package final class Redis {
 
     private func execute(_ message: ToServer, _ connection: Int32, _ backend: Backend, _ host: Int) {
         switch message {
-        case .hello:
+        case .hello(let node):
+            guard isWelcome(node, connection, backend) else { return }
             if readOnlyUntil > scheduler.now {
                 outbox.append((connection, .end(.unreachable("READONLY or LOADING"))))
                 return
             }
             open.append(connection)
-            if backend == .subscriber {
+            if case .subscriber = backend {
                 subscribers.append((connection, host))
                 outbox.append((connection, .subscribed))
             } else {
                 scriptsLostUntil = 0
                 outbox.append((connection, .redisReady(time: time)))
             }
-        case .redis(let call, let request, let deadline):
+        case .redis(let call, let request, let deadline, let marker):
             guard isServed(connection) else { return }
             if scriptsLostUntil > scheduler.now, request.runsScript {
                 scheduler.coverage.note(.lostScripts)
-                outbox.append((connection, .noScript(call, request, deadline: deadline)))
+                outbox.append((connection, .noScript(call, request, deadline: deadline, marker: marker)))
             } else {
-                outbox.append((connection, .redis(call, run(request, deadline: deadline))))
+                hasMoved = false
+                let answer = run(request, deadline: deadline, marker: marker)
+                outbox.append((connection, .redis(call, answer, hasMoved: hasMoved)))
             }
         case .beat(let number): if isServed(connection) { publish(beat: number, host: host) }
         case .lane, .reader, .standby: preconditionFailure("not a call to Redis")
@@ -92,6 +105,25 @@ package final class Redis {
             if open.contains(connection) { outbox.append((connection, .time(time, askedAt: askedAt))) }
         case .end: close(connection)
         }
+    }
+
+    /// Whether it is the node that a host means to find; nil: the host knows no cluster yet.
+    private func isWelcome(_ node: String?, _ connection: Int32, _ backend: Backend) -> Bool {
+        guard let cluster else { return true }
+        guard let node else {
+            // The subscription goes on until the other connection has found the cluster.
+            guard case .redis = backend else { return true }
+            outbox.append((connection, .cluster(cluster.view(of: number))))
+            return false
+        }
+        if node != cluster.members[number].id {
+            outbox.append((connection, .end(.unreachable("another node answers there"))))
+        } else if !cluster.isPrimary(number), case .redis = backend {
+            outbox.append((connection, .isReplica))
+        } else {
+            return true
+        }
+        return false
     }
 
     /// False: there is no such connection, or it ends.
@@ -149,7 +181,9 @@ package final class Redis {
         downUntil = until
         run += 1
         // A restart keeps the replication id that its snapshot has, or not; the run's id is always new.
-        serverWord = scheduler.chance.hits(percent: 50) ? "run\(run):repl\(run)" : "run\(run):repl1"
+        let name = number == 0 ? "run" : "run\(number)."
+        serverWord = scheduler.chance.hits(percent: 50) ? "\(name)\(run):repl\(run)" : "\(name)\(run):repl1"
+        defer { keepOwn() }
         switch kind {
         case .empty: flush()
         case .oldSnapshot:
@@ -173,7 +207,22 @@ package final class Redis {
         if snapshots.count > 5 { snapshots.remove(at: scheduler.chance.below(snapshots.count - 1)) }
     }
 
-    package var hasMarker: Bool { store.marker != nil }
+    package var hasMarker: Bool { !store.markers.isEmpty }
+
+    /// What a copy of it has that lags behind.
+    var lastSnapshot: RedisStore? { snapshots.last }
+
+    /// It is up at once, as another life.
+    func start() {
+        downUntil = 0
+        beginLife()
+    }
+
+    /// It calls itself another server from now on: it was promoted, or started again.
+    func beginLife() {
+        run += 1
+        serverWord = "run\(number).\(run):repl\(number).\(run)"
+    }
 
     /// A counter with its version.
     package func evict(item: Int) {
@@ -189,9 +238,16 @@ package final class Redis {
         store.evict(key)
     }
 
+    /// That of the data that a counter is believed with; in a cluster any that is of this life.
+    private func marker(of item: Int) -> Generation? {
+        guard cluster != nil else { return store.marker }
+        let token = store.version(item, at: time)?.token
+        return store.markers.values.first { $0.token == token && $0.server == serverWord }
+    }
+
     /// The counter that a host would read, with its version, and its seal.
     package func counter(_ item: Int) -> SealedCounter? {
-        guard let marker = store.marker, let count = store.counter(item, at: time),
+        guard let marker = marker(of: item), let count = store.counter(item, at: time),
             let version = store.version(item, at: time), version.token == marker.token
         else { return nil }
         return SealedCounter(

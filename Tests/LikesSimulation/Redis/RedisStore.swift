@@ -45,7 +45,10 @@ struct StoredVersion: Sendable {
 
 /// Redis' data: what a restart keeps, or a snapshot has. Items and users by index.
 struct RedisStore: Sendable {
-    var marker: Generation?
+    static let plainMarker = -1
+
+    /// By their slots; outside of a cluster there is one, at `plainMarker`.
+    var markers: [Int: Generation] = [:]
     var counters: [Expiring<Int64>?]
     var versions: [Expiring<StoredVersion>?]
     /// For each user a bit for each item.
@@ -67,10 +70,17 @@ struct RedisStore: Sendable {
         versions[item].flatMap { $0.expiresAt > time ? $0.value : nil }
     }
 
+    /// Outside of a cluster.
+    var marker: Generation? {
+        get { markers[Self.plainMarker] }
+        set { markers[Self.plainMarker] = newValue }
+    }
+
     /// All keys there could be.
     var keys: [StoredKey] {
         counters.indices.map(StoredKey.counter) + versions.indices.map(StoredKey.version)
-            + recent.indices.map(StoredKey.recent) + rates.indices.map(StoredKey.rate) + [.marker]
+            + recent.indices.map(StoredKey.recent) + rates.indices.map(StoredKey.rate) + [.marker(Self.plainMarker)]
+            + markers.keys.filter { $0 >= 0 }.sorted().map(StoredKey.marker)
     }
 
     mutating func evict(_ key: StoredKey) {
@@ -79,7 +89,7 @@ struct RedisStore: Sendable {
         case .version(let item): versions[item] = nil
         case .recent(let user): recent[user] = nil
         case .rate(let user): rates[user] = nil
-        case .marker: marker = nil
+        case .marker(let slot): markers[slot] = nil
         }
     }
 }
@@ -90,7 +100,11 @@ package enum StoredKey: Sendable {
     case version(Int)
     case recent(Int)
     case rate(Int)
-    case marker
+    /// Of which slot, in a cluster; -1: of none.
+    case marker(Int)
+
+    /// Outside of a cluster.
+    package static let plainMarker = StoredKey.marker(RedisStore.plainMarker)
 
     /// The item whose counter it belongs to.
     var item: Int? {

@@ -21,8 +21,8 @@ final class ModelSide {
     }
 
     private func connect() {
-        redis.receive(.hello, on: Self.calls, backend: .redis, host: Self.host)
-        redis.receive(.hello, on: Self.listener, backend: .subscriber, host: Self.host)
+        redis.receive(.hello(node: nil), on: Self.calls, backend: .redis(0), host: Self.host)
+        redis.receive(.hello(node: nil), on: Self.listener, backend: .subscriber(0), host: Self.host)
         redis.outbox = []
     }
 
@@ -42,7 +42,7 @@ final class ModelSide {
     func beat(_ number: UInt64) -> [RedisMessage] { tell(.beat(number)).heard }
 
     private func tell(_ message: ToServer) -> (outcome: RedisOutcome, heard: [RedisMessage]) {
-        redis.receive(message, on: Self.calls, backend: .redis, host: Self.host)
+        redis.receive(message, on: Self.calls, backend: .redis(0), host: Self.host)
         defer { redis.outbox = [] }
         var outcome = RedisOutcome.nothing
         var heard: [RedisMessage] = []
@@ -50,7 +50,7 @@ final class ModelSide {
             switch message {
             case .heard(let token, let counters): heard.append(.counters(token: token, counters))
             case .heardBeat(let number): heard.append(.beat(number))
-            case .redis(_, let answer): outcome = RedisOutcome(answer)
+            case .redis(_, let answer, _): outcome = RedisOutcome(answer)
             default: heard.append(.unknown("\(message)"))
             }
         }
@@ -84,7 +84,8 @@ final class ModelSide {
             add(.rate(place), store.rates[place]) { "\($0)" }
         }
         if let marker = store.marker {
-            contents.entries[plan.name(.marker)] = RedisContents.Entry(value: marker.marker, ttlSeconds: nil)
+            contents.entries[plan.name(.plainMarker)] = RedisContents.Entry(
+                value: marker.marker, ttlSeconds: nil)
         }
         return contents
     }

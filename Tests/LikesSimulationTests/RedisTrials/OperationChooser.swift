@@ -202,7 +202,7 @@ struct OperationChooser {
         case 2..<4: .version(item)
         case 4..<6: .recent(user)
         case 6..<8: .rate(user)
-        default: .marker
+        default: .plainMarker
         }
     }
 }

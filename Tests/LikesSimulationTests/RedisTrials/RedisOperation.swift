@@ -57,7 +57,7 @@ enum RedisOutcome: Equatable {
         case .identified(let marker): self.init(marker)
         case .admitted(let verdicts): self = .admitted(verdicts)
         case .countersRead(let counters): self = .read(counters)
-        case .wroteThrough(let refusal, let kept, let untold):
+        case .wroteThrough(let refusal, let kept, let untold, _):
             self = .wroteThrough(isShort: refusal != nil, kept: kept, untold: untold)
         case .told(let outcomes): self = .told(outcomes)
         case .filled(let kept): self = .filled(kept: kept)
@@ -70,7 +70,7 @@ enum RedisOutcome: Equatable {
         switch failure {
         case .late: self = .late
         case .otherGeneration: self = .otherGeneration
-        case .refused, .misfit: self = .refused
+        case .refused, .misfit, .elsewhere, .clusterDown: self = .refused
         }
     }
 }

@@ -67,7 +67,8 @@ struct RedisTrial {
         var differences = contents.differences(from: model.contents())
         if !outcome.agrees(with: expected.outcome) { differences.append("\(outcome), not \(expected.outcome)") }
         if heard != expected.heard { differences.append("heard \(heard), not \(expected.heard)") }
-        note(outcome, isNew: before[plan.name(.marker)]?.value != contents[plan.name(.marker)]?.value)
+        let marker = plan.name(.plainMarker)
+        note(outcome, isNew: before[marker]?.value != contents[marker]?.value)
         if !heard.isEmpty { sights.insert(.countersHeard) }
         if model.hasKeptNewer { sights.insert(.newerKept) }
         if case .identified(let generation, _) = outcome { chooser.learn(generation) }

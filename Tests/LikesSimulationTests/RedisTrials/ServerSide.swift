@@ -116,7 +116,7 @@ final class ServerSide {
     }
 
     func plant(_ marker: Generation) throws {
-        try undisturbed { try redis.run("SET", plan.name(.marker), marker.marker) }
+        try undisturbed { try redis.run("SET", plan.name(.plainMarker), marker.marker) }
     }
 
     /// The server's clock can't be set, TTLs can, and so can the times at which hosts were told.

@@ -2,7 +2,7 @@ import LikesProtocol
 import LikesStorage
 
 // Pages under way: read from PostgreSQL, set in Redis, struck off.
-extension Repairs {
+extension NodeRepairs {
     /// The next items to ask PostgreSQL for; nil: there are none, or enough is under way. `permit` is given now.
     mutating func takePage(_ permit: WritePermit) -> (page: PageNumber, items: [Item])? {
         release(permit.askedAt)
@@ -51,7 +51,7 @@ extension Repairs {
         _ permit: WritePermit
     ) -> (page: PageNumber, counters: [CounterState], asked: WritePermit)? {
         while let (page, counters) = pages.firstRead {
-            if page.permit.holds(permit) {
+            if page.permit.holds(permit, on: node) {
                 let left = counters.filter { entries[$0.item]?.page == page.number }
                 if !left.isEmpty {
                     pages.write(page.number, now: permit.askedAt)
@@ -71,13 +71,13 @@ extension Repairs {
         return nil
     }
 
-    /// Redis has these counters, or newer ones.
-    mutating func wrote(_ number: PageNumber, _ counters: [CounterState], now: Instant) {
+    /// Redis has these counters, or newer ones. `elsewhere`: except those, which another node has or is to have soon.
+    mutating func wrote(_ number: PageNumber, _ counters: [CounterState], elsewhere: [Item] = [], now: Instant) {
         pages.wrote(number, now: now)
         var again: [Item] = []
         for counter in counters {
             guard let entry = entries[counter.item], entry.page == number else { continue }
-            guard !entry.isNotedAgain else {
+            guard !entry.isNotedAgain, !elsewhere.contains(counter.item) else {
                 entries[counter.item]?.page = 0
                 again.append(counter.item)
                 continue

@@ -1,0 +1,38 @@
+import LikesStorage
+
+/// Which slot of a cluster's node has its marker: the one that ranks first. While that slot is between two nodes, the
+/// next one stands in, or nobody could use the node at all.
+struct MarkerPlace {
+    private(set) var slot: Int?
+    /// Slots that the node does not have at present, though it owns them.
+    private var passedOver: Set<Int> = []
+    private var passedOverAt: Instant?
+    /// A call did not find the marker's slot on the node.
+    private var isElsewhere = false
+
+    mutating func wasElsewhere() { isElsewhere = true }
+
+    /// A node said which node has what. `hasChanged`: this node got slots or lost some.
+    mutating func seen(hasChanged: Bool, now: Instant) {
+        let isOver = passedOverAt.map { now.ms(since: $0) >= Limits.markerRetryMs } ?? false
+        if hasChanged || isOver || passedOver.count >= Limits.markersPassedOverMax { retry() }
+        guard isElsewhere else { return }
+        isElsewhere = false
+        guard !hasChanged, let slot else { return }
+        passedOver.insert(slot)
+        passedOverAt = now
+    }
+
+    /// Other hosts may look where the marker belongs.
+    mutating func retry() {
+        passedOver = []
+        passedOverAt = nil
+    }
+
+    /// The marker's slot, if it has changed.
+    mutating func take(from map: SlotMap, _ node: NodePlace) -> Int? {
+        guard let found = map.markerSlot(of: node, except: passedOver), found != slot else { return nil }
+        slot = found
+        return found
+    }
+}
