@@ -32,8 +32,7 @@ def test_there_is_an_example_for_each_size():
 def test_in_json_are_the_same_numbers():
     told = json.loads(run("likesctl", "plan", "--json", *LOAD).stdout)
     text = run("likesctl", "plan", *LOAD).stdout
-    # Not yet: it takes a Redis Cluster.
-    assert told["carried"] is False
+    assert told["carried"] is True
     assert told["redis"]["primaries"] > 1
     assert re.search(r"hosts +(\d+)", text)[1] == str(told["hosts"]["number"])
     assert f"max_connections = {told['postgresql']['max_connections']} " in text

@@ -88,17 +88,6 @@ import Testing
         #expect(PlanReport(plan).json.text.hasPrefix(#"{"carried":false,"#))
     }
 
-    @Test("A plan that takes a Redis Cluster says that likesd does not use one yet, and what to do until then")
-    func aPlanThatTakesAClusterSaysSo() throws {
-        let large = try CapacityPlan(load(\.counts, 1_000_000))
-        #expect(large.needsCluster && large.isCarried)
-        let text = PlanReport(large).text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        #expect(text.contains("no Redis Cluster yet. Until it does, divide the items among several PostgreSQL"))
-        #expect(PlanReport(large).json.text.hasPrefix(#"{"carried":false,"#))
-        let small = try CapacityPlan(load)
-        #expect(!small.needsCluster && !PlanReport(small).text.contains("no Redis Cluster"))
-    }
-
     @Test("The same likes from more hosts come in smaller batches, and cost the servers more")
     func moreHostsCostTheServersMore() throws {
         var few = load(\.likes, 16_000)

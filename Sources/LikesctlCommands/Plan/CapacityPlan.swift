@@ -34,9 +34,6 @@ package struct CapacityPlan: Equatable, Sendable {
             next: "plan for a smaller load")
     }
 
-    /// Whether it has more than one Redis primary, which this version of likesd cannot use.
-    package var needsCluster: Bool { redisNodes > 1 }
-
     /// nil: no number of hosts is enough, since each hears of the changes of all.
     private static func hostsNeeded(_ load: PlanLoad, databases: Int) -> Int? {
         func fits(_ hosts: Int) -> Bool {

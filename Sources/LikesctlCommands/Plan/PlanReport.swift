@@ -23,13 +23,8 @@ package struct PlanReport {
             lines += entry("", "then: \(limit.remedy)")
         }
         if !plan.isCarried { lines += ["", "This does not carry the load: what is over 100 % comes first."] }
-        if plan.needsCluster { lines += [""] + Markup.wrapped(Self.noCluster, columns: Self.columns) }
         return (lines + [""] + Markup.wrapped(assumptions, columns: Self.columns) + [""]).joined(separator: "\n")
     }
-
-    private static let noCluster =
-        "This version of likesd uses one Redis primary, and no Redis Cluster yet. Until it does, divide the items "
-        + "among several PostgreSQL, each with a Redis of its own: likesd@s0, likesd@s1."
 
     private var headline: String {
         let load = plan.load
@@ -126,11 +121,10 @@ package struct PlanReport {
     // MARK: JSON
 
     /// Numbers alone: cores are CPU seconds a second, sizes are bytes, and `share` is 1 where a limit is reached.
-    /// `carried`: by this version of likesd.
     package var json: JSON {
         let needs = plan.needs
         return .object([
-            ("carried", .bool(plan.isCarried && !plan.needsCluster)),
+            ("carried", .bool(plan.isCarried)),
             (
                 "hosts",
                 .object([
