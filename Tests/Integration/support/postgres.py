@@ -81,7 +81,10 @@ class Postgres:
 
     def promote(self):
         with self.connect() as connection:
-            assert connection.execute("SELECT pg_promote()").fetchone()[0]
+            # Whoever waits in there may be cancelled meanwhile by what is replayed.
+            connection.execute("SELECT pg_promote(wait => false)")
+            in_recovery = lambda: connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]  # noqa: E731
+            eventually(lambda: not in_recovery(), "a standby to be promoted")
 
     def copy(self, folder):
         """A second cluster with the same content; this one has to be stopped."""

@@ -1,6 +1,7 @@
 """A way from likesd to a server that stops, in one direction, where a test says, and changes what it lets through."""
 
 import contextlib
+import re
 import socket
 import threading
 from dataclasses import dataclass
@@ -64,19 +65,22 @@ class Valve:
 
 
 class Relay:
-    """Listens in place of a server on a Unix socket."""
+    """Listens in place of a server: on a Unix socket, or on a port of this machine where places are numbers."""
 
     def __init__(self, listen, upstream):
-        self.folder = Path(listen).parent
-        self.upstream = str(upstream)
+        self.folder = None if isinstance(listen, int) else Path(listen).parent
+        self.upstream = upstream
         self.requests, self.replies = Valve(), Valve()
         # What the client hears in place of a reply: bytes, or several of them.
         self.change = lambda piece: piece.data
         self.sockets = []
         self.passings = []
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(listen))
-        Path(listen).chmod(0o777)
+        self.listener = self._socket(listen)
+        if isinstance(listen, int):
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(self._address(listen))
+        if not isinstance(listen, int):
+            Path(listen).chmod(0o777)
         self.listener.listen(64)
         self._start(self._accept)
 
@@ -94,6 +98,14 @@ class Relay:
     def __exit__(self, *_):
         self.close()
 
+    @staticmethod
+    def _address(place):
+        return ("127.0.0.1", place) if isinstance(place, int) else str(place)
+
+    @staticmethod
+    def _socket(place):
+        return socket.socket(socket.AF_INET if isinstance(place, int) else socket.AF_UNIX, socket.SOCK_STREAM)
+
     def _start(self, target, *arguments):
         threading.Thread(target=target, args=arguments, daemon=True).start()
 
@@ -101,10 +113,10 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
-                server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                server = self._socket(self.upstream)
                 self.sockets += [client, server]
                 try:
-                    server.connect(self.upstream)
+                    server.connect(self._address(self.upstream))
                 except OSError:
                     client.close()
                     continue
@@ -212,3 +224,30 @@ class RedisRelay(Relay):
             words.append(rest[: int(length[1:])])
             rest = rest[int(length[1:]) + 2 :]
         return words
+
+
+class StrictRelay(RedisRelay):
+    """In front of a cluster's node: refuses scripts keys that they do not declare, as some servers do."""
+
+    KEY = re.compile(rb"likesd:generation|counter:|\{counter:|rate:|recent_likes:")
+    REFUSAL = b"-ERR Script attempted to access an undeclared key\r\n"
+
+    def __init__(self, listen, upstream):
+        self.refused = self.passed = 0
+        super().__init__(listen, upstream)
+        self.change = lambda piece: self.REFUSAL if self._is_forbidden(piece.words) else piece.data
+
+    def pieces(self, stream, passing, is_request):
+        for piece in super().pieces(stream, passing, is_request):
+            if is_request and self._is_forbidden(piece.words):
+                self.refused += 1
+                # The node must not run it, and has to answer in its turn.
+                piece.data = b"*1\r\n$4\r\nPING\r\n"
+            elif is_request and piece.words[:1] == [b"EVALSHA"]:
+                self.passed += 1
+            yield piece
+
+    def _is_forbidden(self, words):
+        if not words or words[0] != b"EVALSHA":
+            return False
+        return any(self.KEY.match(word) for word in words[3 + int(words[2]) :])
