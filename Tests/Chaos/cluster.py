@@ -1,5 +1,5 @@
-"""PostgreSQL with a standby, Redis with a spare or two behind Sentinels, several hosts with a likesd each, and a proxy
-on the links."""
+"""PostgreSQL with a standby; Redis with a spare, two behind Sentinels, or the six of a Redis Cluster; several hosts
+with a likesd each; and a proxy on the links."""
 
 import contextlib
 import re
@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from support.daemon import Daemon, run
 from support.postgres import Postgres
+from support.redis_cluster import RedisCluster
 from support.redis_server import RedisServer
 from support.sentinels import SentinelTopology
 
@@ -48,6 +49,9 @@ class Host:
         if cluster.sentinels:
             # Sentinels name ports of the servers themselves, so no proxy is in between.
             url = cluster.sentinels.url
+        elif cluster.nodes:
+            # So do the nodes of a cluster.
+            url = cluster.nodes.url
         else:
             self.links["redis"] = f"redis{number}"
             cluster.proxy.add(self.links["redis"], cluster.redis.socket, cache)
@@ -112,6 +116,7 @@ class Cluster:
         self.count = hosts
         self.settings = settings
         self.sentinels = SentinelTopology(folder / "sentinel") if topology == "sentinels" else None
+        self.nodes = RedisCluster(folder / "nodes", 3, 1) if topology == "cluster" else None
         self.hosts = []
 
     def __enter__(self):
@@ -142,6 +147,9 @@ class Cluster:
         if self.sentinels:
             self.stack.callback(self.sentinels.stop)
             self.sentinels.start().wait_ready()
+        elif self.nodes:
+            self.stack.callback(self.nodes.stop)
+            self.nodes.start()
         else:
             self.start_redis()
         for number in range(self.count):
@@ -176,9 +184,31 @@ class Cluster:
         """A connection of our own to PostgreSQL, past the proxy."""
         return self.postgres.connect()
 
-    def cache(self):
-        """A client of our own of the Redis in use, past the proxy."""
-        return self.sentinels.primary().client() if self.sentinels else self.redis.client()
+    def caches(self):
+        """The Redis servers in use: one, or the primaries of a cluster."""
+        if self.nodes:
+            return [self.nodes.nodes[place] for place in sorted(self.nodes.owners())]
+        return [self.sentinels.primary() if self.sentinels else self.redis]
+
+    def cache_of(self, key):
+        """A client of our own of the cluster's node that has the key."""
+        return self.nodes.nodes[self.nodes.owner_of(key)].client()
+
+    def believed(self, cache):
+        """The tokens of the counters that hosts believe in there; None: any, since nothing says whose they are."""
+        if not self.nodes:
+            marker = cache.get("likesd:generation")
+            return marker and {marker.split(" ")[4]}
+        facts = cache.info()
+        life = f"{facts['run_id']}:{facts['master_replid']}"
+        markers = [marker.split(" ") for marker in map(cache.get, cache.scan_iter("likesd:generation:*", count=1000))]
+        # A slot that moved may have left the marker of another node here, or an older one of its own.
+        used = {token for host in self.hosts for token in host.daemon.info()["redis_generation"].split(",")}
+        return {words[4] for words in markers if words[0] == life} & used
+
+    def troubles(self):
+        """What is wrong with a cluster in the end."""
+        return self.nodes.troubles() if self.nodes else []
 
     def delay_redis(self, host, seconds):
         """What this host sends to Redis is late, where a proxy is in between."""

@@ -15,14 +15,14 @@ CALM_EVERY_SECONDS = 180.0
 
 REGISTRY = {}
 
-# How Redis is set up in a run, and what claims of a fault belong to the other ways.
-TOPOLOGIES = {"single": "sentinels", "sentinels": "redis"}
+# How Redis is set up in a run, and what those faults claim that only it can have.
+TOPOLOGIES = {"single": "redis", "sentinels": "sentinels", "cluster": "cluster"}
 
 
 def names_of(topology):
     """The faults that such a run can have."""
-    other = TOPOLOGIES[topology]
-    return sorted(name for name, one in REGISTRY.items() if not any(c.startswith(other) for c in one.claims))
+    others = tuple(claim for other, claim in TOPOLOGIES.items() if other != topology)
+    return sorted(name for name, one in REGISTRY.items() if not any(c.startswith(others) for c in one.claims))
 
 
 @dataclasses.dataclass(frozen=True)

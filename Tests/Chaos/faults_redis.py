@@ -40,7 +40,7 @@ def redis_killed(cluster, hold):
 @fault("Redis back with an old snapshot", "redis")
 def redis_snapshot(cluster, hold):
     """SAVE, changes, kill -9, back at once with what was saved: its counters are those of the past."""
-    with cluster.cache() as cache:
+    with cluster.redis.client() as cache:
         cache.save()
     hold.wait()
     restart(cluster, keep_snapshot=True)
@@ -49,7 +49,7 @@ def redis_snapshot(cluster, hold):
 @fault("Redis flushed", "redis")
 def redis_flushed(cluster, hold):
     """FLUSHALL, several times; nothing is left to heal."""
-    with cluster.cache() as cache:
+    with cluster.redis.client() as cache:
         for _ in hold.every(0.5):
             cache.flushall()
 
@@ -57,17 +57,17 @@ def redis_flushed(cluster, hold):
 @fault("Redis out of memory", "redis")
 def redis_out_of_memory(cluster, hold):
     """Every write is refused with -OOM; healed by lifting the limit."""
-    limit_memory(cluster, hold, "noeviction", lambda _: 1)
+    limit_memory(cluster.redis, hold, "noeviction", lambda _: 1)
 
 
 @fault("Redis evicting", "redis")
 def redis_evicting(cluster, hold):
     """Random keys vanish with every write, counters without their versions too; healed by lifting the limit."""
-    limit_memory(cluster, hold, "allkeys-random", lambda used: used - 4096)
+    limit_memory(cluster.redis, hold, "allkeys-random", lambda used: used - 4096)
 
 
-def limit_memory(cluster, hold, policy, limit):
-    with cluster.cache() as cache:
+def limit_memory(server, hold, policy, limit):
+    with server.client() as cache:
         cache.config_set("maxmemory-policy", policy)
         cache.config_set("maxmemory", limit(cache.info("memory")["used_memory"]))
         try:
@@ -79,7 +79,7 @@ def limit_memory(cluster, hold, policy, limit):
 @fault("Redis read-only", "redis")
 def redis_read_only(cluster, hold):
     """It becomes the replica of nobody and answers -READONLY; healed by making it a master again."""
-    with cluster.cache() as cache:
+    with cluster.redis.client() as cache:
         cache.replicaof("127.0.0.1", "1")
         try:
             hold.wait()
@@ -90,7 +90,7 @@ def redis_read_only(cluster, hold):
 @fault("Redis connections killed", "redis")
 def redis_connections_killed(cluster, hold):
     """CLIENT KILL of all, again and again; nothing is left to heal."""
-    with cluster.cache() as cache:
+    with cluster.redis.client() as cache:
         for _ in hold.every(0.4):
             for kind in ("normal", "pubsub"):
                 cache.client_kill_filter(_type=kind, skipme=True)
@@ -99,7 +99,7 @@ def redis_connections_killed(cluster, hold):
 @fault("Redis subscriptions killed", "redis")
 def redis_subscriptions_killed(cluster, hold):
     """Only those who listen lose their connections, and with them messages; nothing is left to heal."""
-    with cluster.cache() as cache:
+    with cluster.redis.client() as cache:
         for _ in hold.every(0.2):
             cache.client_kill_filter(_type="pubsub", skipme=True)
 
@@ -107,7 +107,7 @@ def redis_subscriptions_killed(cluster, hold):
 @fault("Redis scripts flushed", "redis")
 def redis_scripts_flushed(cluster, hold):
     """-NOSCRIPT for whoever goes by a script's digest; nothing is left to heal."""
-    with cluster.cache() as cache:
+    with cluster.redis.client() as cache:
         for _ in hold.every(0.1):
             cache.script_flush()
 
@@ -129,16 +129,20 @@ def plant(cache, key, kind):
         step.execute()
 
 
+def foreign_values(hold):
+    """What to plant under some of our keys."""
+    planted = {}
+    for item in hold.random.sample([*HOT_ITEMS, *WARM_ITEMS], 6):
+        planted[f"counter:{item}"] = hold.random.choice(["list", "word"])
+        planted[f"{{counter:{item}}}:version"] = hold.random.choice(["list", "word"])
+    return {**planted, **dict.fromkeys((f"recent_likes:{user}" for user in HOT_USERS), "list")}
+
+
 @fault("wrong types under our keys in Redis", "redis")
 def redis_wrong_types(cluster, hold):
     """Somebody else's lists, strings and words under our names; healed by deleting those that are still there."""
-    items, users = [*HOT_ITEMS, *WARM_ITEMS], HOT_USERS
-    planted = {}
-    with cluster.cache() as cache:
-        for item in hold.random.sample(items, 6):
-            planted[f"counter:{item}"] = hold.random.choice(["list", "word"])
-            planted[f"{{counter:{item}}}:version"] = hold.random.choice(["list", "word"])
-        planted.update(dict.fromkeys((f"recent_likes:{user}" for user in users), "list"))
+    planted = foreign_values(hold)
+    with cluster.redis.client() as cache:
         for key, kind in planted.items():
             plant(cache, key, kind)
         hold.wait()

@@ -11,7 +11,15 @@ import psycopg
 from support.database import drift
 
 # They register themselves.
-from . import faults_likesd, faults_postgres, faults_redis, faults_sentinels, faults_standby  # noqa: F401
+from . import (  # noqa: F401
+    faults_cluster,
+    faults_likesd,
+    faults_postgres,
+    faults_redis,
+    faults_sentinels,
+    faults_slots,
+    faults_standby,
+)
 from .checks import check_history, percentiles, tally
 from .cluster import HOSTS, REQUEST_TIMEOUT_MS, Cluster
 from .faults import Hold, plan

@@ -129,26 +129,31 @@ class Settling:
         return found
 
     def differences_of_redis(self, sql):
-        """Counters that hosts believe and that are wrong, and keys of ours that never expire."""
+        """Counters that hosts believe and that are wrong, keys of ours that never expire or lie on a wrong node."""
         stored = self.counters(sql)
-        found, self.not_believed = [], 0
-        with self.cluster.cache() as cache:
-            generation = cache.get("likesd:generation")
-            keys = list(cache.scan_iter("counter:*", count=1000))
-            for key in keys:
-                item = key.removeprefix("counter:")
-                kind = cache.type(key)
-                count = cache.get(key) if kind == "string" else f"a {kind}"
-                version = cache.get(f"{{{key}}}:version")
-                if count is None or kind == "none":
-                    continue  # it expired meanwhile
-                if generation and (version is None or version.split(".")[0] != generation.split(" ")[4]):
-                    self.not_believed += 1
-                elif count != str(stored.get(item, 0)):
-                    found.append(f"Redis: {item} is {count}, PostgreSQL has {stored.get(item, 0)}")
-            for pattern in ("counter:*", "recent_likes:*", "rate:*", "{counter:*"):
-                names = cache.scan_iter(pattern, count=1000)
-                found += [f"Redis: {name} never expires" for name in names if cache.ttl(name) == -1]
+        found, self.not_believed = self.cluster.troubles(), 0
+        for server in self.cluster.caches():
+            with server.client() as cache:
+                found += self.differences_of_cache(cache, stored)
+        return found
+
+    def differences_of_cache(self, cache, stored):
+        found = []
+        tokens = self.cluster.believed(cache)
+        for key in list(cache.scan_iter("counter:*", count=1000)):
+            item = key.removeprefix("counter:")
+            kind = cache.type(key)
+            count = cache.get(key) if kind == "string" else f"a {kind}"
+            version = cache.get(f"{{{key}}}:version")
+            if count is None or kind == "none":
+                continue  # it expired meanwhile
+            if tokens is not None and (version is None or version.split(".")[0] not in tokens):
+                self.not_believed += 1
+            elif count != str(stored.get(item, 0)):
+                found.append(f"Redis: {item} is {count}, PostgreSQL has {stored.get(item, 0)}")
+        for pattern in ("counter:*", "recent_likes:*", "rate:*", "{counter:*"):
+            names = cache.scan_iter(pattern, count=1000)
+            found += [f"Redis: {name} never expires" for name in names if cache.ttl(name) == -1]
         return found
 
     def violation(self, rule, what):

@@ -6,7 +6,8 @@ from Chaos.conftest import KEEP
 from Chaos.faults import TOPOLOGIES
 from Chaos.run import Run
 
-FAULTS_SECONDS = 16
+# For each topology.
+FAULTS_SECONDS = 14
 REQUESTS_PER_SECOND = 1000
 
 
