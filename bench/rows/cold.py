@@ -1,4 +1,4 @@
-"""COUNT of what is cached nowhere, beside one prepared SELECT for each, and read from a standby."""
+"""COUNT of what is cached nowhere, beside one prepared SELECT for each, and over a standby and a Redis Cluster."""
 
 import contextlib
 
@@ -8,9 +8,10 @@ from bench.measure import Watch, alternate
 from bench.results import Target, compared
 from bench.servers import seconds_of, seconds_of_nodes, seconds_of_tree
 
-ROWS = ("cold", "standby")
+ROWS = ("cold", "standby", "coldnodes")
 DATABASE = "cold"
 OVER_STANDBY = "likesd, standby"
+OVER_NODES = "likesd, 3 nodes, standby"
 ITEMS = 1_000_000
 REQUESTS = 250_000
 CONNECTIONS = 512
@@ -86,11 +87,15 @@ def selects(bench, connections):
     return {f"pgbench {connections}": {"per_second": rate, **watch.per_million(requests), "foreign": watch.foreign}}
 
 
-def contenders(bench, wanted, standby):
-    """What the wanted rows compare. Counts without a standby are in both."""
+def contenders(bench, wanted, standby, nodes):
+    """What the wanted rows compare. Counts of one primary and one Redis are in all."""
     runs = [lambda number: counts(bench, number)]
-    if standby:
+    if "standby" in wanted:
         runs.append(lambda number: counts(bench, number, OVER_STANDBY, DATABASE_REPLICA_URLS=standby.url(DATABASE)))
+    if nodes:
+        runs.append(
+            lambda number: counts(bench, number, OVER_NODES, nodes, DATABASE_REPLICA_URLS=standby.url(DATABASE))
+        )
     if "cold" in wanted:
         runs += [lambda _: selects(bench, CONNECTIONS), lambda _: selects(bench, POOL)]
     return runs
@@ -99,11 +104,13 @@ def contenders(bench, wanted, standby):
 def run(bench, wanted):
     prepare_once(bench)
     with contextlib.ExitStack() as ends:
-        standby = None
-        if "standby" in wanted:
+        standby = nodes = None
+        if {"standby", "coldnodes"} & set(wanted):
             standby = ends.enter_context(bench.standby())
+        if "coldnodes" in wanted:
+            nodes = ends.enter_context(bench.cluster())
         found = alternate(
-            contenders(bench, wanted, standby), bench.options.rounds, lambda text: bench.say(f"cold: {text}")
+            contenders(bench, wanted, standby, nodes), bench.options.rounds, lambda text: bench.say(f"cold: {text}")
         )
     bench.samples["cold"] = found
     title = "COUNT, cold, 512 connections"
@@ -122,6 +129,9 @@ def run(bench, wanted):
         ]  # fmt: skip
     if "standby" in wanted:
         results += against_one_primary("standby", "COUNT, cold, over one standby", found[OVER_STANDBY], subject)
+    if "coldnodes" in wanted:
+        title = "COUNT, cold, over three nodes and a standby"
+        results += against_one_primary("coldnodes", title, found[OVER_NODES], subject)
     return results
 
 

@@ -1,4 +1,4 @@
-"""LIKE and UNLIKE, beside PostgreSQL's own ceiling and beside one another."""
+"""LIKE and UNLIKE, beside PostgreSQL's own ceiling and beside one another, and over a Redis Cluster."""
 
 import contextlib
 
@@ -6,9 +6,11 @@ from bench.ceiling import ROWS_PER_BATCH, Ceiling
 from bench.load import LoadError, changes, finish_all, start_changes
 from bench.measure import Watch, alternate
 from bench.results import Target, absolute, compared
-from bench.servers import ITEMS, USERS, seconds_of, seconds_of_tree
+from bench.servers import ITEMS, USERS, seconds_of, seconds_of_nodes, seconds_of_tree
 
-ROWS = ("like", "likezipf", "hot", "hosts", "duplicates", "unlike")
+ROWS = ("like", "likezipf", "hot", "hosts", "duplicates", "unlike", "likenodes")
+# Of the runs over a cluster: a database belongs to one Redis.
+DATABASE_OF_NODES = "nodes"
 REQUESTS = 200_000
 CONNECTIONS = 512
 HOSTS = 4
@@ -24,6 +26,7 @@ NEEDS = {
     "hosts": ("hot", "hosts"),
     "duplicates": ("uniform",),
     "unlike": ("uniform",),
+    "likenodes": ("uniform", "nodes"),
 }
 
 
@@ -53,10 +56,11 @@ class Likes:
             "zipf": lambda number: {"zipf": self.change("like", 3000 + number, keys="zipf")},
             "hot": lambda number: {"hot": self.change("like", 4000 + number, keys="hot", users=HOT_USERS)},
             "hosts": self.hosts,
+            "nodes": self.nodes,
         }
         return [by_name[run] for run in self.runs]
 
-    def watch(self, daemons):
+    def watch(self, daemons, redis=None):
         """CPU of the daemons, as the measured, and of what works for them."""
 
         def of_daemons():
@@ -64,16 +68,17 @@ class Likes:
 
         return Watch(
             measured=of_daemons,
-            redis=seconds_of(self.bench.redis),
+            redis=seconds_of_nodes(redis or self.bench.redis),
             postgres=seconds_of_tree(self.bench.postgres),
         )
 
-    def change(self, verb, seed, changed=1.0, **options):
+    def change(self, verb, seed, changed=1.0, daemon=None, redis=None, **options):
         """One run against one daemon. `changed`: the share of requests that has to change something, nearly."""
+        daemon = daemon or self.daemon
         self.bench.checkpoint()
-        with self.watch([self.daemon]) as watch:
+        with self.watch([daemon], redis) as watch:
             load = changes(
-                self.daemon.socket, verb, requests=self.requests, connections=CONNECTIONS, seed=seed,
+                daemon.socket, verb, requests=self.requests, connections=CONNECTIONS, seed=seed,
                 **{"users": USERS, "items": ITEMS, **options},
             )  # fmt: skip
         sample = {**load.sample(), **watch.per_million(load.requests), "foreign": watch.foreign}
@@ -98,6 +103,20 @@ class Likes:
         with contextlib.ExitStack() as others:
             more = [others.enter_context(self.bench.daemon()) for _ in range(HOSTS - 1)]
             return {"hosts": self.change_on_all([self.daemon, *more], number)}
+
+    def nodes(self, number):
+        """Over three nodes of Redis, and with a standby that replays all of it, on the same cores."""
+        if DATABASE_OF_NODES not in self.bench.databases:
+            self.bench.create_database(self.bench.postgres, DATABASE_OF_NODES)
+        with contextlib.ExitStack() as ends:
+            nodes = ends.enter_context(self.bench.cluster())
+            standby = ends.enter_context(self.bench.standby())
+            daemon = ends.enter_context(
+                self.bench.daemon(
+                    database=DATABASE_OF_NODES, redis=nodes, DATABASE_REPLICA_URLS=standby.url(DATABASE_OF_NODES)
+                )
+            )
+            return {"nodes": self.change("like", 1000 + number, daemon=daemon, redis=nodes)}
 
     def change_on_all(self, daemons, number):
         """One run against several daemons at once. Its latency is that of the slowest."""
@@ -169,4 +188,15 @@ def run(bench, wanted):
     for row, title, reference, name, target in beside:
         if row in wanted:
             results.append(compared(row, title, "per_second", found[row], found[reference], name, target))
+    if "likenodes" in wanted:
+        title, one = "LIKE new, over three nodes and a standby", found["uniform"]
+        targets = {
+            "per_second": Target(0.7),
+            "cpu_per_million": Target(1.5, at_least=False),
+            "redis_cpu_per_million": Target(),
+        }
+        results += [
+            compared("likenodes", title, metric, found["nodes"], one, "LIKE new, uniform", target)
+            for metric, target in targets.items()
+        ]
     return results
