@@ -1,7 +1,7 @@
 # One front door for people and CI alike; the work is in scripts/.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build run check test package-test simulate chaos bench sanitize fuzz coverage deb lint install-deps clean generate
+.PHONY: help build run run-cluster check test package-test simulate chaos bench sanitize fuzz coverage deb lint install-deps clean generate
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C st
 	@scripts/install-deps
 	@$(MAKE) build
 	@scripts/run
+
+run-cluster: ## run two likesd over a private Redis Cluster, PostgreSQL and a standby, data in .run/cluster/
+	@scripts/install-deps
+	@$(MAKE) build
+	@scripts/run-cluster
 
 check: ## the inner loop: format, build (debug), test the core and the libraries below it
 	@scripts/check
@@ -34,7 +39,7 @@ simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n
 	@swift build -c release --product simulate
 	@.build/release/simulate --seeds $(SEEDS) --first $(or $(FIRST),0) $(ARGS)
 
-chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n TOPOLOGY=sentinels
+chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n TOPOLOGY=cluster
 	@scripts/install-deps
 	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(TOPOLOGY),--topology $(TOPOLOGY))
 
