@@ -7,7 +7,7 @@ from Chaos.faults import TOPOLOGIES
 from Chaos.run import Run
 
 # For each topology.
-FAULTS_SECONDS = 14
+FAULTS_SECONDS = 12
 REQUESTS_PER_SECOND = 1000
 
 

@@ -3,7 +3,7 @@ import LikesSimulation
 import Testing
 
 @Suite struct SeedTests {
-    @Test("Whatever fails, no guarantee is broken", arguments: 0..<48)
+    @Test("Whatever fails, no guarantee is broken", arguments: 0..<32)
     func whateverFailsNoGuaranteeIsBroken(chunk: UInt64) {
         for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed) }
     }
