@@ -136,12 +136,12 @@ extension Core {
     /// Begins anew if hosts were at another Redis in between, or wrote to the one that they used before after others
     /// had begun to fill this one.
     private mutating func dropIfOthersCameBack(_ survey: Survey, to node: NodePlace, _ turn: inout Turn) {
-        let text = "hosts recently used another Redis; dropping cached counts"
         let moment = redis.isCluster ? turn.now : coherence.past.strayEraAt(now: turn.now)
         if !coherence[node].strays.isEmpty, moment > turn.now { lane.survey(by: moment) }
         if !coherence[node].strays.isEmpty, moment <= turn.now {
-            let whose = redis.isCluster ? " of\(address(node))" : ""
-            say(.past, .warning, text + whose, &turn)
+            let ofNode = "hosts wrote to a primary that was replaced; dropping the counts of Redis\(address(node))"
+            let text = redis.isCluster ? ofNode : Self.cameBackText
+            say(.past, .warning, text, &turn)
             return dropData(of: node, &turn)
         }
         guard let seenAt = coherence.past.othersCameBack(survey, newest: newestInUse, now: turn.now) else { return }
@@ -152,9 +152,11 @@ extension Core {
             redis.asks.askSoon(now: turn.now)
             return lane.survey(at: turn.now.adding(ms: Limits.disputeAskMs))
         }
-        say(.past, .warning, text, &turn)
+        say(.past, .warning, Self.cameBackText, &turn)
         beginEra(&turn)
     }
+
+    private static let cameBackText = "hosts recently used another Redis; dropping cached counts"
 
     /// The data in Redis lacks changes: that of one node, if Redis is a cluster.
     private mutating func dropData(of node: NodePlace, _ turn: inout Turn) {

@@ -42,8 +42,8 @@ package final class Cluster {
         return String((digits + String(repeating: "0", count: 40)).prefix(40))
     }
 
-    /// A node that knows all that `contact` knows, and that others have to hear of. `primary`: it copies that one.
-    func join(knownBy contact: Int, copies primary: Int?) -> Int {
+    /// A primary that knows all that `contact` knows, and that others have to hear of.
+    func join(knownBy contact: Int) -> Int {
         let node = members.count
         for place in members.indices {
             members[place].epochs.append(-1)
@@ -52,9 +52,8 @@ package final class Cluster {
         var member = ClusterMember(
             id: makeID(), host: Self.host(node), owners: members[contact].owners, epochs: members[contact].epochs,
             arePrimaries: members[contact].arePrimaries)
-        member.primary = primary
         member.epochs[node] = 0
-        member.arePrimaries[node] = primary == nil
+        member.arePrimaries[node] = true
         member.primaryFrom = scheduler.now
         members.append(member)
         announce(node)

@@ -35,7 +35,7 @@ extension Simulation {
             let most = fault.kind == .clusterSlotsMove ? 12 : 4
             moveSlots(cluster, from: node, to: other, most: most, until: until, fault.kind)
         case .clusterNodeJoins:
-            let new = addServer(joining: cluster, knownBy: node, copies: nil, store: nil)
+            let new = addServer(joining: cluster, knownBy: node)
             // Its first slots come at once, or once everybody knows it.
             let wait = scheduler.chance.hits(percent: 30) ? 0 : scheduler.chance.skewed(.ms(50), .seconds(12))
             scheduler.after(wait, .nodeGetsSlots, Int32(new), UInt32(node))
@@ -51,10 +51,8 @@ extension Simulation {
         moveSlots(cluster, from: other, to: node, most: 12, until: now, .clusterSlotsMove)
     }
 
-    private func addServer(
-        joining cluster: Cluster, knownBy contact: Int, copies primary: Int?, store: RedisStore?
-    ) -> Int {
-        let node = cluster.join(knownBy: contact, copies: primary)
+    private func addServer(joining cluster: Cluster, knownBy contact: Int) -> Int {
+        let node = cluster.join(knownBy: contact)
         let redis = Redis(scheduler: scheduler, plan: plan, safeguards: safeguards, number: node)
         redis.cluster = cluster
         redises.append(redis)
