@@ -1,6 +1,8 @@
 import LikesProtocol
 import LikesSettings
 
+@testable import likesd
+
 /// The file that the next process reads clients from.
 func fuzzHandover(_ data: UnsafeRawBufferPointer) {
     guard let clients = KeptClientsFormat.decoded(Array(data)) else { return }

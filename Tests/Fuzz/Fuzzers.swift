@@ -1,10 +1,11 @@
 import Glibc
 
-// Built by scripts/fuzz into one module with Sources/likesd, outside the package: libFuzzer brings its own main.
+// `make test` builds this with the corpus' test. scripts/fuzz builds it outside the package, with the sanitizer and
+// libFuzzer's own main.
 
 /// What bytes are given to.
-private enum Fuzzer: String, CaseIterable {
-    case requests, replies, answers, messages, rows, handover, configuration
+enum Fuzzer: String, CaseIterable {
+    case requests, replies, answers, messages, nodes, rows, handover, configuration
 
     static let chosen: Fuzzer = {
         guard let name = getenv("LIKESD_FUZZ"), let fuzzer = Fuzzer(rawValue: String(cString: name)) else {
@@ -19,6 +20,7 @@ private enum Fuzzer: String, CaseIterable {
         case .replies: fuzzReplies(data)
         case .answers: fuzzAnswers(data)
         case .messages: fuzzMessages(data)
+        case .nodes: fuzzNodes(data)
         case .rows: fuzzRows(data)
         case .handover: fuzzHandover(data)
         case .configuration: fuzzConfiguration(data)

@@ -2,6 +2,8 @@ import CPostgres
 import LikesCore
 import LikesProtocol
 
+@testable import likesd
+
 private let items = [Item(type: 0, id: 1), Item(type: 2, id: 7)]
 private let rows = [
     BatchRow(pair: Pair(user: 1, item: items[0]), wanted: true),
@@ -12,9 +14,9 @@ private let laneCalls: [LaneCall] = {
     let fence = LaneFence(lane: 1, epoch: 1)
     let requests: [LaneRequest] = [
         .fence(FenceRequest(lane: 1, former: nil, rows: rows)),
-        .commit(CommitRequest(fence: fence, batch: 1, rows: rows, journal: items, isCutOff: false)),
+        .commit(CommitRequest(fence: fence, batch: 1, rows: rows, journal: items, cutOff: .some([items[1]]))),
         .tend(TendRequest(fence: fence, repairs: [], mended: [], journal: [])),
-        .survey(SurveyRequest(lane: 1, token: "", signOfLife: 1, freshMs: 1)), .checkSchema,
+        .survey(SurveyRequest(lane: 1, tokens: ["node:abc"], signOfLife: 1)), .checkSchema,
     ]
     return requests.map { LaneCall(1, $0, types: types) }
 }()

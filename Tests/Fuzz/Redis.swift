@@ -2,6 +2,8 @@ import LikesCore
 import LikesProtocol
 import LikesStorage
 
+@testable import likesd
+
 private let limits = ReplyLimits(
     lineBytesMax: 64, bulkBytesMax: 256, elementsMax: 64, depthMax: 2, replyBytesMax: 1_024)
 
@@ -86,5 +88,25 @@ func fuzzMessages(_ data: UnsafeRawBufferPointer) {
         precondition(
             Array(sealed.seal.text.utf8).withUnsafeBytes { Seal($0) } == sealed.seal,
             "a seal that reads otherwise than it was written")
+    }
+}
+
+/// What a cluster's nodes say of slots: views with a zero byte between them, taken in one after the other, each as a
+/// node's refusal as well.
+func fuzzNodes(_ data: UnsafeRawBufferPointer) {
+    var map = SlotMap()
+    for part in data.split(separator: 0) {
+        let text = String(decoding: part, as: UTF8.self)
+        if let redirect = SlotRedirect(error: text, askedHost: "asked") {
+            precondition((1...65_535).contains(redirect.port), "a redirect to no port")
+        }
+        guard let view = try? ClusterView(text, askedHost: "asked") else { continue }
+        let change = map.take(view)
+        precondition(change.regainers.isSubset(of: change.winners), "a node that got a slot back won none")
+        let owners = (0..<RedisSlot.count).compactMap { map.owner(of: $0) }
+        precondition(owners.allSatisfy { map.nodes.indices.contains($0) }, "a slot of a node that nobody named")
+        precondition(
+            map.nodes.indices.map { map.slotsCount(of: $0) }.reduce(0, +) == owners.count, "slots counted wrong")
+        precondition(map.take(view).isEmpty, "the same view twice moves slots")
     }
 }
