@@ -67,7 +67,9 @@ class Books:
         return self.cache.get("likesd:generation").split(" ")[4]
 
     def put_cached(self, item, count, version):
-        """A counter in Redis as likesd would leave it."""
+        """A counter in Redis as likesd would leave it: nobody sees the count without its version."""
         sealed = Sealer(self.sql).version(self.token(), item, count, version)
-        self.cache.set(f"counter:{item}", count, ex=600)
-        self.cache.set(f"{{counter:{item}}}:version", sealed, ex=600)
+        with self.cache.pipeline(transaction=True) as transaction:
+            transaction.set(f"counter:{item}", count, ex=600)
+            transaction.set(f"{{counter:{item}}}:version", sealed, ex=600)
+            transaction.execute()
