@@ -4,7 +4,8 @@ public enum Reply: Equatable, Sendable {
     case integer(Int64)
     /// LIKE, UNLIKE: an array of `changed` (1 or 0) and `count`.
     case change(changed: Bool, count: Int64)
-    /// An array of integers: MCOUNT and MLIKED, in the order of their items.
+    /// An array of integers: MCOUNT and MLIKED, in the order of their items; of `MCOUNT … WITHCACHED` two for
+    /// each item.
     case integers([Int64])
     /// `+text`; without CR and LF.
     case simple(String)

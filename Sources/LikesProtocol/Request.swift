@@ -6,8 +6,8 @@ public enum Request: Equatable, Sendable {
     case unlike(Pair)
     /// COUNT: how many users like the item.
     case count(Item)
-    /// MCOUNT: 1 … `WireLimits.itemsPerRequestMax` items.
-    case mcount([Item])
+    /// MCOUNT: 1 … `WireLimits.itemsPerRequestMax` items. `withCached`: behind each count, whether it came from a cache.
+    case mcount([Item], withCached: Bool = false)
     /// LIKED: whether the user likes the item.
     case liked(Pair)
     /// MLIKED: 1 … `WireLimits.itemsPerRequestMax` items.

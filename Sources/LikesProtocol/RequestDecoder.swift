@@ -24,7 +24,12 @@ struct RequestDecoder: Sendable {
             let word = try only(verb, &arguments)
             return .count(try item(word))
         case .mcount:
-            return .mcount(try items(verb, &arguments))
+            var withCached = false
+            let items = try items(verb, &arguments) { word in
+                withCached = RequestDecoder.isKeyword(word, "WITHCACHED")
+                return withCached
+            }
+            return .mcount(items, withCached: withCached)
         case .mliked:
             let user = try user(try required(verb, &arguments))
             return .mliked(user: user, items: try items(verb, &arguments))
@@ -130,11 +135,17 @@ struct RequestDecoder: Sendable {
         return Item(type: type, id: id)
     }
 
-    /// The remaining words, 1 … `WireLimits.itemsPerRequestMax` items.
-    private func items(_ verb: Verb, _ arguments: inout Arguments) throws(ErrorReply) -> [Item] {
+    /// The remaining words, 1 … `WireLimits.itemsPerRequestMax` items. `isOption`: the word is none, and the last.
+    private func items(
+        _ verb: Verb, _ arguments: inout Arguments, isOption: (UnsafeRawBufferPointer) -> Bool = { _ in false }
+    ) throws(ErrorReply) -> [Item] {
         var items: [Item] = []
         items.reserveCapacity(min(arguments.countMax, WireLimits.itemsPerRequestMax))
         while let word = arguments.next() {
+            if isOption(word) {
+                try end(verb, &arguments)
+                break
+            }
             guard items.count < WireLimits.itemsPerRequestMax else {
                 throw ErrorReply(
                     .err,
@@ -145,6 +156,12 @@ struct RequestDecoder: Sendable {
         }
         guard !items.isEmpty else { throw ErrorReply.wrongArguments(verb) }
         return items
+    }
+
+    /// Whether the word is the keyword, which is in upper case, in either case.
+    private static func isKeyword(_ word: UnsafeRawBufferPointer, _ keyword: StaticString) -> Bool {
+        word.count == keyword.utf8CodeUnitCount
+            && word.indices.allSatisfy { word[$0] & 0xDF == keyword.utf8Start[$0] }
     }
 
     private static func lowercased(_ byte: UInt8) -> UInt8 {

@@ -21,6 +21,8 @@ package struct VerbDescription: Sendable {
         /// The types of arguments that COMMAND DOCS knows.
         package enum Kind: String, Sendable {
             case integer, string
+            /// The word itself.
+            case token = "pure-token"
         }
         package let name: String
         package let kind: Kind

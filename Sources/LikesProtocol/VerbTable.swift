@@ -32,6 +32,7 @@ extension VerbDescription {
     private static let item = Argument("item")
     private static let items = Argument("item", isRepeated: true)
     private static let subcommand = Argument("subcommand")
+    private static let withCached = Argument("WITHCACHED", .token, isOptional: true)
     private static let furtherArguments = Argument("argument", isOptional: true, isRepeated: true)
 
     private static let ofReports: [Flag] = [.loading, .stale]
@@ -56,8 +57,14 @@ extension VerbDescription {
 
     fileprivate static let mcount = VerbDescription(
         .likes, .generic, "The counts of up to \(WireLimits.itemsPerRequestMax) items.",
-        since: "0.1.0", flags: [.readonly], arguments: [items],
-        forms: [Form("MCOUNT item [item ...]", "array of integers in the order of the items: `*2␍␊:42␍␊:0␍␊`")])
+        since: "0.1.0", flags: [.readonly], arguments: [items, withCached],
+        forms: [
+            Form("MCOUNT item [item ...]", "array of integers in the order of the items: `*2␍␊:42␍␊:0␍␊`"),
+            Form(
+                "MCOUNT item [item ...] WITHCACHED",
+                "array of two integers for each item: its count, and 1 if it came from a cache or 0 if PostgreSQL was "
+                    + "asked: `*4␍␊:42␍␊:1␍␊:0␍␊:0␍␊`"),
+        ])
 
     fileprivate static let liked = VerbDescription(
         .likes, .generic, "Whether a user likes an item.",

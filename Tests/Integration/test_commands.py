@@ -62,6 +62,7 @@ def test_replies_are_byte_for_byte_what_the_protocol_says(daemon, user, item):
                 (("LIKE", user, item), b"*2\r\n:1\r\n:1\r\n"),
                 (("COUNT", item), b":1\r\n"),
                 (("MCOUNT", item, item), b"*2\r\n:1\r\n:1\r\n"),
+                (("MCOUNT", item, "WITHCACHED"), b"*2\r\n:1\r\n:1\r\n"),
                 (("LIKED", user, item), b":1\r\n"),
                 (("MLIKED", user, item), b"*1\r\n:1\r\n"),
                 (("UNLIKE", user, item), b"*2\r\n:1\r\n:0\r\n"),

@@ -67,6 +67,37 @@ import Testing
         #expect(scenario.replies(client) == [.integers([8, 3, 8])])
     }
 
+    @Test("MCOUNT WITHCACHED says of each count whether PostgreSQL was asked for it")
+    func mcountWithCachedSaysOfEachCountWhetherPostgreSQLWasAsked() throws {
+        var scenario = Scenario()
+        let client = try scenario.open()
+        scenario.send(.count(post), on: client)
+        scenario.redisHas([counter(post, 3, 3)])
+        _ = scenario.take()
+        let third = Item(type: 0, id: 99)
+        scenario.send(.mcount([other, post, third], withCached: true), on: client)
+        #expect(scenario.take() == [.readCounters([other, third])])
+        scenario.redisHas([counter(other, 8, 1), nil])
+        #expect(scenario.take() == [.selectCounters([third])])
+        scenario.databaseHas([counter(third, 5, 9)])
+        #expect(scenario.replies(client) == [.integers([8, 1, 3, 1, 5, 0])])
+        scenario.send(.mcount([third, post], withCached: true), on: client)
+        #expect(scenario.replies(client) == [.integers([5, 1, 3, 1])])
+    }
+
+    @Test("At the deadline MCOUNT WITHCACHED answers with expired counts, which are cached ones")
+    func atTheDeadlineMcountWithCachedAnswersWithExpiredCounts() throws {
+        var scenario = Scenario()
+        let client = try scenario.open()
+        scenario.send(.count(post), on: client)
+        scenario.redisHas([counter(post, 3, 3)])
+        scenario.now = scenario.now.adding(ms: 60_000)
+        _ = scenario.take()
+        scenario.send(.mcount([post], withCached: true), on: client)
+        scenario.pass(ms: 5_000)
+        #expect(scenario.replies(client) == [.integers([3, 1])])
+    }
+
     @Test("An answer older than this host's own commit never replaces it")
     func anAnswerOlderThanThisHostsOwnCommitNeverReplacesIt() throws {
         var scenario = Scenario { $0.localCacheEntries = 0 }

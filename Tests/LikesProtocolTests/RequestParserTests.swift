@@ -19,6 +19,8 @@ private let understood: [([String], Request)] = [
     (["LIKED", "9223372036854775807", "post:456"], .liked(Pair(user: .max, item: post))),
     (["MCOUNT", "post:456"], .mcount([post])),
     (["MCOUNT", "post:456", "reel:1", "post:456"], .mcount([post, Item(type: 1, id: 1), post])),
+    (["MCOUNT", "post:456", "WITHCACHED"], .mcount([post], withCached: true)),
+    (["mcount", "post:456", "reel:1", "WithCached"], .mcount([post, Item(type: 1, id: 1)], withCached: true)),
     (["MLIKED", "5", "post:456", "comment:2"], .mliked(user: 5, items: [post, Item(type: 2, id: 2)])),
     (["HEALTH"], .health),
     (["METRICS"], .metrics),

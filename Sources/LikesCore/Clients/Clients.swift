@@ -38,7 +38,7 @@ struct Clients {
         _ kind: Gather.Kind, count: Int, on connection: ConnectionID, until deadline: Instant
     ) -> Ticket {
         let ticket = wait(.gather(weight: count), on: connection, until: deadline)
-        gathers[ticket] = Gather(kind: kind, values: [Int64?](repeating: nil, count: count), missing: count)
+        gathers[ticket] = Gather(kind, count: count)
         return ticket
     }
 
@@ -61,16 +61,15 @@ struct Clients {
         return followers.beginStarting(behind: ticket)
     }
 
-    /// Takes one element of a reply, or the whole. Returns the reply once it is complete.
-    mutating func take(_ value: Int64, for part: Part) -> Reply? {
+    /// Takes one element of a reply, or the whole. Returns the reply once it is complete. `isCached`: PostgreSQL was not
+    /// asked for it.
+    mutating func take(_ value: Int64, isCached: Bool, for part: Part) -> Reply? {
         guard part.place != Part.whole else { return .integer(value) }
         guard let place = gathers.index(forKey: part.ticket),
             gathers.values[place].values[Int(part.place)] == nil
         else { return nil }
-        gathers.values[place].values[Int(part.place)] = value
-        gathers.values[place].missing -= 1
-        guard gathers.values[place].missing == 0 else { return nil }
-        return .integers(gathers.values[place].values.map { $0 ?? 0 })
+        gathers.values[place].take(value, isCached: isCached, at: Int(part.place))
+        return gathers.values[place].missing == 0 ? gathers.values[place].reply(cached: { _ in nil }) : nil
     }
 
     /// The change that the read followed failed. The read asks for itself, so later changes of its connection now have
@@ -203,36 +202,55 @@ struct Clients {
 /// The reply to MCOUNT or MLIKED while its elements arrive, in any order. A reply of one value needs none.
 struct Gather {
     enum Kind {
-        case mcount([Item])
+        case mcount([Item], withCached: Bool)
         case mliked(user: Int64, items: [Item])
     }
-    var kind: Kind
-    var values: [Int64?]
-    var missing: Int
+    let kind: Kind
+    private(set) var values: [Int64?]
+    private(set) var missing: Int
+    /// By place; empty: the reply does not say it.
+    private var areCached: [Bool]
+
+    init(_ kind: Kind, count: Int) {
+        self.kind = kind
+        values = [Int64?](repeating: nil, count: count)
+        missing = count
+        areCached = if case .mcount(_, withCached: true) = kind { Array(repeating: true, count: count) } else { [] }
+    }
+
+    mutating func take(_ value: Int64, isCached: Bool, at place: Int) {
+        values[place] = value
+        missing -= 1
+        if !areCached.isEmpty { areCached[place] = isCached }
+    }
 
     /// Whether the reply would show a change of the pair.
     func sees(_ pair: Pair) -> Bool {
         switch kind {
-        case .mcount(let items): items.contains(pair.item)
+        case .mcount(let items, _): items.contains(pair.item)
         case .mliked(let user, let items): user == pair.user && items.contains(pair.item)
         }
     }
 
-    /// The counts of MCOUNT, with the missing ones taken from `otherwise`; nil: it does not know them all, or this is
-    /// MLIKED.
-    func counts(otherwise: (Item) -> Int64?) -> [Int64]? {
-        guard case .mcount(let items) = kind else { return nil }
-        var counts: [Int64] = []
-        for (item, value) in zip(items, values) {
-            guard let count = value ?? otherwise(item) else { return nil }
-            counts.append(count)
+    /// The reply, with missing counts taken from what is cached; nil: it does not know them all.
+    func reply(cached: (Item) -> Int64?) -> Reply? {
+        var numbers: [Int64] = []
+        numbers.reserveCapacity(values.count + areCached.count)
+        for (place, value) in values.enumerated() {
+            guard let number = value ?? cachedCount(place, cached) else { return nil }
+            numbers.append(number)
+            if !areCached.isEmpty { numbers.append(areCached[place] ? 1 : 0) }
         }
-        return counts
+        return .integers(numbers)
+    }
+
+    private func cachedCount(_ place: Int, _ cached: (Item) -> Int64?) -> Int64? {
+        if case .mcount(let items, _) = kind { cached(items[place]) } else { nil }
     }
 
     /// The items of MCOUNT whose counts are missing.
     var missingItems: [Item] {
-        guard case .mcount(let items) = kind else { return [] }
+        guard case .mcount(let items, _) = kind else { return [] }
         return items.enumerated().compactMap { values[$0.offset] == nil ? $0.element : nil }
     }
 }

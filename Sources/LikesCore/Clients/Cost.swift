@@ -31,7 +31,7 @@ extension Request {
     private var furtherCost: Int {
         switch self {
         case .like, .unlike, .count, .liked: Cost.item
-        case .mcount(let items), .mliked(_, let items): Cost.item * items.count
+        case .mcount(let items, _), .mliked(_, let items): Cost.item * items.count
         case .info, .metrics, .reload, .health, .handshake: Cost.report
         case .ping(let text): (text?.count ?? 0) / Cost.bytesPerUnit
         case .echo(let text): text.count / Cost.bytesPerUnit

@@ -26,7 +26,7 @@ extension Core {
     private mutating func fetchCount(_ item: Item, _ part: Part, _ turn: inout Turn) {
         if let count = known.fresh(item, now: turn.now) {
             reports.statistics.localHits += 1
-            give(count, to: part, &turn)
+            give(count, isCached: true, to: part, &turn)
         } else {
             reports.statistics.localMisses += 1
             reads.join(
@@ -100,7 +100,7 @@ extension Core {
         for item in items {
             guard let stale = known.cache.stale(item) else { continue }
             reports.statistics.staleServed += 1
-            for part in reads.drop(item) { give(stale.count, to: part, &turn) }
+            for part in reads.drop(item) { give(stale.count, isCached: true, to: part, &turn) }
         }
     }
 
@@ -123,7 +123,7 @@ extension Core {
             reports.statistics.redisHits += 1
             let secondsMax = coherence.sealer.cachedSecondsMax(sealed, now: turn.now)
             if secondsMax == nil, coherence.sealer.secret != nil { known.believedAged() }
-            let standing = finishFetch(known.newest(counter), secondsMax: secondsMax, permit, &turn)
+            let standing = finishFetch(known.newest(counter), isFromRedis: true, secondsMax: secondsMax, permit, &turn)
             // Redis is behind what this host knows: a write-through was lost, or a stranger put an old counter back.
             if standing.version > counter.version, safeguards.repairs {
                 repairs[node].reread([standing.item], from: standing.version, delayedFrom: turn.now)
@@ -155,7 +155,7 @@ extension Core {
         var fills: [CounterState] = []
         for counter in counters {
             reports.statistics.databaseReads += 1
-            let standing = finishFetch(counter, secondsMax: nil, permit, &turn)
+            let standing = finishFetch(counter, isFromRedis: false, secondsMax: nil, permit, &turn)
             // Only what the primary has said goes into Redis.
             if standing.version == counter.version || !known.isFromStandby(standing) { fills.append(standing) }
         }
@@ -206,14 +206,14 @@ extension Core {
     /// was sent: an answer that took too long, or that came after the subscription was lost, still counts, but is not
     /// fresh. `secondsMax`: how long the count is fresh in the cache at most; nil: the TTL.
     private mutating func finishFetch(
-        _ fetched: CounterState, secondsMax: Int?, _ permit: WritePermit, _ turn: inout Turn
+        _ fetched: CounterState, isFromRedis: Bool, secondsMax: Int?, _ permit: WritePermit, _ turn: inout Turn
     ) -> CounterState {
         let (waiting, newer) = reads.finish(fetched.item, clients)
         let standing = known.fetched(
             fetched, newer: newer, secondsMax: secondsMax,
             isFresh: isFresh(permit, fetched.item, now: turn.now), isOfThisEra: permit.era == coherence.past.era,
             node: redis.node(of: fetched.item), now: turn.now)
-        for part in waiting { give(standing.count, to: part, &turn) }
+        for part in waiting { give(standing.count, isCached: isFromRedis, to: part, &turn) }
         return standing
     }
 

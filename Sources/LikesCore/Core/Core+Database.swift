@@ -175,7 +175,11 @@ extension Core {
             for item in items {
                 let stale = known.cache.stale(item)
                 for part in reads.drop(item) {
-                    if let stale { give(stale.count, to: part, &turn) } else { answer(part.ticket, reply, &turn) }
+                    if let stale {
+                        give(stale.count, isCached: true, to: part, &turn)
+                    } else {
+                        answer(part.ticket, reply, &turn)
+                    }
                 }
             }
         case .owedCounts(let owing, _):

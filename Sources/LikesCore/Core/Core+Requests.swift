@@ -34,14 +34,15 @@ extension Core {
             guard admitsReads(1, connection, &turn) else { return }
             let ticket = clients.wait(.count(item), on: connection, until: deadline(turn.now))
             count(item, Part(ticket: ticket, place: Part.whole), &turn)
-        case .mcount(let items):
+        case .mcount(let items, let withCached):
             if clients.sessions[connection].changesWaiting == 0, let counts = known.fresh(items, now: turn.now) {
                 reports.statistics.localHits += Int64(items.count)
-                return reply(.integers(counts), on: connection, &turn)
+                let numbers = withCached ? counts.flatMap { [$0, 1] } : counts
+                return reply(.integers(numbers), on: connection, &turn)
             }
             guard admitsReads(items.count, connection, &turn) else { return }
             let ticket = clients.gather(
-                .mcount(items), count: items.count, on: connection, until: deadline(turn.now))
+                .mcount(items, withCached: withCached), count: items.count, on: connection, until: deadline(turn.now))
             for (place, item) in items.enumerated() {
                 count(item, Part(ticket: ticket, place: Int32(place)), &turn)
             }
@@ -135,9 +136,9 @@ extension Core {
         clients.followers.finishStarting()
     }
 
-    /// Fills in one element of a reply, or the whole reply.
-    mutating func give(_ value: Int64, to part: Part, _ turn: inout Turn) {
-        guard let reply = clients.take(value, for: part) else { return }
+    /// Fills in one element of a reply, or the whole reply. `isCached`: PostgreSQL was not asked for it.
+    mutating func give(_ value: Int64, isCached: Bool = false, to part: Part, _ turn: inout Turn) {
+        guard let reply = clients.take(value, isCached: isCached, for: part) else { return }
         answer(part.ticket, reply, &turn)
     }
 

@@ -168,8 +168,8 @@ extension Core {
             guard let gather = clients.gather(ticket) else {
                 preconditionFailure("a reply of many parts without its parts")
             }
-            let counts = gather.counts { known.cache.stale($0)?.count }
-            answer(ticket, counts.map { .integers($0) } ?? unansweredRead, &turn)
+            let late = gather.reply { known.cache.stale($0)?.count }
+            answer(ticket, late ?? unansweredRead, &turn)
             reads.leave(gather.missingItems, clients)
         }
         reports.statistics.deadlinesMissed += 1
