@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from before_postgres import FLOOD_GROWTH_MAX_BYTES, HEADER, Flood, error, message, serving
+from support.ports import free_ports
 from support.postgres import Postgres
 from support.waiting import eventually
 
@@ -159,8 +160,7 @@ class EncryptedPostgres(Postgres):
         for file in (key, certificate):
             os.chown(file, owner.st_uid, owner.st_gid)
             file.chmod(0o600)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.SETTINGS = {**self.SETTINGS, "listen_addresses": "127.0.0.1", "port": self.port, "ssl": "on"}
         return self
 

@@ -9,9 +9,9 @@ import redis
 from support.daemon import run
 from support.database import drift
 from support.load import Load
+from support.ports import free_ports
 from support.redis_cluster import SLOTS, RedisCluster
 from support.redis_server import RedisServer
-from support.sentinels import free_ports
 from support.waiting import eventually
 
 

@@ -6,9 +6,9 @@ import pytest
 import redis
 from support.database import drift
 from support.load import Load
+from support.ports import free_ports
 from support.redis_cluster import RedisCluster
 from support.relay import StrictRelay
-from support.sentinels import free_ports
 from support.waiting import eventually
 
 

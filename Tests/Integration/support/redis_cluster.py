@@ -9,8 +9,9 @@ from pathlib import Path
 import redis
 from redis.crc import key_slot
 
+from .ports import free_ports
 from .redis_server import RedisServer
-from .sentinels import FAST_REPLICATION, free_ports
+from .sentinels import FAST_REPLICATION
 from .waiting import eventually
 
 SLOTS = 16_384

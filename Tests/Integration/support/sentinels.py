@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redis
 
+from .ports import free_ports
 from .processes import ServerProcess
 from .redis_server import RedisServer
 from .waiting import eventually
@@ -17,17 +18,6 @@ DOWN_AFTER_MS = 500
 # Sentinels begin no other failover within twice this time.
 FAILOVER_TIMEOUT_MS = 2000
 PERIODS = ("ping-period", 100, "ask-period", 100, "info-period", 300, "publish-period", 200, "tilt-period", 1000)
-
-
-def free_ports(count):
-    """Ports that nobody listened on just now, all different."""
-    with contextlib.ExitStack() as held:
-        found = []
-        for _ in range(count):
-            one = held.enter_context(socket.socket())
-            one.bind(("127.0.0.1", 0))
-            found.append(one.getsockname()[1])
-        return found
 
 
 class Sentinel:
