@@ -52,9 +52,9 @@ sanitize: ## run the Swift tests under the address and the thread sanitizer; ARG
 	@scripts/install-deps
 	@scripts/sanitize $(ARGS)
 
-fuzz: ## give random bytes to all that reads bytes of others; SECONDS=600 for each
+fuzz: ## give random bytes to all that reads bytes of others; SECONDS=600 for each, QUICK=1
 	@scripts/install-deps
-	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS))
+	@scripts/fuzz $(if $(QUICK),--quick) $(if $(SECONDS),--seconds $(SECONDS))
 
 coverage: ## line coverage of Sources by the Swift tests; ARGS=--integration adds the integration suite
 	@scripts/install-deps
