@@ -168,6 +168,8 @@ enum EdgeLimits {
     /// The nodes in use are given up for those of another Redis Cluster that REDIS_URL leads to, once none of them has
     /// answered for so long.
     static let clusterGivenUpMs: Int64 = 30_000
+    /// The same where a node of another cluster answers at the place of one in use.
+    static let clusterReplacedMs: Int64 = 5_000
     /// Messages that a Sentinel may send within `sentinelAskMs`: one tells of one failover of one primary that it
     /// watches. After more, the subscription ends and is made again later.
     static let sentinelMessagesMax = 1_000

@@ -36,7 +36,8 @@ struct ClusterScenario {
     /// Nodes that are down do not refuse connections.
     var isSilent = false
     /// What the survey finds of other hosts' past.
-    var strayed: [WrittenTo] = []
+    /// Transactions, and to which servers they were to be written.
+    var strayed: [(transaction: Int64, servers: Set<String>)] = []
     var latest: Int64 = 0
     /// The number of the next transaction.
     var transaction: Int64 = 50
@@ -275,8 +276,11 @@ struct ClusterScenario {
             return .surveyed(
                 Survey(
                     silentLanesFenced: 0, identity: Scenario.identity, snapshot: DatabaseSnapshot(least: transaction),
-                    others: others, latest: latest, strayed: strayed, signOfLife: request.signOfLife - 1,
-                    seals: Scenario.seals(now)))
+                    others: others, latest: latest,
+                    strayed: strayed.map {
+                        WrittenTo(transaction: $0.transaction, servers: $0.servers, surveyed: request.servers)
+                    },
+                    signOfLife: request.signOfLife - 1, seals: Scenario.seals(now)))
         case .checkSchema: return .schemaChecked(nil)
         }
     }
@@ -312,6 +316,7 @@ struct ClusterScenario {
         case .selectPairs(let pairs):
             return .pairsSelected(
                 pairs.map { PairState(liked: likes.contains($0), counter: state($0.item)) })
+        case .selectLists: preconditionFailure("nobody asks for lists")
         case .selectRepairs: return .repairsSelected(RepairRows(rows: rows, next: nil, horizon: 50))
         case .selectPosition: preconditionFailure("there are no standbys")
         }

@@ -57,10 +57,10 @@ import Testing
         let own = tokens(scenario)
         let servers = (0..<3).map { scenario.core.coherence[$0].trust.server ?? "" }
         // To the nodes of which this host lost sight, too: that its batches noted.
-        scenario.strayed = [WrittenTo(transaction: 60, servers: [servers[0], servers[1]])]
+        scenario.strayed = [(60, [servers[0], servers[1]])]
         scenario.pass(ms: 2 * Limits.surveyMs)
         #expect(tokens(scenario) == own)
-        scenario.strayed = [WrittenTo(transaction: 61, servers: [servers[0], servers[1], "deposed"])]
+        scenario.strayed = [(61, [servers[0], servers[1], "deposed"])]
         scenario.pass(ms: 2 * Limits.surveyMs)
         let new = tokens(scenario)
         #expect(Array(new[..<2]) == Array(own[..<2]) && new[2] != own[2])
@@ -82,7 +82,7 @@ import Testing
         scenario.see(view)
         scenario.pass(ms: 2 * Limits.surveyMs)
         let first = try #require(scenario.core.coherence[4].trust.token)
-        scenario.strayed = [WrittenTo(transaction: 60, servers: Set(servers))]
+        scenario.strayed = [(60, Set(servers))]
         scenario.pass(ms: 2 * Limits.surveyMs)
         let last = try #require(scenario.core.coherence[4].trust.token)
         #expect(last != first && scenario.core.readableGeneration(4) != nil)

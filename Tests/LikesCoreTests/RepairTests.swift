@@ -150,7 +150,8 @@ import Testing
 
     static func permit(at now: Int64) -> WritePermit {
         WritePermit(
-            nodes: [NodePermit(generation: Scenario.generation, subscription: 1, identifiedAt: .ms(0))], era: 0,
+            nodes: [NodePermit(generation: Scenario.generation, subscription: 1, identifiedAt: .ms(0), slotsWon: 0)],
+            era: 0,
             askedAt: .ms(now))
     }
 

@@ -191,7 +191,10 @@ struct Scenario {
                 let isFresh = freshTokens?.contains(token) ?? true
                 return OtherHosts(tokens: [token], ageMs: isFresh ? 0 : Int64(Int32.max))
             },
-            latest: latest, strayed: strayed.map { WrittenTo(transaction: $0, servers: ["another"]) },
+            latest: latest,
+            strayed: strayed.map {
+                WrittenTo(transaction: $0, servers: ["another"], surveyed: request?.servers ?? [])
+            },
             signOfLife: (request?.signOfLife ?? 1) - 1, seals: Scenario.seals(now))
     }
 

@@ -118,6 +118,30 @@ import Testing
         #expect(map.take(view([(1, 1, 0...16_383)], ids: [1])).winners == [1])
     }
 
+    @Test("A node that was away while another joined takes no slots back from it, however often it is asked")
+    func aNodeThatWasAwayTakesNoSlotsBack() {
+        var map = SlotMap()
+        let former: [(Int, Int64, ClosedRange<Int>)] = [(0, 1, 0...8_000), (1, 2, 8_001...16_383)]
+        let present: [(Int, Int64, ClosedRange<Int>)] = [
+            (0, 1, 0...4_000), (2, 3, 4_001...8_000), (1, 2, 8_001...16_383),
+        ]
+        _ = map.take(view(former, ids: [0, 1]))
+        #expect(map.take(view(present, ids: [0, 1, 2])).winners == [2])
+        for _ in 0..<10 {
+            #expect(map.take(view(former, ids: [0, 1])).isEmpty)
+            #expect(map.take(view(present, ids: [0, 1, 2])).isEmpty)
+        }
+    }
+
+    @Test("An owner that none of the others names any more has lost its slots to whoever they name")
+    func anOwnerThatNobodyNamesHasLostItsSlots() {
+        var map = SlotMap()
+        _ = map.take(view([(0, 9, 0...8_000), (1, 2, 8_001...16_383)], ids: [0, 1]))
+        let after = [(1, 2, 0...16_383)] as [(Int, Int64, ClosedRange<Int>)]
+        #expect(map.take(view(after, ids: [1])).isEmpty)
+        #expect(map.take(view(after, ids: [1])).winners == [1])
+    }
+
     @Test("The marker's slot stays where it is unless that very slot moves")
     func theMarkersSlotStaysUnlessThatSlotMoves() throws {
         var map = SlotMap()

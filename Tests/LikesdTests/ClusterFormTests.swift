@@ -279,19 +279,35 @@ import Testing
         }
         func address(_ port: Int) -> RedisEndpoint.Address { .tcp(host: "h", port: port) }
         let (a, b, c) = (view("a", port: 1), view("b", port: 2), view("c", port: 1))
-        var answers = ClusterAnswers(known: [])
-        let isFirstTaken = answers.take(b, from: address(2))
-        #expect(isFirstTaken)
-        answers = ClusterAnswers(known: a.primaries)
+        var answers = ClusterAnswers(known: a.primaries)
         let isSameTaken = answers.take(a, from: address(7))
-        #expect(isSameTaken && answers.otherCluster(silentMs: .max) == nil)
+        #expect(isSameTaken == .taken && answers.otherCluster(silentMs: .max) == nil)
         let isOtherTaken = answers.take(b, from: address(2))
-        #expect(!isOtherTaken)
+        #expect(isOtherTaken == .refused)
         #expect(answers.otherCluster(silentMs: EdgeLimits.clusterGivenUpMs - 1) == nil)
         #expect(answers.otherCluster(silentMs: EdgeLimits.clusterGivenUpMs) == b)
         let isOneInPlaceTaken = answers.take(c, from: address(1))
-        #expect(!isOneInPlaceTaken && answers.otherCluster(silentMs: 0) == c)
+        #expect(isOneInPlaceTaken == .refused)
+        #expect(answers.otherCluster(silentMs: EdgeLimits.clusterReplacedMs - 1) == nil)
+        #expect(answers.otherCluster(silentMs: EdgeLimits.clusterReplacedMs) == c)
         #expect(answers.strangers == [address(2), address(1)])
+        // The one that was given up is there again.
+        answers = ClusterAnswers(known: b.primaries, former: ["a"])
+        let isFormerTaken = answers.take(a, from: address(1))
+        #expect(isFormerTaken == .taken)
+    }
+
+    @Test("At first, the cluster is the one to which most of the servers belong that REDIS_URL names.")
+    func atFirstTheClusterIsThatOfMostServers() {
+        func view(_ ids: String) -> ClusterView { ClusterView(primaries: [], ids: Set(ids.map(String.init))) }
+        func address(_ port: Int) -> RedisEndpoint.Address { .tcp(host: "h", port: port) }
+        var answers = ClusterAnswers(known: [])
+        let verdict = answers.take(view("xy"), from: address(1))
+        #expect(verdict == .counted && answers.first(ofMostAmong: 3) == nil && answers.first == view("xy"))
+        _ = answers.take(view("ab"), from: address(2))
+        #expect(answers.first(ofMostAmong: 3) == nil && answers.first == view("xy"))
+        _ = answers.take(view("bc"), from: address(3))
+        #expect(answers.first(ofMostAmong: 3) == view("ab") && answers.first == view("ab"))
     }
 
     @Test(

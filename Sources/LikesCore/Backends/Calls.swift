@@ -11,7 +11,7 @@ protocol CallPurpose {
 /// The calls under way on one connection, the oldest first.
 struct Calls<Purpose: CallPurpose> {
     private var table: [CallID: Purpose] = [:]
-    private var lastID: CallID = 0
+    private(set) var lastID: CallID = 0
     private var sent = Ring<(CallID, Instant)>()
     /// By kind.
     private var counts = [Int](repeating: 0, count: Purpose.Kind.allCases.count)

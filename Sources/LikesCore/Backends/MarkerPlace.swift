@@ -9,8 +9,11 @@ struct MarkerPlace {
     private var passedOverAt: Instant?
     /// A call did not find the marker's slot on the node.
     private var isElsewhere = false
+    /// The last call that looked for the marker in another slot.
+    private var lastElsewhere: CallID = 0
 
-    mutating func wasElsewhere() { isElsewhere = true }
+    /// The call did not find the marker's slot on the node.
+    mutating func wasElsewhere(_ call: CallID) { if call > lastElsewhere { isElsewhere = true } }
 
     /// A node said which node has what. `hasChanged`: this node got slots or lost some.
     mutating func seen(hasChanged: Bool, now: Instant) {
@@ -29,10 +32,12 @@ struct MarkerPlace {
         passedOverAt = nil
     }
 
-    /// The marker's slot, if it has changed.
-    mutating func take(from map: SlotMap, _ node: NodePlace) -> Int? {
+    /// The marker's slot, if it has changed. `lastCall`: the last call that was sent to the node.
+    mutating func take(from map: SlotMap, _ node: NodePlace, lastCall: CallID) -> Int? {
         guard let found = map.markerSlot(of: node, except: passedOver), found != slot else { return nil }
         slot = found
+        lastElsewhere = lastCall
+        isElsewhere = false
         return found
     }
 }

@@ -52,6 +52,7 @@ struct RedisAccess {
         for node in places {
             let hasChanged = change.losers.contains(node) || change.winners.contains(node)
             nodes[node].marker.seen(hasChanged: hasChanged, now: now)
+            if change.winners.contains(node) { nodes[node].slotsWon += 1 }
         }
         return change
     }
@@ -63,6 +64,11 @@ struct RedisAccess {
     /// The node that answers at the address, if it can be called; nil: there is none.
     func node(at redirect: RedisRedirect) -> NodePlace? {
         router.map?.place(host: redirect.host, port: redirect.port).flatMap { nodes[$0].link.isUp ? $0 : nil }
+    }
+
+    /// Whether the data is of a node that never had any slot that this one has.
+    func isOther(_ data: NodeToken, than node: NodePlace) -> Bool {
+        !data.node.isEmpty && router.map?.isOther(data.node, than: node) ?? false
     }
 
     /// Whether the node has any slots.
@@ -79,7 +85,8 @@ struct RedisAccess {
 
     /// The key of the node's marker, if it has changed.
     mutating func takeMarkerKey(of node: NodePlace) -> String? {
-        router.map.flatMap { nodes[node].marker.take(from: $0, node) }.map(RedisKeys.marker(slot:))
+        router.map.flatMap { nodes[node].marker.take(from: $0, node, lastCall: nodes[node].calls.lastID) }.map(
+            RedisKeys.marker(slot:))
     }
 
     /// The node's data is new, so what it had of former slots means nothing.

@@ -14,6 +14,8 @@ struct RedisNode {
     var calls = Calls<RedisPurpose>()
     /// In a cluster.
     var marker = MarkerPlace()
+    /// How often it got slots from another node. What happened to their items before was told there.
+    var slotsWon: Int64 = 0
     /// Operations that Redis rejects while it still serves others.
     private(set) var refusals: [RedisTask: RedisRefusal] = [:]
 

@@ -62,13 +62,24 @@ package struct OtherHosts: Hashable, Sendable {
     }
 }
 
-/// A transaction that was committed in order to write it to these Redis servers.
+/// A transaction that was committed in order to write it to some Redis servers, compared with `SurveyRequest.servers`.
 package struct WrittenTo: Hashable, Sendable {
     package var transaction: Int64
-    package var servers: Set<String>
-    package init(transaction: Int64, servers: Set<String>) {
+    /// Those among them that the survey did not name.
+    package var unknown: Set<String>
+    /// Those that the survey named, and that it was not to be written to.
+    package var lacking: Set<String>
+
+    package init(transaction: Int64, unknown: Set<String>, lacking: Set<String>) {
         self.transaction = transaction
-        self.servers = servers
+        self.unknown = unknown
+        self.lacking = lacking
+    }
+
+    package init(transaction: Int64, servers: Set<String>, surveyed: [String]) {
+        self.init(
+            transaction: transaction, unknown: servers.subtracting(surveyed),
+            lacking: Set(surveyed).subtracting(servers))
     }
 }
 
@@ -83,7 +94,8 @@ package struct Survey: Equatable, Sendable {
     /// The greatest `SurveyRequest.since` of any host.
     package var latest: Int64
     /// Transactions that had not ended by `SurveyRequest.snapshot`, and that this host or a silent one committed in
-    /// order to write them to another Redis server. Only the last of each lane, at most `Limits.straysPerSurvey`.
+    /// order to write them to another Redis server. Only the last of each lane, at most `Limits.straysPerSurvey`, this
+    /// host's own first and then the latest.
     package var strayed: [WrittenTo]
     /// Whether `item_types` still gives the configured types the numbers that the connection has learnt.
     package var knowsTypes: Bool

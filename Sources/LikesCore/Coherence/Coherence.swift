@@ -91,11 +91,11 @@ struct Coherence {
     // MARK: Other hosts
 
     /// What other hosts name that this one does not know, while they do not name the data that it calls `own`.
-    /// `inUse`: its nodes; `others`: the names of all but this one. Hosts that do not reach the node may name what
-    /// those have, which this one need not reach.
+    /// `inUse`: its nodes; `isOfOther`: whether data is of a node that never had this one's slots. Hosts that do not
+    /// reach this node may name what others have, which this host need not reach.
     func compare(
         _ survey: Survey, askedAt: Instant, on node: NodePlace, own: NodeToken, inUse: [NodePlace],
-        others: Set<Substring>
+        isOfOther: (NodeToken) -> Bool
     ) -> Trust.Others {
         let known = Set(inUse.compactMap { nodes[$0].trust.token.map { Substring($0) } })
         let freshMs = nodes[node].trust.freshMs(now: askedAt)
@@ -103,7 +103,7 @@ struct Coherence {
         for hosts in survey.others {
             let named = hosts.tokens.map { NodeToken($0) }
             guard !named.contains(where: { $0.token == own.token }) else { continue }
-            let unknown = named.filter { !known.contains($0.token) && !others.contains($0.node) }.map(\.text)
+            let unknown = named.filter { !known.contains($0.token) && !isOfOther($0) }.map(\.text)
             found.named.formUnion(unknown)
             if hosts.ageMs <= freshMs { found.namedFresh.formUnion(unknown) }
         }
@@ -115,9 +115,9 @@ struct Coherence {
     mutating func noteStrays(_ survey: Survey, _ generation: Generation, on node: NodePlace, inUse: [NodePlace]) {
         let known = Set(inUse.compactMap { nodes[$0].trust.server })
         let found = survey.strayed.filter { written in
-            !written.servers.contains(generation.server) && !written.servers.isSubset(of: known)
+            written.lacking.contains(generation.server) && !written.unknown.isSubset(of: known)
         }
-        nodes[node].strays.note(found.map(\.transaction), generation)
+        nodes[node].strays.note(found.map(\.transaction), by: survey.snapshot, generation)
     }
 
     // MARK: The database's past

@@ -37,9 +37,12 @@ struct NodePermit: Equatable {
     var subscription: Int64
     /// When the node's data was last identified. What was changed before may not have been told.
     var identifiedAt: Instant
+    /// `RedisNode.slotsWon`.
+    var slotsWon: Int64
 
     /// Whether nothing was missed between the two.
     func isSameTime(as other: NodePermit) -> Bool {
         subscription == other.subscription && identifiedAt == other.identifiedAt
+            && slotsWon == other.slotsWon
     }
 }

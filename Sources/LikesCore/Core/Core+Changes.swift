@@ -44,7 +44,7 @@ extension Core {
         let request = CommitRequest(
             fence: fence, batch: lane.row.beginBatch(), rows: rows,
             journal: takeJournal(with: cutOff == .none ? rows : rows.filter { !cutOff.contains($0.pair.item) }),
-            cutOff: cutOff, server: servers.joined(separator: ","))
+            cutOff: cutOff, server: lane.row.servers.next(servers).sorted().joined(separator: ","))
         let sent = SentBatch(
             batch: taken.batch, changes: taken.changes, request: request, permit: writePermit(now: turn.now),
             isSuspect: taken.isSuspect)
@@ -62,7 +62,7 @@ extension Core {
     }
 
     /// What each node that may be written calls itself.
-    var servers: [String] { redis.inUse.compactMap { writableGeneration($0)?.server } }
+    private var servers: Set<String> { Set(redis.inUse.compactMap { writableGeneration($0)?.server }) }
 
     /// The batch certainly did not commit. It is sent again, perhaps with later changes of the same connections.
     mutating func requeue(_ sent: SentBatch) {

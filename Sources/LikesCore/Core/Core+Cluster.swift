@@ -13,6 +13,7 @@ extension Core {
     /// A node said which nodes have what: asked by `.askCluster`, or while a connection was made.
     package mutating func clusterSeen(_ view: ClusterView, _ turn: inout Turn) {
         let isNews = !redis.isCluster
+        let before = redis
         let change = redis.take(view, now: turn.now)
         while repairs.places.count < redis.places.count {
             coherence.addNode(configuration, key: random.key, limits, now: turn.now)
@@ -23,7 +24,10 @@ extension Core {
         for node in redis.places { placeMarker(of: node, &turn) }
         for node in redis.places where coherence[node].trust.unfit == nil { identifyData(node, &turn) }
         for node in change.losers { known.expireAll(of: node) }
-        if !change.isEmpty { repairs.slotsMoved(nodeOf: redis.node) }
+        if !change.isEmpty {
+            repairs.slotsMoved(nodeOf: redis.node)
+            rereadMoved(from: before)
+        }
         for node in change.regainers where safeguards.regainedSlots { disownData(node, &turn) }
         leaveUnused(&turn)
         if isNews || !change.isEmpty {
@@ -34,6 +38,15 @@ extension Core {
             say(.cluster, .notice, "Redis \(what): \(nodes) with \(slots)", &turn)
         }
         askAgain(nil, isNews: !change.isEmpty, &turn)
+    }
+
+    /// What this host wrote to a node that has lost the slot may not be what the new one has, and if messages of the
+    /// former one are missed, nobody will look for it there.
+    private mutating func rereadMoved(from before: RedisAccess) {
+        let redis = redis
+        let moved = known.takeWritten { before.node(of: $0) != redis.node(of: $0) }
+        guard safeguards.counterMemory else { return }
+        for (node, items) in redis.byNode(moved, { $0 }) { if let node { repairs[node].reread(items) } }
     }
 
     /// Nobody answered `.askCluster`.

@@ -68,7 +68,8 @@ extension Core {
             // The reader's new connection has checked the tables. The lane's connection may now see other tables than
             // it checked.
             if case .schema = failure { lane.schemaChecks.checkSoon(now: turn.now) }
-            for purpose in reader.calls.giveUp() { putBack(purpose, now: turn.now) }
+            // Each goes before those that are already there.
+            for purpose in reader.calls.giveUp().reversed() { putBack(purpose, now: turn.now) }
             serveStale(reads.queuedForDatabase(), &turn)
             for index in reads.takeConfirmations() { queueUnconfirmed(index) }
             reader.standbys.forgetPositions(now: turn.now)

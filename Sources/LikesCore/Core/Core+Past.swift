@@ -64,25 +64,32 @@ extension Core {
         } else if let reason = coherence.past.owedReason {
             wentBack(reason, &turn)
         }
+        let isWhole = redis.inUse.allSatisfy { isNamed($0, in: request) }
+        lane.row.servers.compared(request.servers, isWhole: isWhole)
         for node in redis.inUse {
             if let unfit = coherence[node].trust.unfit {
                 if coherence.isForged(marker: unfit, on: node) { noteForged(.marker, &turn) }
                 identifyData(node, insteadOf: unfit, &turn)
-            } else if let generation = coherence[node].trust.generation {
-                let own = NodeToken(generation.token, on: redis.clusterNode(node))
-                // A survey sent before the data was identified does not say that this host uses it.
-                guard request.tokens.contains(own.text) else { continue }
-                compare(survey, askedAt: askedAt, with: generation, own, on: node, &turn)
+            } else if let generation = coherence[node].trust.generation, isNamed(node, in: request) {
+                compare(survey, askedAt: askedAt, with: generation, ownToken(generation, on: node), on: node, &turn)
             }
         }
+    }
+
+    /// Whether the survey said that this host uses the node's data: not if it was sent before that was identified.
+    private func isNamed(_ node: NodePlace, in request: SurveyRequest) -> Bool {
+        coherence[node].trust.generation.map { request.tokens.contains(ownToken($0, on: node).text) } ?? false
+    }
+
+    private func ownToken(_ generation: Generation, on node: NodePlace) -> NodeToken {
+        NodeToken(generation.token, on: redis.clusterNode(node))
     }
 
     /// Whether data that the survey named was made later than what PostgreSQL has.
     private func isBehind(_ snapshot: DatabaseSnapshot, _ request: SurveyRequest) -> Bool {
         redis.inUse.contains { node in
             guard let generation = coherence[node].trust.generation else { return false }
-            let own = NodeToken(generation.token, on: redis.clusterNode(node))
-            return request.tokens.contains(own.text) && snapshot.least < generation.snapshot.least
+            return isNamed(node, in: request) && snapshot.least < generation.snapshot.least
         }
     }
 
@@ -101,9 +108,9 @@ extension Core {
         _ turn: inout Turn
     ) {
         guard safeguards.generationCheck else { return coherence[node].trust.agreeUnseen() }
-        let named = redis.inUse.filter { $0 != node }.compactMap(redis.clusterNode).map { NodeToken("", on: $0).node }
         let others = coherence.compare(
-            survey, askedAt: askedAt, on: node, own: own, inUse: redis.inUse, others: Set(named))
+            survey, askedAt: askedAt, on: node, own: own, inUse: redis.inUse,
+            isOfOther: { redis.isOther($0, than: node) })
         coherence.noteStrays(survey, generation, on: node, inUse: redis.inUse)
         let askAgainAt = turn.now.adding(ms: Limits.disputeAskMs)
         let line = disputeLine(node)

@@ -35,7 +35,7 @@ extension Core {
         case (.drop, .dropped): return
         case (.tell(let counters, let isTracked), .told(let outcomes)):
             told(counters, isTracked: isTracked, outcomes, on: node, now: turn.now)
-        case (_, .failed(let failure)): redisFailed(purpose, failure, on: node, &turn)
+        case (_, .failed(let failure)): redisFailed(call, purpose, failure, on: node, &turn)
         case (.identify, _), (.admission, _), (.readCounters, _), (.writeThrough, _), (.repair, _), (.fill, _),
             (.drop, _), (.tell, _):
             preconditionFailure("an answer to another call")
@@ -43,7 +43,7 @@ extension Core {
     }
 
     private mutating func redisFailed(
-        _ purpose: RedisPurpose, _ failure: RedisFailure, on node: NodePlace, _ turn: inout Turn
+        _ call: CallID, _ purpose: RedisPurpose, _ failure: RedisFailure, on node: NodePlace, _ turn: inout Turn
     ) {
         reports.statistics.redisErrors += 1
         abandon(purpose, on: node, &turn)
@@ -60,7 +60,7 @@ extension Core {
             }
         // If it was to identify the node's data, that is tried again once a node has said where the marker's slot is.
         case .elsewhere:
-            redis[node].marker.wasElsewhere()
+            redis[node].marker.wasElsewhere(call)
             slotsMoved(&turn)
         // A primary that was restarted says so for two seconds.
         case .clusterDown: slotsMoved(&turn)

@@ -169,7 +169,7 @@ extension Core {
         return NodePermit(
             generation: writableGeneration(node),
             subscription: subscriber.isUp ? subscriber.connectedTotal : -subscriber.connectedTotal,
-            identifiedAt: coherence[node].trust.identifiedAt)
+            identifiedAt: coherence[node].trust.identifiedAt, slotsWon: redis[node].slotsWon)
     }
 
     /// Whether all hosts use this node. Another one would lack what this one has.

@@ -20,6 +20,7 @@ struct LaneRow {
     private(set) var isReused = false
     /// A survey on this connection has said whether the row's sign of life was kept.
     private var isSurveyed = false
+    var servers = NamedServers()
 
     init(lane: Int64) { self.lane = lane }
 
@@ -48,6 +49,7 @@ struct LaneRow {
     /// use.
     mutating func renew(_ number: Int64) {
         former = lane
+        servers.rowIsNew()
         lane = number
         epoch = nil
         isReused = false
@@ -97,6 +99,41 @@ struct LaneRow {
         precondition(batchKept <= batch && signOfLifeKept <= signOfLifeSaid, "nothing is kept that was not sent")
         precondition(former != lane, "another lane has another number")
     }
+}
+
+/// The Redis servers that the row names. By them, hosts find out after a failover that a deposed primary took changes
+/// that the data in its place lacks.
+struct NamedServers {
+    /// What the last batches were to be written to.
+    private var named: Set<String> = []
+    /// This host has lost sight of some that are named, and the row may be written anew: a survey has looked at it.
+    private var mayBeReplaced = false
+    /// Of the data that the last survey compared.
+    private var compared: Set<String> = []
+
+    /// The servers that the next batch's row is to name, with the batch's transaction. Empty: the row stays as it is.
+    /// `writable`: those that the batch can be written to.
+    mutating func next(_ writable: Set<String>) -> Set<String> {
+        if named.isSubset(of: writable) {
+            named = writable
+            return writable
+        }
+        // Otherwise the record of what the lost one took would be gone before other data in its place is compared with
+        // it. What is not compared yet does not show that the lost one's changes are in it.
+        guard mayBeReplaced, !writable.isEmpty else { return [] }
+        named.formUnion(writable.intersection(compared))
+        return named
+    }
+
+    /// A survey has compared the data of these servers with the row. `isWhole`: that is all of the data in use.
+    mutating func compared(_ servers: [String], isWhole: Bool) {
+        compared = Set(servers)
+        mayBeReplaced = !isWhole
+        if isWhole { named.formIntersection(compared) }
+    }
+
+    /// Another row names none yet.
+    mutating func rowIsNew() { mayBeReplaced = true }
 }
 
 /// When to write the row without a batch: to renew or empty its journal, to tell repairs to other hosts, and to strike

@@ -1,8 +1,8 @@
 /// Which node has which slot, by everything that nodes have said.
 ///
 /// A node that is cut off goes on naming former owners. Each owner has taken its slots at a higher epoch than the one
-/// before, so of two owners of a slot the one with the higher epoch is right. An owner that the others have forgotten
-/// is right no more, whatever its epoch: the cluster was set up anew.
+/// before, so of two owners of a slot the one with the higher epoch is right. An owner that all others have forgotten
+/// is right no more, whatever its epoch. One that a single node does not name may have joined while that one was away.
 package struct SlotMap: Sendable {
     /// The place of a node in `nodes`.
     package typealias Place = Int
@@ -14,6 +14,8 @@ package struct SlotMap: Sendable {
     /// Primaries without slots that the last view named: they may be about to get some.
     private var idle: Set<Place> = []
     private var places: [String: Place] = [:]
+    /// By place: how many views in a row did not name the node.
+    private var unnamed: [Int] = []
     /// By slot; −1: nobody has named an owner.
     private var owners = [Int16](repeating: -1, count: RedisSlot.count)
     /// By slot: at which epoch the owner took it.
@@ -59,13 +61,18 @@ package struct SlotMap: Sendable {
         // A node may hear of an owner's new epoch before it hears that the owner has lost a slot at a lower one. What
         // it says then is taken back by whoever has heard both.
         let known = Dictionary(view.primaries.map { ($0.id, $0.epoch) }, uniquingKeysWith: max)
+        for place in nodes.indices { unnamed[place] = view.ids.contains(nodes[place].id) ? 0 : unnamed[place] + 1 }
+        let owning = nodes.indices.filter(hasSlots)
+        // Each of the others is asked in turn, unless the cluster was set up anew.
+        let isOfAnother = owning.allSatisfy { unnamed[$0] > 0 }
+        let forgottenAfter = isOfAnother ? 1 : owning.count
         for primary in view.primaries {
             guard let place = place(of: primary) else { continue }
             for slot in primary.slots.joined() {
                 let owner = Place(owners[slot])
                 if owner == place {
                     epochs[slot] = max(epochs[slot], primary.epoch)
-                } else if owner < 0 || primary.epoch > epochs[slot] || !view.ids.contains(nodes[owner].id)
+                } else if owner < 0 || primary.epoch > epochs[slot] || unnamed[owner] >= forgottenAfter
                     || known[nodes[owner].id] ?? -1 >= epochs[slot]
                 {
                     if owner >= 0 {
@@ -124,8 +131,18 @@ package struct SlotMap: Sendable {
         guard nodes.count < Self.nodesMax else { return nil }
         nodes.append(primary)
         slotsCounts.append(0)
+        unnamed.append(0)
         places[primary.id] = nodes.count - 1
         return nodes.count - 1
+    }
+
+    /// Whether the node of this id, or beginning of an id, is known and never had any of the slots that the other one
+    /// has.
+    package func isOther(_ idPrefix: Substring, than other: Place) -> Bool {
+        guard let place = nodes.indices.first(where: { nodes[$0].id.hasPrefix(idPrefix) }), place != other else {
+            return false
+        }
+        return !owners.indices.contains { owners[$0] == other && former[$0] & Self.bit(place) != 0 }
     }
 
     /// The slots that the node has.

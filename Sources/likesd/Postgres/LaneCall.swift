@@ -110,9 +110,9 @@ struct LaneCall {
                 timeline: try result.integer(0, 2, in: 0...DatabaseIdentity.timelineMax), tables: try result.text(0, 3)
             ).checked(),
             snapshot: snapshot,
-            others: numbered(try result.text(0, 5)).map { OtherHosts(tokens: $0.words, ageMs: $0.number) },
+            others: numbered(try result.text(0, 5)).map { OtherHosts(tokens: names($0.text), ageMs: $0.number) },
             latest: try result.integer(0, 6, in: 0...Limits.sequenceMax),
-            strayed: numbered(try result.text(0, 7)).map { WrittenTo(transaction: $0.number, servers: $0.words) },
+            strayed: numbered(try result.text(0, 7)).compactMap { written(by: $0.number, $0.text) },
             knowsTypes: types.agree(words(try result.text(0, 9))),
             signOfLife: try result.integer(0, 8, in: -1...Limits.sequenceMax), seals: seals)
     }
@@ -121,12 +121,21 @@ struct LaneCall {
         text.split(separator: " ").map(String.init)
     }
 
-    /// Entries as in `NUMBER@WORD,WORD`, separated by spaces.
-    private static func numbered(_ text: String) -> [(number: Int64, words: Set<String>)] {
+    /// Servers as in `UNKNOWN,UNKNOWN/LACKING,LACKING`.
+    private static func written(by transaction: Int64, _ text: Substring) -> WrittenTo? {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        return WrittenTo(transaction: transaction, unknown: names(parts[0]), lacking: names(parts[1]))
+    }
+
+    private static func names(_ text: Substring) -> Set<String> { Set(text.split(separator: ",").map(String.init)) }
+
+    /// Entries as in `NUMBER@TEXT`, separated by spaces.
+    private static func numbered(_ text: String) -> [(number: Int64, text: Substring)] {
         words(text).compactMap { entry in
             let parts = entry.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let number = Int64(parts[0]) else { return nil }
-            return (number, Set(parts[1].split(separator: ",").map(String.init)))
+            return (number, parts[1])
         }
     }
 

@@ -265,18 +265,25 @@ enum LaneStatements {
             ORDER BY max(seen_at) DESC
             LIMIT \(Limits.tokensPerSurvey)
         ), strays AS (
-            SELECT found.written_by, found.server
+            SELECT other.lane = $1 AS is_own, found.written_by, compared.unknown, compared.lacking
             FROM likesd_hosts AS other
             CROSS JOIN LATERAL (
-                SELECT written_by, server FROM lanes
+                SELECT written_by, string_to_array(server, ',') AS servers FROM lanes
                 WHERE lanes.lane = other.lane AND server <> ''
                     AND NOT string_to_array(server, ',') <@ string_to_array($3, ',')
                     AND written_by >= ($4::bigint)::text::xid8
                     AND (written_by >= ($7::bigint)::text::xid8 OR written_by::text::bigint = ANY ($8::bigint[]))
                     AND written_by < pg_snapshot_xmax(pg_current_snapshot())
                 OFFSET 0) AS found
+            CROSS JOIN LATERAL (
+                SELECT array_to_string(ARRAY(
+                        SELECT unnest(found.servers) EXCEPT SELECT unnest(string_to_array($3, ','))), ',') AS unknown,
+                    array_to_string(ARRAY(
+                        SELECT unnest(string_to_array($3, ',')) EXCEPT SELECT unnest(found.servers)), ',') AS lacking
+            ) AS compared
             WHERE $3::text <> ''
                 AND (other.lane = $1 OR other.seen_at < now() - interval '\(Limits.straySilentMs) ms')
+            ORDER BY other.lane = $1 DESC, found.written_by DESC
             LIMIT \(Limits.straysPerSurvey)
         )
         SELECT (SELECT count(*) FROM fenced), \(PostgresIdentity.columns),
@@ -286,8 +293,9 @@ enum LaneStatements {
                     FROM others) AS counted
                 WHERE bytes <= \(EdgeLimits.surveyListBytesMax)),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),
-            (SELECT coalesce(string_agg(written_by || '@' || server, ' '), '')
-                FROM (SELECT *, sum(length(server) + 22) OVER (ORDER BY written_by, server) AS bytes
+            (SELECT coalesce(string_agg(written_by || '@' || unknown || '/' || lacking, ' '), '')
+                FROM (SELECT *, sum(length(unknown) + length(lacking) + 23)
+                        OVER (ORDER BY is_own DESC, written_by DESC, unknown, lacking) AS bytes
                     FROM strays) AS counted
                 WHERE bytes <= \(EdgeLimits.surveyListBytesMax)),
             coalesce((SELECT beat FROM likesd_hosts WHERE lane = $1), -1),

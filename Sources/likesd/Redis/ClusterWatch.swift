@@ -6,6 +6,13 @@ import LikesStorage
 /// Asks the nodes of a Redis Cluster which of them has what, one at a time and with each ask another one first: a node
 /// that is cut off from the others goes on naming former owners.
 final class ClusterWatch: RedisConnectionOwner {
+    private struct Past {
+        /// When a node of the cluster in use answered last, or when the first ask was.
+        var answeredAt: Instant?
+        /// The nodes of the cluster that was given up for the one in use.
+        var former: Set<String> = []
+    }
+
     private let configuration: Configuration
     private let driver: CoreDriver
     private let loop: EventLoop
@@ -18,8 +25,7 @@ final class ClusterWatch: RedisConnectionOwner {
     private var rest: [RedisEndpoint.Address] = []
     private var failures: [BackendFailure] = []
     private var answers = ClusterAnswers(known: [])
-    /// When a node of the cluster in use answered last, or when the first ask was.
-    private var answeredAt: Instant?
+    private var past = Past()
     /// Those that REDIS_URL names in vain, and that were logged.
     private var strangersLogged: [RedisEndpoint.Address] = []
     /// For the end of one node's time.
@@ -38,8 +44,8 @@ final class ClusterWatch: RedisConnectionOwner {
         // A node may have said the same elsewhere before those asked here did.
         connection?.disconnect()
         failures = []
-        answers = ClusterAnswers(known: driver.ask { $0.clusterNodes })
-        answeredAt = answeredAt ?? driver.now
+        answers = ClusterAnswers(known: driver.ask { $0.clusterNodes }, former: past.former)
+        past.answeredAt = past.answeredAt ?? driver.now
         rest = ClusterWatch.order(addresses, after: lastAsked)
         askNext()
     }
@@ -122,13 +128,19 @@ final class ClusterWatch: RedisConnectionOwner {
         } catch {
             return connection.giveUp(unexpected: error.text)
         }
-        guard answers.take(view, from: address) else {
-            return connection.giveUp("it does not belong to the Redis Cluster in use", next: advice.strangeNode)
+        switch answers.take(view, from: address) {
+        case .taken:
+            if !past.former.isDisjoint(with: view.ids) { past.former = [] }
+            strangersLogged.removeAll { $0 == address }
+            logStrangers()
+            finish(view)
+        case .counted:
+            if let first = answers.first(ofMostAmong: addresses.count) { return finish(first) }
+            connection.disconnect()
+            askNext()
+        case .refused:
+            connection.giveUp("it does not belong to the Redis Cluster in use", next: advice.strangeNode)
         }
-        answeredAt = driver.now
-        strangersLogged.removeAll { $0 == address }
-        logStrangers()
-        finish(view)
     }
 
     private var advice: Advice { Advice(configuration, on: .measured()) }
@@ -146,8 +158,11 @@ final class ClusterWatch: RedisConnectionOwner {
     private func finish(_ view: ClusterView?) {
         timer = nil
         connection?.disconnect()
-        let silentMs = answeredAt.map { driver.now.ms(since: $0) } ?? 0
-        if let view = view ?? answers.otherCluster(silentMs: silentMs) {
+        let silentMs = past.answeredAt.map { driver.now.ms(since: $0) } ?? 0
+        let known = view ?? answers.first
+        if let view = known ?? answers.otherCluster(silentMs: silentMs) {
+            if known == nil { past.former = Set(answers.known.map(\.id)) }
+            past.answeredAt = driver.now
             rest = []
             return driver.deliver { core, turn in core.clusterSeen(view, &turn) }
         }

@@ -32,8 +32,6 @@ final class RedisLink: RedisConnectionOwner {
         case info(StaticString)
         case load(Script, Script.Form)
         case time(askedAt: Instant)
-        /// All nodes, from a server that turned out to be one of a cluster.
-        case nodes
         case nodeID
         case probe(isDeclared: Bool)
         case asking
@@ -42,6 +40,13 @@ final class RedisLink: RedisConnectionOwner {
         case slice(CallID, RedisSlice)
         /// The subscriber hears it again, or not.
         case beat
+    }
+
+    private struct Host {
+        /// Of this process, drawn at random.
+        let number: UInt64
+        /// The server that REDIS_URL names turned out to be a node of a cluster.
+        let clusterFound: () -> Void
     }
 
     /// What this connection has shown of the server.
@@ -59,8 +64,7 @@ final class RedisLink: RedisConnectionOwner {
     private let place: NodePlace
     private let driver: CoreDriver
     private var configuration: Configuration
-    /// Of this process, drawn at random.
-    private let number: UInt64
+    private let host: Host
     private let connection: RedisConnection
     private var state = State.idle
     /// Which node of a cluster has to be there; nil: it is not known to be one.
@@ -74,12 +78,12 @@ final class RedisLink: RedisConnectionOwner {
     /// `number`: of this process, drawn at random.
     init(
         _ place: NodePlace, driver: CoreDriver, loop: EventLoop, configuration: Configuration, target: RedisTarget,
-        number: UInt64
+        number: UInt64, clusterFound: @escaping () -> Void
     ) {
         self.place = place
         self.driver = driver
         self.configuration = configuration
-        self.number = number
+        host = Host(number: number, clusterFound: clusterFound)
         at = RedisSlice.Place(channels: RedisChannels(database: configuration.redis.database, host: number))
         connection = RedisConnection(.redis, to: target, loop: loop, types: configuration.itemTypes)
         command = RedisCommand(types: configuration.itemTypes)
@@ -93,7 +97,7 @@ final class RedisLink: RedisConnectionOwner {
 
     func connect() {
         node = driver.ask { $0.clusterNode(place) }
-        at.channels = RedisChannels(database: configuration.redis.database, host: number, node: node?.id)
+        at.channels = RedisChannels(database: configuration.redis.database, host: host.number, node: node?.id)
         // The core names a node by its address.
         connection.namesPlace = node == nil
         connection.connect()
@@ -133,7 +137,7 @@ final class RedisLink: RedisConnectionOwner {
         let database = configuration.redis.database
         // First, since a Sentinel knows none of the others.
         sendInfo("server")
-        if node != nil { sendCluster("MYID", .nodeID) } else if database != 0 { sendStep("SELECT", Int64(database)) }
+        if node != nil { sendNodeID() } else if database != 0 { sendStep("SELECT", Int64(database)) }
         sendInfo("replication")
         for (script, form) in RedisStyle.scripts(ofCluster: node != nil) {
             command.begin(words: 3)
@@ -144,11 +148,11 @@ final class RedisLink: RedisConnectionOwner {
         }
     }
 
-    private func sendCluster(_ what: StaticString, _ sent: Sent) {
+    private func sendNodeID() {
         command.begin(words: 2)
         command.word("CLUSTER")
-        command.word(what)
-        send(sent)
+        command.word("MYID")
+        send(.nodeID)
     }
 
     private func sendStep(_ name: StaticString, _ argument: Int64) {
@@ -297,18 +301,10 @@ final class RedisLink: RedisConnectionOwner {
             peer.facts.take(text)
             if "\(section)" == "server" {
                 guard isFit(peer.facts.reasonAgainstKind(configuration, isKnownNode: node != nil)) else { return }
-                if peer.facts.isClusterNode, node == nil { sendCluster("NODES", .nodes) }
+                // Until the core leaves this connection for those to the nodes, the handshake does not end.
+                if peer.facts.isClusterNode, node == nil { return host.clusterFound() }
             }
             finishStep()
-        case .nodes:
-            guard let text = reply.text else { return connection.giveUp("CLUSTER NODES", error: error, or: "no text") }
-            // The core leaves this connection for those to the nodes.
-            do throws(Misfit) {
-                let view = try ClusterView(text, askedHost: connection.hostOfNodes)
-                driver.deliver { core, turn in core.clusterSeen(view, &turn) }
-            } catch {
-                connection.giveUp(unexpected: error.text)
-            }
         case .nodeID:
             guard let id = reply.text else { return connection.giveUp("CLUSTER MYID", error: error, or: "no text") }
             guard id == node?.id else {

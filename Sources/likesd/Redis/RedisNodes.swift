@@ -48,7 +48,7 @@ final class RedisNodes {
         return Links(
             calls: RedisLink(
                 node, driver: driver, loop: loop, configuration: configuration, target: target(.redis(node)),
-                number: number),
+                number: number, clusterFound: { [unowned self] in cluster.ask() }),
             messages: SubscriberLink(
                 node, driver: driver, loop: loop, configuration: configuration, target: target(.subscriber(node)),
                 number: number))

@@ -170,7 +170,7 @@ extension Postgres {
             !lane.servers.isEmpty && !lane.servers.isSubset(of: request.servers)
                 && silent.contains { $0.lane == lane.lane }
                 && !request.snapshot.hasEnded(lane.writtenBy)
-        }.map { WrittenTo(transaction: $0.writtenBy, servers: $0.servers) }
+        }.map { WrittenTo(transaction: $0.writtenBy, servers: $0.servers, surveyed: request.servers) }
     }
 
     private func isSilent(_ record: HostRecord) -> Bool { scheduler.now - record.seenAt > Postgres.hostSilent }
