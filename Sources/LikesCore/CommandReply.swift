@@ -65,7 +65,7 @@ private func argumentEntry(_ argument: VerbDescription.Argument) -> Reply {
         .text("type"), .text(argument.kind.rawValue),
         .text("display_text"), .text(argument.name),
     ]
-    if argument.kind == .token { fields += [.text("token"), .text(argument.name)] }
+    if let token = argument.token { fields += [.text("token"), .text(token)] }
     let flags = (argument.isOptional ? ["optional"] : []) + (argument.isRepeated ? ["multiple"] : [])
     if !flags.isEmpty {
         fields += [.text("flags"), .array(flags.map { Reply.simple($0) })]

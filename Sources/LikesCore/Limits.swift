@@ -77,6 +77,10 @@ package struct Limits: Sendable {
     package var countersPerCallMax = 1_024
     /// Pairs in one `SELECT`.
     package var pairsPerCallMax = 2_048
+    /// Pages of LIKES or LIKERS in one `SELECT` …
+    package var listsPerCallMax = 64
+    /// … and how many rows they may have together. One page may have more.
+    package var listRowsPerCallMax = 4_096
     /// Calls of each kind (admission, read, pairs …) on the wire at once. Meanwhile more requests gather for the next.
     package var callsInFlightMax = 4
     /// Write-throughs on the wire. At the limit, the lane waits for Redis.

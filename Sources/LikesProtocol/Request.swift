@@ -6,12 +6,17 @@ public enum Request: Equatable, Sendable {
     case unlike(Pair)
     /// COUNT: how many users like the item.
     case count(Item)
-    /// MCOUNT: 1 … `WireLimits.itemsPerRequestMax` items. `withCached`: behind each count, whether it came from a cache.
+    /// MCOUNT: 1 … `WireLimits.itemsPerRequestMax` items. `withCached`: behind each count, whether it came from a
+    /// cache.
     case mcount([Item], withCached: Bool = false)
     /// LIKED: whether the user likes the item.
     case liked(Pair)
     /// MLIKED: 1 … `WireLimits.itemsPerRequestMax` items.
     case mliked(user: Int64, items: [Item])
+    /// LIKES: what the user likes.
+    case likes(LikesQuery)
+    /// LIKERS: who likes the item.
+    case likers(LikersQuery)
     /// HEALTH: whether likesd and its backends are healthy.
     case health
     /// INFO with the section asked for, lower case; empty for all.

@@ -33,6 +33,14 @@ struct RequestDecoder: Sendable {
         case .mliked:
             let user = try user(try required(verb, &arguments))
             return .mliked(user: user, items: try items(verb, &arguments))
+        case .likes:
+            let user = try user(try required(verb, &arguments))
+            let (after, limit) = try page(verb, &arguments)
+            return .likes(LikesQuery(user: user, after: try after.map(item), limit: limit))
+        case .likers:
+            let item = try item(try required(verb, &arguments))
+            let (after, limit) = try page(verb, &arguments)
+            return .likers(LikersQuery(item: item, after: try after.map(user), limit: limit))
         case .health:
             try end(verb, &arguments)
             return .health
@@ -156,6 +164,33 @@ struct RequestDecoder: Sendable {
         }
         guard !items.isEmpty else { throw ErrorReply.wrongArguments(verb) }
         return items
+    }
+
+    /// `[AFTER …] [LIMIT n]`, in any order.
+    private func page(
+        _ verb: Verb, _ arguments: inout Arguments
+    ) throws(ErrorReply) -> (after: UnsafeRawBufferPointer?, limit: Int) {
+        var after: UnsafeRawBufferPointer?
+        var limit: Int?
+        while let word = arguments.next() {
+            if after == nil, RequestDecoder.isKeyword(word, "AFTER") {
+                after = try required(verb, &arguments)
+            } else if limit == nil, RequestDecoder.isKeyword(word, "LIMIT") {
+                limit = try pageLimit(try required(verb, &arguments))
+            } else {
+                throw ErrorReply.wrongArguments(verb)
+            }
+        }
+        return (after, limit ?? WireLimits.pageItems)
+    }
+
+    private func pageLimit(_ word: UnsafeRawBufferPointer) throws(ErrorReply) -> Int {
+        let range = 1...Int64(WireLimits.itemsPerRequestMax)
+        guard let limit = Decimal.parse(word), range.contains(limit) else {
+            throw ErrorReply(
+                .err, "bad limit \(Quoting.quoted(word)): a number from 1 to \(WireLimits.itemsPerRequestMax)")
+        }
+        return Int(limit)
     }
 
     /// Whether the word is the keyword, which is in upper case, in either case.

@@ -7,6 +7,8 @@ package enum Verb: UInt64, CaseIterable, Sendable {
     case mcount = 0x4D_43_4F_55_4E_54
     case liked = 0x4C_49_4B_45_44
     case mliked = 0x4D_4C_49_4B_45_44
+    case likes = 0x4C_49_4B_45_53
+    case likers = 0x4C_49_4B_45_52_53
     case health = 0x48_45_41_4C_54_48
     case info = 0x49_4E_46_4F
     case metrics = 0x4D_45_54_52_49_43_53

@@ -21,28 +21,35 @@ package struct VerbDescription: Sendable {
         /// The types of arguments that COMMAND DOCS knows.
         package enum Kind: String, Sendable {
             case integer, string
-            /// The word itself.
+            /// The token alone.
             case token = "pure-token"
         }
         package let name: String
         package let kind: Kind
+        /// The word that it is, or that comes before it.
+        package let token: String?
         package let isOptional: Bool
         package let isRepeated: Bool
 
-        init(_ name: String, _ kind: Kind = .string, isOptional: Bool = false, isRepeated: Bool = false) {
+        init(
+            _ name: String, _ kind: Kind = .string, token: String? = nil, isOptional: Bool = false,
+            isRepeated: Bool = false
+        ) {
             self.name = name
             self.kind = kind
+            self.token = token
             self.isOptional = isOptional
             self.isRepeated = isRepeated
         }
 
         /// As the usage shows it.
         fileprivate var usage: String {
-            switch (isOptional, isRepeated) {
-            case (false, false): name
-            case (false, true): "\(name) [\(name) ...]"
-            case (true, false): "[\(name)]"
-            case (true, true): "[\(name) ...]"
+            let word = [token, kind == .token ? nil : name].compactMap { $0 }.joined(separator: " ")
+            return switch (isOptional, isRepeated) {
+            case (false, false): word
+            case (false, true): "\(word) [\(word) ...]"
+            case (true, false): "[\(word)]"
+            case (true, true): "[\(word) ...]"
             }
         }
     }

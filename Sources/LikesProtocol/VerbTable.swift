@@ -10,6 +10,8 @@ extension Verb {
         case .mcount: .mcount
         case .liked: .liked
         case .mliked: .mliked
+        case .likes: .likes
+        case .likers: .likers
         case .health: .health
         case .info: .info
         case .metrics: .metrics
@@ -32,7 +34,8 @@ extension VerbDescription {
     private static let item = Argument("item")
     private static let items = Argument("item", isRepeated: true)
     private static let subcommand = Argument("subcommand")
-    private static let withCached = Argument("WITHCACHED", .token, isOptional: true)
+    private static let withCached = Argument("withcached", .token, token: "WITHCACHED", isOptional: true)
+    private static let limit = Argument("n", .integer, token: "LIMIT", isOptional: true)
     private static let furtherArguments = Argument("argument", isOptional: true, isRepeated: true)
 
     private static let ofReports: [Flag] = [.loading, .stale]
@@ -76,6 +79,26 @@ extension VerbDescription {
         since: "0.1.0", flags: [.readonly], arguments: [user, items],
         forms: [
             Form("MLIKED user item [item ...]", "array of 1 and 0 in the order of the items: `*2␍␊:1␍␊:0␍␊`")
+        ])
+
+    fileprivate static let likes = VerbDescription(
+        .likes, .generic, "What a user likes, a page at a time.", since: "0.1.0", flags: [.readonly],
+        arguments: [user, Argument("item", token: "AFTER", isOptional: true), limit],
+        forms: [
+            Form(
+                "LIKES user [AFTER item] [LIMIT n]",
+                "array of items, by id and then by type; those behind `item`, at most `n`: "
+                    + "`*2␍␊$6␍␊post:7␍␊$8␍␊reel:456␍␊`")
+        ])
+
+    fileprivate static let likers = VerbDescription(
+        .likes, .generic, "Who likes an item, a page at a time.", since: "0.1.0", flags: [.readonly],
+        arguments: [item, Argument("user", .integer, token: "AFTER", isOptional: true), limit],
+        forms: [
+            Form(
+                "LIKERS item [AFTER user] [LIMIT n]",
+                "array of integers, the users by id; those behind `user`, at most `n`: `*2␍␊:1␍␊:42␍␊`; `-ERR` without "
+                    + "the index that `likesctl migrate --likers-index` makes")
         ])
 
     // MARK: The daemon

@@ -1,6 +1,6 @@
 /// What likesctl can be told to do.
 package enum Command: String, CaseIterable, Sendable {
-    case like, unlike, count, liked, health, info, metrics, ping, reload, bench, plan, migrate, verify
+    case like, unlike, count, liked, likes, likers, health, info, metrics, ping, reload, bench, plan, migrate, verify
 
     /// Whether it has such an option.
     package func takes(_ option: CommandOption) -> Bool { description.options.contains { $0.name == option.name } }
@@ -9,7 +9,9 @@ package enum Command: String, CaseIterable, Sendable {
     package var isChange: Bool {
         switch self {
         case .like, .unlike: true
-        case .count, .liked, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate, .verify: false
+        case .count, .liked, .likes, .likers, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate,
+            .verify:
+            false
         }
     }
 

@@ -9,6 +9,11 @@ package struct CommandOptions: Equatable, Sendable {
     package var printsSQL = false
     /// migrate: how to divide `user_likes` if it is created; nil: not at all.
     package var partitions: Partitions?
+    /// migrate: make the index of LIKERS as well.
+    package var makesLikersIndex = false
+    /// likes, likers: where the page begins and how large it is; nil: not said.
+    package var after: String?
+    package var limit: Int64?
     package var verify = VerifyOptions()
     package var bench = BenchOptions()
     package var plan = PlanOptions()

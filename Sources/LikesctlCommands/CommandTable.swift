@@ -15,6 +15,8 @@ extension Command {
         case .unlike: .unlike
         case .count: .count
         case .liked: .liked
+        case .likes: .likes
+        case .likers: .likers
         case .health: .health
         case .info: .info
         case .metrics: .metrics
@@ -103,6 +105,28 @@ extension CommandDescription {
             .lines("if [ \"$(likesctl liked 123 post:456)\" = 1 ]; then …"),
         ])
 
+    fileprivate static let likes = CommandDescription(
+        "print what *user* likes, a page at a time", arguments: [user],
+        options: CommandOption.ofRequests + [.after, .limit],
+        explanation: [
+            .text(
+                "Prints an item per line, by id and then by type; with `--json`, "
+                    + "`{\"user\":\"123\",\"items\":[\"post:456\"]}`. A page with fewer items than its limit is the "
+                    + "last. To get the next page, give its last item to `--after`. Likes that come and go "
+                    + "meanwhile move no other item to another page."),
+            .options,
+        ])
+
+    fileprivate static let likers = CommandDescription(
+        "print who likes *item*, a page at a time", arguments: [Argument("item", .one, .item)],
+        options: CommandOption.ofRequests + [.after, .limit],
+        explanation: [
+            .text(
+                "Prints a user per line, by id; with `--json`, `{\"item\":\"post:456\",\"users\":[\"1\"]}`. Pages are "
+                    + "as for `likes`. Needs the index that `likesctl migrate --likers-index` makes."),
+            .options,
+        ])
+
     fileprivate static let health = CommandDescription(
         "show whether likesd and its backends work", options: CommandOption.ofRequests,
         explanation: [
@@ -150,7 +174,7 @@ extension CommandDescription {
         ])
 
     fileprivate static let migrate = CommandDescription(
-        "create or upgrade the tables at `DATABASE_URL`", options: [.config, .json, .partitions, .sql],
+        "create or upgrade the tables at `DATABASE_URL`", options: [.config, .json, .partitions, .likersIndex, .sql],
         explanation: [
             .text(
                 "Reads the configuration file, credentials (`$CREDENTIALS_DIRECTORY`) and the environment; later ones "
@@ -165,6 +189,25 @@ extension CommandDescription {
 }
 
 extension CommandOption {
+    fileprivate static let after = CommandOption(
+        "--after", taking: "cursor", "begin behind this item of `likes`, or behind this user of `likers`",
+        whyNotElsewhere: "it is for lists"
+    ) { (value, options) throws(Failure) in options.after = value }
+
+    fileprivate static let limit: CommandOption = {
+        let range = 1...Int64(WireLimits.itemsPerRequestMax)
+        return CommandOption(
+            "--limit", taking: "n", "print at most so many", range: text(of: range),
+            preset: String(WireLimits.pageItems), whyNotElsewhere: "it is for lists"
+        ) { (value, options) throws(Failure) in options.limit = try OptionValue.whole("--limit", value, range) }
+    }()
+
+    fileprivate static let likersIndex = flag(
+        "--likers-index", "also make the index that `likers` and `remove` need",
+        details: "It finds who likes an item, in about 40 bytes for each like, and makes each like dearer. Hosts go on "
+            + "meanwhile. An index that an earlier attempt left unfinished is replaced.", excluding: ["--sql"],
+        \.makesLikersIndex)
+
     fileprivate static let sql = flag(
         "--sql", "print the SQL statements instead of executing them",
         details: "They are for psql or a tool of your own, and safe to repeat as well.", excluding: ["--json"],

@@ -14,6 +14,14 @@ struct Answer {
         case .like, .unlike: (text, value) = try Self.change(reply, arguments)
         case .count: (text, value) = try Self.counts(reply, arguments)
         case .liked: (text, value) = try Self.likes(reply, arguments)
+        case .likes:
+            (text, value) = try Self.page(reply, of: ("user", arguments[0]), "items") { (one) throws(Failure) in
+                try Self.string(one)
+            }
+        case .likers:
+            (text, value) = try Self.page(reply, of: ("item", arguments[0]), "users") { (one) throws(Failure) in
+                String(try Self.integer(one))
+            }
         case .health: (text, value, status) = try Self.health(reply)
         case .info: (text, value) = try Self.info(reply, section: arguments.first)
         case .reload: (text, value) = try Self.reload(reply)
@@ -25,7 +33,7 @@ struct Answer {
             value = .object([("reply", .string(text))])
         }
         if json { text = value.text }
-        if !text.hasSuffix("\n") { text += "\n" }
+        if !text.hasSuffix("\n"), json || command != .likes && command != .likers { text += "\n" }
     }
 
     private static func change(_ reply: ReceivedReply, _ arguments: [String]) throws(Failure) -> (String, JSON) {
@@ -69,6 +77,20 @@ struct Answer {
     private static func lines(_ items: [String], _ numbers: [Int64]) -> String {
         guard items.count > 1 else { return numbers.map { String($0) }.joined() }
         return zip(items, numbers).map { "\($0) \($1)" }.joined(separator: "\n")
+    }
+
+    /// A line for each element, none for an empty page.
+    private static func page(
+        _ reply: ReceivedReply, of asked: (name: String, value: String), _ name: String,
+        _ element: (ReceivedReply) throws(Failure) -> String
+    ) throws(Failure) -> (String, JSON) {
+        guard case .array(let elements) = reply else { throw notUnderstood }
+        var texts: [String] = []
+        for reply in elements { texts.append(try element(reply)) }
+        return (
+            texts.map { $0 + "\n" }.joined(),
+            .object([(asked.name, .string(asked.value)), (name, .array(texts.map { .string($0) }))])
+        )
     }
 
     private static func health(_ reply: ReceivedReply) throws(Failure) -> (String, JSON, ExitStatus) {

@@ -11,6 +11,8 @@ struct Migration {
     private(set) var versionBefore = 0
     /// nil: not looked at, since `item_types` hides rows.
     private(set) var typesAdded: [String]?
+    /// nil: it was not asked for.
+    private(set) var likersIndex: LikersIndex?
     /// What is wrong with the tables all the same: migrating makes what a version adds, not what somebody removed.
     private(set) var misfits: [SchemaMisfit] = []
     private let partitions: Partitions?
@@ -20,7 +22,9 @@ struct Migration {
     /// Runs the missing steps in one transaction: of several hosts at once, one runs all of them, and the others find
     /// them done. Safe to repeat. `partitions`: those that `user_likes` is to have; if it exists without them, nothing
     /// is done.
-    init(_ configuration: Configuration, partitions: Partitions?, json: Bool) throws(Failure) {
+    init(
+        _ configuration: Configuration, partitions: Partitions?, makesLikersIndex: Bool, json: Bool
+    ) throws(Failure) {
         self.partitions = partitions
         advice = Advice(configuration, on: HostFacts.measured())
         var warnings: [Warning] = []
@@ -41,6 +45,7 @@ struct Migration {
             if !misfits.contains(where: { $0.name == "item_types" && $0.hidesRows }) {
                 typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
             }
+            if makesLikersIndex { likersIndex = try LikersIndex(connection) }
         } catch {
             throw MigrationRights.explained(error, connection)
         }
@@ -136,7 +141,8 @@ struct Migration {
         let added = typesAdded.map { $0.isEmpty ? "" : "item types added: \($0.joined(separator: ", "))\n" }
         let layout = partitions.map { "user_likes has \($0.count) partitions\n" } ?? ""
         let wrong = misfits.map { "\($0.line(Self.remedy($0, advice)))\n" }.joined()
-        return "\(done) in database \(database)\n\(layout)\(added ?? Self.typesNotAdded)\(wrong)"
+        let index = likersIndex.map { "\($0.text)\n" } ?? ""
+        return "\(done) in database \(database)\n\(layout)\(added ?? Self.typesNotAdded)\(index)\(wrong)"
     }
 
     private static let typesNotAdded =
@@ -150,7 +156,8 @@ struct Migration {
                 ("item_types_added", typesAdded.map { .array($0.map { .string($0) }) } ?? .null),
                 ("misfits", .array(misfits.map { $0.json(Self.remedy($0, advice)) })),
                 ("warnings", .array(warnings.map(\.members))),
-            ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? []))
+            ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? [])
+                + (likersIndex.map { [("likers_index", $0.json)] } ?? []))
     }
 }
 

@@ -16,7 +16,9 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         if options.printsSQL {
             return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.partitions), .ok)
         }
-        let migration = try Migration(configuration, partitions: options.partitions, json: options.json)
+        let migration = try Migration(
+            configuration, partitions: options.partitions, makesLikersIndex: options.makesLikersIndex,
+            json: options.json)
         return (options.json ? migration.json.text + "\n" : migration.text, migration.status)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: options.configFile)
@@ -33,10 +35,18 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         let timeoutMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
         let client = try SocketClient.connected(
             to: options.socketPath ?? ConfigurationSource.socketPath(), timeoutMs: timeoutMs)
-        let reply = try client.reply(to: [verb(command, arguments)] + arguments, command)
+        let words = [verb(command, arguments)] + arguments + options.page
+        let reply = try client.reply(to: words, command)
         try client.checkIsLikesd(after: reply, to: command)
         let answer = try Answer(reply, to: command, arguments, json: options.json)
         return (answer.text, answer.status)
+    }
+}
+
+extension CommandOptions {
+    /// The words that say which page of a list is asked for.
+    fileprivate var page: [String] {
+        (after.map { ["AFTER", $0] } ?? []) + (limit.map { ["LIMIT", String($0)] } ?? [])
     }
 }
 
@@ -45,7 +55,7 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     switch command {
     case .count: arguments.count > 1 ? "MCOUNT" : "COUNT"
     case .liked: arguments.count > 2 ? "MLIKED" : "LIKED"
-    case .like, .unlike, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate, .verify:
+    case .like, .unlike, .likes, .likers, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate, .verify:
         command.rawValue.uppercased()
     }
 }

@@ -22,6 +22,8 @@ private let laneCalls: [LaneCall] = {
 }()
 private let readerRequests: [ReaderRequest] = [
     .selectCounters(items), .selectPairs(rows.map(\.pair)),
+    .selectLists([.likes(LikesQuery(user: 1)), .likes(LikesQuery(user: 2, after: items[0], limit: 1))]),
+    .selectLists([.likers(LikersQuery(item: items[0])), .likers(LikersQuery(item: items[1], after: 3, limit: 1))]),
     .selectRepairs(RepairSelect(after: RepairCursor(begin: 0))), .selectPosition(lane: 1),
 ]
 private let standbyCall = StandbyCall(id: 1, request: .selectCounters(items, lane: 1))

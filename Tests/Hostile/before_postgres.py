@@ -179,7 +179,8 @@ class BeforePostgres(Between):
         try:
             while not until(changed) and time.monotonic() < end:
                 item = f"post:{self.number()}"
-                for request in [("LIKE", 1, item), ("LIKED", 1, item), ("COUNT", item), ("UNLIKE", 1, item)]:
+                reads = [("LIKED", 1, item), ("COUNT", item), ("LIKES", 1), ("LIKERS", item)]
+                for request in [("LIKE", 1, item), *reads, ("UNLIKE", 1, item)]:
                     with contextlib.suppress(OSError):
                         self.daemon.call(*request)
                 self.look()

@@ -146,6 +146,7 @@ def test_every_option_of_a_command_is_described():
     text = page("likesctl.1")
     general = options(" ".join(items(section(text, "DESCRIPTION"))))
     own = {"verify": "VERIFYING", "bench": "MEASURING", "plan": "PLANNING", "migrate": "COMMANDS"}
+    own |= {"likes": "COMMANDS", "likers": "COMMANDS"}
     assert options(run("likesctl", "--help").stdout) - {"--repair"} <= general
     for command in commands():
         described = set(general)
@@ -211,7 +212,7 @@ def test_arguments_are_those_that_the_daemon_documents(daemon):
         for argument in dict(facts).get(b"arguments", []):
             word = dict(argument)[b"name"].decode()
             if word in ("user", "item", "section", "text"):
-                assert word in tag.split() or f"[{word}]" in tag.split(), tag
+                assert word in re.split(r"[\[\] ]+", tag), tag
 
 
 def test_the_words_for_an_unknown_command_are_the_daemons(daemon):

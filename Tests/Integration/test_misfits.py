@@ -74,7 +74,7 @@ def test_no_answer_of_postgresql_ends_the_daemon(daemon, own_postgres, number, n
         for request in [("LIKE", user, item), ("UNLIKE", user, liked), ("LIKE", user, liked)]:
             assert is_told(client.call(*request)), request
         # Counts are read, and pairs, of what the meddling left.
-        for request in [("MCOUNT", item, liked), ("LIKE", user, liked), ("MLIKED", user, item, liked), ("PING",)]:
+        for request in [("MCOUNT", item, liked), ("LIKE", user, liked), ("MLIKED", user, item, liked), ("LIKES", user)]:
             client.call(*request)
         assert daemon.server.running
         sql.execute(mend)

@@ -50,6 +50,8 @@ extension Action {
 
     static func selectPairs(_ pairs: [Pair]) -> Action { .reader(noCall, .selectPairs(pairs)) }
 
+    static func selectLists(_ queries: [ListQuery]) -> Action { .reader(noCall, .selectLists(queries)) }
+
     static func selectRepairs(_ select: RepairSelect) -> Action { .reader(noCall, .selectRepairs(select)) }
 
     static func selectPosition(lane: Int64) -> Action { .reader(noCall, .selectPosition(lane: lane)) }
@@ -116,7 +118,8 @@ extension ReaderAnswer {
         guard case .reader(_, let request) = action else { return false }
         return switch (self, request) {
         case (.countersSelected, .selectCounters), (.pairsSelected, .selectPairs),
-            (.repairsSelected, .selectRepairs), (.positionSelected, .selectPosition), (.misfit, _), (.failed, _):
+            (.listsSelected, .selectLists), (.repairsSelected, .selectRepairs), (.positionSelected, .selectPosition),
+            (.misfit, _), (.failed, _):
             true
         default: false
         }

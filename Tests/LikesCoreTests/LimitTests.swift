@@ -209,7 +209,7 @@ import Testing
             scenario.send(.mliked(user: 1, items: items), on: client)
             scenario.step { core, turn in core.closed(client, &turn) }
         }
-        #expect(scenario.core.reads.pairsCount < 2_000)
+        #expect(scenario.core.reads.primaryCount < 2_000)
         scenario = Scenario(up: [.redis])
         let client = try scenario.open()
         scenario.send(.count(post), on: client)
@@ -271,7 +271,7 @@ import Testing
         }
         #expect(scenario.core.reads.fetchesCount == 0)
         #expect(scenario.core.writes.count == 0)
-        #expect(scenario.core.reads.pairsCount == 0)
+        #expect(scenario.core.reads.primaryCount == 0)
         #expect(scenario.core.clients.deadlinesCount == 0)
         #expect(scenario.core.clients.followers.isEmpty)
         #expect(scenario.core.clients.sessions.waitingCount == 0)

@@ -24,6 +24,7 @@ private struct Backends {
         case committed(CallID, BatchOutcome)
         case countersSelected(CallID, [CounterState])
         case pairsSelected(CallID, [PairState])
+        case listsSelected(CallID, [ListPage])
     }
 
     var isIdle: Bool { sent.values.allSatisfy(\.isEmpty) && answers.values.allSatisfy(\.isEmpty) }
@@ -83,6 +84,8 @@ private struct Backends {
         case .reader(let call, .selectCounters(let items)): return .countersSelected(call, items.map { row($0) })
         case .reader(let call, .selectPairs(let pairs)):
             return .pairsSelected(call, pairs.map { PairState(liked: likes.contains($0), counter: row($0.item)) })
+        case .reader(let call, .selectLists(let queries)):
+            return .listsSelected(call, queries.map { page($0) })
         // The scenario answers these by itself, and none of these counters is forged.
         case .redis(_, _, .identify), .redis(_, _, .drop), .lane(_, .fence), .lane(_, .tend), .lane(_, .survey),
             .lane(_, .checkSchema), .reader(_, .selectRepairs):
@@ -92,6 +95,14 @@ private struct Backends {
         case .reply, .close, .resume, .beat, .markerKey, .askCluster, .connect, .disconnect, .reload, .configure, .log,
             .stopped:
             return nil
+        }
+    }
+
+    private func page(_ query: ListQuery) -> ListPage {
+        switch query {
+        case .likes(let query):
+            return .items(likes.filter { $0.user == query.user }.map(\.item).sorted { $0.id < $1.id })
+        case .likers(let query): return .users(likes.filter { $0.item == query.item }.map(\.user).sorted())
         }
     }
 
@@ -144,6 +155,7 @@ private let limitedUser: Int64 = 3
                     scenario.commit(call: call, changed: outcome.changed, outcome.counters)
                 case .countersSelected(let call, let counters): scenario.databaseHas(call: call, counters)
                 case .pairsSelected(let call, let states): scenario.pairs(call: call, states)
+                case .listsSelected(let call, let pages): scenario.lists(call: call, pages)
                 }
             }
         }
@@ -165,6 +177,7 @@ private let limitedUser: Int64 = 3
         #expect(scenario.core.clients.followers.isEmpty)
         #expect(scenario.core.clients.gathersCount == 0)
         #expect(scenario.core.reads.fetchesCount == 0)
+        #expect(scenario.core.reads.primaryCount == 0)
         #expect(scenario.core.writes.confirmations.count == 0)
         #expect(scenario.core.writes.owed.countingCount == 0)
         #expect(scenario.core.clients.followers.unfollowed.isEmpty)
@@ -175,12 +188,14 @@ private let limitedUser: Int64 = 3
     private static func request(_ random: inout SplitMix64) -> Request {
         let item = Bool.random(using: &random) ? post : other
         let pair = Pair(user: Int64.random(in: 0...limitedUser, using: &random), item: item)
-        switch Int.random(in: 0..<7, using: &random) {
+        switch Int.random(in: 0..<9, using: &random) {
         case 0, 1: return .like(pair)
         case 2: return .unlike(pair)
         case 3: return .count(item)
         case 4: return .liked(pair)
         case 5: return .mcount([other, post, other])
+        case 6: return .likes(LikesQuery(user: pair.user))
+        case 7: return .likers(LikersQuery(item: item))
         default: return .mliked(user: pair.user, items: [post, other])
         }
     }
@@ -201,7 +216,12 @@ private let limitedUser: Int64 = 3
             return .change(changed: changed, count: count(pair.item, model))
         case .count(let item): return .integer(count(item, likes))
         case .liked(let pair): return .integer(likes.contains(pair) ? 1 : 0)
-        case .mcount(let items): return .integers(items.map { count($0, likes) })
+        case .likes(let query):
+            let items = likes.filter { $0.user == query.user }.map(\.item).sorted { $0.id < $1.id }
+            return .array(items.map { .text(ItemTypes.standard.text(of: $0)) })
+        case .likers(let query):
+            return .integers(likes.filter { $0.item == query.item }.map(\.user).sorted())
+        case .mcount(let items, _): return .integers(items.map { count($0, likes) })
         case .mliked(let user, let items):
             return .integers(items.map { likes.contains(Pair(user: user, item: $0)) ? 1 : 0 })
         default: return .null

@@ -181,6 +181,10 @@ extension Scenario {
         answer(call, .pairsSelected(states), sourceLocation: sourceLocation)
     }
 
+    mutating func lists(call: CallID? = nil, _ pages: [ListPage], sourceLocation: SourceLocation = #_sourceLocation) {
+        answer(call, .listsSelected(pages), sourceLocation: sourceLocation)
+    }
+
     mutating func hear(_ counters: CounterState..., token: String = Scenario.generation.token) {
         hear(counters.map { sealed($0, token: token) }, token: token)
     }

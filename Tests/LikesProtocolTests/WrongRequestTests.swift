@@ -2,7 +2,7 @@ import LikesProtocol
 import Testing
 
 private let range = "0 to 9223372036854775807"
-private let unknownTail = ", try LIKE, UNLIKE, COUNT, MCOUNT, LIKED, MLIKED, HEALTH, INFO or METRICS"
+private let unknownTail = ", try LIKE, UNLIKE, COUNT, MCOUNT, LIKED, MLIKED, LIKES, LIKERS, HEALTH, INFO or METRICS"
 private func badItem(_ item: String) -> String {
     "bad item '\(item)': write type:id, as in post:456, with an id from \(range)"
 }
@@ -19,7 +19,7 @@ private let tooLong = ", in at most 64 digits"
 private let refused: [([String], String)] = [
     (["FOO"], "unknown command 'FOO'" + unknownTail),
     (["foo", "bar"], "unknown command 'foo'" + unknownTail),
-    (["LIKES", "1", "post:1"], "unknown command 'LIKES'" + unknownTail),
+    (["LIKEABLE", "1", "post:1"], "unknown command 'LIKEABLE'" + unknownTail),
     (["CLUSTER", "SLOTS"], "unknown command 'CLUSTER'" + unknownTail),
     (["\u{0}LIKE", "1", "post:1"], "unknown command '\\x00LIKE'" + unknownTail),
     (["L\u{c9}"], "unknown command 'L\\xc3\\x89'" + unknownTail),
@@ -34,6 +34,15 @@ private let refused: [([String], String)] = [
     (["MCOUNT", "WITHCACHED"], wrongNumber("mcount", "MCOUNT item [item ...] [WITHCACHED]")),
     (["MCOUNT", "post:1", "WITHCACHED", "post:2"], wrongNumber("mcount", "MCOUNT item [item ...] [WITHCACHED]")),
     (["MCOUNT", "post:1", "WITHCACHE"], badItem("WITHCACHE")),
+    (["LIKES"], wrongNumber("likes", "LIKES user [AFTER item] [LIMIT n]")),
+    (["LIKES", "1", "post:1"], wrongNumber("likes", "LIKES user [AFTER item] [LIMIT n]")),
+    (["LIKES", "1", "LIMIT"], wrongNumber("likes", "LIKES user [AFTER item] [LIMIT n]")),
+    (["LIKES", "1", "LIMIT", "5", "LIMIT", "5"], wrongNumber("likes", "LIKES user [AFTER item] [LIMIT n]")),
+    (["LIKERS", "post:1", "BEFORE", "5"], wrongNumber("likers", "LIKERS item [AFTER user] [LIMIT n]")),
+    (["LIKES", "1", "LIMIT", "0"], "bad limit '0': a number from 1 to 1000"),
+    (["LIKERS", "post:1", "LIMIT", "1001"], "bad limit '1001': a number from 1 to 1000"),
+    (["LIKES", "1", "AFTER", "7"], badItem("7")),
+    (["LIKERS", "post:1", "AFTER", "post:1"], badUser("post:1")),
     (["MLIKED"], wrongNumber("mliked", "MLIKED user item [item ...]")),
     (["MLIKED", "1"], wrongNumber("mliked", "MLIKED user item [item ...]")),
     (["HEALTH", "now"], wrongNumber("health", "HEALTH")),

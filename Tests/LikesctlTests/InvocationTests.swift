@@ -51,7 +51,7 @@ import Testing
             "--pipeline": "9", "--duration": "9", "--requests": "9", "--warmup": "9", "--mix": "liked", "--users": "9",
             "--items": "9", "--keys": "hot", "--batch": "9", "--seed": "9",
             "--likes": "9", "--counts": "9", "--likes-stored": "9", "--hosts": "9", "--cold": "9", "--ttl-ms": "9",
-            "--peak": "9",
+            "--peak": "9", "--after": "post:9", "--limit": "9",
         ]
         for command in Command.allCases {
             var seen: [CommandOptions] = [CommandOptions()]

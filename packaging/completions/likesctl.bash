@@ -61,11 +61,11 @@ _likesctl_offer_weights() {
 # BEGIN generated: commands
 # shellcheck disable=SC2034 # the caller's
 _likesctl_table() {
-    commands="like unlike count liked health info metrics ping reload bench plan migrate verify"
+    commands="like unlike count liked likes likers health info metrics ping reload bench plan migrate verify"
     everywhere="--help --version"
-    takes_value="--socket --rate --connections --pipeline --duration --requests --warmup --mix --users --items
-        --type --keys --batch --seed --likes --counts --likes-stored --hosts --cold --ttl-ms --peak --config
-        --partitions --sample --slice --items-per-pass --snapshot-seconds"
+    takes_value="--socket --after --limit --rate --connections --pipeline --duration --requests --warmup --mix
+        --users --items --type --keys --batch --seed --likes --counts --likes-stored --hosts --cold --ttl-ms --peak
+        --config --partitions --sample --slice --items-per-pass --snapshot-seconds"
     case $1 in
         like)
             own="--socket --json"
@@ -78,6 +78,12 @@ _likesctl_table() {
             ;;
         liked)
             own="--socket --json"
+            ;;
+        likes)
+            own="--socket --json --after --limit"
+            ;;
+        likers)
+            own="--socket --json --after --limit"
             ;;
         health)
             own="--socket --json"
@@ -102,7 +108,7 @@ _likesctl_table() {
             own="--json --likes --counts --users --likes-stored --hosts --items --batch --cold --ttl-ms --peak"
             ;;
         migrate)
-            own="--config --json --partitions --sql"
+            own="--config --json --partitions --likers-index --sql"
             ;;
         verify)
             own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass
@@ -129,6 +135,7 @@ _likesctl_offer_argument() {
         unlike:1) _likesctl_offer_types : ;;
         count:*) _likesctl_offer_types : ;;
         liked:[1-9]*) _likesctl_offer_types : ;;
+        likers:0) _likesctl_offer_types : ;;
         info:0) _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu ;;
     esac
 }

@@ -45,6 +45,7 @@ enum ReaderPurpose: CallPurpose {
     /// Counters for which this host heard of a newer version than PostgreSQL had, and the era in which it heard.
     case doubts([Doubt], era: Int64)
     case pairs([PairRead], WritePermit)
+    case lists([ListRead])
     /// A chunk of `cache_repairs`.
     case repairPass
     /// Where the primary's log ends.
@@ -53,7 +54,7 @@ enum ReaderPurpose: CallPurpose {
     enum Kind: Int, CaseIterable {
         /// Counts that a client waits for.
         case counts
-        case repair, doubts, pairs, repairPass, position
+        case repair, doubts, pairs, lists, repairPass, position
     }
 
     var kind: Kind {
@@ -62,6 +63,7 @@ enum ReaderPurpose: CallPurpose {
         case .repair: .repair
         case .doubts: .doubts
         case .pairs: .pairs
+        case .lists: .lists
         case .repairPass: .repairPass
         case .position: .position
         }
@@ -72,11 +74,12 @@ enum ReaderPurpose: CallPurpose {
         switch answer {
         case .countersSelected(let counters) where counters.count != count: .misfit(.otherNumber(of: "counters"))
         case .pairsSelected(let states) where states.count != count: .misfit(.otherNumber(of: "pairs"))
+        case .listsSelected(let pages) where pages.count != count: .misfit(.otherNumber(of: "lists"))
         default: answer
         }
     }
 
-    /// How many counters or pairs the call asked for.
+    /// How many counters, pairs or lists the call asked for.
     private var count: Int {
         switch self {
         case .fetches(let items, _): items.count
@@ -84,6 +87,7 @@ enum ReaderPurpose: CallPurpose {
         case .repair(_, _, let count, _): count
         case .doubts(let doubts, _): doubts.count
         case .pairs(let reads, _): reads.count
+        case .lists(let reads): reads.count
         case .repairPass, .position: 0
         }
     }

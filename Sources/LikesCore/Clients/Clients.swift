@@ -61,8 +61,8 @@ struct Clients {
         return followers.beginStarting(behind: ticket)
     }
 
-    /// Takes one element of a reply, or the whole. Returns the reply once it is complete. `isCached`: PostgreSQL was not
-    /// asked for it.
+    /// Takes one element of a reply, or the whole. Returns the reply once it is complete. `isCached`: PostgreSQL was
+    /// not asked for it.
     mutating func take(_ value: Int64, isCached: Bool, for part: Part) -> Reply? {
         guard part.place != Part.whole else { return .integer(value) }
         guard let place = gathers.index(forKey: part.ticket),
@@ -97,7 +97,7 @@ struct Clients {
             switch waiting {
             case .change: if !dropped.contains(ticket) { continue }
             case .count(let item), .following(let item): left.items.append(item)
-            case .liked, .reload: break
+            case .liked, .list, .reload: break
             case .gather: left.items += gather?.missingItems ?? []
             }
             // The followers of this connection's reads were never sent, nor were their own followers.
@@ -149,6 +149,7 @@ struct Clients {
             case .count(let item): item == pair.item
             case .liked(let asked): asked == pair
             case .gather: gathers[earlier]?.sees(pair) ?? false
+            case .list(let query, _): query.sees(pair)
             }
         }
     }
@@ -160,6 +161,31 @@ struct Clients {
         _ = sessions.latest(before: ticket) { _, what in
             guard case .change(let index) = what, fits(changes[index]) else { return false }
             found = index
+            return true
+        }
+        return found
+    }
+
+    enum ChangeOrList {
+        case change(ChangeIndex)
+        /// A list that waits for earlier requests itself.
+        case list(Ticket)
+    }
+
+    /// The latest unanswered change, or list that is not asked for yet, that came before the request on its connection
+    /// and that fits.
+    func lastChangeOrList(
+        before ticket: Ticket, among changes: Changes, change: (Change) -> Bool, list: (ListQuery) -> Bool
+    ) -> ChangeOrList? {
+        guard sessions.isOpen(ticket.connection) else { return nil }
+        guard sessions[ticket.connection].changesWaiting > 0 || !followers.isEmpty else { return nil }
+        var found: ChangeOrList?
+        _ = sessions.latest(before: ticket) { earlier, what in
+            switch what {
+            case .change(let index) where change(changes[index]): found = .change(index)
+            case .list(let query, isAsked: false) where list(query): found = .list(earlier)
+            case .change, .list, .count, .liked, .following, .gather, .reload: return false
+            }
             return true
         }
         return found

@@ -32,6 +32,8 @@ extension Request {
         switch self {
         case .like, .unlike, .count, .liked: Cost.item
         case .mcount(let items, _), .mliked(_, let items): Cost.item * items.count
+        case .likes(let query): Cost.item * query.limit
+        case .likers(let query): Cost.item * query.limit
         case .info, .metrics, .reload, .health, .handshake: Cost.report
         case .ping(let text): (text?.count ?? 0) / Cost.bytesPerUnit
         case .echo(let text): text.count / Cost.bytesPerUnit

@@ -45,7 +45,7 @@ struct Followers {
             leave(follower)
             return switch follower {
             case .change(let index), .admittedChange(let index): index
-            case .count, .liked: nil
+            case .count, .liked, .list: nil
             }
         }
     }
@@ -76,6 +76,7 @@ enum Follower {
     /// `answer`: the pair's state after the change, if the request came before the change was sent; nil: ask
     /// PostgreSQL.
     case liked(Part, Pair, answer: Bool?)
+    case list(ListRead)
 }
 
 /// Where a COUNT that follows a change takes its count from.

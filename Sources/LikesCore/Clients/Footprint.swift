@@ -11,6 +11,7 @@ extension Waiting {
         case .change: Footprint.change
         case .count, .liked, .following: Footprint.read
         case .gather(let weight): Footprint.gather + weight * Footprint.gatherItem
+        case .list(let query, _): Footprint.read + query.limit * Footprint.listItem
         case .reload: Footprint.read
         }
     }
@@ -54,4 +55,6 @@ private enum Footprint {
     static let gather = 512
     /// … and each item: in the request, in the reply, and as a fetch.
     static let gatherItem = 224
+    /// An item or a user of a page that PostgreSQL may return.
+    static let listItem = 96
 }

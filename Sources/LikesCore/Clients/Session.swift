@@ -28,6 +28,8 @@ enum Waiting {
     case following(Item)
     /// MCOUNT or MLIKED. The elements are in `Clients.gathers`.
     case gather(weight: Int)
+    /// LIKES or LIKERS. `isAsked`: PostgreSQL is, or is about to be.
+    case list(ListQuery, isAsked: Bool)
     /// RELOAD: the settings are being read.
     case reload
 
@@ -37,6 +39,7 @@ enum Waiting {
         case .change, .reload: 0
         case .count, .liked, .following: 1
         case .gather(let weight): weight
+        case .list(let query, _): query.limit
         }
     }
 
@@ -45,6 +48,7 @@ enum Waiting {
         switch self {
         case .change, .count, .liked, .following: 1
         case .gather(let weight): max(1, weight)
+        case .list(let query, _): query.limit
         // Nothing behind it on its connection is read before the new settings are in force.
         case .reload: Limits.standard.requestsInFlightMax
         }
@@ -218,8 +222,16 @@ struct Sessions {
         case .count?, .liked?:
             let place = Int(ticket.connection.slot)
             table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(.following(item))
-        case .change?, .following?, .gather?, .reload?, nil: return
+        case .change?, .following?, .gather?, .list?, .reload?, nil: return
         }
+    }
+
+    /// The list no longer waits for other requests.
+    mutating func ask(_ read: ListRead) {
+        guard case .list? = waiting(read.ticket) else { return }
+        let place = Int(read.ticket.connection.slot)
+        let slot = Slot.waiting(.list(read.query, isAsked: true))
+        table[place].slots[Int(read.ticket.sequence &- table[place].firstSequence)] = slot
     }
 
     /// The read waits for a backend after all, as `what`.

@@ -1,7 +1,7 @@
 import LikesProtocol
 import LikesStorage
 
-// The read path. Counts: local cache, Redis, PostgreSQL. Pairs: PostgreSQL.
+// The read path. Counts: local cache, Redis, PostgreSQL. Pairs and lists: PostgreSQL.
 extension Core {
     /// A client asks for one count. If an unanswered change of the same item and connection came before, the read waits
     /// for it. It takes the change's count if PostgreSQL has not been asked for that yet, or a newer count that is
@@ -35,17 +35,39 @@ extension Core {
     }
 
     /// A client asks for one pair. If an unanswered change of the same pair and connection came before, the read waits
-    /// for it. It takes the change's own result if the change had not been sent yet. Otherwise PostgreSQL is asked.
+    /// for it. It takes the change's own result if the change had not been sent yet. Otherwise PostgreSQL is asked. If
+    /// a list that waits came last, the read waits for that: it must show nothing older.
     mutating func liked(_ pair: Pair, _ part: Part, _ turn: inout Turn) {
-        let earlier = clients.lastChange(before: part.ticket, among: writes.changes) { $0.pair == pair }
-        guard let earlier else { return reads.ask(PairRead(pair: pair, asker: .part(part))) }
+        let earlier = clients.lastChangeOrList(
+            before: part.ticket, among: writes.changes, change: { $0.pair == pair }, list: { $0.sees(pair) })
+        let change: ChangeIndex
+        switch earlier {
+        case nil: return reads.ask(PairRead(pair: pair, asker: .part(part)))
+        case .list(let ticket)?: return clients.followers.append(.liked(part, pair, answer: nil), behind: ticket)
+        case .change(let index)?: change = index
+        }
         let answer: Bool?
-        switch writes.changes[earlier].stage {
-        case .following, .admission, .held, .queued: answer = writes.changes[earlier].kind == .like
+        switch writes.changes[change].stage {
+        case .following, .admission, .held, .queued: answer = writes.changes[change].kind == .like
         case .confirming, .sent, .counting, .writingThrough: answer = nil
         }
-        clients.followers.append(.liked(part, pair, answer: answer), behind: writes.changes[earlier].ticket)
+        clients.followers.append(.liked(part, pair, answer: answer), behind: writes.changes[change].ticket)
         if answer != nil { clients.sessions.follow(part.ticket, pair.item) }
+    }
+
+    /// A client asks for a page. If unanswered changes of its connection that the page may show came before, or lists
+    /// that wait themselves, it waits for them, one after the other.
+    mutating func list(_ read: ListRead) {
+        let earlier = clients.lastChangeOrList(
+            before: read.ticket, among: writes.changes, change: { read.query.sees($0.pair) },
+            list: { $0.overlaps(read.query) })
+        switch earlier {
+        case nil:
+            clients.sessions.ask(read)
+            reads.ask(read)
+        case .list(let ticket)?: clients.followers.append(.list(read), behind: ticket)
+        case .change(let index)?: clients.followers.append(.list(read), behind: writes.changes[index].ticket)
+        }
     }
 
     // MARK: Sending
@@ -67,9 +89,21 @@ extension Core {
             let items = owing.map { writes.changes[$0].pair.item }
             reader.call(.owedCounts(owing, writePermit(now: turn.now)), .selectCounters(items), &turn)
         }
-        while reads.pairsCount > 0, reader.calls[.pairs] < limits.callsInFlightMax {
-            let taken = reads.takePairs(max: limits.pairsPerCallMax)
-            reader.call(.pairs(taken, writePermit(now: turn.now)), .selectPairs(taken.map(\.pair)), &turn)
+        sendPairsAndLists(&turn)
+    }
+
+    private mutating func sendPairsAndLists(_ turn: inout Turn) {
+        while let next = reads.next {
+            switch next {
+            case .pairs:
+                guard reader.calls[.pairs] < limits.callsInFlightMax else { return }
+                let taken = reads.takePairs(max: limits.pairsPerCallMax)
+                reader.call(.pairs(taken, writePermit(now: turn.now)), .selectPairs(taken.map(\.pair)), &turn)
+            case .lists:
+                guard reader.calls[.lists] < limits.callsInFlightMax else { return }
+                let taken = reads.takeLists(max: limits.listsPerCallMax, rowsMax: limits.listRowsPerCallMax)
+                reader.call(.lists(taken), .selectLists(taken.map(\.query)), &turn)
+            }
         }
     }
 
@@ -181,6 +215,21 @@ extension Core {
             }
         }
     }
+
+    mutating func listsRead(_ asked: [ListRead], _ pages: [ListPage], _ turn: inout Turn) {
+        for (read, page) in zip(asked, pages) {
+            let reply: Reply =
+                switch page {
+                case .items(let items): .array(items.map { .text(configuration.itemTypes.text(of: $0)) })
+                case .users(let users): .integers(users)
+                case .withoutIndex: .error(ErrorReply(.err, Self.withoutIndex))
+                }
+            answer(read.ticket, reply, &turn)
+        }
+    }
+
+    private static let withoutIndex =
+        "LIKERS needs an index of user_likes that this database lacks: 'likesctl migrate --likers-index' makes it"
 
     /// Takes in counters that came along with another answer. Fetches under way learn of them.
     ///

@@ -29,7 +29,8 @@ extension Core {
         guard let purpose = reader.calls.end(call) else { return }
         let answer = purpose.checked(answer)
         switch answer {
-        case .countersSelected, .pairsSelected, .repairsSelected, .positionSelected: reader.link.proved()
+        case .countersSelected, .pairsSelected, .listsSelected, .repairsSelected, .positionSelected:
+            reader.link.proved()
         case .misfit, .failed: break
         }
         switch (purpose, answer) {
@@ -43,6 +44,7 @@ extension Core {
         case (.doubts(let doubts, let era), .countersSelected(let counters)):
             decideDoubts(doubts, era: era, counters, &turn)
         case (.pairs(let asked, let permit), .pairsSelected(let states)): pairsRead(asked, states, permit, &turn)
+        case (.lists(let asked), .listsSelected(let pages)): listsRead(asked, pages, &turn)
         case (.repairPass, .repairsSelected(let chunk)): repairsSelected(chunk, &turn)
         case (.position(let sight, let askedAt), .positionSelected(let position, let epoch)):
             learnPosition(position, epoch: epoch, sight, askedAt: askedAt)
@@ -53,8 +55,8 @@ extension Core {
             refuse(purpose, failure.text, &turn)
             giveUp(.reader, failure, &turn)
         case (_, .failed(let failure)): failed(purpose, failure, &turn)
-        case (.fetches, _), (.owedCounts, _), (.repair, _), (.doubts, _), (.pairs, _), (.repairPass, _),
-            (.position, _):
+        case (.fetches, _), (.owedCounts, _), (.repair, _), (.doubts, _), (.pairs, _), (.lists, _),
+            (.repairPass, _), (.position, _):
             preconditionFailure("an answer to another call")
         }
     }
@@ -150,6 +152,7 @@ extension Core {
         // A version that PostgreSQL contradicts will be doubted again.
         case .doubts: return
         case .pairs(let asked, _): for index in reads.putBack(asked) { queueUnconfirmed(index) }
+        case .lists(let asked): reads.putBack(asked)
         case .repairPass: endRepairPass(isWhole: false, now: now)
         case .position: reader.standbys.askingFailed(nil, now: now)
         }
@@ -194,6 +197,7 @@ extension Core {
                 case .change(let index): endConfirmation(index, reply, &turn)
                 }
             }
+        case .lists(let asked): for read in asked { answer(read.ticket, reply, &turn) }
         }
     }
 }

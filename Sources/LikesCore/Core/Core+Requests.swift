@@ -57,6 +57,8 @@ extension Core {
             for (place, item) in items.enumerated() {
                 liked(Pair(user: user, item: item), Part(ticket: ticket, place: Int32(place)), &turn)
             }
+        case .likes(let query): list(.likes(query), on: connection, &turn)
+        case .likers(let query): list(.likers(query), on: connection, &turn)
         case .reload: reload(on: connection, &turn)
         case .like(let pair): change(pair, .like, on: connection, &turn)
         case .unlike(let pair): change(pair, .unlike, on: connection, &turn)
@@ -112,6 +114,12 @@ extension Core {
         return false
     }
 
+    private mutating func list(_ query: ListQuery, on connection: ConnectionID, _ turn: inout Turn) {
+        guard admitsReads(query.limit, connection, &turn) else { return }
+        let ticket = clients.wait(.list(query, isAsked: false), on: connection, until: deadline(turn.now))
+        list(ListRead(ticket: ticket, query: query))
+    }
+
     private mutating func change(
         _ pair: Pair, _ kind: ChangeKind, on connection: ConnectionID, _ turn: inout Turn
     ) {
@@ -165,6 +173,7 @@ extension Core {
                 clients.unfollow(part.ticket, .liked(pair))
                 liked(pair, part, &turn)
             }
+        case .list(let read): if clients.sessions.waiting(read.ticket) != nil { list(read) }
         }
     }
 }

@@ -163,7 +163,8 @@ extension Core {
         case .count(let item):
             answer(ticket, known.cache.stale(item).map { .integer($0.count) } ?? unansweredRead, &turn)
             reads.leave([item], clients)
-        case .liked: answer(ticket, unansweredRead, &turn)
+        case .list(_, isAsked: false): answer(ticket, unansweredChange(awaitsReader: false), &turn)
+        case .liked, .list: answer(ticket, unansweredRead, &turn)
         case .gather:
             guard let gather = clients.gather(ticket) else {
                 preconditionFailure("a reply of many parts without its parts")
@@ -215,17 +216,21 @@ extension Core {
     private mutating func dropAnswered() {
         clients.dropAnsweredDeadlines(writes.changes)
         writes.dropAnswered()
-        if reads.pairsCount > 0 { for index in dropUnaskedPairs() { writes.forgetConfirmation(index) } }
+        if reads.primaryCount > 0 { for index in dropUnaskedReads() { writes.forgetConfirmation(index) } }
     }
 
     /// Apart, so that its copies of the tables are gone before any of them changes.
-    private mutating func dropUnaskedPairs() -> [ChangeIndex] {
+    private mutating func dropUnaskedReads() -> [ChangeIndex] {
         let (clients, changes) = (clients, writes.changes)
         let askersMax = clients.sessions.readWeightWaiting + writes.confirmations.count
         return reads.dropUnasked(askersMax: askersMax) { read in
-            switch read.asker {
-            case .part(let part): clients.isWaited(part)
-            case .change(let index): !changes[index].isAnswered
+            switch read {
+            case .list(let read): return clients.sessions.waiting(read.ticket) != nil
+            case .pair(let read):
+                switch read.asker {
+                case .part(let part): return clients.isWaited(part)
+                case .change(let index): return !changes[index].isAnswered
+                }
             }
         }
     }

@@ -1,10 +1,12 @@
 import LikesProtocol
 import LikesStorage
 
-/// What clients wait for that has to be read: fetches of counts, and pairs.
+/// What clients wait for that has to be read: fetches of counts, pairs, and pages of lists.
 struct Reads {
     private var fetches = Fetches()
-    private var pairs = Ring<PairRead>()
+    /// What only the primary may answer, in the order in which it was asked: of two answers that show the same pair,
+    /// the later one must not be older.
+    private var primary = Ring<PrimaryRead>()
     private let safeguards: Safeguards
 
     init(_ safeguards: Safeguards) { self.safeguards = safeguards }
@@ -54,52 +56,90 @@ struct Reads {
     /// The database is at another past: versions known before mean nothing.
     mutating func forgetNewer() { fetches.forgetNewer() }
 
-    // MARK: Pairs
+    // MARK: Pairs and lists
 
-    var pairsCount: Int { pairs.count }
+    /// Pairs and pages that are to be asked for.
+    var primaryCount: Int { primary.count }
 
-    mutating func ask(_ read: PairRead) { pairs.append(read) }
+    mutating func ask(_ read: PairRead) { primary.append(.pair(read)) }
 
+    mutating func ask(_ read: ListRead) { primary.append(.list(read)) }
+
+    /// What the next call asks for.
+    enum Next {
+        case pairs, lists
+    }
+
+    var next: Next? {
+        switch primary.first {
+        case .pair?: .pairs
+        case .list?: .lists
+        case nil: nil
+        }
+    }
+
+    /// Takes pairs for one call, if they are next.
     mutating func takePairs(max: Int) -> [PairRead] {
         var taken: [PairRead] = []
-        while taken.count < max, let read = pairs.popFirst() { taken.append(read) }
+        while taken.count < max, case .pair(let read)? = primary.first {
+            taken.append(read)
+            primary.popFirst()
+        }
+        return taken
+    }
+
+    /// Takes pages of one kind for one call, if they are next: up to `max`, with up to `rowsMax` rows, or one page.
+    mutating func takeLists(max: Int, rowsMax: Int) -> [ListRead] {
+        var taken: [ListRead] = []
+        var rows = 0
+        while taken.count < max, case .list(let read)? = primary.first {
+            if let first = taken.first {
+                guard read.query.isOfSameKind(as: first.query), rows + read.query.limit <= rowsMax else { break }
+            }
+            rows += read.query.limit
+            taken.append(read)
+            primary.popFirst()
+        }
         return taken
     }
 
     /// PostgreSQL did not answer. The pairs that clients wait for are asked first again. Returns the likes whose hints
     /// were being confirmed, which go on unconfirmed.
     mutating func putBack(_ reads: [PairRead]) -> [ChangeIndex] {
-        for read in reads.reversed() { if case .part = read.asker { pairs.prepend(read) } }
+        for read in reads.reversed() { if case .part = read.asker { primary.prepend(.pair(read)) } }
         return reads.compactMap(\.change)
     }
 
+    /// PostgreSQL did not answer. These are asked first again.
+    mutating func putBack(_ reads: [ListRead]) { for read in reads.reversed() { primary.prepend(.list(read)) } }
+
     /// The reader is lost. Returns the likes whose hints were to be confirmed, which go on unconfirmed.
     mutating func takeConfirmations() -> [ChangeIndex] {
-        var left = Ring<PairRead>()
+        var left = Ring<PrimaryRead>()
         var changes: [ChangeIndex] = []
-        while let read = pairs.popFirst() {
+        while let read = primary.popFirst() {
             if let change = read.change { changes.append(change) } else { left.append(read) }
         }
-        pairs = left
+        primary = left
         return changes
     }
 
     /// Drops reads whose askers have left: those at the head, and all once they outnumber the `askersMax` that may
     /// wait. A live head must not keep a long tail of them, since clients may come and go while the reader is away.
     /// Returns the likes among them, whose hints need no confirmation any more.
-    mutating func dropUnasked(askersMax: Int, isAsked: (PairRead) -> Bool) -> [ChangeIndex] {
+    mutating func dropUnasked(askersMax: Int, isAsked: (PrimaryRead) -> Bool) -> [ChangeIndex] {
         var dropped: [ChangeIndex] = []
-        func isLeft(_ read: PairRead) -> Bool {
+        func isLeft(_ read: PrimaryRead) -> Bool {
             if isAsked(read) { return false }
             if let change = read.change { dropped.append(change) }
             return true
         }
-        if pairs.count > 2 * askersMax + Limits.placesKept {
-            var living = Ring<PairRead>()
-            while let read = pairs.popFirst() { if !isLeft(read) { living.append(read) } }
-            pairs = living
+        if primary.count > 2 * askersMax + Limits.placesKept {
+            var living = Ring<PrimaryRead>()
+            while let read = primary.popFirst() { if !isLeft(read) { living.append(read) } }
+            primary = living
         }
-        while let read = pairs.first, isLeft(read) { pairs.popFirst() }
+        while let read = primary.first, isLeft(read) { primary.popFirst() }
         return dropped
     }
 
@@ -118,4 +158,12 @@ struct PairRead {
     var asker: Asker
 
     var change: ChangeIndex? { if case .change(let index) = asker { index } else { nil } }
+}
+
+/// What only PostgreSQL's primary may answer.
+enum PrimaryRead {
+    case pair(PairRead)
+    case list(ListRead)
+
+    var change: ChangeIndex? { if case .pair(let read) = self { read.change } else { nil } }
 }

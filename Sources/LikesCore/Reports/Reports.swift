@@ -55,6 +55,7 @@ struct Reports {
             case .count: .count
             case .mcount: .mcount
             case .liked, .mliked: .liked
+            case .likes, .likers: .lists
             case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: .other
             case .invalid: .invalid
             }

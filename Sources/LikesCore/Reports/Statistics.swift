@@ -78,6 +78,8 @@ struct RequestCounts {
         case like, unlike, count, mcount
         /// LIKED and MLIKED.
         case liked
+        /// LIKES and LIKERS.
+        case lists
         case other, invalid
     }
 

@@ -5,7 +5,8 @@ extension Request {
     var isMeasured: Bool {
         switch self {
         case .info, .metrics: true
-        case .like, .unlike, .count, .mcount, .liked, .mliked, .health, .reload, .ping, .echo, .quit, .reset,
+        case .like, .unlike, .count, .mcount, .liked, .mliked, .likes, .likers, .health, .reload, .ping, .echo, .quit,
+            .reset,
             .handshake, .invalid:
             false
         }

@@ -63,7 +63,7 @@ struct ReaderCall: PipelinedCall {
     fileprivate var isPosition: Bool {
         switch request {
         case .selectPosition: true
-        case .selectCounters, .selectPairs, .selectRepairs: false
+        case .selectCounters, .selectPairs, .selectLists, .selectRepairs: false
         }
     }
 

@@ -8,6 +8,7 @@ extension ReaderRequest {
         switch self {
         case .selectCounters: .counters
         case .selectPairs: .pairs
+        case .selectLists(let queries): if case .likers? = queries.first { .likers } else { .likes }
         case .selectRepairs: .repairs
         case .selectPosition: .position
         }
@@ -18,6 +19,7 @@ extension ReaderRequest {
         switch self {
         case .selectCounters(let items): items.count
         case .selectPairs(let pairs): pairs.count
+        case .selectLists(let queries): queries.reduce(0) { $0 + $1.limit }
         case .selectRepairs: Limits.standard.countersPerCallMax
         case .selectPosition: 1
         }
@@ -31,6 +33,7 @@ extension ReaderRequest {
             parameters.append(bigints: pairs) { $0.user }
             parameters.append(bigints: pairs) { $0.item.id }
             parameters.append(smallints: pairs) { types.number(of: $0.item) }
+        case .selectLists(let queries): Self.write(queries, to: &parameters, types: types)
         case .selectRepairs(let select):
             parameters.append(bigint: select.after.notedBy)
             parameters.append(smallint: select.after.typeNumber)
@@ -58,6 +61,7 @@ extension ReaderRequest {
                 states[place].counter.version = try result.integer(row, 3, as: Int64.self)
             }
             return .pairsSelected(states)
+        case .selectLists(let queries): return .listsSelected(try result.pages(of: queries, types: types))
         case .selectRepairs(let select):
             return .repairsSelected(try Self.repairs(result, after: select.after, types: types))
         case .selectPosition:
@@ -109,7 +113,7 @@ extension StatementResult {
     }
 
     /// Turns a place counted from 1, among `count` that were asked for, into one counted from 0.
-    fileprivate func place(_ row: Int, of count: Int) throws(Misfit) -> Int {
+    func place(_ row: Int, of count: Int) throws(Misfit) -> Int {
         guard count > 0 else { throw Misfit("an unrequested row") }
         let place = try integer(row, 0, in: 1...Int64(count))
         return Int(place) - 1

@@ -1,4 +1,5 @@
 import LikesCore
+import LikesStorage
 
 /// The statements of the connection that reads, one `SELECT` each.
 enum ReaderStatements {
@@ -26,6 +27,40 @@ enum ReaderStatements {
             SELECT like_count, version FROM counters
             WHERE counters.item_id = wanted.item_id AND counters.item_type = wanted.item_type
             OFFSET 0) AS found ON true
+        """
+
+    /// $1–$4: users, the items and types behind which their pages begin, and the pages' sizes; $5: the types that this
+    /// host knows. Returns (place from 1, type, item) of each like, by place, item and type.
+    static let likes = """
+        SELECT wanted.place, found.item_type, found.item_id
+        FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[]) WITH ORDINALITY
+            AS wanted (user_id, item_id, item_type, size, place)
+        CROSS JOIN LATERAL (
+            SELECT item_id, item_type FROM user_likes
+            WHERE user_likes.user_id = wanted.user_id
+                AND (user_likes.item_id, user_likes.item_type) > (wanted.item_id, wanted.item_type)
+                AND user_likes.item_type = ANY ($5::smallint[])
+            ORDER BY item_id, item_type
+            LIMIT wanted.size) AS found
+        ORDER BY wanted.place, found.item_id, found.item_type
+        """
+
+    /// $1–$4: items and types, the users behind whom their pages begin, and the pages' sizes. Returns (place from 1,
+    /// true or null: whether there is an index for it, user) of each like, by place and user, and one row with a null
+    /// for an item that has none. Without the index, which is optional, nothing is looked up: that would read the whole
+    /// table.
+    static let likers = """
+        SELECT wanted.place, served.by_index, found.user_id
+        FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+            AS wanted (item_id, item_type, user_id, size, place)
+        CROSS JOIN (SELECT NULLIF(\(Schema.hasLikersIndex), false)) AS served (by_index)
+        LEFT JOIN LATERAL (
+            SELECT user_id FROM user_likes
+            WHERE served.by_index AND user_likes.item_id = wanted.item_id
+                AND user_likes.item_type = wanted.item_type AND user_likes.user_id > wanted.user_id
+            ORDER BY user_id
+            LIMIT wanted.size) AS found ON true
+        ORDER BY wanted.place, found.user_id
         """
 
     /// $1: a lane. Returns (the end of the primary's log on disk, the lane's epoch or null). All that was acknowledged

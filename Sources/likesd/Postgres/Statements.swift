@@ -6,7 +6,7 @@ enum PreparedStatement: String, CaseIterable {
     // On the lane: each is a transaction.
     case fence, commit, tend, survey, misfits
     // On the reader.
-    case counters, pairs, repairs, position
+    case counters, pairs, likes, likers, repairs, position
     // On standbys, and `counters`.
     case replayed
 
@@ -15,7 +15,7 @@ enum PreparedStatement: String, CaseIterable {
 
     /// The primary's position matters to standbys alone.
     static func ofReader(standbys: Int) -> [PreparedStatement] {
-        [.counters, .pairs, .repairs] + (standbys > 0 ? [.position] : [])
+        [.counters, .pairs, .likes, .likers, .repairs] + (standbys > 0 ? [.position] : [])
     }
 
     var text: String {
@@ -27,6 +27,8 @@ enum PreparedStatement: String, CaseIterable {
         case .misfits: Schema.selectMisfits
         case .counters: ReaderStatements.counters
         case .pairs: ReaderStatements.pairs
+        case .likes: ReaderStatements.likes
+        case .likers: ReaderStatements.likers
         case .repairs: ReaderStatements.repairs
         case .position: ReaderStatements.position
         case .replayed: ReaderStatements.replayed
@@ -46,6 +48,8 @@ enum PreparedStatement: String, CaseIterable {
         case .misfits: Array(repeating: .text, count: SchemaMisfit.columnsCount)
         case .counters: [.bigint, .bigint, .bigint]
         case .pairs: [.bigint, .boolean, .bigint, .bigint]
+        case .likes: [.bigint, .smallint, .bigint]
+        case .likers: [.bigint, .boolean, .bigint]
         case .position: [.bigint, .bigint]
         case .replayed: [.bigint, .bigint, .bigint]
         case .repairs: [.smallint, .bigint, .bigint, .bigint, .bigint, .boolean]

@@ -39,6 +39,9 @@ struct TypeNumbers: Equatable {
 
     var isComplete: Bool { !numbers.contains(TypeNumbers.missing) }
 
+    /// The numbers of the configured types that the table has.
+    var known: [Int16] { numbers.filter { $0 != TypeNumbers.missing } }
+
     func number(of item: Item) -> Int16 { numbers[Int(item.type)] }
 
     /// nil: the type is not configured here.

@@ -33,15 +33,42 @@ class Model:
             return int(arguments[0] in self.likes[arguments[1]])
         if verb == "MLIKED":
             return [int(arguments[0] in self.likes[item]) for item in arguments[1:]]
+        if verb == "LIKES":
+            user, after, limit = self.page(arguments)
+            liked = sorted(place(item) for item, users in self.likes.items() if user in users)
+            return [name(one) for one in liked if after is None or one > place(after)][:limit]
         raise AssertionError(request)
 
+    @staticmethod
+    def page(arguments):
+        """Whose page it is, behind which item, and its size."""
+        words = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        return arguments[0], words.get("AFTER"), words.get("LIMIT", 100)
 
-def random_request(source: random.Random, users, items):
-    """Any of the six, mostly on the same few pairs, so that requests meet."""
+
+def place(item):
+    """Where PostgreSQL sorts it: by id, then by the type's number."""
+    kind, number = item.split(":")
+    return int(number), ["post", "reel", "comment"].index(kind)
+
+
+def name(place):
+    """As LIKES names it."""
+    number, kind = place
+    return f"{['post', 'reel', 'comment'][kind]}:{number}".encode()
+
+
+def random_request(source: random.Random, users, items, lists=True):
+    """Any of them, mostly on the same few pairs, so that requests meet. `lists`: LIKES, too."""
     user, item = source.choice(users), source.choice(items)
     several = source.choices(items, k=source.randint(1, 6))
+    pages = [
+        ("LIKES", user),
+        ("LIKES", user, "LIMIT", source.randint(1, 3), "AFTER", item),
+    ]
     return source.choice(
-        [
+        (pages if lists else [])
+        + [
             ("LIKE", user, item),
             ("LIKE", user, item),
             ("UNLIKE", user, item),

@@ -32,6 +32,8 @@ package struct Plan: Sendable {
     package var areAnswersSlow = false
     /// Of 100 items that a fault strikes, so many are left alone for a while.
     package var dormantPercent = 50
+    /// Of requests for many pairs, two in three are LIKES and LIKERS.
+    package var asksForLists = false
     /// Clients that act together like at one meeting, and unlike at the next.
     package var alternates = false
     /// Steps of a statement take this long.
@@ -119,6 +121,7 @@ package struct Plan: Sendable {
         drawFaults(&chance, focus)
         drawStandbys(seed, focus)
         drawCluster(seed, focus)
+        asksForLists = focus == nil && seed % 2 == 1
     }
 
     /// How slow a new wire may be.

@@ -1,6 +1,14 @@
 /// One thing asked of likesd: a request, or an element of MCOUNT and MLIKED.
 package struct Operation: Sendable {
     package enum Kind: UInt8, Sendable { case like, unlike, liked, count }
+    package enum List: UInt8, Sendable {
+        /// By MLIKED.
+        case none
+        /// By LIKES, of all items.
+        case likes
+        /// By LIKERS, of all users.
+        case likers
+    }
     package enum Outcome: UInt8, Sendable {
         /// Not handed to a host yet: a request that a host never got.
         case unsent
@@ -16,6 +24,8 @@ package struct Operation: Sendable {
     package var kind: Kind
     /// Of the first of a request: how many operations it is.
     package var width: UInt8 = 1
+    /// Of the first of several LIKED: how they are asked for.
+    package var list = List.none
     package var outcome = Outcome.unsent
     package var changed = false
     package var host: Int16

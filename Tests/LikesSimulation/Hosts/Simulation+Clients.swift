@@ -58,6 +58,16 @@ extension Simulation {
                 Operation(kind, pair: user * plan.items.count + item, item: item, host: host, client: client))
         }
         let first = operations.count
+        func appendLists() {
+            // By a rule, and not by chance, so that other seeds stay as they are.
+            let list: Operation.List = plan.asksForLists ? [.none, .likes, .likers][first % 3] : .none
+            for place in 0..<(list == .likers ? plan.usersCount : plan.items.count) {
+                let (who, what) = list == .likers ? (place, item) : (user, place)
+                operations.append(
+                    Operation(.liked, pair: who * plan.items.count + what, item: what, host: host, client: client))
+            }
+            operations[first].list = list
+        }
         switch dormantUntil[item] > now ? scheduler.chance.between(50, 99) : Int64(scheduler.chance.below(100)) {
         case ..<50 where plan.alternates: append(now / plan.stampede % 2 == 0 ? .like : .unlike, item)
         case ..<28: append(.like, item)
@@ -65,7 +75,7 @@ extension Simulation {
         case ..<72: append(.count, item)
         case ..<88: append(.liked, item)
         case ..<94: for item in plan.items.indices { append(.count, item) }
-        default: for item in plan.items.indices { append(.liked, item) }
+        default: appendLists()
         }
         operations[first].width = UInt8(operations.count - first)
         clients[client].unread.append(Int32(first))
@@ -130,6 +140,12 @@ extension Simulation {
         let operation = operations[first]
         let pair = Pair(
             user: Int64(operation.pair / plan.items.count + 1), item: plan.items[operation.item])
+        // One page holds all.
+        switch operation.list {
+        case .none: break
+        case .likes: return .likes(LikesQuery(user: pair.user, limit: plan.items.count))
+        case .likers: return .likers(LikersQuery(item: pair.item, limit: plan.usersCount))
+        }
         if operation.width > 1 {
             return operation.kind == .count ? .mcount(plan.items) : .mliked(user: pair.user, items: plan.items)
         }
@@ -166,6 +182,11 @@ extension Simulation {
         case (.integer(let value), .count), (.integer(let value), .liked):
             operations[place].outcome = .answered
             operations[place].value = value
+        case (.array(let texts), .liked) where operations[place].list == .likes:
+            let items = plan.items.map { Reply.text(plan.configuration.itemTypes.text(of: $0)) }
+            answered(members, items.map { texts.contains($0) })
+        case (.integers(let users), .liked) where operations[place].list == .likers:
+            answered(members, members.indices.map { users.contains(Int64($0 - place + 1)) })
         case (.integers(let values), .count) where values.count == members.count,
             (.integers(let values), .liked) where values.count == members.count:
             for member in members {
@@ -182,6 +203,13 @@ extension Simulation {
         default: fail(Violation(.interface, "a reply of another kind"))
         }
         checkDeadline(operations[place], host)
+    }
+
+    private func answered(_ members: Range<Int>, _ liked: [Bool]) {
+        for (member, isLiked) in zip(members, liked) {
+            operations[member].outcome = .answered
+            operations[member].value = isLiked ? 1 : 0
+        }
     }
 
     private func checkDeadline(_ operation: Operation, _ host: Int) {

@@ -29,6 +29,7 @@ extension Postgres {
                 PairState(liked: state.likes[index(of: pair)] != 0, counter: told(index(of: pair.item)))
             }
             return .done(.reader(.pairsSelected(states)))
+        case .reader(_, .selectLists(let queries)): return .done(.reader(.listsSelected(queries.map { page($0) })))
         case .reader(_, .selectRepairs(let select)): return .done(.reader(.repairsSelected(repairs(select))))
         case .reader(_, .selectPosition(let lane)): return .done(.reader(position(lane: lane)))
         }
@@ -43,6 +44,23 @@ extension Postgres {
         if fullUntil > now { return .other("disk full") }
         if retryableUntil > now, scheduler.chance.hits(percent: 20) { return .retryable("could not serialize") }
         return nil
+    }
+
+    private func page(_ query: ListQuery) -> ListPage {
+        switch query {
+        case .likes(let query):
+            func place(_ item: Item) -> (Int64, UInt8) { (item.id, item.type) }
+            let liked = plan.items.filter { item in
+                state.likes[index(of: Pair(user: query.user, item: item))] != 0
+                    && (query.after.map { place($0) < place(item) } ?? true)
+            }
+            return .items(Array(liked.sorted { place($0) < place($1) }.prefix(query.limit)))
+        case .likers(let query):
+            let users = (1...Int64(plan.usersCount)).filter { user in
+                state.likes[index(of: Pair(user: user, item: query.item))] != 0 && user > query.after ?? 0
+            }
+            return .users(Array(users.prefix(query.limit)))
+        }
     }
 
     private func repairs(_ select: RepairSelect) -> RepairRows {
