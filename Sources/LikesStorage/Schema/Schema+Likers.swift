@@ -25,8 +25,8 @@ extension Schema {
 
     /// One boolean: whether this session, and no other, makes the index now. It does not wait: a statement that waits
     /// keeps a snapshot, for which whoever makes the index would wait in turn.
-    package static let takeLikersLock = "SELECT pg_try_advisory_lock(119200029176677)"
-    package static let releaseLikersLock = "SELECT pg_advisory_unlock(119200029176677)"
+    package static let takeLikersLock = "SELECT pg_try_advisory_lock(119200029176679)"
+    package static let releaseLikersLock = "SELECT pg_advisory_unlock(119200029176679)"
 
     /// Rows of (table, name of its index, the same with its schema, whether there is an index of that name, whether
     /// that is valid, whether other tables hold the table's rows), as SQL takes the names. Tables with rows come first.
