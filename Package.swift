@@ -15,12 +15,17 @@ let package = Package(
     name: "likesd",
     products: [
         .library(name: "LikesProtocol", targets: ["LikesProtocol"]),
+        .library(name: "LikesClient", targets: ["LikesClient"]),
         .executable(name: "likesd", targets: ["likesd"]),
         .executable(name: "likesctl", targets: ["likesctl"]),
     ],
     targets: [
         // The wire: requests, replies, framing. Imports nothing.
         .target(name: "LikesProtocol", swiftSettings: strict),
+        // A client of the socket: for one request, and for many at once.
+        .target(name: "LikesClient", dependencies: ["LikesProtocol"], swiftSettings: strict),
+        // JSON, written and read.
+        .target(name: "LikesJSON", dependencies: ["LikesProtocol"], swiftSettings: strict),
         // The settings: what they may be, and how a configuration is read. Imports LikesProtocol alone.
         .target(name: "LikesSettings", dependencies: ["LikesProtocol"], swiftSettings: strict),
         // Seeded random numbers. Imports nothing.
@@ -55,14 +60,16 @@ let package = Package(
             swiftSettings: strict, linkerSettings: hardened + [ownReceive]),
         // What likesctl can be told, in one table: parser, help, completions and manual come from it.
         .target(
-            name: "LikesctlCommands", dependencies: ["LikesProtocol", "LikesSettings", "LikesStorage"],
+            name: "LikesctlCommands",
+            dependencies: ["LikesJSON", "LikesProtocol", "LikesSettings", "LikesStorage"],
             swiftSettings: strict),
         // The companion command.
         .executableTarget(
             name: "likesctl",
             dependencies: [
-                "LikesHost", "LikesProtocol", "LikesRandom", "LikesSettings", "LikesStorage", "LikesctlCommands",
-                "CHiredis", "CLinux", "CPostgres",
+                "LikesClient", "LikesHost", "LikesJSON", "LikesProtocol", "LikesRandom", "LikesSettings",
+                "LikesStorage",
+                "LikesctlCommands", "CHiredis", "CLinux", "CPostgres",
             ],
             swiftSettings: strict, linkerSettings: hardened),
         // Writes the parts of manuals, documents and completions that come from tables; not installed.
@@ -70,6 +77,9 @@ let package = Package(
             name: "likes-docs", dependencies: ["LikesProtocol", "LikesSettings", "LikesctlCommands"],
             swiftSettings: strict),
         .testTarget(name: "LikesProtocolTests", dependencies: ["LikesProtocol"], swiftSettings: unoptimised),
+        .testTarget(
+            name: "LikesClientTests", dependencies: ["LikesClient", "LikesProtocol"], swiftSettings: unoptimised),
+        .testTarget(name: "LikesJSONTests", dependencies: ["LikesJSON"], swiftSettings: unoptimised),
         .testTarget(
             name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: unoptimised),
         .testTarget(

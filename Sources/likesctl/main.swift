@@ -32,8 +32,8 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         let report = PlanReport(try CapacityPlan(try options.plan.load()))
         return (options.json ? report.json.text + "\n" : report.text, .ok)
     case .run(let command, let arguments):
-        let timeoutMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
-        let client = try SocketClient.connected(
+        let timeoutMs = try ConfigurationSource.requestTimeoutMs() + DaemonClient.replyMarginMs
+        let client = try DaemonClient.connected(
             to: options.socketPath ?? ConfigurationSource.socketPath(), timeoutMs: timeoutMs)
         let words = [verb(command, arguments)] + arguments + options.page
         let reply = try client.reply(to: words, command)

@@ -8,7 +8,7 @@ enum Bench {
     static func run(
         _ options: BenchOptions, socketPath: String, json: Bool
     ) throws(Failure) -> (text: String, status: ExitStatus) {
-        let answerMs = try ConfigurationSource.requestTimeoutMs() + SocketClient.replyMarginMs
+        let answerMs = try ConfigurationSource.requestTimeoutMs() + DaemonClient.replyMarginMs
         try tryOut(options, socketPath, timeoutMs: answerMs)
         var run = try BenchRun(options, socketPath: socketPath, answerMs: answerMs)
         try run.run()
@@ -23,7 +23,7 @@ enum Bench {
     private static func tryOut(
         _ options: BenchOptions, _ socketPath: String, timeoutMs: Int64
     ) throws(Failure) {
-        let client = try SocketClient.connected(to: socketPath, timeoutMs: timeoutMs)
+        let client = try DaemonClient.connected(to: socketPath, timeoutMs: timeoutMs)
         let reply = try client.reply(to: ["COUNT", "\(options.type):1"], .bench)
         try client.checkIsLikesd(after: reply, to: .bench)
         switch reply {

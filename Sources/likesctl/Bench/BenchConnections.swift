@@ -42,7 +42,7 @@ struct BenchConnections: ~Copyable {
     func openAll(timeoutMs: Int64) throws(Failure) {
         try DescriptorLimit.raise(for: all.count)
         for number in all.indices {
-            let descriptor = try SocketClient.descriptor(connectedTo: socketPath, timeoutMs: timeoutMs)
+            let descriptor = try DaemonClient.descriptor(connectedTo: socketPath, timeoutMs: timeoutMs)
             all[number].opened(descriptor)
             guard poller.add(descriptor, number: number) else {
                 throw Failure(.unreachable, "a connection can't be watched: \(SystemCalls.text(of: errno))")
@@ -54,7 +54,7 @@ struct BenchConnections: ~Copyable {
     /// fewer answers.
     func reopen(_ number: Int) -> Bool {
         do throws(Failure) {
-            let descriptor = try SocketClient.descriptor(connectedTo: socketPath, timeoutMs: 1)
+            let descriptor = try DaemonClient.descriptor(connectedTo: socketPath, timeoutMs: 1)
             all[number].opened(descriptor)
             if !poller.add(descriptor, number: number) { all[number].lost() }
             return true

@@ -78,7 +78,7 @@ extension JSON {
     fileprivate var word: String {
         switch self {
         case .null: "-"
-        case .bool, .integer, .number, .string, .array, .object: text
+        case .bool, .integer, .number, .numeral, .string, .array, .object: text
         }
     }
 }
