@@ -72,6 +72,8 @@ let package = Package(
                 "LikesctlCommands", "CHiredis", "CLinux", "CPostgres",
             ],
             swiftSettings: strict, linkerSettings: hardened),
+        // The HTTP interface, without I/O: what a request means, what likesd is asked, what the response is.
+        .target(name: "LikesHTTP", dependencies: ["LikesJSON", "LikesProtocol"], swiftSettings: strict),
         // Writes the parts of manuals, documents and completions that come from tables; not installed.
         .executableTarget(
             name: "likes-docs", dependencies: ["LikesProtocol", "LikesSettings", "LikesctlCommands"],
@@ -80,6 +82,9 @@ let package = Package(
         .testTarget(
             name: "LikesClientTests", dependencies: ["LikesClient", "LikesProtocol"], swiftSettings: unoptimised),
         .testTarget(name: "LikesJSONTests", dependencies: ["LikesJSON"], swiftSettings: unoptimised),
+        .testTarget(
+            name: "LikesHTTPTests", dependencies: ["LikesHTTP", "LikesJSON", "LikesProtocol"],
+            swiftSettings: unoptimised),
         .testTarget(
             name: "LikesSettingsTests", dependencies: ["LikesSettings", "LikesProtocol"], swiftSettings: unoptimised),
         .testTarget(

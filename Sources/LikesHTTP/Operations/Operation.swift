@@ -1,0 +1,146 @@
+import LikesJSON
+
+/// One thing that can be asked for: the table of these decides about routes, and is what `/openapi.json` and `/docs`
+/// show.
+package struct Operation: Sendable {
+    /// What is done.
+    enum Task: Sendable {
+        case like, unlike, count, counts, hasLiked
+        case health, live, ready, metrics
+        case root, openAPI
+        case page(PagePart)
+    }
+
+    /// A parameter of the query.
+    struct Parameter: Sendable {
+        var name: String
+        var isRequired: Bool
+        var summary: String
+        var schema: JSON
+    }
+
+    /// What a response contains.
+    enum Content: Sendable {
+        case json(schema: String)
+        case text(type: String)
+        case none
+    }
+
+    struct Response: Sendable {
+        var status: Int
+        var summary: String
+        var content: Content
+    }
+
+    var task: Task
+    /// Its name in clients that are generated from `/openapi.json`.
+    var id: String
+    var method: String
+    var path: String
+    var tag: Tag
+    var summary: String
+    var text: String
+    var parameters: [Parameter] = []
+    /// The schema of the body; nil: it has none.
+    var body: String?
+    /// The answer if all is well.
+    var success: Response
+    /// The statuses that it may have besides.
+    var failures: [Int] = []
+
+    /// How operations are grouped.
+    enum Tag: String, CaseIterable, Sendable {
+        case likes, service
+
+        var summary: String {
+            switch self {
+            case .likes: "Likes and counts"
+            case .service: "The service itself"
+            }
+        }
+    }
+}
+
+extension Operation {
+    /// All of them, in the order in which they are shown.
+    package static let all: [Operation] = [
+        Operation(
+            task: .like, id: "like", method: "POST", path: "/v1/like", tag: .likes, summary: "Like an item",
+            text: "Answered after PostgreSQL has committed it. It may be repeated: of any number of equal requests one "
+                + "answers `liked`.",
+            body: "Like", success: .ok("The user likes the item", "Liked"), failures: ofChanges),
+        Operation(
+            task: .unlike, id: "unlike", method: "DELETE", path: "/v1/like", tag: .likes, summary: "Take a like back",
+            text: "Answered after PostgreSQL has committed it. It may be repeated: of any number of equal requests one "
+                + "answers `unliked`.",
+            body: "Like", success: .ok("The user does not like the item", "Liked"), failures: ofChanges),
+        Operation(
+            task: .count, id: "count", method: "GET", path: "/v1/count", tag: .likes,
+            summary: "How many users like an item",
+            text: "0 for an item that was never liked.",
+            parameters: [
+                Parameter(name: "item_id", isRequired: true, summary: "The item's id", schema: Schemas.id),
+                Parameter(name: "item_type", isRequired: false, summary: "The item's type", schema: Schemas.type),
+            ],
+            success: .ok("The count", "Count"), failures: ofReads),
+        Operation(
+            task: .counts, id: "counts", method: "POST", path: "/v1/counts", tag: .likes,
+            summary: "The counts of many items", text: "Any number of items, of any types, up to the size of a body.",
+            body: "Items", success: .ok("All counts", "Counts"), failures: ofReads + [413]),
+        Operation(
+            task: .hasLiked, id: "hasLiked", method: "POST", path: "/v1/has_liked", tag: .likes,
+            summary: "Which of these items a user likes",
+            text: "PostgreSQL is asked, so the answer is exact at one moment. Items are of one type.",
+            body: "UserItems", success: .ok("For each item whether the user likes it", "HasLiked"),
+            failures: ofReads + [413]),
+        Operation(
+            task: .health, id: "health", method: "GET", path: "/health", tag: .service,
+            summary: "How the service is", text: "Always 200. See `/ready` for a status that tells.",
+            success: .ok("The state", "Health")),
+        Operation(
+            task: .live, id: "live", method: "GET", path: "/live", tag: .service, summary: "Whether this process lives",
+            text: "Asks nobody.", success: .ok("It lives", "State")),
+        Operation(
+            task: .ready, id: "ready", method: "GET", path: "/ready", tag: .service,
+            summary: "Whether requests can be served",
+            text: "Asks likesd. 503 while likesd cannot be reached or is down.",
+            success: .ok("Requests are served", "State"), failures: [503]),
+        Operation(
+            task: .metrics, id: "metrics", method: "GET", path: "/metrics", tag: .service,
+            summary: "Figures for Prometheus", text: "Those of likesd, and this program's own (`likes_http_…`).",
+            success: Response(
+                status: 200, summary: "The text format of Prometheus",
+                content: .text(type: HTTPResponse.metricsType))),
+        Operation(
+            task: .root, id: "root", method: "GET", path: "/", tag: .service, summary: "What this is", text: "",
+            success: .ok("Its name and version", "Service")),
+        Operation(
+            task: .openAPI, id: "openapi", method: "GET", path: "/openapi.json", tag: .service,
+            summary: "This description", text: "OpenAPI 3.1.",
+            success: Response(status: 200, summary: "The description", content: .json(schema: "Description"))),
+        Operation(
+            task: .page(.page), id: "docs", method: "GET", path: "/docs", tag: .service,
+            summary: "A page to try the operations", text: "Works without a network.",
+            success: Response(status: 200, summary: "The page", content: .text(type: PagePart.page.type))),
+        Operation(
+            task: .page(.script), id: "docsScript", method: "GET", path: "/docs/page.js", tag: .service,
+            summary: "The page's script", text: "",
+            success: Response(status: 200, summary: "The script", content: .text(type: PagePart.script.type))),
+        Operation(
+            task: .page(.style), id: "docsStyle", method: "GET", path: "/docs/page.css", tag: .service,
+            summary: "The page's style", text: "",
+            success: Response(status: 200, summary: "The style sheet", content: .text(type: PagePart.style.type))),
+    ]
+
+    private static let ofReads = [400, 422, 502, 503]
+    private static let ofChanges = [400, 413, 422, 429, 502, 503]
+
+    /// The methods of a path; none: there is no such path.
+    static func methods(of path: String) -> [Operation] { all.filter { $0.path == path } }
+}
+
+extension Operation.Response {
+    fileprivate static func ok(_ summary: String, _ schema: String) -> Operation.Response {
+        Operation.Response(status: 200, summary: summary, content: .json(schema: schema))
+    }
+}

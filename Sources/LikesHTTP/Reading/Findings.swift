@@ -1,0 +1,77 @@
+import LikesJSON
+
+/// Takes the values out of a request, and gathers all that is wrong with them.
+struct Findings {
+    /// What is wrong beyond this many issues is not told: a body of 1 MiB can have a hundred thousand.
+    static let issuesMax = 1_000
+
+    /// The item types that likesd has; nil: not known yet.
+    let types: [String]?
+    private(set) var issues: [Issue] = []
+
+    init(types: [String]?) { self.types = types }
+
+    mutating func add(_ issue: Issue) {
+        if issues.count < Self.issuesMax { issues.append(issue) }
+    }
+
+    var isFull: Bool { issues.count >= Self.issuesMax }
+
+    /// A user's or an item's id; nil: it is missing or wrong.
+    mutating func id(_ name: String, in whole: JSON, at location: [Issue.Step]) -> Int64? {
+        guard let value = whole.member(name) else {
+            add(.missing(at: location + [.name(name)], in: whole))
+            return nil
+        }
+        return id(value, at: location + [.name(name)])
+    }
+
+    mutating func id(_ value: JSON, at location: [Issue.Step]) -> Int64? {
+        do throws(Identifier.Wrong) {
+            return try Identifier.read(value, at: location)
+        } catch {
+            add(error.issue)
+            return nil
+        }
+    }
+
+    mutating func id(text: String?, _ name: String) -> Int64? {
+        let location: [Issue.Step] = [.name("query"), .name(name)]
+        guard let text else {
+            add(.missing(at: location, in: nil))
+            return nil
+        }
+        do throws(Identifier.Wrong) {
+            return try Identifier.read(text: text, at: location)
+        } catch {
+            add(error.issue)
+            return nil
+        }
+    }
+
+    /// An item type; the default if none is named. nil: it is wrong.
+    mutating func type(_ value: JSON?, at location: [Issue.Step]) -> String? {
+        guard let value else { return ItemName.typeOtherwise }
+        if case .string(let name) = value, isType(name) { return name }
+        add(.notAType(at: location, value, types: types))
+        return nil
+    }
+
+    /// The elements of a list; nil: there is none.
+    mutating func list(_ name: String, in whole: JSON, at location: [Issue.Step]) -> [JSON]? {
+        guard let value = whole.member(name) else {
+            add(.missing(at: location + [.name(name)], in: whole))
+            return nil
+        }
+        guard case .array(let values) = value else {
+            add(.notAList(at: location + [.name(name)], value))
+            return nil
+        }
+        return values
+    }
+
+    private func isType(_ name: String) -> Bool {
+        guard let types else { return ItemName.isType(name) }
+        return types.contains(name)
+    }
+}
