@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "LikesClient", targets: ["LikesClient"]),
         .executable(name: "likesd", targets: ["likesd"]),
         .executable(name: "likesctl", targets: ["likesctl"]),
+        .executable(name: "likes-http", targets: ["likes-http"]),
     ],
     targets: [
         // The wire: requests, replies, framing. Imports nothing.
@@ -42,6 +43,8 @@ let package = Package(
             swiftSettings: strict),
         // The system libraries, from Debian's -dev packages.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
+            name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CLinux"),
@@ -74,6 +77,14 @@ let package = Package(
             swiftSettings: strict, linkerSettings: hardened),
         // The HTTP interface, without I/O: what a request means, what likesd is asked, what the response is.
         .target(name: "LikesHTTP", dependencies: ["LikesJSON", "LikesProtocol"], swiftSettings: strict),
+        // The gateway: clients over HTTP, likesd over its socket.
+        .executableTarget(
+            name: "likes-http",
+            dependencies: [
+                "LikesClient", "LikesHTTP", "LikesHost", "LikesProtocol", "LikesSettings", "CLinux", "CMicrohttpd",
+                "CSystemd",
+            ],
+            swiftSettings: strict, linkerSettings: hardened),
         // Writes the parts of manuals, documents and completions that come from tables; not installed.
         .executableTarget(
             name: "likes-docs", dependencies: ["LikesProtocol", "LikesSettings", "LikesctlCommands"],

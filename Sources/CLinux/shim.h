@@ -40,6 +40,12 @@ static inline int bytes_to_read(int descriptor) {
 }
 int memfd_create(const char *name, unsigned int flags);
 
+// The C library hides it behind _GNU_SOURCE. The socket is closed by exec(2), and never waits.
+int accept4(int descriptor, struct sockaddr *address, socklen_t *size, int flags);
+static inline int accept_nonblocking(int descriptor, struct sockaddr *address, socklen_t *size) {
+    return accept4(descriptor, address, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 // Swift cannot use the macros for control messages. Linux passes at most this many descriptors in one message.
 #define DESCRIPTORS_PER_MESSAGE 253
 

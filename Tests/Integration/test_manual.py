@@ -169,7 +169,7 @@ def test_defaults_are_those_that_the_help_names(command, title):
     assert checked >= 3
 
 
-@pytest.mark.parametrize("name", ["likesctl.1", "likesd.8"])
+@pytest.mark.parametrize("name", ["likesctl.1", "likesd.8", "likes-http.8"])
 def test_every_exit_status_is_described(name):
     program = name.split(".")[0]
     text = run(program, "--help").stdout
@@ -180,9 +180,10 @@ def test_every_exit_status_is_described(name):
     assert re.findall(r"^ +(\d+) ", section(page(name), "EXIT STATUS"), re.M) == statuses
 
 
-def test_every_option_of_the_daemon_is_described():
-    described = options(" ".join(items(section(page("likesd.8"), "DESCRIPTION"))))
-    assert described == options(run("likesd", "--help").stdout)
+@pytest.mark.parametrize("program", ["likesd", "likes-http"])
+def test_every_option_of_the_daemons_is_described(program):
+    described = options(" ".join(items(section(page(f"{program}.8"), "DESCRIPTION"))))
+    assert described == options(run(program, "--help").stdout.replace("'likes-http --help'", ""))
 
 
 def test_every_difference_that_verify_reports_is_described():

@@ -21,6 +21,7 @@ extension Core {
                     ("libpq_version", reports.versions.libpq), ("hiredis_version", reports.versions.hiredis),
                     ("process_id", String(reports.versions.processID)),
                     ("uptime_in_seconds", String(now.ms(since: reports.startedAt) / 1_000)),
+                    ("item_types", configuration.itemTypes.names.joined(separator: ",")),
                     ("restart_needed", settings.restartNeeded.map(\.rawValue).joined(separator: ",")),
                 ]
             ),

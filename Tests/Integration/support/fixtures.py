@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .daemon import Daemon, run
+from .http_gateway import Gateway
 from .postgres import Postgres
 from .redis_server import RedisServer
 
@@ -129,6 +130,22 @@ def start_daemon(request, folder, number):
         yield start
         for server in started:
             all_of_them.callback(server.stop)
+
+
+@pytest.fixture
+def start_gateway(folder, number):
+    """Starts HTTP gateways of the test's own: start_gateway(daemon.socket, listen=…)."""
+    started = []
+
+    def start(socket_path, **options):
+        gateway = Gateway(folder / f"h{number()}", socket_path, **options)
+        started.append(gateway)
+        return gateway.start()
+
+    with contextlib.ExitStack() as all_of_them:
+        yield start
+        for gateway in started:
+            all_of_them.callback(gateway.stop)
 
 
 @pytest.fixture(scope="session")

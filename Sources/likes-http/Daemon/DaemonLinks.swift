@@ -1,0 +1,259 @@
+import LikesClient
+import LikesHTTP
+import LikesProtocol
+
+/// The connections to likesd: which request goes where, and what becomes of it.
+///
+/// Replies on one connection come in the order of its requests. So what likesd answers from memory does not wait behind
+/// what PostgreSQL is asked, nor anything behind a thousand items.
+final class DaemonLinks {
+    /// What a connection is for.
+    private enum Role: Int, CaseIterable {
+        /// Counts, and what likesd knows by itself.
+        case counts
+        /// Whether a user likes something: PostgreSQL is asked.
+        case pairs
+        /// Likes and unlikes: PostgreSQL commits.
+        case changes
+        /// Requests of many items.
+        case bulk
+
+        init(_ question: Question) {
+            switch question {
+            case .like, .unlike: self = .changes
+            case .counts where question.itemCount > GatewayLimits.itemsForBulk: self = .bulk
+            case .hasLiked where question.itemCount > GatewayLimits.itemsForBulk: self = .bulk
+            case .hasLiked: self = .pairs
+            case .count, .counts, .health, .ready, .metrics: self = .counts
+            }
+        }
+    }
+
+    private let path: String
+    private let loop: Loop
+    private let metrics: Metrics
+    /// The response to a job, in the end.
+    private let deliver: (Job, HTTPResponse) -> Void
+    private let learned: ([String]?) -> Void
+    /// One for each role, in the order of the roles.
+    private let links = Role.allCases.map { _ in DaemonLink() }
+    private var jobs: [ObjectIdentifier: Job] = [:]
+    /// Those with requests that found no room.
+    private var waiting: [Job] = []
+    /// Why there is no connection; nil: there was one, or none was tried.
+    private var problem: String?
+    /// Whether likesd's item types are being asked for, and since when.
+    private var learningSinceMs: Int64?
+    private(set) var itemsUnderWay = 0
+
+    init(
+        path: String, loop: Loop, metrics: Metrics, learned: @escaping ([String]?) -> Void,
+        deliver: @escaping (Job, HTTPResponse) -> Void
+    ) {
+        self.path = path
+        self.loop = loop
+        self.metrics = metrics
+        self.learned = learned
+        self.deliver = deliver
+    }
+
+    var connectedCount: Int { links.count { $0.isConnected } }
+    var jobCount: Int { jobs.count }
+    var isLearning: Bool { learningSinceMs != nil }
+
+    /// Asks likesd; returns the response if it is there at once.
+    func submit(_ job: Job) -> HTTPResponse? {
+        pump(job)
+        if let response = job.exchange.response { return response }
+        jobs[ObjectIdentifier(job)] = job
+        itemsUnderWay += job.exchange.question.itemCount
+        return nil
+    }
+
+    // MARK: Sending
+
+    /// Sends as many of its requests as may go now.
+    private func pump(_ job: Job) {
+        while let (call, words) = job.exchange.next() {
+            guard let link = link(for: Role(job.exchange.question)) else {
+                job.exchange.unreachable(problem ?? "no connection")
+                return
+            }
+            guard link.send(words, for: .job(job, call: call)) else {
+                job.exchange.putBack(call)
+                if !job.isWaiting {
+                    job.isWaiting = true
+                    waiting.append(job)
+                }
+                return
+            }
+        }
+    }
+
+    /// The connection for a role; another one while it cannot be made. nil: none can.
+    private func link(for role: Role) -> DaemonLink? {
+        let link = links[role.rawValue]
+        let nowMs = Clock.nowMs
+        if !link.isConnected, link.retryAtMs <= nowMs { connect(link, nowMs: nowMs) }
+        return link.isConnected ? link : links.first { $0.isConnected }
+    }
+
+    private func connect(_ link: DaemonLink, nowMs: Int64) {
+        do throws(SocketError) {
+            try link.connect(to: path, loop: loop, nowMs: nowMs) { [unowned self, unowned link] in ready(link) }
+            metrics.daemonConnections += 1
+            if problem != nil { Log.write(.notice, "connected to likesd at \(path) again") }
+            problem = nil
+            learn(on: link, nowMs: nowMs)
+        } catch {
+            if problem == nil { Log.write(.warning, "no connection to likesd at \(path): \(error.text)") }
+            problem = error.text
+        }
+    }
+
+    /// Connects all that are not, so that the first request finds them. Also shows early whether likesd is there.
+    func connectAll() {
+        let nowMs = Clock.nowMs
+        for link in links where !link.isConnected && link.retryAtMs <= nowMs { connect(link, nowMs: nowMs) }
+    }
+
+    /// Writes what this turn has queued.
+    func flush() {
+        for link in links where link.isDirty {
+            do throws(SocketError) {
+                try link.flush()
+            } catch {
+                lost(link, error)
+            }
+        }
+    }
+
+    // MARK: Replies
+
+    private func ready(_ link: DaemonLink) {
+        guard receive(link) else { return }
+        flush(link)
+        pumpWaiting()
+    }
+
+    private func flush(_ link: DaemonLink) {
+        do throws(SocketError) {
+            try link.flush()
+        } catch {
+            lost(link, error)
+        }
+    }
+
+    /// False: the connection is lost, and its requests are dealt with.
+    private func receive(_ link: DaemonLink) -> Bool {
+        do throws(SocketError) {
+            let now = Clock.now
+            try link.receive { purpose, reply in replied(purpose, reply, now) }
+            return true
+        } catch {
+            lost(link, error)
+            return false
+        }
+    }
+
+    private func replied(_ purpose: DaemonLink.Purpose, _ reply: ReplyView, _ now: Moment) {
+        switch purpose {
+        case .types: learned(from: reply)
+        case .job(let job, let call):
+            job.exchange.replied(call, reply.value, now: now)
+            // An unknown item type, most likely: likesd may have others by now.
+            if reply.error?.starts(with: "ERR ".utf8) ?? false { learn(nowMs: now.monotonicUs / 1_000) }
+            advance(job)
+        }
+    }
+
+    /// Goes on with a job, or ends it.
+    private func advance(_ job: Job) {
+        pump(job)
+        guard let response = job.exchange.response, let known = jobs.removeValue(forKey: ObjectIdentifier(job)) else {
+            return
+        }
+        itemsUnderWay -= known.exchange.question.itemCount
+        deliver(known, response)
+    }
+
+    private func pumpWaiting() {
+        let jobs = waiting
+        waiting = []
+        for job in jobs {
+            job.isWaiting = false
+            advance(job)
+        }
+    }
+
+    // MARK: Failures
+
+    private func lost(_ link: DaemonLink, _ error: SocketError) {
+        var unanswered = end(link, error)
+        // Where one connection ends, likesd has often ended: the others would only look alive.
+        for other in links where other.isConnected {
+            do throws(SocketError) {
+                let now = Clock.now
+                try other.receive { purpose, reply in replied(purpose, reply, now) }
+            } catch {
+                unanswered += end(other, error)
+            }
+        }
+        let nowMs = Clock.nowMs
+        for (job, call, loss) in unanswered {
+            job.exchange.lost(call, loss, canTryAgain: nowMs < job.deadlineMs)
+            advance(job)
+        }
+        pumpWaiting()
+    }
+
+    private func end(_ link: DaemonLink, _ error: SocketError) -> [(Job, Int, Exchange.Loss)] {
+        guard link.isConnected else { return [] }
+        metrics.daemonConnectionsLost += 1
+        if problem == nil { Log.write(.warning, "the connection to likesd at \(path) was lost: \(error.text)") }
+        problem = error.text
+        return link.end(nowMs: Clock.nowMs).compactMap { purpose, fate in
+            switch purpose {
+            case .types:
+                stopLearning()
+                return nil
+            case .job(let job, let call):
+                return (job, call, fate == .neverSent ? .neverSent(error.text) : .lost(error.text))
+            }
+        }
+    }
+
+    /// Ends what likesd has not answered in time. It is not asked again: it would have to wait as long once more.
+    func sweep(nowMs: Int64) {
+        for job in Array(jobs.values) where job.deadlineMs <= nowMs {
+            job.exchange.timedOut()
+            advance(job)
+        }
+        if let since = learningSinceMs, since + GatewayLimits.daemonMsMax <= nowMs { stopLearning() }
+        connectAll()
+    }
+
+    // MARK: Item types
+
+    private func learn(on link: DaemonLink, nowMs: Int64) {
+        guard learningSinceMs == nil, link.send(["INFO", "server"], for: .types) else { return }
+        learningSinceMs = nowMs
+    }
+
+    func learn(nowMs: Int64) {
+        if let link = links.first(where: { $0.isConnected }) { learn(on: link, nowMs: nowMs) }
+    }
+
+    private func learned(from reply: ReplyView) {
+        learningSinceMs = nil
+        let line = reply.text?.split(whereSeparator: \.isNewline).first { $0.hasPrefix("item_types:") }
+        let names = line?.dropFirst("item_types:".count).split(separator: ",").map { String($0) }
+        learned(names.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
+    private func stopLearning() {
+        guard learningSinceMs != nil else { return }
+        learningSinceMs = nil
+        learned(nil)
+    }
+}
