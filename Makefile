@@ -9,14 +9,15 @@ help: ## say what there is
 install-deps: ## install what is missing: Debian packages, the tests' Python packages
 	@scripts/install-deps
 
-build: ## build likesd and likesctl, optimised, into .build/release
+build: ## build likesd, likesctl and likes-http, optimised, into .build/release
 	swift build -c release --static-swift-stdlib --disable-local-rpath --product likesd
 	swift build -c release --static-swift-stdlib --disable-local-rpath --product likesctl
+	swift build -c release --static-swift-stdlib --disable-local-rpath --product likes-http
 
-run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops all of it
+run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops it; HTTP=1: likes-http too
 	@scripts/install-deps
 	@$(MAKE) build
-	@scripts/run
+	@scripts/run $(if $(HTTP),--http)
 
 run-cluster: ## run two likesd over a private Redis Cluster, PostgreSQL and a standby, data in .run/cluster/
 	@scripts/install-deps

@@ -172,7 +172,7 @@ check_programs() {
     for program in redis-server redis-cli setpriv setsid flock python3; do
         command -v "$program" >/dev/null || die "$program is not installed: run 'make install-deps'"
     done
-    for program in likesd likesctl; do
+    for program in likesd likesctl likes-http; do
         [ -x "$binaries/$program" ] || die "$program is not built: run 'make build'"
     done
 }

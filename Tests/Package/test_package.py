@@ -9,7 +9,7 @@ import pytest
 
 # Foundation alone would be three times as much.
 PACKAGE_BYTES_MAX = 6 << 20
-MANUALS = ("man8/likesd.8", "man1/likesctl.1", "man5/likesd.conf.5", "man7/likesd-protocol.7")
+MANUALS = ("man8/likesd.8", "man8/likes-http.8", "man1/likesctl.1", "man5/likesd.conf.5", "man7/likesd-protocol.7")
 FILES = (
     "/usr/sbin/likesd",
     "/usr/bin/likesctl",
