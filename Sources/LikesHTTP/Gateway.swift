@@ -17,14 +17,13 @@ package struct Gateway: Sendable {
     package func step(for request: HTTPRequest) -> Step {
         do throws(Refusal) {
             let path = request.path
-            let methods = Operation.methods(of: path)
-            guard !methods.isEmpty else { return .respond(try elsewhere(path, request)) }
+            guard let routes = Operation.routes[path] else { return .respond(try elsewhere(path, request)) }
             // HEAD is GET without the body, which the edge leaves out.
             let method = request.method == "HEAD" ? "GET" : request.method
-            guard let operation = methods.first(where: { $0.method == method }) else {
-                throw .methodNotAllowed(allowed: methods.map(\.method))
+            guard let route = routes.first(where: { $0.method == method }) else {
+                throw .methodNotAllowed(allowed: routes.map(\.method))
             }
-            return try step(for: request, operation)
+            return try step(for: request, route.task)
         } catch {
             return .respond(error.response(problem: request.wantsProblems))
         }
@@ -33,14 +32,14 @@ package struct Gateway: Sendable {
     /// A slash too many at the end leads to the path without it.
     private func elsewhere(_ path: String, _ request: HTTPRequest) throws(Refusal) -> HTTPResponse {
         guard path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/"),
-            !Operation.methods(of: String(path.dropLast())).isEmpty
+            Operation.routes[String(path.dropLast())] != nil
         else { throw .notFound }
         let query = request.query
         return .redirect(to: path.dropLast() + (query.isEmpty ? "" : "?" + String(Substring(query))))
     }
 
-    private func step(for request: HTTPRequest, _ operation: Operation) throws(Refusal) -> Step {
-        switch operation.task {
+    private func step(for request: HTTPRequest, _ task: Operation.Task) throws(Refusal) -> Step {
+        switch task {
         case .like:
             let (user, item) = try like(request)
             return .ask(.like(user: user, item))

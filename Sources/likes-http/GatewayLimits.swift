@@ -5,7 +5,7 @@ enum GatewayLimits {
     static let connectionsMax = 1_024
     /// What a connection's request line, headers and response headers may take together. More is 431, and 414 if it
     /// is the request line. The library keeps this much for each connection.
-    static let headerBytesMax = 32 * 1024
+    static let headerBytesMax = 16 * 1024
     /// A body; more is 413. An item of `/v1/counts` takes some 20 bytes.
     static let bodyBytesMax = 1024 * 1024
     /// The rest of a body that is too large is read and dropped up to this size, so that the client reads its 413. A

@@ -18,7 +18,11 @@ package struct HTTPRequest: Equatable, Sendable {
     }
 
     /// The path before the query, with its percent signs resolved.
-    var path: String { String(decoding: QueryText.decoded(target.utf8.prefix { $0 != QueryText.mark }), as: UTF8.self) }
+    var path: String {
+        let path = target.utf8.prefix { $0 != QueryText.mark }
+        guard path.contains(UInt8(ascii: "%")) else { return String(Substring(path)) }
+        return String(decoding: QueryText.decoded(path), as: UTF8.self)
+    }
 
     /// Behind the question mark, as it was sent.
     var query: Substring.UTF8View { Substring(target).utf8.drop { $0 != QueryText.mark }.dropFirst() }

@@ -20,9 +20,17 @@ package struct Moment: Equatable, Sendable {
         let us = wallUs - days * usPerDay
         let (year, month, day) = Self.date(days)
         let seconds = us / 1_000_000
-        let date = [Self.padded(year, 4), Self.padded(month, 2), Self.padded(day, 2)].joined(separator: "-")
-        let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { Self.padded($0, 2) }.joined(separator: ":")
-        return "\(date)T\(time).\(Self.padded(us % 1_000_000, 6))Z"
+        let parts = [
+            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (seconds / 3_600, 2, ":"), (seconds / 60 % 60, 2, ":"),
+            (seconds % 60, 2, "."), (us % 1_000_000, 6, "Z"),
+        ]
+        var text = ""
+        text.reserveCapacity(27)
+        for (number, width, behind) in parts {
+            Self.append(number, width, to: &text)
+            text += behind
+        }
+        return text
     }
 
     /// The date so many days after 1970-01-01. Years are counted from March, so that the leap day ends one.
@@ -41,9 +49,11 @@ package struct Moment: Equatable, Sendable {
         )
     }
 
-    private static func padded(_ number: Int64, _ width: Int) -> String {
+    /// In so many digits at least.
+    private static func append(_ number: Int64, _ width: Int, to text: inout String) {
         let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+        for _ in 0..<max(0, width - digits.utf8.count) { text += "0" }
+        text += digits
     }
 }
 

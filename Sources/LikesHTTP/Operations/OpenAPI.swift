@@ -34,7 +34,8 @@ enum OpenAPI {
         var names: [String] = []
         for operation in Operation.all where !names.contains(operation.path) { names.append(operation.path) }
         return names.map { name in
-            (name, .object(Operation.methods(of: name).map { ($0.method.lowercased(), description($0)) }))
+            let operations = Operation.all.filter { $0.path == name }
+            return (name, .object(operations.map { ($0.method.lowercased(), description($0)) }))
         }
     }
 

@@ -135,8 +135,16 @@ extension Operation {
     private static let ofReads = [400, 422, 502, 503]
     private static let ofChanges = [400, 413, 422, 429, 502, 503]
 
-    /// The methods of a path; none: there is no such path.
-    static func methods(of path: String) -> [Operation] { all.filter { $0.path == path } }
+    /// A method of a path, and what it does.
+    struct Route: Sendable {
+        var method: String
+        var task: Task
+    }
+
+    /// What each path has. Looked up for every request, so it has nothing of the descriptions.
+    static let routes: [String: [Route]] = all.reduce(into: [:]) { routes, operation in
+        routes[operation.path, default: []].append(Route(method: operation.method, task: operation.task))
+    }
 }
 
 extension Operation.Response {

@@ -36,6 +36,8 @@ struct Findings {
     }
 
     mutating func id(text: String?, _ name: String) -> Int64? {
+        // The usual form needs no place to tell.
+        if let text, let number = Int64(text), number >= 0 { return number }
         let location: [Issue.Step] = [.name("query"), .name(name)]
         guard let text else {
             add(.missing(at: location, in: nil))
@@ -50,10 +52,10 @@ struct Findings {
     }
 
     /// An item type; the default if none is named. nil: it is wrong.
-    mutating func type(_ value: JSON?, at location: [Issue.Step]) -> String? {
+    mutating func type(_ value: JSON?, at location: @autoclosure () -> [Issue.Step]) -> String? {
         guard let value else { return ItemName.typeOtherwise }
         if case .string(let name) = value, isType(name) { return name }
-        add(.notAType(at: location, value, types: types))
+        add(.notAType(at: location(), value, types: types))
         return nil
     }
 

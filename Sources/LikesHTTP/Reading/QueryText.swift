@@ -36,13 +36,32 @@ enum QueryText {
     }
 
     /// The value of a parameter; of several with one name the last counts. nil: there is none.
-    static func value(_ name: String, in query: some Collection<UInt8>) -> String? {
+    static func value(_ name: String, in query: Substring.UTF8View) -> String? {
         var value: String?
-        for part in query.split(separator: UInt8(ascii: "&")) {
-            let end = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
-            guard decoded(part[..<end], plusIsBlank: true).elementsEqual(name.utf8) else { continue }
-            value = String(decoding: decoded(part[end...].dropFirst(), plusIsBlank: true), as: UTF8.self)
+        var rest = query
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: UInt8(ascii: "&")) ?? rest.endIndex
+            let part = rest[..<end]
+            rest = rest[end...].dropFirst()
+            let nameEnd = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
+            guard isEqual(part[..<nameEnd], name) else { continue }
+            value = text(part[nameEnd...].dropFirst())
         }
         return value
+    }
+
+    private static func isEqual(_ part: Substring.UTF8View, _ name: String) -> Bool {
+        if isPlain(part) { return part.elementsEqual(name.utf8) }
+        return decoded(part, plusIsBlank: true).elementsEqual(name.utf8)
+    }
+
+    private static func text(_ part: Substring.UTF8View) -> String {
+        if isPlain(part) { return String(Substring(part)) }
+        return String(decoding: decoded(part, plusIsBlank: true), as: UTF8.self)
+    }
+
+    /// Whether each byte stands for itself.
+    private static func isPlain(_ part: Substring.UTF8View) -> Bool {
+        part.allSatisfy { $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "+") }
     }
 }

@@ -193,6 +193,7 @@ final class ClientTable {
     func respond(_ client: Client, _ response: HTTPResponse) {
         forgetBody(of: client)
         client.response = response
+        client.job?.client = nil
         client.job = nil
         guard let handle = client.handle else { return }
         MHD_resume_connection(handle)

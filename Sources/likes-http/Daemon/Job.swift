@@ -3,8 +3,8 @@ import LikesHTTP
 /// An HTTP request that likesd is asked about.
 final class Job {
     var exchange: Exchange
-    /// Who waits for the response; nil: gone.
-    weak var client: Client?
+    /// Who waits for the response; nil: gone, or it has the response.
+    var client: Client?
     /// Until when likesd may answer.
     let deadlineMs: Int64
     /// It is in the queue of those that found no room.
