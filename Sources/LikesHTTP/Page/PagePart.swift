@@ -20,7 +20,7 @@ enum PagePart: Sendable {
 
     /// What a browser may do with it: run these two parts, and ask this server.
     private static let policy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
         + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
     var response: HTTPResponse {
