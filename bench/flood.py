@@ -1,4 +1,4 @@
-"""flood.c, the client of rows that redis-benchmark itself would limit: built when the bench starts, run, read."""
+"""flood.c and http_flood.c, the clients of rows that others would limit: built when first needed, run, read."""
 
 import json
 import subprocess
@@ -9,17 +9,24 @@ from support.compiler import compiler
 from bench.load import Load, LoadError, Run, finish
 
 SOURCE = Path(__file__).parent / "flood.c"
+HTTP_SOURCE = SOURCE.with_name("http_flood.c")
 CONNECTIONS = 50
 
 
-def build(folder):
+def build(folder, source=SOURCE):
     """Compiles it into the folder; the program."""
-    program = Path(folder) / "flood"
-    command = [compiler(), "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(SOURCE)]
+    program = Path(folder) / source.stem
+    command = [compiler(), "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise LoadError(f"{SOURCE.name} does not compile: {done.stderr.strip()}")
+        raise LoadError(f"{source.name} does not compile: {done.stderr.strip()}")
     return program
+
+
+def http_flood(program, port, target, *, requests, connections=CONNECTIONS, keys=0):
+    """One run of http_flood.c. A response that is not 200 fails it."""
+    command = [str(part) for part in (program, port, target, keys, connections, requests)]
+    return finish(Run(command, parse))
 
 
 def command_of(program, socket, verb, prefix, *, requests, items=1, connections=CONNECTIONS, pipeline=1, keys):

@@ -10,10 +10,10 @@ from support.postgres import programs
 
 from bench import plots, report
 from bench.load import LoadError
-from bench.rows import cold, counts, growth, likes, openloop, resources
+from bench.rows import cold, counts, growth, http, likes, openloop, resources
 from bench.servers import Bench, Options, folder
 
-GROUPS = (counts, likes, cold, openloop, resources, growth)
+GROUPS = (counts, http, likes, cold, openloop, resources, growth)
 # Not part of a run that names no rows.
 ON_DEMAND = {"growth"}
 ROUNDS = 5

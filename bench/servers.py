@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from support.daemon import Daemon, run
+from support.http_gateway import Gateway
 from support.postgres import Postgres
 from support.redis_cluster import RedisCluster
 from support.redis_server import RedisServer
@@ -153,6 +154,20 @@ class Bench:
     def flood(self):
         """The program of `bench.flood`, built."""
         return flood.build(self.folder)
+
+    @cached_property
+    def http_flood(self):
+        """The other program of `bench.flood`, built."""
+        return flood.build(self.folder, flood.HTTP_SOURCE)
+
+    @contextlib.contextmanager
+    def gateway(self, daemon):
+        """likes-http in front of a daemon, for a while."""
+        gateway = Gateway(self.folder / f"h{self.daemons_started}", daemon.socket)
+        try:
+            yield gateway.start()
+        finally:
+            gateway.stop()
 
     def start_redis(self, name):
         server = RedisServer(self.folder / name)

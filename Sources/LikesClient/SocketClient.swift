@@ -21,7 +21,7 @@ public struct SocketClient: ~Copyable {
     /// Sends one request and waits for its reply.
     /// - Throws: `timedOut`, `closed`, `failed` or `notUnderstood`. Then the connection is of no use any more, and a
     ///   change that it sent may have been stored.
-    public func reply(to words: some Collection<String>) throws(SocketError) -> ReceivedReply {
+    public func reply(to words: [String]) throws(SocketError) -> ReceivedReply {
         try send(RequestBytes(words).bytes)
         return try receive()
     }

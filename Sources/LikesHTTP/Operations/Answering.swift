@@ -21,10 +21,18 @@ struct Answering: Sendable {
         case .count(let item):
             guard let found = Self.integers(reply), found.count == 2 else { throw Self.notUnderstood }
             // By hand, since this is asked most: neither a type nor a moment has anything to escape.
-            let text =
-                "{\"item_id\":\(item.id),\"item_type\":\"\(item.type)\",\"count\":\(found[0]),"
-                + "\"cached\":\(found[1] == 1),\"as_of\":\"\(now.text)\"}"
-            return HTTPResponse(200, type: HTTPResponse.jsonType, Array(text.utf8))
+            var body: [UInt8] = []
+            body.reserveCapacity(160)
+            body += "{\"item_id\":".utf8
+            body += String(item.id).utf8
+            body += ",\"item_type\":\"".utf8
+            body += item.type.utf8
+            body += "\",\"count\":".utf8
+            body += String(found[0]).utf8
+            body += (found[1] == 1 ? ",\"cached\":true,\"as_of\":\"" : ",\"cached\":false,\"as_of\":\"").utf8
+            now.write(to: &body)
+            body += "\"}".utf8
+            return HTTPResponse(200, type: HTTPResponse.jsonType, body)
         case .health: return try health(Self.fields(reply))
         case .ready:
             let fields = try Self.fields(reply)

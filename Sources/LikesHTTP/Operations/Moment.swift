@@ -15,22 +15,25 @@ package struct Moment: Equatable, Sendable {
 
     /// ISO 8601: `2026-11-30T12:47:32.123456Z`.
     var text: String {
+        var bytes: [UInt8] = []
+        write(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends the same.
+    func write(to bytes: inout [UInt8]) {
         let usPerDay: Int64 = 86_400_000_000
         let days = wallUs.floored(by: usPerDay)
         let us = wallUs - days * usPerDay
         let (year, month, day) = Self.date(days)
         let seconds = us / 1_000_000
-        let parts = [
-            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (seconds / 3_600, 2, ":"), (seconds / 60 % 60, 2, ":"),
-            (seconds % 60, 2, "."), (us % 1_000_000, 6, "Z"),
-        ]
-        var text = ""
-        text.reserveCapacity(27)
-        for (number, width, behind) in parts {
-            Self.append(number, width, to: &text)
-            text += behind
-        }
-        return text
+        bytes.append(year, digits: 4, "-")
+        bytes.append(month, digits: 2, "-")
+        bytes.append(day, digits: 2, "T")
+        bytes.append(seconds / 3_600, digits: 2, ":")
+        bytes.append(seconds / 60 % 60, digits: 2, ":")
+        bytes.append(seconds % 60, digits: 2, ".")
+        bytes.append(us % 1_000_000, digits: 6, "Z")
     }
 
     /// The date so many days after 1970-01-01. Years are counted from March, so that the leap day ends one.
@@ -48,12 +51,20 @@ package struct Moment: Equatable, Sendable {
             dayOfYear - (153 * month + 2) / 5 + 1
         )
     }
+}
 
-    /// In so many digits at least.
-    private static func append(_ number: Int64, _ width: Int, to text: inout String) {
-        let digits = String(number)
-        for _ in 0..<max(0, width - digits.utf8.count) { text += "0" }
-        text += digits
+extension [UInt8] {
+    /// A number that is not negative in so many digits, with zeros in front, and what stands behind it.
+    fileprivate mutating func append(_ number: Int64, digits: Int, _ behind: Unicode.Scalar) {
+        var divisor: Int64 = 1
+        for _ in 1..<digits { divisor *= 10 }
+        var rest = number
+        while divisor > 0 {
+            append(UInt8(truncatingIfNeeded: rest / divisor % 10) + UInt8(ascii: "0"))
+            rest %= divisor
+            divisor /= 10
+        }
+        append(UInt8(ascii: behind))
     }
 }
 
