@@ -17,8 +17,8 @@ enum GatewayLimits {
     static let itemsUnderWayMax = 262_144
     /// Responses that clients have not read. More is 503.
     static let responsesBytesMax = 32 * 1024 * 1024
-    /// From a connection's beginning, or from its last response, to the last byte of a request. A request that has
-    /// begun by then gets 408; a connection without one is closed.
+    /// From a connection's beginning, or from its last response, to the end of a request's first line: then it is
+    /// closed. And from there to the request's last byte: then it gets 408.
     static let requestMsMax: Int64 = 30_000
     /// For reading a response.
     static let responseMsMax: Int64 = 30_000

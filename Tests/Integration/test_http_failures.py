@@ -130,6 +130,19 @@ def test_a_likesd_that_hangs_is_told_within_the_limit(daemon, start_gateway, use
     assert gateway.count(item) == 1
 
 
+def test_a_likesd_without_room_for_all_connections_is_used_all_the_same(
+    start_daemon, start_gateway, own_postgres, user, number
+):
+    gateway = start_gateway(start_daemon(own_postgres, MAX_CONNECTIONS=2).socket)
+    for _ in range(20):
+        item = number()
+        assert gateway.like(user, item).status == 200
+        assert gateway.count(item) == 1
+        liked = gateway.request("POST", "/v1/has_liked", {"user_id": user, "item_ids": list(range(item, item + 200))})
+        assert liked.json()["liked"][str(item)] is True
+    assert gateway.log().count("was lost: BUSY") <= 2, "it is no flood of the log"
+
+
 def test_a_clients_end_in_the_middle_harms_nobody(daemon, start_gateway, own_postgres, user, number):
     gateway = start_gateway(daemon.socket)
     item = number()

@@ -132,7 +132,8 @@ def test_what_is_not_http_is_refused_or_closed(gateway, data):
 
 
 def test_a_half_sent_request_is_let_go_and_others_are_served_meanwhile(gateway, number):
-    whole = request("POST", "/v1/like", json.dumps({"user_id": number(), "item_id": number()}))
+    body = json.dumps({"user_id": number(), "item_id": number()})
+    whole = request("POST", "/v1/like", body, {"X": "x" * 100})
     with (
         gateway.connect(timeout=REQUEST_SECONDS_MAX) as silent,
         gateway.connect(timeout=REQUEST_SECONDS_MAX) as half,
@@ -146,7 +147,7 @@ def test_a_half_sent_request_is_let_go_and_others_are_served_meanwhile(gateway, 
             with contextlib.suppress(OSError):
                 for place in range(len(whole)):
                     dripping.send(whole[place : place + 1])
-                    if over.wait(0.9):
+                    if over.wait(0.3):
                         return
 
         dripper = threading.Thread(target=drip, daemon=True)

@@ -29,7 +29,7 @@ package struct HTTPRequest: Equatable, Sendable {
 
     /// Whether errors are wanted in the form of RFC 9457: `Accept` names its media type.
     package var wantsProblems: Bool {
-        guard let accept else { return false }
+        guard let accept, accept.utf8.count >= HTTPResponse.problemType.utf8.count else { return false }
         return accept.lowercased().split(separator: ",").contains { range in
             let parts = range.split(separator: ";").map { $0.filter { !$0.isWhitespace } }
             let isRefused = parts.dropFirst().contains { $0.hasPrefix("q=") && (Double($0.dropFirst(2)) ?? 1) <= 0 }

@@ -90,6 +90,7 @@ final class ClientTable {
 
     fileprivate func begun(_ client: Client, _ target: UnsafePointer<CChar>) {
         client.phase = .receiving
+        client.deadlineMs = nowMs + GatewayLimits.requestMsMax
         client.target = String(cString: target)
     }
 
@@ -241,9 +242,10 @@ final class ClientTable {
         lingering.sweep(nowMs: nowMs)
         for client in clients.values where client.phase != .asked {
             let isIdle = client.phase == .idle
-            if isStopping, isIdle, bytes_to_read(client.descriptor) == 0 {
+            // Who has just begun a request is not idle.
+            if isIdle, isStopping || client.deadlineMs <= nowMs, bytes_to_read(client.descriptor) == 0 {
                 shutdown(client.descriptor, Int32(SHUT_RDWR))
-            } else if client.deadlineMs <= nowMs {
+            } else if !isIdle, client.deadlineMs <= nowMs {
                 if client.phase == .receiving {
                     metrics.requestsTooSlow += 1
                     send(Refusal.tooSlow.response(), to: client.descriptor)

@@ -7,8 +7,8 @@ final class DaemonLink {
     /// What a request to likesd is for.
     enum Purpose {
         case job(Job, call: Int)
-        /// likesd's item types.
-        case types
+        /// likesd's item types: the first thing that each connection is asked, and now and then later.
+        case types(DaemonLink)
     }
 
     private(set) var client: PipelinedClient?
@@ -20,6 +20,10 @@ final class DaemonLink {
     private(set) var retryAtMs: Int64 = .min
     private var retryMs = GatewayLimits.reconnectMsMin
     private(set) var isDirty = false
+    /// likesd has answered something since the connection was made: it is one that lasts.
+    private(set) var hasAnswered = false
+    /// What likesd said in place of its first answer: it has no room, and ends the connection next.
+    var refusal: String?
 
     var isConnected: Bool { client != nil }
     var underWay: Int { client?.requestCount ?? 0 }
@@ -35,13 +39,22 @@ final class DaemonLink {
                 throw SocketError.noSocket(ENOMEM)
             }
             self.client = client
-            (purposes, firstNumber) = ([], 1)
-            retryMs = GatewayLimits.reconnectMsMin
+            (purposes, firstNumber, hasAnswered, refusal) = ([], 1, false, nil)
         } catch {
-            retryAtMs = nowMs + retryMs
-            retryMs = min(2 * retryMs, GatewayLimits.reconnectMsMax)
+            backOff(nowMs: nowMs)
             throw error
         }
+    }
+
+    private func backOff(nowMs: Int64) {
+        retryAtMs = nowMs + retryMs
+        retryMs = min(2 * retryMs, GatewayLimits.reconnectMsMax)
+    }
+
+    /// The connection is one that lasts: if it ends, another attempt comes at once.
+    func answered() {
+        hasAnswered = true
+        retryMs = GatewayLimits.reconnectMsMin
     }
 
     /// Queues a request; false: there is no room.
@@ -95,8 +108,8 @@ final class DaemonLink {
         }
         source?.cancel()
         (self.client, source, purposes, isDirty) = (nil, nil, [], false)
-        // The first attempt comes at once: likesd may have been restarted.
-        retryAtMs = nowMs
+        // likesd may have been restarted. But one that takes the connection and ends it is not asked over and over.
+        if hasAnswered { retryAtMs = nowMs } else { backOff(nowMs: nowMs) }
         return fates
     }
 }

@@ -42,8 +42,10 @@ final class DaemonLinks {
     private var waiting: [Job] = []
     /// Why there is no connection; nil: there was one, or none was tried.
     private var problem: String?
-    /// Whether likesd's item types are being asked for, and since when.
-    private var learningSinceMs: Int64?
+    /// Connections on which likesd has been asked for its item types, and has not answered.
+    private var learningCount = 0
+    /// When it was asked last.
+    private var learningSinceMs: Int64 = 0
     private(set) var itemsUnderWay = 0
 
     init(
@@ -59,7 +61,8 @@ final class DaemonLinks {
 
     var connectedCount: Int { links.count { $0.isConnected } }
     var jobCount: Int { jobs.count }
-    var isLearning: Bool { learningSinceMs != nil }
+    /// Whether likesd is about to say which item types it has.
+    var isLearning: Bool { learningCount > 0 && Clock.nowMs < learningSinceMs + GatewayLimits.daemonMsMax }
 
     /// Asks likesd; returns the response if it is there at once.
     func submit(_ job: Job) -> HTTPResponse? {
@@ -102,8 +105,6 @@ final class DaemonLinks {
         do throws(SocketError) {
             try link.connect(to: path, loop: loop, nowMs: nowMs) { [unowned self, unowned link] in ready(link) }
             metrics.daemonConnections += 1
-            if problem != nil { Log.write(.notice, "connected to likesd at \(path) again") }
-            problem = nil
             learn(on: link, nowMs: nowMs)
         } catch {
             if problem == nil { Log.write(.warning, "no connection to likesd at \(path): \(error.text)") }
@@ -158,11 +159,11 @@ final class DaemonLinks {
 
     private func replied(_ purpose: DaemonLink.Purpose, _ reply: ReplyView, _ now: Moment) {
         switch purpose {
-        case .types: learned(from: reply)
+        case .types(let link): learned(from: reply, on: link)
         case .job(let job, let call):
             job.exchange.replied(call, reply.value, now: now)
             // An unknown item type, most likely: likesd may have others by now.
-            if reply.error?.starts(with: "ERR ".utf8) ?? false { learn(nowMs: now.monotonicUs / 1_000) }
+            if reply.error?.starts(with: "ERR ".utf8) ?? false, !isLearning { learn(nowMs: now.monotonicUs / 1_000) }
             advance(job)
         }
     }
@@ -210,15 +211,19 @@ final class DaemonLinks {
     private func end(_ link: DaemonLink, _ error: SocketError) -> [(Job, Int, Exchange.Loss)] {
         guard link.isConnected else { return [] }
         metrics.daemonConnectionsLost += 1
-        if problem == nil { Log.write(.warning, "the connection to likesd at \(path) was lost: \(error.text)") }
-        problem = error.text
+        let why = link.refusal ?? error.text
+        if problem == nil { Log.write(.warning, "a connection to likesd at \(path) was lost: \(why)") }
+        problem = why
+        // likesd answers the first request of each connection at once. Without that answer it read none behind it.
+        let isRead = link.hasAnswered
         return link.end(nowMs: Clock.nowMs).compactMap { purpose, fate in
             switch purpose {
             case .types:
-                stopLearning()
+                learningCount -= 1
+                if learningCount == 0 { learned(nil) }
                 return nil
             case .job(let job, let call):
-                return (job, call, fate == .neverSent ? .neverSent(error.text) : .lost(error.text))
+                return (job, call, fate == .maybeExecuted && isRead ? .lost(why) : .neverSent(why))
             }
         }
     }
@@ -229,14 +234,15 @@ final class DaemonLinks {
             job.exchange.timedOut()
             advance(job)
         }
-        if let since = learningSinceMs, since + GatewayLimits.daemonMsMax <= nowMs { stopLearning() }
+        if learningCount > 0, !isLearning { learned(nil) }
         connectAll()
     }
 
     // MARK: Item types
 
     private func learn(on link: DaemonLink, nowMs: Int64) {
-        guard learningSinceMs == nil, link.send(["INFO", "server"], for: .types) else { return }
+        guard link.send(["INFO", "server"], for: .types(link)) else { return }
+        learningCount += 1
         learningSinceMs = nowMs
     }
 
@@ -244,16 +250,21 @@ final class DaemonLinks {
         if let link = links.first(where: { $0.isConnected }) { learn(on: link, nowMs: nowMs) }
     }
 
-    private func learned(from reply: ReplyView) {
-        learningSinceMs = nil
-        let line = reply.text?.split(whereSeparator: \.isNewline).first { $0.hasPrefix("item_types:") }
-        let names = line?.dropFirst("item_types:".count).split(separator: ",").map { String($0) }
-        learned(names.flatMap { $0.isEmpty ? nil : $0 })
-    }
-
-    private func stopLearning() {
-        guard learningSinceMs != nil else { return }
-        learningSinceMs = nil
-        learned(nil)
+    /// An error is likesd's refusal of the connection, which it ends next.
+    private func learned(from reply: ReplyView, on link: DaemonLink) {
+        learningCount -= 1
+        guard let text = reply.text else {
+            link.refusal = reply.error.map { ForeignText.shown($0) }
+            if learningCount == 0 { learned(nil) }
+            return
+        }
+        if !link.hasAnswered {
+            link.answered()
+            if problem != nil { Log.write(.notice, "connected to likesd at \(path) again") }
+            problem = nil
+        }
+        let line = text.split(whereSeparator: \.isNewline).first { $0.hasPrefix("item_types:") }
+        let names = line?.dropFirst("item_types:".count).split(separator: ",").map { String($0) } ?? []
+        learned(names.isEmpty ? nil : names)
     }
 }
