@@ -16,12 +16,12 @@ final class Loop {
         // Pings systemd by itself if the unit has WatchdogSec=.
         let watched = sd_event_set_watchdog(event, 1)
         guard watched >= 0 else { throw GatewayError(doing: "setting up the watchdog", code: -watched) }
-        let added = sd_event_add_time(
-            event, &timer, CLOCK_MONOTONIC, UInt64(Clock.nowMs + tickMs) * 1_000, UInt64(tickMs) * 100,
-            { _, _, _ in 0 }, nil)
-        guard added >= 0 else { throw GatewayError(doing: "making a timer", code: -added) }
         self.tickMs = tickMs
+        // The timer only has to wake the loop, and never before this: after every turn the clock shows what is due.
         nextTickMs = Clock.nowMs + tickMs
+        let added = sd_event_add_time(
+            event, &timer, CLOCK_MONOTONIC, UInt64(nextTickMs) * 1_000, UInt64(tickMs) * 100, { _, _, _ in 0 }, nil)
+        guard added >= 0 else { throw GatewayError(doing: "making a timer", code: -added) }
     }
 
     deinit {
