@@ -103,8 +103,9 @@ def test_a_type_that_likesd_has_is_a_type(start_daemon, start_gateway, own_postg
 
 def test_it_listens_at_several_addresses(start_gateway, daemon, place):
     path = f"{place}/http.sock"
-    gateway = start_gateway(daemon.socket, listen=("127.0.0.1:0", f"{path},mode=0600"))
+    gateway = start_gateway(daemon.socket, listen=("127.0.0.1:0", "[::1]:0", f"{path},mode=0600"))
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert len(gateway.addresses) == 3
     for address in gateway.addresses:
         with Connection(address) as connection:
             assert connection.request("GET", "/live").status == 200

@@ -12,18 +12,23 @@ PACKAGE_BYTES_MAX = 6 << 20
 MANUALS = ("man8/likesd.8", "man8/likes-http.8", "man1/likesctl.1", "man5/likesd.conf.5", "man7/likesd-protocol.7")
 FILES = (
     "/usr/sbin/likesd",
+    "/usr/sbin/likes-http",
     "/usr/bin/likesctl",
     "/etc/likesd/likesd.conf",
     "/lib/systemd/system/likesd.service",
     "/lib/systemd/system/likesd.socket",
     "/lib/systemd/system/likesd@.service",
     "/lib/systemd/system/likesd@.socket",
+    "/lib/systemd/system/likes-http.service",
+    "/lib/systemd/system/likes-http.socket",
     "/usr/lib/sysusers.d/likesd.conf",
     "/usr/share/likesd/schema.sql",
     "/usr/share/bash-completion/completions/likesd",
     "/usr/share/bash-completion/completions/likesctl",
+    "/usr/share/bash-completion/completions/likes-http",
     "/usr/share/zsh/vendor-completions/_likesd",
     "/usr/share/zsh/vendor-completions/_likesctl",
+    "/usr/share/zsh/vendor-completions/_likes-http",
     *(f"/usr/share/man/{manual}.gz" for manual in MANUALS),
     "/usr/share/doc/likesd/copyright",
     "/usr/share/doc/likesd/NEWS.Debian.gz",
@@ -32,7 +37,7 @@ FILES = (
     "/usr/share/doc/likesd/examples/drop-ins/credentials.conf",
     "/usr/share/doc/likesd/examples/drop-ins/users-apart.conf",
 )
-PROGRAMS = ("usr/sbin/likesd", "usr/bin/likesctl")
+PROGRAMS = ("usr/sbin/likesd", "usr/bin/likesctl", "usr/sbin/likes-http")
 
 
 def said(*command, ok=(0,)):

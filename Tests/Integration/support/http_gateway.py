@@ -28,7 +28,10 @@ class Connection:
     """One connection. Bytes go out as they are given."""
 
     def __init__(self, address, timeout=60):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        if isinstance(address, str):
+            family = socket.AF_UNIX
+        else:
+            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.buffer = b""
@@ -127,7 +130,12 @@ class Gateway:
     def addresses(self):
         """Where it listens, as a socket takes it."""
         found = re.findall(r"listening at (.*)", self.server.log())
-        return [text if text.startswith("/") else ("127.0.0.1", int(text.rsplit(":", 1)[1])) for text in found]
+        return [text if text.startswith("/") else self._numbers(text) for text in found]
+
+    @staticmethod
+    def _numbers(text):
+        host, port = text.rsplit(":", 1)
+        return host.strip("[]").replace("0.0.0.0", "127.0.0.1"), int(port)
 
     def connect(self, **options):
         return Connection(self.addresses[0], **options)
