@@ -20,7 +20,7 @@ struct Database: ~Copyable {
     /// What a statement returned: rows of text, nil for NULL.
     typealias Rows = [[String?]]
 
-    private let connection: OpaquePointer
+    let connection: OpaquePointer
     private let url: String
     private let command: Command
 
@@ -150,7 +150,7 @@ struct Database: ~Copyable {
         return outcome
     }
 
-    private func waitForResult(timeoutMs: Int64) throws(Failure) {
+    func waitForResult(timeoutMs: Int64) throws(Failure) {
         let deadlineMs = SystemCalls.nowMs() + timeoutMs + Self.replyMarginMs
         while PQisBusy(connection) == 1 {
             guard SystemCalls.wait(for: Int16(POLLIN), on: PQsocket(connection), deadlineMs: deadlineMs) else {
@@ -163,13 +163,13 @@ struct Database: ~Copyable {
         }
     }
 
-    private func lost() -> Failure {
+    func lost() -> Failure {
         Failure(
             .unreachable,
             "the connection to PostgreSQL was lost\n\(message)", next: "run this again, which is safe")
     }
 
-    private func explain(_ result: OpaquePointer) -> Failure {
+    func explain(_ result: OpaquePointer) -> Failure {
         guard let code = PQresultErrorField(result, Int32(UInt8(ascii: "C"))) else { return lost() }
         let message = PQresultErrorField(result, Int32(UInt8(ascii: "M"))).map { ForeignText.shown($0) } ?? ""
         return DatabaseFailure.statement(

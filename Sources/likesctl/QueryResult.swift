@@ -9,7 +9,12 @@ struct QueryResult: ~Copyable {
 
     deinit { PQclear(pointer) }
 
+    var status: ExecStatusType { PQresultStatus(pointer) }
+
     var rowCount: Int32 { PQntuples(pointer) }
+
+    /// Rows that the statement stored or copied; 0 if it says nothing of that.
+    var affectedRows: Int64 { PQcmdTuples(pointer).flatMap { Int64(String(cString: $0)) } ?? 0 }
 
     /// A number of 1 to 8 bytes in a binary result; nil for NULL.
     func number(_ row: Int32, _ column: Int32) -> Int64? {

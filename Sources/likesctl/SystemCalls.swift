@@ -28,20 +28,30 @@ enum SystemCalls {
     /// Gives others time for their work.
     static func pause(ms: Int32) { poll(nil, 0, ms) }
 
+    /// The path from the root, as far as the current folder is known.
+    static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return "\(String(cString: folder))/\(path)"
+    }
+
     /// Writes everything; false if the descriptor accepts no more, with the reason in `errno`.
     static func write(_ text: String, to descriptor: Int32) -> Bool {
         var text = text
-        return text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while let start = rest.baseAddress, !rest.isEmpty {
-                let written = Glibc.write(descriptor, start, rest.count)
-                if written < 0 {
-                    if errno == EINTR { continue }
-                    return false
-                }
-                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        return text.withUTF8 { write(UnsafeRawBufferPointer($0), to: descriptor) }
+    }
+
+    /// The same for bytes.
+    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while let start = rest.baseAddress, !rest.isEmpty {
+            let written = Glibc.write(descriptor, start, rest.count)
+            if written < 0 {
+                if errno == EINTR { continue }
+                return false
             }
-            return true
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
         }
+        return true
     }
 }

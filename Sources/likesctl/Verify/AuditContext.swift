@@ -14,7 +14,7 @@ final class AuditContext {
 
     /// Connects, and makes sure that the audit understands this schema.
     init(_ configuration: Configuration, _ options: VerifyOptions, json: Bool) throws(Failure) {
-        var output = VerifyOutput(options)
+        var output = ProgressOutput(showsProgress: options.showsProgress, isQuiet: options.isQuiet)
         database = try Database.connected(configuration, for: .verify) { (warning) throws(Failure) in
             if json { try output.print(warning.json.text) } else { output.warn(warning) }
         }
@@ -28,16 +28,13 @@ final class AuditContext {
     private static func prepare(
         _ database: borrowing Database, _ configuration: Configuration, _ options: VerifyOptions
     ) throws(Failure) {
-        guard database.serverVersion >= 140_000 else {
-            throw Failure(
-                .refused, "verify needs PostgreSQL 14 or newer: an older one reads the whole table for each part of it")
-        }
+        try database.checkServer(for: .verify)
         try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
         try database.execute("SET default_transaction_isolation = 'read committed'")
         // Compiling takes longer than any of the short statements.
         try database.execute("SET jit = off")
-        try checkSchema(database, Advice(configuration, on: HostFacts.measured()))
+        try database.checkVersion(Advice(configuration, on: HostFacts.measured()))
         guard options.repairs else {
             // Without --repair nothing is written; the server enforces it.
             try database.execute("SET default_transaction_read_only = on")
@@ -49,34 +46,6 @@ final class AuditContext {
             throw Failure(
                 .refused, "another 'likesctl verify --repair' is running on the database \(database.name)",
                 next: "wait until it ends: two would correct the same difference twice")
-        }
-    }
-
-    private static func checkSchema(_ database: borrowing Database, _ advice: Advice) throws(Failure) {
-        try database.refuseIfBarred()
-        var version = 0
-        if try database.execute(Schema.hasVersion).first?.first == "t" {
-            guard let found = try database.execute(Schema.selectVersion).first?.first?.flatMap({ Int($0) }) else {
-                throw Failure(.refused, "the table likesd_schema has no row", next: Schema.whenLost("likesd_schema"))
-            }
-            version = found
-        } else if try database.execute(Schema.hasTables).first?.first == "t" {
-            throw Failure(
-                .refused, "the table likesd_schema is missing in the database \(database.name)",
-                next: Schema.whenVersionLost)
-        }
-        guard version <= Schema.version else {
-            throw Failure(
-                .newerSchema,
-                "the schema has version \(version), this likesctl knows \(Schema.version): nothing was checked",
-                next: "upgrade likesd on this host")
-        }
-        guard version == Schema.version else {
-            throw Failure(
-                version == 0 ? .refused : .olderSchema,
-                "the schema of the database \(database.name) "
-                    + (version == 0 ? "is missing" : "has version \(version), \(Schema.version) is needed"),
-                next: advice.likesctlAgain(.migrate).text)
         }
     }
 

@@ -10,7 +10,7 @@ final class VerifyReport {
     /// Whether `--repair` can mend anything, with the tables as they are.
     private let isMendable: Bool
     private let startedMs = SystemCalls.nowMs()
-    private var output: VerifyOutput
+    private var output: ProgressOutput
     var database = DatabaseSums()
     var redis = RedisSums()
     private(set) var mended: Int64 = 0
@@ -20,7 +20,7 @@ final class VerifyReport {
         self.options = options
         self.json = json
         self.types = types
-        output = VerifyOutput(options)
+        output = ProgressOutput(showsProgress: options.showsProgress, isQuiet: options.isQuiet)
     }
 
     private var differing: Int64 { database.differing + redis.differing }

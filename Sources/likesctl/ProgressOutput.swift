@@ -2,9 +2,9 @@ import Glibc
 import LikesProtocol
 import LikesctlCommands
 
-/// Prints what `verify` finds to standard output, and its progress to standard error. On a terminal the progress is one
-/// line that is renewed.
-struct VerifyOutput {
+/// Prints what a long command finds to standard output, and its progress to standard error. On a terminal the progress
+/// is one line that is renewed.
+struct ProgressOutput {
     /// Milliseconds between two lines of progress.
     private static let progressEveryMs: Int64 = 500
     private static let terminalEveryMs: Int64 = 100
@@ -14,7 +14,10 @@ struct VerifyOutput {
     private var progressMs: Int64 = 0
     private var isLineOpen = false
 
-    init(_ options: VerifyOptions) { showsProgress = !options.isQuiet && (isTerminal || options.showsProgress) }
+    /// `showsProgress`: even if standard error is no terminal.
+    init(showsProgress: Bool, isQuiet: Bool = false) {
+        self.showsProgress = !isQuiet && (isTerminal || showsProgress)
+    }
 
     mutating func print(_ line: String) throws(Failure) {
         closeLine()
