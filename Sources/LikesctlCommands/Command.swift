@@ -1,6 +1,7 @@
 /// What likesctl can be told to do.
 package enum Command: String, CaseIterable, Sendable {
     case like, unlike, count, liked, likes, likers, health, info, metrics, ping, reload, bench, plan, migrate, verify
+    case `import`, export, forget, remove
 
     /// Whether it has such an option.
     package func takes(_ option: CommandOption) -> Bool { description.options.contains { $0.name == option.name } }
@@ -10,7 +11,7 @@ package enum Command: String, CaseIterable, Sendable {
         switch self {
         case .like, .unlike: true
         case .count, .liked, .likes, .likers, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate,
-            .verify:
+            .verify, .import, .export, .forget, .remove:
             false
         }
     }

@@ -15,6 +15,7 @@ package struct CommandOptions: Equatable, Sendable {
     package var after: String?
     package var limit: Int64?
     package var verify = VerifyOptions()
+    package var data = DataOptions()
     package var bench = BenchOptions()
     package var plan = PlanOptions()
 

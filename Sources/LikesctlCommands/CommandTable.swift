@@ -26,6 +26,10 @@ extension Command {
         case .plan: .plan
         case .migrate: .migrate
         case .verify: .verify
+        case .import: .importing
+        case .export: .exporting
+        case .forget: .forget
+        case .remove: .remove
         }
     }
 }
@@ -39,7 +43,7 @@ extension CommandOption {
         whyNotElsewhere: "it asks PostgreSQL, not the daemon", \.socketPath)
 
     static let config = path(
-        "--config", taking: "file", "the configuration file, for migrate and verify",
+        "--config", taking: "file", "the configuration file, for commands that ask PostgreSQL",
         details: "Without it, `/etc/likesd/likesd.conf`, if it exists.",
         whyNotElsewhere: "it asks the daemon, whose socket --socket names", \.configFile)
 

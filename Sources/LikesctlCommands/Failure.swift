@@ -13,6 +13,10 @@ package struct Failure: Error, Equatable {
     package var isWorthRepeating = false
     /// Somebody held a lock for longer than the statement was allowed to wait.
     package var isLocked = false
+    /// PostgreSQL ended the statement because it took too long.
+    package var isCancelled = false
+    /// A row with the same key was there.
+    package var isDuplicate = false
     /// The lines for the terminal, if they are not message and next step.
     private var terminalText: String?
 

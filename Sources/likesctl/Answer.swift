@@ -25,7 +25,7 @@ struct Answer {
         case .health: (text, value, status) = try Self.health(reply)
         case .info: (text, value) = try Self.info(reply, section: arguments.first)
         case .reload: (text, value) = try Self.reload(reply)
-        case .metrics, .bench, .plan, .migrate, .verify:
+        case .metrics, .bench, .plan, .migrate, .verify, .import, .export, .forget, .remove:
             text = try Self.string(reply)
             value = .null
         case .ping:

@@ -31,7 +31,9 @@ enum DatabaseChoice {
         }
         var choice = view.primary
         // Reading alone is possible on a standby.
-        if choice == .missing, command == .verify { choice = view.reader(allowsStandby: hosts.allowsStandby) }
+        if choice == .missing, command == .verify || command == .export {
+            choice = view.reader(allowsStandby: hosts.allowsStandby)
+        }
         switch choice {
         case .server(let chosen):
             for (server, failure) in failures {

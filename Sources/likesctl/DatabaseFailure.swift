@@ -51,6 +51,8 @@ enum DatabaseFailure {
         var failure = explained(sqlState: sqlState, message, user: user, database: database, command)
         failure.isWorthRepeating = sqlState == "40P01" || sqlState == "40001"
         failure.isLocked = sqlState == "55P03"
+        failure.isCancelled = sqlState == "57014"
+        failure.isDuplicate = sqlState == "23505"
         return failure
     }
 
@@ -71,6 +73,13 @@ enum DatabaseFailure {
                 .permissionDenied, said,
                 next: "let \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"; for --repair "
                     + "also GRANT INSERT, UPDATE ON counters, cache_repairs TO \"\(user)\"")
+        case "42501" where command == .export:
+            return Failure(
+                .permissionDenied, said,
+                next: "let \(user) in: GRANT SELECT ON ALL TABLES IN SCHEMA public TO \"\(user)\"")
+        case "42501" where [.forget, .remove].contains(command):
+            return Failure(
+                .permissionDenied, said, next: "run this as the role that likesd uses, or as the tables' owner")
         case "42501":
             return Failure(
                 .permissionDenied, "\(said)\nThe user \(user) may not create or fill the tables.",
@@ -87,6 +96,8 @@ enum DatabaseFailure {
             return Failure(
                 .timedOut, "\(said)\nThe tables were locked for too long, perhaps by a migration.",
                 next: "run this again, which is safe")
+        case _ where [.import, .forget, .remove].contains(command):
+            return Failure(.refused, "\(said)\nThis step changed nothing.", next: "run this again, which is safe")
         default: return Failure(.refused, "\(said)\nNothing was changed.", next: "run this again, which is safe")
         }
     }

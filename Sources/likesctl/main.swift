@@ -24,6 +24,18 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         let configuration = try ConfigurationSource.load(file: options.configFile)
         // It prints as it goes: its findings may not fit into memory.
         return ("", try Verification.run(configuration, options.verify, json: options.json))
+    case .run(.import, let arguments):
+        let configuration = try ConfigurationSource.load(file: options.configFile)
+        return try Import.run(configuration, arguments.first, options.data, json: options.json)
+    case .run(.export, let arguments):
+        let configuration = try ConfigurationSource.load(file: options.configFile)
+        return try Export.run(configuration, arguments.first, options.data, json: options.json)
+    case .run(.forget, let arguments):
+        let configuration = try ConfigurationSource.load(file: options.configFile)
+        return try Removal.forget(arguments[0], configuration, options.data, json: options.json)
+    case .run(.remove, let arguments):
+        let configuration = try ConfigurationSource.load(file: options.configFile)
+        return try Removal.remove(arguments[0], configuration, options.data, json: options.json)
     case .run(.bench, arguments: _):
         return try Bench.run(
             options.bench, socketPath: options.socketPath ?? ConfigurationSource.socketPath(),
@@ -55,7 +67,8 @@ func verb(_ command: Command, _ arguments: [String]) -> String {
     switch command {
     case .count: arguments.count > 1 ? "MCOUNT" : "COUNT"
     case .liked: arguments.count > 2 ? "MLIKED" : "LIKED"
-    case .like, .unlike, .likes, .likers, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate, .verify:
+    case .like, .unlike, .likes, .likers, .health, .info, .metrics, .ping, .reload, .bench, .plan, .migrate, .verify,
+        .import, .export, .forget, .remove:
         command.rawValue.uppercased()
     }
 }

@@ -146,7 +146,7 @@ def test_every_option_of_a_command_is_described():
     text = page("likesctl.1")
     general = options(" ".join(items(section(text, "DESCRIPTION"))))
     own = {"verify": "VERIFYING", "bench": "MEASURING", "plan": "PLANNING", "migrate": "COMMANDS"}
-    own |= {"likes": "COMMANDS", "likers": "COMMANDS"}
+    own |= dict.fromkeys(("likes", "likers", "import", "export", "forget", "remove"), "COMMANDS")
     assert options(run("likesctl", "--help").stdout) - {"--repair"} <= general
     for command in commands():
         described = set(general)

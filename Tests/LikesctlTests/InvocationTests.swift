@@ -51,7 +51,7 @@ import Testing
             "--pipeline": "9", "--duration": "9", "--requests": "9", "--warmup": "9", "--mix": "liked", "--users": "9",
             "--items": "9", "--keys": "hot", "--batch": "9", "--seed": "9",
             "--likes": "9", "--counts": "9", "--likes-stored": "9", "--hosts": "9", "--cold": "9", "--ttl-ms": "9",
-            "--peak": "9", "--after": "post:9", "--limit": "9",
+            "--peak": "9", "--after": "post:9", "--limit": "9", "--format": "binary", "--user": "9", "--item": "reel:9",
         ]
         for command in Command.allCases {
             var seen: [CommandOptions] = [CommandOptions()]
@@ -100,6 +100,10 @@ import Testing
             ("bench --pipeline 2 --rate 3", "exclude each other"), ("bench --mix like", "add --write"),
             ("verify --slice 0", "--slice takes a whole number from 1 to 1000000, not '0'"),
             ("bench --warmup x", "--warmup takes seconds from 0 to 604800, not 'x'"),
+            ("import --format xml", "--format takes csv or binary, not 'xml'"),
+            ("import --abandon --resume", "exclude each other"), ("forget", "an argument is missing"),
+            ("forget --scan 1", "forget takes no --scan"), ("export --user -1", "from 0 to 9223372036854775807"),
+            ("remove --socket x post:1", "it asks PostgreSQL"),
             ("info nosuch", "there is no section 'nosuch': there are server, clients, memory, "),
         ])
     func wrongUsageSaysWhatIsRight(line: String, words: String) throws {

@@ -61,11 +61,12 @@ _likesctl_offer_weights() {
 # BEGIN generated: commands
 # shellcheck disable=SC2034 # the caller's
 _likesctl_table() {
-    commands="like unlike count liked likes likers health info metrics ping reload bench plan migrate verify"
+    commands="like unlike count liked likes likers health info metrics ping reload bench plan migrate verify
+        import export forget remove"
     everywhere="--help --version"
     takes_value="--socket --after --limit --rate --connections --pipeline --duration --requests --warmup --mix
         --users --items --type --keys --batch --seed --likes --counts --likes-stored --hosts --cold --ttl-ms --peak
-        --config --partitions --sample --slice --items-per-pass --snapshot-seconds"
+        --config --partitions --sample --slice --items-per-pass --snapshot-seconds --format --user --item"
     case $1 in
         like)
             own="--socket --json"
@@ -114,6 +115,18 @@ _likesctl_table() {
             own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass
                 --snapshot-seconds"
             ;;
+        import)
+            own="--config --json --format --strict --resume --abandon --progress"
+            ;;
+        export)
+            own="--config --json --format --user --item --progress"
+            ;;
+        forget)
+            own="--config --json --dry-run --progress"
+            ;;
+        remove)
+            own="--config --json --dry-run --scan --progress"
+            ;;
         *) own="--socket" ;;
     esac
 }
@@ -125,6 +138,8 @@ _likesctl_offer_value() {
         --type) _likesctl_offer_types "" ;;
         --keys) _likesctl_offer uniform zipf zipf: hot ;;
         --config) _likesctl_offer_files ;;
+        --format) _likesctl_offer csv binary ;;
+        --item) _likesctl_offer_types : ;;
     esac
 }
 
@@ -137,6 +152,9 @@ _likesctl_offer_argument() {
         liked:[1-9]*) _likesctl_offer_types : ;;
         likers:0) _likesctl_offer_types : ;;
         info:0) _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu ;;
+        import:0) _likesctl_offer_files ;;
+        export:0) _likesctl_offer_files ;;
+        remove:0) _likesctl_offer_types : ;;
     esac
 }
 # END generated

@@ -145,9 +145,13 @@ package enum Schema {
         """
     static let insertSecret = "INSERT INTO likesd_secret (secret) SELECT \(newSecret)"
     /// Replaces whatever is there. Any secret will do: hosts drop what they have cached.
-    package static let renewSecret =
-        "\(insertSecret) "
-        + "ON CONFLICT (only_row) DO UPDATE SET secret = excluded.secret, made_at = now()"
+    package static let renewSecret = "\(insertSecret) \(replacing)"
+    /// The same as a part of a statement, if a condition holds.
+    package static func renewSecret(where condition: String) -> String {
+        "\(insertSecret) WHERE \(condition) \(replacing)"
+    }
+    private static let replacing =
+        "ON CONFLICT (only_row) DO UPDATE SET secret = excluded.secret, made_at = now()"
     /// One row: the secret and the time, in seconds since 1970.
     package static let selectSeals = "SELECT secret, \(seconds) FROM likesd_secret"
     package static let secondsRange = 0...Seal.secondsMax

@@ -113,6 +113,24 @@ final class RedisServers {
         return parts
     }
 
+    /// Removes keys, wherever each of them is.
+    func remove(_ keys: [String]) throws(RedisTrouble) {
+        for key in keys {
+            let words = ["UNLINK", key]
+            guard let map else {
+                _ = try first.value(words)
+                continue
+            }
+            guard let owner = map.owner(of: RedisSlot.of(key: key.utf8)), let server = try server(at: owner) else {
+                throw RedisTrouble(reason: "the slot of \(key) has no node")
+            }
+            guard case .error(let error) = try server.client.call(words) else { continue }
+            guard try follow(error, words, from: server) != nil else {
+                throw RedisTrouble(reason: "the slot of \(key) is between two nodes")
+            }
+        }
+    }
+
     /// Repeats a command where the answer of a cluster's node says that the key is. nil: it is between two nodes, and
     /// half of it may be here and half there.
     func follow(

@@ -25,6 +25,18 @@ class Books:
         self.cache = redis_server.client(db=REDIS_DATABASE)
         self.cache.flushdb()
 
+    def empty(self):
+        """As it was made, but for the item types: much faster than another database."""
+        self.sql.execute("TRUNCATE user_likes, counters, cache_repairs, lanes, likesd_hosts")
+        self.sql.execute("DROP TABLE IF EXISTS likesd_import, likesd_import_rows, likesd_import_likes, old_likes")
+        self.sql.execute("DROP INDEX IF EXISTS user_likes_by_item")
+        self.cache.flushdb()
+        return self
+
+    def close(self):
+        self.sql.close()
+        self.cache.close()
+
     @property
     def environment(self):
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}

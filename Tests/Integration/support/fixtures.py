@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from .books import Books
 from .daemon import Daemon, run
 from .http_gateway import Gateway
 from .postgres import Postgres
@@ -146,6 +147,27 @@ def start_gateway(folder, number):
         yield start
         for gateway in started:
             all_of_them.callback(gateway.stop)
+
+
+@pytest.fixture
+def make_books(postgres, redis_server, number):
+    """Makes databases of the test's own for likesctl: make_books(partitions)."""
+    with contextlib.ExitStack() as all_of_them:
+
+        def make(partitions=0):
+            books = Books(postgres, redis_server, f"books{number()}", partitions)
+            all_of_them.callback(books.close)
+            return books
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def shared_books(postgres, redis_server, number):
+    """One for all tests that empty it first, and leave its tables as they are."""
+    books = Books(postgres, redis_server, f"books{number()}")
+    yield books
+    books.close()
 
 
 @pytest.fixture(scope="session")

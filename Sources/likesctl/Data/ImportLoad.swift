@@ -1,0 +1,116 @@
+import LikesProtocol
+import LikesctlCommands
+
+/// Loads the rows of the input as they are, and counts those that are no likes.
+struct ImportLoad {
+    /// Rows that are named before the rest is only counted.
+    private static let namedMax: Int64 = 10
+
+    let context: ImportContext
+
+    private var database: Database { _read { yield context.database } }
+    private var options: DataOptions { context.options }
+    private var report: ImportReport { context.report }
+
+    /// Loads all that is left of the input.
+    func load(_ input: inout InputRows, _ state: inout ImportState) throws(Failure) {
+        report.begin(.loading, done: state.input.rows)
+        let statement = ImportStatements.copyRows(columns: input.columns, binary: options.format == .binary)
+        while let piece = try input.next() {
+            try load(piece.bytes, piece.found, of: input, statement, &state)
+            report.progress(state)
+        }
+        report.progress(state, always: true)
+    }
+
+    private func load(
+        _ bytes: UnsafeRawBufferPointer, _ found: RowScanner.Found, of input: borrowing InputRows, _ statement: String,
+        _ state: inout ImportState
+    ) throws(Failure) {
+        // The first piece may stand behind a header.
+        let linesBefore = input.position.lines - found.lines
+        try database.execute("BEGIN")
+        let place = try database.execute(ImportStatements.lastPlace).first?.first??.description ?? "(0,0)"
+        try copy(bytes, found, of: input, statement, linesBefore)
+        let judged = try database.numbers(ImportStatements.judge, [place])
+        let left = RowsLeftOut(
+            user: judged.number(0, 0) ?? 0, item: judged.number(0, 1) ?? 0, type: judged.number(0, 2) ?? 0)
+        if left.count > 0 { try name(place, bytes, of: input, linesBefore, alreadyNamed: state.left.count) }
+        state.input = input.position
+        state.left = state.left + left
+        try database.execute(
+            ImportStatements.noteLoaded,
+            [
+                state.input.bytes, state.input.digest.stored, state.input.lines, state.input.rows, left.user, left.item,
+                left.type,
+            ].map { String($0) })
+        try database.execute("COMMIT")
+    }
+
+    private func copy(
+        _ bytes: UnsafeRawBufferPointer, _ found: RowScanner.Found, of input: borrowing InputRows, _ statement: String,
+        _ linesBefore: Int64
+    ) throws(Failure) {
+        let rows: Int64
+        do throws(CopyTrouble) {
+            rows = try database.copy(
+                bytes, framed: options.format == .binary ? InputRows.binaryFrame : nil, into: statement)
+        } catch {
+            switch error {
+            case .failure(let failure): throw failure
+            case .row(let line, let message):
+                let place =
+                    line.map { input.place(of: linesBefore + $0 + linesNotCounted(in: bytes)) }
+                    ?? "one of the rows from \(input.place(of: linesBefore + 1)) on"
+                throw Failure(.refused, "\(place): \(message)", next: InputRows.whenWrong)
+            }
+        }
+        // PostgreSQL ends its reading at a line `\.`, and may take other characters for the end of a line.
+        guard rows == found.rows else {
+            throw Failure(
+                .refused,
+                "PostgreSQL found \(Counted.text(rows, "row")) where there are \(found.rows), from "
+                    + "\(input.place(of: linesBefore + 1)) to line \(linesBefore + found.lines)",
+                next: "end lines with LF or CRLF, and remove a line that is only a backslash and a point")
+        }
+    }
+
+    /// Tells of the first rows that are no likes.
+    private func name(
+        _ place: String, _ bytes: UnsafeRawBufferPointer, of input: borrowing InputRows, _ linesBefore: Int64,
+        alreadyNamed: Int64
+    ) throws(Failure) {
+        let count = options.isStrict ? 1 : Self.namedMax - alreadyNamed
+        guard count > 0 else { return }
+        for row in try database.execute(ImportStatements.nameBad, [place, String(count)]) {
+            guard row.count == 3, let number = row[0].flatMap({ Int64($0) }) else { continue }
+            let line = linesBefore + (lines(before: number, in: bytes) ?? number - 1) + 1
+            let (user, item) = (row[1] ?? "no user", row[2].map { ForeignText.shown($0) } ?? "no item")
+            let text = "\(input.place(of: line)): \(Self.reason(row)): \(user), \(item)"
+            guard !options.isStrict else { throw Failure(.refused, text, next: InputRows.whenWrong) }
+            report.leftOut(text)
+        }
+    }
+
+    private static func reason(_ row: [String?]) -> String {
+        guard let user = row[1].flatMap({ Int64($0) }), user >= 0 else { return "no valid user" }
+        guard let item = row[2], let colon = item.firstIndex(of: ":"),
+            let id = Int64(item[item.index(after: colon)...]),
+            id >= 0
+        else { return "no valid item" }
+        return "no such type"
+    }
+
+    /// PostgreSQL counts line breaks within quotes, but not those of the first row: it does not know yet what ends a
+    /// line.
+    private func linesNotCounted(in bytes: UnsafeRawBufferPointer) -> Int64 {
+        guard options.format == .csv else { return 0 }
+        return max(0, RowScanner.scanText(bytes, rowsMax: 1).lines - 1)
+    }
+
+    /// Rows may have line breaks within quotes.
+    private func lines(before row: Int64, in bytes: UnsafeRawBufferPointer) -> Int64? {
+        guard options.format == .csv, row > 1 else { return nil }
+        return RowScanner.scanText(bytes, rowsMax: row - 1).lines
+    }
+}

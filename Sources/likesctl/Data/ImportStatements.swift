@@ -1,0 +1,228 @@
+import LikesStorage
+
+/// The statements of `likesctl import`. Its tables are made on demand and dropped at the end.
+enum ImportStatements {
+    static let state = "likesd_import"
+    static let rowsTable = "likesd_import_rows"
+    static let likes = "likesd_import_likes"
+
+    /// Held while an import runs, so that two do not take turns at one state. The number is migrate's lock plus four.
+    static let lock = "SELECT pg_try_advisory_lock(119200029176680)"
+
+    static let hasState = "SELECT to_regclass('\(state)') IS NOT NULL"
+
+    /// One row. `types`: the item types as the rows were judged by them. Lines, rows and bytes are those that are
+    /// loaded, all of them once the rows are sorted. `next_page` is the page of `likes` to go on with.
+    static let createState = """
+        CREATE TABLE \(state) (
+            source text NOT NULL,
+            format text NOT NULL,
+            types text[] NOT NULL,
+            started_at timestamptz NOT NULL DEFAULT now(),
+            is_sorted boolean NOT NULL DEFAULT false,
+            bytes bigint NOT NULL DEFAULT 0,
+            digest bigint NOT NULL DEFAULT 0,
+            lines bigint NOT NULL DEFAULT 0,
+            rows bigint NOT NULL DEFAULT 0,
+            without_user bigint NOT NULL DEFAULT 0,
+            without_item bigint NOT NULL DEFAULT 0,
+            of_no_type bigint NOT NULL DEFAULT 0,
+            likes bigint NOT NULL DEFAULT 0,
+            next_page bigint NOT NULL DEFAULT 0,
+            merged bigint NOT NULL DEFAULT 0,
+            added bigint NOT NULL DEFAULT 0,
+            only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+        )
+        """
+
+    /// $1, $2: source and format.
+    static let insertState = """
+        INSERT INTO \(state) (source, format, types)
+        SELECT $1, $2, array_agg(name) FROM item_types
+        """
+
+    /// Without a log, since the input is there to be read again. After a crash of the server the table is
+    /// empty. It is never vacuumed, so its rows stand in the order of the input.
+    static let createRows = """
+        CREATE UNLOGGED TABLE \(rowsTable) (user_id bigint, item text, created_at timestamptz)
+        WITH (autovacuum_enabled = off)
+        """
+
+    static let selectState = """
+        SELECT source, format, is_sorted, bytes, digest, lines, rows, without_user, without_item, of_no_type, likes,
+            next_page, merged, added
+        FROM \(state)
+        """
+
+    /// One boolean: whether the table is there with something in it.
+    static func holdsRows(_ table: String) -> String { "SELECT EXISTS (SELECT FROM \(table))" }
+
+    static func dropTable(_ table: String) -> String { "DROP TABLE IF EXISTS \(table)" }
+
+    // MARK: Loading
+
+    static func copyRows(columns: Int, binary: Bool) -> String {
+        let names = ["user_id", "item", "created_at"].prefix(columns == 2 ? 2 : 3)
+        let options = binary ? "FORMAT binary" : "FORMAT csv" + (names.count == 3 ? ", FORCE_NULL (created_at)" : "")
+        return "COPY \(rowsTable) (\(names.joined(separator: ", "))) FROM STDIN (\(options))"
+    }
+
+    /// The place behind which the next piece comes to stand: rows are never removed, so none goes to an earlier page.
+    static let lastPlace = """
+        WITH last AS (
+            SELECT format(
+                '(%s,0)', greatest(
+                    pg_relation_size('\(rowsTable)') / current_setting('block_size')::bigint - 1, 0))::tid AS page
+        )
+        SELECT coalesce((SELECT max(ctid) FROM \(rowsTable) WHERE ctid >= page), page)::text FROM last
+        """
+
+    /// An item's id has up to 19 digits, behind any number of zeros; one with fewer needs no further look.
+    private static let isShort = "item ~ '^[^:]*:0*[0-9]{1,18}$'"
+    private static let isLong =
+        "item ~ '^[^:]*:0*[0-9]{19}$' AND ltrim(split_part(item, ':', 2), '0') COLLATE \"C\" <= '\(Int64.max)'"
+    private static let hasID = "(\(isShort) OR \(isLong))"
+
+    /// $1: the place before the piece. One row: rows without a valid user, without a valid item, and of a type that
+    /// there is not. Each counts once.
+    static let judge = """
+        SELECT
+            count(*) FILTER (WHERE is_bad_user),
+            count(*) FILTER (WHERE NOT is_bad_user AND is_bad_item),
+            count(*) FILTER (WHERE NOT is_bad_user AND NOT is_bad_item)
+        FROM (
+            SELECT (user_id >= 0) IS NOT TRUE AS is_bad_user, \(hasID) IS NOT TRUE AS is_bad_item
+            FROM \(rowsTable)
+            WHERE ctid > $1::tid
+                AND (user_id >= 0 AND split_part(item, ':', 1) = ANY (\(types)) AND \(hasID)) IS NOT TRUE
+        ) AS judged
+        """
+
+    private static let types = "(SELECT types FROM \(state))::text[]"
+
+    /// $1: as above; $2: how many. Returns row, counted from 1 within the piece, user and item of the first bad ones.
+    static let nameBad = """
+        SELECT row, user_id, item
+        FROM (
+            SELECT row_number() OVER () AS row, user_id, item,
+                (user_id >= 0 AND split_part(item, ':', 1) = ANY (\(types)) AND \(hasID)) IS NOT TRUE AS is_bad
+            FROM \(rowsTable) WHERE ctid > $1::tid) AS judged
+        WHERE is_bad
+        LIMIT $2::bigint
+        """
+
+    /// $1–$4: bytes, digest, lines and rows; $5–$7: further bad ones of each kind.
+    static let noteLoaded = """
+        UPDATE \(state) SET
+            bytes = $1::bigint, digest = $2::bigint, lines = $3::bigint, rows = $4::bigint,
+            without_user = without_user + $5::bigint, without_item = without_item + $6::bigint,
+            of_no_type = of_no_type + $7::bigint
+        """
+
+    // MARK: Sorting
+
+    /// Likes of one bucket: with fewer, each counter is written less often, but the index at more random places.
+    private static let likesPerBucket: Int64 = 40_000
+    private static let bucketsMax: Int64 = 8_192
+    /// A user's part of the first key of the sort, in bits.
+    private static let userBits = 50
+    /// A row of the index of `user_likes`, in bytes.
+    private static let indexRowBytes: Int64 = 40
+
+    /// $1: rows. One boolean: whether the index of `user_likes` will be larger than half of what PostgreSQL takes the
+    /// machine to cache.
+    static let isLargerThanMemory = """
+        SELECT pg_indexes_size('user_likes') + $1::bigint * \(indexRowBytes) + coalesce((
+                SELECT sum(pg_indexes_size(relid)) FROM pg_partition_tree('user_likes')), 0)
+            > pg_size_bytes(current_setting('effective_cache_size')) / 2
+        """
+
+    /// Of several rows for one like the earliest counts.
+    ///
+    /// The order is that in which the likes are added. By user, the index grows at one place at a time, but nearly
+    /// every like of a step is another item's, whose counter is written each time. By item it is the other way round.
+    /// So likes are sorted by user within buckets of items; only an index that is larger than memory is filled in its
+    /// own order.
+    static func sort(rows: Int64, hasBadRows: Bool, byUser: Bool) -> String {
+        // What was judged to be bad must not be converted.
+        let usable = "(user_id >= 0 AND \(hasID))"
+        let id = "split_part(item, ':', 2)::bigint"
+        let user = "(user_id & \((Int64(1) << userBits) - 1))"
+        let place = byUser ? "" : "(\(bucket(of: rows)) << \(userBits)) | \(user), "
+        return """
+            CREATE UNLOGGED TABLE \(likes) AS
+            SELECT DISTINCT ON (\(place)user_id, item_id, item_type) user_id, item_id, item_type, created_at
+            FROM (
+                SELECT user_id, \(hasBadRows ? "CASE WHEN \(usable) THEN \(id) END" : id) AS item_id,
+                    types.id AS item_type, coalesce(created_at, (SELECT started_at FROM \(state))) AS created_at
+                FROM \(rowsTable) JOIN item_types AS types
+                    ON types.name = split_part(item, ':', 1) AND types.name = ANY (\(types))
+                \(hasBadRows ? "OFFSET 0" : "")) AS loaded
+            \(hasBadRows ? "WHERE item_id IS NOT NULL" : "")
+            ORDER BY \(place)user_id, item_id, item_type, created_at
+            """
+    }
+
+    private static func bucket(of rows: Int64) -> String {
+        var buckets: Int64 = 1
+        while buckets < bucketsMax, buckets * likesPerBucket < rows { buckets *= 2 }
+        return "(hashint8(item_id) & \(buckets - 1))::bigint"
+    }
+
+    /// $1: how many likes there are.
+    static let noteSorted = "UPDATE \(state) SET is_sorted = true, likes = $1::bigint"
+
+    static let pagesOfLikes = "SELECT pg_relation_size('\(likes)') / current_setting('block_size')::bigint"
+
+    // MARK: Adding
+
+    /// $1, $2: the first place, and the one after the last; $3: the page that follows. It locks in the order of a
+    /// batch: likes, counters, repairs. Returns one row: likes read, likes added, counters written. (What the row
+    /// reads is written first, in this order, and the rest at the end.)
+    ///
+    /// Hosts are told of what changed by `cache_repairs`. Without a host nobody would take the notes, so the secret is
+    /// renewed instead, which makes everything cached worthless. It is renewed in the very transaction, since a host
+    /// may begin to read what it changes before that has committed: that host then drops what it read.
+    ///
+    /// `mayBeThere`: likes that are there already are passed over. Otherwise the first of them ends the statement with
+    /// an error; it then takes less than half the time, since PostgreSQL need not look before it inserts.
+    static func merge(mayBeThere: Bool) -> String {
+        """
+        WITH alive AS MATERIALIZED (
+            SELECT \(HostsPace.isHostAlive) AS is_alive
+        ), next AS MATERIALIZED (
+            SELECT user_id, item_id, item_type, created_at FROM \(likes) WHERE ctid >= $1::tid AND ctid < $2::tid
+        ), liked AS (
+            INSERT INTO user_likes (user_id, item_id, item_type, created_at)
+            SELECT user_id, item_id, item_type, created_at FROM next
+            \(mayBeThere ? "ON CONFLICT (user_id, item_id, item_type) DO NOTHING" : "")
+            RETURNING item_id, item_type
+        ), deltas AS (
+            SELECT item_type, item_id, count(*) AS delta FROM liked GROUP BY item_type, item_id
+        ), counted AS (
+            INSERT INTO counters AS present (item_id, item_type, like_count, version)
+            SELECT item_id, item_type, delta, 1 FROM deltas ORDER BY item_type, item_id
+            ON CONFLICT (item_id, item_type) DO UPDATE SET
+                like_count = present.like_count + excluded.like_count,
+                version = present.version + 1,
+                updated_at = now()
+            RETURNING item_id, item_type, version
+        ), noted AS (
+            INSERT INTO cache_repairs AS present (item_type, item_id, version)
+            SELECT item_type, item_id, version FROM counted
+            WHERE (SELECT is_alive FROM alive)
+            ORDER BY item_type, item_id
+            ON CONFLICT (item_type, item_id) DO UPDATE SET
+                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
+        ), renewed AS (
+            \(Schema.renewSecret(where: "NOT (SELECT is_alive FROM alive) AND EXISTS (SELECT FROM counted)"))
+        ), kept AS (
+            UPDATE \(state) SET
+                next_page = $3::bigint, merged = merged + (SELECT count(*) FROM next),
+                added = added + (SELECT count(*) FROM liked)
+            WHERE next_page < $3::bigint
+        )
+        SELECT (SELECT count(*) FROM next), (SELECT count(*) FROM liked), (SELECT count(*) FROM counted)
+        """
+    }
+}
