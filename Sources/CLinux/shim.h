@@ -103,3 +103,7 @@ static inline int is_read_at_once(int descriptor) {
     return S_ISREG(facts.st_mode) || S_ISDIR(facts.st_mode) ||
             (S_ISCHR(facts.st_mode) && facts.st_rdev == makedev(1, 3));
 }
+
+// Swift takes the variable itself for state that threads change.
+extern char **environ;
+static inline char **process_environment(void) { return environ; }

@@ -32,7 +32,7 @@ package struct ConfigurationSource: Sendable {
         let credentials = credentials(noting: &problems)
         guard problems.isEmpty else { throw ConfigurationError(problems) }
         let configuration = try Configuration.load(
-            file: text, credentials: credentials, environment: Environment.values(Setting.allCases.map(\.rawValue)),
+            file: text, credentials: credentials, environment: Environment.all,
             willRead: willRead)
         try check(configuration)
         return configuration

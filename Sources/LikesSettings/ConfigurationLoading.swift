@@ -5,6 +5,9 @@ extension Configuration {
     /// variable they know, empty or not. Values are checked even if another source overrides them: a file must not turn
     /// out to be wrong on the day a variable goes away. `willRead` gets the number of each line of the file before it
     /// is read, and 0 after the last one.
+    ///
+    /// The names of the reference service (`SettingAlias`) are read as well. `environment` may have other variables:
+    /// those that look like a misspelt setting are noted.
     package static func load(
         file: (name: String, text: [UInt8])?, credentials: [Setting: [UInt8]] = [:], environment: [String: String],
         willRead: (Int) -> Void = { _ in }
@@ -27,17 +30,42 @@ extension Configuration {
                 problems.append(ConfigurationProblem(.credential, error.rule))
             }
         }
-        for setting in Setting.allCases {
-            guard let value = environment[setting.rawValue], !value.isEmpty else { continue }
-            configuration.places.others[setting] = .environment
-            do {
-                try setting.apply(value, to: &configuration)
-            } catch {
-                problems.append(ConfigurationProblem(.environment, setting.refusal(of: value, error)))
-            }
-        }
+        read(environment, into: &configuration, noting: &problems)
         guard problems.isEmpty else { throw ConfigurationError(problems) }
         return configuration
+    }
+
+    private static func read(
+        _ environment: [String: String], into configuration: inout Configuration,
+        noting problems: inout [ConfigurationProblem]
+    ) {
+        var given: [Setting: GivenSetting] = [:]
+        for name in Setting.allCases.map(\.rawValue) + SettingAlias.all.map(\.name) {
+            guard let value = environment[name], !value.isEmpty else { continue }
+            let found: GivenSetting
+            do {
+                guard let meant = try GivenSetting(name, value) else { continue }
+                found = meant
+            } catch {
+                // Many programs have a DEBUG of their own.
+                configuration.places.notices.append("environment: \(error.rule): it is ignored")
+                continue
+            }
+            do throws(RefusedValue) {
+                if let other = given[found.setting], !other.agrees(with: found) {
+                    throw RefusedValue(rule: "\(name) and \(other.name) differ: keep one of the two")
+                }
+                given[found.setting] = found
+                configuration.places.others[found.setting] = .environment
+                try found.apply(to: &configuration)
+            } catch {
+                problems.append(ConfigurationProblem(.environment, error.rule))
+            }
+        }
+        for (name, meant) in SettingAlias.misspelt(environment.keys) {
+            configuration.places.notices.append(
+                "environment: \(ConfigurationText.quoted(name)) is no setting and is ignored: is \(meant) meant?")
+        }
     }
 
     /// Every setting as `NAME=value` in the table's order, secrets masked; each line ends in a newline.
@@ -79,9 +107,9 @@ extension Setting {
     }
 
     /// The message for a value that was refused.
-    func refusal(of value: String, _ refused: RefusedValue) -> String {
+    func refusal(of value: String, _ refused: RefusedValue, as name: String? = nil) -> String {
         let shown = isSecret ? "this value" : ConfigurationText.quoted(value)
-        return "\(rawValue): \(shown) is not allowed: \(refused.rule)"
+        return "\(name ?? rawValue): \(shown) is not allowed: \(refused.rule)"
     }
 }
 
@@ -89,7 +117,7 @@ extension Setting {
 struct ConfigurationFileReader {
     let name: String
     private(set) var problems: [ConfigurationProblem] = []
-    private var firstLines: [Setting: Int] = [:]
+    private var firstLines: [Setting: (number: Int, given: GivenSetting)] = [:]
 
     init(name: String) { self.name = name }
 
@@ -127,19 +155,23 @@ struct ConfigurationFileReader {
         }
         let name = String(ConfigurationText.trimmed(line[..<equals]))
         let value = Self.unquoted(ConfigurationText.trimmed(line[line.index(after: equals)...]))
-        guard let setting = Setting(rawValue: name) else {
+        guard Setting(rawValue: name) != nil || SettingAlias.named(name) != nil else {
             let names = Setting.allCases.map(\.rawValue).joined(separator: ", ")
             throw RefusedValue(rule: "unknown setting \(ConfigurationText.quoted(name)): there are \(names)")
         }
-        if let first = firstLines[setting] {
-            throw RefusedValue(rule: "\(setting.rawValue): already set in line \(first): keep one of the two")
+        guard let given = try GivenSetting(name, value) else { return }
+        if let first = firstLines[given.setting] {
+            guard first.given.name != name else {
+                throw RefusedValue(rule: "\(name): already set in line \(first.number): keep one of the two")
+            }
+            guard first.given.agrees(with: given) else {
+                throw RefusedValue(
+                    rule: "\(name): line \(first.number) says otherwise with \(first.given.name): keep one of the two")
+            }
+            return
         }
-        firstLines[setting] = number
-        do {
-            try setting.apply(value, to: &configuration)
-        } catch {
-            throw RefusedValue(rule: setting.refusal(of: value, error))
-        }
+        firstLines[given.setting] = (number, given)
+        try given.apply(to: &configuration)
     }
 
     /// Removes one pair of matching quotes around the whole value. There are no escapes inside.

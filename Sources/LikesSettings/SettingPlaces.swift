@@ -12,6 +12,8 @@ package struct SettingPlaces: Equatable, Sendable {
 
     /// The file that was read; nil if none was.
     package internal(set) var file: String?
+    /// What was ignored and may have been meant, for the log.
+    package internal(set) var notices: [String] = []
     /// Settings that a stronger source than the file gave.
     var others: [Setting: Origin] = [:]
 

@@ -6,7 +6,9 @@ extension ConfigurationSource {
     /// All settings, from `file` or the default file, from credentials, and from the environment.
     static func load(file: String?) throws(Failure) -> Configuration {
         do {
-            return try ConfigurationSource(file.map { .named($0) } ?? .packaged).load()
+            let configuration = try ConfigurationSource(file.map { .named($0) } ?? .packaged).load()
+            for notice in configuration.places.notices { Warning(message: notice).tell() }
+            return configuration
         } catch {
             throw failure(error)
         }

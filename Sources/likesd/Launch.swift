@@ -53,7 +53,10 @@ enum Launch {
     /// The settings in force, checked.
     private static func configuration(file: String?) throws(DaemonError) -> Configuration {
         do {
-            return try source(file).loadNoted()
+            let configuration = try source(file).loadNoted()
+            let logger = Logger(level: .warning)
+            for notice in configuration.places.notices { logger.log(.warning, notice) }
+            return configuration
         } catch {
             throw DaemonError("the configuration is wrong:\n\(error.text)", .configuration)
         }

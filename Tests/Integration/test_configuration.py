@@ -202,6 +202,23 @@ def test_the_references_database_url_works(start_daemon, postgres, user, item):
     assert start_daemon(DATABASE_URL=url).call("LIKE", user, item) == [1, 1]
 
 
+def test_the_references_names_are_understood_and_slips_are_named(write, postgres, number):
+    theirs = {"RECENT_LIKES_TTL_SECONDS": "7", "RECENT_LIKES_MAX_SIZE": "8", "DEBUG": "true"}
+    text = "".join(f"{name}={value}\n" for name, value in theirs.items())
+    for values in (effective("--config", write(text)), effective(**theirs)):
+        assert (values["RECENT_LIKES_TTL"], values["RECENT_LIKES_MAX"], values["LOG_LEVEL"]) == ("7", "8", "debug")
+    done = check("--config", write("RECENT_LIKES_TTL=7\nRECENT_LIKES_TTL_SECONDS=8"))
+    assert done.returncode == CONFIGURATION_ERROR
+    assert "likesd.conf:2: RECENT_LIKES_TTL_SECONDS: line 1 says otherwise" in done.stderr
+    slip = "'DATABASE_URI' is no setting and is ignored: is DATABASE_URL meant?"
+    done = check(DATABASE_URI="postgresql:///other", APP_NAME="likes")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [f"<4>environment: {slip}"]
+    url = postgres.create_database(f"slip{number()}")
+    done = run("likesctl", "migrate", DATABASE_URL=url, DATABASE_URI="postgresql:///other")
+    assert (done.returncode, done.stderr) == (0, f"likesctl: environment: {slip}\n")
+
+
 def test_a_daemon_takes_its_settings_from_a_file(postgres, redis_server, folder, number, write):
     place = folder / f"c{number()}"
     path = write(
