@@ -141,6 +141,8 @@ struct RedisAudit {
         while !suspects.isEmpty {
             let isLastLook = SystemCalls.nowMs() >= deadlineMs
             var left: [Difference] = []
+            // Before the last look: a host first sets a counter, and then strikes its repair off.
+            let awaiting = isLastLook ? try self.awaiting(suspects.keys.sorted()) : []
             for slice in suspects.keys.sorted().slices(of: RedisClient.itemsMax) {
                 for (item, comparison) in try compare(Array(slice), counting: false) {
                     guard let kind = comparison.kind(reached: suspects[item] ?? 0) else { continue }
@@ -150,7 +152,7 @@ struct RedisAudit {
             }
             if isLastLook {
                 suspects = [:]
-                for slice in left.slices(of: RedisClient.itemsMax) { try report(Array(slice)) }
+                for slice in left.slices(of: RedisClient.itemsMax) { try report(Array(slice), awaiting) }
             } else {
                 let items = Set(left.map(\.item))
                 suspects = suspects.filter { items.contains($0.key) }
@@ -159,13 +161,20 @@ struct RedisAudit {
         }
     }
 
-    private mutating func report(_ differences: [Difference]) throws(Stop) {
-        // likesd does not read from Redis what waits for a repair.
-        let awaiting = try reporting { () throws(Failure) in
-            let rows = try context.database.numbers(
-                AuditStatements.noted, AuditContext.parameters(differences.map(\.item)))
-            return Set((0..<rows.rowCount).compactMap { rows.item($0) })
+    /// Those that wait for a repair: likesd does not read them from Redis. What the reference service writes beside
+    /// likesd waits so for up to 5 s.
+    private func awaiting(_ items: [StoredItem]) throws(Stop) -> Set<StoredItem> {
+        var found: Set<StoredItem> = []
+        for slice in items.slices(of: RedisClient.itemsMax) {
+            try reporting { () throws(Failure) in
+                let rows = try context.database.numbers(AuditStatements.noted, AuditContext.parameters(slice))
+                found.formUnion((0..<rows.rowCount).compactMap { rows.item($0) })
+            }
         }
+        return found
+    }
+
+    private mutating func report(_ differences: [Difference], _ awaiting: Set<StoredItem>) throws(Stop) {
         var locked: Set<StoredItem> = []
         if context.options.repairs {
             locked = try reporting { () throws(Failure) in Set(try renew(differences).map(\.item)) }
