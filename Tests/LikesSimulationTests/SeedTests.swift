@@ -15,6 +15,26 @@ import Testing
         }
     }
 
+    @Test("Beside the reference service no guarantee is broken, and COUNT is right within seconds", arguments: 0..<2)
+    func besideTheReferenceServiceNoGuaranteeIsBroken(chunk: UInt64) throws {
+        let focus = try #require(Focus.on("referenceWrites"))
+        for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed, focus: focus) }
+    }
+
+    @Test("Whatever fails beside the reference service, no guarantee is broken", arguments: 0..<2)
+    func whateverFailsBesideTheReferenceServiceNoGuaranteeIsBroken(chunk: UInt64) throws {
+        let focus = try #require(Focus.on("reference"))
+        for seed in (chunk * 25)..<(chunk * 25 + 25) { expectNothingBroken(seed, focus: focus) }
+    }
+
+    @Test("Without the notes of what the reference service writes, its likes stay unseen")
+    func withoutTheNotesOfTheReferenceServiceItsLikesStayUnseen() throws {
+        var focus = try #require(Focus.on("referenceWrites"))
+        focus.isReferenceNoted = false
+        let found = (0..<50 as Range<UInt64>).first { Simulation(seed: $0, focus: focus).run()?.rule == .fresh }
+        #expect(found != nil)
+    }
+
     @Test("Whatever fails in a cluster, no guarantee is broken", arguments: 0..<4)
     func whateverFailsInAClusterNoGuaranteeIsBroken(chunk: UInt64) throws {
         let focus = try #require(Focus.on("cluster"))
@@ -50,7 +70,9 @@ import Testing
             }
         }
         // So rare that it takes seeds that are about it.
-        for (name, seeds) in [("standbyWait", 200), ("scriptOrder", 200), ("standbys", 200), ("cluster", 60)] {
+        for (name, seeds) in [
+            ("standbyWait", 200), ("scriptOrder", 200), ("standbys", 200), ("cluster", 60), ("reference", 5),
+        ] {
             for seed: UInt64 in 0..<UInt64(seeds) {
                 let simulation = Simulation(seed: seed, focus: Focus.on(name))
                 _ = simulation.run()

@@ -53,7 +53,7 @@ extension Simulation {
 
     /// Whether no host asks PostgreSQL instead.
     private func isBelieved(_ found: SealedCounter) -> Bool {
-        guard plan.faults.contains(where: { $0.kind == .redisStranger }) else { return true }
+        guard plan.hasForgeries else { return true }
         return redis.overheard.genuine.contains(found)
             && (databases[0].seals.seconds ?? 0) - found.seal.seconds <= Limits.sealAgeMsMax / 1_000
     }

@@ -12,7 +12,7 @@ extension Simulation {
             countsByStrictness[bound.strictness.rawValue] += 1
             isTight[place] = bound.strictness == .tightly
             // A host that never was at PostgreSQL tells what Redis has, whoever put it there.
-            if operation.mayBeForged, plan.faults.contains(where: { $0.kind == .redisStranger }) { continue }
+            if operation.mayBeForged, plan.hasForgeries { continue }
             var from = bound.from
             var window = windows[place]
             if bound.isFree || bound.isUnnoticed || bound.isPutBack {
@@ -94,6 +94,8 @@ package struct Bound {
     static let unheard: Micros = .seconds(4)
     /// Until every host has looked at the database again, and found that it went back.
     static let noticing: Micros = .seconds(6)
+    /// Until every host that has Redis has looked for what others noted, and has set it there.
+    static let noted: Micros = .seconds(7)
     /// Until one whose loss is known is made anew.
     static let subscribing: Micros = .ms(500)
 
@@ -105,12 +107,14 @@ package struct Bound {
         let unnoticed = min(.ms(configuration.localCacheTTLMs), Bound.silence)
         var isRepairing = false
         var isSilent = false
+        var isNoted = false
         var isEvicting = false
         var outages: Micros = 0
         for trouble in troubles where trouble.from <= to && trouble.items & 1 << UInt32(operation.item) != 0 {
             switch trouble.scope {
             case .evictions: if trouble.to + Bound.silence >= from { isEvicting = true }
             case .messages: if trouble.to + Bound.silence >= from { isSilent = true }
+            case .notes: if trouble.to + Bound.noted + unnoticed >= from { isNoted = true }
             case .subscription: if trouble.to + Bound.subscribing >= from { isSilent = true }
             case .past:
                 if trouble.to + Bound.noticing >= from { isUnnoticed = true }
@@ -136,6 +140,10 @@ package struct Bound {
             self.from = from - Bound.repair - outages
             why = "what failed is repaired within 30 s"
             strictness = .toRepairs
+        } else if isNoted {
+            self.from = from - Bound.noted - unnoticed - Bound.messages
+            why = "what others write is noted in cache_repairs"
+            strictness = .toTTL
         } else if isSilent && isEvicting {
             self.from = from - unnoticed - Bound.unheard - Bound.messages
             why = "a counter was dropped and filled by a host whose subscription was lost"

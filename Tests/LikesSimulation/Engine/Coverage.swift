@@ -8,6 +8,8 @@ package enum Rarity: Int, CaseIterable, Sendable {
     case evictions
     /// Something that a stranger did in Redis.
     case strangerActs
+    /// Something that the reference service wrote.
+    case referenceWrites
     /// A call to Redis of which some slices were done, and others were not.
     case halfCalls
     /// Scripts that Redis had lost; waits for a standby that were cancelled, and commits lost with a primary.

@@ -23,6 +23,8 @@ package enum EventKind: UInt8, Sendable {
     case redisSnapshot
     case redisEvicts
     case strangerActs
+    /// The reference service writes something; it counts up in Redis, if it still lives then.
+    case referenceWrites, referenceCounts
     /// A host is pointed at the first Redis again.
     case redisJoins
     case postgresReturns

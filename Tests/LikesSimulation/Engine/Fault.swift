@@ -19,6 +19,8 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     /// Goes back to what it held before: a dump restored in place, into new tables or into the same ones; the data
     /// directory of a snapshot put back while it was down.
     case postgresRestored, postgresReloaded, postgresWentBack
+    /// The reference service writes to the same tables, side by side with likesd, and counts up in Redis.
+    case referenceWrites
     /// Half of the hosts are at another database of the same server, all at one Redis; from the start.
     case databasesShareRedis
     // Between a host and PostgreSQL
@@ -42,8 +44,10 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     case clusterNodeDies, clusterNodeDeposed
 
     /// Two databases share Redis for a whole run, in which hardly a COUNT would be held tightly: seeds of that alone
-    /// do.
-    static let drawn = allCases.filter { $0 != .databasesShareRedis && !$0.isOfStandby && !$0.isOfCluster }
+    /// do. So do seeds of the reference service, which is there for the time of a move.
+    static let drawn = allCases.filter {
+        $0 != .databasesShareRedis && $0 != .referenceWrites && !$0.isOfStandby && !$0.isOfCluster
+    }
     /// Drawn where there are standbys, beside all others.
     static let ofStandbys = allCases.filter(\.isOfStandby)
 
@@ -71,7 +75,17 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
     /// Not where Redis is a cluster: there is no other one, nor anything else in it.
     var isOfOneRedis: Bool {
         switch self {
-        case .redisSwapped, .redisSplit, .redisStranger, .databasesShareRedis: true
+        case .redisSwapped, .redisSplit, .redisStranger, .databasesShareRedis, .referenceWrites: true
+        default: false
+        }
+    }
+
+    /// What has to be withstood beside the reference service too.
+    var isOfReference: Bool {
+        switch self {
+        case .redisHang, .redisRestartsEmpty, .redisFlushed, .redisEvicts, .redisCut, .redisFrozen, .subscriberSilent,
+            .postgresReset, .postgresCut, .postgresLongTransaction, .hostKilled, .hostPaused:
+            true
         default: false
         }
     }
@@ -101,7 +115,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
         case .redisFull, .redisReadOnly: (100, 15_000)
         case .redisRefusesWrites: (100, 60_000)
         case .redisEvicts: (1_000, 30_000)
-        case .redisStranger: (1_000, 50_000)
+        case .redisStranger, .referenceWrites: (1_000, 50_000)
         case .redisCut, .postgresCut: (100, 20_000)
         case .redisFrozen: (20, 45_000)
         case .postgresFrozen: (20, 20_000)
@@ -150,6 +164,7 @@ package enum FaultKind: UInt8, CaseIterable, Sendable {
             .repairs
         case .postgresRestored, .postgresReloaded: .past
         case .redisStranger: .strangers
+        case .referenceWrites: .notes
         case .redisEvicts, .postgresLongTransaction: .evictions
         case .postgresCrash, .postgresFailsOver, .postgresHang, .postgresSchema, .postgresHangsOne,
             .postgresReadOnly, .postgresRetryable, .postgresFull, .postgresTerminates, .postgresCut, .postgresReset,
@@ -189,6 +204,8 @@ package struct Trouble: Sendable {
         case repairs
         /// Somebody put back what Redis had before.
         case strangers
+        /// Others than hosts wrote, who tell hosts in `cache_repairs` alone.
+        case notes
         /// PostgreSQL was.
         case database
         /// It went back, and went on answering.

@@ -16,6 +16,8 @@ package struct Focus: Sendable {
     /// Of 100 faults, so many are in a seed.
     package var faultsPercent = 100
     package var hasStandbys = false
+    /// What the reference service writes raises versions and is noted as repairs.
+    package var isReferenceNoted = true
     package var hasCluster = false
     /// Likes and unlikes in a window; 0: no limit.
     package var rateLimitRequests: Int64 = 0
@@ -156,6 +158,18 @@ package struct Focus: Sendable {
             focus.faultsPercent = 20
             focus.cacheTTLSeconds = 1
             return focus
+        case "referenceWrites":
+            // Nothing else puts right what Redis has.
+            var focus = Focus([.referenceWrites])
+            focus.cacheTTLSeconds = 120
+            focus.localCacheTTLMs = 200
+            return focus
+        case "reference":
+            // It writes for most of the time, and what hosts are told by it, or set for it, fails.
+            var focus = Focus(
+                [.referenceWrites, .referenceWrites] + FaultKind.drawn.filter(\.isOfReference))
+            focus.cacheTTLSeconds = 120
+            return focus
         case "cluster":
             // All that concerns a cluster or its nodes fails.
             var focus = Focus(
@@ -193,6 +207,7 @@ package struct Focus: Sendable {
 
     /// Fixes in the plan what the focus does not leave to chance.
     func narrow(_ plan: inout Plan, _ chance: inout Chance) {
+        plan.isReferenceNoted = isReferenceNoted
         if let cacheTTLSeconds { plan.configuration.cacheTTLSeconds = cacheTTLSeconds }
         if let localCacheTTLMs { plan.configuration.localCacheTTLMs = localCacheTTLMs }
         if let localCacheEntries { plan.configuration.localCacheEntries = localCacheEntries }

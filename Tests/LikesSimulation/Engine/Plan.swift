@@ -34,6 +34,7 @@ package struct Plan: Sendable {
     package var dormantPercent = 50
     /// Of requests for many pairs, two in three are LIKES and LIKERS.
     package var asksForLists = false
+    var isReferenceNoted = true
     /// Clients that act together like at one meeting, and unlike at the next.
     package var alternates = false
     /// Steps of a statement take this long.
@@ -141,6 +142,8 @@ package struct Plan: Sendable {
     package var pairsCount: Int { usersCount * items.count }
     /// Faults end by then.
     package var calmFrom: Micros { duration - Plan.quiet }
+    /// Others than hosts write counters in Redis.
+    var hasForgeries: Bool { faults.contains { $0.kind == .redisStranger || $0.kind == .referenceWrites } }
     /// When clients stop. Of two databases on one Redis, one goes without in the end: its hosts hear nothing of each
     /// other, and may answer from memory for as long as they may then.
     package var active: Micros {

@@ -76,6 +76,9 @@ extension Simulation {
         case .postgresWentBack:
             troubles.append(Trouble(scope: .repairs, from: now, to: until))
             postgres.goBack(until: until)
+        case .referenceWrites:
+            referenceUntil = max(referenceUntil, until)
+            scheduler.after(1, .referenceWrites, 0)
         case .databasesShareRedis: return
         case .postgresTerminates:
             let busy = postgres.busyConnections

@@ -28,6 +28,8 @@ package final class Simulation {
     var connectionsCount: Int32 = 0
     /// Faults that wait for a commit, by their place in the plan.
     var armed: [Int] = []
+    /// Until then the reference service writes too.
+    var referenceUntil: Micros = 0
     /// Until then clients don't change these items.
     var dormantUntil: [Micros]
     package internal(set) var troubles: [Trouble] = []
@@ -139,6 +141,8 @@ package final class Simulation {
         case .redisReturns, .postgresReturns: break
         case .redisSnapshot: takeSnapshots()
         case .strangerActs: actAsStranger()
+        case .referenceWrites: writeAsReference()
+        case .referenceCounts: countAsReference(Int(event.a), isUp: event.b == 1)
         case .redisEvicts:
             let redis = redises[Int(event.b)]
             if event.a > 0 { redis.evict(item: Int(event.a) - 1) } else { evict(redis) }

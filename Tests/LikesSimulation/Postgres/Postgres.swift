@@ -193,6 +193,8 @@ package final class Postgres {
         return nil
     }
 
+    func isFree(_ rows: [RowLock]) -> Bool { rows.allSatisfy { holders[$0] == nil } }
+
     func isLocked(_ row: RowLock, against session: Session) -> Bool {
         holders[row].map { $0 != session.connection } ?? false
     }
