@@ -1,86 +1,14 @@
 """Backup, restore and move are done as docs/operations.md says: its commands run here as they stand there."""
 
-import os
-import re
-import subprocess
-
 import pytest
-from support.daemon import binary, run
+from support.daemon import run
 from support.database import drift
-from support.manual import ROOT
-from support.postgres import Postgres, programs
-from support.processes import clean_environment, unprivileged_user
+from support.handbook import Operator, blocks
+from support.postgres import Postgres
 from support.waiting import eventually
 
 # Nothing but what this is about brings a count up to date.
 FOR_EVER = {"LOCAL_CACHE_TTL_MS": 600_000, "CACHE_TTL_SECONDS": 3_600}
-SUDO = """#!/bin/sh
-# sudo [-u USER] COMMAND …, on a machine that has no other users than PostgreSQL's.
-user=
-if [ "$1" = -u ]; then user=$2; shift 2; fi
-if [ "$user" = postgres ] && [ -n "$SERVER_UID" ]; then
-    exec setpriv --reuid="$SERVER_UID" --regid="$SERVER_GID" --clear-groups "$@"
-fi
-exec "$@"
-"""
-REDIS_CLI = """#!/bin/sh
-PATH=${PATH#*:}
-exec redis-cli -s "$REDIS_SOCKET" "$@"
-"""
-
-
-def blocks(title):
-    """The commands below a heading of docs/operations.md, a list for each block of them."""
-    text = (ROOT / "docs/operations.md").read_text()
-    part = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", text, re.M | re.S).group(1)
-    found = re.findall(r"(?:^ {4,}\S.*\n)+", part, re.M)
-    return [[line.strip() for line in block.splitlines()] for block in found]
-
-
-class Operator:
-    """Types what stands in the document. What systemd or an editor would do are functions, by the whole line."""
-
-    def __init__(self, folder, redis):
-        self.folder = folder
-        self.redis = redis
-        self.done = {}
-        shims = folder / "bin"
-        shims.mkdir()
-        for name, text in {"sudo": SUDO, "redis-cli": REDIS_CLI}.items():
-            (shims / name).write_text(text)
-            (shims / name).chmod(0o755)
-        self.path = os.pathsep.join([str(shims), str(programs()), str(binary("likesctl").parent), os.environ["PATH"]])
-
-    def follow(self, commands, postgres, daemon=None, **functions):
-        """`functions`: what to do in place of a line that begins so, with _ for each space."""
-        user = unprivileged_user()
-        environment = clean_environment(
-            PATH=self.path,
-            PGHOST=postgres.folder,
-            PGUSER="postgres",
-            DATABASE_URL=postgres.url(),
-            REDIS_URL=self.redis.url,
-            REDIS_SOCKET=self.redis.socket,
-            LIKESD_SOCKET=daemon.socket if daemon else "/nowhere",
-            SERVER_UID=user.pw_uid if user else "",
-            SERVER_GID=user.pw_gid if user else "",
-        )
-        given = []
-        for command in commands:
-            function = next(
-                (do for words, do in functions.items() if command.startswith(words.replace("_", " "))), None
-            )
-            if function:
-                function()
-            elif command.startswith("data="):
-                given = [f"data={postgres.data}"]
-            else:
-                done = subprocess.run(
-                    ["bash", "-c", "\n".join([*given, command])],
-                    env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
-                    capture_output=True, text=True, timeout=60,
-                )  # fmt: skip
-                assert done.returncode == 0, (command, done.stdout, done.stderr)
 
 
 @pytest.fixture
