@@ -14,6 +14,8 @@ package struct CommandOptions: Equatable, Sendable {
     /// likes, likers: where the page begins and how large it is; nil: not said.
     package var after: String?
     package var limit: Int64?
+    /// migrate: what to do with the reference service's tables.
+    package var takeover = TakeoverOptions()
     package var verify = VerifyOptions()
     package var data = DataOptions()
     package var bench = BenchOptions()

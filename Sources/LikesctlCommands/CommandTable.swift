@@ -178,7 +178,11 @@ extension CommandDescription {
         ])
 
     fileprivate static let migrate = CommandDescription(
-        "create or upgrade the tables at `DATABASE_URL`", options: [.config, .json, .partitions, .likersIndex, .sql],
+        "create or upgrade the tables at `DATABASE_URL`, or take over those of the reference service",
+        options: [
+            .config, .json, .partitions, .likersIndex, .sql, .adopt, .adoptFinish, .adoptUndo, .dropIndexes,
+            .lockWait,
+        ], check: { (options) throws(Failure) in try options.takeover.check() },
         explanation: [
             .text(
                 "Reads the configuration file, credentials (`$CREDENTIALS_DIRECTORY`) and the environment; later ones "
@@ -188,6 +192,12 @@ extension CommandDescription {
                     + "likesd would use; so does `verify`. If the tables are not as likesd needs them, although "
                     + "the version is right, it prints what `verify` prints about that, and the exit status is 9. "
                     + "While `item_types` cannot be read as it is, no types are added."),
+            .text(
+                "`--adopt`, `--adopt-finish` and `--adopt-undo` move a database of the reference service, the HTTP "
+                    + "application whose tables likesd shares: `/usr/share/doc/likesd/moving.md` has the whole move. "
+                    + "Rows that likesd cannot hold are counted and named; those that somebody has to correct first "
+                    + "are a refusal, and the exit status is 1. A lock that others hold for longer than `--wait` is "
+                    + "status 75; nothing is half done then."),
             .options,
         ])
 }

@@ -25,6 +25,8 @@ extension Database {
                 throw Failure(.refused, "the table likesd_schema has no row", next: Schema.whenLost("likesd_schema"))
             }
             version = found
+        } else if try execute(Schema.hasReference).first?.first == "t" {
+            throw Failure(.refused, Schema.referenceMisfit(name), next: advice.likesctlAgain(.adopt).text)
         } else if try execute(Schema.hasTables).first?.first == "t" {
             throw Failure(
                 .refused, "the table likesd_schema is missing in the database \(name)",

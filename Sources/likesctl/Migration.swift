@@ -15,6 +15,8 @@ struct Migration {
     private(set) var likersIndex: LikersIndex?
     /// What is wrong with the tables all the same: migrating makes what a version adds, not what somebody removed.
     private(set) var misfits: [SchemaMisfit] = []
+    /// The reference service may write to the tables as well.
+    private var isSideBySide = false
     private let partitions: Partitions?
     private let advice: Advice
     private var warnings: [Warning] = []
@@ -40,6 +42,7 @@ struct Migration {
         try connection.execute("SET client_min_messages = warning")
         do throws(Failure) {
             versionBefore = try Self.bringUp(connection, partitions, advice)
+            isSideBySide = try connection.execute(Schema.isSideBySide).first?.first == "t"
             misfits = try connection.misfits().filter { !$0.isOfRole }
             // Where a table hides rows, the types that it lacks may only be hidden.
             if !misfits.contains(where: { $0.name == "item_types" && $0.hidesRows }) {
@@ -57,7 +60,7 @@ struct Migration {
     ) throws(Failure) -> Int {
         try begin(connection)
         try connection.execute(Schema.migrationLock)
-        let version = try self.version(connection)
+        let version = try self.version(connection, advice)
         guard version <= Schema.version else {
             throw Failure(
                 .newerSchema,
@@ -89,10 +92,15 @@ struct Migration {
         misfit.remedy.text(auditing: { advice.likesctlAgain($0).sequel })
     }
 
-    private static func version(_ connection: borrowing Database) throws(Failure) -> Int {
+    private static func version(_ connection: borrowing Database, _ advice: Advice) throws(Failure) -> Int {
         // Not asked before the lock: the session would go on believing that there is no table.
         guard try connection.execute(Schema.hasVersion).first?.first == "t" else {
             try connection.refuseIfBarred()
+            guard try connection.execute(Schema.hasReference).first?.first != "t" else {
+                throw Failure(
+                    .refused, "\(Schema.referenceMisfit(connection.name))\nNothing was changed.",
+                    next: advice.likesctlAgain(.adopt).text)
+            }
             return 0
         }
         guard let version = try connection.execute(Schema.selectVersion).first?.first??.asNumber else {
@@ -103,7 +111,7 @@ struct Migration {
         return version
     }
 
-    private static func addItemTypes(
+    static func addItemTypes(
         _ types: ItemTypes, _ connection: borrowing Database
     ) throws(Failure) -> [String] {
         let known = Set(try connection.execute(Schema.selectItemTypes).compactMap { $0.last ?? nil })
@@ -142,8 +150,12 @@ struct Migration {
         let layout = partitions.map { "user_likes has \($0.count) partitions\n" } ?? ""
         let wrong = misfits.map { "\($0.line(Self.remedy($0, advice)))\n" }.joined()
         let index = likersIndex.map { "\($0.text)\n" } ?? ""
-        return "\(done) in database \(database)\n\(layout)\(added ?? Self.typesNotAdded)\(index)\(wrong)"
+        let beside = isSideBySide ? Self.sideBySide : ""
+        return "\(done) in database \(database)\n\(layout)\(beside)\(added ?? Self.typesNotAdded)\(index)\(wrong)"
     }
+
+    private static let sideBySide =
+        "side by side with the reference service: likesctl migrate --adopt-finish ends that\n"
 
     private static let typesNotAdded =
         "item types not added: item_types cannot be read as it is; run this again once that is corrected\n"
@@ -154,6 +166,7 @@ struct Migration {
                 ("database", .string(database)), ("from", .integer(Int64(versionBefore))),
                 ("to", .integer(Int64(Schema.version))),
                 ("item_types_added", typesAdded.map { .array($0.map { .string($0) }) } ?? .null),
+                ("side_by_side", .bool(isSideBySide)),
                 ("misfits", .array(misfits.map { $0.json(Self.remedy($0, advice)) })),
                 ("warnings", .array(warnings.map(\.members))),
             ] + (partitions.map { [("partitions", .integer(Int64($0.count)))] } ?? [])

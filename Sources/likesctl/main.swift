@@ -16,6 +16,9 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
         if options.printsSQL {
             return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.partitions), .ok)
         }
+        if options.takeover.task != nil {
+            return ("", try Takeover.run(configuration, options.takeover, json: options.json))
+        }
         let migration = try Migration(
             configuration, partitions: options.partitions, makesLikersIndex: options.makesLikersIndex,
             json: options.json)

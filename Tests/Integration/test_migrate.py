@@ -243,6 +243,7 @@ def test_the_file_is_read_and_the_environment_wins(postgres, database, folder):
         "from": 0,
         "to": SCHEMA_VERSION,
         "item_types_added": ["video"],
+        "side_by_side": False,
         "misfits": [],
         "warnings": [],
     }

@@ -52,6 +52,7 @@ import Testing
             "--items": "9", "--keys": "hot", "--batch": "9", "--seed": "9",
             "--likes": "9", "--counts": "9", "--likes-stored": "9", "--hosts": "9", "--cold": "9", "--ttl-ms": "9",
             "--peak": "9", "--after": "post:9", "--limit": "9", "--format": "binary", "--user": "9", "--item": "reel:9",
+            "--wait": "9",
         ]
         for command in Command.allCases {
             var seen: [CommandOptions] = [CommandOptions()]
@@ -97,6 +98,12 @@ import Testing
             ("plan 5 --likes 1", "too many arguments"),
             ("migrate --socket x", "it asks PostgreSQL"), ("metrics --json", "the format of Prometheus"),
             ("verify --quiet --progress", "exclude each other"), ("migrate --json --sql", "exclude each other"),
+            ("migrate --adopt --adopt-undo", "exclude each other"), ("migrate --adopt --sql", "exclude each other"),
+            ("migrate --adopt-undo --drop-indexes", "exclude each other"),
+            ("migrate --drop-indexes", "--drop-indexes needs --adopt or --adopt-finish"),
+            ("migrate --wait 5", "--wait needs --adopt, --adopt-finish or --adopt-undo"),
+            ("migrate --adopt --wait 0", "--wait takes a whole number from 1 to 86400, not '0'"),
+
             ("bench --pipeline 2 --rate 3", "exclude each other"), ("bench --mix like", "add --write"),
             ("verify --slice 0", "--slice takes a whole number from 1 to 1000000, not '0'"),
             ("bench --warmup x", "--warmup takes seconds from 0 to 604800, not 'x'"),

@@ -61,6 +61,12 @@ import Testing
         Trial(statements: [swallow, trigger("BEFORE INSERT", on: "user_likes_p1")], kinds: [.trigger], partitions: 2),
         Trial(statements: [swallow, trigger("BEFORE UPDATE", on: "counters")], kinds: [.trigger]),
         Trial(statements: [swallow, trigger("BEFORE UPDATE", on: "lanes")], kinds: [.trigger]),
+        // Only the name is that of the take-over.
+        Trial(
+            statements: Schema.besideStatements(owner: "postgres") + [
+                "CREATE OR REPLACE FUNCTION likesd_beside() RETURNS trigger LANGUAGE plpgsql "
+                    + "AS 'BEGIN RETURN NULL; END'"
+            ], kinds: [.trigger]),
         Trial(statements: ["CREATE RULE \"a rule\" AS ON DELETE TO user_likes DO INSTEAD NOTHING"], kinds: [.rule]),
         Trial(statements: ["ALTER TABLE cache_repairs SET UNLOGGED"], kinds: [.unlogged]),
         Trial(statements: ["ALTER TABLE user_likes_p0 SET UNLOGGED"], kinds: [.unlogged], partitions: 2),
@@ -179,6 +185,14 @@ import Testing
                 "ALTER TABLE user_likes DISABLE TRIGGER \"a trigger\"",
             ], kinds: []),
         Trial(statements: ["ALTER TABLE user_likes ADD CHECK (user_id <> 13)"], kinds: []),
+        Trial(statements: Schema.besideStatements(owner: "postgres"), kinds: []),
+        // The reference service's layout.
+        Trial(
+            statements: [
+                "ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey, ADD id bigserial PRIMARY KEY",
+                "ALTER TABLE user_likes ADD UNIQUE (user_id, item_id, item_type)",
+                "ALTER TABLE user_likes ALTER item_type SET DEFAULT 1",
+            ], kinds: []),
         Trial(
             statements: [
                 "CREATE TABLE users (id bigint PRIMARY KEY)",

@@ -25,6 +25,11 @@ package struct Advice: Sendable {
     /// How to make the tables.
     package var migrate: String { likesctl(.migrate).text }
 
+    /// The tables are the reference service's.
+    package func reference(in database: String) -> SchemaFailure {
+        SchemaFailure(Schema.referenceMisfit(database), next: likesctl(.adopt).text)
+    }
+
     /// One of likesctl's commands that use the settings, run as the daemon's own user.
     package func likesctl(_ task: LikesctlTask) -> LikesctlAdvice {
         likesctl(task, as: host.userName == "root" ? nil : host.userName)

@@ -3,12 +3,15 @@ import LikesSettings
 /// What likesctl can be told to do with the settings of the daemon.
 package enum LikesctlTask: Sendable {
     case migrate, verify
+    /// `migrate --adopt`
+    case adopt
     /// `verify --repair`
     case repair
 
     var words: String {
         switch self {
         case .migrate: "migrate"
+        case .adopt: "migrate --adopt"
         case .verify: "verify"
         case .repair: "verify --repair"
         }
@@ -17,7 +20,7 @@ package enum LikesctlTask: Sendable {
     /// The settings that it uses. Only verify looks into Redis, and only migrate adds item types.
     var settings: [Setting] {
         switch self {
-        case .migrate: [.databaseURL, .itemTypes]
+        case .migrate, .adopt: [.databaseURL, .itemTypes]
         case .verify, .repair: [.databaseURL, .redisURL]
         }
     }

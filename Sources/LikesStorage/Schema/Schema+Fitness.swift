@@ -7,14 +7,15 @@ extension Schema {
     ///
     /// Harmless, so not checked: further tables, columns with a default, indexes, triggers that fire after a row or
     /// before a statement, and checks and foreign keys that can only refuse. What a trigger after a row does to other
-    /// rows cannot be seen from here.
+    /// rows cannot be seen from here. Harmless as well is the trigger of the take-over (`noteText`), by its text.
     ///
     /// All tables must be in one schema: of those on the search path that have `user_likes`, the one with the most of
     /// likesd's tables, even if others hide them; with equal numbers, the first. A second `likesd_schema` that the role
     /// may read means a second copy of everything, for instance from a restore into its own schema: nobody knows which
     /// likes are meant. All tables must belong to the role that owns the most of them there.
     ///
-    /// The rights checked are those of the role that asks. Partitions need no rights of their own: PostgreSQL checks
+    /// The rights checked are those of the role that asks, also on a sequence that a column beside likesd's begins
+    /// with. Partitions need no rights of their own: PostgreSQL checks
     /// the table's. A right to some columns passes; a statement that needs others reports that itself.
     package static let selectMisfits = """
         WITH wanted (name, place, may_be_partitioned, changes) AS (
@@ -143,6 +144,18 @@ extension Schema {
                 ELSE has_any_column_privilege(oid, privilege) END
             GROUP BY name, place, shown
             UNION ALL
+            SELECT 3, relation.place, 'no-right', relation.name,
+                'SEQUENCE ' || format('%I.%I', namespace.nspname, sequence.relname), quote_ident(current_user), 'USAGE'
+            FROM relation
+            JOIN present_column AS present ON present.attrelid = relation.oid
+            JOIN pg_attrdef AS given ON given.adrelid = relation.oid AND given.adnum = present.attnum
+            JOIN pg_depend AS needed ON needed.classid = 'pg_attrdef'::regclass AND needed.objid = given.oid
+                AND needed.refclassid = 'pg_class'::regclass
+            JOIN pg_class AS sequence ON sequence.oid = needed.refobjid
+            JOIN pg_namespace AS namespace ON namespace.oid = sequence.relnamespace
+            WHERE CASE sequence.relkind
+                WHEN 'S' THEN NOT has_sequence_privilege(sequence.oid, 'USAGE, UPDATE') ELSE false END
+            UNION ALL
             SELECT 3, place, 'row-security', name, shown, '', '' FROM relation WHERE row_security_active(oid)
             UNION ALL
             SELECT 4, relation.place, 'inherited', relation.name, relation.shown, inhrelid::regclass::text, ''
@@ -196,6 +209,7 @@ extension Schema {
             FROM part JOIN pg_trigger ON tgrelid = part.oid
             WHERE NOT tgisinternal AND tgparentid = 0 AND tgenabled IN ('O', 'A')
                 AND tgtype & 3 = 3 AND tgtype & part.changes <> 0
+                AND NOT EXISTS (SELECT FROM pg_proc WHERE pg_proc.oid = tgfoid AND prosrc = \(noteBody))
             UNION ALL
             SELECT 12, relation.place, 'rule', relation.name, relation.shown, quote_ident(rulename), ''
             FROM relation JOIN pg_rewrite ON ev_class = relation.oid

@@ -11,15 +11,22 @@ extension Schema {
         EXISTS (
             SELECT FROM pg_index AS held
             WHERE held.indrelid = to_regclass('user_likes') AND held.indisvalid AND held.indisready
-                AND held.indpred IS NULL AND held.indnkeyatts >= \(likersColumns.count)
+                AND \(isLikersIndex("held")))
+        """
+
+    /// A boolean: whether an index, valid or not, is that one.
+    static func isLikersIndex(_ held: String) -> String {
+        """
+        \(held).indpred IS NULL AND \(held).indnkeyatts >= \(likersColumns.count)
                 AND ARRAY(
                     SELECT attribute.attname::text
-                    FROM unnest(held.indkey) WITH ORDINALITY AS key (number, place)
+                    FROM unnest(\(held).indkey) WITH ORDINALITY AS key (number, place)
                     JOIN pg_attribute AS attribute
-                        ON attribute.attrelid = held.indrelid AND attribute.attnum = key.number
+                        ON attribute.attrelid = \(held).indrelid AND attribute.attnum = key.number
                     WHERE key.place <= \(likersColumns.count)
-                    ORDER BY key.place) = '{\(likersColumns.joined(separator: ","))}'::text[])
+                    ORDER BY key.place) = '{\(likersColumns.joined(separator: ","))}'::text[]
         """
+    }
     /// One boolean.
     package static let selectHasLikersIndex = "SELECT \(hasLikersIndex)"
 

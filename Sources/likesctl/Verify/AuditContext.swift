@@ -23,23 +23,48 @@ final class AuditContext {
         misfits = try database.misfits().filter { !$0.isOfRole }
         types = misfits.contains(where: \.hidesRows) ? StoredTypes() : try StoredTypes(database, wanted: options.types)
         report = VerifyReport(options, json: json, types: types, isMendable: misfits.allSatisfy(\.leavesMending))
+        report.database.isSideBySide = try database.execute(Schema.isSideBySide).first?.first == "t"
+    }
+
+    /// For tables that are being taken over, which have no version yet. `schema`: theirs, as SQL writes it.
+    init(
+        takingOver configuration: Configuration, schema: String, _ options: VerifyOptions, json: Bool
+    ) throws(Failure) {
+        // Whoever takes them over has been told what there is to tell.
+        database = try Database.connected(configuration, for: .migrate) { (_) throws(Failure) in }
+        self.options = options
+        try database.execute("SET search_path = \(schema), pg_temp")
+        try Self.set(database)
+        try Self.keepOthersAway(database)
+        misfits = []
+        types = try StoredTypes(database, wanted: [])
+        report = VerifyReport(options, json: json, types: types, isMendable: true)
     }
 
     private static func prepare(
         _ database: borrowing Database, _ configuration: Configuration, _ options: VerifyOptions
     ) throws(Failure) {
         try database.checkServer(for: .verify)
-        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
-        try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
-        try database.execute("SET default_transaction_isolation = 'read committed'")
-        // Compiling takes longer than any of the short statements.
-        try database.execute("SET jit = off")
+        try set(database)
         try database.checkVersion(Advice(configuration, on: HostFacts.measured()))
         guard options.repairs else {
             // Without --repair nothing is written; the server enforces it.
             try database.execute("SET default_transaction_read_only = on")
             return
         }
+        try keepOthersAway(database)
+    }
+
+    private static func set(_ database: borrowing Database) throws(Failure) {
+        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
+        try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
+        try database.execute("SET default_transaction_isolation = 'read committed'")
+        // Compiling takes longer than any of the short statements.
+        try database.execute("SET jit = off")
+    }
+
+    /// From all that mend counters.
+    private static func keepOthersAway(_ database: borrowing Database) throws(Failure) {
         // A stronger setting stays.
         try database.execute(AuditStatements.commitDurably)
         guard try database.execute(AuditStatements.lock).first?.first == "t" else {

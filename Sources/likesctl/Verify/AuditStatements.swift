@@ -178,7 +178,8 @@ enum AuditStatements {
     /// one whose row is gone.
     ///
     /// A missing row may have been lost, and hosts may hold its last version. So the new row's version is the time in
-    /// milliseconds, which no number of transactions reaches: it is newer than whatever they hold.
+    /// milliseconds, which no number of transactions reaches: it is newer than whatever they hold. No host can hold, or
+    /// set, an item with a negative id.
     static let mend = """
         WITH wanted AS (
             SELECT *
@@ -204,7 +205,7 @@ enum AuditStatements {
             RETURNING item_id, item_type, version
         ), noted AS (
             INSERT INTO cache_repairs AS present (item_id, item_type, version)
-            SELECT item_id, item_type, version FROM mended ORDER BY item_type, item_id
+            SELECT item_id, item_type, version FROM mended WHERE item_id >= 0 ORDER BY item_type, item_id
             ON CONFLICT (item_id, item_type) DO UPDATE SET
                 version = greatest(present.version, excluded.version), noted_by = excluded.noted_by
         )

@@ -120,6 +120,9 @@ final class VerifyReport {
 
     // MARK: Progress
 
+    /// Before somebody else writes to the terminal.
+    func closeLine() { output.closeLine() }
+
     /// Shows how far it is, at a limited rate. `always`: the last line of a part.
     func progress(_ text: @autoclosure () -> String, always: Bool = false) {
         output.progress({ "\(text()); \(Counted.text(differing, "difference"))" + mendedSoFar }, always: always)
@@ -160,6 +163,9 @@ final class VerifyReport {
                 + "\(Counted.text(database.passes, "pass", plural: "passes")): "
                 + Counted.text(database.countersDiffering, "difference")
         ]
+        if database.isSideBySide {
+            lines.append("Side by side with the reference service: what it writes reaches Redis within some 5 s")
+        }
         if database.misfits > 0 { lines.append("Tables: \(database.misfits) to correct manually, see above") }
         if !database.unnamed.isEmpty { lines.append("Item types without a name: \(database.unnamed.count), see above") }
         if database.likesTwice > 0 { lines.append("Likes stored more than once: \(database.likesTwice)") }
@@ -195,6 +201,7 @@ final class VerifyReport {
                 .object([
                     ("items", .integer(database.items)), ("likes_read", .integer(database.likes)),
                     ("passes", .integer(database.passes)),
+                    ("side_by_side", .bool(database.isSideBySide)),
                     ("misfits", .integer(database.misfits)), ("likes_twice", .integer(database.likesTwice)),
                     ("unnamed_types", .integer(Int64(database.unnamed.count))),
                     ("trouble", Self.message(database.trouble)), ("next", Self.next(database.trouble)),

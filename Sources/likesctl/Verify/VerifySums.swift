@@ -10,6 +10,8 @@ struct DatabaseSums {
     var misfits: Int64 = 0
     /// Items of each type that `item_types` does not name.
     var unnamed: [Int16: Int64] = [:]
+    /// The reference service may write to the tables as well.
+    var isSideBySide = false
     /// Why likes and counters were not compared.
     var trouble: Warning?
 

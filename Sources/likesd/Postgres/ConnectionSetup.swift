@@ -103,7 +103,7 @@ struct ConnectionSetup {
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
             SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
-                (\(Schema.hasTables)), (\(Schema.selectBarredSchema))
+                (\(Schema.hasTables)), (\(Schema.selectBarredSchema)), (\(Schema.hasReference))
             """
     }
 
@@ -171,7 +171,7 @@ struct ConnectionSetup {
 
     private mutating func takeSession(_ result: borrowing StatementResult) throws(Misfit) {
         // The results before it have one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 5 else { return }
+        guard result.rowCount == 1, result.columnCount == 6 else { return }
         isStandby = try result.text(0, 0) == "t"
         let isReadOnly = try result.text(0, 1) == "t"
         if isLane && isStandby {
@@ -182,6 +182,8 @@ struct ConnectionSetup {
             return
         } else if !result.isNull(0, 4) {
             failure = BackendFailure(advice.barred(from: ForeignText.shown(try result.text(0, 4)), target))
+        } else if try result.text(0, 5) == "t" {
+            failure = BackendFailure(advice.reference(in: target.database))
         } else if try result.text(0, 3) == "t" {
             failure = .schema(
                 "the table likesd_schema is missing in the database \(target.database)", next: Schema.whenVersionLost)

@@ -1,0 +1,159 @@
+import LikesHost
+import LikesProtocol
+import LikesSettings
+import LikesStorage
+import LikesctlCommands
+
+/// The connection of a take-over, and how it takes its locks.
+///
+/// A transaction that waits for a strong lock makes all wait that come after it. So such a lock is asked for only when
+/// no old transaction holds the table, and for `lockMs` at most. Then all others pass, and it is asked for again.
+final class TakeoverSession {
+    /// How long the reference may have to wait for one of these locks. An autovacuum gives way after
+    /// `deadlock_timeout`, by default a second, so less would never get the lock from it.
+    static let lockMs: Int64 = 1_500
+    /// What a short transaction may do with its locks takes milliseconds.
+    static let briefMs: Int64 = 2_000
+    /// Between two attempts, so that others get the tables for most of the time.
+    private static let pauseMsMax: Int64 = 10_000
+    /// Between two looks whether an old transaction has ended. Nobody waits meanwhile.
+    private static let lookMs: Int32 = 250
+    /// For a statement that reads a whole table or makes an index. Nobody waits for it.
+    static let longMs: Int64 = 172_800_000
+
+    let database: Database
+    let report: TakeoverReport
+    let advice: Advice
+    let waitSeconds: Int64
+    /// The schema of the reference's tables and their owner, as SQL writes them; nil: there are no such tables.
+    private(set) var home: (schema: String, owner: String)?
+
+    init(
+        _ configuration: Configuration, _ options: TakeoverOptions, _ report: TakeoverReport
+    ) throws(Failure) {
+        self.report = report
+        waitSeconds = options.waitSeconds
+        advice = Advice(configuration, on: HostFacts.measured())
+        database = try Database.connected(configuration, for: .migrate) { (warning) throws(Failure) in
+            report.warn(warning)
+        }
+        guard database.serverVersion >= 140_000 else {
+            throw Failure(.refused, "a take-over needs PostgreSQL 14 or newer: an older one could not look at all rows")
+        }
+        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
+        try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
+        try database.execute("SET client_min_messages = warning")
+        try database.execute("SET default_transaction_isolation = 'read committed'")
+        try database.execute(AuditStatements.commitDurably)
+        try waitForTurn()
+        home = try findHome()
+        // The function of the triggers takes it over, and new tables are made there.
+        if let home { try database.execute("SET search_path = \(home.schema), pg_temp") }
+    }
+
+    /// Other hosts that do the same come one after the other, and find it done.
+    private func waitForTurn() throws(Failure) {
+        let endMs = SystemCalls.nowMs() + waitSeconds * 1_000
+        while try database.execute(TakeoverStatements.lock).first?.first != "t" {
+            let holder = try database.execute(TakeoverStatements.lockHolder).first?.first.flatMap { $0 } ?? "unknown"
+            let what = "another 'likesctl migrate --adopt' works on the database \(database.name) (pid \(holder))"
+            guard SystemCalls.nowMs() < endMs else {
+                throw Failure(.timedOut, what, next: "run this again when that is done, which is safe")
+            }
+            report.warn(Warning(message: "\(what): waiting for it"))
+            report.progress("waiting for pid \(holder)")
+            SystemCalls.pause(ms: Self.lookMs)
+        }
+    }
+
+    private func findHome() throws(Failure) -> (schema: String, owner: String)? {
+        guard let row = try database.execute(TakeoverStatements.home).first else { return nil }
+        guard row.count == 5, let schema = row[0]?.asSQLName, let owner = row[1]?.asSQLName else {
+            throw Failure(.refused, "the server gives user_likes no valid name")
+        }
+        guard row[2] == "t", row[3] == "t" else {
+            throw Failure(
+                .refused, "user_likes and counters are not in one schema, or do not belong to one role",
+                next: "ALTER TABLE counters SET SCHEMA \(schema); ALTER TABLE counters OWNER TO \(owner)")
+        }
+        guard row[4] == "t" else {
+            throw Failure(
+                .refused, "user_likes or counters is not a table", next: "name the database with the tables themselves")
+        }
+        return (schema, owner)
+    }
+
+    /// One boolean.
+    func holds(_ condition: String) throws(Failure) -> Bool { try database.execute(condition).first?.first == "t" }
+
+    // MARK: Short transactions
+
+    /// Runs `body` in one transaction that has the tables to itself, as soon as it gets them. It must take milliseconds
+    /// and may be run again.
+    func briefly(_ tables: [String], _ body: () throws(Failure) -> Void) throws(Failure) {
+        let endMs = SystemCalls.nowMs() + waitSeconds * 1_000
+        var attempts: Int64 = 0
+        var held = "a lock that others take again and again"
+        while true {
+            if let holder = try holder(of: tables) {
+                held = holder
+                report.warn(Warning(message: "waiting for \(holder)"))
+            } else {
+                do {
+                    try attempt(tables, body)
+                    return
+                } catch  where error.isLocked || error.isWorthRepeating {
+                    attempts += 1
+                }
+            }
+            guard SystemCalls.nowMs() < endMs else {
+                throw Failure(
+                    .timedOut, "waited \(waitSeconds) s for \(held): what was done so far stays",
+                    next: "end that, or run this again when it has ended, which is safe")
+            }
+            report.progress("waiting for \(held)")
+            let pauseMs = attempts == 0 ? Int64(Self.lookMs) : min(Self.pauseMsMax, 1_000 * attempts)
+            SystemCalls.pause(ms: Int32(pauseMs))
+        }
+    }
+
+    private func attempt(_ tables: [String], _ body: () throws(Failure) -> Void) throws(Failure) {
+        try database.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        do {
+            try database.execute("SET LOCAL lock_timeout = \(Self.lockMs)")
+            try database.execute("SET LOCAL statement_timeout = \(Self.briefMs)")
+            // Whoever migrates waits, and is waited for.
+            try database.execute(Schema.migrationLock)
+            for table in tables { try database.execute("LOCK TABLE \(table) IN ACCESS EXCLUSIVE MODE") }
+            try body()
+            try database.execute("COMMIT")
+        } catch {
+            guard error.status != .unreachable else { throw error }
+            try database.execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// Who keeps one of the tables, for a message.
+    private func holder(of tables: [String]) throws(Failure) -> String? {
+        guard !tables.isEmpty else { return nil }
+        let names = "{" + tables.joined(separator: ",") + "}"
+        guard let row = try database.execute(TakeoverStatements.holder, [names]).first, row.count == 5 else {
+            return nil
+        }
+        let words = row.map { ForeignText.shown($0 ?? "") }
+        let who = [words[1], words[2], words[3]].filter { !$0.isEmpty }.joined(separator: ", ")
+        return "the transaction of pid \(words[0]) (\(who)), which has used \(tables.joined(separator: " or ")) for "
+            + "longer than a second"
+    }
+
+    // MARK: Failures
+
+    /// A right is missing: only the owner has all of them.
+    func explained(_ failure: Failure) -> Failure {
+        guard failure.status == .permissionDenied, let home else { return failure }
+        var explained = failure
+        explained.next = "run this as the owner of the tables, \(home.owner), or as a superuser"
+        return explained
+    }
+}
