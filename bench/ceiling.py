@@ -58,6 +58,8 @@ def script(statement, table):
         1: column("users"), 2: column("items"), 3: column("types"),
         4: EMPTY_BIGINTS, 5: EMPTY_BIGINTS, 6: EMPTY_SMALLINTS,
         7: f"{LANE}", 8: "1", 9: ":batch", 10: column("journal_items"), 11: column("journal_types"), 12: "false",
+        # The servers of Redis as before, and nothing to be noted as repairs.
+        13: "''", 14: EMPTY_BIGINTS, 15: EMPTY_SMALLINTS,
     }  # fmt: skip
     used = {int(place) for place in re.findall(r"\$(\d+)", statement)}
     if used != set(places):

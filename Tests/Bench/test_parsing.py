@@ -129,7 +129,7 @@ def test_the_batch_statement_and_its_session_are_found_in_the_log():
 
 
 def test_every_parameter_of_the_statement_is_filled_in():
-    text = script(" ".join(f"${place}" for place in range(1, 13)), "batches")
+    text = script(" ".join(f"${place}" for place in range(1, 16)), "batches")
     assert "$" not in text
     assert text.startswith("\\set batch :batch + 1\n")
     assert len(re.findall(r"FROM batches WHERE id = :batch", text)) == 5
@@ -137,7 +137,7 @@ def test_every_parameter_of_the_statement_is_filled_in():
 
 def test_a_statement_with_other_parameters_is_refused():
     with pytest.raises(LoadError, match="other parameters"):
-        script("SELECT $1, $13", "batches")
+        script("SELECT $1, $16", "batches")
 
 
 @pytest.mark.parametrize("keys", ["uniform", "zipf"])
