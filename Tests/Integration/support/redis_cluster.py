@@ -166,11 +166,10 @@ class RedisCluster:
     def running(self):
         return [node for node in self.nodes if node.server is not None]
 
-    def owners(self, but=None):
-        """{place: ranges of slots}, as a running node has it; `but`: the place of one that is not to be asked."""
-        asked = next(node for node in self.running() if but is None or node is not self.nodes[but])
+    def owners(self, asked=None):
+        """{place: ranges of slots}, as a running node has it."""
         found = {}
-        with asked.client() as client:
+        with (asked or self.running()[0]).client() as client:
             for begin, end, primary, *_ in client.execute_command("CLUSTER", "SLOTS"):
                 found.setdefault(self.place_of(primary[1]), []).append((begin, end))
         return found
@@ -187,7 +186,13 @@ class RedisCluster:
 
     def wait_replaced(self, place):
         """Until another node has its slots; it may be dead, or hang."""
-        eventually(lambda: place not in self.owners(but=place), f"another node in the place of {self.address(place)}")
+
+        def is_replaced():
+            # A node that imports one of its slots takes no news of its owner.
+            others = [node for node in self.running() if node is not self.nodes[place]]
+            return any(place not in self.owners(node) for node in others)
+
+        eventually(is_replaced, f"another node in the place of {self.address(place)}")
 
     def place_of(self, port):
         return next(place for place in range(len(self.nodes)) if self._announced(place) == port)
@@ -254,6 +259,7 @@ class RedisCluster:
             old.eval(TAKE_BACK, 0, slot, KEYS_AT_ONCE, *given)
 
     def stop_importing(self, slot, target):
+        """Until then the target takes no news of who owns the slot: it believes in the source, also in a dead one."""
         with self.nodes[target].client() as client:
             client.execute_command("CLUSTER", "SETSLOT", slot, "STABLE")
 
