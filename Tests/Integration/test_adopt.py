@@ -6,14 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from support.adoption import HELD_UP_MAX, adopted, leftovers, long_silent, migrate, tables, verify
 from support.daemon import run
 from support.database import drift
 from support.reference import TABLES, Reference, counts_of, likes_of, likesd_traffic, reference_traffic
 from support.waiting import eventually
-
-# What the reference may have to wait, in seconds, whatever the take-over does.
-HELD_UP_MAX = 5
-ADDED = ["likesd_adoption", "likesd_schema", "lanes", "cache_repairs", "likesd_hosts", "likesd_secret", "item_types"]
 
 
 @pytest.fixture
@@ -43,30 +40,6 @@ def reference(url, own_redis):
 def start_host(url, postgres, own_redis, start_daemon):
     """Starts hosts of likesd on this database."""
     return lambda database_url=url, **settings: start_daemon(postgres, own_redis, database_url=database_url, **settings)
-
-
-def migrate(url, *options, **environment):
-    return run("likesctl", "migrate", *options, timeout=120, DATABASE_URL=url, **environment)
-
-
-def adopted(url, *options):
-    done = migrate(url, "--adopt", *options)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def verify(url, redis, *options):
-    return run("likesctl", "verify", *options, timeout=120, DATABASE_URL=url, REDIS_URL=redis.url)
-
-
-def tables(sql):
-    return {row[0] for row in sql.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
-
-
-def leftovers(sql):
-    """Triggers and functions of the take-over."""
-    triggers = sql.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal").fetchall()
-    return triggers + sql.execute("SELECT proname FROM pg_proc WHERE proname LIKE 'likesd%'").fetchall()
 
 
 def eventually_right(daemon, url, items):
@@ -103,7 +76,7 @@ def test_rows_ids_and_indexes_stay_and_likesd_serves_them(url, sql, reference, o
     assert migrate(url).stdout.splitlines()[1].startswith("side by side with the reference service")
 
 
-def test_all_name_the_command_before_it_was_run_and_go_on_by_themselves(url, own_redis, start_host):
+def test_all_name_the_command_before_it_was_run_and_go_on_by_themselves(url, sql, own_redis, start_host):
     daemon = start_host(until="listening")
     eventually(lambda: "likesctl migrate --adopt" in daemon.health().get("message", ""), "HEALTH to name it")
     assert "has the tables of the reference service" in daemon.health()["message"]
@@ -116,6 +89,7 @@ def test_all_name_the_command_before_it_was_run_and_go_on_by_themselves(url, own
     daemon.wait_healthy()
     assert migrate(url, "--adopt-finish").returncode == 0
     daemon.stop()
+    long_silent(sql)
     assert migrate(url, "--adopt-undo").returncode == 0
     daemon.start("listening")
     eventually(lambda: "likesctl migrate --adopt" in daemon.health().get("message", ""), "HEALTH to name it again")
@@ -235,6 +209,8 @@ def test_tables_in_a_schema_of_their_own_are_taken_over_there(postgres, own_redi
         sql.execute("INSERT INTO app.counters (item_id, like_count) VALUES (5, 1)")
         eventually(lambda: daemon.call("COUNT", "post:5") == 1, "the count to be right", 30)
         daemon.stop()
+        sql.execute("SET search_path = app")
+        long_silent(sql)
         assert migrate(own, "--adopt-undo").returncode == 0
 
 
