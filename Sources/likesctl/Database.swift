@@ -29,7 +29,9 @@ struct Database: ~Copyable {
         _ configuration: Configuration, for command: Command, warn: (Warning) throws(Failure) -> Void
     ) throws(Failure) -> Database {
         let server = try DatabaseChoice.settings(configuration, for: command, warn: warn)
-        return try open(server, configuration, for: command)
+        let database = try open(server, configuration, for: command)
+        try database.refuseLentSession { () throws(Failure) in try open(server, configuration, for: command) }
+        return database
     }
 
     /// `server`: settings of libpq that take precedence over the URL's.
