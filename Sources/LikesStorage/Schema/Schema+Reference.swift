@@ -127,7 +127,8 @@ extension Schema {
         ["CREATE TABLE likesd_schema ", "INSERT INTO likesd_schema "].contains { statement.hasPrefix($0) }
     }
 
-    private static var adoptedTables: [String] {
+    /// Made beside the reference's two, all but the version's.
+    package static var adoptedTables: [String] {
         tables.map(\.name).filter { !sharedTables.contains($0) } + ["likesd_adoption"]
     }
 

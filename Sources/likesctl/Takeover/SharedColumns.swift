@@ -73,7 +73,7 @@ struct SharedColumns {
     }
 
     private func setDefault(of column: Column, _ byDefault: String) throws(Failure) {
-        try session.briefly([column.table]) { () throws(Failure) in
+        try session.briefly([.alone(column.table)]) { () throws(Failure) in
             try database.execute(TakeoverStatements.record, ["default", column.table, column.name, ""])
             try database.execute("ALTER TABLE \(column.table) ALTER \(column.name) SET DEFAULT \(byDefault)")
         }
@@ -84,7 +84,7 @@ struct SharedColumns {
     private func forbidNull(in column: Column, _ look: () throws(Failure) -> Void) throws(Failure) {
         let (table, name, constraint) = (column.table, column.name, column.constraint)
         if try isValid(column) == nil {
-            try session.briefly([table]) { () throws(Failure) in
+            try session.briefly([.alone(table)]) { () throws(Failure) in
                 guard try isValid(column) == nil else { return }
                 try database.execute(TakeoverStatements.record, ["not-null", table, name, ""])
                 try database.execute(
@@ -92,7 +92,7 @@ struct SharedColumns {
             }
         }
         if try isValid(column) == false { try validate(column, look) }
-        try session.briefly([table]) { () throws(Failure) in
+        try session.briefly([.alone(table)]) { () throws(Failure) in
             try database.execute(
                 "ALTER TABLE \(table) ALTER \(name) SET NOT NULL, DROP CONSTRAINT IF EXISTS \(constraint)")
         }
@@ -118,7 +118,7 @@ struct SharedColumns {
         } catch  where error.status == .refused {
             // A row has come since they were looked at. The reference must go on writing it.
             try setUsualTimeouts()
-            try session.briefly([column.table]) { () throws(Failure) in
+            try session.briefly([.alone(column.table)]) { () throws(Failure) in
                 try database.execute("ALTER TABLE \(column.table) DROP CONSTRAINT IF EXISTS \(column.constraint)")
                 try database.execute(TakeoverStatements.forget, ["not-null", column.table, column.name])
             }

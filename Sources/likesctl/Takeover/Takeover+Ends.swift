@@ -13,7 +13,8 @@ extension Takeover {
                 .refused, Schema.referenceMisfit(database.name), next: session.advice.likesctlAgain(.adopt).text)
         case .sideBySide, .finished: break
         }
-        try session.briefly(["counters"]) { () throws(Failure) in
+        // What the reference has begun to write ends before that, and is noted.
+        try session.briefly([.withoutWriters("user_likes"), .alone("counters")]) { () throws(Failure) in
             for statement in Schema.endBesideStatements + [Schema.likesdVersionDefault] {
                 try database.execute(statement)
             }
@@ -88,7 +89,11 @@ extension Takeover {
             try report.done("item type \(number) was \(name): its likes stay, and nothing names it any more")
         }
         // In the order in which the reference's transactions use them.
-        try session.briefly(Schema.sharedTables) { () throws(Failure) in
+        let locks = Schema.sharedTables.map { TableLock.alone($0) } + Schema.adoptedTables.map { .implied($0) }
+        try session.briefly(locks) { () throws(Failure) in
+            // Indexes may have taken hours.
+            let count = try livingHosts()
+            guard count == 0 else { throw stillUsed(by: count) }
             for statement in Schema.unadoptionStatements + SharedColumns.undoing(records) + [Schema.dropOwnTables] {
                 try database.execute(statement)
             }
@@ -101,17 +106,23 @@ extension Takeover {
         // A host that has just been stopped said so before that: it takes 6 s to be sure.
         let endMs = SystemCalls.nowMs() + Self.hostsSilentMs
         while true {
-            let row = try database.execute(TakeoverStatements.livingHosts).first
-            let count = row?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
+            let count = try livingHosts()
             guard count > 0 else { return }
-            guard SystemCalls.nowMs() < endMs else {
-                throw Failure(
-                    .refused, "\(Counted.text(count, "host")) of likesd still use the tables: nothing was changed",
-                    next: "sudo systemctl stop likesd on each of them, then run this again")
-            }
+            guard SystemCalls.nowMs() < endMs else { throw stillUsed(by: count) }
             report.progress("waiting until hosts of likesd are silent")
             SystemCalls.pause(ms: Self.hostsLookMs)
         }
+    }
+
+    private func livingHosts() throws(Failure) -> Int64 {
+        let row = try database.execute(TakeoverStatements.livingHosts).first
+        return row?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
+    }
+
+    private func stillUsed(by count: Int64) -> Failure {
+        Failure(
+            .refused, "\(Counted.text(count, "host")) of likesd still use the tables, which were not given back",
+            next: "sudo systemctl disable --now likesd.socket likesd.service on each of them, then run this again")
     }
 
     private static let hostsSilentMs: Int64 = 8_000

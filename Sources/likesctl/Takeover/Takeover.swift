@@ -185,7 +185,7 @@ struct Takeover {
     private func beside() throws(Failure) {
         let owner = try owner()
         if try !session.holds(Schema.isSideBySide) {
-            try session.briefly(["counters"]) { () throws(Failure) in
+            try session.briefly([.alone("counters")]) { () throws(Failure) in
                 for statement in Schema.besideStatements(owner: owner) { try database.execute(statement) }
             }
         }

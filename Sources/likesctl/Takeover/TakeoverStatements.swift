@@ -8,6 +8,7 @@ enum TakeoverStatements {
     static let lockHolder = """
         SELECT pid::text FROM pg_locks
         WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND (classid::bigint << 32 | objid::bigint) = 119200029176678
         LIMIT 1
         """
@@ -65,19 +66,48 @@ enum TakeoverStatements {
         SELECT count(*) FROM counted
         """
 
-    /// $1: tables. Returns (pid, role, application, state, seconds) of the oldest transaction that has used one of them
-    /// for longer than a second, if the server lets it be seen. An autovacuum gives way by itself.
+    /// Others' locks on $1: tables that nobody may use, or that keep somebody from writing, on $2: tables.
+    private static let held = """
+        held.locktype = 'relation' AND held.granted AND held.pid IS DISTINCT FROM pg_backend_pid()
+            AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND (held.relation = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name))
+                OR held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock')
+                    AND held.relation = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($2::text[]) AS name)))
+        """
+
+    /// $1, $2: as above; $3: transactions. Returns (pid, role, application, state, name) of the oldest transaction that
+    /// has had such a lock for longer than a second, as far as the server lets that be seen, or is one of $3. An
+    /// autovacuum usually gives way by itself. A prepared transaction has no pid, only a name.
     static let holder = """
         SELECT held.pid, coalesce(activity.usename, ''), coalesce(activity.application_name, ''),
-            coalesce(activity.state, ''), floor(extract(epoch FROM clock_timestamp() - activity.xact_start))::bigint
-        FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
-        WHERE held.locktype = 'relation' AND held.granted AND held.pid <> pg_backend_pid()
-            AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND held.relation = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name))
-            AND activity.xact_start < clock_timestamp() - interval '1 s'
-            AND activity.backend_type IS DISTINCT FROM 'autovacuum worker'
+            coalesce(activity.state, activity.backend_type, ''), coalesce(prepared.gid, '')
+        FROM pg_locks AS held
+        LEFT JOIN pg_stat_activity AS activity USING (pid)
+        LEFT JOIN pg_locks AS own
+            ON held.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
+                AND own.virtualtransaction = held.virtualtransaction
+        LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid
+        WHERE \(held) AND (
+            held.pid IS NULL OR held.virtualtransaction = ANY ($3::text[])
+            OR activity.xact_start < clock_timestamp() - interval '1 s'
+                AND activity.backend_type IS DISTINCT FROM 'autovacuum worker')
         ORDER BY activity.xact_start
         LIMIT 1
+        """
+
+    /// $1, $2: as above. Returns the transactions that have such a lock.
+    static let transactions = "SELECT DISTINCT held.virtualtransaction FROM pg_locks AS held WHERE \(held)"
+
+    /// One boolean: whether the owner of the tables may make others beside them.
+    static let ownerMayCreate = """
+        SELECT has_schema_privilege(relowner, relnamespace, 'CREATE') FROM pg_class
+        WHERE oid = to_regclass('user_likes')
+        """
+
+    /// One row for each limit that there is, depending on PostgreSQL's version.
+    static let noTimeLimits = """
+        SELECT set_config(name, '0', false) FROM pg_settings
+        WHERE name IN ('idle_session_timeout', 'transaction_timeout')
         """
 
     /// Rows of (role, application, sessions) of this database that are not likesd's.

@@ -58,6 +58,8 @@ final class AuditContext {
     private static func set(_ database: borrowing Database) throws(Failure) {
         try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
         try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
+        // Looking through Redis may take long.
+        try database.execute("SET idle_session_timeout = 0")
         try database.execute("SET default_transaction_isolation = 'read committed'")
         // Compiling takes longer than any of the short statements.
         try database.execute("SET jit = off")
@@ -67,6 +69,8 @@ final class AuditContext {
     private static func keepOthersAway(_ database: borrowing Database) throws(Failure) {
         // A stronger setting stays.
         try database.execute(AuditStatements.commitDurably)
+        // If likesctl is killed, the server notices soon, and the next run finds nobody in its way.
+        try database.execute("SET client_connection_check_interval = 1000")
         guard try database.execute(AuditStatements.lock).first?.first == "t" else {
             throw Failure(
                 .refused, "another 'likesctl verify --repair' is running on the database \(database.name)",
