@@ -175,12 +175,14 @@ extension Schema {
             WHERE held.indrelid = to_regclass(wanted.name) AND \(isSoundKey("held", "wanted.sorted")))
         """
 
-    /// Rows of (table, index, bytes, definition, constraint or null): indexes that no statement of likesd uses.
+    /// Rows of (table, index, bytes, definition, constraint or null, whether it is unique, whether partitions have
+    /// their parts of it): indexes that no statement of likesd uses.
     package static let selectSpareIndexes = """
         SELECT wanted.name, held.indexrelid::regclass::text, pg_relation_size(held.indexrelid)::text,
             pg_get_indexdef(held.indexrelid),
             (SELECT quote_ident(conname) FROM pg_constraint
-                WHERE conindid = held.indexrelid AND conrelid = held.indrelid LIMIT 1)
+                WHERE conindid = held.indexrelid AND conrelid = held.indrelid LIMIT 1),
+            held.indisunique, (SELECT relkind = 'I' FROM pg_class WHERE oid = held.indexrelid)
         FROM (VALUES \(sharedKeys)) AS wanted (name, columns, sorted)
         JOIN pg_index AS held ON held.indrelid = to_regclass(wanted.name)
         WHERE NOT (\(isSoundKey("held", "wanted.sorted"))) AND NOT (\(isLikersIndex("held")))

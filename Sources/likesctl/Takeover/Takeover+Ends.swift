@@ -39,7 +39,23 @@ extension Takeover {
         report.warn(
             Warning(
                 message: "other sessions are connected to this database: \(others.joined(separator: ", "))",
-                next: "stop the reference service if one of them is its own"))
+                next: "if one of them is the reference service's, stop it, then run this again and "
+                    + "likesctl verify --repair"))
+    }
+
+    /// likesd's likes take numbers of the reference's column too.
+    func warnOfNumbers() throws(Failure) {
+        for row in try database.execute(TakeoverStatements.fewNumbers) where row.count == 3 {
+            let words = row.map { ForeignText.shown($0 ?? "") }
+            report.warn(
+                Warning(
+                    message:
+                        "\(words[2]) % of the numbers for user_likes.\(words[0]) are used: after the last one nobody "
+                        + "can store a like",
+                    next:
+                        "ALTER SEQUENCE \(words[1]) AS bigint; ALTER TABLE user_likes ALTER \(words[0]) TYPE bigint; "
+                        + "nobody can use the table while that rewrites it"))
+        }
     }
 
     // MARK: Indexes
@@ -47,8 +63,7 @@ extension Takeover {
     /// Names those that no statement of likesd uses, and drops them if asked to.
     func tellIndexes() throws(Failure) {
         for index in try database.execute(Schema.selectSpareIndexes).compactMap({ SpareIndex($0) }) {
-            // A key may be what other tables, or a replication, refer to.
-            guard options.dropsIndexes, index.constraint == nil else {
+            guard options.dropsIndexes, index.isDispensable else {
                 try report.found(index, isDropped: false)
                 continue
             }

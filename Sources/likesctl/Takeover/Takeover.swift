@@ -104,6 +104,7 @@ struct Takeover {
         case .sideBySide: try report.done("side by side already")
         }
         try tellIndexes()
+        try warnOfNumbers()
         try report.end(
             "side-by-side",
             "side by side in database \(database.name): the reference service and likesd may both write; to end that: "
@@ -160,10 +161,39 @@ struct Takeover {
     private func makeTables() throws(Failure) {
         let owner = try owner()
         try session.briefly([]) { () throws(Failure) in
-            guard try !hasRecord() else { return }
-            for statement in Schema.adoptionStatements(owner: owner) { try database.execute(statement) }
+            if try !hasRecord() {
+                for statement in Schema.adoptionStatements(owner: owner) { try database.execute(statement) }
+            }
+            try rehearse(owner)
         }
         try report.done("likesd's own tables are there")
+    }
+
+    /// Refuses what no later step makes fit, such as a foreign key that deletes likes, before all likes are read.
+    private func rehearse(_ owner: String) throws(Failure) {
+        try database.execute("SAVEPOINT rehearsal")
+        for statement in Schema.adoptionEnd(owner: owner) { try database.execute(statement) }
+        let misfits = try database.misfits()
+        try database.execute("ROLLBACK TO SAVEPOINT rehearsal")
+        try refuse(misfits.first { !$0.isOfRole && !isToCome($0) })
+    }
+
+    /// It is what a later step is for.
+    private func isToCome(_ misfit: SchemaMisfit) -> Bool {
+        switch misfit.kind {
+        case .noColumn: misfit.name == "counters" && misfit.object == "version"
+        case .nullable, .noDefault: Schema.sharedTables.contains(misfit.name)
+        case .version, .elsewhere, .noTable, .noPlainTable, .noPartition, .inherited, .foreign, .unlogged, .columnType,
+            .generated, .unknownColumn, .noKey, .noRight, .trigger, .rule, .rowSecurity, .cascade:
+            false
+        }
+    }
+
+    private func refuse(_ misfit: SchemaMisfit?) throws(Failure) {
+        guard let misfit else { return }
+        throw Failure(
+            .refused, misfit.text,
+            next: "\(misfit.remedy.text(auditing: { session.advice.likesctlAgain($0).sequel })); then run this again")
     }
 
     private func addItemTypes(_ sums: UnheldSums) throws(Failure) {
@@ -175,9 +205,17 @@ struct Takeover {
             names[number] = ForeignText.shown(name)
         }
         for rows in sums.unnamed(names) { try report.found(rows) }
-        for (number, name) in names.sorted(by: { $0.key < $1.key }) where added.contains(name) {
+        for (number, name) in names.sorted(by: { $0.key < $1.key }) {
             guard let rows = sums.types["user_likes"]?[number] else { continue }
-            try report.done("item type \(number), of \(Counted.text(rows, "like")), is \(name) now, as in ITEM_TYPES")
+            let likes = Counted.text(rows, "like")
+            if added.contains(name) {
+                try report.done("item type \(number), of \(likes), is \(name) now, as in ITEM_TYPES")
+            } else if !configuration.itemTypes.names.contains(name) {
+                report.warn(
+                    Warning(
+                        message: "ITEM_TYPES does not name the item type \(name), of \(likes): likesd answers nothing "
+                            + "about it", next: "add \(name) to ITEM_TYPES of each host"))
+            }
         }
     }
 
@@ -212,11 +250,7 @@ struct Takeover {
         try session.briefly([]) { () throws(Failure) in
             guard try !session.holds(Schema.hasVersion) else { return }
             for statement in Schema.adoptionEnd(owner: owner) { try database.execute(statement) }
-            guard let misfit = try database.misfits().first(where: { !$0.isOfRole }) else { return }
-            throw Failure(
-                .refused, misfit.text,
-                next:
-                    "\(misfit.remedy.text(auditing: { session.advice.likesctlAgain($0).sequel })); then run this again")
+            try refuse(try database.misfits().first { !$0.isOfRole })
         }
         try report.done("schema at version \(Schema.version)")
     }

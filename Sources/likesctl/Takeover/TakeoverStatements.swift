@@ -121,6 +121,22 @@ enum TakeoverStatements {
         LIMIT 5
         """
 
+    /// Rows of (column, sequence, percent): columns of `user_likes` whose numbers come to an end.
+    static let fewNumbers = """
+        SELECT quote_ident(attribute.attname), owned.objid::regclass::text, floor(used.percent)::bigint
+        FROM pg_depend AS owned
+        JOIN pg_sequence AS sequence ON sequence.seqrelid = owned.objid
+        JOIN pg_attribute AS attribute
+            ON attribute.attrelid = owned.refobjid AND attribute.attnum = owned.refobjsubid
+        CROSS JOIN LATERAL (
+            SELECT 100.0 * CASE WHEN has_sequence_privilege(owned.objid, 'USAGE, SELECT')
+                    THEN pg_sequence_last_value(owned.objid) END / least(sequence.seqmax, CASE attribute.atttypid
+                    WHEN 'integer'::regtype THEN 2147483647 WHEN 'smallint'::regtype THEN 32767
+                    ELSE sequence.seqmax END) AS percent) AS used
+        WHERE owned.classid = 'pg_class'::regclass AND owned.refclassid = 'pg_class'::regclass
+            AND owned.deptype IN ('a', 'i') AND owned.refobjid = to_regclass('user_likes') AND used.percent >= 80
+        """
+
     /// One row: how many hosts of likesd gave a sign of life in the last 6 s, one more than they let pass.
     static let livingHosts = """
         SELECT count(*) FROM likesd_hosts WHERE seen_at > now() - interval '6 s'

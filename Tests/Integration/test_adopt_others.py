@@ -1,0 +1,288 @@
+"""likesctl migrate --adopt and its ends, while others hold, use or limit what a take-over needs."""
+
+import json
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from support.adoption import adopted, leftovers, long_silent, migrate, tables
+from support.daemon import binary, run
+from support.database import drift
+from support.pooler import Pooler
+from support.processes import clean_environment
+from support.reference import COUNT_UP, TABLES, Reference, likes_of
+from support.relay import Relay
+from support.waiting import eventually
+
+
+@pytest.fixture
+def url(postgres, number):
+    """A database with the reference's tables."""
+    url = postgres.create_database(f"reference{number()}")
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(TABLES)
+    return url
+
+
+@pytest.fixture
+def sql(url):
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def reference(url, own_redis):
+    service = Reference(url, own_redis)
+    yield service
+    service.close()
+
+
+def given_away(sql, number):
+    """A role that owns the tables, and is no superuser."""
+    owner = f"owner{number()}"
+    sql.execute(f"CREATE ROLE {owner} LOGIN")
+    sql.execute(f"ALTER TABLE user_likes OWNER TO {owner}; ALTER TABLE counters OWNER TO {owner}")
+    return owner
+
+
+def indexing(sql):
+    """Sessions that make an index, or drop one that another has left half made."""
+    return sql.execute(
+        "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() "
+        "AND query ~ '^(CREATE|DROP) INDEX'"
+    ).fetchall()
+
+
+# Poolers
+
+
+def test_a_pooler_that_lends_its_session_is_refused_and_gets_nothing_of_likesctls_settings(place, postgres, url, sql):
+    through = url.replace(str(postgres.folder), str(place))
+    with Pooler(place, postgres.folder / ".s.PGSQL.5432", lends=True):
+        for words in (["migrate", "--adopt"], ["migrate", "--adopt-undo"], ["migrate"], ["verify"], ["export"]):
+            done = run("likesctl", *words, DATABASE_URL=through)
+            assert (words, done.returncode) == (words, 1)
+            assert "pool_mode = session" in done.stderr
+        with psycopg.connect(through, autocommit=True) as other:
+            changed = other.execute("SELECT name FROM pg_settings WHERE source = 'session' ORDER BY 1").fetchall()
+            assert {name for (name,) in changed} <= {"application_name", "client_encoding"}
+            assert other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
+    assert tables(sql) == {"user_likes", "counters"}
+
+
+def test_a_pooler_with_sessions_of_their_own_serves(place, postgres, url):
+    through = url.replace(str(postgres.folder), str(place))
+    with Pooler(place, postgres.folder / ".s.PGSQL.5432", lends=False):
+        adopted(through)
+        assert migrate(through, "--adopt-undo").returncode == 0
+
+
+# Who holds a table
+
+
+def test_a_transaction_that_the_role_may_not_look_into_is_named_after_one_attempt(url, sql, number):
+    owner = given_away(sql, number)
+    sql.execute(f"GRANT CREATE ON SCHEMA public TO {owner}")
+    with psycopg.connect(url) as report:
+        report.execute("SELECT count(*) FROM counters")
+        done = migrate(url.replace("postgres@", f"{owner}@"), "--adopt", "--wait", "2")
+        assert done.returncode == 75
+        assert f"waiting for the transaction of pid {report.info.backend_pid}" in done.stderr
+    assert leftovers(sql) == []
+    adopted(url.replace("postgres@", f"{owner}@"))
+
+
+def test_a_prepared_transaction_is_named(own_postgres):
+    own_postgres.set("max_prepared_transactions", 2)
+    own_postgres.stop()
+    own_postgres.start()
+    url = own_postgres.create_database("prepared")
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(TABLES)
+        sql.execute("BEGIN; INSERT INTO counters (item_id) VALUES (1); PREPARE TRANSACTION 'of a queue'")
+        done = migrate(url, "--adopt", "--wait", "1")
+        assert done.returncode == 75
+        assert "the prepared transaction 'of a queue', which has used counters" in done.stderr
+        sql.execute("ROLLBACK PREPARED 'of a queue'")
+    adopted(url)
+
+
+def test_the_end_waits_for_what_the_reference_has_liked_and_not_counted_yet(url, sql, reference):
+    reference.like(1, 5)
+    adopted(url)
+    with psycopg.connect(url) as slow:
+        slow.execute("INSERT INTO user_likes (user_id, item_id) VALUES (2, 5)")
+        done = migrate(url, "--adopt-finish", "--wait", "1")
+        assert done.returncode == 75
+        assert f"pid {slow.info.backend_pid}" in done.stderr
+        # A report is in nobody's way.
+        with psycopg.connect(url) as report, ThreadPoolExecutor(1) as pool:
+            report.execute("SELECT count(*) FROM user_likes")
+            ending = pool.submit(migrate, url, "--adopt-finish")
+            slow.execute(COUNT_UP, (5,))
+            slow.commit()
+            assert ending.result(60).returncode == 0
+    assert sql.execute("SELECT like_count, version FROM counters").fetchall() == [(2, 2)]
+    assert sql.execute("SELECT item_id, version FROM cache_repairs").fetchall() == [(5, 2)]
+    assert leftovers(sql) == []
+
+
+# What is refused, and what is said
+
+
+@pytest.mark.parametrize(
+    ("change", "named", "back"),
+    [
+        (
+            "CREATE TABLE users (id bigint PRIMARY KEY); ALTER TABLE user_likes ADD CONSTRAINT of_user "
+            "FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+            "of_user",
+            "ALTER TABLE user_likes DROP CONSTRAINT of_user",
+        ),
+        (
+            "CREATE TRIGGER early BEFORE INSERT ON user_likes FOR EACH ROW "
+            "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "early",
+            "DROP TRIGGER early ON user_likes",
+        ),
+        (
+            "ALTER TABLE user_likes ADD source text NOT NULL",
+            "source",
+            "ALTER TABLE user_likes ALTER source SET DEFAULT ''",
+        ),
+    ],
+    ids=["cascade", "trigger", "column"],
+)
+def test_what_no_step_makes_fit_is_refused_before_anything_is_changed(postgres, url, sql, change, named, back):
+    sql.execute(change)
+    before = postgres.dump(sql.info.dbname)
+    done = migrate(url, "--adopt")
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert postgres.dump(sql.info.dbname) == before
+    sql.execute(back)
+    adopted(url)
+
+
+def test_an_owner_who_may_make_no_tables_is_told_what_to_grant(url, sql, number):
+    owner = given_away(sql, number)
+    done = migrate(url.replace("postgres@", f"{owner}@"), "--adopt")
+    assert done.returncode == 77
+    grant = f"GRANT CREATE ON SCHEMA public TO {owner}"
+    assert grant in done.stderr
+    sql.execute(grant)
+    adopted(url.replace("postgres@", f"{owner}@"))
+
+
+def test_unique_indexes_are_named_and_stay(url, sql):
+    sql.execute("CREATE UNIQUE INDEX one_a_day ON user_likes (user_id, created_at)")
+    adopted(url)
+    done = migrate(url, "--adopt-finish", "--drop-indexes")
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("unique index one_a_day of user_likes: ") for line in done.stdout.splitlines())
+    left = {name for (name,) in sql.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'user_likes'")}
+    assert left == {"one_a_day", "user_likes_pkey", "user_likes_user_id_item_id_item_type_key"}
+
+
+def test_indexes_of_partitioned_tables_are_named_with_what_drops_them_and_stay(postgres, number):
+    url = postgres.create_database(f"parted{number()}")
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(
+            "CREATE TABLE user_likes (id bigserial, user_id bigint NOT NULL, item_id bigint NOT NULL, "
+            "item_type smallint NOT NULL DEFAULT 1, created_at timestamptz DEFAULT now(), "
+            "PRIMARY KEY (user_id, item_id, item_type)) PARTITION BY HASH (user_id)"
+        )
+        for remainder in range(2):
+            sql.execute(
+                f"CREATE TABLE likes{remainder} PARTITION OF user_likes "
+                f"FOR VALUES WITH (MODULUS 2, REMAINDER {remainder})"
+            )
+        sql.execute("CREATE INDEX by_time ON user_likes (created_at)")
+        sql.execute(TABLES[TABLES.index("CREATE TABLE counters") :])
+        sql.execute("INSERT INTO user_likes (user_id, item_id) SELECT u, 5 FROM generate_series(1, 20) AS u")
+        lines = adopted(url, "--drop-indexes")
+        assert any(line.startswith("index by_time of user_likes: ") for line in lines)
+        assert any(line.endswith("to drop it: DROP INDEX by_time") for line in lines)
+        assert drift(sql) == []
+        # As the line says.
+        sql.execute("DROP INDEX by_time")
+        assert migrate(url, "--adopt-finish", "--drop-indexes").returncode == 0
+        assert migrate(url, "--adopt-undo").returncode == 0
+        assert len(likes_of(sql)) == 20
+
+
+def test_a_type_that_the_settings_lack_and_an_id_near_its_end_are_named(url, sql):
+    sql.execute("INSERT INTO user_likes (user_id, item_id, item_type) VALUES (1, 5, 1), (1, 5, 3)")
+    sql.execute("ALTER TABLE user_likes ALTER id TYPE integer; ALTER SEQUENCE user_likes_id_seq AS integer")
+    sql.execute("SELECT setval('user_likes_id_seq', 1932735283)")
+    done = migrate(url, "--adopt", "--json", ITEM_TYPES="post")
+    assert done.returncode == 0, done.stderr
+    warnings = json.loads(done.stdout.splitlines()[-1])["warnings"]
+    assert [one["message"].split(":")[0] for one in warnings] == [
+        "ITEM_TYPES does not name the item type comment, of 1 like",
+        "90 % of the numbers for user_likes.id are used",
+    ]
+    assert warnings[0]["next"] == "add comment to ITEM_TYPES of each host"
+    # As it says.
+    statements = warnings[1]["next"].rpartition(";")[0]
+    sql.execute(statements)
+    assert "user_likes.id" not in migrate(url, "--adopt").stderr
+
+
+# Time
+
+
+def test_a_limit_for_idle_sessions_does_not_end_it_while_likes_are_counted(place, postgres, url, sql):
+    items = 12
+    sql.execute(f"INSERT INTO counters (item_id, like_count) SELECT i, 7 FROM generate_series(1, {items}) AS i")
+    sql.execute(f"ALTER DATABASE {sql.info.dbname} SET idle_session_timeout = '1s'")
+    with Relay(place / ".s.PGSQL.5432", postgres.folder / ".s.PGSQL.5432") as relay, psycopg.connect(url) as other:
+        other.execute("SET idle_session_timeout = 0")
+        other.commit()
+        relay.requests.close(lambda piece: b"WITH tables (name, oid)" in piece.data)
+        with ThreadPoolExecutor(1) as pool:
+            taking = pool.submit(migrate, url.replace(str(postgres.folder), str(place)), "--adopt")
+            relay.requests.wait_for(1, "the counting of likes")
+            # Each is waited for by itself, for longer than the limit in all.
+            other.execute("SELECT FROM counters FOR UPDATE")
+            start = time.monotonic()
+            relay.requests.open()
+            done = taking.result(60)
+            assert time.monotonic() - start > 1.5
+        assert "schema at version" in done.stdout, done.stderr
+        assert "some counters were locked" in done.stderr
+
+
+def test_a_killed_way_back_leaves_nothing_running_and_hosts_that_come_meanwhile_are_not_cut_off(
+    url, sql, reference, postgres, own_redis, start_daemon
+):
+    reference.like(1, 5)
+    adopted(url, "--drop-indexes")
+    with psycopg.connect(url) as writer:
+        # Indexes wait for it.
+        writer.execute("INSERT INTO user_likes (user_id, item_id) VALUES (2, 5)")
+        with subprocess.Popen(
+            [binary("likesctl"), "migrate", "--adopt-undo"],
+            env=clean_environment(DATABASE_URL=url), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as undoing:  # fmt: skip
+            eventually(lambda: indexing(sql), "an index to be made")
+            undoing.send_signal(signal.SIGKILL)
+        # Not only when the writer ends: the next run would wait for it.
+        eventually(lambda: not indexing(sql), "the server to notice", 20)
+        with ThreadPoolExecutor(1) as pool:
+            again = pool.submit(migrate, url, "--adopt-undo")
+            eventually(lambda: indexing(sql), "an index to be made")
+            daemon = start_daemon(postgres, own_redis, database_url=url)
+            writer.rollback()
+            done = again.result(60)
+    assert done.returncode == 1
+    assert "1 host of likesd still use the tables" in done.stderr
+    assert daemon.call("LIKE", 3, "post:5") == [1, 2]
+    daemon.stop()
+    long_silent(sql)
+    assert migrate(url, "--adopt-undo").returncode == 0
+    assert likes_of(sql) == {(1, 5), (3, 5)}
