@@ -18,6 +18,10 @@ if [ "$user" = postgres ] && [ -n "$SERVER_UID" ]; then
 fi
 exec "$@"
 """
+CURL = """#!/bin/sh
+PATH=${PATH#*:}
+exec curl --unix-socket "$HTTP_SOCKET" "$@"
+"""
 REDIS_CLI = """#!/bin/sh
 PATH=${PATH#*:}
 exec redis-cli -s "$REDIS_SOCKET" "$@"
@@ -46,13 +50,15 @@ class Operator:
         self.done = {}
         shims = folder / "bin"
         shims.mkdir()
-        for name, text in {"sudo": SUDO, "redis-cli": REDIS_CLI}.items():
+        for name, text in {"sudo": SUDO, "redis-cli": REDIS_CLI, "curl": CURL}.items():
             (shims / name).write_text(text)
             (shims / name).chmod(0o755)
         self.path = os.pathsep.join([str(shims), str(programs()), str(binary("likesctl").parent), os.environ["PATH"]])
 
-    def follow(self, commands, postgres, daemon=None, database="likes", **functions):
-        """`functions`: what to do in place of a line that begins so, with _ for each space. Returns what is printed."""
+    def follow(self, commands, postgres, daemon=None, database="likes", http=None, **functions):
+        """`functions`: what to do in place of a line that begins so, with _ for each space; the first that fits.
+        `http`: the socket on which likes-http listens, whatever the address. Returns what is printed.
+        """
         user = unprivileged_user()
         environment = clean_environment(
             PATH=self.path,
@@ -62,6 +68,7 @@ class Operator:
             REDIS_URL=self.redis.url,
             REDIS_SOCKET=self.redis.socket,
             LIKESD_SOCKET=daemon.socket if daemon else "/nowhere",
+            HTTP_SOCKET=http or "/nowhere",
             SERVER_UID=user.pw_uid if user else "",
             SERVER_GID=user.pw_gid if user else "",
         )
