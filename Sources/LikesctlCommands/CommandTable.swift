@@ -182,7 +182,7 @@ extension CommandDescription {
         options: [
             .config, .json, .partitions, .likersIndex, .sql, .adopt, .adoptFinish, .adoptUndo, .dropIndexes,
             .lockWait,
-        ], check: { (options) throws(Failure) in try options.takeover.check() },
+        ], check: { (options) throws(Failure) in try options.migrate.takeover.check() },
         explanation: [
             .text(
                 "Reads the configuration file, credentials (`$CREDENTIALS_DIRECTORY`) and the environment; later ones "
@@ -220,12 +220,12 @@ extension CommandOption {
         "--likers-index", "also make the index that `likers` and `remove` need",
         details: "It finds who likes an item, in about 40 bytes for each like, and makes each like dearer. Hosts go on "
             + "meanwhile. An index that an earlier attempt left unfinished is replaced.", excluding: ["--sql"],
-        \.makesLikersIndex)
+        \.migrate.makesLikersIndex)
 
     fileprivate static let sql = flag(
         "--sql", "print the SQL statements instead of executing them",
         details: "They are for psql or a tool of your own, and safe to repeat as well.", excluding: ["--json"],
-        \.printsSQL)
+        \.migrate.printsSQL)
 
     fileprivate static let partitions: CommandOption = {
         let range = Int64(Partitions.countMin)...Int64(Partitions.countMax)
@@ -236,7 +236,7 @@ extension CommandOption {
                 + "`/usr/share/doc/likesd/performance.md`. Tables in another layout are left alone, and the exit "
                 + "status is 1."
         ) { (value, options) throws(Failure) in
-            options.partitions = Partitions(Int(try OptionValue.whole("--partitions", value, range)))
+            options.migrate.partitions = Partitions(Int(try OptionValue.whole("--partitions", value, range)))
         }
     }()
 }

@@ -36,19 +36,19 @@ extension CommandOption {
         "--drop-indexes", "drop the indexes that no statement of likesd uses",
         details: "With `--adopt` or `--adopt-finish`. Nobody waits for it. `--adopt-undo` makes them again.",
         excluding: others + ["--adopt-undo"]
-    ) { (_, options) throws(Failure) in options.takeover.dropsIndexes = true }
+    ) { (_, options) throws(Failure) in options.migrate.takeover.dropsIndexes = true }
 
     static let lockWait = CommandOption.whole(
         "--wait", taking: "seconds", "how long to wait for a transaction that holds one of the tables", 1...86_400,
         details: "Meanwhile nobody waits for this command for more than 4 seconds.", excluding: others,
-        \.takeover.waitSeconds)
+        \.migrate.takeover.waitSeconds)
 
     private static func takeover(
         _ name: String, _ task: TakeoverOptions.Task, _ summary: String, details: String? = nil
     ) -> CommandOption {
         CommandOption(
             name, summary, details: details, excluding: ways.filter { $0 != name } + others
-        ) { (_, options) throws(Failure) in options.takeover.task = task }
+        ) { (_, options) throws(Failure) in options.migrate.takeover.task = task }
     }
 }
 

@@ -13,14 +13,14 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
     case .version: return (Help.version + "\n", .ok)
     case .run(.migrate, arguments: _):
         let configuration = try ConfigurationSource.load(file: options.configFile)
-        if options.printsSQL {
-            return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.partitions), .ok)
+        if options.migrate.printsSQL {
+            return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.migrate.partitions), .ok)
         }
-        if options.takeover.task != nil {
-            return ("", try Takeover.run(configuration, options.takeover, json: options.json))
+        if options.migrate.takeover.task != nil {
+            return ("", try Takeover.run(configuration, options.migrate.takeover, json: options.json))
         }
         let migration = try Migration(
-            configuration, partitions: options.partitions, makesLikersIndex: options.makesLikersIndex,
+            configuration, partitions: options.migrate.partitions, makesLikersIndex: options.migrate.makesLikersIndex,
             json: options.json)
         return (options.json ? migration.json.text + "\n" : migration.text, migration.status)
     case .run(.verify, arguments: _):
