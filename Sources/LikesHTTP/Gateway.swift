@@ -17,13 +17,13 @@ package struct Gateway: Sendable {
     package func step(for request: HTTPRequest) -> Step {
         do throws(Refusal) {
             let path = request.path
-            guard let routes = Operation.routes[path] else { return .respond(try elsewhere(path, request)) }
+            guard let (routes, values) = Operation.found(path) else { return .respond(try elsewhere(path, request)) }
             // HEAD is GET without the body, which the edge leaves out.
             let method = request.method == "HEAD" ? "GET" : request.method
             guard let route = routes.first(where: { $0.method == method }) else {
                 throw .methodNotAllowed(allowed: routes.map(\.method))
             }
-            return try step(for: request, route.task)
+            return try step(for: request, route.task, values)
         } catch {
             return .respond(error.response(problem: request.wantsProblems))
         }
@@ -31,14 +31,16 @@ package struct Gateway: Sendable {
 
     /// A slash too many at the end leads to the path without it.
     private func elsewhere(_ path: String, _ request: HTTPRequest) throws(Refusal) -> HTTPResponse {
-        guard path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/"),
-            Operation.routes[String(path.dropLast())] != nil
-        else { throw .notFound }
-        let query = request.query
-        return .redirect(to: path.dropLast() + (query.isEmpty ? "" : "?" + String(Substring(query))))
+        guard let target = request.targetWithoutSlash, Operation.found(String(path.dropLast())) != nil else {
+            throw .notFound
+        }
+        return .redirect(to: target)
     }
 
-    private func step(for request: HTTPRequest, _ task: Operation.Task) throws(Refusal) -> Step {
+    /// `values`: the parameters in the path, in order.
+    private func step(
+        for request: HTTPRequest, _ task: Operation.Task, _ values: [String]
+    ) throws(Refusal) -> Step {
         switch task {
         case .like:
             let (user, item) = try like(request)
@@ -49,6 +51,8 @@ package struct Gateway: Sendable {
         case .count: return .ask(.count(try count(request)))
         case .counts: return .ask(.counts(try counts(request)))
         case .hasLiked: return .ask(try hasLiked(request))
+        case .likes: return .ask(try likes(request, user: values.first))
+        case .likers: return .ask(try likers(request, type: values.first, id: values.last))
         case .health: return .ask(.health)
         case .ready: return .ask(.ready)
         case .metrics: return .ask(.metrics)
@@ -121,6 +125,25 @@ package struct Gateway: Sendable {
         let type = findings.type(body.member("item_type"), at: location + [.name("item_type")])
         guard findings.issues.isEmpty, let user, let type else { throw .invalid(findings.issues) }
         return .hasLiked(user: user, type: type, ids.all)
+    }
+
+    private func likes(_ request: HTTPRequest, user: String?) throws(Refusal) -> Question {
+        var findings = Findings(types: types)
+        let user = findings.id(text: user, "user_id", in: "path")
+        let after = QueryText.value("after", in: request.query).map { findings.item(behind: $0) }
+        let limit = findings.limit(QueryText.value("limit", in: request.query))
+        guard findings.issues.isEmpty, let user, let limit else { throw .invalid(findings.issues) }
+        return .likes(user: user, after: after ?? nil, limit: limit)
+    }
+
+    private func likers(_ request: HTTPRequest, type: String?, id: String?) throws(Refusal) -> Question {
+        var findings = Findings(types: types)
+        let type = findings.type(type.map { .string($0) }, at: [.name("path"), .name("item_type")])
+        let id = findings.id(text: id, "item_id", in: "path")
+        let after = QueryText.value("after", in: request.query).map { findings.id(text: $0, "after") }
+        let limit = findings.limit(QueryText.value("limit", in: request.query))
+        guard findings.issues.isEmpty, let type, let id, let limit else { throw .invalid(findings.issues) }
+        return .likers(ItemName(type: type, id: id), after: after ?? nil, limit: limit)
     }
 
     private func object(_ request: HTTPRequest) throws(Refusal) -> JSON {

@@ -18,6 +18,10 @@ public struct LikesQuery: Hashable, Sendable {
 
 /// What LIKERS asks for: a page of the users who like an item, ordered by id.
 public struct LikersQuery: Hashable, Sendable {
+    /// The message of `ERR` where PostgreSQL lacks the index. likes-http knows by it what cannot be answered at all.
+    package static let withoutIndex =
+        "LIKERS needs an index of user_likes that this database lacks: 'likesctl migrate --likers-index' makes it"
+
     /// The item that they like.
     public var item: Item
     /// The page begins behind this user; nil: with the first.

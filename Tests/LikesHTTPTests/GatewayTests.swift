@@ -63,7 +63,11 @@ extension HTTPResponse {
         #expect(Set(Operation.all.map(\.id)).count == Operation.all.count)
     }
 
-    @Test(arguments: ["/v1/nothing", "/v1", "/v1/", "//v1/like/", "/docs/other", "/V1/like", ""])
+    @Test(arguments: [
+        "/v1/nothing", "/v1", "/v1/", "//v1/like/", "/docs/other", "/V1/like", "", "*", "v1/like", "/v1/users/1",
+        "/v1/users//likes", "/v1/users/1/likes/2", "/v1/users/1%2F2/likes", "/v1/users/1/LIKES", "x/v1/users/1/likes",
+        "/v1/items/post/1", "/v1/items/1/likers", "/v1/items//1/likers", "/v1/items/post//likers", "/v1/like%2F",
+    ])
     func anUnknownPathIsNotFound(_ path: String) throws {
         let response = try response("GET", path)
         #expect(response.status == 404)
@@ -73,7 +77,8 @@ extension HTTPResponse {
     @Test(arguments: [
         ("GET", "/v1/like", "DELETE, POST"), ("OPTIONS", "/v1/like", "DELETE, POST"), ("POST", "/v1/count", "GET"),
         ("GET", "/v1/counts", "POST"), ("HEAD", "/v1/counts", "POST"), ("POST", "/health", "GET"),
-        ("PATCH", "/v1/counts", "POST"), ("DELETE", "/docs", "GET"),
+        ("PATCH", "/v1/counts", "POST"), ("DELETE", "/docs", "GET"), ("POST", "/v1/users/1/likes", "GET"),
+        ("DELETE", "/v1/items/post/1/likers", "GET"),
     ])
     func anotherMethodGetsAllThatAreAllowed(_ row: (method: String, path: String, allowed: String)) throws {
         let response = try response(row.method, row.path)
@@ -83,6 +88,10 @@ extension HTTPResponse {
 
     @Test(arguments: [
         ("/v1/like/", "/v1/like"), ("/health/", "/health"), ("/v1/count/?item_id=1&x=%20", "/v1/count?item_id=1&x=%20"),
+        ("/v1/users/1/likes/?limit=2", "/v1/users/1/likes?limit=2"),
+        // What percent signs stand for has no place in a header.
+        ("/v1/users/%0d%0aX:%20y/likes/", "/v1/users/%0d%0aX:%20y/likes"), ("/v1/lik%65/", "/v1/lik%65"),
+        ("http://other.example/v1/like/", "/v1/like"),
     ])
     func aSlashAtTheEndLeadsToThePathWithoutIt(_ row: (target: String, location: String)) throws {
         let response = try response("POST", row.target)
@@ -92,6 +101,13 @@ extension HTTPResponse {
 
     @Test func aPathMayBeWrittenWithPercentSigns() {
         #expect(question("GET", "/v1/c%6Funt?item_id=1") == .count(ItemName(type: "post", id: 1)))
+    }
+
+    @Test(arguments: ["http://host:8000", "HTTP://host", "https://[::1]:8000"])
+    func aTargetMayNameTheHost(_ host: String) throws {
+        #expect(question("GET", "\(host)/v1/count?item_id=1") == .count(ItemName(type: "post", id: 1)))
+        #expect(try response("GET", host).text.contains("likes-http"))
+        #expect(try response("GET", "\(host)?x=/v1/count").text.contains("likes-http"))
     }
 
     @Test func headIsGetToTheGateway() {

@@ -23,6 +23,25 @@ import Testing
         }
     }
 
+    @Test func theParametersOfAPathAreThoseInItsBraces() throws {
+        let paths = members(try described().member("paths"))
+        for path in paths {
+            let steps = path.name.split(separator: "/").filter { $0.hasPrefix("{") }
+            let named = steps.map { "\"\($0.dropFirst().dropLast())\"" }
+            for operation in members(path.value) {
+                guard case .array(let all)? = operation.value.member("parameters") else {
+                    #expect(named.isEmpty, "\(path.name)")
+                    continue
+                }
+                let inPath = all.filter { $0.member("in")?.text == "\"path\"" }
+                #expect(inPath.compactMap { $0.member("name")?.text } == named, "\(path.name)")
+                // OpenAPI wants each of them to be.
+                #expect(inPath.allSatisfy { $0.member("required")?.text == "true" }, "\(path.name)")
+            }
+        }
+        #expect(paths.contains { $0.name.contains("{") })
+    }
+
     @Test func everyReferenceLeadsToASchema() throws {
         let document = try described()
         let names = Set(members(document.member("components")?.member("schemas")).map(\.name))

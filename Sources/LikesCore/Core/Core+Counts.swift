@@ -222,14 +222,11 @@ extension Core {
                 switch page {
                 case .items(let items): .array(items.map { .text(configuration.itemTypes.text(of: $0)) })
                 case .users(let users): .integers(users)
-                case .withoutIndex: .error(ErrorReply(.err, Self.withoutIndex))
+                case .withoutIndex: .error(ErrorReply(.err, LikersQuery.withoutIndex))
                 }
             answer(read.ticket, reply, &turn)
         }
     }
-
-    private static let withoutIndex =
-        "LIKERS needs an index of user_likes that this database lacks: 'likesctl migrate --likers-index' makes it"
 
     /// Takes in counters that came along with another answer. Fetches under way learn of them.
     ///

@@ -2,7 +2,7 @@
 package struct HTTPRequest: Equatable, Sendable {
     package var method: String
     /// Path and query, as they were sent.
-    package var target: String
+    package private(set) var target: String
     package var contentType: String?
     package var accept: String?
     package var body: [UInt8]
@@ -11,10 +11,18 @@ package struct HTTPRequest: Equatable, Sendable {
         _ method: String, _ target: String, contentType: String? = nil, accept: String? = nil, body: [UInt8] = []
     ) {
         self.method = method
-        self.target = target
+        self.target = target.utf8.first == UInt8(ascii: "/") ? target : Self.origin(of: target)
         self.contentType = contentType
         self.accept = accept
         self.body = body
+    }
+
+    /// A proxy, or a client that takes this for one, names the host as well: `http://host:8000/v1/count?item_id=1`.
+    private static func origin(of target: String) -> String {
+        let schemes = ["http://", "https://"]
+        guard let scheme = schemes.first(where: { target.prefix($0.count).lowercased() == $0 }) else { return target }
+        let rest = target.utf8.dropFirst(scheme.utf8.count).drop { $0 != UInt8(ascii: "/") && $0 != QueryText.mark }
+        return (rest.first == UInt8(ascii: "/") ? "" : "/") + String(Substring(rest))
     }
 
     /// The path before the query, with its percent signs resolved.
@@ -26,6 +34,14 @@ package struct HTTPRequest: Equatable, Sendable {
 
     /// Behind the question mark, as it was sent.
     var query: Substring.UTF8View { Substring(target).utf8.drop { $0 != QueryText.mark }.dropFirst() }
+
+    /// The target without the slash at the end of its path; nil: there is none. As it was sent: what percent signs
+    /// stand for may have no place in a header.
+    var targetWithoutSlash: String? {
+        let path = target.utf8.prefix { $0 != QueryText.mark }
+        guard path.count > 1, path.last == UInt8(ascii: "/") else { return nil }
+        return String(Substring(path.dropLast())) + String(Substring(target.utf8[path.endIndex...]))
+    }
 
     /// Whether errors are wanted in the form of RFC 9457: `Accept` names its media type.
     package var wantsProblems: Bool {

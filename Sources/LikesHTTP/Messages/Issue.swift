@@ -113,16 +113,23 @@ extension Issue {
             input: value)
     }
 
-    static func negative(at location: [Step], _ value: JSON) -> Issue {
+    static func tooSmall(at location: [Step], _ value: JSON, least: Int64) -> Issue {
         Issue(
-            "greater_than_equal", at: location, "Input should be greater than or equal to 0", input: value,
-            context: [("ge", .integer(0))])
+            "greater_than_equal", at: location, "Input should be greater than or equal to \(least)", input: value,
+            context: [("ge", .integer(least))])
     }
 
-    static func tooGreat(at location: [Step], _ value: JSON) -> Issue {
+    static func tooGreat(at location: [Step], _ value: JSON, greatest: Int64) -> Issue {
         Issue(
-            "less_than_equal", at: location, "Input should be less than or equal to \(Int64.max)", input: value,
-            context: [("le", .integer(.max))])
+            "less_than_equal", at: location, "Input should be less than or equal to \(greatest)", input: value,
+            context: [("le", .integer(greatest))])
+    }
+
+    /// The place behind which a page is wanted.
+    static func notAnItem(at location: [Step], _ text: String) -> Issue {
+        Issue(
+            "value_error", at: location, "Input should be an item, as in 'post:456': the 'next' of the page before",
+            input: .string(text))
     }
 
     /// `types`: those that there are; nil: they are not known, but the text is not the name of one.

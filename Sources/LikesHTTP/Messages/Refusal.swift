@@ -26,6 +26,8 @@ package enum Refusal: Equatable, Sendable {
     case uncertain(String)
     /// likesd gave an answer that this program does not know.
     case notUnderstood(String)
+    /// The database lacks what this takes, until an operator makes it.
+    case unsupported(String)
 
     package var status: Int {
         switch self {
@@ -36,6 +38,7 @@ package enum Refusal: Equatable, Sendable {
         case .tooLarge: 413
         case .invalid: 422
         case .rateLimited: 429
+        case .unsupported: 501
         case .notUnderstood: 502
         case .busy, .unavailable, .uncertain: 503
         }
@@ -47,7 +50,7 @@ package enum Refusal: Equatable, Sendable {
         case .rateLimited(let seconds): max(1, seconds)
         case .busy, .unavailable, .uncertain: 1
         case .notFound, .methodNotAllowed, .unreadableBody, .invalid, .badRequest, .tooLarge, .tooSlow,
-            .notUnderstood:
+            .notUnderstood, .unsupported:
             nil
         }
     }
@@ -60,6 +63,7 @@ package enum Refusal: Equatable, Sendable {
         case .unavailable: "unavailable"
         case .uncertain: "uncertain"
         case .notUnderstood: "not_understood"
+        case .unsupported: "unsupported"
         case .notFound, .methodNotAllowed, .unreadableBody, .invalid, .badRequest, .tooLarge, .tooSlow: nil
         }
     }
@@ -75,7 +79,8 @@ package enum Refusal: Equatable, Sendable {
         case .tooLarge(let bytesMax): "The body has more than \(bytesMax) bytes"
         case .tooSlow: "The request did not arrive in time"
         case .rateLimited(let seconds): "Too many likes and unlikes of this user: try again in \(seconds) s"
-        case .busy(let message), .unavailable(let message), .uncertain(let message), .notUnderstood(let message):
+        case .busy(let message), .unavailable(let message), .uncertain(let message), .notUnderstood(let message),
+            .unsupported(let message):
             message
         }
     }
@@ -89,6 +94,7 @@ package enum Refusal: Equatable, Sendable {
         case 413: "Content Too Large"
         case 422: "Unprocessable Content"
         case 429: "Too Many Requests"
+        case 501: "Not Implemented"
         case 502: "Bad Gateway"
         default: "Service Unavailable"
         }
@@ -104,6 +110,8 @@ package enum Refusal: Equatable, Sendable {
             response.headers.append(.init(name: "Allow", value: allowed.sorted().joined(separator: ", ")))
         }
         if let retrySeconds { response.headers.append(.init(name: "Retry-After", value: String(retrySeconds))) }
+        // A cache may keep a 501 otherwise, and the index may be made the next minute.
+        if case .unsupported = self { response.headers.append(.init(name: "Cache-Control", value: "no-store")) }
         return response
     }
 
@@ -112,7 +120,7 @@ package enum Refusal: Equatable, Sendable {
         case .invalid(let issues): .array(issues.map(\.json))
         case .rateLimited(let seconds):
             .object([("error", .string("rate_limited")), ("retry_after", .integer(Int64(max(1, seconds))))])
-        case .busy, .unavailable, .uncertain, .notUnderstood:
+        case .busy, .unavailable, .uncertain, .notUnderstood, .unsupported:
             .object([("error", word.map { .string($0) } ?? .null), ("message", .string(text))])
         case .notFound, .methodNotAllowed, .unreadableBody, .badRequest, .tooLarge, .tooSlow: .string(text)
         }

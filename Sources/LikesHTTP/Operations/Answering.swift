@@ -33,6 +33,8 @@ struct Answering: Sendable {
             now.write(to: &body)
             body += "\"}".utf8
             return HTTPResponse(200, type: HTTPResponse.jsonType, body)
+        case .likes(let user, _, let limit): return try Pages.likes(of: user, reply, limit: limit)
+        case .likers(let item, _, let limit): return try Pages.likers(of: item, reply, limit: limit)
         case .health: return try health(Self.fields(reply))
         case .ready:
             let fields = try Self.fields(reply)
@@ -79,7 +81,8 @@ struct Answering: Sendable {
                 (name: String(id), value: JSON.bool(numbers[place] == 1))
             }
             return .json(.object([("liked", .object(members))]))
-        case .like, .unlike, .count, .health, .ready, .metrics: return Self.notUnderstood.response()
+        case .like, .unlike, .count, .likes, .likers, .health, .ready, .metrics:
+            return Self.notUnderstood.response()
         }
     }
 
@@ -109,7 +112,8 @@ struct Answering: Sendable {
         switch question {
         case .health: Self.health(isOK: false, database: "unhealthy", redis: "unhealthy")
         case .metrics: Self.metrics(metrics)
-        case .like, .unlike, .count, .counts, .hasLiked, .ready: refusal(loss).response(problem: problem)
+        case .like, .unlike, .count, .counts, .hasLiked, .likes, .likers, .ready:
+            refusal(loss).response(problem: problem)
         }
     }
 
@@ -134,7 +138,9 @@ struct Answering: Sendable {
         case .busy: return .busy(message)
         case .unavailable: return .unavailable(message)
         case .uncertain: return .uncertain(message)
-        case .err: return .invalid([.refused(at: [], message)])
+        case .err:
+            guard error.message != LikersQuery.withoutIndex else { return .unsupported(message) }
+            return .invalid([.refused(at: [], message)])
         case .noPermission, .configuration, .noProto, nil: return notUnderstood
         }
     }

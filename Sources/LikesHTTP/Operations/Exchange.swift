@@ -74,7 +74,7 @@ package struct Exchange: Sendable {
         do throws(Refusal) {
             if case .error(let bytes) = reply { throw Answering.refusal(ReceivedError(bytes), to: question) }
             switch question {
-            case .like, .unlike, .health, .ready, .metrics, .count:
+            case .like, .unlike, .count, .likes, .likers, .health, .ready, .metrics:
                 response = try answer.single(reply, now: now)
             case .counts, .hasLiked:
                 try keep(reply, of: call)

@@ -69,8 +69,9 @@ enum OpenAPI {
 
     private static func description(_ parameter: Operation.Parameter) -> JSON {
         .object([
-            ("name", .string(parameter.name)), ("in", .string("query")), ("required", .bool(parameter.isRequired)),
-            ("description", .string(parameter.summary)), ("schema", parameter.schema),
+            ("name", .string(parameter.name)), ("in", .string(parameter.place.rawValue)),
+            ("required", .bool(parameter.isRequired)), ("description", .string(parameter.summary)),
+            ("schema", parameter.schema),
         ])
     }
 
@@ -96,6 +97,7 @@ enum OpenAPI {
             case 413: ("The body is too large", "Message")
             case 422: ("The request is wrong: all that is", "Issues")
             case 429: ("Too many likes and unlikes of this user. Nothing was stored", "RateLimited")
+            case 501: ("The database lacks the index: `likesctl migrate --likers-index` makes it", "Failure")
             case 502: ("likesd gave an answer that is not understood", "Failure")
             default: ("Not now: the word of `error` says what is known", "Failure")
             }

@@ -5,15 +5,21 @@ import LikesJSON
 package struct Operation: Sendable {
     /// What is done.
     enum Task: Sendable {
-        case like, unlike, count, counts, hasLiked
+        case like, unlike, count, counts, hasLiked, likes, likers
         case health, live, ready, metrics
         case root, openAPI
         case page(PagePart)
     }
 
-    /// A parameter of the query.
+    /// A parameter of the query, or of the path.
     struct Parameter: Sendable {
+        /// Where it stands, in OpenAPI's words.
+        enum Place: String, Sendable {
+            case path, query
+        }
+
         var name: String
+        var place = Place.query
         var isRequired: Bool
         var summary: String
         var schema: JSON
@@ -36,6 +42,7 @@ package struct Operation: Sendable {
     /// Its name in clients that are generated from `/openapi.json`.
     var id: String
     var method: String
+    /// A step in braces stands for any text: it is a parameter of this name.
     var path: String
     var tag: Tag
     var summary: String
@@ -94,6 +101,39 @@ extension Operation {
             body: "UserItems", success: .ok("For each item whether the user likes it", "HasLiked"),
             failures: ofReads + [413]),
         Operation(
+            task: .likes, id: "likes", method: "GET", path: "/v1/users/{user_id}/likes", tag: .likes,
+            summary: "What a user likes, a page at a time",
+            text: "By the items' ids, and of one id by type. Likes that come and go meanwhile move no others to "
+                + "another page. For the next page give `next` to `after`; the last page has `null` there.",
+            parameters: [
+                Parameter(
+                    name: "user_id", place: .path, isRequired: true, summary: "The user's id", schema: Schemas.userID),
+                Parameter(
+                    name: "after", isRequired: false,
+                    summary: "The page begins behind this item, liked or not: `next` of the page before",
+                    schema: Schemas.itemCursor),
+                limit,
+            ],
+            success: .ok("A page of items", "LikesPage"), failures: [422, 502, 503]),
+        Operation(
+            task: .likers, id: "likers", method: "GET", path: "/v1/items/{item_type}/{item_id}/likers", tag: .likes,
+            summary: "Who likes an item, a page at a time",
+            text: "By the users' ids, in pages as those of `/v1/users/{user_id}/likes`. It takes an index in "
+                + "PostgreSQL that is optional: `likesctl migrate --likers-index` makes it. Without it the status "
+                + "is 501.",
+            parameters: [
+                Parameter(
+                    name: "item_type", place: .path, isRequired: true, summary: "The item's type",
+                    schema: Schemas.type),
+                Parameter(
+                    name: "item_id", place: .path, isRequired: true, summary: "The item's id", schema: Schemas.id),
+                Parameter(
+                    name: "after", isRequired: false,
+                    summary: "The page begins behind this user: `next` of the page before", schema: Schemas.userID),
+                limit,
+            ],
+            success: .ok("A page of users", "LikersPage"), failures: [422, 501, 502, 503]),
+        Operation(
             task: .health, id: "health", method: "GET", path: "/health", tag: .service,
             summary: "How the service is", text: "Always 200. See `/ready` for a status that tells.",
             success: .ok("The state", "Health")),
@@ -132,6 +172,8 @@ extension Operation {
             success: Response(status: 200, summary: "The style sheet", content: .text(type: PagePart.style.type))),
     ]
 
+    private static let limit = Parameter(
+        name: "limit", isRequired: false, summary: "How many at most", schema: Schemas.limit)
     private static let ofReads = [400, 422, 502, 503]
     private static let ofChanges = [400, 413, 422, 429, 502, 503]
 
@@ -142,8 +184,40 @@ extension Operation {
     }
 
     /// What each path has. Looked up for every request, so it has nothing of the descriptions.
-    static let routes: [String: [Route]] = all.reduce(into: [:]) { routes, operation in
+    private static let routes: [String: [Route]] = all.reduce(into: [:]) { routes, operation in
         routes[operation.path, default: []].append(Route(method: operation.method, task: operation.task))
+    }
+    /// Paths without parameters.
+    private static let fixed = routes.filter { !$0.key.contains("{") }
+    /// The others by their steps. They are few, and looked at last.
+    private static let patterns = routes.filter { $0.key.contains("{") }.map { path, routes in
+        (steps: path.split(separator: "/"), routes: routes)
+    }
+
+    /// What a path has, and its parameters in order; nil: there is no such path.
+    static func found(_ path: String) -> (routes: [Route], values: [String])? {
+        if let routes = fixed[path] { return (routes, []) }
+        guard path.utf8.first == UInt8(ascii: "/") else { return nil }
+        let steps = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        for pattern in patterns {
+            if let values = values(of: pattern.steps, in: steps) { return (pattern.routes, values) }
+        }
+        return nil
+    }
+
+    /// The texts that stand for parameters, which are never empty; nil: these are the steps of another path.
+    private static func values(of pattern: [Substring], in steps: ArraySlice<Substring>) -> [String]? {
+        guard pattern.count == steps.count else { return nil }
+        var values: [String] = []
+        for (wanted, step) in zip(pattern, steps) {
+            if wanted.first == "{" {
+                guard !step.isEmpty else { return nil }
+                values.append(String(step))
+            } else if wanted != step {
+                return nil
+            }
+        }
+        return values
     }
 }
 

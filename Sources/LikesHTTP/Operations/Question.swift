@@ -10,6 +10,10 @@ package enum Question: Equatable, Sendable {
     case counts([ItemName])
     /// Each item once.
     case hasLiked(user: Int64, type: String, [Int64])
+    /// A page of what a user likes: behind an item, at most so many.
+    case likes(user: Int64, after: ItemName?, limit: Int)
+    /// A page of who likes an item: behind a user, at most so many.
+    case likers(ItemName, after: Int64?, limit: Int)
     case health
     case ready
     case metrics
@@ -18,16 +22,17 @@ package enum Question: Equatable, Sendable {
     package var isChange: Bool {
         switch self {
         case .like, .unlike: true
-        case .count, .counts, .hasLiked, .health, .ready, .metrics: false
+        case .count, .counts, .hasLiked, .likes, .likers, .health, .ready, .metrics: false
         }
     }
 
-    /// How many items it asks for.
+    /// How many items it asks for, or how many elements its page may have.
     package var itemCount: Int {
         switch self {
         case .like, .unlike, .count: 1
         case .counts(let items): items.count
         case .hasLiked(_, _, let ids): ids.count
+        case .likes(_, _, let limit), .likers(_, _, let limit): limit
         case .health, .ready, .metrics: 0
         }
     }
@@ -35,7 +40,7 @@ package enum Question: Equatable, Sendable {
     /// How many requests to likesd it takes: each has as many items as likesd accepts.
     var callCount: Int {
         switch self {
-        case .like, .unlike, .count, .health, .ready, .metrics: 1
+        case .like, .unlike, .count, .likes, .likers, .health, .ready, .metrics: 1
         case .counts, .hasLiked: (itemCount + WireLimits.itemsPerRequestMax - 1) / WireLimits.itemsPerRequestMax
         }
     }
@@ -55,8 +60,16 @@ package enum Question: Equatable, Sendable {
         case .counts(let all): ["MCOUNT"] + all[items(of: call)].map(\.text) + ["WITHCACHED"]
         case .hasLiked(let user, let type, let ids):
             ["MLIKED", String(user)] + ids[items(of: call)].map { ItemName(type: type, id: $0).text }
+        case .likes(let user, let after, let limit):
+            ["LIKES", String(user)] + Self.page(after: after?.text, limit: limit)
+        case .likers(let item, let after, let limit):
+            ["LIKERS", item.text] + Self.page(after: after.map { String($0) }, limit: limit)
         case .health, .ready: ["HEALTH"]
         case .metrics: ["METRICS"]
         }
+    }
+
+    private static func page(after: String?, limit: Int) -> [String] {
+        (after.map { ["AFTER", $0] } ?? []) + ["LIMIT", String(limit)]
     }
 }

@@ -1,4 +1,5 @@
 import LikesJSON
+import LikesProtocol
 
 /// The shapes of bodies, in JSON Schema as OpenAPI 3.1 has it.
 enum Schemas {
@@ -10,6 +11,20 @@ enum Schemas {
         ("type", .string("string")), ("default", .string(ItemName.typeOtherwise)),
         ("examples", .array([.string("post"), .string("reel"), .string("comment")])),
         ("description", .string("One of likesd's ITEM_TYPES")),
+    ])
+    static let userID = example(id, .integer(123))
+    /// A place in a list of items: as `counts` of `/v1/counts` names them.
+    static let itemCursor = JSON.object([
+        ("type", .string("string")), ("examples", .array([.string("post:456")])),
+    ])
+    static let limit = JSON.object([
+        ("type", .string("integer")), ("minimum", .integer(1)),
+        ("maximum", .integer(Int64(WireLimits.itemsPerRequestMax))),
+        ("default", .integer(Int64(WireLimits.pageItems))),
+    ])
+    private static let next = JSON.object([
+        ("type", .array([.string("string"), .string("null")])),
+        ("description", .string("For `after` of the next page; null: this is the last one")),
     ])
     private static let count = JSON.object([
         ("type", .string("integer")), ("format", .string("int64")), ("minimum", .integer(0)),
@@ -79,6 +94,16 @@ enum Schemas {
         ),
         ("HasLiked", object([("liked", described(map(to: flag), "By the items' ids"))])),
         (
+            "LikesPage",
+            object([
+                ("user_id", id), ("items", list(of: object([("item_id", id), ("item_type", text)]))), ("next", next),
+            ])
+        ),
+        (
+            "LikersPage",
+            object([("item_id", id), ("item_type", text), ("user_ids", list(of: id)), ("next", next)])
+        ),
+        (
             "Health",
             object([
                 ("status", oneOf("ok", "degraded")), ("database", oneOf("healthy", "unhealthy")),
@@ -112,7 +137,7 @@ enum Schemas {
                         (
                             "error",
                             described(
-                                oneOf("busy", "unavailable", "uncertain", "not_understood"),
+                                oneOf("busy", "unavailable", "uncertain", "unsupported", "not_understood"),
                                 "`uncertain`: whether it was stored is unknown; with the others nothing was")
                         ),
                         ("message", text),
@@ -155,6 +180,11 @@ enum Schemas {
 
     private static func oneOf(_ words: String...) -> JSON {
         .object([("type", .string("string")), ("enum", .array(words.map { .string($0) }))])
+    }
+
+    private static func example(_ schema: JSON, _ value: JSON) -> JSON {
+        guard case .object(let members) = schema else { return schema }
+        return .object(members + [("examples", .array([value]))])
     }
 
     private static func described(_ schema: JSON, _ text: String) -> JSON {

@@ -37,16 +37,22 @@ extension Page {
           return JSON.stringify(schema.examples ? schema.examples[0] : {}, null, 2);
         }
 
+        // What a field holds at first.
+        function value(parameter) {
+          const schema = parameter.schema;
+          if (parameter.required) return String(schema.default || (schema.examples || ["456"])[0]);
+          return schema.default || "";
+        }
+
         function panel(document, path, method, operation) {
           const fields = new Map();
           const form = make("form", { novalidate: "" });
           for (const parameter of operation.parameters || []) {
             const id = operation.operationId + "-" + parameter.name;
-            const value = parameter.required ? "456" : parameter.schema.default || "";
-            const input = make("input", { id, name: parameter.name, value, autocomplete: "off" });
-            fields.set(parameter.name, input);
+            const input = make("input", { id, name: parameter.name, value: value(parameter), autocomplete: "off" });
+            fields.set(parameter, input);
             const name = make("code", {}, parameter.name);
-            form.append(make("label", { for: id }, name, " " + parameter.description), input);
+            form.append(make("label", { for: id }, name, " ", ...words(parameter.description)), input);
           }
           let body = null;
           if (operation.requestBody) {
@@ -61,8 +67,12 @@ extension Page {
           form.addEventListener("submit", async (event) => {
             event.preventDefault();
             const query = new URLSearchParams();
-            for (const [name, input] of fields) if (input.value !== "") query.set(name, input.value);
-            const url = new URL("." + path + (query.size ? "?" + query : ""), location.href).href;
+            let target = path;
+            for (const [{ name, in: place }, input] of fields) {
+              if (place === "path") target = target.replace("{" + name + "}", encodeURIComponent(input.value));
+              else if (input.value !== "") query.set(name, input.value);
+            }
+            const url = new URL("." + target + (query.toString() ? "?" + query : ""), location.href).href;
             button.disabled = true;
             try {
               await send(answer, method, url, body && body.value);

@@ -1,4 +1,5 @@
 import LikesJSON
+import LikesProtocol
 
 /// Takes the values out of a request, and gathers all that is wrong with them.
 struct Findings {
@@ -35,20 +36,46 @@ struct Findings {
         }
     }
 
-    mutating func id(text: String?, _ name: String) -> Int64? {
+    /// The same of a parameter. `part`: of the request.
+    mutating func id(text: String?, _ name: String, in part: String = "query") -> Int64? {
         // The usual form needs no place to tell.
         if let text, let number = Int64(text), number >= 0 { return number }
-        let location: [Issue.Step] = [.name("query"), .name(name)]
         guard let text else {
-            add(.missing(at: location, in: nil))
+            add(.missing(at: [.name(part), .name(name)], in: nil))
             return nil
         }
+        return number(text, at: [.name(part), .name(name)])
+    }
+
+    private mutating func number(
+        _ text: String, at location: [Issue.Step], in range: ClosedRange<Int64> = 0...Int64.max
+    ) -> Int64? {
         do throws(Identifier.Wrong) {
-            return try Identifier.read(text: text, at: location)
+            return try Identifier.read(text: text, at: location, in: range)
         } catch {
             add(error.issue)
             return nil
         }
+    }
+
+    /// How many elements a page may have.
+    mutating func limit(_ text: String?) -> Int? {
+        guard let text else { return WireLimits.pageItems }
+        let range = 1...Int64(WireLimits.itemsPerRequestMax)
+        return number(text, at: [.name("query"), .name("limit")], in: range).map { Int($0) }
+    }
+
+    /// The item behind which a page begins.
+    mutating func item(behind text: String) -> ItemName? {
+        let location: [Issue.Step] = [.name("query"), .name("after")]
+        guard let colon = text.lastIndex(of: ":") else {
+            add(.notAnItem(at: location, text))
+            return nil
+        }
+        let type = type(.string(String(text[..<colon])), at: location)
+        let id = number(String(text[text.index(after: colon)...]), at: location)
+        guard let type, let id else { return nil }
+        return ItemName(type: type, id: id)
     }
 
     /// An item type; the default if none is named. nil: it is wrong.

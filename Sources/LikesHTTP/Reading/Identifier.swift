@@ -5,7 +5,7 @@ enum Identifier {
     static func read(_ value: JSON, at location: [Issue.Step]) throws(Wrong) -> Int64 {
         switch value {
         case .integer(let number):
-            guard number >= 0 else { throw Wrong(.negative(at: location, value)) }
+            guard number >= 0 else { throw Wrong(.tooSmall(at: location, value, least: 0)) }
             return number
         case .numeral(let text): return try read(numeral: text, at: location)
         case .string(let text): return try read(text: text, at: location)
@@ -18,15 +18,17 @@ enum Identifier {
         let value = JSON.numeral(numeral)
         guard let number = Double(numeral) else { throw Wrong(.notAnInteger(at: location, value)) }
         guard number == number.rounded(.towardZero) else { throw Wrong(.fraction(at: location, value)) }
-        guard number > -1 else { throw Wrong(.negative(at: location, value)) }
+        guard number > -1 else { throw Wrong(.tooSmall(at: location, value, least: 0)) }
         // From 2^63 on, infinity included, there is none.
-        guard let whole = Int64(exactly: number) else { throw Wrong(.tooGreat(at: location, value)) }
+        guard let whole = Int64(exactly: number) else { throw Wrong(.tooGreat(at: location, value, greatest: .max)) }
         return whole
     }
 
     /// As the replaced service read it: with blanks around it, a sign, leading zeros, single underscores between
-    /// digits, and a fraction of zeros.
-    static func read(text: String, at location: [Issue.Step]) throws(Wrong) -> Int64 {
+    /// digits, and a fraction of zeros. `range`: the numbers that are allowed, none of them negative.
+    static func read(
+        text: String, at location: [Issue.Step], in range: ClosedRange<Int64> = 0...Int64.max
+    ) throws(Wrong) -> Int64 {
         let blanks: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0B, 0x0C, 0x0D]
         var rest = Substring(text).utf8.drop { blanks.contains($0) }
         while let last = rest.last, blanks.contains(last) { rest.removeLast() }
@@ -40,12 +42,15 @@ enum Identifier {
         }
         guard let digits = digits(rest) else { throw Wrong(.notANumber(at: location, text)) }
         let significant = digits.drop { $0 == UInt8(ascii: "0") }
-        if significant.isEmpty { return 0 }
-        guard !isNegative else { throw Wrong(.negative(at: location, .string(text))) }
-        guard let number = Int64(String(decoding: significant, as: UTF8.self)) else {
-            throw Wrong(.tooGreat(at: location, .string(text)))
+        let magnitude = significant.isEmpty ? 0 : Int64(String(decoding: significant, as: UTF8.self))
+        guard magnitude.map({ $0 >= range.lowerBound }) ?? true, !isNegative || significant.isEmpty else {
+            throw Wrong(.tooSmall(at: location, .string(text), least: range.lowerBound))
         }
-        return number
+        // Beyond 64 bits there is no number.
+        guard let magnitude, magnitude <= range.upperBound else {
+            throw Wrong(.tooGreat(at: location, .string(text), greatest: range.upperBound))
+        }
+        return magnitude
     }
 
     /// Digits without the underscores between them; nil: there is something else.

@@ -13,6 +13,14 @@ package struct ItemName: Hashable, Sendable {
         self.id = id
     }
 
+    /// Of `post:456`, as likesd tells it; nil: that is something else.
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let id = Int64(text[text.index(after: colon)...]), id >= 0 else {
+            return nil
+        }
+        self.init(type: String(text[..<colon]), id: id)
+    }
+
     /// `post:456`, in likesd's protocol and as a name in JSON.
     package var text: String { "\(type):\(id)" }
 

@@ -11,11 +11,11 @@ final class DaemonLinks {
     private enum Role: Int, CaseIterable {
         /// Counts, and what likesd knows by itself.
         case counts
-        /// Whether a user likes something: PostgreSQL is asked.
+        /// Whether a user likes something, and short lists: PostgreSQL is asked.
         case pairs
         /// Likes and unlikes: PostgreSQL commits.
         case changes
-        /// Requests of many items.
+        /// Requests of many items, and long lists.
         case bulk
 
         init(_ question: Question) {
@@ -23,7 +23,9 @@ final class DaemonLinks {
             case .like, .unlike: self = .changes
             case .counts where question.itemCount > GatewayLimits.itemsForBulk: self = .bulk
             case .hasLiked where question.itemCount > GatewayLimits.itemsForBulk: self = .bulk
-            case .hasLiked: self = .pairs
+            case .likes where question.itemCount > GatewayLimits.itemsForBulk: self = .bulk
+            case .likers where question.itemCount > GatewayLimits.itemsForBulk: self = .bulk
+            case .hasLiked, .likes, .likers: self = .pairs
             case .count, .counts, .health, .ready, .metrics: self = .counts
             }
         }
