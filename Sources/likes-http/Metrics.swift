@@ -12,8 +12,8 @@ final class Metrics {
     func count(_ status: Int) { responses[status, default: 0] += 1 }
 
     /// In the text format of Prometheus. `open`: clients' connections; `underWay`: requests that likesd is asked about;
-    /// `links`: connections to likesd.
-    func text(open: Int, underWay: Int, links: Int) -> String {
+    /// `waiting`: those of them that have something to send; `links`: connections to likesd.
+    func text(open: Int, underWay: Int, waiting: Int, links: Int) -> String {
         var text = family("likes_http_responses_total", "counter", "Responses by status.")
         for (status, count) in responses.sorted(by: { $0.key < $1.key }) {
             text += "likes_http_responses_total{status=\"\(status)\"} \(count)\n"
@@ -27,6 +27,8 @@ final class Metrics {
             "likes_http_requests_too_slow_total", "counter", "Requests that did not arrive in time.", requestsTooSlow)
         text += single(
             "likes_http_requests_under_way", "gauge", "Requests that likesd is asked about.", Int64(underWay))
+        text += single(
+            "likes_http_requests_waiting", "gauge", "Those of them that likesd has no room for yet.", Int64(waiting))
         text += single("likes_http_daemon_connections", "gauge", "Open connections to likesd.", Int64(links))
         text += single(
             "likes_http_daemon_connections_total", "counter", "Connections to likesd made.", daemonConnections)

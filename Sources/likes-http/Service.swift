@@ -119,7 +119,9 @@ final class Service {
         }
         let own =
             question == .metrics
-            ? metrics.text(open: clients?.count ?? 0, underWay: links.jobCount, links: links.connectedCount) : ""
+            ? metrics.text(
+                open: clients?.count ?? 0, underWay: links.jobCount, waiting: links.waitingCount,
+                links: links.connectedCount) : ""
         let now = Clock.now
         let job = Job(
             Exchange(question, problem: problem, metrics: own, now: now), for: client,

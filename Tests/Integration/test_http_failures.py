@@ -125,6 +125,7 @@ def test_a_likesd_that_hangs_is_told_within_the_limit(daemon, start_gateway, use
     assert (answers["count"].status, error_of(answers["count"])) == (503, "unavailable")
     assert answers["ready"].status == 503
     assert answers["health"].json()["status"] == "degraded"
+    assert gateway.log().count("has not answered within 10 s: see 'systemctl status likesd'") == 1
     # Once it goes on, so does all the rest, on the same connections.
     eventually(lambda: gateway.like(user, item).status == 200, "likes to be taken")
     assert gateway.count(item) == 1

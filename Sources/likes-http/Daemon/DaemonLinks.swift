@@ -40,14 +40,13 @@ final class DaemonLinks {
     /// One for each role, in the order of the roles.
     private let links = Role.allCases.map { _ in DaemonLink() }
     private var jobs: [ObjectIdentifier: Job] = [:]
-    /// Those with requests that found no room.
+    /// Those with requests that found no room, or no connection that has been answered.
     private var waiting: [Job] = []
     /// Why there is no connection; nil: there was one, or none was tried.
     private var problem: String?
-    /// Connections on which likesd has been asked for its item types, and has not answered.
-    private var learningCount = 0
-    /// When it was asked last.
-    private var learningSinceMs: Int64 = 0
+    /// The line of the log that says that likesd hangs.
+    private var hangs = RepeatedLine()
+    private var learning = Learning()
     private(set) var itemsUnderWay = 0
 
     init(
@@ -63,8 +62,9 @@ final class DaemonLinks {
 
     var connectedCount: Int { links.count { $0.isConnected } }
     var jobCount: Int { jobs.count }
+    var waitingCount: Int { waiting.count }
     /// Whether likesd is about to say which item types it has.
-    var isLearning: Bool { learningCount > 0 && Clock.nowMs < learningSinceMs + GatewayLimits.daemonMsMax }
+    var isLearning: Bool { learning.isUnderWay(nowMs: Clock.nowMs) }
 
     /// Asks likesd; returns the response if it is there at once.
     func submit(_ job: Job) -> HTTPResponse? {
@@ -84,7 +84,9 @@ final class DaemonLinks {
                 job.exchange.unreachable(problem ?? "no connection")
                 return
             }
-            guard link.send(words, for: .job(job, call: call)) else {
+            // Before likesd has answered on a connection nobody knows whether it reads what comes: a change would be
+            // lost or not, and nobody could say which.
+            guard link.hasAnswered, link.send(words, for: .job(job, call: call)) else {
                 job.exchange.putBack(call)
                 if !job.isWaiting {
                     job.isWaiting = true
@@ -122,13 +124,8 @@ final class DaemonLinks {
 
     /// Writes what this turn has queued.
     func flush() {
-        for link in links where link.isDirty {
-            do throws(SocketError) {
-                try link.flush()
-            } catch {
-                lost(link, error)
-            }
-        }
+        // What a lost connection's requests go to is written as well: the next turn may be far.
+        while let link = links.first(where: { $0.isDirty }) { flush(link) }
     }
 
     // MARK: Replies
@@ -216,27 +213,34 @@ final class DaemonLinks {
         let why = link.refusal ?? error.text
         if problem == nil { Log.write(.warning, "a connection to likesd at \(path) was lost: \(why)") }
         problem = why
-        // likesd answers the first request of each connection at once. Without that answer it read none behind it.
-        let isRead = link.hasAnswered
         return link.end(nowMs: Clock.nowMs).compactMap { purpose, fate in
             switch purpose {
             case .types:
-                learningCount -= 1
-                if learningCount == 0 { learned(nil) }
+                learning.count -= 1
+                if learning.count == 0 { learned(nil) }
                 return nil
             case .job(let job, let call):
-                return (job, call, fate == .maybeExecuted && isRead ? .lost(why) : .neverSent(why))
+                return (job, call, fate == .maybeExecuted ? .lost(why) : .neverSent(why))
             }
         }
     }
 
     /// Ends what likesd has not answered in time. It is not asked again: it would have to wait as long once more.
     func sweep(nowMs: Int64) {
-        for job in Array(jobs.values) where job.deadlineMs <= nowMs {
+        let late = jobs.values.filter { $0.deadlineMs <= nowMs }
+        if !late.isEmpty {
+            hangs.write(
+                .warning,
+                "likesd at \(path) has not answered within \(GatewayLimits.daemonMsMax / 1_000) s: "
+                    + "see 'systemctl status likesd'", nowMs: nowMs)
+        }
+        for job in late {
             job.exchange.timedOut()
             advance(job)
         }
-        if learningCount > 0, !isLearning { learned(nil) }
+        // While likesd hangs nothing else looks at those that wait, and clients come again and again.
+        waiting.removeAll { $0.exchange.response != nil }
+        if learning.count > 0, !isLearning { learned(nil) }
         connectAll()
     }
 
@@ -244,8 +248,8 @@ final class DaemonLinks {
 
     private func learn(on link: DaemonLink, nowMs: Int64) {
         guard link.send(["INFO", "server"], for: .types(link)) else { return }
-        learningCount += 1
-        learningSinceMs = nowMs
+        learning.count += 1
+        learning.sinceMs = nowMs
     }
 
     func learn(nowMs: Int64) {
@@ -254,10 +258,10 @@ final class DaemonLinks {
 
     /// An error is likesd's refusal of the connection, which it ends next.
     private func learned(from reply: ReplyView, on link: DaemonLink) {
-        learningCount -= 1
+        learning.count -= 1
         guard let text = reply.text else {
             link.refusal = reply.error.map { ForeignText.shown($0) }
-            if learningCount == 0 { learned(nil) }
+            if learning.count == 0 { learned(nil) }
             return
         }
         if !link.hasAnswered {
@@ -269,4 +273,14 @@ final class DaemonLinks {
         let names = line?.dropFirst("item_types:".count).split(separator: ",").map { String($0) } ?? []
         learned(names.isEmpty ? nil : names)
     }
+}
+
+/// Whether likesd is being asked for its item types.
+private struct Learning {
+    /// Questions that it has not answered.
+    var count = 0
+    /// When it was asked last.
+    var sinceMs: Int64 = 0
+
+    func isUnderWay(nowMs: Int64) -> Bool { count > 0 && nowMs < sinceMs + GatewayLimits.daemonMsMax }
 }
