@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 
 import pytest
@@ -37,14 +38,27 @@ LIKE = json.dumps({"user_id": 1, "item_id": 2})
         ("two encodings", {"Content-Length": None, "Transfer-Encoding": ["chunked", "chunked"]}, "0\r\n\r\n"),
         ("a length that is no number", {"Content-Length": "-5"}, LIKE),
         ("a length with a list", {"Content-Length": "5, 5"}, LIKE),
+        ("a blank behind a name", {"Content-Length": None, "Content-Length ": str(len(LIKE))}, LIKE),
+        ("a tab behind a name", {"Content-Length": None, "Transfer-Encoding\t": "chunked"}, "0\r\n\r\n"),
     ],
 )
 def test_what_two_readers_may_read_in_two_ways_is_refused(gateway, what, headers, body):
     with gateway.connect() as connection:
         connection.send(request("POST", "/v1/like", body, headers) + request("GET", "/live"))
         assert connection.read().status == 400, what
-        # The next request is not read: nobody knows where it begins.
-        assert b"alive" not in connection.rest(), what
+        # The next request is not read: nobody knows where it begins. libmicrohttpd sends the head of some answers of
+        # its own twice.
+        assert set(re.findall(rb"HTTP/1.1 (\d+)", connection.rest())) <= {b"400"}, what
+
+
+@pytest.mark.parametrize("headers", [{"Host": None}, {"Host": ["a", "b"]}, {"Content-Length ": "32"}, {"X\t": "y"}])
+def test_without_a_body_it_is_refused_and_the_connection_closed_too(gateway, headers):
+    """What follows may be the body that a proxy saw."""
+    with gateway.connect() as connection:
+        connection.send(request("GET", "/live", None, headers) + request("GET", "/live"))
+        answer = connection.read()
+        assert (answer.status, answer.headers["connection"].lower()) == (400, "close")
+        assert connection.rest() == b""
 
 
 @pytest.mark.parametrize("size", [MIB + 1, 10 * MIB])
@@ -174,6 +188,7 @@ def test_a_connection_too_many_is_told_so_and_the_others_go_on(gateway):
             assert answer.status == 503
             assert answer.json()["detail"]["error"] == "busy"
             assert answer.headers["retry-after"] == "1"
+        assert "a client was refused: too many connections" in gateway.log()
         assert held[-1].request("GET", "/live").status == 200
     eventually(lambda: gateway.request("GET", "/live").status == 200, "room for new ones")
 

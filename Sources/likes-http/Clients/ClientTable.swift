@@ -17,6 +17,7 @@ final class ClientTable {
     private var bodiesBytes = 0
     /// Bytes of all responses on their way.
     private var responsesBytes = 0
+    private var refusals = RepeatedLine()
     private var isStopping = false
     /// The library has something to do even if no socket has.
     private(set) var isDue = false
@@ -47,6 +48,7 @@ final class ClientTable {
         guard clients.count < GatewayLimits.connectionsMax else {
             metrics.connectionsRefused += 1
             let text = "too many connections: \(GatewayLimits.connectionsMax)"
+            refusals.write(.warning, "a client was refused: \(text)", nowMs: nowMs)
             send(Refusal.busy(text).response(), to: descriptor)
             lingering.add(descriptor, nowMs: nowMs)
             return

@@ -11,6 +11,7 @@ struct HeaderFacts {
     private var hosts = 0
     private var lengths = 0
     private var encodings: [String] = []
+    private var hasBlankInName = false
 
     init(of connection: OpaquePointer) {
         withUnsafeMutablePointer(to: &self) { facts in
@@ -26,6 +27,7 @@ struct HeaderFacts {
 
     private mutating func add(_ name: UnsafePointer<CChar>, _ value: UnsafePointer<CChar>?) {
         func text() -> String { value.map { String(cString: $0) } ?? "" }
+        if Self.hasBlank(name) { hasBlankInName = true }
         if Self.isEqual(name, "host") {
             hosts += 1
         } else if Self.isEqual(name, "content-length") {
@@ -42,6 +44,16 @@ struct HeaderFacts {
         }
     }
 
+    /// `Content-Length : 5` is another header to the library, and may be the length to a proxy.
+    private static func hasBlank(_ name: UnsafePointer<CChar>) -> Bool {
+        var place = 0
+        while name[place] != 0 {
+            if name[place] == 0x20 || name[place] == 0x09 { return true }
+            place += 1
+        }
+        return false
+    }
+
     /// Whether a header has this name, which is in lower case.
     private static func isEqual(_ name: UnsafePointer<CChar>, _ wanted: StaticString) -> Bool {
         for place in 0..<wanted.utf8CodeUnitCount {
@@ -55,6 +67,7 @@ struct HeaderFacts {
     /// What is wrong with the headers; nil: nothing. Then the connection is of no use any more.
     func refusal(version: String) -> Refusal? {
         let isOld = version == "HTTP/1.0"
+        if hasBlankInName { return .badRequest("The name of a header has a blank") }
         if hosts > 1 || hosts == 0 && !isOld { return .badRequest("The request must have one Host") }
         if lengths > 1 { return .badRequest("The request has more than one Content-Length") }
         if lengths > 0 && !encodings.isEmpty {
