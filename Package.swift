@@ -138,7 +138,10 @@ let package = Package(
         // What `scripts/fuzz` gives random bytes to; here each input in its corpus is tried once.
         .testTarget(
             name: "FuzzTests",
-            dependencies: ["likesd", "LikesCore", "LikesProtocol", "LikesSettings", "LikesStorage", "CPostgres"],
+            dependencies: [
+                "likesd", "LikesCore", "LikesHTTP", "LikesJSON", "LikesProtocol", "LikesSettings", "LikesStorage",
+                "CPostgres",
+            ],
             path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: unoptimised, linkerSettings: [ownReceive]),
         // Real servers for tests, and what several of them need. It has no tests, but only a test target sees inside
         // the daemon in every kind of build.

@@ -5,7 +5,7 @@ import Glibc
 
 /// What bytes are given to.
 enum Fuzzer: String, CaseIterable {
-    case requests, replies, answers, messages, nodes, rows, handover, configuration
+    case requests, replies, answers, messages, nodes, rows, handover, configuration, json, http
 
     static let chosen: Fuzzer = {
         guard let name = getenv("LIKESD_FUZZ"), let fuzzer = Fuzzer(rawValue: String(cString: name)) else {
@@ -24,6 +24,8 @@ enum Fuzzer: String, CaseIterable {
         case .rows: fuzzRows(data)
         case .handover: fuzzHandover(data)
         case .configuration: fuzzConfiguration(data)
+        case .json: fuzzJSON(data)
+        case .http: fuzzHTTP(data)
         }
     }
 }
