@@ -102,6 +102,17 @@ def test_likes_of_a_type_that_is_not_configured_here_are_left_out(host, postgres
     assert host.call("LIKES", user, "LIMIT", 2) == [b"post:2", b"post:4"]
 
 
+def test_rows_with_negative_ids_are_left_out(host, postgres, database, user):
+    """No likesd wrote them."""
+    with postgres.connect(database) as sql:
+        for item in (-2, -1, 5):
+            sql.execute("INSERT INTO user_likes (user_id, item_id, item_type) VALUES (%s, %s, 1)", (user, item))
+        sql.execute("INSERT INTO user_likes (user_id, item_id, item_type) VALUES (-1, 5, 1)")
+    assert host.call("LIKES", user) == [b"post:5"]
+    assert migrate(postgres, database).returncode == 0
+    assert host.call("LIKERS", "post:5") == [user]
+
+
 def test_likers_names_the_command_that_makes_its_index_and_works_once_it_is_made(host, postgres, database, number):
     item = f"reel:{number()}"
     users = sorted(number() for _ in range(25))

@@ -4,21 +4,21 @@ import LikesStorage
 
 // LIKES and LIKERS: parameters and rows of `ReaderStatements.likes` and `.likers`.
 extension ReaderRequest {
-    /// Before every item and every user.
-    private static let beforeAll: Int64 = -1
+    /// Before every item and every user: a row that another program wrote may have a negative id.
+    private static let beforeAll: (id: Int64, type: Int16) = (-1, .max)
 
     static func write(_ queries: [ListQuery], to parameters: inout StatementParameters, types: TypeNumbers) {
         let likes = queries.compactMap { query in if case .likes(let likes) = query { likes } else { nil } }
         let likers = queries.compactMap { query in if case .likers(let likers) = query { likers } else { nil } }
         guard likers.isEmpty else {
             parameters.append(items: likers.map(\.item), types: types)
-            parameters.append(bigints: likers) { $0.after ?? beforeAll }
+            parameters.append(bigints: likers) { $0.after ?? beforeAll.id }
             parameters.append(bigints: likers) { Int64($0.limit) }
             return
         }
         parameters.append(bigints: likes) { $0.user }
-        parameters.append(bigints: likes) { $0.after?.id ?? beforeAll }
-        parameters.append(smallints: likes) { $0.after.map { types.number(of: $0) } ?? 0 }
+        parameters.append(bigints: likes) { $0.after?.id ?? beforeAll.id }
+        parameters.append(smallints: likes) { $0.after.map { types.number(of: $0) } ?? beforeAll.type }
         parameters.append(bigints: likes) { Int64($0.limit) }
         parameters.append(smallints: types.known) { $0 }
     }
