@@ -195,6 +195,40 @@ def test_changes_go_on_while_the_index_is_made(host, postgres, database, number,
         assert made.result().returncode == 0
 
 
+@pytest.mark.parametrize("database", [4], ids=["partitions"], indirect=True)
+def test_no_change_waits_behind_the_index_for_a_transaction_that_reads(host, postgres, database, number, item):
+    with postgres.connect(database) as sql, postgres.connect(database, autocommit=False) as reader:
+        tables = sql.execute("SELECT relid::regclass::text FROM pg_partition_tree('user_likes') WHERE isleaf")
+        # An attempt before came so far.
+        for (table,) in tables.fetchall():
+            sql.execute(f"CREATE INDEX CONCURRENTLY {table}_by_item ON {table} (item_id, item_type, user_id)")
+        reader.execute("SELECT count(*) FROM user_likes")
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(migrate, postgres, database)
+            eventually(
+                lambda: sql.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'ALTER INDEX%' AND wait_event_type = 'Lock'"
+                ).fetchone()[0],
+                "likesctl to wait",
+            )
+            for _ in range(40):
+                assert host.call("LIKE", number(), item)[0] == 1
+            assert not made.done()
+            reader.rollback()
+            assert made.result().returncode == 0
+    assert len(host.call("LIKERS", item)) == 40
+
+
+@pytest.mark.parametrize("columns", ["(item_id)", "(item_id, item_type, user_id) WHERE user_id > 7"])
+def test_another_index_of_that_name_is_not_taken_for_it(postgres, database, columns):
+    with postgres.connect(database) as sql:
+        sql.execute(f"CREATE INDEX {INDEX} ON user_likes {columns}")
+    done = migrate(postgres, database)
+    assert done.returncode == 1
+    assert f"{INDEX} is there, but it is no index of who likes an item" in done.stderr
+    assert "Next: rename it" in done.stderr
+
+
 def test_likesctl_prints_a_line_for_each(host, postgres, database, user, number):
     assert migrate(postgres, database).returncode == 0
     first, second = f"post:{number()}", f"post:{number()}"

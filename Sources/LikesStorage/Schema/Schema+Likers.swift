@@ -36,10 +36,14 @@ extension Schema {
     package static let releaseLikersLock = "SELECT pg_advisory_unlock(119200029176679)"
 
     /// Rows of (table, name of its index, the same with its schema, whether there is an index of that name, whether
-    /// that is valid, whether other tables hold the table's rows), as SQL takes the names. Tables with rows come first.
+    /// that is valid, whether something else has that name, whether other tables hold the table's rows), as SQL takes
+    /// the names. Tables with rows come first.
     package static let selectLikersIndexes = """
         SELECT class.oid::regclass::text, quote_ident(wanted.name), wanted.full_name, held.indexrelid IS NOT NULL,
-            coalesce(held.indisvalid, false), class.relkind = 'p'
+            coalesce(held.indisvalid, false),
+            to_regclass(wanted.full_name) IS NOT NULL
+                AND (held.indexrelid IS NULL OR held.indrelid <> class.oid OR NOT (\(isLikersIndex("held")))),
+            class.relkind = 'p'
         FROM (
             SELECT to_regclass('user_likes')::oid
             UNION SELECT relid::oid FROM pg_partition_tree(to_regclass('user_likes'))) AS tree (oid)
@@ -68,5 +72,4 @@ extension Schema {
     }
 
     package static func dropLikersIndex(_ name: String) -> String { "DROP INDEX CONCURRENTLY \(name)" }
-
 }
