@@ -23,6 +23,17 @@ import Testing
         #expect(recent.takeWritten { _ in true } == (0..<10).map { counter(burst + $0, 7).item })
     }
 
+    @Test("What is taken is forgotten as of when it became known, and what stays does not count as forgotten")
+    func whatStaysDoesNotCountAsForgotten() {
+        var recent = RecentCounters(redisCallMs: 100, now: .ms(0))
+        recent.write(counter(1, 5), isFill: false, now: .ms(10))
+        recent.write(counter(2, 5), isFill: false, now: .ms(20))
+        recent.know(counter(1, 5), now: .ms(30))
+        #expect(recent.takeWritten { _ in false } == [] && recent.forgottenAt == .ms(0))
+        #expect(recent.takeWritten { $0.id == 1 } == [counter(1, 5).item] && recent.forgottenAt == .ms(10))
+        #expect(recent.newest(counter(2, 4)).version == 5)
+    }
+
     @Test("A ring keeps its order over shrinking")
     func aRingKeepsItsOrderOverShrinking() {
         var ring = Ring<Int>()

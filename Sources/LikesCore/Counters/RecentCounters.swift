@@ -158,15 +158,18 @@ struct RecentCounters {
 
     /// Forgets the items concerned, and returns those of them that were written, in the order of writing.
     mutating func takeWritten(where isOf: (Item) -> Bool) -> [Item] {
-        forgottenAt = touchedAt
+        let concerned = Set(entries.keys.filter(isOf))
+        guard !concerned.isEmpty else { return [] }
         var written: [Item] = []
         var kept = Ring<(Item, Instant)>()
         while let (item, forgetAt) = order.popFirst() {
-            guard isOf(item) else {
+            guard concerned.contains(item) else {
                 kept.append((item, forgetAt))
                 continue
             }
-            if entries.removeValue(forKey: item)?.isWritten == true { written.append(item) }
+            guard let entry = entries.removeValue(forKey: item) else { continue }
+            forgottenAt = max(forgottenAt, entry.newestAt)
+            if entry.isWritten { written.append(item) }
         }
         order = kept
         if entries.isEmpty { removeAll() }
