@@ -56,6 +56,66 @@ import Testing
         #expect(scenario.commits.last?.server == "run0:repl,run1:repl,run2:repl,run4:repl")
     }
 
+    @Test("A like that a deposed primary took right after another node was lost is seen")
+    func whatADeposedPrimaryTookAfterAnotherNodeWasLostIsSeen() throws {
+        var scenario = try ClusterScenario(nodes: 4) { $0.localCacheEntries = 0 }
+        let item = scenario.item(on: 0)
+        _ = scenario.send(.like(Pair(user: 1, item: scenario.item(on: 3))))
+        scenario.step { core, turn in core.lane.survey(at: turn.now) }
+        scenario.setUp(3, false)
+        _ = scenario.send(.like(Pair(user: 1, item: item)))
+        #expect(scenario.commits.last?.server == "", "the row stays as it is, with an earlier transaction")
+        // Longer than what was written is remembered, but not until the next survey.
+        scenario.pass(ms: Limits.surveyMs - 500)
+        // Another host has filled the node in its place before that like was committed.
+        let made = generation("run4:repl", least: 55)
+        while scenario.nodes.count <= 4 { scenario.nodes.append(.init()) }
+        scenario.transaction = 70
+        var view = try #require(scenario.views.last)
+        view.primaries.append(ClusterScenario.node(4, epoch: 9, view.primaries[0].slots))
+        view.primaries[0].slots = []
+        view.ids.insert(view.primaries[4].id)
+        scenario.nodes[4].isUp = false
+        scenario.see(view)
+        scenario.nodes[4].markers[scenario.nodes[4].markerKey] = made.marker
+        scenario.nodes[4].counters[item] = scenario.core.coherence.sealer.seal(
+            CounterState(item: item, count: 0, version: 0), token: made.token, askedAt: scenario.now)
+        scenario.setUp(4, true)
+        scenario.pass(ms: Limits.surveyMs)
+        let present = try #require(scenario.core.coherence[4].trust.token)
+        #expect(present != made.token)
+        #expect(scenario.send(.count(item)) == .integer(1))
+        scenario.pass(ms: 4 * Limits.surveyMs)
+        #expect(scenario.core.coherence[4].trust.token == present, "it is done once")
+    }
+
+    @Test("A row that was left as it is names what was lost, once a second server is lost")
+    func aRowNamesWhatWasLostOnceASecondServerIs() {
+        var servers = NamedServers()
+        #expect(servers.next(["a": 0, "b": 1, "c": 2]) == ["a", "b", "c"])
+        #expect(servers.next(["a": 0, "c": 2]) == [] && servers.next(["a": 0, "c": 2]) == [])
+        #expect(servers.next(["c": 2]) == ["a", "b", "c"])
+    }
+
+    @Test("While one node is away, another one that was replaced begins anew once, however busy its hosts are")
+    func aReplacedNodeBeginsAnewOnceWhileAnotherOneIsAway() throws {
+        var scenario = try ClusterScenario(nodes: 4)
+        _ = scenario.send(.like(Pair(user: 1, item: scenario.item(on: 0))))
+        scenario.setUp(3, false)
+        scenario.pass(ms: 2 * Limits.surveyMs)
+        var view = try #require(scenario.views.last)
+        view.primaries.append(ClusterScenario.node(4, epoch: 9, view.primaries[0].slots))
+        view.primaries[0].slots = []
+        view.ids.insert(view.primaries[4].id)
+        // Each batch is followed by another one at once.
+        scenario.traffic = scenario.item(on: 1)
+        scenario.see(view)
+        scenario.pass(ms: 4 * Limits.surveyMs)
+        // Once because it is new, and once because of what the replaced one may have taken.
+        #expect(scenario.markersMade[4] == 2)
+        #expect(scenario.core.readableGeneration(4) != nil)
+    }
+
     @Test("A host that stays with a deposed primary disputes the node in its place, and no other")
     func aHostWithADeposedPrimaryDisputesOneNode() throws {
         var scenario = try ClusterScenario()

@@ -41,6 +41,13 @@ struct ClusterScenario {
     var latest: Int64 = 0
     /// The number of the next transaction.
     var transaction: Int64 = 50
+    /// In each step some likes of this item come, each when the one before is stored. Surveys find this host's row.
+    var traffic: Item?
+    /// By node: how often its data began anew.
+    private(set) var markersMade: [NodePlace: Int] = [:]
+    private var likesLeft = 0
+    private var user: Int64 = 1_000
+    private var row: (transaction: Int64, servers: Set<String>) = (0, [])
     private(set) var replies: [Reply] = []
     private(set) var connected: [Backend] = []
     private(set) var views: [ClusterView] = []
@@ -131,6 +138,8 @@ struct ClusterScenario {
     mutating func step(_ event: (inout Core, inout Turn) -> Void) {
         var turn = Turn(now: now)
         event(&core, &turn)
+        likesLeft = 50
+        likeMore(&turn)
         core.turnEnded(&turn)
         core.checkInvariants()
         while !turn.actions.isEmpty {
@@ -185,11 +194,19 @@ struct ClusterScenario {
             nodes[node].markerKey = key
         case .askCluster: if let view = views.last { core.clusterSeen(view, &turn) }
         case .beat(let node, let number): core.heardBeat(on: node, number, &turn)
-        case .lane(let call, let request): core.answered(call, answer(request), &turn)
+        case .lane(let call, let request):
+            core.answered(call, answer(request), &turn)
+            if case .commit = request { likeMore(&turn) }
         case .reader(let call, let request): core.answered(call, answer(request), &turn)
         case .connect(let backend): connect(backend, &turn)
         case .standby, .close, .resume, .disconnect, .reload, .configure, .log, .stopped: return
         }
+    }
+
+    private mutating func likeMore(_ turn: inout Turn) {
+        guard let traffic, likesLeft > 0 else { return }
+        (likesLeft, user) = (likesLeft - 1, user + 1)
+        core.received(.like(Pair(user: user, item: traffic)), on: connection, &turn)
     }
 
     private mutating func connect(_ backend: Backend, _ turn: inout Turn) {
@@ -219,6 +236,7 @@ struct ClusterScenario {
         if case .identify(let request) = request {
             let found = nodes[node].markers[nodes[node].markerKey] ?? ""
             if let new = request.new, new.instead == found {
+                markersMade[node, default: 0] += 1
                 nodes[node].markers[nodes[node].markerKey] = new.generation(on: server).marker
             }
             let text = nodes[node].markers[nodes[node].markerKey] ?? ""
@@ -266,6 +284,7 @@ struct ClusterScenario {
         case .fence: return .fenced(nil)
         case .commit(let request):
             commits.append(request)
+            note(request)
             return .committed(commit(request))
         case .tend(let request):
             tends.append(request)
@@ -277,12 +296,23 @@ struct ClusterScenario {
                 Survey(
                     silentLanesFenced: 0, identity: Scenario.identity, snapshot: DatabaseSnapshot(least: transaction),
                     others: others, latest: latest,
-                    strayed: strayed.map {
+                    strayed: (strayed + ownRow(request)).map {
                         WrittenTo(transaction: $0.transaction, servers: $0.servers, surveyed: request.servers)
                     },
                     signOfLife: request.signOfLife - 1, seals: Scenario.seals(now)))
         case .checkSchema: return .schemaChecked(nil)
         }
+    }
+
+    private mutating func note(_ request: CommitRequest) {
+        guard traffic != nil else { return }
+        if !request.server.isEmpty { row = (transaction, Set(request.server.split(separator: ",").map(String.init))) }
+        transaction += 1
+    }
+
+    private func ownRow(_ request: SurveyRequest) -> [(transaction: Int64, servers: Set<String>)] {
+        let isFound = !row.servers.isSubset(of: request.servers) && !request.snapshot.hasEnded(row.transaction)
+        return isFound ? [row] : []
     }
 
     private mutating func commit(_ request: CommitRequest) -> BatchOutcome {

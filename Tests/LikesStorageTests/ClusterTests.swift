@@ -176,6 +176,17 @@ import Testing
         #expect(map.take(view([(0, 5, 6...6)])).regainers.isEmpty)
     }
 
+    @Test("Those that have slots which a node had are its successors")
+    func thoseThatHaveSlotsOfANodeAreItsSuccessors() {
+        var map = SlotMap()
+        _ = map.take(view([(0, 1, 0...8_191), (1, 2, 8_192...16_383)]))
+        #expect(map.successors(of: 0) == [0] && map.successors(of: 1) == [1])
+        _ = map.take(view([(2, 3, 0...8_191)]))
+        #expect(map.successors(of: 0) == [2] && map.successors(of: 2) == [2])
+        _ = map.take(view([(1, 4, 5...5)]))
+        #expect(map.successors(of: 0) == [1, 2] && map.successors(of: 2) == [1, 2])
+    }
+
     @Test("A node is found by its address, and by the name that it announces")
     func aNodeIsFoundByItsAddressAndByItsName() throws {
         var map = SlotMap()

@@ -71,6 +71,9 @@ struct RedisAccess {
         !data.node.isEmpty && router.map?.isOther(data.node, than: node) ?? false
     }
 
+    /// The nodes that have slots which this one has or had.
+    func successors(of node: NodePlace) -> Set<NodePlace> { router.map?.successors(of: node) ?? [node] }
+
     /// Whether the node has any slots.
     func isInUse(_ node: NodePlace) -> Bool { router.map?.hasSlots(node) ?? true }
 

@@ -111,11 +111,16 @@ struct Coherence {
     }
 
     /// Takes in which transactions were to be written elsewhere than to the data's server, but not only to servers that
-    /// this host uses, or used until it lost sight of them. `inUse`: its nodes.
-    mutating func noteStrays(_ survey: Survey, _ generation: Generation, on node: NodePlace, inUse: [NodePlace]) {
+    /// this host uses, or used until it lost sight of them. `inUse`: its nodes; `isUnrelated`: whether the server had
+    /// none of the node's slots.
+    mutating func noteStrays(
+        _ survey: Survey, _ generation: Generation, on node: NodePlace, inUse: [NodePlace],
+        isUnrelated: (String) -> Bool
+    ) {
         let known = Set(inUse.compactMap { nodes[$0].trust.server })
         let found = survey.strayed.filter { written in
-            written.lacking.contains(generation.server) && !written.unknown.isSubset(of: known)
+            written.lacking.contains(generation.server)
+                && !written.unknown.allSatisfy { known.contains($0) || isUnrelated($0) }
         }
         nodes[node].strays.note(found.map(\.transaction), by: survey.snapshot, generation)
     }

@@ -44,7 +44,7 @@ extension Core {
         let request = CommitRequest(
             fence: fence, batch: lane.row.beginBatch(), rows: rows,
             journal: takeJournal(with: cutOff == .none ? rows : rows.filter { !cutOff.contains($0.pair.item) }),
-            cutOff: cutOff, server: lane.row.servers.next(servers).sorted().joined(separator: ","))
+            cutOff: cutOff, server: lane.row.servers.next(servers).joined(separator: ","))
         let sent = SentBatch(
             batch: taken.batch, changes: taken.changes, request: request, permit: writePermit(now: turn.now),
             isSuspect: taken.isSuspect)
@@ -61,8 +61,12 @@ extension Core {
         return items.isEmpty ? .none : .some(items)
     }
 
-    /// What each node that may be written calls itself.
-    private var servers: Set<String> { Set(redis.inUse.compactMap { writableGeneration($0)?.server }) }
+    /// What each node that may be written calls itself, and its place.
+    private var servers: [String: NodePlace] {
+        var servers: [String: NodePlace] = [:]
+        for node in redis.inUse { if let generation = writableGeneration(node) { servers[generation.server] = node } }
+        return servers
+    }
 
     /// The batch certainly did not commit. It is sent again, perhaps with later changes of the same connections.
     mutating func requeue(_ sent: SentBatch) {

@@ -64,16 +64,34 @@ extension Core {
         } else if let reason = coherence.past.owedReason {
             wentBack(reason, &turn)
         }
-        let isWhole = redis.inUse.allSatisfy { isNamed($0, in: request) }
-        lane.row.servers.compared(request.servers, isWhole: isWhole)
+        let named = lane.row.servers.named
+        let survey = compareRow(request, survey)
         for node in redis.inUse {
             if let unfit = coherence[node].trust.unfit {
                 if coherence.isForged(marker: unfit, on: node) { noteForged(.marker, &turn) }
                 identifyData(node, insteadOf: unfit, &turn)
             } else if let generation = coherence[node].trust.generation, isNamed(node, in: request) {
+                coherence.noteStrays(survey, generation, on: node, inUse: redis.inUse) { server in
+                    // Others have its slots.
+                    named[server].map { !redis.successors(of: $0).contains(node) } ?? false
+                }
                 compare(survey, askedAt: askedAt, with: generation, ownToken(generation, on: node), on: node, &turn)
             }
         }
+    }
+
+    /// Notes that the survey has compared this host's row. Returns it with what that row does not say.
+    private mutating func compareRow(_ request: SurveyRequest, _ survey: Survey) -> Survey {
+        let lost = lane.row.servers.named.filter { !request.servers.contains($0.key) }
+        let covered = Set(lost.values).filter { place in
+            redis.successors(of: place).allSatisfy { isNamed($0, in: request) }
+        }
+        let isWhole = redis.inUse.allSatisfy { isNamed($0, in: request) }
+        let missing = lane.row.servers.compared(
+            request.servers, isWhole: isWhole, covered: covered, next: survey.snapshot.next)
+        var survey = survey
+        if let missing { survey.strayed.append(missing) }
+        return survey
     }
 
     /// Whether the survey said that this host uses the node's data: not if it was sent before that was identified.
@@ -111,7 +129,6 @@ extension Core {
         let others = coherence.compare(
             survey, askedAt: askedAt, on: node, own: own, inUse: redis.inUse,
             isOfOther: { redis.isOther($0, than: node) })
-        coherence.noteStrays(survey, generation, on: node, inUse: redis.inUse)
         let askAgainAt = turn.now.adding(ms: Limits.disputeAskMs)
         let line = disputeLine(node)
         switch coherence[node].trust.compare(others, era: coherence.past.era, now: turn.now) {

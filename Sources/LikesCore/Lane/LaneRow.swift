@@ -104,32 +104,54 @@ struct LaneRow {
 /// The Redis servers that the row names. By them, hosts find out after a failover that a deposed primary took changes
 /// that the data in its place lacks.
 struct NamedServers {
-    /// What the last batches were to be written to.
-    private var named: Set<String> = []
+    /// What the last batches were to be written to, and where each was.
+    private(set) var named: [String: NodePlace] = [:]
     /// This host has lost sight of some that are named, and the row may be written anew: a survey has looked at it.
     private var mayBeReplaced = false
     /// Of the data that the last survey compared.
     private var compared: Set<String> = []
+    /// What batches were to be written to since the row was left as it is.
+    private var unrecorded: Set<String> = []
+    /// This host has lost sight of some of those, too: no transaction of such a batch is after this one.
+    private var unrecordedUntil: Int64?
 
     /// The servers that the next batch's row is to name, with the batch's transaction. Empty: the row stays as it is.
     /// `writable`: those that the batch can be written to.
-    mutating func next(_ writable: Set<String>) -> Set<String> {
-        if named.isSubset(of: writable) {
-            named = writable
-            return writable
-        }
+    mutating func next(_ writable: [String: NodePlace]) -> [String] {
+        if named.keys.allSatisfy({ writable[$0] != nil }) { return record(writable) }
         // Otherwise the record of what the lost one took would be gone before other data in its place is compared with
         // it. What is not compared yet does not show that the lost one's changes are in it.
-        guard mayBeReplaced, !writable.isEmpty else { return [] }
-        named.formUnion(writable.intersection(compared))
-        return named
+        guard !writable.isEmpty else { return [] }
+        // Once a second one is lost, there has to be a record of what it took meanwhile.
+        if !mayBeReplaced, unrecorded.allSatisfy({ writable[$0] != nil }) {
+            unrecorded.formUnion(writable.keys)
+            return []
+        }
+        mayBeReplaced = true
+        return record(named.merging(writable.filter { compared.contains($0.key) }) { $1 })
+    }
+
+    private mutating func record(_ servers: [String: NodePlace]) -> [String] {
+        named = servers
+        unrecorded = []
+        unrecordedUntil = nil
+        return servers.keys.sorted()
     }
 
     /// A survey has compared the data of these servers with the row. `isWhole`: that is all of the data in use.
-    mutating func compared(_ servers: [String], isWhole: Bool) {
+    /// `covered`: it has the data of all nodes that have slots of these. `next`: the first transaction that had not
+    /// begun. Returns what the row does not say.
+    mutating func compared(
+        _ servers: [String], isWhole: Bool, covered: Set<NodePlace>, next: Int64
+    ) -> WrittenTo? {
         compared = Set(servers)
         mayBeReplaced = !isWhole
-        if isWhole { named.formIntersection(compared) }
+        if unrecordedUntil == nil, !unrecorded.isSubset(of: compared) { unrecordedUntil = next - 1 }
+        let missing = unrecordedUntil.map { WrittenTo(transaction: $0, servers: Set(named.keys), surveyed: servers) }
+        // To go on naming a lost one, with ever later transactions, would make its successor begin anew each time.
+        let left = named.filter { compared.contains($0.key) || !covered.contains($0.value) }
+        if isWhole { _ = record(left) } else { named = left }
+        return missing
     }
 
     /// Another row names none yet.

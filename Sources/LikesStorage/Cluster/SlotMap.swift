@@ -145,6 +145,17 @@ package struct SlotMap: Sendable {
         return !owners.indices.contains { owners[$0] == other && former[$0] & Self.bit(place) != 0 }
     }
 
+    /// The nodes that have slots which this one has, or had when its data was the same.
+    package func successors(of place: Place) -> Set<Place> {
+        var found: Set<Place> = hasSlots(place) ? [place] : []
+        var last: Int16 = -1
+        for slot in owners.indices where former[slot] & Self.bit(place) != 0 && owners[slot] != last {
+            last = owners[slot]
+            found.insert(Place(last))
+        }
+        return found
+    }
+
     /// The slots that the node has.
     package func slots(of place: Place) -> [Int] { owners.indices.filter { owners[$0] == place } }
 
