@@ -19,7 +19,7 @@ SUITE = "bookworm"
 # What a minimal Debian with systemd has, and sudo, since the commands that likesd tells are run as they stand.
 INCLUDED = ("systemd", "systemd-sysv", "dbus", "ca-certificates", "sudo")
 # Installed by the tests; what they recommend and depend on comes along.
-OFFERED = ("postgresql", "redis-server", "libhiredis0.14", "libpq5", "man-db", "netcat-openbsd")
+OFFERED = ("postgresql", "redis-server", "libhiredis0.14", "libmicrohttpd12", "libpq5", "man-db", "netcat-openbsd")
 # To be raised when what is written here changes what is made.
 RECIPE = 4
 PACKAGES_FOLDER = "srv/packages"
