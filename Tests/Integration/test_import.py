@@ -1,8 +1,12 @@
 """likesctl import: rows of any kind become likes with exact counts, each once, wherever it is stopped."""
 
+import bz2
 import contextlib
 import datetime
+import gzip
 import json
+import lzma
+import pty
 import struct
 import subprocess
 
@@ -203,6 +207,12 @@ def test_strict_ends_at_the_first_and_goes_on_once_it_is_corrected(books):
         ("1,post:1\n\\.\n3,post:3\n", "PostgreSQL found 1 row where there are 3"),
         ("1,post:1\r2,post:2\r", "line 1 of standard input has no line break at its end"),
         (b"1,post:\xff\n", "line 1 of standard input: invalid byte sequence"),
+        # No header: without its row a like would be lost unseen.
+        ("x,post:1\n2,post:1\n", 'line 1 of standard input: invalid input syntax for type bigint: "x"'),
+        ("post:1,2\npost:2,2\n", 'line 1 of standard input: invalid input syntax for type bigint: "post:1"'),
+        ("1;post:1\n2;post:1\n", 'line 1 of standard input: invalid input syntax for type bigint: "1;post:1"'),
+        # Milliseconds since 1970.
+        ("1,post:1,1577934245000\n", "line 1 of standard input: date/time field value out of range"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named_and_nothing_is_added(books, rows, words):
@@ -223,6 +233,51 @@ def test_an_open_quote_ends_with_the_line_where_it_stands(books):
     assert done.status == 1
     assert "line 11 of standard input: a row of more than 65536 bytes: a quote is open" in done.errors
     assert likesctl(books, "import", "--abandon").status == 0
+    assert is_clean(books)
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "way"),
+    [
+        (gzip.compress(b"1,post:1\n"), "is compressed by gzip", "gzip -dc"),
+        (bz2.compress(b"1,post:1\n"), "is compressed by bzip2", "bzip2 -dc"),
+        (lzma.compress(b"1,post:1\n"), "is compressed by xz", "xz -dc"),
+        (b"\x28\xb5\x2f\xfd,post:1\n", "is compressed by zstd", "zstd -dc"),
+        (b"PK\x03\x04,post:1\n", "is a zip file", "unzip -p"),
+        (b"PGDMP,post:1\n", "is a dump by pg_dump", "COPY its table"),
+        ("1,post:1\n".encode("utf-16"), "is text in UTF-16", "iconv -f UTF-16"),
+        (b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff", "has binary rows of COPY", "--format binary"),
+    ],
+    ids=["gzip", "bzip2", "xz", "zstd", "zip", "dump", "utf-16", "binary"],
+)
+def test_what_is_no_text_is_named_with_what_makes_text_of_it(books, data, what, way):
+    done = likesctl(books, "import", data=data)
+    assert (done.status, done.out) == (1, "")
+    assert f"likesctl: standard input {what}\nNext: " in done.errors
+    assert way in done.errors
+    assert state(books) == {}
+
+
+def test_rows_are_judged_wherever_postgresql_puts_them(books, place):
+    """A vacuum frees the place of a piece that failed, so the next one does not come to stand behind all others."""
+    good = "".join(f"{user},post:{user % 700},2020-01-02 00:00:00+00\n" for user in range(250_000)).splitlines(True)
+    good[130_000:130_000] = ["-5,post:1,2020-01-02\n", "5,post:-7,2020-01-02\n", "5,nosuch:1,2020-01-02\n"]
+    rows = [*good[:220_000], "5,post:x,yesterdayish\n"]
+    file = place / "likes.csv"
+    file.write_text("".join(rows))
+    assert 8_400_000 < file.stat().st_size < 8_500_000, "the end and the bad rows are in the second piece"
+    failed = likesctl(books, "import", file)
+    assert (failed.status, "line 220001 of " in failed.errors) == (1, True), failed
+    assert 100_000 < state(books)["rows"] < 130_000
+    books.sql.execute("VACUUM (TRUNCATE off) likesd_import_rows")
+    file.write_text("".join(rows[:-1]))
+    done = likesctl(books, "import", file)
+    assert done.status == 10
+    assert "left out: 3 rows: 1 without a valid user, 1 without a valid item, 1 of a type that" in done.out
+    named = [line for line in done.errors.splitlines() if "left out: " in line]
+    assert [line.split(": ", 4)[4] for line in named] == ["-5, post:1", "5, post:-7", "5, nosuch:1"]
+    assert books.sql.execute("SELECT count(*) FROM user_likes").fetchone()[0] == 219_997
+    assert books.sql.execute("SELECT count(*) FROM user_likes WHERE user_id < 0 OR item_id < 0").fetchone()[0] == 0
     assert is_clean(books)
 
 
@@ -423,8 +478,11 @@ def test_another_input_is_refused_until_the_first_is_given_up(books):
 def test_one_import_is_at_work_at_once(books):
     rows, wanted = many(2_000)
     process, rest = begun(books, rows)
+    asked = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = 'likesctl import'"
+    [holder] = books.sql.execute(asked, (books.name,)).fetchone()
     second = likesctl(books, "import", data="2,post:2\n")
     assert (second.status, "another import is running" in second.errors) == (1, True)
+    assert f"SELECT pg_terminate_backend({holder})" in second.errors
     assert ended(process, rest).status == 0
     assert pairs(books.sql) == wanted
     assert is_clean(books)
@@ -551,6 +609,44 @@ def test_wrong_arguments_are_refused(books, arguments, status):
     done = likesctl(books, "import", *arguments)
     assert (done.status, done.out) == (status, "")
     assert done.errors.startswith("likesctl: ")
+
+
+def test_rows_are_not_awaited_from_a_terminal(books):
+    ours, theirs = pty.openpty()
+    with open(ours, "wb", buffering=0) as keys, open(theirs, "rb", buffering=0) as terminal:
+        done = ended(start(books, "import", stdin=terminal))
+        assert (done.status, "standard input is a terminal" in done.errors) == (64, True)
+        process = start(books, "import", "-", stdin=terminal)
+        keys.write(b"1,post:1\n\x04")
+        assert ended(process).status == 0
+    assert pairs(books.sql) == {(1, "post:1")}
+
+
+def test_who_hangs_up_while_it_shows_its_progress_does_not_end_it(books):
+    process = start(books, "import", "--progress", stdin=subprocess.PIPE)
+    process.stderr.close()
+    process.stderr = None
+    process.communicate(b"1,post:1\n", timeout=60)
+    assert process.returncode == 0
+    assert pairs(books.sql) == {(1, "post:1")}
+    assert is_clean(books)
+
+
+def test_rights_are_looked_at_before_hours_of_work(make_books):
+    books = make_books()
+    role = books.name
+    books.sql.execute(f"CREATE ROLE {role} LOGIN")
+    books.sql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    books.sql.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    books.sql.execute(f"GRANT INSERT, UPDATE ON counters, cache_repairs TO {role}")
+    url = books.database_url.replace("postgres@", f"{role}@")
+    refused = likesctl(books, "import", data="1,post:1\n", DATABASE_URL=url)
+    assert (refused.status, refused.out) == (77, "")
+    assert "lacks INSERT on user_likes, INSERT on likesd_secret, UPDATE on likesd_secret\n" in refused.errors
+    assert state(books) == {}
+    books.sql.execute(f"GRANT INSERT, UPDATE ON likesd_secret TO {role}")
+    books.sql.execute(f"GRANT INSERT ON user_likes TO {role}")
+    assert likesctl(books, "import", data="1,post:1\n", DATABASE_URL=url).status == 0
 
 
 def test_what_is_in_the_way_is_named(make_books):

@@ -67,13 +67,17 @@ import Testing
     }
 
     @Test(
-        "A header is a first line whose first field is no number",
+        "A header is a first line of several fields, none of which is a number or an item",
         arguments: [
-            ("1,post:1\n", true), ("\"1\",x\n", true), (" 12 ,x\n", true), ("-5,x\n", true), (",x\n", true), ("", true),
-            ("user,item\n", false), ("\"user\",x\n", false), ("1a,x\n", false), ("-,x\n", false),
+            ("1,post:1\n", false), ("\"1\",x\n", false), (" 12 ,x\n", false), ("-5,x\n", false), (",x\n", false),
+            ("", false), ("x,post:1\n", false), ("post:1,x\n", false), ("item,5\n", false),
+            ("x,\"po,st:1\"\r\n", false),
+            ("1;post:1\n", false), ("user\n", false), ("x,y,2020-01-02 03:04:05\n", false), ("\u{1F}x\n", false),
+            ("user,item\n", true), ("\"user\",x\r\n", true), ("1a,x\n", true), ("-,x\n", true),
+            ("a,b:,c:d\n1,2\n", true),
         ])
-    func headers(text: String, isRow: Bool) {
-        #expect(Array(text.utf8).withUnsafeBytes { InputRows.beginsWithNumber($0) } == isRow)
+    func headers(text: String, isHeader: Bool) {
+        #expect(Array(text.utf8).withUnsafeBytes { InputRows.isHeader($0) } == isHeader)
     }
 
     @Test("A digest depends on each byte and on nothing else")

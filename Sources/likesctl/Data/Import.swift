@@ -1,3 +1,4 @@
+import Glibc
 import LikesHost
 import LikesProtocol
 import LikesSettings
@@ -23,6 +24,14 @@ struct Import {
     static func run(
         _ configuration: Configuration, _ path: String?, _ options: DataOptions, json: Bool
     ) throws(Failure) -> (text: String, status: ExitStatus) {
+        let readsInput = !options.resumes && !options.abandons
+        guard !readsInput || path != nil || isatty(STDIN_FILENO) == 0 else {
+            throw Failure(
+                .usage, "standard input is a terminal",
+                next: "name the file, or send rows through a pipe; likesctl import - reads what is typed")
+        }
+        // Whoever read the progress may hang up. That is no reason to end.
+        signal(SIGPIPE, SIG_IGN)
         let context = try ImportContext(configuration, options, json: json)
         defer { context.report.close() }
         let work = Import(context: context)
@@ -57,12 +66,24 @@ struct Import {
     private func takeTurn() throws(Failure) {
         let deadlineMs = SystemCalls.nowMs() + Self.lockWaitMs
         while try database.execute(ImportStatements.lock).first?.first != "t" {
-            guard SystemCalls.nowMs() < deadlineMs else {
-                throw Failure(
-                    .refused, "another import is running on the database \(database.name)", next: "wait until it ends")
-            }
+            guard SystemCalls.nowMs() < deadlineMs else { throw try another() }
             SystemCalls.pause(ms: Self.lockPollMs)
         }
+    }
+
+    /// Who is at work. A host that vanished leaves its session behind until the network tells PostgreSQL so.
+    private func another() throws(Failure) -> Failure {
+        let holder = try database.execute(ImportStatements.lockHolder).first?.map { $0.map { ForeignText.shown($0) } }
+        let found = holder.flatMap { $0.count == 2 ? $0 : nil }
+        guard let process = found?[0] else {
+            return Failure(.refused, "another import was running until now", next: "run this again")
+        }
+        let from = found?[1].map { " from \($0)" } ?? ""
+        return Failure(
+            .refused,
+            "another import is running on the database \(database.name), in PostgreSQL's process \(process)\(from)",
+            next: "wait until it ends; if it runs nowhere any more, end what is left of it: "
+                + "SELECT pg_terminate_backend(\(process))")
     }
 
     /// Whether the tables without a log are empty although they were filled.
@@ -156,6 +177,19 @@ final class ImportContext {
         self.options = options
         database = try Database.connected(configuration, for: .import) { report.warn($0) }
         try database.prepare(configuration, for: .import)
+        if !options.abandons { try Self.checkRights(database) }
+    }
+}
+
+extension ImportContext {
+    /// Hours later it would be too late to learn that the likes may not be added.
+    private static func checkRights(_ database: borrowing Database) throws(Failure) {
+        let missing = try database.execute(ImportStatements.missingRights).compactMap { $0.first.flatMap { $0 } }
+        guard missing.isEmpty else {
+            throw Failure(
+                .permissionDenied, "the role \(database.user) lacks \(missing.joined(separator: ", "))",
+                next: "run this as the owner of the tables")
+        }
     }
 }
 

@@ -30,11 +30,9 @@ struct ImportLoad {
         // The first piece may stand behind a header.
         let linesBefore = input.position.lines - found.lines
         try database.execute("BEGIN")
-        let place = try database.execute(ImportStatements.lastPlace).first?.first??.description ?? "(0,0)"
+        let expected = try database.execute(ImportStatements.expectedPlace).first?.first.flatMap { $0 }
         try copy(bytes, found, of: input, statement, linesBefore)
-        let judged = try database.numbers(ImportStatements.judge, [place])
-        let left = RowsLeftOut(
-            user: judged.number(0, 0) ?? 0, item: judged.number(0, 1) ?? 0, type: judged.number(0, 2) ?? 0)
+        let (left, place) = try judge(found.rows, behind: expected ?? ImportStatements.firstPlace)
         if left.count > 0 { try name(place, bytes, of: input, linesBefore, alreadyNamed: state.left.count) }
         state.input = input.position
         state.left = state.left + left
@@ -45,6 +43,20 @@ struct ImportLoad {
                 left.type,
             ].map { String($0) })
         try database.execute("COMMIT")
+    }
+
+    /// What is wrong with the rows of the piece, and behind which place all of them are.
+    private func judge(_ rows: Int64, behind expected: String) throws(Failure) -> (RowsLeftOut, place: String) {
+        for place in [expected, ImportStatements.firstPlace] {
+            let judged = try database.numbers(ImportStatements.judge, [place])
+            guard judged.number(0, 3) == rows else { continue }
+            let left = RowsLeftOut(
+                user: judged.number(0, 0) ?? 0, item: judged.number(0, 1) ?? 0, type: judged.number(0, 2) ?? 0)
+            return (left, place)
+        }
+        throw Failure(
+            .refused, "PostgreSQL does not find the \(Counted.text(rows, "row")) that it has just loaded",
+            next: "begin again: likesctl import --abandon")
     }
 
     private func copy(
@@ -62,7 +74,7 @@ struct ImportLoad {
                 let place =
                     line.map { input.place(of: linesBefore + $0 + linesNotCounted(in: bytes)) }
                     ?? "one of the rows from \(input.place(of: linesBefore + 1)) on"
-                throw Failure(.refused, "\(place): \(message)", next: InputRows.whenWrong)
+                throw Failure(.refused, "\(place): \(message)", next: input.whenWrong)
             }
         }
         // PostgreSQL ends its reading at a line `\.`, and may take other characters for the end of a line.
@@ -83,22 +95,30 @@ struct ImportLoad {
         let count = options.isStrict ? 1 : Self.namedMax - alreadyNamed
         guard count > 0 else { return }
         for row in try database.execute(ImportStatements.nameBad, [place, String(count)]) {
-            guard row.count == 3, let number = row[0].flatMap({ Int64($0) }) else { continue }
-            let line = linesBefore + (lines(before: number, in: bytes) ?? number - 1) + 1
+            guard row.count == 5, let number = row[0].flatMap({ Int64($0) }) else { continue }
+            let reason = row[3] == "t" ? "no valid user" : row[4] == "t" ? "no valid item" : "no such type"
             let (user, item) = (row[1] ?? "no user", row[2].map { ForeignText.shown($0) } ?? "no item")
-            let text = "\(input.place(of: line)): \(Self.reason(row)): \(user), \(item)"
-            guard !options.isStrict else { throw Failure(.refused, text, next: InputRows.whenWrong) }
+            let text =
+                "\(spot(of: number, saying: row[1], row[2], in: bytes, input, linesBefore)): \(reason): "
+                + "\(user), \(item)"
+            guard !options.isStrict else { throw Failure(.refused, text, next: input.whenWrong) }
             report.leftOut(text)
         }
     }
 
-    private static func reason(_ row: [String?]) -> String {
-        guard let user = row[1].flatMap({ Int64($0) }), user >= 0 else { return "no valid user" }
-        guard let item = row[2], let colon = item.firstIndex(of: ":"),
-            let id = Int64(item[item.index(after: colon)...]),
-            id >= 0
-        else { return "no valid item" }
-        return "no such type"
+    /// Where a row of the piece is. `number`: as PostgreSQL has put them. It may have put them in another order, so the
+    /// place is only told if that row says the same.
+    private func spot(
+        of number: Int64, saying user: String?, _ item: String?, in bytes: UnsafeRawBufferPointer,
+        _ input: borrowing InputRows, _ linesBefore: Int64
+    ) -> String {
+        let before = input.beginning(of: bytes, rows: number - 1)
+        let row = UnsafeRawBufferPointer(
+            rebasing: bytes[before.end..<input.beginning(of: bytes, rows: number).end])
+        guard input.says(user ?? "", item ?? "", row) else {
+            return "one of the rows from \(input.place(of: linesBefore + 1)) on"
+        }
+        return input.place(of: linesBefore + before.lines + 1)
     }
 
     /// PostgreSQL counts line breaks within quotes, but not those of the first row: it does not know yet what ends a
@@ -106,11 +126,5 @@ struct ImportLoad {
     private func linesNotCounted(in bytes: UnsafeRawBufferPointer) -> Int64 {
         guard options.format == .csv else { return 0 }
         return max(0, RowScanner.scanText(bytes, rowsMax: 1).lines - 1)
-    }
-
-    /// Rows may have line breaks within quotes.
-    private func lines(before row: Int64, in bytes: UnsafeRawBufferPointer) -> Int64? {
-        guard options.format == .csv, row > 1 else { return nil }
-        return RowScanner.scanText(bytes, rowsMax: row - 1).lines
     }
 }

@@ -108,6 +108,10 @@ final class ImportReport {
                 (left.type, "of a type that there is not"),
             ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
             lines.append("left out: \(Counted.text(left.count, "row")): \(kinds.joined(separator: ", "))")
+            if left.item > 0 { lines.append("an item is a type and a number, as in post:456") }
+            if left.type > 0 {
+                lines.append("add the type to ITEM_TYPES, run likesctl migrate, and import the same input again")
+            }
         }
         lines.append("in \(Decimals.text(Double(SystemCalls.nowMs() - startedMs) / 1_000, places: 1)) s")
         return lines.joined(separator: "\n") + "\n"

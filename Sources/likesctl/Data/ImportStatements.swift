@@ -7,7 +7,31 @@ enum ImportStatements {
     static let likes = "likesd_import_likes"
 
     /// Held while an import runs, so that two do not take turns at one state. The number is migrate's lock plus four.
-    static let lock = "SELECT pg_try_advisory_lock(119200029176680)"
+    static let lock = "SELECT pg_try_advisory_lock(\(lockNumber))"
+    private static let lockNumber = 119_200_029_176_680
+
+    /// One row for whoever holds it: PostgreSQL's process, and the client's address, null for a Unix socket and for
+    /// whoever may not see it.
+    static let lockHolder = """
+        SELECT held.pid, host(activity.client_addr)
+        FROM pg_locks AS held
+        LEFT JOIN pg_stat_activity AS activity USING (pid)
+        WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+            AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND held.classid::bigint << 32 | held.objid::bigint = \(lockNumber)
+        """
+
+    /// Rows of text, as in `INSERT on counters`: what the role may not do, and an import has to.
+    static let missingRights = """
+        SELECT needed.privilege || ' on ' || needed.name
+        FROM (VALUES
+            ('user_likes', 'SELECT'), ('user_likes', 'INSERT'), ('counters', 'SELECT'), ('counters', 'INSERT'),
+            ('counters', 'UPDATE'), ('cache_repairs', 'SELECT'), ('cache_repairs', 'INSERT'),
+            ('cache_repairs', 'UPDATE'), ('likesd_hosts', 'SELECT'), ('likesd_secret', 'SELECT'),
+            ('likesd_secret', 'INSERT'), ('likesd_secret', 'UPDATE'), ('item_types', 'SELECT')
+        ) AS needed (name, privilege)
+        WHERE NOT has_any_column_privilege(needed.name, needed.privilege)
+        """
 
     static let hasState = "SELECT to_regclass('\(state)') IS NOT NULL"
 
@@ -41,8 +65,8 @@ enum ImportStatements {
         SELECT $1, $2, array_agg(name) FROM item_types
         """
 
-    /// Without a log, since the input is there to be read again. After a crash of the server the table is
-    /// empty. It is never vacuumed, so its rows stand in the order of the input.
+    /// Without a log, since the input is there to be read again. After a crash of the server the table is empty. Rows
+    /// stand in the order of the input nearly always: for that it is not vacuumed by PostgreSQL itself.
     static let createRows = """
         CREATE UNLOGGED TABLE \(rowsTable) (user_id bigint, item text, created_at timestamptz)
         WITH (autovacuum_enabled = off)
@@ -67,14 +91,23 @@ enum ImportStatements {
         return "COPY \(rowsTable) (\(names.joined(separator: ", "))) FROM STDIN (\(options))"
     }
 
-    /// The place behind which the next piece comes to stand: rows are never removed, so none goes to an earlier page.
-    static let lastPlace = """
-        WITH last AS (
-            SELECT format(
-                '(%s,0)', greatest(
-                    pg_relation_size('\(rowsTable)') / current_setting('block_size')::bigint - 1, 0))::tid AS page
-        )
-        SELECT coalesce((SELECT max(ctid) FROM \(rowsTable) WHERE ctid >= page), page)::text FROM last
+    /// Pages before the end of the table in which the rows of the next piece may come to stand.
+    private static let pagesReused: Int64 = 512
+
+    /// Behind this place the rows of the next piece are expected. Most are put behind all others. But PostgreSQL 16 and
+    /// newer leave empty pages behind a piece, and a vacuum frees the rows of one that failed. So the table is read
+    /// from some pages before its end; if rows are missing there, all of it is.
+    static let expectedPlace = """
+        SELECT format(
+            '(%s,0)', greatest(
+                pg_relation_size('\(rowsTable)') / current_setting('block_size')::bigint - \(pagesReused), 0))
+        """
+    static let firstPlace = "(0,0)"
+
+    /// $1: a place. The rows behind it that this transaction has put there.
+    private static let rowsOfPiece = """
+        FROM \(rowsTable)
+        WHERE ctid >= $1::tid AND xmin = (SELECT pg_current_xact_id()::xid)
         """
 
     /// An item's id has up to 19 digits, behind any number of zeros; one with fewer needs no further look.
@@ -83,31 +116,29 @@ enum ImportStatements {
         "item ~ '^[^:]*:0*[0-9]{19}$' AND ltrim(split_part(item, ':', 2), '0') COLLATE \"C\" <= '\(Int64.max)'"
     private static let hasID = "(\(isShort) OR \(isLong))"
 
-    /// $1: the place before the piece. One row: rows without a valid user, without a valid item, and of a type that
-    /// there is not. Each counts once.
+    /// $1: the place behind which the piece is. One row: rows without a valid user, without a valid item, and of a type
+    /// that there is not, each counted once; and how many rows of the piece are behind that place.
     static let judge = """
-        SELECT
-            count(*) FILTER (WHERE is_bad_user),
-            count(*) FILTER (WHERE NOT is_bad_user AND is_bad_item),
-            count(*) FILTER (WHERE NOT is_bad_user AND NOT is_bad_item)
-        FROM (
-            SELECT (user_id >= 0) IS NOT TRUE AS is_bad_user, \(hasID) IS NOT TRUE AS is_bad_item
-            FROM \(rowsTable)
-            WHERE ctid > $1::tid
-                AND (user_id >= 0 AND split_part(item, ':', 1) = ANY (\(types)) AND \(hasID)) IS NOT TRUE
-        ) AS judged
+        SELECT count(*) FILTER (WHERE is_bad AND (user_id >= 0) IS NOT TRUE),
+            count(*) FILTER (WHERE is_bad AND user_id >= 0 AND \(hasID) IS NOT TRUE),
+            count(*) FILTER (WHERE is_bad AND user_id >= 0 AND \(hasID)),
+            count(*)
+        FROM (SELECT user_id, item, \(isBad) AS is_bad \(rowsOfPiece) OFFSET 0) AS judged
         """
 
     private static let types = "(SELECT types FROM \(state))::text[]"
+    private static let isBad =
+        "(user_id >= 0 AND split_part(item, ':', 1) = ANY (\(types)) AND \(hasID)) IS NOT TRUE"
 
-    /// $1: as above; $2: how many. Returns row, counted from 1 within the piece, user and item of the first bad ones.
+    /// $1: as above; $2: how many. Returns row, counted from 1 within the piece if its rows stand in their order, user,
+    /// item, and whether it is the user, or else the item, that is wrong, of the first bad ones.
     static let nameBad = """
-        SELECT row, user_id, item
+        SELECT row, user_id, item, (user_id >= 0) IS NOT TRUE, \(hasID) IS NOT TRUE
         FROM (
-            SELECT row_number() OVER () AS row, user_id, item,
-                (user_id >= 0 AND split_part(item, ':', 1) = ANY (\(types)) AND \(hasID)) IS NOT TRUE AS is_bad
-            FROM \(rowsTable) WHERE ctid > $1::tid) AS judged
+            SELECT row_number() OVER (ORDER BY ctid) AS row, user_id, item, \(isBad) AS is_bad
+            \(rowsOfPiece)) AS judged
         WHERE is_bad
+        ORDER BY row
         LIMIT $2::bigint
         """
 

@@ -10,7 +10,7 @@ struct InputRows: ~Copyable {
     static let pieceBytes = 4 * 1024 * 1024
     /// The longest row. No like is as long; without a limit a single quote would take the whole input for one row.
     static let rowBytesMax = 64 * 1024
-    private static let binarySignature: [UInt8] = [
+    static let binarySignature: [UInt8] = [
         0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00,
     ]
     /// What stands before and behind the binary rows of one COPY.
@@ -68,6 +68,7 @@ struct InputRows: ~Copyable {
     /// looks at the first row for the number of columns.
     mutating func readBeginning() throws(Failure) {
         try fill(upTo: Self.rowBytesMax)
+        try refuseIfForeign()
         let before = isBinary ? try binaryHeader() : textHeader()
         let rest = UnsafeRawBufferPointer(rebasing: buffer[before.end..<filled])
         if isBinary {
@@ -100,11 +101,40 @@ struct InputRows: ~Copyable {
                 line: 0, reason: "a row of more than \(Self.rowBytesMax) bytes" + (isBinary ? "" : ": a quote is open"))
         } catch {
             throw Failure(
-                .refused, "\(place(of: position.lines + error.line + 1)): \(error.reason)", next: Self.whenWrong)
+                .refused, "\(place(of: position.lines + error.line + 1)): \(error.reason)", next: whenWrong)
         }
     }
 
-    static let whenWrong = "correct it and run the same command again: it goes on behind the rows that are loaded"
+    /// What to do about a row that cannot be read.
+    var whenWrong: String {
+        let form =
+            isBinary
+            ? "in binary rows the user is a bigint, the item text, and the time a timestamptz: cast them in the COPY"
+            : "a row is user, item and time, as in 123,post:456,2026-01-02 03:04:05Z"
+        return "\(form); correct it and run the same command again: it goes on behind the rows that are loaded"
+    }
+
+    /// The first rows of some bytes, of which these rows were found whole.
+    func beginning(of bytes: UnsafeRawBufferPointer, rows: Int64) -> RowScanner.Found {
+        let none = RowScanner.Found(end: 0, rows: 0, lines: 0)
+        guard rows > 0 else { return none }
+        do throws(RowScanner.Malformed) {
+            return try scanner.scan(bytes, rowsMax: rows)
+        } catch {
+            preconditionFailure("rows that were found whole are malformed: \(error.reason)")
+        }
+    }
+
+    /// Whether a row says this user and this item, as far as that shows without reading it as PostgreSQL does.
+    func says(_ user: String, _ item: String, _ row: UnsafeRawBufferPointer) -> Bool {
+        guard !isBinary else { return row.contains(Array(item.utf8)) }
+        func plain(_ text: some Sequence<UInt8>) -> some Sequence<UInt8> {
+            text.filter { $0 != UInt8(ascii: "\"") }.drop {
+                [UInt8(ascii: " "), UInt8(ascii: "+"), UInt8(ascii: "0")].contains($0)
+            }
+        }
+        return Array(plain(row)).starts(with: plain("\(user),\(item)".utf8))
+    }
 
     /// `line 7 of likes.csv`; binary rows have no lines.
     func place(of line: Int64) -> String { "\(isBinary ? "row" : "line") \(line) of \(name)" }
@@ -189,9 +219,14 @@ struct InputRows: ~Copyable {
 
     // MARK: The beginning
 
+    private func refuseIfForeign() throws(Failure) {
+        guard let found = ForeignInput.recognised(buffer[..<filled]), found != .binaryRows || !isBinary else { return }
+        throw Failure(.refused, "\(name) \(found.rawValue)", next: found.next)
+    }
+
     private func binaryHeader() throws(Failure) -> RowScanner.Found {
         let head = Self.binarySignature.count + 8
-        guard filled >= head, buffer[..<Self.binarySignature.count].elementsEqual(Self.binarySignature) else {
+        guard filled >= head, buffer[..<filled].starts(with: Self.binarySignature) else {
             throw Failure(
                 .refused, "\(name) does not begin like binary rows of COPY",
                 next: "name its form: --format csv, or none")
@@ -207,19 +242,44 @@ struct InputRows: ~Copyable {
     private func textHeader() -> RowScanner.Found {
         let mark = buffer[..<filled].starts(with: Self.byteOrderMark) ? Self.byteOrderMark.count : 0
         let rest = UnsafeRawBufferPointer(rebasing: buffer[mark..<filled])
-        guard !Self.beginsWithNumber(rest) else { return RowScanner.Found(end: mark, rows: 0, lines: 0) }
         let row = RowScanner.scanText(rest, rowsMax: 1)
+        guard Self.isHeader(UnsafeRawBufferPointer(rebasing: rest[..<row.end])) else {
+            return RowScanner.Found(end: mark, rows: 0, lines: 0)
+        }
         return RowScanner.Found(end: mark + row.end, rows: 0, lines: row.lines)
     }
 
-    /// Whether the first field is a number, or empty.
-    static func beginsWithNumber(_ row: UnsafeRawBufferPointer) -> Bool {
-        let first = row.prefix { !$0.endsField }.filter { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: " ") }
-        let digits =
-            first.first == UInt8(ascii: "-") || first.first == UInt8(ascii: "+") ? first.dropFirst() : first[...]
-        return first.isEmpty
-            || !digits.isEmpty && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    /// Whether a first row names columns. Passed over by mistake, a like would be lost unseen: so a header has two
+    /// fields at least, the first one is not empty, and none is a number or ends like an item, with a colon and one.
+    static func isHeader(_ row: UnsafeRawBufferPointer) -> Bool {
+        var fields: [[UInt8]] = [[]]
+        var isQuoted = false
+        for byte in row where byte != UInt8(ascii: "\r") && byte != UInt8(ascii: " ") {
+            if byte == UInt8(ascii: "\"") {
+                isQuoted.toggle()
+            } else if byte == UInt8(ascii: ","), !isQuoted {
+                fields.append([])
+            } else if byte == UInt8(ascii: "\n"), !isQuoted {
+                break
+            } else {
+                fields[fields.count - 1].append(byte)
+            }
+        }
+        return fields.count >= 2 && !fields[0].isEmpty && !fields.contains { isNumber($0) || endsLikeItem($0) }
     }
+
+    private static func isNumber(_ field: [UInt8]) -> Bool {
+        let hasSign = field.first == UInt8(ascii: "-") || field.first == UInt8(ascii: "+")
+        let digits = field.dropFirst(hasSign ? 1 : 0)
+        return !digits.isEmpty && digits.allSatisfy { digit.contains($0) }
+    }
+
+    private static func endsLikeItem(_ field: [UInt8]) -> Bool {
+        guard let colon = field.lastIndex(of: UInt8(ascii: ":")) else { return false }
+        return isNumber(Array(field[(colon + 1)...]))
+    }
+
+    private static let digit = UInt8(ascii: "0")...UInt8(ascii: "9")
 
     static func fields(ofFirstRowIn bytes: UnsafeRawBufferPointer) -> Int {
         guard !bytes.isEmpty else { return 0 }
@@ -232,11 +292,5 @@ struct InputRows: ~Copyable {
             if byte == UInt8(ascii: "\n") { break }
         }
         return count
-    }
-}
-
-extension UInt8 {
-    fileprivate var endsField: Bool {
-        self == UInt8(ascii: ",") || self == UInt8(ascii: "\n") || self == UInt8(ascii: "\r")
     }
 }
