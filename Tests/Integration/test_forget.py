@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -143,6 +144,40 @@ def test_killed_in_the_middle_it_leaves_exact_counts_and_goes_on(books):
     assert is_clean(books)
 
 
+def test_likes_that_are_gone_are_not_read_over_and_over(books):
+    """While an old snapshot might see them they stay in the index: a dump is running, for instance."""
+    fill(books, 20_000)
+
+    def read():
+        # A session tells what it read before it is gone.
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'likesctl %%'"
+        eventually(lambda: books.sql.execute(asked, (books.name,)).fetchone()[0] == 0, "sessions to end")
+        asked = "SELECT sum(idx_tup_read) FROM pg_stat_all_indexes WHERE relname = 'user_likes'"
+        return books.sql.execute(asked).fetchone()[0]
+
+    with books.connect(autocommit=False) as holder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT FROM user_likes LIMIT 1")
+        before = read()
+        assert likesctl(books, "forget", USER).status == 0
+        # Each once as a page, once to be deleted, and once to look whether some came meanwhile.
+        assert 40_000 <= read() - before < 80_000
+    assert is_clean(books)
+
+
+def test_an_unfinished_import_may_bring_likes_back(books):
+    fill(books, 10)
+    assert likesctl(books, "import", data="1,post:1\nx,post:1\n").status == 1
+    done = likesctl(books, "forget", USER)
+    assert (done.status, done.out.startswith(f"user {USER}: 10 likes removed")) == (10, True)
+    assert f"an import is unfinished: it may add likes of user {USER} again" in done.errors
+    told = json.loads(likesctl(books, "remove", "--json", "--scan", "post:1").out)["remove"]
+    assert told["warnings"][0]["message"] == "an import is unfinished: it may add likes of post:1 again"
+    assert likesctl(books, "import", "--abandon").status == 0
+    assert likesctl(books, "forget", USER).status == 0
+    assert is_clean(books)
+
+
 def test_a_redis_that_cannot_be_reached_is_said(books):
     fill(books, 10)
     done = likesctl(books, "forget", "--json", USER, REDIS_URL="unix:///nowhere/redis.sock")
@@ -267,6 +302,42 @@ def test_who_did_it_to_whom_is_a_line_of_the_journal(books, elsewhere, place, su
     assert who in line
     assert ("through sudo by alice" in line) == bool(sudo)
     assert "\n" not in line.rstrip("\n\0")
+
+
+def catches(process, number):
+    """Whether the process has a handler for the signal."""
+    [line] = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "SigCgt" in line]
+    return bool(int(line.split()[1], 16) & 1 << number - 1)
+
+
+def test_who_stops_it_is_on_record_too(books, elsewhere, place):
+    """After the step that is under way; at once if told twice."""
+    fill(books)
+    path = place / "log"
+    environment = {"LD_PRELOAD": elsewhere, "SYSLOG_SOCKET": path}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(path))
+        journal.settimeout(30)
+        for times, item in ((1, 1_200), (2, 2_400)):
+            with books.connect(autocommit=False) as holder:
+                holder.execute("SELECT FROM counters WHERE item_id = %s FOR UPDATE", (item,))
+                process = start(books, "forget", USER, **environment)
+                waits_for_lock(books, "WITH unliked")
+                process.send_signal(signal.SIGINT)
+                if times == 2:
+                    eventually(lambda p=process: not catches(p, signal.SIGINT), "the first to be heard")
+                    process.send_signal(signal.SIGINT)
+                    assert ended(process).status == -signal.SIGINT
+            if times == 1:
+                done = ended(process)
+                assert (done.status, done.out) == (-signal.SIGINT, "")
+                assert f"user {USER}: stopped, " in done.errors
+                line = journal.recv(4_096).decode()
+                assert f"forget user {USER}: " in line
+                assert " likes removed, not all, by " in line
+            assert (USER, "post:2400") in pairs(books.sql)
+    assert likesctl(books, "forget", USER).status == 0
+    assert is_clean(books)
 
 
 # How it is asked

@@ -17,8 +17,8 @@ final class Removal {
     /// Likes in one step.
     private static let likesFirst: Int64 = 1_000
     private static let likes: ClosedRange<Int64> = 10...1_000
-    /// Steps that found fewer likes than fit: those that came meanwhile. After so many it gives up.
-    private static let meanwhileMax = 100
+    /// How often it looks from the beginning for likes that came meanwhile. After so many times it gives up.
+    private static let passesMax = 100
     /// How often all likes are read for an item that goes on being liked.
     private static let scansMax = 3
     /// Pages of the table that one statement reads.
@@ -31,6 +31,8 @@ final class Removal {
     private var steps: SmallSteps
     private var pace = HostsPace()
     private var removed: Int64 = 0
+    /// At the beginning of the last pass over the likes an import was unfinished.
+    private var isImportUnfinished = false
 
     private init(
         _ database: consuming Database, _ options: DataOptions, _ report: RemovalReport
@@ -88,17 +90,24 @@ final class Removal {
         _ subject: Subject, _ configuration: Configuration
     ) throws(Failure) -> (text: String, status: ExitStatus) {
         guard !options.isDryRun else { return (report.counted(try count(subject), subject), .ok) }
+        let stop = StopSignal()
         do throws(Failure) {
             switch subject {
-            case .user: try removePages(subject)
-            case .item where !options.scans: try removePages(subject)
-            case .item(let item, _): try removeScanning(item)
+            case .user: try removePages(subject, stop)
+            case .item where !options.scans: try removePages(subject, stop)
+            case .item(let item, _): try removeScanning(item, stop)
             }
         } catch {
             // Some may be gone.
             report.record(subject, removed, isComplete: false)
             throw error
         }
+        if let signal = stop.received {
+            report.record(subject, removed, isComplete: false)
+            report.stopped(subject, removed)
+            StopSignal.end(by: signal)
+        }
+        if isImportUnfinished { report.importMayAdd(subject) }
         if case .user(let user) = subject { forgetInRedis(user, configuration.redis) }
         if case .item(let item, let text) = subject { try checkCounter(item, text) }
         report.record(subject, removed, isComplete: true)
@@ -107,33 +116,46 @@ final class Removal {
 
     // MARK: Removing
 
-    /// From the first like on, until there is none.
-    private func removePages(_ subject: Subject) throws(Failure) {
-        var meanwhile = 0
-        while meanwhile < Self.meanwhileMax {
-            try pace.wait(database) { report.waits($0, removed) }
-            let (found, isPart) = try steps.run(
-                { (size) throws(Failure) -> (Int64, Bool) in
-                    let pairs = try self.page(subject, size)
-                    removed += try self.unlike(pairs)
-                    return (Int64(pairs.count), Int64(pairs.count) < size)
-                }, waiting: { report.waits($0, removed) })
-            if found == 0 { return }
-            report.progress(removed)
-            if isPart { meanwhile += 1 }
+    /// From the first like to the last, until there is none.
+    private func removePages(_ subject: Subject, _ stop: StopSignal) throws(Failure) {
+        for _ in 0..<Self.passesMax {
+            try beginPass()
+            var last = LikedPair.first
+            var found: [LikedPair]
+            repeat {
+                found = try page(subject, after: last)
+                try remove(found, stop)
+                guard !stop.isReceived else { return }
+                report.progress(removed)
+                if let end = found.last { last = end }
+            } while found.count == Int(Self.likes.upperBound)
+            guard last != .first else { return }
         }
         report.goOnComing(subject)
     }
 
-    private func page(_ subject: Subject, _ size: Int64) throws(Failure) -> [LikedPair] {
+    private func beginPass() throws(Failure) {
+        isImportUnfinished = try database.execute(ImportStatements.hasState).first?.first == "t"
+    }
+
+    private func page(_ subject: Subject, after last: LikedPair) throws(Failure) -> [LikedPair] {
+        let size = String(Self.likes.upperBound)
         switch subject {
         case .user(let user):
-            return try pairs(database.numbers(RemovalStatements.likesOfUser, [String(user), String(size)]))
+            return try read(
+                RemovalStatements.likesOfUser, [String(user), String(last.item.id), String(last.item.type), size])
         case .item(let item, _):
-            return try pairs(
-                database.numbers(
-                    RemovalStatements.likersOfItem, [String(item.id), String(item.type), String(size)]))
+            return try read(
+                RemovalStatements.likersOfItem, [String(item.id), String(item.type), String(last.user), size])
         }
+    }
+
+    /// Nobody waits for a statement that only reads, so it may take longer than a step.
+    private func read(_ statement: String, _ parameters: [String]) throws(Failure) -> [LikedPair] {
+        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
+        let found = try pairs(database.numbers(statement, parameters))
+        try database.execute("SET statement_timeout = \(SmallSteps.statementMs)")
+        return found
     }
 
     private func pairs(_ rows: borrowing QueryResult) -> [LikedPair] {
@@ -158,19 +180,18 @@ final class Removal {
     }
 
     /// Reads all likes, in short statements, and removes the item's as they are found.
-    private func removeScanning(_ item: StoredItem) throws(Failure) {
+    private func removeScanning(_ item: StoredItem, _ stop: StopSignal) throws(Failure) {
         for _ in 0..<Self.scansMax {
+            try beginPass()
             let before = removed
             let facts = try TableFacts(database)
             for page in stride(from: 0, to: facts.pagesMax, by: Int(Self.scanPages)) {
                 let end = min(page + Self.scanPages, facts.pagesMax)
-                try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
-                let found = try pairs(
-                    database.numbers(
-                        RemovalStatements.likersInPages,
-                        ["(\(page),0)", "(\(end),0)", String(item.id), String(item.type)]))
-                try database.execute("SET statement_timeout = \(SmallSteps.statementMs)")
-                try remove(found)
+                let found = try read(
+                    RemovalStatements.likersInPages,
+                    ["(\(page),0)", "(\(end),0)", String(item.id), String(item.type)])
+                try remove(found, stop)
+                guard !stop.isReceived else { return }
                 report.progress(removed, percent: 100 * end / facts.pagesMax)
             }
             // The counter says whether any came meanwhile, unless it is wrong.
@@ -179,9 +200,9 @@ final class Removal {
         report.goOnComing(.item(item, text: ""))
     }
 
-    private func remove(_ found: [LikedPair]) throws(Failure) {
+    private func remove(_ found: [LikedPair], _ stop: StopSignal) throws(Failure) {
         var rest = found[...]
-        while !rest.isEmpty {
+        while !rest.isEmpty, !stop.isReceived {
             try pace.wait(database) { report.waits($0, removed) }
             let taken = try steps.run(
                 { (size) throws(Failure) -> Int in
@@ -244,4 +265,7 @@ final class Removal {
 struct LikedPair: Equatable {
     var user: Int64
     var item: StoredItem
+
+    /// No like comes before.
+    static let first = LikedPair(user: .min, item: .lowest)
 }

@@ -49,6 +49,24 @@ final class RemovalReport {
         incomplete(Warning(message: "likes of \(what) keep coming: those that came last are still there", next: next))
     }
 
+    /// What the import has not added yet may be among it.
+    func importMayAdd(_ subject: Removal.Subject) {
+        incomplete(
+            Warning(
+                message: "an import is unfinished: it may add likes of \(subject.name) again",
+                next: "run this again once it has ended or was given up (likesctl import --abandon)"))
+    }
+
+    /// By a signal, after the last step.
+    func stopped(_ subject: Removal.Subject, _ removed: Int64) {
+        tell("\(subject.name): stopped, \(Counted.text(removed, "like")) removed; run this again to remove the rest")
+    }
+
+    private func tell(_ text: String) {
+        output.closeLine()
+        Warning(message: text, next: nil).tell()
+    }
+
     func close() { output.closeLine() }
 
     // MARK: The record
@@ -57,7 +75,7 @@ final class RemovalReport {
     func record(_ subject: Removal.Subject, _ removed: Int64, isComplete: Bool) {
         let what = "\(subject.verb) \(subject.name)"
         let text =
-            "\(what): \(Counted.text(removed, "like")) removed\(isComplete ? "" : ", then it failed"), "
+            "\(what): \(Counted.text(removed, "like")) removed\(isComplete ? "" : ", not all"), "
             + "by \(SystemJournal.asker)"
         guard !SystemJournal.note(text) else { return }
         warn(Warning(message: "there is no journal to record this in: \(text)", next: nil))

@@ -7,16 +7,22 @@ enum RemovalStatements {
             set_config('enable_mergejoin', 'off', false)
         """
 
-    /// $1: the user; $2: how many. Returns (user, item, type) in the order in which batches lock them.
+    /// $1: the user; $2, $3: the item after which to begin; $4: how many. Returns (user, item, type) in the order in
+    /// which batches lock them.
+    ///
+    /// A page begins behind the one before: from the beginning it would pass all likes that are gone already, which
+    /// stay in the index while any transaction might see them.
     static let likesOfUser = """
-        SELECT user_id, item_id, item_type FROM user_likes WHERE user_id = $1::bigint
-        ORDER BY item_id, item_type LIMIT $2::bigint
+        SELECT user_id, item_id, item_type FROM user_likes
+        WHERE user_id = $1::bigint AND (item_id, item_type) > ($2::bigint, $3::smallint)
+        ORDER BY item_id, item_type LIMIT $4::bigint
         """
 
-    /// $1, $2: the item; $3: how many. The same, by the optional index.
+    /// $1, $2: the item; $3: the user after whom to begin; $4: how many. The same, by the optional index.
     static let likersOfItem = """
-        SELECT user_id, item_id, item_type FROM user_likes WHERE item_id = $1::bigint AND item_type = $2::smallint
-        ORDER BY user_id LIMIT $3::bigint
+        SELECT user_id, item_id, item_type FROM user_likes
+        WHERE item_id = $1::bigint AND item_type = $2::smallint AND user_id > $3::bigint
+        ORDER BY user_id LIMIT $4::bigint
         """
 
     /// $1, $2: the first place in each of the tables, and the one after the last; $3, $4: the item.
