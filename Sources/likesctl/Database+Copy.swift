@@ -15,7 +15,7 @@ extension Database {
     /// Bytes that libpq is given at once.
     private static let copyChunkBytes = 64 * 1024
     /// Milliseconds in which PostgreSQL has to take some bytes, or to send some.
-    private static let copyStallMs: Int64 = 60_000
+    static let copyStallMs: Int64 = 60_000
 
     /// Sends `bytes` to `statement`, a COPY … FROM STDIN, with what `framed` has before and behind them. Returns the
     /// number of rows.
@@ -23,7 +23,7 @@ extension Database {
         _ bytes: UnsafeRawBufferPointer, framed: (begin: [UInt8], end: [UInt8])?, into statement: String
     ) throws(CopyTrouble) -> Int64 {
         do throws(Failure) {
-            try begin(statement, PGRES_COPY_IN)
+            try begin(statement, PGRES_COPY_IN, stallMs: Self.copyStallMs)
             guard PQsetnonblocking(connection, 1) == 0 else { throw lost() }
             if let framed { try put(framed.begin) }
             var rest = bytes
@@ -54,9 +54,9 @@ extension Database {
         return rows
     }
 
-    private func begin(_ statement: String, _ expected: ExecStatusType) throws(Failure) {
+    private func begin(_ statement: String, _ expected: ExecStatusType, stallMs: Int64) throws(Failure) {
         guard PQsendQuery(connection, statement) == 1 else { throw lost() }
-        try waitForResult(timeoutMs: Self.copyStallMs)
+        try waitForResult(timeoutMs: stallMs)
         guard let pointer = PQgetResult(connection) else { throw lost() }
         let result = QueryResult(pointer)
         guard result.status != expected else { return }
@@ -105,11 +105,11 @@ extension Database {
     }
 
     /// Hands the bytes that `statement`, a COPY … TO STDOUT, returns to `body`, a row or more at a time. Returns the
-    /// number of rows.
+    /// number of rows. `stallMs`: how long PostgreSQL may send nothing; that it begins comes with the first rows.
     func copy(
-        from statement: String, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+        from statement: String, stallMs: Int64, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) -> Int64 {
-        try begin(statement, PGRES_COPY_OUT)
+        try begin(statement, PGRES_COPY_OUT, stallMs: stallMs)
         while true {
             var bytes: UnsafeMutablePointer<CChar>?
             let count = PQgetCopyData(connection, &bytes, 1)
@@ -117,9 +117,9 @@ extension Database {
                 defer { PQfreemem(bytes) }
                 try body(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
             } else if count == 0 {
-                let deadlineMs = SystemCalls.nowMs() + Self.copyStallMs
+                let deadlineMs = SystemCalls.nowMs() + stallMs
                 guard SystemCalls.wait(for: Int16(POLLIN), on: PQsocket(connection), deadlineMs: deadlineMs) else {
-                    throw Failure(.timedOut, "PostgreSQL sent no rows for \(Self.copyStallMs / 1_000) s")
+                    throw Failure(.timedOut, "PostgreSQL sent no rows for \(stallMs / 1_000) s")
                 }
                 guard PQconsumeInput(connection) == 1 else { throw lost() }
             } else {

@@ -17,6 +17,12 @@ struct Database: ~Copyable {
     /// Milliseconds after which a server that does not even report that is given up.
     static let replyMarginMs: Int64 = 5_000
 
+    /// A statement may take hours without a byte on the way. A path that forgets silent connections, or a server that
+    /// vanished, would otherwise be noticed two hours later.
+    private static let keepAlive = [
+        ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+    ]
+
     /// What a statement returned: rows of text, nil for NULL.
     typealias Rows = [[String?]]
 
@@ -41,7 +47,7 @@ struct Database: ~Copyable {
         let url = configuration.databaseURL
         // Of two values for one name libpq takes the later: the URL may override the timeout, and nothing else here.
         let parameters =
-            [("connect_timeout", String(connectTimeoutSeconds)), ("dbname", url)] + server + [
+            keepAlive + [("connect_timeout", String(connectTimeoutSeconds)), ("dbname", url)] + server + [
                 ("fallback_application_name", "likesctl \(command.rawValue)"), ("client_encoding", "UTF8"),
             ]
         let opened = CStrings.with(parameters.map(\.0)) { names in

@@ -96,6 +96,21 @@ enum DatabaseFailure {
             return Failure(
                 .timedOut, "\(said)\nThe tables were locked for too long, perhaps by a migration.",
                 next: "run this again, which is safe")
+        case "53100" where command == .import:
+            return Failure(
+                .refused, "\(said)\nThe disk of PostgreSQL is full. This step changed nothing.",
+                next: "make room there, and run the same command again: it goes on where it was; or free what the "
+                    + "import has loaded: likesctl import --abandon")
+        case "53400" where command == .import:
+            return Failure(
+                .refused, "\(said)\nSorting needs some 60 bytes for each row in temporary files.",
+                next: "raise temp_file_limit for \(user), as a superuser: ALTER ROLE \(user.sqlName) SET "
+                    + "temp_file_limit = -1; then run the same command again: it goes on where it was")
+        case "40001" where command == .export:
+            return Failure(
+                .refused, "\(said)\nThe standby had to apply what the primary removed meanwhile.",
+                next: "set hot_standby_feedback = on there, or raise max_standby_streaming_delay, or export from the "
+                    + "primary")
         case _ where [.import, .forget, .remove].contains(command):
             return Failure(.refused, "\(said)\nThis step changed nothing.", next: "run this again, which is safe")
         default: return Failure(.refused, "\(said)\nNothing was changed.", next: "run this again, which is safe")

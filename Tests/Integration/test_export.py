@@ -2,14 +2,18 @@
 
 import json
 import os
+import pty
+import socket
 import stat
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from support.bulk import Likers, ended, likesctl, pairs, start, stored
-from support.daemon import run
+from support.daemon import binary, run
 from support.database import drift
+from support.processes import clean_environment
 from support.relay import Relay
 from support.waiting import eventually
 
@@ -180,6 +184,49 @@ def test_what_cannot_be_written_is_told(books, place):
         assert likesctl(books, "export", "--user", 1, pipe).status == 0
         assert len(reader.stdout.read().splitlines()) == 3
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_an_export_that_fails_leaves_no_part(books, place):
+    """It may have filled the disk."""
+    fill(books)
+    file = place / "likes.csv"
+    file.write_text("of yesterday\n")
+    # What a file may have, in units of 512 bytes.
+    words = ["sh", "-c", 'trap "" XFSZ; ulimit -f 2; exec "$@"', "sh", binary("likesctl"), "export", file]
+    done = subprocess.run(
+        words, env=clean_environment(**books.environment), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "File too large" in done.stderr) == (74, True), done
+    assert os.listdir(place) == ["likes.csv"]
+    assert file.read_text() == "of yesterday\n"
+
+
+def test_a_connection_that_is_silent_for_long_is_kept_alive(books):
+    """Sorts and searches send nothing for hours. The kernel says in how many hundredths it looks again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        process = start(books, "export", DATABASE_URL=f"postgresql://127.0.0.1:{port}/likes?sslmode=disable")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1_000)
+
+            def timers():
+                lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+                return [line[5] for line in lines if line[2].endswith(f":{port:04X}") and line[3] == "01"]
+
+            eventually(lambda: [timer[:2] for timer in timers()] == ["02"], "nothing but keepalive under way")
+            [timer] = timers()
+            assert int(timer[3:], 16) <= 1_000
+    assert ended(process).status == 69
+
+
+def test_binary_rows_are_not_shown_on_a_terminal(books):
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0), open(theirs, "wb", buffering=0) as terminal:
+        words = [binary("likesctl"), "export", "--format", "binary"]
+        environment = clean_environment(**books.environment)
+        done = subprocess.run(words, env=environment, stdout=terminal, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "binary rows are nothing for a terminal" in done.stderr) == (64, True)
 
 
 def test_a_standby_can_be_exported(own_postgres, standby, redis_server, number):

@@ -14,6 +14,10 @@ enum Export {
         guard !json || path != nil else {
             throw Failure(.usage, "--json needs a file: the rows go to standard output", next: "name the file")
         }
+        guard options.format == .csv || path != nil || isatty(STDOUT_FILENO) == 0 else {
+            throw Failure(
+                .usage, "binary rows are nothing for a terminal", next: "name the file, or send them through a pipe")
+        }
         // A reader that hangs up is told as any other failure to write.
         signal(SIGPIPE, SIG_IGN)
         var output = ProgressOutput(showsProgress: options.showsProgress)
@@ -31,7 +35,7 @@ enum Export {
         let startMs = SystemCalls.nowMs()
         var file = try OutputFile(path)
         var pieces: Int64 = 0
-        let rows = try database.copy(from: statement) { (bytes) throws(Failure) in
+        let rows = try database.copy(from: statement, stallMs: stallMs(options)) { (bytes) throws(Failure) in
             try file.write(bytes)
             pieces += 1
             guard pieces % progressRows == 0 else { return }
@@ -58,6 +62,11 @@ enum Export {
     }
 
     private static let progressRows: Int64 = 1_000
+
+    /// To find an item's few likes PostgreSQL may have to read all there are, and sends nothing meanwhile.
+    static func stallMs(_ options: DataOptions) -> Int64 {
+        options.item == nil ? Database.copyStallMs : 24 * 3_600 * 1_000
+    }
 
     /// A like of a type without a name, which only a manual change can have caused, is shown as `#9:456`: `import`
     /// names it and leaves it out.

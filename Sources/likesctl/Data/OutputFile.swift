@@ -12,6 +12,8 @@ struct OutputFile: ~Copyable {
     private let name: String
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    /// The partial file is this export's, and of no use if it ends now.
+    private var leavesPart = false
 
     /// `path`: nil for standard output.
     init(_ path: String?) throws(Failure) {
@@ -38,9 +40,14 @@ struct OutputFile: ~Copyable {
                 next: "wait until it ends, or name another file")
         }
         guard ftruncate(descriptor, 0) == 0, fchmod(descriptor, Self.mode) == 0 else { throw Self.failure(path) }
+        leavesPart = true
     }
 
-    deinit { if descriptor != STDOUT_FILENO { close(descriptor) } }
+    deinit {
+        // It may have filled the disk. Whoever cannot remove it finds its name in the manual, and exporting again does.
+        if leavesPart, let path { unlink(Self.partial(path)) }
+        if descriptor != STDOUT_FILENO { close(descriptor) }
+    }
 
     private static func partial(_ path: String) -> String { "\(path).partial" }
 
@@ -64,6 +71,7 @@ struct OutputFile: ~Copyable {
         try flush()
         guard let path else { return }
         guard fsync(descriptor) == 0, rename(Self.partial(path), path) == 0 else { throw Self.failure(path) }
+        leavesPart = false
         let folder = open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw Self.failure(path) }
         defer { close(folder) }
