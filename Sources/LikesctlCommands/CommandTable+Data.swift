@@ -9,8 +9,8 @@ extension CommandDescription {
         explanation: [
             .text(
                 "Each row has a user, an item as in `post:456`, and the time of the like, which may be empty or "
-                    + "missing: then it is now. Times without a zone are UTC. A first line whose first field is not a "
-                    + "number is a header. PostgreSQL's COPY makes such rows of any table:"),
+                    + "missing: then it is now. Times without a zone are UTC. A first line without a number or an item "
+                    + "is a header. PostgreSQL's COPY makes such rows of any table:"),
             .lines(
                 "psql -c \"COPY (SELECT user_id, 'post:' || post_id, created_at FROM old_likes) TO STDOUT "
                     + "(FORMAT csv)\" old | likesctl import"),
@@ -20,8 +20,8 @@ extension CommandDescription {
                     + "Interrupted at any moment, it goes on where it was when the same command is run again, and "
                     + "counts each like once. Rows with an unknown type, or without a valid user or item, are left out "
                     + "and counted, the first of them named; then the exit status is 10. A row that cannot be read "
-                    + "ends it with status 1: correct the row and run it again. Needs a database user who may create "
-                    + "tables, and some 130 bytes of disk for each row until it is done."),
+                    + "ends it with status 1: correct the row and run it again. Needs the rights of the tables' "
+                    + "owner, and some 130 bytes of disk for each row until it is done."),
             .options,
         ])
 
@@ -44,8 +44,9 @@ extension CommandDescription {
             .text(
                 "Removes them in short transactions, with counts exact at every moment, has every host told, and "
                     + "removes what Redis keeps of the user. It is safe to stop and to repeat, also while the user "
-                    + "goes on liking; the exit status is 10 if likes keep coming, or if Redis could not be asked. "
-                    + "Who ran it, for whom, and how many likes went is a line in the system's journal."),
+                    + "goes on liking; the exit status is 10 if likes keep coming, if an unfinished import may add "
+                    + "some again, or if Redis could not be asked. Ctrl-C ends it after the step under way, a second "
+                    + "one at once. Who ran it, for whom, and how many likes went is a line in the system's journal."),
             .options,
         ])
 

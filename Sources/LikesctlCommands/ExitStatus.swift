@@ -76,7 +76,8 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
             "`verify`: there are differences that were not mended; `migrate`: the tables are not as likesd needs them"
         case .incomplete:
             "`verify`: no differences left, but not everything could be checked; `import`: rows were left out; "
-                + "`forget`, `remove`: likes keep coming, or Redis could not be asked"
+                + "`forget`, `remove`: likes keep coming, an unfinished import may add some again, or Redis could not "
+                + "be asked"
         case .usage: "wrong usage"
         case .unreachable: "the daemon is not reachable; for commands that ask PostgreSQL: that server"
         case .output: "the output could not be written"

@@ -66,7 +66,7 @@ _likesctl_table() {
     everywhere="--help --version"
     takes_value="--socket --after --limit --rate --connections --pipeline --duration --requests --warmup --mix
         --users --items --type --keys --batch --seed --likes --counts --likes-stored --hosts --cold --ttl-ms --peak
-        --config --partitions --sample --slice --items-per-pass --snapshot-seconds --format --user --item"
+        --config --partitions --wait --sample --slice --items-per-pass --snapshot-seconds --format --user --item"
     case $1 in
         like)
             own="--socket --json"
