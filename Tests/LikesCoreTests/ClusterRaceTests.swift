@@ -97,6 +97,19 @@ import Testing
         #expect(servers.next(["c": 2]) == ["a", "b", "c"])
     }
 
+    @Test("A batch that does not commit leaves no record of what a lost server took", arguments: [false, true])
+    func aBatchThatDoesNotCommitLeavesNoRecord(commits: Bool) {
+        var servers = NamedServers()
+        _ = servers.next(["a": 0, "b": 1, "c": 2])
+        servers.recorded()
+        #expect(servers.next(["a": 0, "c": 2]) == [], "what a takes now stands nowhere")
+        #expect(servers.next(["c": 2]) == ["a", "b", "c"])
+        if commits { servers.recorded() }
+        let missing = servers.compared(["c", "new"], isWhole: true, covered: [0, 1], next: 20)
+        #expect(missing?.transaction == (commits ? nil : 19))
+        #expect(servers.compared(["c", "new"], isWhole: true, covered: [], next: 30) == nil, "it is told once")
+    }
+
     @Test("While one node is away, another one that was replaced begins anew once, however busy its hosts are")
     func aReplacedNodeBeginsAnewOnceWhileAnotherOneIsAway() throws {
         var scenario = try ClusterScenario(nodes: 4)

@@ -137,6 +137,7 @@ struct Lane {
 
     mutating func committed(_ sent: SentBatch, now: Instant) {
         row.committed(sent.request.batch)
+        if !sent.request.server.isEmpty { row.servers.recorded() }
         rate.note(changes: sent.changes.count, microseconds: now.microseconds - sent.permit.askedAt.microseconds)
     }
 

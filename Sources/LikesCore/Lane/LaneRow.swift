@@ -110,7 +110,7 @@ struct NamedServers {
     private var mayBeReplaced = false
     /// Of the data that the last survey compared.
     private var compared: Set<String> = []
-    /// What batches were to be written to since the row was left as it is.
+    /// What batches were to be written to since the row was stored with what it names.
     private var unrecorded: Set<String> = []
     /// This host has lost sight of some of those, too: no transaction of such a batch is after this one.
     private var unrecordedUntil: Int64?
@@ -133,9 +133,13 @@ struct NamedServers {
 
     private mutating func record(_ servers: [String: NodePlace]) -> [String] {
         named = servers
+        return servers.keys.sorted()
+    }
+
+    /// The row is stored with the servers that it was to name.
+    mutating func recorded() {
         unrecorded = []
         unrecordedUntil = nil
-        return servers.keys.sorted()
     }
 
     /// A survey has compared the data of these servers with the row. `isWhole`: that is all of the data in use.
@@ -150,7 +154,8 @@ struct NamedServers {
         let missing = unrecordedUntil.map { WrittenTo(transaction: $0, servers: Set(named.keys), surveyed: servers) }
         // To go on naming a lost one, with ever later transactions, would make its successor begin anew each time.
         let left = named.filter { compared.contains($0.key) || !covered.contains($0.value) }
-        if isWhole { _ = record(left) } else { named = left }
+        named = left
+        if isWhole { recorded() }
         return missing
     }
 
