@@ -12,8 +12,8 @@ final class Service {
     private var clients: ClientTable?
     private var links: DaemonLinks?
     private var listener: Listener?
-    /// Clients that wait until likesd's item types are known.
-    private var parked: [Client] = []
+    /// Clients that wait until likesd's item types are known, and until when: who came first is first.
+    private var parked: [(client: Client, untilMs: Int64)] = []
     private var typesAtMs: Int64 = 0
     /// When to leave; nil: nobody has asked to stop.
     private var stopsAtMs: Int64?
@@ -22,7 +22,9 @@ final class Service {
         loop = try Loop(tickMs: GatewayLimits.sweepMs)
         let sockets = try Self.sockets(options)
         Descriptors.raise()
-        clients = try ClientTable(loop: loop, metrics: metrics) { [unowned self] client in begin(client) }
+        clients = try ClientTable(loop: loop, metrics: metrics) { [unowned self] client in
+            begin(client, untilMs: Clock.nowMs + GatewayLimits.daemonMsMax)
+        }
         links = DaemonLinks(
             path: options.socketPath, loop: loop, metrics: metrics,
             learned: { [unowned self] types in learned(types) },
@@ -68,6 +70,7 @@ final class Service {
     private func sweep() {
         let nowMs = Clock.nowMs
         clients?.sweep(nowMs: nowMs)
+        if let first = parked.first, first.untilMs <= nowMs { learned(nil) }
         links?.sweep(nowMs: nowMs)
         listener?.sweep(nowMs: nowMs)
         if typesAtMs <= nowMs {
@@ -98,21 +101,26 @@ final class Service {
 
     // MARK: Requests
 
-    /// The response to a request, or nil if it comes later.
-    private func begin(_ client: Client) -> HTTPResponse? {
+    /// The response to a request, or nil if it comes later. `untilMs`: the time for likesd's answer.
+    private func begin(_ client: Client, untilMs: Int64) -> HTTPResponse? {
         guard let message = client.request?.message, let links else { return nil }
         switch gateway.step(for: message) {
         case .respond(let response): return response
         case .ask(let question):
             if gateway.types == nil, question.itemCount > 0, links.isLearning {
-                parked.append(client)
+                guard Clock.nowMs < untilMs else {
+                    return Refusal.unavailable("likesd does not answer").response(problem: message.wantsProblems)
+                }
+                parked.append((client, untilMs))
                 return nil
             }
-            return ask(question, for: client, problem: message.wantsProblems)
+            return ask(question, for: client, problem: message.wantsProblems, deadlineMs: untilMs)
         }
     }
 
-    private func ask(_ question: Question, for client: Client, problem: Bool) -> HTTPResponse? {
+    private func ask(
+        _ question: Question, for client: Client, problem: Bool, deadlineMs: Int64
+    ) -> HTTPResponse? {
         guard let links else { return nil }
         guard links.itemsUnderWay + question.itemCount <= GatewayLimits.itemsUnderWayMax else {
             return Refusal.busy("too many items at once").response(problem: problem)
@@ -122,10 +130,8 @@ final class Service {
             ? metrics.text(
                 open: clients?.count ?? 0, underWay: links.jobCount, waiting: links.waitingCount,
                 links: links.connectedCount) : ""
-        let now = Clock.now
         let job = Job(
-            Exchange(question, problem: problem, metrics: own, now: now), for: client,
-            deadlineMs: now.monotonicUs / 1_000 + GatewayLimits.daemonMsMax)
+            Exchange(question, problem: problem, metrics: own, now: Clock.now), for: client, deadlineMs: deadlineMs)
         client.job = job
         return links.submit(job)
     }
@@ -135,8 +141,8 @@ final class Service {
         if let types { gateway.types = types }
         let clients = parked
         parked = []
-        for client in clients {
-            if let response = begin(client) { self.clients?.respond(client, response) }
+        for (client, untilMs) in clients {
+            if let response = begin(client, untilMs: untilMs) { self.clients?.respond(client, response) }
         }
     }
 }

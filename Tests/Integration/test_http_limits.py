@@ -39,6 +39,8 @@ LIKE = json.dumps({"user_id": 1, "item_id": 2})
         ("a length that is no number", {"Content-Length": "-5"}, LIKE),
         ("a length with a list", {"Content-Length": "5, 5"}, LIKE),
         ("a blank behind a name", {"Content-Length": None, "Content-Length ": str(len(LIKE))}, LIKE),
+        ("a form feed behind a name", {"Content-Length": None, "Content-Length\x0c": str(len(LIKE))}, LIKE),
+        ("a byte that no name has", {"Content-Length": None, "Content-Length\xa0": str(len(LIKE))}, LIKE),
         ("a tab behind a name", {"Content-Length": None, "Transfer-Encoding\t": "chunked"}, "0\r\n\r\n"),
     ],
 )

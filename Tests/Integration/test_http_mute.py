@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 
 import pytest
 from support.http_gateway import request
@@ -46,6 +47,18 @@ class Stand:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
+    def hang_up_in_turns(self, seconds):
+        """Ends the newest connection, again and again, until the event that it returns is set."""
+        is_over = threading.Event()
+
+        def run():
+            while not is_over.wait(seconds):
+                with contextlib.suppress(OSError):
+                    self.connections[-1].shutdown(socket.SHUT_RDWR)
+
+        threading.Thread(target=run, daemon=True).start()
+        return is_over
+
     def end(self):
         self.hang_up()
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -84,6 +97,27 @@ def test_nothing_is_sent_before_likesd_has_answered(gateway, stand):
         answer = connection.read()
     assert (answer.status, answer.json()["detail"]["error"]) == (503, "unavailable")
     assert not any(b"LIKE" in data for data in stand.received)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_before_likesd_has_said_its_types_a_request_waits_no_longer_either(stand, start_gateway, place, stops):
+    """Also while its connections end one by one, and at a stop."""
+    stand.is_mute = True
+    gateway = start_gateway(place / "mute.sock")
+    eventually(lambda: sum(b"INFO" in data for data in stand.received) >= LINKS, "its connections")
+    with gateway.connect() as connection, contextlib.ExitStack() as ends:
+        began = time.monotonic()
+        connection.send(request("GET", "/v1/count?item_id=1"))
+        if stops:
+            eventually(lambda: gateway.metrics()["likes_http_connections"] >= 1, "the request to have begun")
+            gateway.server.process.terminate()
+        else:
+            ends.callback(stand.hang_up_in_turns(1).set)
+        answer = connection.read()
+        assert (answer.status, answer.json()["detail"]["error"]) == (503, "unavailable")
+        assert 9 < time.monotonic() - began < 14
+    if stops:
+        assert gateway.server.process.wait(timeout=15) == 0
 
 
 def test_who_waited_in_vain_is_forgotten(gateway):

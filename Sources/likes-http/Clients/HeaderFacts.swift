@@ -11,7 +11,7 @@ struct HeaderFacts {
     private var hosts = 0
     private var lengths = 0
     private var encodings: [String] = []
-    private var hasBlankInName = false
+    private var hasWrongName = false
 
     init(of connection: OpaquePointer) {
         withUnsafeMutablePointer(to: &self) { facts in
@@ -27,7 +27,7 @@ struct HeaderFacts {
 
     private mutating func add(_ name: UnsafePointer<CChar>, _ value: UnsafePointer<CChar>?) {
         func text() -> String { value.map { String(cString: $0) } ?? "" }
-        if Self.hasBlank(name) { hasBlankInName = true }
+        if Self.isWrong(name) { hasWrongName = true }
         if Self.isEqual(name, "host") {
             hosts += 1
         } else if Self.isEqual(name, "content-length") {
@@ -44,11 +44,13 @@ struct HeaderFacts {
         }
     }
 
-    /// `Content-Length : 5` is another header to the library, and may be the length to a proxy.
-    private static func hasBlank(_ name: UnsafePointer<CChar>) -> Bool {
+    /// `Content-Length : 5` is another header to the library, and may be the length to a proxy. So may be one with any
+    /// other byte that stands for nothing, or that no name has.
+    private static func isWrong(_ name: UnsafePointer<CChar>) -> Bool {
         var place = 0
         while name[place] != 0 {
-            if name[place] == 0x20 || name[place] == 0x09 { return true }
+            let byte = UInt8(bitPattern: name[place])
+            if byte <= 0x20 || byte >= 0x7F { return true }
             place += 1
         }
         return false
@@ -67,7 +69,7 @@ struct HeaderFacts {
     /// What is wrong with the headers; nil: nothing. Then the connection is of no use any more.
     func refusal(version: String) -> Refusal? {
         let isOld = version == "HTTP/1.0"
-        if hasBlankInName { return .badRequest("The name of a header has a blank") }
+        if hasWrongName { return .badRequest("The name of a header has a blank, or a byte that no name has") }
         if hosts > 1 || hosts == 0 && !isOld { return .badRequest("The request must have one Host") }
         if lengths > 1 { return .badRequest("The request has more than one Content-Length") }
         if lengths > 0 && !encodings.isEmpty {

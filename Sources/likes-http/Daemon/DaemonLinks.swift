@@ -102,7 +102,8 @@ final class DaemonLinks {
         let link = links[role.rawValue]
         let nowMs = Clock.nowMs
         if !link.isConnected, link.retryAtMs <= nowMs { connect(link, nowMs: nowMs) }
-        return link.isConnected ? link : links.first { $0.isConnected }
+        guard !link.isConnected else { return link }
+        return links.first { $0.isConnected && $0.hasAnswered } ?? links.first { $0.isConnected }
     }
 
     private func connect(_ link: DaemonLink, nowMs: Int64) {
@@ -253,7 +254,9 @@ final class DaemonLinks {
     }
 
     func learn(nowMs: Int64) {
-        if let link = links.first(where: { $0.isConnected }) { learn(on: link, nowMs: nowMs) }
+        // One that was refused, and stays open, is of no use before it has said the types.
+        for link in links where link.isConnected && !link.hasAnswered { learn(on: link, nowMs: nowMs) }
+        if let link = links.first(where: { $0.hasAnswered }) { learn(on: link, nowMs: nowMs) }
     }
 
     /// An error is likesd's refusal of the connection, which it ends next.
