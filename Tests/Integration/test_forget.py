@@ -340,6 +340,48 @@ def test_who_stops_it_is_on_record_too(books, elsewhere, place):
     assert is_clean(books)
 
 
+@pytest.mark.parametrize("said", [signal.SIGHUP, signal.SIGTERM])
+def test_it_is_stopped_while_it_waits_for_others(books, elsewhere, place, said):
+    """For hosts that have much to set in Redis, and for rows that somebody has locked."""
+    fill(books)
+    path = place / "log"
+    environment = {"LD_PRELOAD": elsewhere, "SYSLOG_SOCKET": path}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(path))
+        journal.settimeout(30)
+        if said == signal.SIGHUP:
+            books.sql.execute(
+                "INSERT INTO cache_repairs (item_type, item_id, version)"
+                " SELECT 1, 1000000 + place, 1 FROM generate_series(1, 60000) AS place"
+            )
+            # It lives, and sets none of them.
+            books.sql.execute("INSERT INTO likesd_hosts (lane, seen_at) VALUES (1, now() + interval '1 hour')")
+        with books.connect(autocommit=False) as holder:
+            if said == signal.SIGTERM:
+                holder.execute("SELECT FROM counters WHERE item_id = 1200 FOR UPDATE")
+            process = start(books, "forget", "--progress", USER, **environment)
+            told = b""
+            while b"; waits " not in told:
+                told += process.stderr.read1()
+            process.send_signal(said)
+            assert process.wait(timeout=5) == -said
+        assert " likes removed, not all, by " in journal.recv(4_096).decode()
+
+
+def test_a_table_that_is_locked_for_a_while_is_waited_for(books):
+    """Longer than a step waits for rows."""
+    fill(books, 100)
+    with books.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE user_likes IN ACCESS EXCLUSIVE MODE")
+        process = start(books, "forget", USER)
+        waits_for_lock(books, "SELECT user_id, item_id")
+        waited_for = holder.execute("SELECT clock_timestamp() + interval '1 s'").fetchone()[0]
+        while holder.execute("SELECT clock_timestamp()").fetchone()[0] < waited_for:
+            assert process.poll() is None, ended(process)
+    done = ended(process)
+    assert done.status == 0, done
+
+
 # How it is asked
 
 

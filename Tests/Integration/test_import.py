@@ -635,6 +635,8 @@ def test_who_hangs_up_while_it_shows_its_progress_does_not_end_it(books):
 def test_rights_are_looked_at_before_hours_of_work(make_books):
     books = make_books()
     role = books.name
+    # As tables have that were taken over.
+    books.sql.execute("ALTER TABLE user_likes ADD COLUMN id bigserial")
     books.sql.execute(f"CREATE ROLE {role} LOGIN")
     books.sql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
     books.sql.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
@@ -642,10 +644,12 @@ def test_rights_are_looked_at_before_hours_of_work(make_books):
     url = books.database_url.replace("postgres@", f"{role}@")
     refused = likesctl(books, "import", data="1,post:1\n", DATABASE_URL=url)
     assert (refused.status, refused.out) == (77, "")
-    assert "lacks INSERT on user_likes, INSERT on likesd_secret, UPDATE on likesd_secret\n" in refused.errors
+    assert "lacks INSERT on user_likes, INSERT on likesd_secret, UPDATE on likesd_secret, USAGE on " in refused.errors
+    assert "user_likes_id_seq\n" in refused.errors
     assert state(books) == {}
     books.sql.execute(f"GRANT INSERT, UPDATE ON likesd_secret TO {role}")
     books.sql.execute(f"GRANT INSERT ON user_likes TO {role}")
+    books.sql.execute(f"GRANT USAGE ON SEQUENCE user_likes_id_seq TO {role}")
     assert likesctl(books, "import", data="1,post:1\n", DATABASE_URL=url).status == 0
 
 

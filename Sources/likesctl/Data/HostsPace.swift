@@ -23,14 +23,16 @@ struct HostsPace {
     /// After hosts took none it does not wait again before this moment.
     private var waitsAgainAtMs: Int64 = 0
 
-    /// Waits until hosts have taken most of the repairs. `waiting` is told what it waits for.
-    mutating func wait(_ database: borrowing Database, waiting: (String) -> Void) throws(Failure) {
+    /// Waits until hosts have taken most of the repairs, or `isOver`. `waiting` is told what it waits for.
+    mutating func wait(
+        _ database: borrowing Database, waiting: (String) -> Void, isOver: () -> Bool = { false }
+    ) throws(Failure) {
         guard SystemCalls.nowMs() >= waitsAgainAtMs else { return }
         var backlog = try Self.backlog(database, upTo: Self.repairsMax + 1)
         guard backlog > Self.repairsMax else { return }
         var least = Int64.max
         var progressAtMs = SystemCalls.nowMs()
-        while backlog > Self.repairsMax {
+        while backlog > Self.repairsMax, !isOver() {
             waiting("until hosts have taken what changed")
             SystemCalls.pause(ms: Self.pollMs)
             backlog = try Self.backlog(database, upTo: Self.countMax)

@@ -5,6 +5,8 @@ import LikesctlCommands
 struct ImportLoad {
     /// Rows that are named before the rest is only counted.
     private static let namedMax: Int64 = 10
+    /// To judge all rows that are loaded, which is rare: once PostgreSQL has put some elsewhere than expected.
+    private static let judgeMs: Int64 = 24 * 3_600 * 1_000
 
     let context: ImportContext
 
@@ -47,8 +49,11 @@ struct ImportLoad {
 
     /// What is wrong with the rows of the piece, and behind which place all of them are.
     private func judge(_ rows: Int64, behind expected: String) throws(Failure) -> (RowsLeftOut, place: String) {
-        for place in [expected, ImportStatements.firstPlace] {
-            let judged = try database.numbers(ImportStatements.judge, [place])
+        for (place, timeoutMs) in [
+            (expected, Database.statementTimeoutMs), (ImportStatements.firstPlace, Self.judgeMs),
+        ] {
+            try database.execute("SET LOCAL statement_timeout = \(timeoutMs)")
+            let judged = try database.numbers(ImportStatements.judge, [place], timeoutMs: timeoutMs)
             guard judged.number(0, 3) == rows else { continue }
             let left = RowsLeftOut(
                 user: judged.number(0, 0) ?? 0, item: judged.number(0, 1) ?? 0, type: judged.number(0, 2) ?? 0)

@@ -31,6 +31,15 @@ enum ImportStatements {
             ('likesd_secret', 'INSERT'), ('likesd_secret', 'UPDATE'), ('item_types', 'SELECT')
         ) AS needed (name, privilege)
         WHERE NOT has_any_column_privilege(needed.name, needed.privilege)
+        UNION ALL
+        SELECT 'USAGE on ' || sequence.oid::regclass
+        FROM pg_attrdef AS given
+        JOIN pg_depend AS needed ON needed.classid = 'pg_attrdef'::regclass AND needed.objid = given.oid
+            AND needed.refclassid = 'pg_class'::regclass
+        JOIN pg_class AS sequence ON sequence.oid = needed.refobjid
+        WHERE given.adrelid = to_regclass('user_likes')
+            AND CASE sequence.relkind
+                WHEN 'S' THEN NOT has_sequence_privilege(sequence.oid, 'USAGE, UPDATE') ELSE false END
         """
 
     static let hasState = "SELECT to_regclass('\(state)') IS NOT NULL"

@@ -39,6 +39,9 @@ struct OutputFile: ~Copyable {
                 .output, "another export is writing \(Self.partial(path))",
                 next: "wait until it ends, or name another file")
         }
+        guard Self.isNamed(descriptor, Self.partial(path)) else {
+            throw Failure(.output, "another export to \(path) ended just now", next: "run this again")
+        }
         guard ftruncate(descriptor, 0) == 0, fchmod(descriptor, Self.mode) == 0 else { throw Self.failure(path) }
         leavesPart = true
     }
@@ -47,6 +50,13 @@ struct OutputFile: ~Copyable {
         // It may have filled the disk. Whoever cannot remove it finds its name in the manual, and exporting again does.
         if leavesPart, let path { unlink(Self.partial(path)) }
         if descriptor != STDOUT_FILENO { close(descriptor) }
+    }
+
+    /// Whether the open file has this name still: the export that had it locked may have given it another, or removed it.
+    private static func isNamed(_ descriptor: Int32, _ path: String) -> Bool {
+        var (opened, named) = (stat(), stat())
+        return fstat(descriptor, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino
+            && opened.st_dev == named.st_dev
     }
 
     private static func partial(_ path: String) -> String { "\(path).partial" }

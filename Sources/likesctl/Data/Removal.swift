@@ -98,9 +98,12 @@ final class Removal {
             case .item(let item, _): try removeScanning(item, stop)
             }
         } catch {
-            // Some may be gone.
-            report.record(subject, removed, isComplete: false)
-            throw error
+            // Who has told it to stop does not wait for a step that is tried again and again.
+            guard stop.isReceived, SmallSteps.mayGoOn(after: error) else {
+                // Some may be gone.
+                report.record(subject, removed, isComplete: false)
+                throw error
+            }
         }
         if let signal = stop.received {
             report.record(subject, removed, isComplete: false)
@@ -150,12 +153,8 @@ final class Removal {
         }
     }
 
-    /// Nobody waits for a statement that only reads, so it may take longer than a step.
     private func read(_ statement: String, _ parameters: [String]) throws(Failure) -> [LikedPair] {
-        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
-        let found = try pairs(database.numbers(statement, parameters))
-        try database.execute("SET statement_timeout = \(SmallSteps.statementMs)")
-        return found
+        try SmallSteps.reading(database) { () throws(Failure) in try pairs(database.numbers(statement, parameters)) }
     }
 
     private func pairs(_ rows: borrowing QueryResult) -> [LikedPair] {
@@ -203,13 +202,15 @@ final class Removal {
     private func remove(_ found: [LikedPair], _ stop: StopSignal) throws(Failure) {
         var rest = found[...]
         while !rest.isEmpty, !stop.isReceived {
-            try pace.wait(database) { report.waits($0, removed) }
+            try pace.wait(
+                database, waiting: { report.waits($0, removed) }, isOver: { stop.isReceived })
+            guard !stop.isReceived else { return }
             let taken = try steps.run(
                 { (size) throws(Failure) -> Int in
                     let page = rest.prefix(Int(size))
                     removed += try self.unlike(Array(page))
                     return page.count
-                }, waiting: { report.waits($0, removed) })
+                }, waiting: { report.waits($0, removed) }, isOver: { stop.isReceived })
             rest = rest.dropFirst(taken)
         }
     }

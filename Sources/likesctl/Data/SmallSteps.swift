@@ -21,13 +21,36 @@ struct SmallSteps {
     init(_ database: borrowing Database, first: Int64, sizes: ClosedRange<Int64>) throws(Failure) {
         self.sizes = sizes
         size = first
-        try database.execute("SET statement_timeout = \(Self.statementMs)")
-        try database.execute("SET lock_timeout = \(Self.lockMs)")
+        try Self.bound(database, statementMs: Self.statementMs, lockMs: Self.lockMs)
     }
 
-    /// Runs one step, which gets its size. `waiting` is told what it waits for.
+    /// Runs what only reads. Nobody waits for it, so it may take, and wait, longer than a step.
+    static func reading<Result: ~Copyable>(
+        _ database: borrowing Database, _ read: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let readMs = Int64(Database.statementTimeoutMs)
+        try bound(database, statementMs: readMs, lockMs: readMs)
+        let result = try read()
+        try bound(database, statementMs: statementMs, lockMs: lockMs)
+        return result
+    }
+
+    private static func bound(
+        _ database: borrowing Database, statementMs: Int64, lockMs: Int64
+    ) throws(Failure) {
+        try database.execute("SET statement_timeout = \(statementMs)")
+        try database.execute("SET lock_timeout = \(lockMs)")
+    }
+
+    /// Whether a step that failed so may be tried again.
+    static func mayGoOn(after error: Failure) -> Bool {
+        error.isLocked || error.isCancelled || error.isWorthRepeating
+    }
+
+    /// Runs one step, which gets its size. `waiting` is told what it waits for. `isOver`: whether a step that failed is
+    /// not wanted any more.
     mutating func run<Result>(
-        _ step: (Int64) throws(Failure) -> Result, waiting: (String) -> Void
+        _ step: (Int64) throws(Failure) -> Result, waiting: (String) -> Void, isOver: () -> Bool = { false }
     ) throws(Failure) -> Result {
         let firstMs = SystemCalls.nowMs()
         while true {
@@ -37,8 +60,7 @@ struct SmallSteps {
                 adapt(to: max(1, SystemCalls.nowMs() - startMs))
                 return result
             } catch {
-                guard error.isLocked || error.isCancelled || error.isWorthRepeating,
-                    SystemCalls.nowMs() - firstMs < Self.stallMsMax
+                guard Self.mayGoOn(after: error), !isOver(), SystemCalls.nowMs() - firstMs < Self.stallMsMax
                 else { throw error }
                 waiting(error.isLocked ? "for rows that another session has locked" : "for PostgreSQL, which is slow")
                 size = max(sizes.lowerBound, size / 2)

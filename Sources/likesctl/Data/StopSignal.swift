@@ -1,18 +1,26 @@
 import Glibc
 
-/// Lets a command end between two steps when it is told to (SIGINT, SIGTERM), with its record written. Whoever says it
-/// twice ends it at once.
+/// Lets a command end between two steps when it is told to (SIGINT, SIGTERM, or SIGHUP when its terminal goes), with its
+/// record written. Whoever says it twice ends it at once.
 struct StopSignal {
-    private static let signals = [SIGINT, SIGTERM]
+    private static let signals = [SIGHUP, SIGINT, SIGTERM]
 
     /// Watches from now on.
     init() {
         for number in Self.signals {
             var action = sigaction()
+            sigaction(number, nil, &action)
+            // So nohup means it, and a shell that started the command in the background.
+            guard !Self.isIgnored(action) else { continue }
+            action = sigaction()
             action.__sigaction_handler.sa_handler = { stopSignalReceived = $0 }
             action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND))
             sigaction(number, &action, nil)
         }
+    }
+
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     var isReceived: Bool { received != nil }
