@@ -15,24 +15,35 @@ extension Database {
         let announced = String(PQbackendPID(connection))
         let first = try sessionPID()
         guard first != announced else { return }
-        let other = try another()
-        for _ in 0..<Self.poolerLooks {
-            let theirs: String
-            do {
-                theirs = try other.sessionPID()
-            } catch  where error.status == .timedOut {
-                // The pooler has no second session free: it does not take this one.
-                return
-            }
-            guard try sessionPID() == first, theirs != first else {
-                throw Failure(
-                    .refused,
-                    "a pooler stands between likesctl and PostgreSQL that gives its sessions to others after each "
-                        + "transaction",
-                    next: "name PostgreSQL itself in DATABASE_URL, or a pooler with pool_mode = session; likesd needs "
-                        + "that as well")
-            }
+        let isLent: Bool
+        do throws(Failure) {
+            isLent = try !staysApart(first, from: another())
+        } catch {
+            // The pooler has no second session free, or may not have one. It does not take this one for it.
+            isLent = try !keepsSession(first)
         }
+        guard !isLent else {
+            throw Failure(
+                .refused,
+                "a pooler stands between likesctl and PostgreSQL that gives its sessions to others after each "
+                    + "transaction",
+                next: "name PostgreSQL itself in DATABASE_URL, or a pooler with pool_mode = session; likesd needs that "
+                    + "as well")
+        }
+    }
+
+    private func staysApart(_ first: String, from other: borrowing Database) throws(Failure) -> Bool {
+        for _ in 0..<Self.poolerLooks {
+            let theirs = try other.sessionPID()
+            guard try keepsSession(first), theirs != first else { return false }
+        }
+        return true
+    }
+
+    /// Asked twice: a pooler that lends its sessions in turns may give each of two connections its own, time after time.
+    private func keepsSession(_ first: String) throws(Failure) -> Bool {
+        for _ in 0..<2 { guard try sessionPID() == first else { return false } }
+        return true
     }
 
     /// PostgreSQL's number of the session that answers.

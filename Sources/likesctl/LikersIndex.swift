@@ -7,8 +7,11 @@ struct LikersIndex {
     private static let timeoutMs: Int64 = 24 * 3_600 * 1_000
     /// How often it is tried while another host makes the index.
     private static let pollMs: Int32 = 500
-    /// How long a statement waits for a table at a time, in milliseconds, if changes wait behind it.
-    private static let lockMs: Int64 = 50
+    /// How long a statement waits for a table at a time, in milliseconds, if changes wait behind it: the longer the more
+    /// often it got none, since others may write all the time.
+    private static let lockMs: ClosedRange<Int64> = 50...1_000
+    /// After so many times it waits twice as long.
+    private static let triesAlike = 10
 
     private let wasThere: Bool
 
@@ -83,8 +86,8 @@ struct LikersIndex {
     /// briefly, lets them pass, and is tried again.
     private static func letPass(_ statement: String, _ connection: borrowing Database) throws(Failure) {
         let deadlineMs = SystemCalls.nowMs() + Database.statementTimeoutMs
-        try setWait(lockMs, connection)
-        while true {
+        for tries in 0... {
+            try setWait(min(lockMs.upperBound, lockMs.lowerBound << (tries / triesAlike)), connection)
             do {
                 try connection.execute(statement)
                 return try setWait(0, connection)

@@ -187,7 +187,9 @@ def test_unique_indexes_are_named_and_stay(url, sql):
     assert left == {"one_a_day", "user_likes_pkey", "user_likes_user_id_item_id_item_type_key"}
 
 
-def test_indexes_of_partitioned_tables_are_named_with_what_drops_them_and_stay(postgres, number):
+@pytest.fixture
+def parted(postgres, number):
+    """The reference's tables, with likes in partitions."""
     url = postgres.create_database(f"parted{number()}")
     with psycopg.connect(url, autocommit=True) as sql:
         sql.execute(
@@ -200,17 +202,32 @@ def test_indexes_of_partitioned_tables_are_named_with_what_drops_them_and_stay(p
                 f"CREATE TABLE likes{remainder} PARTITION OF user_likes "
                 f"FOR VALUES WITH (MODULUS 2, REMAINDER {remainder})"
             )
-        sql.execute("CREATE INDEX by_time ON user_likes (created_at)")
         sql.execute(TABLES[TABLES.index("CREATE TABLE counters") :])
+    return url
+
+
+def test_who_has_only_a_partition_is_named(parted):
+    adopted(parted)
+    with psycopg.connect(parted) as report:
+        report.execute("LOCK TABLE likes1 IN SHARE UPDATE EXCLUSIVE MODE")
+        done = migrate(parted, "--adopt-finish", "--wait", "2")
+        assert done.returncode == 75
+        assert f"waiting for the transaction of pid {report.info.backend_pid}" in done.stderr
+    assert migrate(parted, "--adopt-finish").returncode == 0
+
+
+def test_indexes_of_partitioned_tables_are_named_with_what_drops_them_and_stay(parted):
+    with psycopg.connect(parted, autocommit=True) as sql:
+        sql.execute("CREATE INDEX by_time ON user_likes (created_at)")
         sql.execute("INSERT INTO user_likes (user_id, item_id) SELECT u, 5 FROM generate_series(1, 20) AS u")
-        lines = adopted(url, "--drop-indexes")
+        lines = adopted(parted, "--drop-indexes")
         assert any(line.startswith("index by_time of user_likes: ") for line in lines)
         assert any(line.endswith("to drop it: DROP INDEX by_time") for line in lines)
         assert drift(sql) == []
         # As the line says.
         sql.execute("DROP INDEX by_time")
-        assert migrate(url, "--adopt-finish", "--drop-indexes").returncode == 0
-        assert migrate(url, "--adopt-undo").returncode == 0
+        assert migrate(parted, "--adopt-finish", "--drop-indexes").returncode == 0
+        assert migrate(parted, "--adopt-undo").returncode == 0
         assert len(likes_of(sql)) == 20
 
 

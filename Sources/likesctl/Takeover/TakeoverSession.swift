@@ -116,12 +116,16 @@ final class TakeoverSession {
                     next: "end that, or run this again when it has ended, which is safe")
             }
             if holder == nil {
-                before = try transactions(on: locks)
+                var holders: [[String]] = []
+                for lock in locks { holders.append(try transactions(on: [lock])) }
+                var asked = 0
                 do {
-                    try attempt(locks, body)
+                    try attempt(locks, &asked, body)
                     return
                 } catch  where error.isLocked || error.isWorthRepeating {
                     attempts += 1
+                    // Nobody was asked to give way who has a table further on.
+                    before = holders.prefix(asked).flatMap { $0 }
                 }
             }
             report.progress("waiting for \(held)")
@@ -130,7 +134,10 @@ final class TakeoverSession {
         }
     }
 
-    private func attempt(_ locks: [TableLock], _ body: () throws(Failure) -> Void) throws(Failure) {
+    /// `asked`: how many of the locks it has come to.
+    private func attempt(
+        _ locks: [TableLock], _ asked: inout Int, _ body: () throws(Failure) -> Void
+    ) throws(Failure) {
         try database.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         do {
             try setLockTimeout(ms: Self.lockMs)
@@ -139,7 +146,9 @@ final class TakeoverSession {
             try database.execute(Schema.migrationLock)
             // The reference waits from the first lock that is asked for.
             let endMs = SystemCalls.nowMs() + Self.locksMs
-            for statement in locks.compactMap(\.statement) {
+            for lock in locks {
+                asked += 1
+                guard let statement = lock.statement else { continue }
                 try setLockTimeout(ms: min(Self.lockMs, endMs - SystemCalls.nowMs()))
                 try database.execute(statement)
             }

@@ -70,10 +70,18 @@ enum TakeoverStatements {
     private static let held = """
         held.locktype = 'relation' AND held.granted AND held.pid IS DISTINCT FROM pg_backend_pid()
             AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND (held.relation = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name))
+            AND (held.relation = ANY (ARRAY(\(withPartitions("$1"))))
                 OR held.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock')
-                    AND held.relation = ANY (ARRAY(SELECT to_regclass(name)::oid FROM unnest($2::text[]) AS name)))
+                    AND held.relation = ANY (ARRAY(\(withPartitions("$2")))))
         """
+
+    /// Who locks a table locks its partitions.
+    private static func withPartitions(_ names: String) -> String {
+        """
+        SELECT to_regclass(name)::oid FROM unnest(\(names)::text[]) AS name
+        UNION SELECT relid::oid FROM unnest(\(names)::text[]) AS name, pg_partition_tree(to_regclass(name))
+        """
+    }
 
     /// $1, $2: as above; $3: transactions. Returns (pid, role, application, state, name) of the oldest transaction that
     /// has had such a lock for longer than a second, as far as the server lets that be seen, or is one of $3. An
@@ -88,7 +96,8 @@ enum TakeoverStatements {
                 AND own.virtualtransaction = held.virtualtransaction
         LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid
         WHERE \(held) AND (
-            held.pid IS NULL OR held.virtualtransaction = ANY ($3::text[])
+            held.pid IS NULL AND coalesce(prepared.prepared < clock_timestamp() - interval '1 s', true)
+            OR held.virtualtransaction = ANY ($3::text[])
             OR activity.xact_start < clock_timestamp() - interval '1 s'
                 AND activity.backend_type IS DISTINCT FROM 'autovacuum worker')
         ORDER BY activity.xact_start
