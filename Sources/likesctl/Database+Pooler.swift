@@ -40,7 +40,7 @@ extension Database {
         return true
     }
 
-    /// Asked twice: a pooler that lends its sessions in turns may give each of two connections its own, time after time.
+    /// Asked twice: a pooler that lends sessions in turns may give each of two connections its own, time and again.
     private func keepsSession(_ first: String) throws(Failure) -> Bool {
         for _ in 0..<2 { guard try sessionPID() == first else { return false } }
         return true

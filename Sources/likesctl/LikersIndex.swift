@@ -7,8 +7,8 @@ struct LikersIndex {
     private static let timeoutMs: Int64 = 24 * 3_600 * 1_000
     /// How often it is tried while another host makes the index.
     private static let pollMs: Int32 = 500
-    /// How long a statement waits for a table at a time, in milliseconds, if changes wait behind it: the longer the more
-    /// often it got none, since others may write all the time.
+    /// How long a statement waits for a table at a time, in milliseconds, if changes wait behind it. It waits longer,
+    /// the more often it got none, since others may write all the time.
     private static let lockMs: ClosedRange<Int64> = 50...1_000
     /// After so many times it waits twice as long.
     private static let triesAlike = 10

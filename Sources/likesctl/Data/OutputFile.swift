@@ -52,7 +52,7 @@ struct OutputFile: ~Copyable {
         if descriptor != STDOUT_FILENO { close(descriptor) }
     }
 
-    /// Whether the open file has this name still: the export that had it locked may have given it another, or removed it.
+    /// Whether the open file still has this name: the export that had it locked may have renamed or removed it.
     private static func isNamed(_ descriptor: Int32, _ path: String) -> Bool {
         var (opened, named) = (stat(), stat())
         return fstat(descriptor, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino

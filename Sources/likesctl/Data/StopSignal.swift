@@ -1,7 +1,7 @@
 import Glibc
 
-/// Lets a command end between two steps when it is told to (SIGINT, SIGTERM, or SIGHUP when its terminal goes), with its
-/// record written. Whoever says it twice ends it at once.
+/// Lets a command end between two steps when it is told to (SIGINT, SIGTERM, or SIGHUP when its terminal goes), with
+/// its record written. Whoever says it twice ends it at once.
 struct StopSignal {
     private static let signals = [SIGHUP, SIGINT, SIGTERM]
 

@@ -169,7 +169,8 @@ struct Takeover {
         try report.done("likesd's own tables are there")
     }
 
-    /// Refuses what no later step makes fit, such as a foreign key that deletes likes, before triggers are made and likes counted.
+    /// Refuses what no later step makes fit, such as a foreign key that deletes likes, before triggers are made and
+    /// likes counted.
     private func rehearse(_ owner: String) throws(Failure) {
         try database.execute("SAVEPOINT rehearsal")
         for statement in Schema.adoptionEnd(owner: owner) { try database.execute(statement) }
