@@ -10,17 +10,19 @@ install-deps: ## install what is missing: Debian packages, the tests' Python pac
 	@scripts/install-deps
 
 build: ## build likesd, likesctl and likes-http, optimised, into .build/release
-	swift build -c release --static-swift-stdlib --disable-local-rpath --product likesd
-	swift build -c release --static-swift-stdlib --disable-local-rpath --product likesctl
-	swift build -c release --static-swift-stdlib --disable-local-rpath --product likes-http
+	swift build -c release --no-color-diagnostics --static-swift-stdlib --disable-local-rpath --product likesd
+	swift build -c release --no-color-diagnostics --static-swift-stdlib --disable-local-rpath --product likesctl
+	swift build -c release --no-color-diagnostics --static-swift-stdlib --disable-local-rpath --product likes-http
 
 run: ## run likesd with a private PostgreSQL and Redis, data in .run/; Ctrl-C stops it; HTTP=1: likes-http too
 	@scripts/install-deps
+	@scripts/run --check $(if $(HTTP),--http)
 	@$(MAKE) build
 	@scripts/run $(if $(HTTP),--http)
 
 run-cluster: ## run two likesd over a private Redis Cluster, PostgreSQL and a standby, data in .run/cluster/
 	@scripts/install-deps
+	@scripts/run-cluster --check
 	@$(MAKE) build
 	@scripts/run-cluster
 
@@ -37,7 +39,7 @@ package-test: ## build the Debian package, boot a Debian and try all of it there
 
 SEEDS ?= 2000
 simulate: ## many hosts and every failure in virtual time: make simulate SEEDS=n [FIRST=s] [ARGS=--trace]
-	@swift build -c release --product simulate
+	@swift build -c release --no-color-diagnostics --product simulate
 	@.build/release/simulate --seeds $(SEEDS) --first $(or $(FIRST),0) $(ARGS)
 
 chaos: ## let everything fail under load on three hosts; SECONDS=1800 SEED=n TOPOLOGY=cluster

@@ -71,11 +71,16 @@ postgres_folder() {
 }
 
 lock_run_folder() {
+    check_run_folder
+    printf '%s\n' $$ >"$run/pid"
+}
+
+# The lock is kept until this script and all that it has started have ended.
+check_run_folder() {
     mkdir -p "$run"
     exec 9>"$run/lock"
     flock -n 9 || die "already running here as process $(cat "$run/pid" 2>/dev/null || echo '(unknown)'):" \
         "stop it first, or use it: its sockets are in $run"
-    printf '%s\n' $$ >"$run/pid"
 }
 
 choose_postgres_user() {
