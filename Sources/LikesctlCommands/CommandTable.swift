@@ -204,7 +204,7 @@ extension CommandDescription {
 
 extension CommandOption {
     fileprivate static let after = CommandOption(
-        "--after", taking: "cursor", "begin behind this item of `likes`, or behind this user of `likers`",
+        "--after", taking: "cursor", "begin after this item (`likes`) or after this user (`likers`)",
         whyNotElsewhere: "it is for lists"
     ) { (value, options) throws(Failure) in options.after = value }
 

@@ -102,7 +102,7 @@ struct LikersIndex {
     }
 
     var text: String {
-        wasThere ? "the index of who likes an item was there" : "index \(Schema.likersIndexName) made"
+        wasThere ? "the index for likers and remove is there already" : "index \(Schema.likersIndexName) made"
     }
 
     var json: JSON { .object([("was_there", .bool(wasThere))]) }

@@ -161,7 +161,7 @@ NO_LIKES = (
 def test_rows_that_are_no_likes_are_left_out_counted_and_named_with_their_lines(books):
     done = likesctl(books, "import", data=NO_LIKES)
     assert done.status == 10
-    assert "left out: 8 rows: 2 without a valid user, 4 without a valid item, 2 of a type that there is not" in done.out
+    assert "left out: 8 rows: 2 without a valid user, 4 without a valid item, 2 of an unknown type" in done.out
     named = [line.removeprefix("likesctl: left out: ") for line in done.errors.splitlines()]
     assert [(line.split()[1], line.split(": ")[1]) for line in named] == [
         ("3", "no valid user"), ("4", "no valid user"), ("5", "no such type"), ("7", "no valid item"),
@@ -273,7 +273,7 @@ def test_rows_are_judged_wherever_postgresql_puts_them(books, place):
     file.write_text("".join(rows[:-1]))
     done = likesctl(books, "import", file)
     assert done.status == 10
-    assert "left out: 3 rows: 1 without a valid user, 1 without a valid item, 1 of a type that" in done.out
+    assert "left out: 3 rows: 1 without a valid user, 1 without a valid item, 1 of an unknown type" in done.out
     named = [line for line in done.errors.splitlines() if "left out: " in line]
     assert [line.split(": ", 4)[4] for line in named] == ["-5, post:1", "5, post:-7", "5, nosuch:1"]
     assert books.sql.execute("SELECT count(*) FROM user_likes").fetchone()[0] == 219_997

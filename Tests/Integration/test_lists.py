@@ -129,7 +129,7 @@ def test_likers_names_the_command_that_makes_its_index_and_works_once_it_is_made
         assert client.call("LIKERS", f"reel:{number()}") == []
         assert client.pipeline([("UNLIKE", users[0], item), ("LIKERS", item)])[1] == users[1:]
     again = migrate(postgres, database)
-    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "the index of who likes an item was there")
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "the index for likers and remove is there already")
 
 
 def test_the_index_is_used(postgres, database):

@@ -116,7 +116,7 @@ extension Core {
         reports.statistics.silentLanesFenced += Int64(lanesFenced)
         if lanesFenced >= limits.lanesPerSurvey { lane.survey(at: turn.now) }
         repairs.passes.passSoon(now: turn.now)
-        say(.lane, .notice, "\(lanesFenced) hosts fell silent; repairing what they left behind", &turn)
+        say(.lane, .notice, "\(Counted.text(lanesFenced, "host")) fell silent; repairing what they left behind", &turn)
     }
 
     /// Compares this host's generation with the ones that other hosts use. Hosts on two Redis servers do not hear of

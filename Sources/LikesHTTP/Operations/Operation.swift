@@ -110,7 +110,7 @@ extension Operation {
                     name: "user_id", place: .path, isRequired: true, summary: "The user's id", schema: Schemas.userID),
                 Parameter(
                     name: "after", isRequired: false,
-                    summary: "The page begins behind this item, liked or not: `next` of the page before",
+                    summary: "The page begins after this item, liked or not: `next` of the page before",
                     schema: Schemas.itemCursor),
                 limit,
             ],
@@ -129,7 +129,7 @@ extension Operation {
                     name: "item_id", place: .path, isRequired: true, summary: "The item's id", schema: Schemas.id),
                 Parameter(
                     name: "after", isRequired: false,
-                    summary: "The page begins behind this user: `next` of the page before", schema: Schemas.userID),
+                    summary: "The page begins after this user: `next` of the page before", schema: Schemas.userID),
                 limit,
             ],
             success: .ok("A page of users", "LikersPage"), failures: [422, 501, 502, 503]),

@@ -31,7 +31,7 @@ enum ListenAddress: Equatable {
 
     private static func wrong(_ text: String) -> GatewayError {
         Options.wrong(
-            "--listen: '\(text)' is no address: write 127.0.0.1:8000, [::1]:8000, or the path of a Unix socket, "
+            "--listen: '\(text)' is not an address: write 127.0.0.1:8000, [::1]:8000, or the path of a Unix socket, "
                 + "also with ',mode=0660' and ',group=NAME'")
     }
 

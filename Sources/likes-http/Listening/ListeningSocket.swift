@@ -58,7 +58,7 @@ struct ListeningSocket {
             let code = errno
             let advice =
                 switch code {
-                case EADDRINUSE: ": stop who listens there, or name another port with --listen"
+                case EADDRINUSE: ": stop the program that listens there, or name another port with --listen"
                 case EACCES: ": ports below 1024 are root's; name another port with --listen"
                 case EADDRNOTAVAIL: ": this host has no such address"
                 default: ""
@@ -113,7 +113,7 @@ struct ListeningSocket {
         var facts = stat()
         guard lstat(path, &facts) == 0 else { return }
         guard facts.st_mode & S_IFMT == S_IFSOCK else {
-            throw GatewayError("\(path) is there already and is no socket: remove it, or name another path")
+            throw GatewayError("\(path) exists and is not a socket: remove it, or name another path")
         }
         do throws(SocketError) {
             close(try UnixSocket.connectedAtOnce(to: path))

@@ -93,7 +93,7 @@ extension StoredTypes {
     func known(_ text: String) throws(Failure) -> StoredItem {
         guard let item = item(of: text[...]) else {
             throw Failure(
-                .usage, "there is no item '\(ForeignText.shown(text))'",
+                .usage, "'\(ForeignText.shown(text))' is not an item",
                 next: "name a type of the database and a number, as in post:456")
         }
         return item

@@ -105,7 +105,7 @@ final class ImportReport {
         if left.count > 0 {
             let kinds = [
                 (left.user, "without a valid user"), (left.item, "without a valid item"),
-                (left.type, "of a type that there is not"),
+                (left.type, "of an unknown type"),
             ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
             lines.append("left out: \(Counted.text(left.count, "row")): \(kinds.joined(separator: ", "))")
             if left.item > 0 { lines.append("an item is a type and a number, as in post:456") }

@@ -110,8 +110,9 @@ struct InputRows: ~Copyable {
         let form =
             isBinary
             ? "in binary rows the user is a bigint, the item text, and the time a timestamptz: cast them in the COPY"
-            : "a row is user, item and time, as in 123,post:456,2026-01-02 03:04:05Z"
-        return "\(form); correct it and run the same command again: it goes on behind the rows that are loaded"
+            : "a row is user, item and time, as in 123,post:456,2026-01-02 03:04:05Z, "
+                + "and has as many fields as the first row"
+        return "\(form); correct it and run the same command again: it goes on after the rows that are loaded"
     }
 
     /// The first rows of some bytes, of which these rows were found whole.
@@ -142,7 +143,7 @@ struct InputRows: ~Copyable {
     /// An input that was cut off must not pass for a whole one.
     private func checkEnd(_ found: RowScanner.Found) throws(Failure) {
         let place = place(of: position.lines + 1)
-        let next = "get the whole input and run the same command again: it goes on behind the rows that are loaded"
+        let next = "get the whole input and run the same command again: it goes on after the rows that are loaded"
         if isBinary {
             guard !found.isEnded else {
                 guard filled == RowScanner.endMark.count else {

@@ -48,7 +48,7 @@ final class Removal {
     ) throws(Failure) -> (text: String, status: ExitStatus) {
         guard let number = Int64(user), number >= 0, String(number) == user else {
             throw Failure(
-                .usage, "there is no user '\(ForeignText.shown(user))'",
+                .usage, "'\(ForeignText.shown(user))' is not a user",
                 next: "users are numbers from 0 to \(Int64.max)")
         }
         return try run(.forget, configuration, options, json: json) { (_) throws(Failure) in .user(number) }

@@ -48,7 +48,7 @@ final class SocketFile {
         var facts = stat()
         guard lstat(path, &facts) == 0 else { return }
         guard facts.st_mode & S_IFMT == S_IFSOCK else {
-            throw DaemonError("\(path) is there already and is no socket: remove it, or set LIKESD_SOCKET")
+            throw DaemonError("\(path) exists and is not a socket: remove it, or set LIKESD_SOCKET")
         }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard probe >= 0 else { throw DaemonError("making a socket: \(DaemonError.text(errno))") }
