@@ -24,6 +24,8 @@ enum GatewayLimits {
     static let responseMsMax: Int64 = 30_000
     /// For likesd's answer. By default likesd answers within 5 s.
     static let daemonMsMax: Int64 = 10_000
+    /// For its answer to those that watch over it, who soon give up themselves.
+    static let watchMsMax: Int64 = 3_000
     /// At a stop, for requests that have begun, and for responses to be read.
     static let stopMsMax: Int64 = 12_000
     /// How often these times are looked at.

@@ -101,7 +101,7 @@ final class Service {
 
     // MARK: Requests
 
-    /// The response to a request, or nil if it comes later. `untilMs`: the time for likesd's answer.
+    /// The response to a request, or nil if it comes later. `untilMs`: the time for likesd's answer, at most.
     private func begin(_ client: Client, untilMs: Int64) -> HTTPResponse? {
         guard let message = client.request?.message, let links else { return nil }
         switch gateway.step(for: message) {
@@ -114,7 +114,9 @@ final class Service {
                 parked.append((client, untilMs))
                 return nil
             }
-            return ask(question, for: client, problem: message.wantsProblems, deadlineMs: untilMs)
+            let deadlineMs =
+                question.isOfWatchers ? min(untilMs, Clock.nowMs + GatewayLimits.watchMsMax) : untilMs
+            return ask(question, for: client, problem: message.wantsProblems, deadlineMs: deadlineMs)
         }
     }
 

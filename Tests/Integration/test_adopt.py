@@ -434,3 +434,6 @@ def test_indexes_that_no_statement_uses_are_named_with_their_size_and_dropped_on
         "user_likes_by_item",
         "counters_pkey",
     }
+    undone = migrate(url, "--adopt-undo")
+    assert undone.returncode == 0
+    assert "user_likes_by_item stays" in undone.stderr

@@ -26,6 +26,14 @@ package enum Question: Equatable, Sendable {
         }
     }
 
+    /// Whether those ask it who watch over likesd. It answers from memory.
+    package var isOfWatchers: Bool {
+        switch self {
+        case .health, .ready, .metrics: true
+        case .like, .unlike, .count, .counts, .hasLiked, .likes, .likers: false
+        }
+    }
+
     /// How many items it asks for, or how many elements its page may have.
     package var itemCount: Int {
         switch self {

@@ -44,8 +44,7 @@ final class DaemonLinks {
     private var waiting: [Job] = []
     /// Why there is no connection; nil: there was one, or none was tried.
     private var problem: String?
-    /// The line of the log that says that likesd hangs.
-    private var hangs = RepeatedLine()
+    private var hang = Hang()
     private var learning = Learning()
     private(set) var itemsUnderWay = 0
 
@@ -161,6 +160,7 @@ final class DaemonLinks {
         switch purpose {
         case .types(let link): learned(from: reply, on: link)
         case .job(let job, let call):
+            hang.end(path)
             job.exchange.replied(call, reply.value, now: now)
             // An unknown item type, most likely: likesd may have others by now.
             if reply.error?.starts(with: "ERR ".utf8) ?? false, !isLearning { learn(nowMs: now.monotonicUs / 1_000) }
@@ -229,12 +229,7 @@ final class DaemonLinks {
     /// Ends what likesd has not answered in time. It is not asked again: it would have to wait as long once more.
     func sweep(nowMs: Int64) {
         let late = jobs.values.filter { $0.deadlineMs <= nowMs }
-        if !late.isEmpty {
-            hangs.write(
-                .warning,
-                "likesd at \(path) has not answered within \(GatewayLimits.daemonMsMax / 1_000) s: "
-                    + "see 'systemctl status likesd'", nowMs: nowMs)
-        }
+        if !late.isEmpty { hang.seen(path, nowMs: nowMs) }
         for job in late {
             job.exchange.timedOut()
             advance(job)
@@ -275,6 +270,25 @@ final class DaemonLinks {
         let line = text.split(whereSeparator: \.isNewline).first { $0.hasPrefix("item_types:") }
         let names = line?.dropFirst("item_types:".count).split(separator: ",").map { String($0) } ?? []
         learned(names.isEmpty ? nil : names)
+    }
+}
+
+/// What the log says of a likesd that does not answer.
+private struct Hang {
+    private var line = RepeatedLine()
+    private var isUnderWay = false
+
+    mutating func seen(_ path: String, nowMs: Int64) {
+        line.write(
+            .warning, "likesd at \(path) has not answered in time: see 'systemctl status likesd'", nowMs: nowMs)
+        isUnderWay = true
+    }
+
+    /// likesd has answered.
+    mutating func end(_ path: String) {
+        guard isUnderWay else { return }
+        isUnderWay = false
+        Log.write(.notice, "likesd at \(path) answers again")
     }
 }
 

@@ -114,6 +114,11 @@ extension Takeover {
             }
         }
         try report.done("the triggers, counters.version and likesd's own tables are gone")
+        guard try session.holds("SELECT to_regclass('\(Schema.likersIndexName)') IS NOT NULL") else { return }
+        report.warn(
+            Warning(
+                message: "the index \(Schema.likersIndexName) stays, and makes each like of the reference dearer",
+                next: "DROP INDEX CONCURRENTLY \(Schema.likersIndexName), unless somebody else uses it"))
     }
 
     /// Hosts that still use the tables would refuse all requests at once.
