@@ -43,6 +43,7 @@ extension Postgres {
         if standbyLostUntil > scheduler.now, let standby {
             standbyLostUntil = 0
             jump(to: standby, isLoss: true)
+            fork()
         }
         timeline += 1
         forkStandbys(isNewTimeline: true)
@@ -74,6 +75,7 @@ extension Postgres {
         // The server goes on.
         saved.lastTransaction = state.lastTransaction
         saved.position = state.position
+        saved.forks = state.forks
         filesMade += 1
         if intoNewTables {
             tablesMade += 1
@@ -91,8 +93,11 @@ extension Postgres {
         crash(until: until, isRecovered: false)
         guard !saves.isEmpty else { return }
         jump(to: saves[scheduler.chance.below(saves.count)], isLoss: false)
+        fork()
         forkStandbys(isNewTimeline: false)
     }
+
+    private func fork() { state.forks.append(LogFork(number: jumps, position: state.position)) }
 
     private func jump(to saved: PostgresState, isLoss: Bool) {
         jumps += 1

@@ -19,6 +19,8 @@ package struct PostgresState: Sendable {
     package var lastTransaction: Int64 = 700
     /// Where the log ends.
     package var position: LogPosition = 1_000
+    /// Where the log went another way than before, in order.
+    package var forks: [LogFork] = []
 
     package init(usersCount: Int, items: [Item]) {
         likes = [Int32](repeating: 0, count: usersCount * items.count)

@@ -19,6 +19,13 @@ struct LogRecord: Sendable {
     var changes: [Change]
 }
 
+/// The server came back with an earlier state here, and its log went on from there.
+package struct LogFork: Equatable, Sendable {
+    /// Each has another.
+    var number: Int
+    var position: LogPosition
+}
+
 /// What a server shows that has replayed the log up to a position.
 struct ReplayedState: Sendable {
     var position: LogPosition

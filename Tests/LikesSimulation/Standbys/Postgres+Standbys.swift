@@ -66,7 +66,7 @@ extension Postgres {
     /// This server's log goes on from an earlier position, or is that of another server.
     func forkStandbys(isNewTimeline: Bool) {
         for (place, standby) in standbys.enumerated() where standby.follows {
-            guard !standby.follow(from: state.position, isNewTimeline: isNewTimeline) else { continue }
+            guard !standby.follow(state, isNewTimeline: isNewTimeline) else { continue }
             // Until somebody sees to it.
             scheduler.after(
                 scheduler.chance.between(.seconds(2), .seconds(40)), .standbyCloned, Int32(place), UInt32(number))

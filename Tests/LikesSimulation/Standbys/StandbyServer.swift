@@ -12,6 +12,8 @@ final class StandbyServer {
     /// How long after it was flushed a commit is usually replayed.
     private let pace: (low: Micros, high: Micros)
     private(set) var replayed: ReplayedState
+    /// Of the log that it gets.
+    private var forks: [LogFork]
     /// What of the log it has received and not replayed, and when each record is due.
     private var unreplayed = Ring<(record: LogRecord, dueAt: Micros)>()
     private var lastDueAt: Micros = 0
@@ -43,6 +45,7 @@ final class StandbyServer {
         self.database = database
         self.pace = pace
         replayed = ReplayedState(state)
+        forks = state.forks
         isForeign = [Bool](repeating: false, count: plan.items.count)
     }
 
@@ -70,21 +73,37 @@ final class StandbyServer {
         pausedUntil = max(pausedUntil, until)
     }
 
-    /// The primary's log goes on from an earlier position: a server that is beyond it cannot follow. Returns whether
-    /// this one does.
-    func follow(from position: LogPosition, isNewTimeline: Bool) -> Bool {
+    /// The primary's log goes on from an earlier position, perhaps one of a past that was left before: a server that is
+    /// beyond it, or beyond the fork, cannot follow. Returns whether this one does.
+    func follow(_ primary: PostgresState, isNewTimeline: Bool) -> Bool {
         catchUp()
+        let position = primary.position
         // One that was not told of the new primary stays with the old one.
         let isLeft = isNewTimeline && (staysUntil > scheduler.now || scheduler.chance.hits(percent: 30))
-        guard follows, replayed.position <= position, !isLeft else {
+        guard follows, replayed.position <= position, hasReplayed(whatIs: primary.forks, until: replayed.position),
+            !isLeft
+        else {
             diverge()
             growsAlone = isNewTimeline
             return false
         }
+        guard hasReplayed(whatIs: primary.forks, until: position) else {
+            // What it has received and not replayed yet is of the past that was left.
+            unreplayed.removeAll()
+            forks = primary.forks
+            receive(LogRecord(position: position, changes: [.everything(ReplayedState(primary))]))
+            return true
+        }
+        forks = primary.forks
         var common = Ring<(record: LogRecord, dueAt: Micros)>()
         while let next = unreplayed.popFirst() { if next.record.position <= position { common.append(next) } }
         unreplayed = common
         return true
+    }
+
+    /// Whether its log has gone the same ways up to this position.
+    private func hasReplayed(whatIs forks: [LogFork], until position: LogPosition) -> Bool {
+        self.forks.filter { $0.position < position } == forks.filter { $0.position < position }
     }
 
     /// It goes on with a past of its own.
@@ -112,6 +131,7 @@ final class StandbyServer {
     /// It is made anew, from a copy of the primary.
     func clone(_ state: PostgresState) {
         replayed = ReplayedState(state)
+        forks = state.forks
         unreplayed.removeAll()
         lastDueAt = scheduler.now
         follows = true
