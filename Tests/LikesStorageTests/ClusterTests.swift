@@ -187,6 +187,17 @@ import Testing
         #expect(map.successors(of: 0) == [1, 2] && map.successors(of: 2) == [1, 2])
     }
 
+    @Test("A node that still has slots is another one, whichever slots it has handed over; a replaced one is not")
+    func aNodeThatStillHasSlotsIsAnotherOne() {
+        var map = SlotMap()
+        _ = map.take(view([(0, 1, 0...8_191), (1, 2, 8_192...16_383)]))
+        #expect(map.isOther(Self.ids[0].prefix(8), than: 1))
+        _ = map.take(view([(1, 3, 5...6)]))
+        #expect(map.isOther(Self.ids[0].prefix(8), than: 1))
+        _ = map.take(view([(1, 4, 0...8_191)]))
+        #expect(!map.isOther(Self.ids[0].prefix(8), than: 1))
+    }
+
     @Test("A node is found by its address, and by the name that it announces")
     func aNodeIsFoundByItsAddressAndByItsName() throws {
         var map = SlotMap()

@@ -136,12 +136,13 @@ package struct SlotMap: Sendable {
         return nodes.count - 1
     }
 
-    /// Whether the node of this id, or beginning of an id, is known and never had any of the slots that the other one
-    /// has.
+    /// Whether the node of this id, or beginning of an id, is known, and the other one has not taken its place: it
+    /// still has slots itself, or never had any of those that the other one has.
     package func isOther(_ idPrefix: Substring, than other: Place) -> Bool {
         guard let place = nodes.indices.first(where: { nodes[$0].id.hasPrefix(idPrefix) }), place != other else {
             return false
         }
+        guard !hasSlots(place) else { return true }
         return !owners.indices.contains { owners[$0] == other && former[$0] & Self.bit(place) != 0 }
     }
 
