@@ -14,6 +14,8 @@ final class PostgresServer: Sendable {
     /// For tests of what transactions that are still running hold back, in whatever database: nothing runs there but
     /// what they run themselves, one test after the other.
     static let quiet = Result { try PostgresServer(["-c", "autovacuum=off"]) }
+    /// For tests with standbys, each of which copies all databases that there are.
+    static let followed = Result { try PostgresServer() }
 
     private let folder: String
     private let lock = NSLock()
@@ -57,6 +59,7 @@ final class PostgresServer: Sendable {
             Self.command(programs) + settings,
             setUp: [
                 "\(programs)/pg_basebackup", "-h", folder, "-U", "postgres", "-D", "{folder}/data", "-R", "-c", "fast",
+                "--no-sync",
             ],
             isUnprivileged: true)
         let url = Self.url("postgres", in: server.folder)

@@ -14,7 +14,7 @@ import Testing
     private let item = Item(type: 0, id: 5)
 
     init() throws {
-        database = try PostgresServer.shared.get().database()
+        database = try PostgresServer.followed.get().database()
         control = try database.connect()
         try control.run("INSERT INTO counters (item_id, item_type, like_count, version) VALUES (5, 1, 0, 1)")
     }
@@ -32,7 +32,7 @@ import Testing
 
     @Test("A standby's counts are newer than its position, though a call is one transaction.")
     func aStandbysCountsAreNewerThanItsPosition() throws {
-        let standby = try PostgresServer.shared.get().standby()
+        let standby = try PostgresServer.followed.get().standby()
         let tester = try PipelineTester(standby.database(database))
         let (holder, other) = (try standby.database(database).connect(), try standby.database(database).connect())
         try holder.run("SELECT pg_advisory_lock(1)")
@@ -66,7 +66,7 @@ import Testing
     func aStandbyHasTheEpochOfALaneOnceItHasReplayedTheLog() throws {
         let lane = try database.lane()
         _ = try lane.fence(7)
-        let standby = try PostgresServer.shared.get().standby()
+        let standby = try PostgresServer.followed.get().standby()
         let tester = try PipelineTester(standby.database(database))
         for epoch in Int64(2)...3 {
             #expect(try lane.fence(7) == .fenced(LaneState(epoch: epoch, batch: 0, changed: [])))
@@ -95,7 +95,7 @@ import Testing
     @Test("A server that takes writes tells no position, before a promotion and after it.")
     func aServerThatTakesWritesTellsNoPosition() throws {
         #expect(try PipelineTester(database).ask(call([item])).log == nil)
-        let standby = try PostgresServer.shared.get().standby()
+        let standby = try PostgresServer.followed.get().standby()
         try standby.wait(for: control)
         let tester = try PipelineTester(standby.database(database))
         #expect(try tester.ask(call([item])).log != nil)
@@ -107,7 +107,7 @@ import Testing
 
     @Test("A query that the replay of the log cancels may be asked again.")
     func aQueryThatTheReplayOfTheLogCancelsMayBeAskedAgain() throws {
-        let standby = try PostgresServer.shared.get().standby(["-c", "max_standby_streaming_delay=0"])
+        let standby = try PostgresServer.followed.get().standby(["-c", "max_standby_streaming_delay=0"])
         try standby.wait(for: control)
         let (reader, other) = (try standby.database(database).connect(), try standby.database(database).connect())
         try reader.send("SELECT pg_sleep(600) FROM counters")
