@@ -35,13 +35,19 @@ def likesctl(books, *arguments, data=None, **environment):
     return ended(start(books, *arguments, stdin=stdin, **environment), data)
 
 
-def waits_for_lock(books, query):
-    """Until a statement of likesctl that begins so waits for a lock."""
+def sessions(books, condition="true", *parameters):
+    """How many likesctl has, of those for which the condition holds."""
     asked = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'likesctl %%'"
-        " AND wait_event_type = 'Lock' AND query LIKE %s"
+        f" AND {condition}"
     )
-    eventually(lambda: books.sql.execute(asked, (books.name, f"{query}%")).fetchone()[0] == 1, f"{query} to wait")
+    return books.sql.execute(asked, (books.name, *parameters)).fetchone()[0]
+
+
+def waits_for_lock(books, query):
+    """Until a statement of likesctl that begins so waits for a lock."""
+    condition = "wait_event_type = 'Lock' AND query LIKE %s"
+    eventually(lambda: sessions(books, condition, f"{query}%") == 1, f"{query} to wait")
 
 
 def stored(sql):
