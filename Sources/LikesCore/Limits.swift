@@ -148,6 +148,8 @@ package struct Limits: Sendable {
     /// A node's marker stands in another place for this long, or until the node's slots change, if its slot is between
     /// two nodes …
     package static let markerRetryMs: Int64 = 60_000
+    /// … or until another marker would have to be made there, if it has stood there for this long …
+    package static let markerRetryMsMin: Int64 = 1_000
     /// … and so many slots are passed over one after the other.
     package static let markersPassedOverMax = 8
     /// How often a change's admission follows a node that sends it to another one. Then the process decides.
@@ -165,14 +167,16 @@ package struct Limits: Sendable {
     /// Silent lanes fenced in one survey, about 130 ms of PostgreSQL's time with full journals. After that many, the
     /// next survey follows at once.
     package var lanesPerSurvey = 8
-    /// Tokens of other hosts that a survey returns.
+    /// How many different lists of tokens a survey returns …
     package static let tokensPerSurvey = 16
+    /// … and how many of the hosts that name one, always the same: one that names it twice shows that it stays with it.
+    package static let hostsPerToken = 8
     /// Batches after which the process takes another lane number, and so a new row. While a snapshot somewhere keeps
     /// PostgreSQL from vacuuming, each batch has to pass the dead versions that all before it left.
     package var batchesPerLane = 1_024
     /// If other hosts use other data in Redis, they are asked this often …
     package static let disputeAskMs: Int64 = 500
-    /// … and if one names it again, this long or longer after it was first seen, no host believes Redis. A host that
+    /// … and if one names it again, this long or longer after it was first seen to, no host believes Redis. A host that
     /// had not heard of a new generation hears of it within a beat …
     package static let disputeConfirmMs: Int64 = 4_000
     /// … and one that has said nothing for `surveyMs` and this much longer is dead.

@@ -14,9 +14,6 @@ struct Random {
 
     mutating func next() -> UInt64 { jitter.next() }
 
-    /// No two processes share a lane number.
-    mutating func laneNumber() -> Int64 { Int64(jitter.next() >> 1) }
-
     /// A token for Redis' data: 12 hex digits.
     mutating func token() -> String {
         let digits = String(SipHash.hash(jitter.next(), 1, 0, 0, key: key) & 0xFFFF_FFFF_FFFF, radix: 16)

@@ -139,7 +139,7 @@ import Testing
         view.ids.insert(view.primaries[0].id)
         scenario.see(view)
         scenario.pass(ms: 3_000)
-        scenario.others = [OtherHosts(tokens: [named(first, 0)], ageMs: 0)]
+        scenario.others = [OtherHosts(tokens: [named(first, 0)], signs: [.now])]
         scenario.pass(ms: 3 * Limits.surveyMs)
         #expect((0..<4).map { scenario.core.coherence[$0].trust.dispute != nil } == [false, false, false, true])
     }

@@ -196,14 +196,14 @@ struct ClusterTests {
     func hostsThatNameOtherDataForOneNodeLeaveTheOthersAlone() throws {
         var scenario = try ClusterScenario()
         let tokens = (0..<3).compactMap { scenario.core.coherence[$0].trust.token }
-        scenario.others = [OtherHosts(tokens: [tokens[0], tokens[1], "strange"], ageMs: 0)]
+        scenario.others = [OtherHosts(tokens: [tokens[0], tokens[1], "strange"], signs: [.now])]
         scenario.pass(ms: Limits.surveyMs + Limits.disputeConfirmMs + Limits.disputeAskMs)
         #expect((0..<3).map { scenario.core.coherence[$0].trust.dispute != nil } == [false, false, true])
         #expect(scenario.core.readableGeneration(0) != nil && scenario.core.readableGeneration(2) == nil)
         // A host that cannot reach a node names nothing for it.
         var calm = try ClusterScenario()
         let known = (0..<3).compactMap { calm.core.coherence[$0].trust.token }
-        calm.others = [OtherHosts(tokens: [known[0], known[1]], ageMs: 0)]
+        calm.others = [OtherHosts(tokens: [known[0], known[1]], signs: [.now])]
         calm.pass(ms: 4 * Limits.surveyMs)
         #expect((0..<3).allSatisfy { calm.core.coherence[$0].trust.dispute == nil && calm.core.isRedisAgreed($0) })
     }

@@ -22,12 +22,12 @@ import Testing
         let own = tokens(scenario)
         // The other host does not reach node 2, and node 1 got new data while this host did not reach it.
         scenario.setUp(1, false)
-        scenario.others = [OtherHosts(tokens: [named(own[0], 0), named("otherdata", 1)], ageMs: 0)]
+        scenario.others = [OtherHosts(tokens: [named(own[0], 0), named("otherdata", 1)], signs: [.now])]
         scenario.pass(ms: 3 * Limits.surveyMs)
         #expect(isDisputed(scenario) == [false, false, false])
         #expect(scenario.core.readableGeneration(2) != nil)
         // The same data under a node that this host does not know is another cluster's.
-        scenario.others = [OtherHosts(tokens: [named(own[0], 0), named("otherdata", 9)], ageMs: 0)]
+        scenario.others = [OtherHosts(tokens: [named(own[0], 0), named("otherdata", 9)], signs: [.now])]
         scenario.pass(ms: 3 * Limits.surveyMs)
         #expect(isDisputed(scenario) == [false, false, true])
     }
@@ -37,7 +37,7 @@ import Testing
         var scenario = try ClusterScenario()
         let own = tokens(scenario)
         scenario.others = [
-            OtherHosts(tokens: [named(own[0], 0), named("otherdata", 1), named(own[2], 2)], ageMs: 0)
+            OtherHosts(tokens: [named(own[0], 0), named("otherdata", 1), named(own[2], 2)], signs: [.now])
         ]
         scenario.pass(ms: 3 * Limits.surveyMs)
         #expect(isDisputed(scenario) == [false, true, false])
@@ -191,6 +191,43 @@ import Testing
         #expect(scenario.nodes[0].markerKey == key && tokens(scenario) == own)
     }
 
+    @Test("A marker that has stood in another place is not made anew there before its own place was looked at")
+    func aMarkerIsNotMadeAnewBeforeItsOwnPlaceWasLookedAt() throws {
+        var scenario = try ClusterScenario()
+        let key = scenario.nodes[0].markerKey
+        scenario.nodes[0].markersElsewhere = [key]
+        _ = scenario.send(.count(scenario.item(on: 0)))
+        scenario.pass(ms: 2 * Limits.clusterTroubleAskMs + Limits.markerRetryMsMin)
+        let next = scenario.nodes[0].markerKey
+        #expect(next != key)
+        // The slot is back, and hosts that never missed it made a marker there. What they replaced is still here.
+        let made = Generation(
+            server: "run0:repl", database: Scenario.identity, snapshot: DatabaseSnapshot(least: 60),
+            token: "bbbbbbbbbbbb"
+        ).sealed(by: Scenario.secret)
+        scenario.transaction = 70
+        scenario.nodes[0].markersElsewhere = []
+        scenario.nodes[0].markers = [key: made.marker, next: "anything else"]
+        scenario.step { core, turn in core.identifyAgain(0, &turn) }
+        #expect(scenario.nodes[0].markerKey == key && tokens(scenario)[0] == "bbbbbbbbbbbb")
+        #expect(scenario.nodes[0].markers[key] == made.marker)
+    }
+
+    @Test("While the marker's slot stays between two nodes, a marker that does not fit is replaced in its other place")
+    func whileTheSlotStaysOpenTheMarkerIsReplacedInItsOtherPlace() throws {
+        var scenario = try ClusterScenario()
+        let (key, first) = (scenario.nodes[0].markerKey, tokens(scenario)[0])
+        scenario.nodes[0].markersElsewhere = [key]
+        _ = scenario.send(.count(scenario.item(on: 0)))
+        scenario.pass(ms: 2 * Limits.clusterTroubleAskMs + Limits.markerRetryMsMin)
+        let before = scenario.nodes[0].markers[key]
+        scenario.nodes[0].markers[scenario.nodes[0].markerKey] = "anything else"
+        scenario.step { core, turn in core.identifyAgain(0, &turn) }
+        scenario.pass(ms: Limits.markerRetryMsMin)
+        #expect(scenario.nodes[0].markerKey != key && scenario.core.readableGeneration(0) != nil)
+        #expect(tokens(scenario)[0] != first && scenario.nodes[0].markers[key] == before)
+    }
+
     @Test("The marker of a node that serves nothing for a while stays where it is")
     func theMarkerOfANodeThatServesNothingStays() throws {
         var scenario = try ClusterScenario()
@@ -247,7 +284,7 @@ import Testing
         ).sealed(by: Scenario.secret)
         scenario.nodes[0].markers[key] = made.marker
         scenario.others = [
-            OtherHosts(tokens: [named(made.token, 0), named(own[1], 1), named(own[2], 2)], ageMs: 0)
+            OtherHosts(tokens: [named(made.token, 0), named(own[1], 1), named(own[2], 2)], signs: [.now])
         ]
         scenario.pass(ms: Limits.surveyMs + 2 * Limits.disputeAskMs)
         #expect(scenario.nodes[0].markerKey == key && tokens(scenario)[0] == made.token)
@@ -266,7 +303,7 @@ import Testing
         scenario.pass(ms: 3_000)
         let wasAgreed = scenario.core.isRedisAgreed(3)
         #expect(wasAgreed)
-        scenario.others = [OtherHosts(tokens: Set((0..<3).map { named(own[$0], $0) }), ageMs: 0)]
+        scenario.others = [OtherHosts(tokens: Set((0..<3).map { named(own[$0], $0) }), signs: [.now])]
         scenario.pass(ms: Limits.surveyMs)
         let isAgreed = scenario.core.isRedisAgreed(3)
         #expect(!isAgreed, "rows are struck off that the other host's primary needs")

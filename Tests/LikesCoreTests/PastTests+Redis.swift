@@ -185,29 +185,30 @@ extension PastTests {
         #expect(scenario.core.reports.statistics.redisDisputes == 1)
     }
 
-    @Test("Another host's sign of life counts only from when this host knew its data, or asked for a second one")
-    func anotherHostsSignOfLifeCountsFromWhenThisHostKnewItsData() throws {
-        var scenario = try scenario().0
-        scenario.byHand.insert(.survey)
-        /// A sign of life of this age counts as fresh in the survey that was asked for just now.
-        func askedFreshMs() throws -> Int64 {
-            let isAsked = scenario.take().contains { if case .lane(_, .survey) = $0 { true } else { false } }
-            try #require(isAsked)
-            return scenario.core.coherence.trust.freshMs(now: scenario.now)
+    @Test("Other data that hosts name once each, one after the other, is no dispute")
+    func otherDataThatHostsNameOnceEachIsNoDispute() throws {
+        var (scenario, _) = try scenario()
+        for host in 1...4 as ClosedRange<Int64> {
+            // Each wakes from a pause, and names what it used before it.
+            (scenario.tokens, scenario.othersLane) = (["bbbbbbbbbbbb"], host << 32)
+            scenario.pass(ms: Limits.disputeConfirmMs - Limits.disputeAskMs)
+            scenario.tokens = []
+            scenario.pass(ms: Limits.surveyMs)
         }
-        scenario.pass(ms: Limits.surveyMs)
-        #expect(try askedFreshMs() >= Limits.surveyMs)
+        #expect(scenario.core.reports.statistics.redisDisputes == 0)
+    }
+
+    @Test("A host that moves to another lane is known again, and so is what it names")
+    func aHostThatMovesToAnotherLaneIsKnownAgain() throws {
+        var (scenario, _) = try scenario()
+        var random = Random(seed: 1)
         scenario.tokens = ["bbbbbbbbbbbb"]
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, tokens: [], signOfLife: 2)))
-        scenario.pass(ms: Limits.disputeAskMs)
-        #expect(try askedFreshMs() == 0, "it may not have heard of this host's data yet")
-        scenario.byHand.remove(.survey)
-        scenario.survey(scenario.usualSurvey(SurveyRequest(lane: 1, tokens: [], signOfLife: 3)))
-        scenario.freshTokens = []
-        scenario.pass(ms: Limits.disputeConfirmMs)
-        scenario.byHand.insert(.survey)
-        scenario.pass(ms: Limits.disputeAskMs)
-        #expect(try askedFreshMs() > 0)
+        scenario.othersLane = LaneNumber.first(&random)
+        scenario.pass(ms: Limits.surveyMs)
+        #expect(scenario.core.reports.statistics.redisDisputes == 0)
+        scenario.othersLane = LaneNumber.next(after: scenario.othersLane, &random)
+        scenario.pass(ms: Limits.disputeConfirmMs + Limits.disputeAskMs)
+        #expect(scenario.core.reports.statistics.redisDisputes == 1)
     }
 
     @Test("What was written to another Redis since this one was filled costs one era, and no more")

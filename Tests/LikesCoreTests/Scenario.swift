@@ -30,6 +30,8 @@ struct Scenario {
     var tokens: [String] = []
     /// Those among them that were named of late; nil: all.
     var freshTokens: [String]?
+    /// The lane of the host that names them.
+    var othersLane = SignOfLife.now.lane
     var strayed: [Int64] = []
     /// `Generation.snapshot.next` of the latest data that any of them has used.
     var latest: Int64 = 0
@@ -189,7 +191,8 @@ struct Scenario {
             silentLanesFenced: 0, identity: laneIdentity, snapshot: DatabaseSnapshot(least: since),
             others: tokens.map { token in
                 let isFresh = freshTokens?.contains(token) ?? true
-                return OtherHosts(tokens: [token], ageMs: isFresh ? 0 : Int64(Int32.max))
+                let sign = SignOfLife(lane: othersLane, ageMs: isFresh ? 0 : Int64(Int32.max))
+                return OtherHosts(tokens: [token], signs: [sign])
             },
             latest: latest,
             strayed: strayed.map {
@@ -282,6 +285,10 @@ struct Scenario {
         waiting.removeAll { $0.backend == backend && $0.call == found }
         return found
     }
+}
+
+extension SignOfLife {
+    static let now = SignOfLife(lane: 0x7777_7777_0000, ageMs: 0)
 }
 
 extension CommitRequest {

@@ -52,9 +52,21 @@ extension LaneStatementTests {
         try control.run("UPDATE likesd_hosts SET seen_at = now() - interval '5 s' WHERE lane IN (2, 4)")
         let found = try lane.survey(3).others
         #expect(found.map(\.tokens) == [["aaaaaaaaaaaa", "cccccccccccc"], ["bbbbbbbbbbbb"]])
-        #expect((0..<4_000).contains(found[0].ageMs) && (5_000..<14_000).contains(found[1].ageMs))
+        #expect(found.map { $0.signs.map(\.lane) } == [[1, 2], [4]])
+        #expect((0..<4_000).contains(found[0].signs[0].ageMs) && (5_000..<14_000).contains(found[0].signs[1].ageMs))
+        #expect((5_000..<14_000).contains(found[1].signs[0].ageMs))
         try control.run("UPDATE likesd_hosts SET seen_at = now() + interval '5 s' WHERE lane = 4")
         #expect(try lane.survey(3).others.count == 1, "a sign of life to come is none")
+    }
+
+    @Test("Of many hosts that use the same data, a survey tells of the same few each time")
+    func ofManyHostsASurveyTellsOfTheSameFew() throws {
+        let many = Int64(2 * Limits.hostsPerToken)
+        for turn in 1...2 as ClosedRange<Int64> {
+            for host in (1...many).shuffled() { _ = try lane.survey(host, tokens: ["aaaaaaaaaaaa"], signOfLife: turn) }
+            let found = try lane.survey(99).others
+            #expect(found.map { $0.signs.map(\.lane) } == [Array(1...Int64(Limits.hostsPerToken))])
+        }
     }
 
     @Test("However many nodes others use, a survey's answer has an end, and is read.")

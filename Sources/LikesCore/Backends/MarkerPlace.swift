@@ -32,6 +32,13 @@ struct MarkerPlace {
         passedOverAt = nil
     }
 
+    /// Returns whether the marker has stood elsewhere for so long that it may be back where it belongs.
+    mutating func retryIfOld(now: Instant) -> Bool {
+        guard let passedOverAt, now.ms(since: passedOverAt) >= Limits.markerRetryMsMin else { return false }
+        retry()
+        return true
+    }
+
     /// The marker's slot, if it has changed. `lastCall`: the last call that was sent to the node.
     mutating func take(from map: SlotMap, _ node: NodePlace, lastCall: CallID) -> Int? {
         guard let found = map.markerSlot(of: node, except: passedOver), found != slot else { return nil }

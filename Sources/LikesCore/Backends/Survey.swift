@@ -54,10 +54,21 @@ package struct NodeToken {
 package struct OtherHosts: Hashable, Sendable {
     /// The generations that they use, one for each node: `NodeToken.text`.
     package var tokens: Set<String>
-    /// The age of their latest sign of life when the survey was made, in milliseconds.
-    package var ageMs: Int64
-    package init(tokens: Set<String>, ageMs: Int64) {
+    /// The latest of each: of at most `Limits.hostsPerToken` hosts, those with the lowest lanes.
+    package var signs: [SignOfLife]
+    package init(tokens: Set<String>, signs: [SignOfLife]) {
         self.tokens = tokens
+        self.signs = signs
+    }
+}
+
+/// A host's sign of life, as a survey finds it.
+package struct SignOfLife: Hashable, Sendable {
+    package var lane: Int64
+    /// In milliseconds, when the survey was made.
+    package var ageMs: Int64
+    package init(lane: Int64, ageMs: Int64) {
+        self.lane = lane
         self.ageMs = ageMs
     }
 }

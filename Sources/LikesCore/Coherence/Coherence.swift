@@ -98,14 +98,19 @@ struct Coherence {
         isOfOther: (NodeToken) -> Bool
     ) -> Trust.Others {
         let known = Set(inUse.compactMap { nodes[$0].trust.token.map { Substring($0) } })
-        let freshMs = nodes[node].trust.freshMs(now: askedAt)
         var found = Trust.Others()
         for hosts in survey.others {
             let named = hosts.tokens.map { NodeToken($0) }
-            guard !named.contains(where: { $0.token == own.token }) else { continue }
-            let unknown = named.filter { !known.contains($0.token) && !isOfOther($0) }.map(\.text)
-            found.named.formUnion(unknown)
-            if hosts.ageMs <= freshMs { found.namedFresh.formUnion(unknown) }
+            let isSame = named.contains { $0.token == own.token }
+            let unknown = isSame ? [] : named.filter { !known.contains($0.token) && !isOfOther($0) }.map(\.text)
+            for sign in hosts.signs {
+                let process = LaneNumber.process(of: sign.lane)
+                found.processes.insert(process)
+                for token in unknown {
+                    let named = Trust.NamedData(process: process, token: token)
+                    found.add(named, signedAt: askedAt.adding(ms: -sign.ageMs))
+                }
+            }
         }
         return found
     }

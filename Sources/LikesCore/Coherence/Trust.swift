@@ -14,8 +14,9 @@ struct Trust {
     private(set) var isSurveyed = false
     private(set) var dispute: Dispute?
     private(set) var identifiedAt: Instant
-    /// When other hosts were first seen to name other data, and which. They have to name it again.
-    private var strange: (since: Instant, tokens: Set<String>)?
+    /// Other data that other hosts name, and when each was first seen to. It has to name it again: many wake up from a
+    /// pause and name once what they used before it.
+    private var strange: [NamedData: Instant] = [:]
     /// In the last survey under this data, no other living host named other data.
     private(set) var isUnanimous = false
     private var foreign: ForeignMarker?
@@ -60,7 +61,7 @@ struct Trust {
         unfit = nil
         isSurveyed = false
         isUnanimous = false
-        strange = nil
+        strange = [:]
         token = generation.token
         last = generation
     }
@@ -77,7 +78,7 @@ struct Trust {
         unfit = nil
         isSurveyed = false
         isUnanimous = false
-        strange = nil
+        strange = [:]
     }
 
     /// The past that the last generation's counters belong to is over. Its messages are not heard any more.
@@ -90,7 +91,7 @@ struct Trust {
 
     mutating func misfit(_ marker: String) { unfit = marker }
 
-    enum Agreement {
+    enum Agreement: Equatable {
         /// All hosts that have Redis use the same data.
         case agreed
         /// Some hosts use other data than this host: read the marker, and ask again in a while.
@@ -102,40 +103,60 @@ struct Trust {
         case agreedAgain(Dispute)
     }
 
-    /// The age, in milliseconds, up to which a sign of life shows what its host uses now. One from before this host
-    /// identified its own data may be from a host that has died. One from soon after may be from a host that had not
-    /// heard of the data yet.
-    func freshMs(now: Instant) -> Int64 {
-        max(0, now.ms(since: strange?.since.adding(ms: Limits.disputeConfirmMs) ?? identifiedAt))
+    /// Other data than this host's, named by a host that lives.
+    struct NamedData: Hashable {
+        /// `LaneNumber.process`.
+        let process: Int64
+        let token: String
     }
 
-    /// Other data than this host's, by token.
+    /// What a survey says of other hosts.
     struct Others {
-        /// Named by a living host.
-        var named: Set<String> = []
-        /// Named in a fresh sign of life.
-        var namedFresh: Set<String> = []
+        /// The processes that it tells of.
+        var processes: Set<Int64> = []
+        /// With the latest sign of life that says so.
+        var named: [NamedData: Instant] = [:]
+
+        mutating func add(_ named: NamedData, signedAt: Instant) {
+            self.named[named] = max(signedAt, self.named[named] ?? signedAt)
+        }
     }
 
     /// Takes in which other data other hosts use. `era`: the present one.
     mutating func compare(_ others: Others, era: Int64, now: Instant) -> Agreement {
+        // A survey need not tell of all hosts.
+        strange = strange.filter { named, since in
+            others.processes.contains(named.process) ? others.named[named] != nil : isAwaited(since, now: now)
+        }
         isUnanimous = others.named.isEmpty
         if isUnanimous { return agree() }
         if dispute != nil { return .stillDisputed }
-        let fresh = others.namedFresh
-        // The data named before is not named again, only other data.
-        guard let strange, fresh.isEmpty || !strange.tokens.isDisjoint(with: fresh) else {
-            if fresh.isEmpty { return agree() }
-            self.strange = (now, fresh)
-            return .unclear
-        }
-        if !fresh.isEmpty, now.ms(since: strange.since) >= Limits.disputeConfirmMs {
+        if note(others, now: now) {
             dispute = Dispute(era: era, token: token)
             return .disputed
         }
-        // A living host would have named it again.
-        let waitMs = Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
-        return now.ms(since: strange.since) < waitMs ? .unclear : agree()
+        return strange.values.contains { isAwaited($0, now: now) } ? .unclear : agree()
+    }
+
+    /// Returns whether a host names again what it named before.
+    private mutating func note(_ others: Others, now: Instant) -> Bool {
+        var isNamedAgain = false
+        for (named, signedAt) in others.named {
+            if let since = strange[named] {
+                guard signedAt.ms(since: since) >= Limits.disputeConfirmMs else { continue }
+                isNamedAgain = isNamedAgain || isAwaited(since, now: now)
+                strange[named] = now
+            } else if signedAt >= identifiedAt {
+                // One from before may be from a host that has died.
+                strange[named] = now
+            }
+        }
+        return isNamedAgain
+    }
+
+    /// Whether a living host that was first seen at `since` to name other data need not have named it again by now.
+    private func isAwaited(_ since: Instant, now: Instant) -> Bool {
+        now.ms(since: since) < Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
     }
 
     /// Another database's marker was found. Returns whether it was found on that server before, recently enough to be
@@ -157,7 +178,6 @@ struct Trust {
     /// Other hosts use the same data as this host, or the difference does not matter.
     @discardableResult
     mutating func agree() -> Agreement {
-        strange = nil
         isSurveyed = true
         guard let found = dispute else { return .agreed }
         dispute = nil

@@ -122,7 +122,7 @@ extension Core {
 
     /// Tells where the node's marker is. If its place has changed, the marker is put there as well: hosts that have
     /// heard of the change look there, others where it was.
-    private mutating func placeMarker(of node: NodePlace, _ turn: inout Turn) {
+    mutating func placeMarker(of node: NodePlace, _ turn: inout Turn) {
         guard let key = redis.takeMarkerKey(of: node) else { return }
         turn.append(.markerKey(node, key))
         // Where the marker was, it could not be made.

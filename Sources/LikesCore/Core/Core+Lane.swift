@@ -6,7 +6,9 @@ extension Core {
     mutating func sendLane(_ turn: inout Turn) {
         guard lane.isIdle else { return }
         let isMistakable = !reader.standbys.isEmpty && lane.row.mayBeMistaken
-        if lane.isWorn || isMistakable { lane.renew(random.laneNumber(), now: turn.now) }
+        if lane.isWorn || isMistakable {
+            lane.renew(LaneNumber.next(after: lane.row.lane, &random), now: turn.now)
+        }
         let isTendDue = isTendDue(now: turn.now)
         switch lane.due(isTendDue: isTendDue, now: turn.now) {
         case .fence(let request): lane.call(.fence, .fence(request), &turn)

@@ -39,6 +39,11 @@ extension Core {
             if let found, marker.isOfThisLife, coherence.isShared(found, on: node, now: turn.now) {
                 return leaveToOthers(node, &turn)
             }
+            // Hosts that make one marker each, in two places, would not hear of each other.
+            if redis[node].marker.retryIfOld(now: turn.now) {
+                placeMarker(of: node, &turn)
+                return identifyData(node, &turn)
+            }
             coherence[node].trust.misfit(marker.text)
             // If another host's new marker came first and does not fit either, the two hosts are in no hurry.
             return lane.survey(

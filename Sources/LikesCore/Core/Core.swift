@@ -50,7 +50,7 @@ package struct Core {
         writes = Writes(configuration, limits)
         reads = Reads(safeguards)
         redis = RedisAccess(configuration.itemTypes, now: now)
-        lane = Lane(number: random.laneNumber(), limits, now: now)
+        lane = Lane(number: LaneNumber.first(&random), limits, now: now)
         reader = Reader(standbys: configuration.databaseReplicaURLs.count, now: now)
         repairs = Repairs(limits, seed: random.next(), now: now)
         coherence = Coherence(configuration, key: random.key, limits, safeguards, now: now)

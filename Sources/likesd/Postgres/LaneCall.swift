@@ -110,7 +110,7 @@ struct LaneCall {
                 timeline: try result.integer(0, 2, in: 0...DatabaseIdentity.timelineMax), tables: try result.text(0, 3)
             ).checked(),
             snapshot: snapshot,
-            others: numbered(try result.text(0, 5)).map { OtherHosts(tokens: names($0.text), ageMs: $0.number) },
+            others: words(try result.text(0, 5)).compactMap(others),
             latest: try result.integer(0, 6, in: 0...Limits.sequenceMax),
             strayed: numbered(try result.text(0, 7)).compactMap { written(by: $0.number, $0.text) },
             knowsTypes: types.agree(words(try result.text(0, 9))),
@@ -126,6 +126,18 @@ struct LaneCall {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
         return WrittenTo(transaction: transaction, unknown: names(parts[0]), lacking: names(parts[1]))
+    }
+
+    /// As in `AGE/LANE,AGE/LANE@TOKEN,TOKEN`.
+    private static func others(_ entry: String) -> OtherHosts? {
+        let parts = entry.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        let signs = parts[0].split(separator: ",").compactMap { sign -> SignOfLife? in
+            let numbers = sign.split(separator: "/").map { Int64($0) }
+            guard numbers.count == 2, let ageMs = numbers[0], let lane = numbers[1] else { return nil }
+            return SignOfLife(lane: lane, ageMs: ageMs)
+        }
+        return OtherHosts(tokens: names(parts[1]), signs: signs)
     }
 
     private static func names(_ text: Substring) -> Set<String> { Set(text.split(separator: ",").map(String.init)) }

@@ -205,8 +205,8 @@ enum LaneStatements {
     /// to this one. Lanes are looked up by key: as in a batch, at most the dead versions of one lane are passed.
     ///
     /// Returns one row: how many lanes were fenced; the database's system identifier, timeline, database and tables;
-    /// the transactions that have ended; of other living hosts, as in `AGE@TOKEN,TOKEN` and separated by spaces, what
-    /// they use and the milliseconds since the latest sign of life of those that use it; the greatest $6 of any host;
+    /// the transactions that have ended; what other living hosts use, as in `AGE/LANE,AGE/LANE@TOKEN,TOKEN` and
+    /// separated by spaces, with the milliseconds since the latest sign of life of some; the greatest $6 of any host;
     /// transactions that were to be written to servers not among $3 and had not ended by that snapshot, as in
     /// `TRANSACTION@SERVER,SERVER` and separated by spaces; the previous sign of life, -1 for none; the item types, as
     /// in `post=1`, separated by spaces; the secret, empty for none; and the time, in seconds since 1970. Of hosts and
@@ -258,7 +258,10 @@ enum LaneStatements {
         ), forgotten_lanes AS (
             DELETE FROM lanes WHERE lane = ANY (ARRAY(SELECT lane FROM gone)) AND cardinality(item_ids) = 0
         ), others AS (
-            SELECT generation, max(seen_at) AS seen_at FROM likesd_hosts
+            SELECT generation, max(seen_at) AS seen_at, array_to_string(
+                (array_agg(floor(extract(epoch FROM now() - seen_at) * 1000) || '/' || lane
+                    ORDER BY lane))[:\(Limits.hostsPerToken)], ',') AS signs
+            FROM likesd_hosts
             WHERE lane <> $1 AND generation <> '' AND seen_at <= now()
                 AND seen_at >= now() - interval '\(EdgeLimits.hostSilentSeconds) s'
             GROUP BY generation
@@ -287,9 +290,9 @@ enum LaneStatements {
             LIMIT \(Limits.straysPerSurvey)
         )
         SELECT (SELECT count(*) FROM fenced), \(PostgresIdentity.columns),
-            (SELECT coalesce(string_agg(
-                    floor(extract(epoch FROM now() - seen_at) * 1000) || '@' || generation, ' '), '')
-                FROM (SELECT *, sum(length(generation) + 8) OVER (ORDER BY seen_at DESC, generation) AS bytes
+            (SELECT coalesce(string_agg(signs || '@' || generation, ' '), '')
+                FROM (SELECT *, sum(length(signs) + length(generation) + 2)
+                        OVER (ORDER BY seen_at DESC, generation) AS bytes
                     FROM others) AS counted
                 WHERE bytes <= \(EdgeLimits.surveyListBytesMax)),
             (SELECT coalesce(max(since), 0) FROM likesd_hosts),

@@ -154,7 +154,10 @@ extension Postgres {
             let signOfLife = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
             note(request)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.tokens.isEmpty }
-            let named = others.map { OtherHosts(tokens: $0.tokens, ageMs: (scheduler.now - $0.seenAt) / .ms(1)) }
+            let named = others.map { host in
+                let sign = SignOfLife(lane: host.lane, ageMs: (scheduler.now - host.seenAt) / .ms(1))
+                return OtherHosts(tokens: host.tokens, signs: [sign])
+            }
             let survey = Survey(
                 silentLanesFenced: fenced.count, identity: identity, snapshot: snapshot,
                 others: named, latest: latest,
