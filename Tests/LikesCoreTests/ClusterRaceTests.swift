@@ -110,6 +110,23 @@ import Testing
         #expect(servers.compared(["c", "new"], isWhole: true, covered: [], next: 30) == nil, "it is told once")
     }
 
+    @Test("What batches went to, and the row does not name yet, is named once it is lost", arguments: [false, true])
+    func whatTheRowDoesNotNameYetIsNamedOnceItIsLost(isFirstBack: Bool) {
+        var servers = NamedServers()
+        _ = servers.next(["a": 0, "b": 1, "c": 2])
+        servers.recorded()
+        // b is replaced, and no batch follows. Then a is lost.
+        #expect(servers.compared(["a", "b2", "c"], isWhole: true, covered: [1], next: 10) == nil)
+        #expect(servers.next(["b2": 1, "c": 2]) == [])
+        if isFirstBack {
+            let missing = servers.compared(["a", "c"], isWhole: false, covered: [], next: 15)
+            #expect(missing?.unknown == ["b2"])
+            #expect(servers.next(["a": 0, "c": 2]) == ["a", "b2", "c"])
+        } else {
+            #expect(servers.next(["c": 2]) == ["a", "b2", "c"])
+        }
+    }
+
     @Test("While one node is away, another one that was replaced begins anew once, however busy its hosts are")
     func aReplacedNodeBeginsAnewOnceWhileAnotherOneIsAway() throws {
         var scenario = try ClusterScenario(nodes: 4)

@@ -194,10 +194,7 @@ import Testing
     @Test("A marker that has stood in another place is not made anew there before its own place was looked at")
     func aMarkerIsNotMadeAnewBeforeItsOwnPlaceWasLookedAt() throws {
         var scenario = try ClusterScenario()
-        let key = scenario.nodes[0].markerKey
-        scenario.nodes[0].markersElsewhere = [key]
-        _ = scenario.send(.count(scenario.item(on: 0)))
-        scenario.pass(ms: 2 * Limits.clusterTroubleAskMs + Limits.markerRetryMsMin)
+        let key = placeElsewhere(&scenario)
         let next = scenario.nodes[0].markerKey
         #expect(next != key)
         // The slot is back, and hosts that never missed it made a marker there. What they replaced is still here.
@@ -213,13 +210,67 @@ import Testing
         #expect(scenario.nodes[0].markers[key] == made.marker)
     }
 
-    @Test("While the marker's slot stays between two nodes, a marker that does not fit is replaced in its other place")
-    func whileTheSlotStaysOpenTheMarkerIsReplacedInItsOtherPlace() throws {
-        var scenario = try ClusterScenario()
-        let (key, first) = (scenario.nodes[0].markerKey, tokens(scenario)[0])
+    /// The marker of node 0 stands in another place. Returns its own.
+    private func placeElsewhere(_ scenario: inout ClusterScenario) -> String {
+        let key = scenario.nodes[0].markerKey
         scenario.nodes[0].markersElsewhere = [key]
         _ = scenario.send(.count(scenario.item(on: 0)))
         scenario.pass(ms: 2 * Limits.clusterTroubleAskMs + Limits.markerRetryMsMin)
+        return key
+    }
+
+    @Test(
+        "Data that was dropped while the marker stood elsewhere does not come back from the marker's own place",
+        arguments: [false, true], [false, true])
+    func droppedDataDoesNotComeBackFromTheMarkersOwnPlace(byAnotherHost: Bool, isEvicted: Bool) throws {
+        var scenario = try ClusterScenario()
+        let first = tokens(scenario)[0]
+        _ = placeElsewhere(&scenario)
+        let next = scenario.nodes[0].markerKey
+        scenario.transaction = 70
+        if byAnotherHost {
+            scenario.nodes[0].markers[next] =
+                Generation(
+                    server: "run0:repl", database: Scenario.identity, snapshot: DatabaseSnapshot(least: 60),
+                    token: "bbbbbbbbbbbb"
+                ).sealed(by: Scenario.secret).marker
+            scenario.step { core, turn in core.checkMarker(of: 0, &turn) }
+        } else {
+            scenario.step { core, turn in core.disownData(0, &turn) }
+            scenario.pass(ms: Limits.markerRetryMsMin)
+        }
+        #expect(tokens(scenario)[0] != first && scenario.nodes[0].markerKey == next)
+        // The slot is whole again, with what it had.
+        scenario.nodes[0].markersElsewhere = []
+        scenario.pass(ms: 2 * Limits.markerRetryMsMin)
+        scenario.transaction = 90
+        if isEvicted { scenario.nodes[0].markers[next] = "" }
+        scenario.step { core, turn in
+            if isEvicted { core.checkMarker(of: 0, &turn) } else { core.disownData(0, &turn) }
+        }
+        scenario.pass(ms: 3_000)
+        #expect(tokens(scenario)[0] != first && scenario.core.readableGeneration(0) != nil)
+    }
+
+    @Test("Data that is dropped while its marker stands elsewhere is dropped there, where others use it")
+    func dataIsDroppedWhereOthersUseIt() throws {
+        var scenario = try ClusterScenario()
+        let first = tokens(scenario)[0]
+        _ = placeElsewhere(&scenario)
+        let next = scenario.nodes[0].markerKey
+        let before = scenario.nodes[0].markers[next]
+        scenario.nodes[0].markersElsewhere = []
+        scenario.transaction = 70
+        scenario.step { core, turn in core.disownData(0, &turn) }
+        scenario.pass(ms: 3_000)
+        #expect(tokens(scenario)[0] != first && scenario.nodes[0].markers[next] != before)
+    }
+
+    @Test("While the marker's slot stays between two nodes, a marker that does not fit is replaced in its other place")
+    func whileTheSlotStaysOpenTheMarkerIsReplacedInItsOtherPlace() throws {
+        var scenario = try ClusterScenario()
+        let first = tokens(scenario)[0]
+        let key = placeElsewhere(&scenario)
         let before = scenario.nodes[0].markers[key]
         scenario.nodes[0].markers[scenario.nodes[0].markerKey] = "anything else"
         scenario.step { core, turn in core.identifyAgain(0, &turn) }

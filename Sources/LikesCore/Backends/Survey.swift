@@ -54,7 +54,7 @@ package struct NodeToken {
 package struct OtherHosts: Hashable, Sendable {
     /// The generations that they use, one for each node: `NodeToken.text`.
     package var tokens: Set<String>
-    /// The latest of each: of at most `Limits.hostsPerToken` hosts, those with the lowest lanes.
+    /// The latest sign of life of each host, of at most `Limits.hostsPerToken`: those with the lowest lanes.
     package var signs: [SignOfLife]
     package init(tokens: Set<String>, signs: [SignOfLife]) {
         self.tokens = tokens

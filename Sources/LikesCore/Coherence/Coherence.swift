@@ -39,7 +39,9 @@ struct Coherence {
 
     /// Whether data made under this marker may be believed.
     func fits(_ found: Generation, on node: NodePlace) -> Bool {
-        found.token != nodes[node].trust.disownedToken && found.fits(past.identity, era: past.era)
+        let trust = nodes[node].trust
+        return found.token != trust.disownedToken && !trust.isPast(found)
+            && found.fits(past.identity, era: past.era)
     }
 
     /// Whether the marker names another database.
@@ -90,11 +92,11 @@ struct Coherence {
 
     // MARK: Other hosts
 
-    /// What other hosts name that this one does not know, while they do not name the data that it calls `own`.
-    /// `inUse`: its nodes; `isOfOther`: whether data is of a node that never had this one's slots. Hosts that do not
+    /// What other hosts name that this one does not know, while they do not name the data that it calls `own`. `lane`:
+    /// its own; `inUse`: its nodes; `isOfOther`: whether data is of a node that never had this one's slots. Hosts that do not
     /// reach this node may name what others have, which this host need not reach.
     func compare(
-        _ survey: Survey, askedAt: Instant, on node: NodePlace, own: NodeToken, inUse: [NodePlace],
+        _ survey: Survey, askedAt: Instant, lane: Int64, on node: NodePlace, own: NodeToken, inUse: [NodePlace],
         isOfOther: (NodeToken) -> Bool
     ) -> Trust.Others {
         let known = Set(inUse.compactMap { nodes[$0].trust.token.map { Substring($0) } })
@@ -105,6 +107,8 @@ struct Coherence {
             let unknown = isSame ? [] : named.filter { !known.contains($0.token) && !isOfOther($0) }.map(\.text)
             for sign in hosts.signs {
                 let process = LaneNumber.process(of: sign.lane)
+                // A late sign of life may have brought back the row of a former lane.
+                guard process != LaneNumber.process(of: lane) else { continue }
                 found.processes.insert(process)
                 for token in unknown {
                     let named = Trust.NamedData(process: process, token: token)

@@ -14,9 +14,9 @@ struct Trust {
     private(set) var isSurveyed = false
     private(set) var dispute: Dispute?
     private(set) var identifiedAt: Instant
-    /// Other data that other hosts name, and when each was first seen to. It has to name it again: many wake up from a
-    /// pause and name once what they used before it.
-    private var strange: [NamedData: Instant] = [:]
+    /// Other data that other hosts name. Each has to name it again: many wake up from a pause and name once what they
+    /// used before it.
+    private var strange: [NamedData: Sighting] = [:]
     /// In the last survey under this data, no other living host named other data.
     private(set) var isUnanimous = false
     private var foreign: ForeignMarker?
@@ -40,6 +40,9 @@ struct Trust {
 
     /// `Generation.snapshot.next` of the last data that was not disowned; nil: there was none.
     var madeBefore: Int64? { token == nil ? nil : last?.snapshot.next }
+
+    /// Whether the data was made before the last that this host used. Then it was dropped since, and lacks changes.
+    func isPast(_ found: Generation) -> Bool { last.map { found.isOlder(than: $0) } ?? false }
 
     /// `Generation.server` of the last data; nil: there was none.
     var server: String? { last?.server }
@@ -110,6 +113,16 @@ struct Trust {
         let token: String
     }
 
+    /// A sign of life that named other data.
+    private struct Sighting {
+        var signedAt: Instant
+        /// When this host heard of it.
+        var seenAt: Instant
+    }
+
+    /// A living host that named other data names it again within this time.
+    private static let namedAgainMs = Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
+
     /// What a survey says of other hosts.
     struct Others {
         /// The processes that it tells of.
@@ -125,8 +138,8 @@ struct Trust {
     /// Takes in which other data other hosts use. `era`: the present one.
     mutating func compare(_ others: Others, era: Int64, now: Instant) -> Agreement {
         // A survey need not tell of all hosts.
-        strange = strange.filter { named, since in
-            others.processes.contains(named.process) ? others.named[named] != nil : isAwaited(since, now: now)
+        strange = strange.filter { named, sighting in
+            others.processes.contains(named.process) ? others.named[named] != nil : isAwaited(sighting, now: now)
         }
         isUnanimous = others.named.isEmpty
         if isUnanimous { return agree() }
@@ -138,25 +151,26 @@ struct Trust {
         return strange.values.contains { isAwaited($0, now: now) } ? .unclear : agree()
     }
 
-    /// Returns whether a host names again what it named before.
+    /// Returns whether a host names again what it named before. However long a survey takes, the signs of life that it
+    /// tells of are as far apart as they were.
     private mutating func note(_ others: Others, now: Instant) -> Bool {
         var isNamedAgain = false
         for (named, signedAt) in others.named {
-            if let since = strange[named] {
-                guard signedAt.ms(since: since) >= Limits.disputeConfirmMs else { continue }
-                isNamedAgain = isNamedAgain || isAwaited(since, now: now)
-                strange[named] = now
+            if let first = strange[named] {
+                let apartMs = signedAt.ms(since: first.signedAt)
+                guard apartMs >= Limits.disputeConfirmMs else { continue }
+                isNamedAgain = isNamedAgain || apartMs < Self.namedAgainMs
+                strange[named] = Sighting(signedAt: signedAt, seenAt: now)
             } else if signedAt >= identifiedAt {
                 // One from before may be from a host that has died.
-                strange[named] = now
+                strange[named] = Sighting(signedAt: signedAt, seenAt: now)
             }
         }
         return isNamedAgain
     }
 
-    /// Whether a living host that was first seen at `since` to name other data need not have named it again by now.
-    private func isAwaited(_ since: Instant, now: Instant) -> Bool {
-        now.ms(since: since) < Limits.disputeConfirmMs + Limits.surveyMs + Limits.lateSignMs
+    private func isAwaited(_ sighting: Sighting, now: Instant) -> Bool {
+        now.ms(since: sighting.seenAt) < Self.namedAgainMs
     }
 
     /// Another database's marker was found. Returns whether it was found on that server before, recently enough to be

@@ -39,8 +39,10 @@ extension Core {
             if let found, marker.isOfThisLife, coherence.isShared(found, on: node, now: turn.now) {
                 return leaveToOthers(node, &turn)
             }
-            // Hosts that make one marker each, in two places, would not hear of each other.
-            if redis[node].marker.retryIfOld(now: turn.now) {
+            // Hosts that make one marker each, in two places, would not hear of each other. But those that use the data
+            // which this host drops look where it was.
+            let isDropped = found.map { $0.token == coherence[node].trust.disownedToken } ?? false
+            if !isDropped, redis[node].marker.retryIfOld(now: turn.now) {
                 placeMarker(of: node, &turn)
                 return identifyData(node, &turn)
             }

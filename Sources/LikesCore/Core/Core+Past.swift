@@ -127,7 +127,7 @@ extension Core {
     ) {
         guard safeguards.generationCheck else { return coherence[node].trust.agreeUnseen() }
         let others = coherence.compare(
-            survey, askedAt: askedAt, on: node, own: own, inUse: redis.inUse,
+            survey, askedAt: askedAt, lane: lane.row.lane, on: node, own: own, inUse: redis.inUse,
             isOfOther: { redis.isOther($0, than: node) })
         let askAgainAt = turn.now.adding(ms: Limits.disputeAskMs)
         let line = disputeLine(node)

@@ -1,6 +1,6 @@
 /// This process' row in `lanes`, the only record of its last batch: which row it is, and what is known to be in it.
 struct LaneRow {
-    /// Random, so that no two processes share a lane. Replaced from time to time.
+    /// A `LaneNumber`. Replaced from time to time.
     private(set) var lane: Int64
     /// The previous lane, until its row is known to be gone.
     private(set) var former: Int64?
@@ -110,25 +110,26 @@ struct NamedServers {
     private var mayBeReplaced = false
     /// Of the data that the last survey compared.
     private var compared: Set<String> = []
-    /// What batches were to be written to since the row was stored with what it names.
-    private var unrecorded: Set<String> = []
+    /// What batches were to be written to since the row was stored with what it names, and where each was.
+    private var unrecorded: [String: NodePlace] = [:]
     /// This host has lost sight of some of those, too: no transaction of such a batch is after this one.
     private var unrecordedUntil: Int64?
 
     /// The servers that the next batch's row is to name, with the batch's transaction. Empty: the row stays as it is.
     /// `writable`: those that the batch can be written to.
     mutating func next(_ writable: [String: NodePlace]) -> [String] {
-        if named.keys.allSatisfy({ writable[$0] != nil }) { return record(writable) }
+        let isUnrecordedLost = unrecorded.keys.contains { writable[$0] == nil }
+        if !isUnrecordedLost, named.keys.allSatisfy({ writable[$0] != nil }) { return record(writable) }
         // Otherwise the record of what the lost one took would be gone before other data in its place is compared with
         // it. What is not compared yet does not show that the lost one's changes are in it.
         guard !writable.isEmpty else { return [] }
         // Once a second one is lost, there has to be a record of what it took meanwhile.
-        if !mayBeReplaced, unrecorded.allSatisfy({ writable[$0] != nil }) {
-            unrecorded.formUnion(writable.keys)
+        if !mayBeReplaced, !isUnrecordedLost {
+            unrecorded.merge(writable) { $1 }
             return []
         }
         mayBeReplaced = true
-        return record(named.merging(writable.filter { compared.contains($0.key) }) { $1 })
+        return record(named.merging(unrecorded) { $1 }.merging(writable.filter { compared.contains($0.key) }) { $1 })
     }
 
     private mutating func record(_ servers: [String: NodePlace]) -> [String] {
@@ -138,7 +139,7 @@ struct NamedServers {
 
     /// The row is stored with the servers that it was to name.
     mutating func recorded() {
-        unrecorded = []
+        unrecorded = [:]
         unrecordedUntil = nil
     }
 
@@ -150,8 +151,9 @@ struct NamedServers {
     ) -> WrittenTo? {
         compared = Set(servers)
         mayBeReplaced = !isWhole
-        if unrecordedUntil == nil, !unrecorded.isSubset(of: compared) { unrecordedUntil = next - 1 }
-        let missing = unrecordedUntil.map { WrittenTo(transaction: $0, servers: Set(named.keys), surveyed: servers) }
+        if unrecordedUntil == nil, !compared.isSuperset(of: unrecorded.keys) { unrecordedUntil = next - 1 }
+        let known = Set(named.keys).union(unrecorded.keys)
+        let missing = unrecordedUntil.map { WrittenTo(transaction: $0, servers: known, surveyed: servers) }
         // To go on naming a lost one, with ever later transactions, would make its successor begin anew each time.
         let left = named.filter { compared.contains($0.key) || !covered.contains($0.value) }
         named = left

@@ -154,9 +154,14 @@ extension Postgres {
             let signOfLife = state.hosts.first { $0.lane == request.lane }?.beat ?? -1
             note(request)
             let others = state.hosts.filter { $0.lane != request.lane && !isSilent($0) && !$0.tokens.isEmpty }
-            let named = others.map { host in
-                let sign = SignOfLife(lane: host.lane, ageMs: (scheduler.now - host.seenAt) / .ms(1))
-                return OtherHosts(tokens: host.tokens, signs: [sign])
+            let byTokens = Dictionary(grouping: others, by: \.tokens).values.sorted { one, other in
+                (one.map(\.seenAt).max() ?? 0, one[0].lane) > (other.map(\.seenAt).max() ?? 0, other[0].lane)
+            }
+            let named = byTokens.prefix(Limits.tokensPerSurvey).map { hosts in
+                let told = hosts.sorted { $0.lane < $1.lane }.prefix(Limits.hostsPerToken)
+                return OtherHosts(
+                    tokens: hosts[0].tokens,
+                    signs: told.map { SignOfLife(lane: $0.lane, ageMs: (scheduler.now - $0.seenAt) / .ms(1)) })
             }
             let survey = Survey(
                 silentLanesFenced: fenced.count, identity: identity, snapshot: snapshot,
