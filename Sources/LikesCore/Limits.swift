@@ -176,8 +176,8 @@ package struct Limits: Sendable {
     package var batchesPerLane = 1_024
     /// If other hosts use other data in Redis, they are asked this often …
     package static let disputeAskMs: Int64 = 500
-    /// … and if one names it in two signs of life this far apart, no host believes Redis. A host that had not heard of a
-    /// new generation hears of it within a beat …
+    /// … and if one names it in two signs of life this far apart, no host believes Redis. A host that had not heard of
+    /// a new generation hears of it within a beat …
     package static let disputeConfirmMs: Int64 = 4_000
     /// … and one that has said nothing for `surveyMs` and this much longer is dead.
     package static let lateSignMs: Int64 = 1_000

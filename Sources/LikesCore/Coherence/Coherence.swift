@@ -44,6 +44,11 @@ struct Coherence {
             && found.fits(past.identity, era: past.era)
     }
 
+    /// Whether this host has dropped the data, which other hosts may still believe.
+    func isDropped(_ found: Generation, on node: NodePlace) -> Bool {
+        found.token == nodes[node].trust.disownedToken && found.fits(past.identity, era: past.era)
+    }
+
     /// Whether the marker names another database.
     func isForeign(_ found: Generation) -> Bool { past.identity.map { !found.database.isSameDatabase($0) } ?? false }
 
@@ -93,8 +98,8 @@ struct Coherence {
     // MARK: Other hosts
 
     /// What other hosts name that this one does not know, while they do not name the data that it calls `own`. `lane`:
-    /// its own; `inUse`: its nodes; `isOfOther`: whether data is of a node that never had this one's slots. Hosts that do not
-    /// reach this node may name what others have, which this host need not reach.
+    /// its own; `inUse`: its nodes; `isOfOther`: whether data is of a node that never had this one's slots. Hosts that
+    /// do not reach this node may name what others have, which this host need not reach.
     func compare(
         _ survey: Survey, askedAt: Instant, lane: Int64, on node: NodePlace, own: NodeToken, inUse: [NodePlace],
         isOfOther: (NodeToken) -> Bool

@@ -39,10 +39,9 @@ extension Core {
             if let found, marker.isOfThisLife, coherence.isShared(found, on: node, now: turn.now) {
                 return leaveToOthers(node, &turn)
             }
-            // Hosts that make one marker each, in two places, would not hear of each other. But those that use the data
-            // which this host drops look where it was.
-            let isDropped = found.map { $0.token == coherence[node].trust.disownedToken } ?? false
-            if !isDropped, redis[node].marker.retryIfOld(now: turn.now) {
+            // Hosts that make one marker each, in two places, would not hear of each other. But if this host alone drops
+            // the data, those that use it look where it is.
+            if found.map({ !coherence.isDropped($0, on: node) }) ?? true, redis[node].marker.retryIfOld(now: turn.now) {
                 placeMarker(of: node, &turn)
                 return identifyData(node, &turn)
             }
