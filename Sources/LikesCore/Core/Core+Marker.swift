@@ -39,13 +39,14 @@ extension Core {
             if let found, marker.isOfThisLife, coherence.isShared(found, on: node, now: turn.now) {
                 return leaveToOthers(node, &turn)
             }
-            // Hosts that make one marker each, in two places, would not hear of each other. But if this host alone drops
-            // the data, those that use it look where it is.
+            // Hosts that make one marker each, in two places, would not hear of each other. But if this host alone
+            // drops the data, those that use it look where it is.
             if found.map({ !coherence.isDropped($0, on: node) }) ?? true, redis[node].marker.retryIfOld(now: turn.now) {
                 placeMarker(of: node, &turn)
                 return identifyData(node, &turn)
             }
-            coherence[node].trust.misfit(marker.text)
+            coherence[node].trust.misfit(marker.text, now: turn.now)
+            redis.asks.askSoon(now: turn.now)
             // If another host's new marker came first and does not fit either, the two hosts are in no hurry.
             return lane.survey(
                 at: request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs))
