@@ -181,6 +181,10 @@ package struct Limits: Sendable {
     package static let disputeConfirmMs: Int64 = 4_000
     /// … and one that has said nothing for `surveyMs` and this much longer is dead.
     package static let lateSignMs: Int64 = 1_000
+    /// If requests wait for PostgreSQL, and it has done nothing for them for this long, it is stalled …
+    static let stallMs: Int64 = 1_000
+    /// … until it does something, or nobody has waited for it for this long.
+    static let stallUnwantedMs: Int64 = 10_000
     /// How long a refusal by Redis is shown after it last happened.
     static let refusalShownMs: Int64 = 60_000
     /// How long an entry of the local cache is fresh at most while this host does not hear what others change. Together

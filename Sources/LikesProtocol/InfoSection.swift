@@ -1,6 +1,7 @@
 /// The sections of INFO, in the daemon's order.
 package enum InfoSection: String, CaseIterable, Sendable {
     case server, clients, memory, persistence, replication, stats, cache, backends, coherence, cpu
+    case commandstats, errorstats, latencystats
 
     /// Names by which Redis clients ask for all sections.
     package static let namesOfAll: Set<String> = ["all", "default", "everything"]
@@ -9,7 +10,8 @@ package enum InfoSection: String, CaseIterable, Sendable {
     package var title: String {
         switch self {
         case .cpu: "CPU"
-        case .server, .clients, .memory, .persistence, .replication, .stats, .cache, .backends, .coherence:
+        case .server, .clients, .memory, .persistence, .replication, .stats, .cache, .backends, .coherence,
+            .commandstats, .errorstats, .latencystats:
             rawValue.prefix(1).uppercased() + rawValue.dropFirst()
         }
     }

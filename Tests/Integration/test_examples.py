@@ -136,6 +136,6 @@ def test_the_alerts_ask_for_metrics_that_there_are(postgres, start_daemon, tmp_p
     asked = {name for text in expressions for name in re.findall(r"\b(?:likesd|node|process)_\w+", text)}
     assert len(asked) >= 6
     assert asked <= there
-    refused = {labels for name, labels in samples(tmp_path / "likesd.prom") if name == "likesd_changes_refused_total"}
+    refused = {labels for name, labels in samples(tmp_path / "likesd.prom") if name == "likesd_errors_total"}
     for code in re.search(r'code=~"([A-Z|]+)"', ALERTS.read_text()).group(1).split("|"):
         assert f'daemon="likesd",code="{code}"' in refused

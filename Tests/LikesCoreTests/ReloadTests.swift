@@ -137,7 +137,7 @@ import Testing
         }
         scenario.send(.like(ann), on: client)
         scenario.send(.like(Pair(user: 1, item: other)), on: client)
-        #expect(scenario.core.reports.statistics.rateLimited == 1)
+        #expect(scenario.core.reports.statistics.errors[.rateLimited] == 1)
         scenario.pass(ms: 20)
         #expect(scenario.core.cachedCount(post, now: scenario.now) == nil)
     }

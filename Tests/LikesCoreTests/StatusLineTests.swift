@@ -32,10 +32,10 @@ extension Scenario {
         _ = try scenario.open()
         #expect(
             scenario.statusLine() == StatusLine(text: "ok: 1 client, 0 likes/s, 0 counts/s; \(well)", isAtRest: true))
-        scenario.core.reports.statistics.requests[.like] += 4
-        scenario.core.reports.statistics.requests[.unlike] += 2
-        scenario.core.reports.statistics.requests[.count] += 7_000
-        scenario.core.reports.statistics.requests[.mcount] += 1_000
+        scenario.core.reports.statistics.requests[.like].received += 4
+        scenario.core.reports.statistics.requests[.unlike].received += 2
+        scenario.core.reports.statistics.requests[.count].received += 7_000
+        scenario.core.reports.statistics.requests[.mcount].received += 1_000
         scenario.pass(ms: 2_000)
         #expect(
             scenario.statusLine()

@@ -66,6 +66,7 @@ func parametersAndArityFollowFromTheArguments() {
 func theSectionsOfInfoHaveTheirTitles() {
     let titles = [
         "Server", "Clients", "Memory", "Persistence", "Replication", "Stats", "Cache", "Backends", "Coherence", "CPU",
+        "Commandstats", "Errorstats", "Latencystats",
     ]
     #expect(InfoSection.allCases.map(\.title) == titles)
 }

@@ -6,11 +6,14 @@ protocol CallPurpose {
     /// Calls under way are counted by kind.
     associatedtype Kind: RawRepresentable<Int>, CaseIterable
     var kind: Kind { get }
+    var timedAs: TimedCall { get }
+    /// How many changes, counters, pairs or lists it is about.
+    var itemsCount: Int { get }
 }
 
 /// The calls under way on one connection, the oldest first.
 struct Calls<Purpose: CallPurpose> {
-    private var table: [CallID: Purpose] = [:]
+    private var table: [CallID: (purpose: Purpose, sentAt: Instant)] = [:]
     private(set) var lastID: CallID = 0
     private var sent = Ring<(CallID, Instant)>()
     /// By kind.
@@ -23,18 +26,18 @@ struct Calls<Purpose: CallPurpose> {
 
     mutating func begin(_ purpose: Purpose, now: Instant) -> CallID {
         lastID += 1
-        table[lastID] = purpose
+        table[lastID] = (purpose, now)
         sent.append((lastID, now))
         counts[purpose.kind.rawValue] += 1
         return lastID
     }
 
-    /// Ends the call and returns its purpose; nil: the call was given up with its connection.
-    mutating func end(_ id: CallID) -> Purpose? {
-        guard let purpose = table.removeValue(forKey: id) else { return nil }
-        counts[purpose.kind.rawValue] -= 1
+    /// Ends the call and returns its purpose, and when it was sent; nil: it was given up with its connection.
+    mutating func end(_ id: CallID) -> (purpose: Purpose, sentAt: Instant)? {
+        guard let call = table.removeValue(forKey: id) else { return nil }
+        counts[call.purpose.kind.rawValue] -= 1
         while let (oldest, _) = sent.first, table[oldest] == nil { sent.popFirst() }
-        return purpose
+        return call
     }
 
     /// When the oldest call was sent.
@@ -50,7 +53,7 @@ struct Calls<Purpose: CallPurpose> {
     }
 
     /// The purposes of the calls under way, oldest first.
-    var purposes: [Purpose] { (0..<sent.count).compactMap { table[sent[$0].0] } }
+    var purposes: [Purpose] { (0..<sent.count).compactMap { table[sent[$0].0]?.purpose } }
 
     func checkInvariants() {
         precondition(table.count == counts.reduce(0, +), "calls are counted by kind")

@@ -69,18 +69,35 @@ enum ReaderPurpose: CallPurpose {
         }
     }
 
+    /// Whether a client waits for the answer.
+    var isForClients: Bool {
+        switch self {
+        case .fetches, .owedCounts, .pairs, .lists: true
+        case .repair, .doubts, .repairPass, .position: false
+        }
+    }
+
+    var timedAs: TimedCall {
+        switch self {
+        case .fetches, .owedCounts: .counts
+        case .pairs: .pairs
+        case .lists: .lists
+        case .repair, .doubts, .repairPass, .position: .readerOther
+        }
+    }
+
     /// An answer with another number of elements than was asked for is a misfit.
     func checked(_ answer: ReaderAnswer) -> ReaderAnswer {
         switch answer {
-        case .countersSelected(let counters) where counters.count != count: .misfit(.otherNumber(of: "counters"))
-        case .pairsSelected(let states) where states.count != count: .misfit(.otherNumber(of: "pairs"))
-        case .listsSelected(let pages) where pages.count != count: .misfit(.otherNumber(of: "lists"))
+        case .countersSelected(let counters) where counters.count != itemsCount:
+            .misfit(.otherNumber(of: "counters"))
+        case .pairsSelected(let states) where states.count != itemsCount: .misfit(.otherNumber(of: "pairs"))
+        case .listsSelected(let pages) where pages.count != itemsCount: .misfit(.otherNumber(of: "lists"))
         default: answer
         }
     }
 
-    /// How many counters, pairs or lists the call asked for.
-    private var count: Int {
+    var itemsCount: Int {
         switch self {
         case .fetches(let items, _): items.count
         case .owedCounts(let changes, _): changes.count

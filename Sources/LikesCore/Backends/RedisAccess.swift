@@ -166,6 +166,25 @@ enum RedisPurpose: CallPurpose {
         }
     }
 
+    var timedAs: TimedCall {
+        switch self {
+        case .admission: .redisAdmission
+        case .readCounters: .redisRead
+        case .writeThrough: .redisWrite
+        case .identify, .repair, .fill, .drop, .tell: .redisOther
+        }
+    }
+
+    var itemsCount: Int {
+        switch self {
+        case .admission(let changes, _, _): changes.count
+        case .readCounters(let items, _, _): items.count
+        case .writeThrough(_, let counters, _), .repair(_, let counters, _): counters.count
+        case .tell(let counters, _): counters.count
+        case .identify, .fill, .drop: 0
+        }
+    }
+
     /// The data that the call was meant for; nil: any.
     func generation(on node: NodePlace) -> Generation? {
         switch self {

@@ -6,7 +6,7 @@ import LikesStorage
 struct Clients {
     var sessions: Sessions
     var followers = Followers()
-    private var deadlines = Deadlines()
+    private var deadlines = (changes: Deadlines(), reads: Deadlines())
     /// The elements of MCOUNT and MLIKED that have arrived.
     private var gathers: [Ticket: Gather] = [:]
     /// Once asked for, nothing more is taken from any client.
@@ -17,27 +17,32 @@ struct Clients {
     // MARK: Waiting
 
     /// Opens a slot for a request that has to wait, until `deadline`.
-    mutating func wait(_ what: Waiting, on connection: ConnectionID, until deadline: Instant) -> Ticket {
-        let ticket = sessions.wait(what, on: connection)
-        deadlines.append(.read(ticket), at: deadline)
+    mutating func wait(
+        _ what: Waiting, _ asked: Asked, on connection: ConnectionID, until deadline: Instant
+    ) -> Ticket {
+        let ticket = sessions.wait(what, asked, on: connection)
+        deadlines.reads.append(.read(ticket), at: deadline)
         return ticket
     }
 
     /// The same for a change.
     mutating func wait(
-        _ index: ChangeIndex, incarnation: UInt32, on connection: ConnectionID, until deadline: Instant
+        _ index: ChangeIndex, incarnation: UInt32, _ asked: Asked, on connection: ConnectionID,
+        until deadline: Instant
     ) {
-        _ = sessions.wait(.change(index), on: connection)
-        deadlines.append(.change(index, incarnation: incarnation), at: deadline)
+        _ = sessions.wait(.change(index), asked, on: connection)
+        deadlines.changes.append(.change(index, incarnation: incarnation), at: deadline)
     }
 
     /// RELOAD waits for no backend, so it has no deadline.
-    mutating func waitForReload(on connection: ConnectionID) -> Ticket { sessions.wait(.reload, on: connection) }
+    mutating func waitForReload(on connection: ConnectionID, now: Instant) -> Ticket {
+        sessions.wait(.reload, Asked(command: .other, at: now), on: connection)
+    }
 
     mutating func gather(
-        _ kind: Gather.Kind, count: Int, on connection: ConnectionID, until deadline: Instant
+        _ kind: Gather.Kind, count: Int, _ asked: Asked, on connection: ConnectionID, until deadline: Instant
     ) -> Ticket {
-        let ticket = wait(.gather(weight: count), on: connection, until: deadline)
+        let ticket = wait(.gather(weight: count), asked, on: connection, until: deadline)
         gathers[ticket] = Gather(kind, count: count)
         return ticket
     }
@@ -111,10 +116,28 @@ struct Clients {
 
     // MARK: Deadlines
 
-    var nextDeadline: Instant? { deadlines.first }
-    var deadlinesCount: Int { deadlines.count }
+    var nextDeadline: Instant? {
+        guard let change = deadlines.changes.first, let read = deadlines.reads.first else {
+            return deadlines.changes.first ?? deadlines.reads.first
+        }
+        return min(change, read)
+    }
+    var deadlinesCount: Int { deadlines.changes.count + deadlines.reads.count }
 
-    mutating func popDeadline(by now: Instant) -> Deadlines.Holder? { deadlines.popFirst(by: now) }
+    /// The earliest first.
+    mutating func popDeadline(by now: Instant) -> Deadlines.Holder? {
+        guard let next = nextDeadline else { return nil }
+        return deadlines.changes.first == next
+            ? deadlines.changes.popFirst(by: now) : deadlines.reads.popFirst(by: now)
+    }
+
+    /// The change that has waited longest, once those that are answered are dropped.
+    var oldestChange: ChangeIndex? {
+        if case .change(let index, _)? = deadlines.changes.firstHolder { index } else { nil }
+    }
+
+    /// The read that has waited longest, once those that are answered are dropped.
+    var oldestRead: Ticket? { if case .read(let ticket)? = deadlines.reads.firstHolder { ticket } else { nil } }
 
     /// The request's weight towards the limit on deadlines handled in one turn.
     func weight(_ holder: Deadlines.Holder) -> Int {
@@ -127,10 +150,12 @@ struct Clients {
     /// Drops the deadlines of answered requests: those at the head, so that the timer is not armed for them, and the
     /// others once they outnumber the requests that wait.
     mutating func dropAnsweredDeadlines(_ changes: Changes) {
-        while let holder = deadlines.firstHolder, !sessions.isWaiting(holder, changes) { deadlines.removeFirst() }
-        guard deadlines.count > 2 * (sessions.waitingCount + changes.count) + Limits.deadlinesKept else { return }
         let sessions = sessions
-        deadlines.keep { sessions.isWaiting($0, changes) }
+        deadlines.changes.dropFirst { !sessions.isWaiting($0, changes) }
+        deadlines.reads.dropFirst { !sessions.isWaiting($0, changes) }
+        guard deadlinesCount > 2 * (sessions.waitingCount + changes.count) + Limits.deadlinesKept else { return }
+        deadlines.changes.keep { sessions.isWaiting($0, changes) }
+        deadlines.reads.keep { sessions.isWaiting($0, changes) }
     }
 
     // MARK: Order within a connection
@@ -217,7 +242,8 @@ struct Clients {
     func checkInvariants() {
         sessions.checkInvariants()
         followers.checkInvariants()
-        deadlines.checkInvariants()
+        deadlines.changes.checkInvariants()
+        deadlines.reads.checkInvariants()
         for (ticket, gather) in gathers {
             precondition(sessions.waiting(ticket) != nil, "a reply of many parts is waited for")
             precondition(gather.missing == gather.values.count { $0 == nil }, "missing parts are counted")

@@ -1,5 +1,5 @@
-/// The deadlines of waiting requests. They are in order because every request gets the same time, which takes a restart
-/// to change.
+/// The deadlines of waiting requests of one sort. They are in order because every request gets the same time, which
+/// takes a restart to change.
 struct Deadlines {
     enum Holder {
         case change(ChangeIndex, incarnation: UInt32)
@@ -23,7 +23,9 @@ struct Deadlines {
 
     var firstHolder: Holder? { ring.first?.holder }
 
-    mutating func removeFirst() { ring.popFirst() }
+    mutating func dropFirst(while isDone: (Holder) -> Bool) {
+        while let holder = firstHolder, isDone(holder) { ring.popFirst() }
+    }
 
     /// Keeps only the deadlines of requests that still wait.
     mutating func keep(where isWaiting: (Holder) -> Bool) {

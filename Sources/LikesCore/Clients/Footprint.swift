@@ -21,7 +21,7 @@ extension Slot {
     /// What the slot holds, including its place in the queue.
     var footprintBytes: Int {
         switch self {
-        case .waiting(let what): Footprint.slot + what.footprintBytes
+        case .waiting(let what, _): Footprint.slot + what.footprintBytes
         case .ready(let reply): Footprint.slot + reply.footprintBytes
         }
     }

@@ -58,8 +58,14 @@ enum Waiting {
 /// The place of a request in its connection's queue of replies. Replies leave in the order of the requests, so one that
 /// is ready stays in its slot until all slots before it have left.
 enum Slot {
-    case waiting(Waiting)
+    case waiting(Waiting, Asked)
     case ready(Reply)
+}
+
+/// What a waiting request is counted and timed as.
+struct Asked {
+    var command: Command
+    var at: Instant
 }
 
 /// A connection as the core sees it: its requests under way, in order.
@@ -141,7 +147,7 @@ struct Sessions {
         var waiting: [(Ticket, Waiting)] = []
         let session = table[Int(id.slot)]
         for offset in 0..<session.slots.count {
-            if case .waiting(let what) = session.slots[offset] {
+            if case .waiting(let what, _) = session.slots[offset] {
                 waiting.append((Ticket(connection: id, sequence: session.firstSequence &+ UInt32(offset)), what))
                 waitingCount -= 1
                 readWeightWaiting -= what.readWeight
@@ -202,10 +208,10 @@ struct Sessions {
     }
 
     /// Opens a slot for a request that has to wait.
-    mutating func wait(_ what: Waiting, on id: ConnectionID) -> Ticket {
+    mutating func wait(_ what: Waiting, _ asked: Asked, on id: ConnectionID) -> Ticket {
         let place = Int(id.slot)
         let ticket = nextTicket(on: id)
-        let slot = Slot.waiting(what)
+        let slot = Slot.waiting(what, asked)
         table[place].slots.append(slot)
         memory.add(slot.footprintBytes, slot: place)
         if case .change = what { table[place].changesWaiting += 1 } else { table[place].readsWaiting += 1 }
@@ -219,9 +225,7 @@ struct Sessions {
     /// The read waits for a change of its connection instead of a backend.
     mutating func follow(_ ticket: Ticket, _ item: Item) {
         switch waiting(ticket) {
-        case .count?, .liked?:
-            let place = Int(ticket.connection.slot)
-            table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(.following(item))
+        case .count?, .liked?: replace(ticket, .following(item))
         case .change?, .following?, .gather?, .list?, .reload?, nil: return
         }
     }
@@ -229,26 +233,35 @@ struct Sessions {
     /// The list no longer waits for other requests.
     mutating func ask(_ read: ListRead) {
         guard case .list? = waiting(read.ticket) else { return }
-        let place = Int(read.ticket.connection.slot)
-        let slot = Slot.waiting(.list(read.query, isAsked: true))
-        table[place].slots[Int(read.ticket.sequence &- table[place].firstSequence)] = slot
+        replace(read.ticket, .list(read.query, isAsked: true))
     }
 
     /// The read waits for a backend after all, as `what`.
     mutating func unfollow(_ ticket: Ticket, _ what: Waiting) {
         guard case .following? = waiting(ticket) else { return }
-        let place = Int(ticket.connection.slot)
-        table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(what)
+        replace(ticket, what)
     }
 
-    func waiting(_ ticket: Ticket) -> Waiting? {
+    /// The request waits for something else.
+    private mutating func replace(_ ticket: Ticket, _ what: Waiting) {
+        guard let (_, asked) = slot(ticket) else { return }
+        let place = Int(ticket.connection.slot)
+        table[place].slots[Int(ticket.sequence &- table[place].firstSequence)] = .waiting(what, asked)
+    }
+
+    func waiting(_ ticket: Ticket) -> Waiting? { slot(ticket)?.0 }
+
+    /// What the waiting request is counted as, and when it came.
+    func asked(_ ticket: Ticket) -> Asked? { slot(ticket)?.1 }
+
+    private func slot(_ ticket: Ticket) -> (Waiting, Asked)? {
         guard isOpen(ticket.connection) else { return nil }
         let place = Int(ticket.connection.slot)
         let offset = Int(ticket.sequence &- table[place].firstSequence)
-        guard offset < table[place].slots.count, case .waiting(let what) = table[place].slots[offset] else {
+        guard offset < table[place].slots.count, case .waiting(let what, let asked) = table[place].slots[offset] else {
             return nil
         }
-        return what
+        return (what, asked)
     }
 
     /// The latest request that waits before this one on its open connection and that `fits`.
@@ -256,7 +269,7 @@ struct Sessions {
         let session = table[Int(ticket.connection.slot)]
         let own = Int(ticket.sequence &- session.firstSequence)
         for offset in stride(from: min(own, session.slots.count) - 1, through: 0, by: -1) {
-            guard case .waiting(let what) = session.slots[offset] else { continue }
+            guard case .waiting(let what, _) = session.slots[offset] else { continue }
             let earlier = Ticket(connection: ticket.connection, sequence: session.firstSequence &+ UInt32(offset))
             if fits(earlier, what) { return earlier }
         }
@@ -265,7 +278,7 @@ struct Sessions {
 
     /// Puts the reply into its slot, if the slot still waits for one, and sends every reply that is due.
     mutating func finish(_ ticket: Ticket, _ reply: Reply, _ turn: inout Turn) {
-        guard let what = waiting(ticket) else { return }
+        guard let (what, asked) = slot(ticket) else { return }
         let id = ticket.connection
         let place = Int(id.slot)
         if case .change = what { table[place].changesWaiting -= 1 } else { table[place].readsWaiting -= 1 }
@@ -273,7 +286,7 @@ struct Sessions {
         waitingCount -= 1
         readWeightWaiting -= what.readWeight
         let offset = Int(ticket.sequence &- table[place].firstSequence)
-        var freed = Slot.waiting(what).footprintBytes
+        var freed = Slot.waiting(what, asked).footprintBytes
         if offset == 0 {
             table[place].slots.popFirst()
             table[place].firstSequence &+= 1
@@ -323,7 +336,7 @@ struct Sessions {
             openings += 1
             var (changes, reads, weight) = (0, 0, 0)
             for offset in 0..<session.slots.count {
-                guard case .waiting(let what) = session.slots[offset] else { continue }
+                guard case .waiting(let what, _) = session.slots[offset] else { continue }
                 if case .change = what { changes += 1 } else { reads += 1 }
                 weight += what.weight
                 readWeight += what.readWeight

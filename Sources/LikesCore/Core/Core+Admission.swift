@@ -149,7 +149,6 @@ extension Core {
     }
 
     private mutating func refuseRate(_ index: ChangeIndex, _ seconds: Int64, _ turn: inout Turn) {
-        reports.statistics.rateLimited += 1
         let limit = configuration.rateLimitRequests
         let window = configuration.rateLimitWindowSeconds
         let text = "over \(limit) likes and unlikes in \(window) s: try again in \(seconds) s"
@@ -160,6 +159,7 @@ extension Core {
     /// is liked already.
     mutating func admitted(_ index: ChangeIndex, isRecent: Bool, _ turn: inout Turn) {
         if writes.forgetIfAnswered(index) { return }
+        writes.end(.admission, of: index, now: turn.now)
         if clients.followers.mayHoldAdmitted, let earlier = blocker(of: index) {
             writes.follow(index)
             return clients.followers.append(.admittedChange(index), behind: earlier)

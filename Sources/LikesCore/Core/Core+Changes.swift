@@ -37,8 +37,8 @@ extension Core {
         }
         var taken = writes.takeBatch()
         guard !taken.batch.isEmpty else { return }
-        reports.statistics.batches += 1
-        reports.statistics.batchedChanges += Int64(taken.changes.count)
+        for index in taken.changes { writes.end(.queue, of: index, now: turn.now) }
+        reports.noteBatch(changes: taken.changes.count)
         let rows = taken.batch.seal(isSorted: safeguards.rowOrder)
         let cutOff = cutOff(rows)
         let request = CommitRequest(
@@ -103,6 +103,7 @@ extension Core {
 
     /// The batch is durable.
     mutating func committed(_ sent: SentBatch, _ outcome: BatchOutcome, _ turn: inout Turn) {
+        progressed(.storing, &turn)
         let replay = sent.batch.replay(outcome)
         conclude(sent, outcome, replay.results, &turn)
         if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, &turn) }
@@ -117,6 +118,7 @@ extension Core {
         let newer = noteCommitted(outcome.counters, sent.permit, now: turn.now)
         var waiting: [ChangeIndex] = []
         for (index, result) in zip(sent.changes, results) {
+            writes.end(.commit, of: index, now: turn.now)
             guard let count = result.count else {
                 writes.owe(index, changed: result.changed)
                 continue
@@ -198,6 +200,7 @@ extension Core {
 
     /// The batch was committed, but its answer was lost. What changed is known, and the counts still have to be read.
     mutating func concludeFound(_ sent: SentBatch, changed: [Bool], _ turn: inout Turn) {
+        progressed(.storing, &turn)
         noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: turn.now)
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
             writes.owe(index, changed: didChange)
@@ -248,8 +251,7 @@ extension Core {
     /// Answers a change that no queue or call holds any more, and frees its place.
     mutating func finish(_ index: ChangeIndex, _ reply: Reply, _ turn: inout Turn) {
         guard let change = writes.finish(index) else { return }
-        reports.note(
-            reply, latencyMicroseconds: turn.now.microseconds - change.acceptedAt.microseconds)
+        reports.note(change, reply, now: turn.now)
         answer(change.ticket, reply, &turn)
     }
 }

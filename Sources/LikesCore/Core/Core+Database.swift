@@ -4,7 +4,8 @@ import LikesProtocol
 extension Core {
     /// PostgreSQL answered a call on the lane. A call that was given up is ignored.
     package mutating func answered(_ call: CallID, _ answer: LaneAnswer, _ turn: inout Turn) {
-        guard let purpose = lane.end(call) else { return }
+        guard let (purpose, sentAt) = lane.end(call) else { return }
+        reports.note(purpose, sentAt: sentAt, now: turn.now)
         switch (purpose, purpose.checked(answer)) {
         case (.fence, .fenced(let state)): fenced(state, &turn)
         case (.commit(let sent), .committed(let outcome)): committed(sent, outcome, &turn)
@@ -26,11 +27,14 @@ extension Core {
 
     /// PostgreSQL answered a call on the reader. A call that was given up is ignored.
     package mutating func answered(_ call: CallID, _ answer: ReaderAnswer, _ turn: inout Turn) {
-        guard let purpose = reader.calls.end(call) else { return }
+        guard let (purpose, sentAt) = reader.calls.end(call) else { return }
+        reports.note(purpose, sentAt: sentAt, now: turn.now)
         let answer = purpose.checked(answer)
         switch answer {
-        case .countersSelected, .pairsSelected, .listsSelected, .repairsSelected, .positionSelected:
+        case .countersSelected, .pairsSelected, .listsSelected:
             reader.link.proved()
+            if purpose.isForClients { progressed(.reading, &turn) }
+        case .repairsSelected, .positionSelected: reader.link.proved()
         case .misfit, .failed: break
         }
         switch (purpose, answer) {

@@ -33,12 +33,14 @@ extension Core {
     }
 
     /// `ok`: everything works. `degraded`: everything works, but Redis is not used, or not fully: it is down, refuses
-    /// something, is disputed or not identified yet, its messages do not arrive, or much of it is being repaired.
+    /// something, is disputed or not identified yet, its messages do not arrive, or much of it is being repaired. Or
+    /// PostgreSQL is connected, and does nothing for the requests that wait.
     /// `down`: the lane or the reader is down. Without the lane changes fail. Without the reader LIKED fails, and so do
     /// counts that are not cached.
     func status(now: Instant) -> String {
         guard isDatabaseHealthy else { return "down" }
-        return isRedisHealthy && repairing(now: now) == nil ? "ok" : "degraded"
+        let isStalled = Stalls.Work.allCases.contains { reports.stalls[$0] != nil }
+        return isRedisHealthy && repairing(now: now) == nil && !isStalled ? "ok" : "degraded"
     }
 
     func healthReply(now: Instant) -> Reply {
@@ -59,6 +61,11 @@ extension Core {
         if !isDatabaseHealthy {
             let failure = lane.failure ?? reader.link.failure
             troubles.append(("PostgreSQL", failure?.reason ?? "connecting", failure?.next))
+        }
+        for work in Stalls.Work.allCases {
+            guard let stall = reports.stalls[work] else { continue }
+            let isSaid = troubles.contains { $0.next == Self.stallAdvice }
+            troubles.append(("PostgreSQL", stalled(work, stall, now: now), isSaid ? nil : Self.stallAdvice))
         }
         let nodesFrom = troubles.count
         for node in redis.inUse where !isHealthy(node) {

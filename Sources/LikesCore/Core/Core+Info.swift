@@ -1,6 +1,6 @@
 import LikesProtocol
 
-// INFO and METRICS.
+// INFO.
 extension Core {
     /// Laid out like Redis' INFO. As there, an unknown section gives an empty text.
     func infoText(section: String, now: Instant) -> String {
@@ -54,16 +54,16 @@ extension Core {
                     ("rejected_connections", String(s.connectionsRefused)),
                     ("rejected_connections_of_one_user", String(s.connectionsOverShare)),
                     ("connections_taken_over", String(s.connectionsTakenOver)),
-                    ("total_commands_processed", String(s.requests.total)),
+                    ("total_commands_processed", String(s.requests.received)),
                     ("protocol_errors", String(s.protocolErrors)),
                     ("requests_unfinished", String(s.requestsUnfinished)),
-                    ("invalid_requests", String(s.requests[.invalid])),
+                    ("invalid_requests", String(s.requests[.invalid].received)),
                     ("requests_waiting", String(clients.sessions.waitingCount)),
-                    ("likes", String(s.requests[.like])), ("unlikes", String(s.requests[.unlike])),
+                    ("likes", String(s.requests[.like].received)), ("unlikes", String(s.requests[.unlike].received)),
                     ("changed", String(s.changed)),
-                    ("unchanged", String(s.unchanged)), ("rate_limited", String(s.rateLimited)),
-                    ("busy", String(s.busy)), ("unavailable", String(s.unavailable)),
-                    ("uncertain", String(s.uncertain)), ("deadlines_missed", String(s.deadlinesMissed)),
+                    ("unchanged", String(s.unchanged)), ("rate_limited", String(s.errors[.rateLimited])),
+                    ("busy", String(s.errors[.busy])), ("unavailable", String(s.errors[.unavailable])),
+                    ("uncertain", String(s.errors[.uncertain])), ("deadlines_missed", String(s.deadlinesMissed)),
                 ]
             ),
             (
@@ -91,7 +91,7 @@ extension Core {
                     ("batches_found_committed", String(s.batchesFoundCommitted)),
                     ("batches_found_lost", String(s.batchesFoundLost)),
                     ("changes_waiting", String(writes.count)),
-                ] + redisServers + standbyFields(now: now)
+                ] + stallFields(now: now) + redisServers + standbyFields(now: now)
             ),
             (
                 .coherence,
@@ -120,138 +120,58 @@ extension Core {
                     ("used_cpu_user", Self.seconds(reports.process.userCPUMicroseconds)),
                 ]
             ),
+            (.commandstats, commandFields), (.errorstats, errorFields), (.latencystats, latencyFields),
         ]
     }
 
-    /// Prometheus' text exposition format, version 0.0.4.
-    func metricsText(now: Instant) -> String {
-        let s = reports.statistics
-        var text = ""
-        func metric(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: String)]) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-            for (labels, value) in values { text += "\(name)\(labels) \(value)\n" }
+    // MARK: Requests, as Redis reports them
+
+    private var requested: [(name: String, figures: RequestFigures.Figures)] {
+        Command.allCases.map { ("\($0)", reports.statistics.requests[$0]) }.filter { $0.figures.received > 0 }
+    }
+
+    private var commandFields: [(String, String)] {
+        requested.map { name, figures in
+            let (took, calls) = (figures.took.sum, figures.received)
+            let each = "\(took / calls).\(String(took * 100 / calls % 100 + 100).dropFirst())"
+            let facts =
+                "calls=\(calls),usec=\(took),usec_per_call=\(each),rejected_calls=0,failed_calls=\(figures.failed)"
+            return ("cmdstat_\(name)", facts)
         }
-        func counter(_ name: String, _ help: String, _ value: Int64) {
-            metric("likesd_" + name + "_total", "counter", help, [("", String(value))])
+    }
+
+    private var errorFields: [(String, String)] {
+        ErrorCode.allCases.compactMap { code in
+            let count = reports.statistics.errors[code]
+            return count == 0 ? nil : ("errorstat_\(code.rawValue)", "count=\(count)")
         }
-        func gauge(_ name: String, _ help: String, _ value: Int) {
-            metric("likesd_" + name, "gauge", help, [("", String(value))])
+    }
+
+    /// Also of the stages of changes, and of calls to PostgreSQL and Redis.
+    private var latencyFields: [(String, String)] {
+        let requests = requested.map { ("latency_percentiles_usec_\($0.name)", $0.figures.took) }
+        let stages = StageTimes.Stage.allCases.map {
+            ("stage_percentiles_usec_\($0.name)", reports.statistics.stages[$0.rawValue])
         }
-        metric(
-            "likesd_requests_total", "counter", "Requests by command.",
-            RequestCounts.Kind.allCases.map { ("{command=\"\($0)\"}", String(s.requests[$0])) })
-        let refusals: [(String, Int64)] = [
-            ("RATELIMITED", s.rateLimited), ("BUSY", s.busy), ("UNAVAILABLE", s.unavailable),
-            ("UNCERTAIN", s.uncertain),
+        let calls = TimedCall.allCases.map {
+            ("call_percentiles_usec_\($0.backend)_\($0.call)", reports.statistics.calls[$0].took)
+        }
+        return (requests + stages + calls).filter { $0.1.count > 0 }.map { name, histogram in
+            let shares = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1)]
+            let values = shares.map { "\($0)=\(histogram.quantile($1) ?? Histogram.limit)" }
+            return (name, values.joined(separator: ","))
+        }
+    }
+
+    private func stallFields(now: Instant) -> [(String, String)] {
+        func stalledMs(_ work: Stalls.Work) -> String {
+            String(reports.stalls[work].map { now.ms(since: $0.since) } ?? 0)
+        }
+        func oldestMs(_ work: Stalls.Work) -> String { String(reports.stalls.oldestMs(work, now: now) ?? 0) }
+        return [
+            ("storing_stalled_ms", stalledMs(.storing)), ("storing_oldest_wait_ms", oldestMs(.storing)),
+            ("reading_stalled_ms", stalledMs(.reading)), ("reading_oldest_wait_ms", oldestMs(.reading)),
         ]
-        metric(
-            "likesd_changes_refused_total", "counter", "Requests refused, by error code.",
-            refusals.map { ("{code=\"\($0)\"}", String($1)) })
-        counter("changed", "Likes and unlikes that changed something.", s.changed)
-        counter("unchanged", "Likes and unlikes that found nothing to change.", s.unchanged)
-        let reads: [(String, Int64)] = [
-            ("local", s.localHits), ("redis", s.redisHits), ("database", s.databaseReads),
-            ("standby", reader.standbys.answered), ("stale", s.staleServed),
-        ]
-        metric(
-            "likesd_counts_served_total", "counter", "Counts by where they came from.",
-            reads.map { ("{source=\"\($0)\"}", String($1)) })
-        counter("batches", "Batches sent to PostgreSQL.", s.batches)
-        counter("batched_changes", "Changes in those batches.", s.batchedChanges)
-        counter("batch_retries", "Batches rolled back and sent again.", s.batchRetries)
-        counter(
-            "fills_left_out", "Counters not filled into Redis because it was still taking earlier ones.", s.fillsLeftOut
-        )
-        counter(
-            "repairs_done", "Counters set in Redis again because they may have been old there.", repairs.totals.done)
-        counter(
-            "repairs_spared", "Repairs that became unnecessary: another host set the counter, or Redis got new data.",
-            repairs.totals.spared)
-        counter("repairs_told", "Repairs told to all hosts.", repairs.toldTotal)
-        counter("tellings", "Calls that told hosts of counters later than they were set.", s.tellings)
-        metric(
-            "likesd_forged_total", "counter", "Forged values found in Redis, by kind.",
-            [
-                ("{kind=\"counter\"}", String(s.forgedCounters)), ("{kind=\"message\"}", String(s.forgedMessages)),
-                ("{kind=\"marker\"}", String(s.forgedMarkers)),
-            ])
-        counter("redis_errors", "Calls that Redis answered with an error.", s.redisErrors)
-        counter("database_errors", "Statements that PostgreSQL answered with an error.", s.databaseErrors)
-        counter(
-            "redis_unexpected_answers", "Connections to Redis ended because of an unexpected answer.", s.redisUnexpected
-        )
-        counter(
-            "database_unexpected_answers", "Connections to PostgreSQL ended because of an unexpected answer.",
-            s.databaseUnexpected)
-        counter(
-            "clients_closed_for_memory", "Clients closed because all together held too much memory.",
-            s.connectionsAbandoned)
-        counter(
-            "connections_over_share", "Connections refused because their user had too many.", s.connectionsOverShare)
-        counter("requests_unfinished", "Requests begun and not finished in time.", s.requestsUnfinished)
-        gauge(
-            "client_memory_bytes", "Bytes that clients make the process hold.", clients.sessions.memory.footprintBytes)
-        gauge("client_memory_max_bytes", "Limit of these bytes.", clients.sessions.memory.limitBytes)
-        gauge("connections", "Client connections.", clients.sessions.openCount)
-        gauge("requests_waiting", "Requests not yet answered.", clients.sessions.waitingCount)
-        gauge("cache_entries", "Counts in the local cache.", known.cache.count)
-        gauge("repairs_waiting", "Counters still to be set in Redis again.", repairs.count)
-        gauge("database_up", "1 when PostgreSQL can be read and written.", isDatabaseHealthy ? 1 : 0)
-        gauge("redis_up", "1 when Redis is usable.", isRedisHealthy ? 1 : 0)
-        if !reader.standbys.isEmpty {
-            metric(
-                "likesd_standby_up", "gauge", "1 when the standby is connected.",
-                standbyValues { $0.link.isUp ? "1" : "0" })
-            metric(
-                "likesd_standby_fresh", "gauge",
-                "1 when the standby answers counts, or would if they were asked for; absent once it is promoted.",
-                reader.standbys.places.compactMap { place in
-                    standbyIsFresh(place, now: now).map { ("{standby=\"\(place + 1)\"}", $0 ? "1" : "0") }
-                })
-            metric(
-                "likesd_standby_lag_seconds", "gauge", "How far the standby is behind, at most.",
-                standbyValues { $0.lagMs(now: now).map { Self.seconds($0 * 1_000) } })
-            metric(
-                "likesd_standby_counts_total", "counter", "Counts that the standby answered.",
-                standbyValues { String($0.answered) })
-            metric(
-                "likesd_standby_counts_refused_total", "counter",
-                "Counts that were read from the primary because the standby did not answer them, or not freshly.",
-                standbyValues { String($0.refused) })
-        }
-        if redis.isCluster {
-            let nodes = redis.inUse
-            func values(_ value: (NodePlace) -> Int) -> [(labels: String, value: String)] {
-                nodes.map { ("{node=\"\(redis.clusterNode($0)?.name ?? "")\"}", String(value($0))) }
-            }
-            gauge("redis_slots", "Slots of the cluster that have a node: 16384 if all is well.", redis.slotsCount)
-            metric(
-                "likesd_redis_node_up", "gauge", "1 when the node of the cluster is usable.",
-                values { isHealthy($0) ? 1 : 0 })
-            metric("likesd_redis_node_slots", "gauge", "Slots of the node.", values(redis.slotsCount))
-        }
-        counter(
-            "redis_moves", "How often the Sentinels named another Redis server than before.",
-            reports.sentinels.movesTotal)
-        gauge("redis_sentinels", "Sentinels in REDIS_URL.", reports.sentinels.last?.sentinels.count ?? 0)
-        gauge("redis_sentinels_answering", "Sentinels that name a primary.", reports.sentinels.last?.answering ?? 0)
-        var cumulative: Int64 = 0
-        var buckets: [(labels: String, value: String)] = []
-        for (place, bound) in Statistics.latencyBounds.enumerated() {
-            cumulative += s.changeLatency[place]
-            buckets.append(("_bucket{le=\"\(Self.seconds(bound))\"}", String(cumulative)))
-        }
-        cumulative += s.changeLatency[Statistics.latencyBounds.count]
-        buckets.append(("_bucket{le=\"+Inf\"}", String(cumulative)))
-        buckets.append(("_sum", Self.seconds(s.changeLatencySumMicroseconds)))
-        buckets.append(("_count", String(cumulative)))
-        metric("likesd_change_duration_seconds", "histogram", "From a like or unlike to its reply.", buckets)
-        let cpu = reports.process.userCPUMicroseconds + reports.process.systemCPUMicroseconds
-        metric(
-            "process_cpu_seconds_total", "counter", "User and system CPU time.", [("", Self.seconds(cpu))])
-        metric(
-            "process_resident_memory_bytes", "gauge", "Resident memory.", [("", String(reports.process.residentBytes))])
-        return text
     }
 
     /// Which Redis is used, and what the Sentinels say.
@@ -273,7 +193,7 @@ extension Core {
         return fields
     }
 
-    private static func seconds(_ microseconds: Int64) -> String {
+    static func seconds(_ microseconds: Int64) -> String {
         let fraction = String(microseconds % 1_000_000)
         return "\(microseconds / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
     }

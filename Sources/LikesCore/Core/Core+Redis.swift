@@ -2,7 +2,8 @@
 extension Core {
     /// Redis answered a call. A call that was given up is ignored.
     package mutating func answered(redis node: NodePlace, _ call: CallID, _ answer: RedisAnswer, _ turn: inout Turn) {
-        guard let purpose = redis[node].calls.end(call) else { return }
+        guard let (purpose, sentAt) = redis[node].calls.end(call) else { return }
+        reports.note(purpose, sentAt: sentAt, now: turn.now)
         switch (purpose, purpose.checked(answer)) {
         case (.identify(let request), .identified(let marker)): identified(request, marker, on: node, &turn)
         case (.admission(let changes, let parts, let redirects), .admitted(let verdicts)):

@@ -16,10 +16,10 @@ extension Core {
 
     mutating func reload(on connection: ConnectionID, _ turn: inout Turn) {
         guard clients.sessions[connection].mayReload else {
-            reply(.error(ErrorReply(.noPermission, administratorsOnly)), on: connection, &turn)
+            reply(.error(ErrorReply(.noPermission, administratorsOnly)), to: .other, on: connection, &turn)
             return
         }
-        turn.append(.reload(clients.waitForReload(on: connection)))
+        turn.append(.reload(clients.waitForReload(on: connection, now: turn.now)))
     }
 
     /// A signal asked for a reload. Once likesd is stopping, systemd must not hear of reloading and of being ready

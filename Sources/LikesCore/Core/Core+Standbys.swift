@@ -107,10 +107,12 @@ extension Core {
 
     /// A standby answered a call. A call that was given up is ignored.
     package mutating func answered(standby place: Int, _ call: CallID, _ answer: StandbyAnswer, _ turn: inout Turn) {
-        guard let purpose = reader.standbys[place].calls.end(call) else { return }
+        guard let (purpose, sentAt) = reader.standbys[place].calls.end(call) else { return }
+        reports.note(purpose, sentAt: sentAt, now: turn.now)
         switch purpose.checked(answer) {
         case .countersSelected(let log?, let counters):
             reader.standbys[place].link.proved()
+            if !counters.isEmpty { progressed(.reading, &turn) }
             let sight = holds(purpose.sight) ? purpose.sight : nil
             let asOf =
                 safeguards.standbyProof

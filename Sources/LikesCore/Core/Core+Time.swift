@@ -23,6 +23,7 @@ extension Core {
             sendTellings(&turn)
             sendLane(&turn)
         }
+        lookForStalls(&turn)
         let isAnswered = clients.sessions.waitingCount == 0 && (writes.count == 0 || !lane.link.isUp)
         let isLeft = lane.link.isUp && (leavesSomething || !lane.isIdle) || oweTelling
         if clients.shutdown.ends(isDone: isAnswered && !isLeft, now: turn.now) {
@@ -51,6 +52,7 @@ extension Core {
         consider(standbyRetryAt)
         consider(standbysWakeAt)
         consider(reports.wakeAt)
+        consider(reports.stalls.wakeAt)
         if canAskPrimary, reader.calls[.doubts] == 0 { consider(known.doubts.dueAt) }
         for node in redis.places {
             if isAwake(node) { consider(coherence[node].heartbeat.nextAt) }
@@ -155,6 +157,9 @@ extension Core {
     }
 
     private mutating func expireRead(_ ticket: Ticket, _ waiting: Waiting, _ turn: inout Turn) {
+        if waiting.awaitsAnswer, let asked = clients.sessions.asked(ticket) {
+            reports.stalls.expired(.reading, acceptedAt: asked.at)
+        }
         switch waiting {
         case .change, .reload: return
         case .following(let item):
@@ -180,6 +185,9 @@ extension Core {
     private mutating func expireChange(_ index: ChangeIndex, _ turn: inout Turn) {
         let ticket = writes.changes[index].ticket
         reports.statistics.deadlinesMissed += 1
+        if let work = writes.changes[index].stage.work {
+            reports.stalls.expired(work, acceptedAt: writes.changes[index].acceptedAt)
+        }
         switch writes.expire(index) {
         case .unavailable:
             answer(ticket, unansweredChange(awaitsReader: writes.changes[index].stage.awaitsReader), &turn)

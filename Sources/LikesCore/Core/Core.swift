@@ -100,6 +100,7 @@ package struct Core {
         reader.checkInvariants()
         coherence.checkInvariants()
         repairs.checkInvariants()
+        reports.stalls.checkInvariants()
         for node in redis.places {
             precondition(
                 redis[node].link.isUp || coherence[node].trust.generation == nil, "data is not trusted without Redis")

@@ -83,7 +83,7 @@ struct Lane {
         call(.checkSchema, .checkSchema, &turn)
     }
 
-    mutating func end(_ call: CallID) -> LanePurpose? { calls.end(call) }
+    mutating func end(_ call: CallID) -> (purpose: LanePurpose, sentAt: Instant)? { calls.end(call) }
 
     mutating func giveUpCalls() -> [LanePurpose] { calls.giveUp() }
 
@@ -173,6 +173,10 @@ enum LanePurpose: CallPurpose {
         case .checkSchema: .checkSchema
         }
     }
+
+    var timedAs: TimedCall { if case .commit = self { .commit } else { .laneOther } }
+
+    var itemsCount: Int { if case .commit(let sent) = self { sent.changes.count } else { 0 } }
 
     /// An answer with another number of elements than was asked for is a misfit.
     func checked(_ answer: LaneAnswer) -> LaneAnswer {

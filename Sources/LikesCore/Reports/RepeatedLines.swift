@@ -30,6 +30,8 @@ struct RepeatedLines {
         case reload
         /// Clients cannot be accepted.
         case accepting
+        /// PostgreSQL does nothing for requests that wait.
+        case stall(Stalls.Work)
         /// A client was closed because of the memory it held.
         case clientMemory
         /// PostgreSQL's messages outside of its answers.
@@ -42,7 +44,7 @@ struct RepeatedLines {
             case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory,
                 .behind:
                 1
-            case .connection, .sentinels, .cluster, .lane, .past: Limits.logStepsMax
+            case .connection, .sentinels, .cluster, .lane, .past, .stall: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }
         }

@@ -8,12 +8,13 @@ struct Reports {
     var statistics = Statistics()
     private var lines = RepeatedLines()
     private var statusRates: StatusRates
-    private(set) var process = ProcessFacts(residentBytes: 0, userCPUMicroseconds: 0, systemCPUMicroseconds: 0)
+    private(set) var process = ProcessFacts()
     let versions: VersionFacts
     let startedAt: Instant
     /// PostgreSQL servers that are passed over, and that somebody should see to.
     private(set) var serversPassedOver: [ServerAdvice] = []
     var sentinels = SentinelReports()
+    var stalls = Stalls()
 
     init(versions: VersionFacts, now: Instant) {
         self.versions = versions
@@ -47,34 +48,48 @@ struct Reports {
 
     // MARK: Counters
 
-    mutating func note(_ request: Request) {
-        let kind: RequestCounts.Kind =
-            switch request {
-            case .like: .like
-            case .unlike: .unlike
-            case .count: .count
-            case .mcount: .mcount
-            case .liked, .mliked: .liked
-            case .likes, .likers: .lists
-            case .health, .info, .metrics, .reload, .ping, .echo, .quit, .reset, .handshake: .other
-            case .invalid: .invalid
-            }
-        statistics.requests[kind] += 1
+    /// A request was received.
+    mutating func note(_ command: Command) { statistics.requests[command].received += 1 }
+
+    /// A request is answered, in whatever way.
+    mutating func note(_ reply: Reply, to command: Command, tookMicroseconds: Int64) {
+        statistics.requests[command].took.add(tookMicroseconds)
+        guard case .error(let error) = reply else { return }
+        statistics.requests[command].failed += 1
+        statistics.errors[error.code] += 1
     }
 
-    /// A change ended.
-    mutating func note(_ reply: Reply, latencyMicroseconds: Int64) {
-        switch reply {
-        case .change(let didChange, _):
+    /// Requests were received and answered in the same turn, with something that was cached.
+    mutating func noteAnsweredAtOnce(_ command: Command, times: Int64) {
+        guard times > 0 else { return }
+        statistics.requests[command].received += times
+        statistics.requests[command].took.add(0, times: times)
+    }
+
+    /// A change ended, also one whose client is gone.
+    mutating func note(_ change: Change, _ reply: Reply, now: Instant) {
+        if case .change(let didChange, _) = reply {
             if didChange { statistics.changed += 1 } else { statistics.unchanged += 1 }
-        case .error(let error):
-            if error.code == .unavailable { statistics.unavailable += 1 }
-            if error.code == .uncertain { statistics.uncertain += 1 }
-        default: break
         }
-        let bounds = Statistics.latencyBounds
-        statistics.changeLatency[bounds.firstIndex { latencyMicroseconds <= $0 } ?? bounds.count] += 1
-        statistics.changeLatencySumMicroseconds += latencyMicroseconds
+        let doneAfter = now.microseconds - change.acceptedAt.microseconds
+        for stage in StageTimes.Stage.allCases {
+            guard let microseconds = change.times.microseconds(in: stage, doneAfter: doneAfter) else { continue }
+            statistics.stages[stage.rawValue].add(microseconds)
+        }
+    }
+
+    /// A batch is sent to PostgreSQL.
+    mutating func noteBatch(changes: Int) {
+        statistics.batches += 1
+        statistics.batchedChanges += Int64(changes)
+    }
+
+    /// A call was answered.
+    mutating func note(_ purpose: some CallPurpose, sentAt: Instant, now: Instant) {
+        let call = purpose.timedAs
+        statistics.calls[call].took.add(now.microseconds - sentAt.microseconds)
+        let items = purpose.itemsCount
+        if items > 0 { statistics.calls[call].items.add(Int64(items)) }
     }
 
     /// Counts what strangers put into Redis or published.
@@ -98,7 +113,8 @@ struct Reports {
     mutating func takeRates(now: Instant) -> (likes: Int64, counts: Int64) {
         let requests = statistics.requests
         return statusRates.take(
-            likes: requests[.like] + requests[.unlike], counts: requests[.count] + requests[.mcount], now: now)
+            likes: requests[.like].received + requests[.unlike].received,
+            counts: requests[.count].received + requests[.mcount].received, now: now)
     }
 }
 

@@ -1,11 +1,9 @@
+import LikesProtocol
+
 /// What the daemon has done since its start.
 struct Statistics {
-    /// Upper bounds of the latency buckets in microseconds. One more bucket holds what is slower.
-    static let latencyBounds: [Int64] = [
-        500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 5_000_000,
-    ]
-
-    var requests = RequestCounts()
+    var requests = RequestFigures()
+    var errors = ErrorCounts()
     var protocolErrors: Int64 = 0
     var connectionsRefused: Int64 = 0
     /// Of these, refused because their user had too many.
@@ -19,10 +17,6 @@ struct Statistics {
 
     var changed: Int64 = 0
     var unchanged: Int64 = 0
-    var rateLimited: Int64 = 0
-    var busy: Int64 = 0
-    var unavailable: Int64 = 0
-    var uncertain: Int64 = 0
     var hintedDuplicates: Int64 = 0
     var deadlinesMissed: Int64 = 0
 
@@ -35,6 +29,7 @@ struct Statistics {
 
     var batches: Int64 = 0
     var batchedChanges: Int64 = 0
+    var calls = CallFigures()
     var batchRetries: Int64 = 0
     var batchesTakenApart: Int64 = 0
     var batchesFoundCommitted: Int64 = 0
@@ -67,28 +62,40 @@ struct Statistics {
     var redisUnexpected: Int64 = 0
     var databaseUnexpected: Int64 = 0
 
-    var changeLatency = [Int64](repeating: 0, count: latencyBounds.count + 1)
-    var changeLatencySumMicroseconds: Int64 = 0
+    /// By stage, of the changes that passed it, in microseconds.
+    var stages = [Histogram](repeating: Histogram(), count: StageTimes.Stage.allCases.count)
 }
 
-/// How many requests of each kind were received.
-struct RequestCounts {
-    /// METRICS lists them under these names and in this order.
-    enum Kind: Int, CaseIterable {
-        case like, unlike, count, mcount
-        /// LIKED and MLIKED.
-        case liked
-        /// LIKES and LIKERS.
-        case lists
-        case other, invalid
+/// What became of the requests, by command.
+struct RequestFigures {
+    /// Of one command.
+    struct Figures {
+        var received: Int64 = 0
+        /// Answered with an error.
+        var failed: Int64 = 0
+        /// From receipt to reply, in microseconds: 0 if it was answered in the turn in which it came. Requests whose
+        /// client went are left out.
+        var took = Histogram()
     }
 
-    private var counts = [Int64](repeating: 0, count: Kind.allCases.count)
+    private var figures = ContiguousArray(repeating: Figures(), count: Command.allCases.count)
 
-    subscript(_ kind: Kind) -> Int64 {
-        get { counts[kind.rawValue] }
-        set { counts[kind.rawValue] = newValue }
+    subscript(_ command: Command) -> Figures {
+        _read { yield figures[command.rawValue] }
+        _modify { yield &figures[command.rawValue] }
     }
 
-    var total: Int64 { counts.reduce(0, +) }
+    var received: Int64 { figures.reduce(0) { $0 + $1.received } }
+}
+
+/// How often each error was sent to a client.
+struct ErrorCounts {
+    private var counts = [Int64](repeating: 0, count: ErrorCode.allCases.count)
+
+    subscript(_ code: ErrorCode) -> Int64 {
+        get { counts[Self.place(code)] }
+        set { counts[Self.place(code)] = newValue }
+    }
+
+    private static func place(_ code: ErrorCode) -> Int { ErrorCode.allCases.firstIndex(of: code) ?? 0 }
 }

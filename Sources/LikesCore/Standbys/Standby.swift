@@ -112,6 +112,15 @@ enum StandbyPurpose: CallPurpose {
         }
     }
 
+    var timedAs: TimedCall {
+        switch self {
+        case .fetches: .standbyCounts
+        case .probe: .standbyOther
+        }
+    }
+
+    var itemsCount: Int { items.count }
+
     /// The lane as it was when the call was sent.
     var sight: LaneSight {
         switch self {

@@ -39,6 +39,7 @@ struct Change {
     var kind: ChangeKind
     var stage: ChangeStage
     var acceptedAt: Instant
+    var times = StageTimes()
     /// Its deadline passed and it was replied to, but a queue or a call still holds it.
     var isAnswered = false
     var retries: UInt8 = 0
@@ -83,6 +84,13 @@ struct Changes {
     /// Whether the change that had the place in this incarnation still waits for its reply.
     func isWaited(_ index: ChangeIndex, incarnation: UInt32) -> Bool {
         table[Int(index)].incarnation == incarnation && !table[Int(index)].isAnswered
+    }
+
+    /// The change has left the stage.
+    mutating func end(_ stage: StageTimes.Stage, of index: ChangeIndex, now: Instant) {
+        let place = Int(index)
+        let microseconds = now.microseconds - table[place].acceptedAt.microseconds
+        table[place].times.end(stage, afterMicroseconds: microseconds)
     }
 
     /// Frees the place: no queue, batch or call holds its index any more.

@@ -22,6 +22,11 @@ struct Writes {
 
     var count: Int { changes.count }
 
+    /// The change has left the stage.
+    mutating func end(_ stage: StageTimes.Stage, of index: ChangeIndex, now: Instant) {
+        changes.end(stage, of: index, now: now)
+    }
+
     mutating func accept(_ change: Change) -> (ChangeIndex, incarnation: UInt32) {
         let index = changes.insert(change)
         return (index, changes[index].incarnation)
