@@ -148,6 +148,9 @@ enum EdgeLimits {
     static let serverAnswerMsMax: Int64 = 750
     /// … and without a primary it is waited for this long: half of what an attempt to connect may take.
     static let serverLookMsMax: Int64 = 1_500
+    /// Behind a pooler, how long a second connection may take to say which session it has: a pool may have no second
+    /// session free. It is a part of what an attempt to connect may take.
+    static let secondSessionMsMax: Int64 = 500
     /// While the lane is connected the other servers are asked this often, or up to a quarter later. Together with the
     /// look-up of their names and `serverAnswerMsMax` it is below 5 s.
     static let serverWatchMs: Int64 = 2_500

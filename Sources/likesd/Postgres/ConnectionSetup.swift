@@ -7,6 +7,7 @@ import LikesStorage
 /// What must be sent and learned on a new connection before it can be used, step by step.
 struct ConnectionSetup {
     private enum Step {
+        case look(SessionLook)
         case session, identity, version, fitness, seals, types
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
@@ -16,6 +17,8 @@ struct ConnectionSetup {
 
     enum Outcome {
         case step
+        /// A second connection is to be asked `SessionLook.question`; `heard` tells what it said.
+        case askAnother
         case done(TypeNumbers, DatabaseFacts)
         case failed(BackendFailure)
     }
@@ -29,7 +32,7 @@ struct ConnectionSetup {
     private let configuration: Configuration
     private let advice: Advice
     private let target: DatabaseTarget
-    private var step = Step.session
+    private var step: Step
     private var types: TypeNumbers?
     private var facts = DatabaseFacts(identity: nil)
     private var isStandby = false
@@ -38,8 +41,9 @@ struct ConnectionSetup {
 
     init(
         _ backend: Backend, preparing statements: [PreparedStatement], configuration: Configuration, _ advice: Advice,
-        _ target: DatabaseTarget, hadTables: Bool, learnt: TypeNumbers?
+        _ target: DatabaseTarget, sessionAnnounced: Int32, hadTables: Bool, learnt: TypeNumbers?
     ) {
+        step = .look(SessionLook(announced: sessionAnnounced))
         self.learnt = learnt
         self.hadTables = hadTables
         self.backend = backend
@@ -59,6 +63,7 @@ struct ConnectionSetup {
     func send(on connection: OpaquePointer) -> Bool {
         let status =
             switch step {
+            case .look: PQsendQuery(connection, SessionLook.question)
             case .session: PQsendQuery(connection, ConnectionSetup.sessionText(configuration))
             case .identity: PQsendQuery(connection, "SELECT \(PostgresIdentity.columns)")
             case .version: PQsendQuery(connection, Schema.selectVersion)
@@ -137,6 +142,10 @@ struct ConnectionSetup {
         if case .describe(let place) = step { return takeColumns(result, of: statements[place]) }
         guard result.status == PGRES_TUPLES_OK else { return }
         switch step {
+        case .look(var look):
+            guard result.rowCount == 1 else { throw Misfit("an invalid process id") }
+            look.answered(try result.text(0, 0))
+            step = .look(look)
         case .session: try takeSession(result)
         case .identity: try takeIdentity(result)
         case .version: try takeVersion(result)
@@ -223,10 +232,41 @@ struct ConnectionSetup {
         failure = advice.version(result.rowCount == 1 ? Int(try result.text(0, 0)) : nil).map(BackendFailure.init)
     }
 
+    /// What a second connection said; nil: nothing.
+    mutating func heard(_ session: String?) {
+        guard case .look(var look) = step else { return }
+        look.heard(session)
+        step = .look(look)
+    }
+
+    private mutating func after(_ look: SessionLook) -> Outcome {
+        var look = look
+        let next = look.next()
+        step = .look(look)
+        switch next {
+        case .ask: return .step
+        case .askAnother: return .askAnother
+        case .isOwn:
+            step = .session
+            return .step
+        case .isLent:
+            return .failed(
+                .unreachable(
+                    "a pooler stands between likesd and PostgreSQL that gives its sessions to others after each "
+                        + "transaction",
+                    next: "use session pooling (in PgBouncer: pool_mode = session) or a direct connection in "
+                        + setting.rawValue))
+        }
+    }
+
+    /// The setting that names the server.
+    private var setting: Setting { isForStandby ? .databaseReplicaURLs : .databaseURL }
+
     /// All results of the step were taken. Returns what comes next.
     mutating func next() -> Outcome {
         if let failure { return .failed(isForStandby ? failure.ofStandby : failure) }
         switch step {
+        case .look(let look): return after(look)
         // A standby writes no log.
         case .session: step = isStandby ? .version : .identity
         // What takes writes is of no use as a standby, whatever is there.

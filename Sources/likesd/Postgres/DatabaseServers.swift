@@ -235,7 +235,7 @@ final class DatabaseServers: ServerFinder {
     /// Why none of the servers can be used.
     private func missing(_ look: ServerLook) -> BackendFailure {
         var parts: [String] = []
-        var refused: [ServerProbe.Failure] = []
+        var refused: [ProbeFailure] = []
         var hasStandby = false
         for (server, state) in zip(look.servers, look.states) {
             switch state {

@@ -13,6 +13,8 @@ class PostgresLink {
         case resolving
         case connecting
         case settingUp(ConnectionSetup)
+        /// A second connection is asked meanwhile, and nothing on this one.
+        case comparing(ConnectionSetup, SessionProbe)
         case ready
     }
 
@@ -22,8 +24,7 @@ class PostgresLink {
     private let loop: EventLoop
     private let statements: [PreparedStatement]
     private let servers: any ServerFinder
-    /// The server chosen from several.
-    private(set) var chosen: ServerView.Seen?
+    private var found: FoundServer?
     private var stage = Stage.idle
     private(set) var connection: OpaquePointer?
     private var source: IOSource?
@@ -44,6 +45,9 @@ class PostgresLink {
     }
 
     // MARK: For subclasses
+
+    /// The server chosen from several.
+    var chosen: ServerView.Seen? { if case .chosen(let seen)? = found { seen } else { nil } }
 
     var isReady: Bool { if case .ready = stage { true } else { false } }
 
@@ -130,7 +134,7 @@ class PostgresLink {
     private func connect(_ found: FoundServer) {
         if case .failed(let failure) = found { return lose(failure) }
         stage = .connecting
-        if case .chosen(let seen) = found { chosen = seen }
+        self.found = found
         connection = ConnectionStart.begin(applicationName, url: servers.url, found.settings)
         guard let connection else { return lose(.unreachable("no memory for a connection")) }
         intake = Intake()
@@ -170,8 +174,9 @@ class PostgresLink {
     }
 
     private func close() {
+        if case .comparing(_, let probe) = stage { probe.cancel() }
         stage = .idle
-        chosen = nil
+        found = nil
         servers.forget(backend)
         // While connecting, libpq may close its socket in any of its functions, so the source goes first.
         source?.cancel()
@@ -196,7 +201,7 @@ class PostgresLink {
         case .connecting:
             return .unreachable(
                 refusal.text, next: advice.connecting(refusal.reason, target, hadTables: hadTables))
-        case .idle, .resolving, .settingUp, .ready: return .unreachable(refusal.text)
+        case .idle, .resolving, .settingUp, .comparing, .ready: return .unreachable(refusal.text)
         }
     }
 
@@ -221,11 +226,15 @@ class PostgresLink {
         switch stage {
         case .idle, .resolving: return
         case .connecting: poll()
-        case .settingUp, .ready:
+        case .settingUp, .comparing, .ready:
             let isAlive = events & ~EPOLLOUT.rawValue == 0 || reading { PQconsumeInput($0) } == 1
             let reason = isAlive ? "" : errorText
             // What arrived before the end can still be read: an outcome, or why the server hung up.
-            if case .settingUp = stage { goOnWithSetup() } else { collect() }
+            switch stage {
+            case .settingUp: goOnWithSetup()
+            case .ready: collect()
+            case .idle, .resolving, .connecting, .comparing: break
+            }
             guard connection != nil else { return }
             guard isAlive else { return lose(.unreachable(reason)) }
             if isBearable() { flush() }
@@ -236,7 +245,7 @@ class PostgresLink {
     private func isBearable() -> Bool {
         let what: StaticString =
             switch stage {
-            case .idle, .resolving, .connecting, .settingUp: "before it can be used"
+            case .idle, .resolving, .connecting, .settingUp, .comparing: "before it can be used"
             case .ready: rowsAwaited == nil ? "without having been asked" : "in one answer"
             }
         if let excess = intake.excess(over: bytesMax, what) {
@@ -271,8 +280,8 @@ class PostgresLink {
             watch(EPOLLIN.rawValue)
             advance(
                 ConnectionSetup(
-                    backend, preparing: statements, configuration: configuration, advice, target, hadTables: hadTables,
-                    learnt: learntTypes))
+                    backend, preparing: statements, configuration: configuration, advice, target,
+                    sessionAnnounced: PQbackendPID(connection), hadTables: hadTables, learnt: learntTypes))
         default: lose()
         }
     }
@@ -292,6 +301,18 @@ class PostgresLink {
         flush()
     }
 
+    /// Goes on with the setup once a second connection has said which session it has, or is not to be had.
+    private func askAnother(_ setup: ConnectionSetup) {
+        endAnswer()
+        let probe = SessionProbe(url: servers.url, found?.settings ?? [], loop: loop) { [unowned self] session in
+            guard case .comparing(var setup, _) = self.stage else { return }
+            setup.heard(session)
+            self.advance(setup)
+        }
+        stage = .comparing(setup, probe)
+        probe.begin()
+    }
+
     private func goOnWithSetup() {
         while case .settingUp(var setup) = stage, let connection, PQisBusy(connection) == 0 {
             if let raw = nextResult() {
@@ -307,6 +328,7 @@ class PostgresLink {
             }
             switch setup.next() {
             case .step: advance(setup)
+            case .askAnother: return askAnother(setup)
             case .failed(let failure): lose(failure)
             case .done(let types, let facts):
                 stage = .ready

@@ -8,9 +8,9 @@ import LikesStorage
 final class ServerLook {
     enum State {
         case queued
-        case asking(ServerProbe)
+        case asking(Probe<ServerFacts>)
         case answered(ServerFacts)
-        case failed(ServerProbe.Failure)
+        case failed(ProbeFailure)
     }
 
     let servers: [DatabaseServer]
@@ -45,7 +45,7 @@ final class ServerLook {
     }
 
     /// Servers that refuse likesd until somebody corrects something.
-    var refusals: [(DatabaseServer, ServerProbe.Failure)] {
+    var refusals: [(DatabaseServer, ProbeFailure)] {
         zip(servers, states).compactMap { server, state in
             guard case .failed(let failure) = state, failure.refusal.reason.isLasting else { return nil }
             return (server, failure)
@@ -100,10 +100,11 @@ final class ServerLook {
         for state in states { if case .asking = state { asking += 1 } }
         for place in states.indices {
             guard case .queued = states[place], asking < EdgeLimits.serversAskedMax else { continue }
-            let probe = ServerProbe(configuration: configuration, loop: loop) { [unowned self] result in
-                self.end(place, result)
-            }
-            if let failure = probe.start(servers[place]) {
+            let probe = Probe(
+                url: configuration.databaseURL, question: ServerFacts.question, loop: loop,
+                read: { $0.serverFacts }, onEnd: { [unowned self] in self.end(place, $0) })
+            let overrides = DatabaseHosts.settings([servers[place]]) + [("target_session_attrs", "any")]
+            if let failure = probe.start(overrides) {
                 states[place] = .failed(failure)
             } else {
                 states[place] = .asking(probe)
@@ -112,7 +113,7 @@ final class ServerLook {
         }
     }
 
-    private func end(_ place: Int, _ result: Result<ServerFacts, ServerProbe.Failure>) {
+    private func end(_ place: Int, _ result: Result<ServerFacts, ProbeFailure>) {
         switch result {
         case .success(let facts): states[place] = .answered(facts)
         case .failure(let failure):
@@ -133,5 +134,13 @@ extension ConnectRefusal.Reason {
             .noPermission:
             true
         }
+    }
+}
+
+extension StatementResult {
+    /// The answer to `ServerFacts.question`.
+    fileprivate var serverFacts: ServerFacts? {
+        guard rowCount == 1, let row = try? texts(0) else { return nil }
+        return ServerFacts(row)
     }
 }

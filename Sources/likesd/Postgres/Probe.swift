@@ -5,41 +5,48 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// Asks one server who it is, over its own connection that ends with the answer, without ever waiting.
-final class ServerProbe {
-    struct Failure: Error {
-        var refusal: ConnectRefusal
-        var target: DatabaseTarget
-        /// It sent what no PostgreSQL sends, or more than was asked for.
-        var isUnexpected = false
-    }
+/// Why a probe got no answer.
+struct ProbeFailure: Error {
+    var refusal: ConnectRefusal
+    var target: DatabaseTarget
+    /// It sent what no PostgreSQL sends, or more than was asked for.
+    var isUnexpected = false
+}
 
+/// Asks a server one question, over a connection of its own that ends with the answer, without ever waiting.
+final class Probe<Answer> {
     private let loop: EventLoop
-    private let configuration: Configuration
-    private let onEnd: (Result<ServerFacts, Failure>) -> Void
+    private let url: String
+    private let question: String
+    private let read: (borrowing StatementResult) -> Answer?
+    private let onEnd: (Result<Answer, ProbeFailure>) -> Void
     private var connection: OpaquePointer?
     private var source: IOSource?
     private var isAsking = false
     private let intake = Intake()
 
-    /// `onEnd` is called once, unless the probe is cancelled before.
-    init(configuration: Configuration, loop: EventLoop, onEnd: @escaping (Result<ServerFacts, Failure>) -> Void) {
-        self.configuration = configuration
+    /// `read`: nil if the result is no answer. `onEnd` is called once, unless the probe is cancelled before.
+    init(
+        url: String, question: String, loop: EventLoop, read: @escaping (borrowing StatementResult) -> Answer?,
+        onEnd: @escaping (Result<Answer, ProbeFailure>) -> Void
+    ) {
+        self.url = url
+        self.question = question
         self.loop = loop
+        self.read = read
         self.onEnd = onEnd
     }
 
     deinit { cancel() }
 
-    /// Begins; returns the failure if it ends at once.
-    func start(_ server: DatabaseServer) -> Failure? {
-        let overrides = DatabaseHosts.settings([server]) + [("target_session_attrs", "any")]
-        connection = ConnectionStart.begin("likesd look", url: configuration.databaseURL, overrides)
+    /// Begins; returns the failure if it ends at once. `overrides` take precedence over the URL.
+    func start(_ overrides: ConnectionStart.Settings) -> ProbeFailure? {
+        connection = ConnectionStart.begin("likesd look", url: url, overrides)
         PQsetNoticeProcessor(connection, { _, _ in }, nil)
         guard PQstatus(connection) != CONNECTION_BAD, watch(EPOLLOUT.rawValue) else {
             // Before any attempt, libpq's words are about the setting and may repeat a part of it.
             var failure = failure
-            failure.refusal = ConnectRefusal(ofLibpq: connection, about: configuration.databaseURL)
+            failure.refusal = ConnectRefusal(ofLibpq: connection, about: url)
             cancel()
             return failure
         }
@@ -54,11 +61,11 @@ final class ServerProbe {
         connection = nil
     }
 
-    private var failure: Failure {
-        Failure(refusal: ConnectRefusal(ofLibpq: connection), target: DatabaseTarget(of: connection))
+    private var failure: ProbeFailure {
+        ProbeFailure(refusal: ConnectRefusal(ofLibpq: connection), target: DatabaseTarget(of: connection))
     }
 
-    private func end(_ result: Result<ServerFacts, Failure>) {
+    private func end(_ result: Result<Answer, ProbeFailure>) {
         cancel()
         onEnd(result)
     }
@@ -81,14 +88,14 @@ final class ServerProbe {
 
     /// A server that sends without end is given up.
     private func isBearable() -> Bool {
-        guard let excess = intake.excess(over: Intake.bytesMax(), "to say who it is") else { return true }
+        guard let excess = intake.excess(over: Intake.bytesMax(), "for one answer") else { return true }
         endUnexpected(excess)
         return false
     }
 
     private func endUnexpected(_ text: String) {
         let target = DatabaseTarget(of: connection)
-        end(.failure(Failure(refusal: ConnectRefusal(text), target: target, isUnexpected: true)))
+        end(.failure(ProbeFailure(refusal: ConnectRefusal(text), target: target, isUnexpected: true)))
     }
 
     private func poll() {
@@ -108,7 +115,7 @@ final class ServerProbe {
 
     private func ask() -> Bool {
         isAsking = true
-        guard PQsetnonblocking(connection, 1) == 0, reading({ PQsendQuery($0, ServerFacts.question) }) == 1
+        guard PQsetnonblocking(connection, 1) == 0, reading({ PQsendQuery($0, question) }) == 1
         else {
             return false
         }
@@ -131,11 +138,11 @@ final class ServerProbe {
         guard let raw = PQgetResult(connection) else { return end(.failure(failure)) }
         let result = StatementResult(raw)
         guard result.isOrdinary else { return endUnexpected(PostgresLink.unasked) }
-        guard result.status == PGRES_TUPLES_OK, let facts = result.serverFacts else {
+        guard result.status == PGRES_TUPLES_OK, let answer = read(result) else {
             let text = "\(result.message)"
-            return end(.failure(Failure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))))
+            return end(.failure(ProbeFailure(refusal: ConnectRefusal(text), target: DatabaseTarget(of: connection))))
         }
-        end(.success(facts))
+        end(.success(answer))
     }
 }
 
@@ -155,13 +162,5 @@ extension ConnectRefusal {
         let words =
             PQerrorMessage(connection).map { ForeignText.beginning(of: $0, Self.messageBytesMax) } ?? "no connection"
         self.init(url.map { DatabaseURL.redacted(words, about: $0) } ?? words)
-    }
-}
-
-extension StatementResult {
-    /// The answer to `ServerFacts.question`.
-    fileprivate var serverFacts: ServerFacts? {
-        guard rowCount == 1, let row = try? texts(0) else { return nil }
-        return ServerFacts(row)
     }
 }
