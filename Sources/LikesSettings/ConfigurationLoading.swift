@@ -117,6 +117,7 @@ extension Setting {
 struct ConfigurationFileReader {
     let name: String
     private(set) var problems: [ConfigurationProblem] = []
+    private var hasListedNames = false
     private var firstLines: [Setting: (number: Int, given: GivenSetting)] = [:]
 
     init(name: String) { self.name = name }
@@ -157,7 +158,10 @@ struct ConfigurationFileReader {
         let value = Self.unquoted(ConfigurationText.trimmed(line[line.index(after: equals)...]))
         guard Setting(rawValue: name) != nil || SettingAlias.named(name) != nil else {
             let names = Setting.allCases.map(\.rawValue).joined(separator: ", ")
-            throw RefusedValue(rule: "unknown setting \(ConfigurationText.quoted(name)): there are \(names)")
+            // The list is long, and another service's file has several such names.
+            let list = hasListedNames ? "" : ": there are \(names)"
+            hasListedNames = true
+            throw RefusedValue(rule: "unknown setting \(ConfigurationText.quoted(name))\(list)")
         }
         guard let given = try GivenSetting(name, value) else { return }
         if let first = firstLines[given.setting] {
