@@ -101,6 +101,10 @@ enum DatabaseFailure {
                 .refused, "\(said)\nThe disk of PostgreSQL is full. This step changed nothing.",
                 next: "make room there, and run the same command again: it goes on where it was; or free what the "
                     + "import has loaded: likesctl import --abandon")
+        case "53100":
+            return Failure(
+                .refused, "\(said): what was done so far stays",
+                next: "make room on PostgreSQL's disk, then run this again")
         case "53400" where command == .import:
             return Failure(
                 .refused, "\(said)\nSorting needs some 60 bytes for each row in temporary files.",
@@ -113,6 +117,9 @@ enum DatabaseFailure {
                     + "primary")
         case _ where [.import, .forget, .remove].contains(command):
             return Failure(.refused, "\(said)\nThis step changed nothing.", next: "run this again, which is safe")
+        case _ where [.migrate, .verify].contains(command):
+            return Failure(
+                .refused, "\(said): what was done so far stays", next: "run this again, which is safe")
         default: return Failure(.refused, "\(said)\nNothing was changed.", next: "run this again, which is safe")
         }
     }
