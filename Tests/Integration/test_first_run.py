@@ -118,7 +118,8 @@ def test_a_schema_that_the_role_may_not_use_is_named_and_nobody_is_sent_to_migra
             "local all app scram-sha-256",
             ":s3cret",
             "ALTER ROLE app PASSWORD 'other'",
-            "next: correct the password in DATABASE_URL in the environment, or set it: "
+            "next: correct the password in DATABASE_URL in the environment, or the role if it does not exist, "
+            "or set the password: "
             "sudo -u postgres psql -h FOLDER -c '\\password \"app\"' (PostgreSQL: ",
         ),
         (

@@ -85,7 +85,9 @@ package struct Advice: Sendable {
         case .roleMayNotLogIn: return statement("ALTER ROLE \(target.role.sqlName) LOGIN", target)
         case .wrongPassword:
             let command = statement("\\password \(target.role.sqlName)", target)
-            return "correct the password in \(setting), or set it: \(command)"
+            // PostgreSQL says the same of a role that is missing.
+            return "correct the password in \(setting), or the role if it does not exist, or set the password: "
+                + command
         case .noPassword: return "put the password of \(target.role) into \(setting)"
         case .otherIdentity where target.isUnixSocket && target.role != host.userName:
             return "name the role \(host.userName) in \(setting), or connect over TCP with a password"
