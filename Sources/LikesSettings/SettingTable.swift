@@ -76,7 +76,9 @@ extension Setting {
                 "What can be liked: names separated by commas. A name has 1 to \(ItemTypes.nameLengthMax) of "
                     + "`a-z 0-9 _ -` and begins with a letter. Keep a type once it has been used: without it nobody "
                     + "can ask for its likes. After adding one, run `likesctl migrate`, then restart likesd.",
-                details: "The order does not matter.")),
+                details: "The order does not matter. In tables that were the reference service's, rows may have a "
+                    + "number without a name, and it may be the new type's: then both refuse, and name the command "
+                    + "that says so.")),
         Setting(
             "LOCAL_CACHE_ENTRIES", \.localCacheEntries, .number(in: 0...100_000_000),
             SettingWords(

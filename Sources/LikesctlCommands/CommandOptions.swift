@@ -25,6 +25,8 @@ package struct MigrateOptions: Equatable, Sendable {
     package var partitions: Partitions?
     /// Make the index of LIKERS as well.
     package var makesLikersIndex = false
+    /// Names for numbers of item types.
+    package var types: [NumberedType] = []
     /// What to do with the reference service's tables.
     package var takeover = TakeoverOptions()
 

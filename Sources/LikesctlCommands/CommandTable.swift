@@ -180,8 +180,8 @@ extension CommandDescription {
     fileprivate static let migrate = CommandDescription(
         "create or upgrade the tables at `DATABASE_URL`, or take over those of the reference service",
         options: [
-            .config, .json, .partitions, .likersIndex, .sql, .adopt, .adoptFinish, .adoptUndo, .dropIndexes,
-            .lockWait,
+            .config, .json, .partitions, .likersIndex, .sql, .typeNumber, .adopt, .adoptFinish, .adoptUndo,
+            .dropIndexes, .lockWait,
         ], check: { (options) throws(Failure) in try options.migrate.takeover.check() },
         explanation: [
             .text(
@@ -197,7 +197,7 @@ extension CommandDescription {
                     + "application whose tables likesd shares: `/usr/share/doc/likesd/moving.md` has the whole move. "
                     + "Rows that likesd cannot hold are counted and named; those that somebody has to correct first "
                     + "are a refusal, and the exit status is 1. A lock that others hold for longer than `--wait` is "
-                    + "status 75; nothing is half done then."),
+                    + "status 75. Wherever it ends, what was done so far stays, and the same command goes on."),
             .options,
         ])
 }

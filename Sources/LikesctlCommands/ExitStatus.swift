@@ -75,9 +75,9 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .differences:
             "`verify`: there are differences that were not mended; `migrate`: the tables are not as likesd needs them"
         case .incomplete:
-            "`verify`: no differences left, but not everything could be checked; `import`: rows were left out; "
-                + "`forget`, `remove`: likes keep coming, an unfinished import may add some again, or Redis could not "
-                + "be asked"
+            "`verify`: no differences left, but not everything could be checked; `migrate`: indexes were left, or are "
+                + "missing; `import`: rows were left out; `forget`, `remove`: likes keep coming, an unfinished import "
+                + "may add some again, or Redis could not be asked"
         case .usage: "wrong usage"
         case .unreachable: "the daemon is not reachable; for commands that ask PostgreSQL: that server"
         case .output: "the output could not be written"

@@ -127,7 +127,9 @@ private struct CommandLine {
             let offered = choices.offered.joined(separator: ", ")
             throw Failure(.usage, "there is no \(argument.name) '\(word)': there are \(offered)")
         }
-        for (option, _) in given {
+        // Another command may have an option of this name, with exclusions of its own.
+        let names = Set(given.map(\.option.name))
+        for option in description.options where names.contains(option.name) {
             if let other = given.first(where: { option.excluded.contains($0.option.name) }) {
                 throw wrong("\(option.name) and \(other.option.name) exclude each other")
             }

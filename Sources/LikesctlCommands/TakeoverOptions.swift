@@ -1,3 +1,5 @@
+import LikesStorage
+
 /// What `likesctl migrate` is to do with the tables of the reference service.
 package struct TakeoverOptions: Equatable, Sendable {
     package enum Task: Equatable, Sendable {
@@ -34,9 +36,29 @@ extension CommandOption {
 
     static let dropIndexes = CommandOption(
         "--drop-indexes", "drop the indexes that no statement of likesd uses",
-        details: "With `--adopt` or `--adopt-finish`. Nobody waits for it. `--adopt-undo` makes them again.",
+        details: "With `--adopt` or `--adopt-finish`. Nobody waits for it. `--adopt-undo` makes them again. While "
+            + "clients are connected that may be the reference service, the indexes stay, and the exit status is 10: "
+            + "the same command drops them once those are gone.",
         excluding: others + ["--adopt-undo"]
     ) { (_, options) throws(Failure) in options.migrate.takeover.dropsIndexes = true }
+
+    static let typeNumber = CommandOption(
+        "--type", taking: "number=name", "give this number of an item type this name, as in `9=story`",
+        details: "For rows of the reference service with a number that has no name. As long as there are such rows, a "
+            + "type of `ITEM_TYPES` gets no number by itself. May be repeated.",
+        excluding: ["--sql", "--adopt-finish", "--adopt-undo"], mayBeRepeated: true
+    ) { (value, options) throws(Failure) in
+        guard let type = NumberedType(value) else {
+            throw Failure(
+                .usage,
+                "--type takes a number from \(text(of: NumberedType.numbers)), =, and the name of an item type, not "
+                    + "'\(value)'")
+        }
+        guard options.migrate.types.allSatisfy({ ($0.number == type.number) == ($0.name == type.name) }) else {
+            throw Failure(.usage, "--type: \(type.number) and \(type.name) belong to each other, or to none")
+        }
+        options.migrate.types.append(type)
+    }
 
     static let lockWait = CommandOption.whole(
         "--wait", taking: "seconds", "how long to wait for a transaction that holds one of the tables", 1...86_400,

@@ -22,11 +22,9 @@ struct Migration {
     private var warnings: [Warning] = []
 
     /// Runs the missing steps in one transaction: of several hosts at once, one runs all of them, and the others find
-    /// them done. Safe to repeat. `partitions`: those that `user_likes` is to have; if it exists without them, nothing
-    /// is done.
-    init(
-        _ configuration: Configuration, partitions: Partitions?, makesLikersIndex: Bool, json: Bool
-    ) throws(Failure) {
+    /// them done. Safe to repeat. If partitions are asked for, and `user_likes` exists without them, nothing is done.
+    init(_ configuration: Configuration, _ options: MigrateOptions, json: Bool) throws(Failure) {
+        let partitions = options.partitions
         self.partitions = partitions
         advice = Advice(configuration, on: HostFacts.measured())
         var warnings: [Warning] = []
@@ -46,9 +44,10 @@ struct Migration {
             misfits = try connection.misfits().filter { !$0.isOfRole }
             // Where a table hides rows, the types that it lacks may only be hidden.
             if !misfits.contains(where: { $0.name == "item_types" && $0.hidesRows }) {
-                typesAdded = try Self.addItemTypes(configuration.itemTypes, connection)
+                let types = TypeNaming(configuration.itemTypes, options.types)
+                typesAdded = try types.run(connection) { [advice] in advice.likesctlAgain(.migrate, with: $0).text }
             }
-            if makesLikersIndex { likersIndex = try LikersIndex(connection) }
+            if options.makesLikersIndex { likersIndex = try LikersIndex(connection) }
         } catch {
             throw MigrationRights.explained(error, connection)
         }
@@ -111,25 +110,8 @@ struct Migration {
         return version
     }
 
-    static func addItemTypes(
-        _ types: ItemTypes, _ connection: borrowing Database
-    ) throws(Failure) -> [String] {
-        let known = Set(try connection.execute(Schema.selectItemTypes).compactMap { $0.last ?? nil })
-        guard !known.isEmpty else {
-            throw Failure(.refused, "the table item_types is empty", next: Schema.whenLost("item_types"))
-        }
-        // A read-only server is fine if there is nothing to write.
-        if types.names.allSatisfy({ known.contains($0) }) { return [] }
-        try begin(connection)
-        try connection.execute(Schema.lockItemTypes)
-        let arrays = [Schema.array(of: types), Schema.noNumbers]
-        let added = try connection.execute(Schema.addItemTypes, arrays).compactMap { $0.last ?? nil }
-        try connection.execute("COMMIT")
-        return added
-    }
-
     /// A read from before the lock was acquired must not count afterwards, whatever the database's own default is.
-    private static func begin(_ connection: borrowing Database) throws(Failure) {
+    static func begin(_ connection: borrowing Database) throws(Failure) {
         try connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     }
 

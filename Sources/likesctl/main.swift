@@ -17,11 +17,9 @@ func perform(_ invocation: Invocation) throws(Failure) -> (text: String, status:
             return (Schema.script(itemTypes: configuration.itemTypes, partitions: options.migrate.partitions), .ok)
         }
         if options.migrate.takeover.task != nil {
-            return ("", try Takeover.run(configuration, options.migrate.takeover, json: options.json))
+            return ("", try Takeover.run(configuration, options.migrate, json: options.json))
         }
-        let migration = try Migration(
-            configuration, partitions: options.migrate.partitions, makesLikersIndex: options.migrate.makesLikersIndex,
-            json: options.json)
+        let migration = try Migration(configuration, options.migrate, json: options.json)
         return (options.json ? migration.json.text + "\n" : migration.text, migration.status)
     case .run(.verify, arguments: _):
         let configuration = try ConfigurationSource.load(file: options.configFile)

@@ -105,8 +105,11 @@ def test_killed_at_any_step_the_reference_goes_on_and_the_next_run_ends_it(
             service.close()
             break
         steps += 1
+        # Indexes stay while it is connected.
+        service.close()
         done = run("likesctl", "migrate", "--adopt", "--drop-indexes", DATABASE_URL=url)
         assert done.returncode == 0, (step, done.stderr)
+        service = Reference(url, own_redis)
         assert service.like(200 + step, 6)
         service.close()
         with psycopg.connect(url, autocommit=True) as sql:

@@ -29,7 +29,8 @@ def url(postgres, number):
 
 @pytest.fixture
 def sql(url):
-    with psycopg.connect(url, autocommit=True) as connection:
+    """An operator's session, which is not mistaken for the reference's."""
+    with psycopg.connect(url, autocommit=True, application_name="psql") as connection:
         yield connection
 
 
@@ -46,6 +47,10 @@ def given_away(sql, number):
     sql.execute(f"CREATE ROLE {owner} LOGIN")
     sql.execute(f"ALTER TABLE user_likes OWNER TO {owner}; ALTER TABLE counters OWNER TO {owner}")
     return owner
+
+
+def indexes(sql):
+    return set(sql.execute("SELECT indexname FROM pg_indexes WHERE tablename IN ('user_likes', 'counters')"))
 
 
 def indexing(sql):
@@ -217,17 +222,20 @@ def test_who_has_only_a_partition_is_named(parted):
 
 
 def test_indexes_of_partitioned_tables_are_named_with_what_drops_them_and_stay(parted):
-    with psycopg.connect(parted, autocommit=True) as sql:
+    with psycopg.connect(parted, autocommit=True, application_name="psql") as sql:
         sql.execute("CREATE INDEX by_time ON user_likes (created_at)")
         sql.execute("INSERT INTO user_likes (user_id, item_id) SELECT u, 5 FROM generate_series(1, 20) AS u")
         lines = adopted(parted, "--drop-indexes")
         assert any(line.startswith("index by_time of user_likes: ") for line in lines)
-        assert any(line.endswith("to drop it: DROP INDEX by_time") for line in lines)
         assert drift(sql) == []
+        done = migrate(parted, "--adopt-finish", "--drop-indexes")
+        assert done.returncode == 0
+        assert any(line.endswith("to drop it for good: DROP INDEX by_time") for line in done.stdout.splitlines())
         # As the line says.
         sql.execute("DROP INDEX by_time")
-        assert migrate(parted, "--adopt-finish", "--drop-indexes").returncode == 0
-        assert migrate(parted, "--adopt-undo").returncode == 0
+        undone = migrate(parted, "--adopt-undo")
+        assert undone.returncode == 10
+        assert "by_time of user_likes, which the reference service had, is missing" in undone.stderr
         assert len(likes_of(sql)) == 20
 
 
@@ -249,7 +257,89 @@ def test_a_type_that_the_settings_lack_and_an_id_near_its_end_are_named(url, sql
     assert "user_likes.id" not in migrate(url, "--adopt").stderr
 
 
+# Indexes
+
+
+def test_indexes_stay_while_others_are_connected_and_the_same_command_drops_them_later(url, sql, reference):
+    adopted(url)
+    before = indexes(sql)
+    for _ in range(2):
+        done = migrate(url, "--adopt-finish", "--drop-indexes")
+        assert done.returncode == 10
+        assert "other sessions are connected to this database: postgres: 1: the indexes stay" in done.stderr
+        (line,) = (line for line in done.stdout.splitlines() if line.startswith("index idx_user_likes_user "))
+        assert line.endswith("used by no statement of likesd; not dropped")
+        assert indexes(sql) == before
+    # Finished all the same.
+    assert leftovers(sql) == []
+    back = migrate(url, "--adopt", "--drop-indexes")
+    assert back.returncode == 10
+    assert indexes(sql) == before
+    reference.close()
+    # Neither a host of likesd, nor a role that only reads, nor the operator is the reference.
+    role = f"reader_{sql.info.dbname}"
+    sql.execute(f"CREATE ROLE {role} LOGIN; GRANT SELECT ON user_likes TO {role}")
+    with psycopg.connect(url.replace("postgres@", f"{role}@")):
+        done = migrate(url, "--adopt-finish", "--drop-indexes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(indexes(sql)) == len(before) - 3
+
+
+def test_what_others_dropped_is_named_on_the_way_back_with_what_makes_it_again(postgres, url, sql):
+    layout = postgres.dump(sql.info.dbname, "--schema-only")
+    adopted(url)
+    sql.execute("DROP INDEX idx_user_likes_user; ALTER TABLE user_likes DROP CONSTRAINT user_likes_pkey")
+    done = migrate(url, "--adopt-undo")
+    assert done.returncode == 10
+    assert done.stdout.rstrip().endswith("with all likes, and without 2 indexes that it had")
+    statements = [line.partition("unless that was meant: ")[2] for line in done.stderr.splitlines()]
+    assert len(statements) == 2
+    for statement in statements:
+        sql.execute(statement)
+    assert sorted(postgres.dump(sql.info.dbname, "--schema-only").splitlines()) == sorted(layout.splitlines())
+
+
+def test_a_full_disk_is_said_as_what_it_is_and_the_next_run_goes_on(postgres, url, sql):
+    """A function in an index stands in for the disk: it fails in the middle of making the index."""
+    body = "RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS"
+    right = f"CREATE OR REPLACE FUNCTION of_user(id bigint) {body} 'BEGIN RETURN id; END'"
+    full = f"CREATE OR REPLACE FUNCTION of_user(id bigint) {body} $$ BEGIN RAISE disk_full; END $$"
+    sql.execute(right)
+    sql.execute("CREATE INDEX of_users ON user_likes (of_user(user_id))")
+    sql.execute("INSERT INTO user_likes (user_id, item_id) VALUES (1, 5)")
+    layout = postgres.dump(sql.info.dbname, "--schema-only")
+    adopted(url, "--drop-indexes")
+    sql.execute(full)
+    done = migrate(url, "--adopt-undo")
+    assert done.returncode == 1
+    first, second, step = done.stderr.splitlines()[-3:]
+    assert first.endswith("(SQLSTATE 53100): what was done so far stays")
+    assert second == "The index of_users is unfinished: it is made anew when this is run again."
+    assert step == "Next: make room on PostgreSQL's disk, then run this again"
+    assert any(line.startswith("index of_users ") and "unfinished" in line for line in adopted(url))
+    sql.execute(right)
+    assert migrate(url, "--adopt-undo").returncode == 0
+    assert postgres.dump(sql.info.dbname, "--schema-only") == layout
+
+
 # Time
+
+
+@pytest.mark.parametrize("way", ["--adopt", "--adopt-undo"])
+def test_whoever_ends_it_is_told_what_that_means(url, sql, way):
+    if way == "--adopt-undo":
+        adopted(url)
+    with psycopg.connect(url) as report:
+        report.execute("SELECT count(*) FROM counters")
+        with subprocess.Popen(
+            [binary("likesctl"), "migrate", way],
+            env=clean_environment(DATABASE_URL=url), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        ) as taking:  # fmt: skip
+            assert "waiting for the transaction" in taking.stderr.readline()
+            taking.send_signal(signal.SIGINT)
+            assert taking.stderr.read() == "likesctl: stopped: what was done so far stays; run it again\n"
+        assert taking.returncode == -signal.SIGINT
 
 
 def test_a_limit_for_idle_sessions_does_not_end_it_while_likes_are_counted(place, postgres, url, sql):
@@ -277,6 +367,7 @@ def test_a_killed_way_back_leaves_nothing_running_and_hosts_that_come_meanwhile_
     url, sql, reference, postgres, own_redis, start_daemon
 ):
     reference.like(1, 5)
+    reference.close()
     adopted(url, "--drop-indexes")
     with psycopg.connect(url) as writer:
         # Indexes wait for it.
@@ -297,7 +388,7 @@ def test_a_killed_way_back_leaves_nothing_running_and_hosts_that_come_meanwhile_
             writer.rollback()
             done = again.result(60)
     assert done.returncode == 1
-    assert "1 host of likesd still use the tables" in done.stderr
+    assert "1 host of likesd still uses the tables" in done.stderr
     assert daemon.call("LIKE", 3, "post:5") == [1, 2]
     daemon.stop()
     long_silent(sql)

@@ -214,7 +214,7 @@ private func advice(
         #expect(both.likesctl(.verify).text == sameBoth)
         #expect(both.likesctl(.verify).sequel == "then, \(sameBoth)")
         let column = try #require(SchemaMisfit(["no-column", "counters", "public.counters", "version", "bigint"]))
-        let command = column.remedy.command({ _ in "psql" }, likesctl: both.likesctl)
+        let command = column.remedy.command({ _ in "psql" }, likesctl: { both.likesctl($0) })
         #expect(command.hasSuffix(" without one \(sameBoth.replacing("run", with: "run psql &&")) --repair"))
     }
 

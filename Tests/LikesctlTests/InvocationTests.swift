@@ -58,7 +58,8 @@ import Testing
             var seen: [CommandOptions] = [CommandOptions()]
             for option in command.description.options {
                 var options = CommandOptions()
-                try options.set(option.name, to: option.value == nil ? "" : #require(values[option.name]), of: command)
+                let value = command == .migrate && option.name == "--type" ? "9=reel" : values[option.name]
+                try options.set(option.name, to: option.value == nil ? "" : #require(value), of: command)
                 #expect(!seen.contains(options), "\(command) \(option.name)")
                 seen.append(options)
             }
@@ -100,6 +101,9 @@ import Testing
             ("verify --quiet --progress", "exclude each other"), ("migrate --json --sql", "exclude each other"),
             ("migrate --adopt --adopt-undo", "exclude each other"), ("migrate --adopt --sql", "exclude each other"),
             ("migrate --adopt-undo --drop-indexes", "exclude each other"),
+            ("migrate --adopt-undo --type 9=story", "exclude each other"),
+            ("migrate --type reel", "--type takes a number from 0 to 32767, =, and the name of an item type"),
+            ("migrate --type 9=a --type 9=b", "9 and b belong to each other, or to none"),
             ("migrate --drop-indexes", "--drop-indexes needs --adopt or --adopt-finish"),
             ("migrate --wait 5", "--wait needs --adopt, --adopt-finish or --adopt-undo"),
             ("migrate --adopt --wait 0", "--wait takes a whole number from 1 to 86400, not '0'"),

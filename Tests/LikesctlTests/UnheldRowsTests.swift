@@ -21,8 +21,9 @@ import Testing
         #expect(sums.rows(.nullCount, of: "counters") == 2)
         #expect(
             sums.unnamed([1: "post"]).map(\.text) == [
-                "user_likes unnamed-type: 5 rows of the item type 9, which has no name; next: they stay; to have "
-                    + "likesd answer: INSERT INTO item_types (id, name) VALUES (9, 'NAME'), and add NAME to ITEM_TYPES"
+                "user_likes unnamed-type: 5 rows of the item type 9, which has no name; next: they stay, "
+                    + "and likesd answers nothing about them; to have it answer: likesctl migrate --type 9=NAME, with "
+                    + "NAME in ITEM_TYPES of each host"
             ])
     }
 

@@ -109,8 +109,8 @@ _likesctl_table() {
             own="--json --likes --counts --users --likes-stored --hosts --items --batch --cold --ttl-ms --peak"
             ;;
         migrate)
-            own="--config --json --partitions --likers-index --sql --adopt --adopt-finish --adopt-undo --drop-indexes
-                --wait"
+            own="--config --json --partitions --likers-index --sql --type --adopt --adopt-finish --adopt-undo
+                --drop-indexes --wait"
             ;;
         verify)
             own="--config --json --repair --sample --type --quiet --verbose --progress --slice --items-per-pass

@@ -31,17 +31,22 @@ package struct Advice: Sendable {
     }
 
     /// One of likesctl's commands that use the settings, run as the daemon's own user.
-    package func likesctl(_ task: LikesctlTask) -> LikesctlAdvice {
-        likesctl(task, as: host.userName == "root" ? nil : host.userName)
+    package func likesctl(_ task: LikesctlTask, with options: String = "") -> LikesctlAdvice {
+        likesctl(task, options, as: host.userName == "root" ? nil : host.userName)
     }
 
     /// The same for whoever runs likesctl now, as the same user and with the settings that it was given.
-    package func likesctlAgain(_ task: LikesctlTask) -> LikesctlAdvice {
-        likesctl(task, as: host.isUnderSudo ? host.userName : nil)
+    package func likesctlAgain(_ task: LikesctlTask, with options: String = "") -> LikesctlAdvice {
+        likesctl(task, options, as: host.isUnderSudo ? host.userName : nil)
     }
 
-    /// `user`: whom sudo has to run it as.
-    private func likesctl(_ task: LikesctlTask, as user: String?) -> LikesctlAdvice {
+    /// Types without a number beside numbers without a name, as a starting host finds them.
+    package func unnamed(_ types: UnnamedTypes) -> SchemaFailure {
+        SchemaFailure(types.reason, next: types.next { likesctl(.migrate, with: $0).text })
+    }
+
+    /// `options`: for a shell, as they are. `user`: whom sudo has to run it as.
+    private func likesctl(_ task: LikesctlTask, _ options: String, as user: String?) -> LikesctlAdvice {
         var variables: [String] = []
         if task.settings.contains(where: { configuration.places.origin(of: $0) == .credential }) {
             variables += host.credentialsFolder.map { ["CREDENTIALS_DIRECTORY=\($0.shellWord)"] } ?? []
@@ -53,7 +58,7 @@ package struct Advice: Sendable {
         let secrets = given.filter(holdsPassword).map(\.rawValue)
         var words = user.map { $0 == "root" ? ["sudo"] : ["sudo", "-u", $0.shellWord] } ?? []
         if user != nil, !secrets.isEmpty { words.append("--preserve-env=\(secrets.joined(separator: ","))") }
-        words += variables + ["likesctl", task.words]
+        words += variables + ["likesctl", task.words] + (options.isEmpty ? [] : [options])
         if let file = configuration.places.file, file != SettingPlaces.defaultFile {
             words += ["--config", file.shellWord]
         }

@@ -35,7 +35,8 @@ extension Schema {
         """
 
     /// What runs when somebody other than likesd writes a counter. likesd's statements always name a version of their
-    /// own. Negative ids, and types without a name, are nothing that a host could ask for.
+    /// own. Negative ids, and types without a name, are nothing that a host could ask for. But such a type is noted, so
+    /// that no other gets its number.
     ///
     /// `selectMisfits` recognises the function by this text.
     static let noteText = """
@@ -44,11 +45,15 @@ extension Schema {
             IF TG_OP = 'UPDATE' THEN
                 NEW.version := OLD.version + 1;
             END IF;
-            INSERT INTO cache_repairs AS present (item_id, item_type, version)
-            SELECT NEW.item_id, NEW.item_type, NEW.version
-            WHERE NEW.item_id >= 0 AND EXISTS (SELECT FROM item_types WHERE id = NEW.item_type)
-            ON CONFLICT (item_type, item_id) DO UPDATE SET
-                version = greatest(present.version, excluded.version), noted_by = excluded.noted_by;
+            IF EXISTS (SELECT FROM item_types WHERE id = NEW.item_type) THEN
+                INSERT INTO cache_repairs AS present (item_id, item_type, version)
+                SELECT NEW.item_id, NEW.item_type, NEW.version WHERE NEW.item_id >= 0
+                ON CONFLICT (item_type, item_id) DO UPDATE SET
+                    version = greatest(present.version, excluded.version), noted_by = excluded.noted_by;
+            ELSIF NEW.item_type IS NOT NULL THEN
+                \(notingType)
+                VALUES ('type', 'counters', NEW.item_type) ON CONFLICT DO NOTHING;
+            END IF;
             RETURN NEW;
         END
 
@@ -95,16 +100,31 @@ extension Schema {
     // MARK: likesd's own tables
 
     /// What the take-over changed in the reference's tables, so that it can be taken back: for `not-null` and
-    /// `default` the table and the column, for `index` its name and how it was made.
+    /// `default` the table and the column, for `index` its name and how it was made; for `had` the same of each index
+    /// that there was. For `type`, `name` is the number of an item type that rows have, and that had no name when that
+    /// was noted.
     static let createAdoption = """
         CREATE TABLE likesd_adoption (
-            kind text NOT NULL CHECK (kind IN ('not-null', 'default', 'index')),
+            kind text NOT NULL CHECK (kind IN ('not-null', 'default', 'index', 'had', 'type')),
             table_name text NOT NULL,
             name text NOT NULL,
             definition text NOT NULL DEFAULT '',
             done_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (kind, table_name, name)
         )
+        """
+
+    /// Says how each of the reference's indexes and keys is made.
+    package static let recordIndexes = """
+        INSERT INTO likesd_adoption (kind, table_name, name, definition)
+        SELECT 'had', shared.name, held.indexrelid::regclass::text, coalesce((
+            SELECT 'ALTER TABLE ' || shared.name || ' ADD CONSTRAINT ' || quote_ident(conname) || ' '
+                || pg_get_constraintdef(pg_constraint.oid)
+            FROM pg_constraint WHERE conindid = held.indexrelid AND conrelid = held.indrelid LIMIT 1
+        ), pg_get_indexdef(held.indexrelid))
+        FROM (VALUES \(sharedTables.map { "('\($0)')" }.joined(separator: ", "))) AS shared (name)
+        JOIN pg_index AS held ON held.indrelid = to_regclass(shared.name)
+        WHERE held.indisvalid
         """
 
     /// Makes likesd's own tables beside the reference's, all but the version's. $owner: who they are to belong to.
@@ -176,13 +196,13 @@ extension Schema {
         """
 
     /// Rows of (table, index, bytes, definition, constraint or null, whether it is unique, whether partitions have
-    /// their parts of it): indexes that no statement of likesd uses.
+    /// their parts of it, whether it is valid): indexes that no statement of likesd uses.
     package static let selectSpareIndexes = """
         SELECT wanted.name, held.indexrelid::regclass::text, pg_relation_size(held.indexrelid)::text,
             pg_get_indexdef(held.indexrelid),
             (SELECT quote_ident(conname) FROM pg_constraint
                 WHERE conindid = held.indexrelid AND conrelid = held.indrelid LIMIT 1),
-            held.indisunique, (SELECT relkind = 'I' FROM pg_class WHERE oid = held.indexrelid)
+            held.indisunique, (SELECT relkind = 'I' FROM pg_class WHERE oid = held.indexrelid), held.indisvalid
         FROM (VALUES \(sharedKeys)) AS wanted (name, columns, sorted)
         JOIN pg_index AS held ON held.indrelid = to_regclass(wanted.name)
         WHERE NOT (\(isSoundKey("held", "wanted.sorted"))) AND NOT (\(isLikersIndex("held")))

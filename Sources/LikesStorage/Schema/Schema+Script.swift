@@ -16,7 +16,8 @@ extension Schema {
             text += "\n-- Version \(migration.version)\n" + transaction(block(of: migration))
         }
         let addition = addItemTypes("'\(array(of: itemTypes))'", numbers: "'\(noNumbers)'")
-        text += "\n-- Item types\n" + transaction("\(lockItemTypes);\n\(addition);\n")
+        let check = guardOfTypes(array(of: itemTypes))
+        text += "\n-- Item types\n" + transaction("\(lockItemTypes);\n\(check)\(addition);\n")
         return text
     }
 

@@ -111,6 +111,6 @@ extension [SchemaMisfit] {
             remedy.sql = filter { $0.kind == .noRight }.compactMap(\.remedy.sql).joined(separator: "; ")
         }
         return SchemaFailure(
-            first.text + others, next: remedy.command({ advice.schema($0, target) }, likesctl: advice.likesctl))
+            first.text + others, next: remedy.command({ advice.schema($0, target) }, likesctl: { advice.likesctl($0) }))
     }
 }

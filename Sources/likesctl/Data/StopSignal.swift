@@ -3,7 +3,7 @@ import Glibc
 /// Lets a command end between two steps when it is told to (SIGINT, SIGTERM, or SIGHUP when its terminal goes), with
 /// its record written. Whoever says it twice ends it at once.
 struct StopSignal {
-    private static let signals = [SIGHUP, SIGINT, SIGTERM]
+    static let signals = [SIGHUP, SIGINT, SIGTERM]
 
     /// Watches from now on.
     init() {
@@ -19,7 +19,7 @@ struct StopSignal {
         }
     }
 
-    private static func isIgnored(_ action: sigaction) -> Bool {
+    static func isIgnored(_ action: sigaction) -> Bool {
         unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 

@@ -17,8 +17,8 @@ struct CounterMending {
         self.json = json
     }
 
-    /// Returns the exit status for it.
-    func run() throws(Failure) -> ExitStatus {
+    /// Returns the exit status for it. `unnamed` is called with the types without a name.
+    func run(_ unnamed: (Set<Int16>) throws(Failure) -> Void) throws(Failure) -> ExitStatus {
         guard let home = session.home else { return .refused }
         session.report.closeLine()
         var options = VerifyOptions()
@@ -29,6 +29,7 @@ struct CounterMending {
         try audit.auditAll()
         context.report.closeLine()
         let sums = context.report.database
+        try unnamed(Set(sums.unnamed.keys))
         session.report.counters = (sums.countersDiffering, context.report.mended)
         try session.report.done(
             "counters: \(Counted.text(sums.items, "item")) with \(Counted.text(sums.likes, "like")) checked, "

@@ -14,10 +14,23 @@ struct SpareIndex {
     var isUnique: Bool
     /// The table's partitions have parts of it.
     var isPartitioned: Bool
+    /// Whoever made it, or dropped it, was interrupted.
+    var isUnfinished: Bool
+
+    /// What became of it.
+    enum Fate {
+        /// The reference may use it.
+        case inUse
+        /// The reference is gone.
+        case spare
+        /// It was to be dropped, but the reference may be there.
+        case left
+        case dropped
+    }
 
     /// A row of `Schema.selectSpareIndexes`; nil: not such a row.
     init?(_ row: [String?]) {
-        guard row.count == 7, let table = row[0], let name = row[1], let bytes = row[2].flatMap({ Int64($0) }),
+        guard row.count == 8, let table = row[0], let name = row[1], let bytes = row[2].flatMap({ Int64($0) }),
             let definition = row[3], name.split(separator: ".").allSatisfy({ String($0).asSQLName != nil })
         else { return nil }
         self.table = table
@@ -27,6 +40,7 @@ struct SpareIndex {
         constraint = row[4]
         isUnique = row[5] == "t"
         isPartitioned = row[6] == "t"
+        isUnfinished = row[7] != "t"
     }
 
     /// Whether `--drop-indexes` drops it. A key, or a unique index, may be what other tables, or a replication, refer
@@ -38,17 +52,38 @@ struct SpareIndex {
         return isPartitioned ? "DROP INDEX \(name)" : "DROP INDEX CONCURRENTLY \(name)"
     }
 
-    func text(isDropped: Bool) -> String {
+    func text(_ fate: Fate) -> String {
         let size = Quantity.bytes(Double(bytes))
-        if isDropped { return "index \(name) of \(table) dropped: \(size)" }
+        if case .dropped = fate { return "index \(name) of \(table) dropped: \(size)" }
         let what = constraint == nil ? isUnique ? "unique index" : "index" : "key"
-        return "\(what) \(name) of \(table): \(size), used by no statement of likesd; to drop it: \(sql)"
+        let use = isUnfinished ? "unfinished, so nobody uses it" : "used by no statement of likesd"
+        return "\(what) \(name) of \(table): \(size), \(use)\(next(fate))"
     }
 
-    func json(isDropped: Bool) -> JSON {
-        .object([
-            ("index", .string(name)), ("table", .string(table)), ("bytes", .integer(bytes)), ("sql", .string(sql)),
-            ("dropped", .bool(isDropped)),
+    /// What drops it. No statement where that would be too early, and none beside the option whose drops can be undone.
+    private func next(_ fate: Fate) -> String {
+        switch fate {
+        case .dropped: ""
+        case .left: "; not dropped"
+        case .inUse, .spare:
+            isDispensable
+                ? "; likesctl migrate --adopt-finish --drop-indexes drops it"
+                : sql(fate).map { "; it stays; to drop it for good: \($0)" } ?? "; it stays"
+        }
+    }
+
+    /// What drops what no option drops.
+    private func sql(_ fate: Fate) -> String? {
+        if case .spare = fate, !isDispensable { sql } else { nil }
+    }
+
+    func json(_ fate: Fate) -> JSON {
+        var isDropped = false
+        if case .dropped = fate { isDropped = true }
+        return .object([
+            ("index", .string(name)), ("table", .string(table)), ("bytes", .integer(bytes)),
+            ("unfinished", .bool(isUnfinished)), ("sql", sql(fate).map { .string($0) } ?? .null),
+            ("droppable", .bool(isDispensable)), ("dropped", .bool(isDropped)),
         ])
     }
 }

@@ -13,35 +13,50 @@ extension Takeover {
                 .refused, Schema.referenceMisfit(database.name), next: session.advice.likesctlAgain(.adopt).text)
         case .sideBySide, .finished: break
         }
+        // They are gone together, in one transaction.
+        let isDone = try session.holds("SELECT to_regprocedure('likesd_beside()') IS NULL")
         // What the reference has begun to write ends before that, and is noted.
+        if !isDone { try endSideBySide() }
+        try report.done(isDone ? "taken over already" : "the triggers and their function are gone")
+        let others = try warnOfOthers()
+        let isComplete = try tellIndexes(others)
+        try report.end(
+            "finished",
+            "taken over in database \(database.name): what others than likesd write to the tables is stored and "
+                + "counted, but no host is told of it", database: database.name)
+        return isComplete ? .ok : .incomplete
+    }
+
+    private func endSideBySide() throws(Failure) {
         try session.briefly([.withoutWriters("user_likes"), .alone("counters")]) { () throws(Failure) in
             for statement in Schema.endBesideStatements + [Schema.likesdVersionDefault] {
                 try database.execute(statement)
             }
         }
-        try report.done("the triggers and their function are gone")
-        try warnOfOthers()
-        try tellIndexes()
-        try report.end(
-            "finished",
-            "taken over in database \(database.name): what others than likesd write to the tables is stored and "
-                + "counted, but no host is told of it", database: database.name)
-        return .ok
     }
 
-    /// Nothing tells a reference that still runs from a report.
-    private func warnOfOthers() throws(Failure) {
-        let others = try database.execute(TakeoverStatements.otherSessions).map { row in
-            let words = row.map { ForeignText.shown($0 ?? "") }
-            return "\(words[0])\(words[1].isEmpty ? "" : " (\(words[1]))"): \(words[2])"
-        }
-        guard !others.isEmpty else { return }
+    /// Nothing tells a reference that still runs from others that may write likes. Returns them.
+    private func warnOfOthers() throws(Failure) -> String {
+        let others = try otherSessions()
+        guard !others.isEmpty else { return others }
+        let indexes = options.dropsIndexes ? ": the indexes stay until those have ended, and this is run again" : ""
         report.warn(
             Warning(
-                message: "other sessions are connected to this database: \(others.joined(separator: ", "))",
+                message: Self.connected(others) + indexes,
                 next: "if one of them is the reference service's, stop it, then run this again and "
                     + "likesctl verify --repair"))
+        return others
     }
+
+    /// Those that may be the reference's, in words; empty: there are none.
+    func otherSessions() throws(Failure) -> String {
+        try database.execute(TakeoverStatements.otherSessions).map { row in
+            let words = row.map { ForeignText.shown($0 ?? "") }
+            return "\(words[0])\(words[1].isEmpty ? "" : " (\(words[1]))"): \(words[2])"
+        }.joined(separator: ", ")
+    }
+
+    static func connected(_ others: String) -> String { "other sessions are connected to this database: \(others)" }
 
     /// likesd's likes take numbers of the reference's column too.
     func warnOfNumbers() throws(Failure) {
@@ -58,50 +73,32 @@ extension Takeover {
         }
     }
 
-    // MARK: Indexes
-
-    /// Names those that no statement of likesd uses, and drops them if asked to.
-    func tellIndexes() throws(Failure) {
-        for index in try database.execute(Schema.selectSpareIndexes).compactMap({ SpareIndex($0) }) {
-            guard options.dropsIndexes, index.isDispensable else {
-                try report.found(index, isDropped: false)
-                continue
-            }
-            try database.execute(TakeoverStatements.record, ["index", index.table, index.name, index.definition])
-            session.report.progress("dropping \(index.name), which nobody waits for")
-            try atLength(index.sql)
-            try report.found(index, isDropped: true)
-        }
-    }
-
-    /// Runs what may take long, and keeps nobody waiting.
-    private func atLength(_ statement: String) throws(Failure) {
-        try database.execute("SET statement_timeout = 0")
-        try database.execute("SET lock_timeout = 0")
-        try database.execute(statement, timeoutMs: TakeoverSession.longMs)
-        try database.execute("SET statement_timeout = \(Database.statementTimeoutMs)")
-        try database.execute("SET lock_timeout = \(Database.statementTimeoutMs)")
-    }
-
     // MARK: --adopt-undo
 
     func undo() throws(Failure) -> ExitStatus {
         _ = try state()
-        if try hasRecord() { try giveBack() } else { try report.done("nothing was taken over") }
+        var missing = 0
+        if try hasRecord() { missing = try giveBack() } else { try report.done("nothing was taken over") }
+        let lost = Counted.text(missing, "index", plural: "indexes")
+        let without = missing == 0 ? "" : ", and without \(lost) that it had"
         try report.end(
-            "reference", "database \(database.name) is the reference service's again, with all likes",
+            "reference", "database \(database.name) is the reference service's again, with all likes\(without)",
             database: database.name)
-        return .ok
+        return missing == 0 ? .ok : .incomplete
     }
 
-    private func giveBack() throws(Failure) {
+    /// Returns how many of the reference's indexes are missing.
+    private func giveBack() throws(Failure) -> Int {
         try waitForHosts()
         let records = try database.execute(TakeoverStatements.records)
         for record in records { try restoreIndex(record) }
+        let missing = try database.execute(TakeoverStatements.missingIndexes)
         let types = try database.execute("\(Schema.selectItemTypes) WHERE id > 3 ORDER BY id")
         for row in types {
             let (number, name) = (row[0] ?? "", ForeignText.shown(row[1] ?? ""))
-            try report.done("item type \(number) was \(name): its likes stay, and nothing names it any more")
+            try report.done(
+                "item type \(number) was \(name): its likes stay, and nothing names it any more; the next --adopt "
+                    + "names it with --type \(number)=\(name)")
         }
         // In the order in which the reference's transactions use them.
         let locks = Schema.sharedTables.map { TableLock.alone($0) } + Schema.adoptedTables.map { .implied($0) }
@@ -114,24 +111,39 @@ extension Takeover {
             }
         }
         try report.done("the triggers, counters.version and likesd's own tables are gone")
-        guard try session.holds("SELECT to_regclass('\(Schema.likersIndexName)') IS NOT NULL") else { return }
+        for row in missing { warnOfMissing(row) }
+        guard try session.holds("SELECT to_regclass('\(Schema.likersIndexName)') IS NOT NULL") else {
+            return missing.count
+        }
         report.warn(
             Warning(
                 message: "the index \(Schema.likersIndexName) stays, and makes each like of the reference dearer",
                 next: "DROP INDEX CONCURRENTLY \(Schema.likersIndexName), unless somebody else uses it"))
+        return missing.count
     }
 
     /// Hosts that still use the tables would refuse all requests at once.
     private func waitForHosts() throws(Failure) {
         // A host that has just been stopped said so before that: it takes 6 s to be sure.
         let endMs = SystemCalls.nowMs() + Self.hostsSilentMs
+        var hasSaid = false
         while true {
             let count = try livingHosts()
             guard count > 0 else { return }
             guard SystemCalls.nowMs() < endMs else { throw stillUsed(by: count) }
+            // With another count it is not said again.
+            if !hasSaid { warnOfHosts(count) }
+            hasSaid = true
             report.progress("waiting until hosts of likesd are silent")
             SystemCalls.pause(ms: Self.hostsLookMs)
         }
+    }
+
+    private func warnOfHosts(_ count: Int64) {
+        report.warn(
+            Warning(
+                message: "\(Counted.text(count, "host")) of likesd used the tables in the last 6 s: waiting up to "
+                    + "\(Self.hostsSilentMs / 1_000) s until \(count == 1 ? "it is" : "they are") silent"))
     }
 
     private func livingHosts() throws(Failure) -> Int64 {
@@ -141,27 +153,12 @@ extension Takeover {
 
     private func stillUsed(by count: Int64) -> Failure {
         Failure(
-            .refused, "\(Counted.text(count, "host")) of likesd still use the tables, which were not given back",
+            .refused,
+            "\(Counted.text(count, "host")) of likesd still \(count == 1 ? "uses" : "use") the tables, which were not "
+                + "given back",
             next: "sudo systemctl disable --now likesd.socket likesd.service on each of them, then run this again")
     }
 
     private static let hostsSilentMs: Int64 = 8_000
     private static let hostsLookMs: Int32 = 250
-
-    /// Makes an index again that was dropped. One that was interrupted is not valid, and is begun anew.
-    private func restoreIndex(_ record: [String?]) throws(Failure) {
-        guard record.count == 4, record[0] == "index", let name = record[2], let definition = record[3] else { return }
-        let words = ["CREATE INDEX ", "CREATE UNIQUE INDEX "]
-        guard name.split(separator: ".").allSatisfy({ String($0).asSQLName != nil }),
-            let beginning = words.first(where: { definition.hasPrefix($0) })
-        else { return report.warn(Warning(message: "the index \(ForeignText.shown(name)) was not made again")) }
-        let valid = try database.execute(
-            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", [name]
-        ).first?.first
-        if valid == "t" { return }
-        report.progress("making \(name) again, which nobody waits for")
-        if valid != nil { try atLength("DROP INDEX CONCURRENTLY \(name)") }
-        try atLength("\(beginning)CONCURRENTLY \(definition.dropFirst(beginning.count))")
-        try report.done("index \(name) made again")
-    }
 }

@@ -16,6 +16,8 @@ struct Takeover {
     let session: TakeoverSession
     let configuration: Configuration
     let options: TakeoverOptions
+    /// The configured types, with the numbers that the command line gives them.
+    let types: TypeNaming
     let json: Bool
 
     var database: Database { _read { yield session.database } }
@@ -23,14 +25,17 @@ struct Takeover {
 
     /// Does it, prints what it does, and returns the exit status.
     static func run(
-        _ configuration: Configuration, _ options: TakeoverOptions, json: Bool
+        _ configuration: Configuration, _ options: MigrateOptions, json: Bool
     ) throws(Failure) -> ExitStatus {
         let report = TakeoverReport(json: json)
         defer { report.closeLine() }
-        let session = try TakeoverSession(configuration, options, report)
-        let takeover = Takeover(session: session, configuration: configuration, options: options, json: json)
+        let session = try TakeoverSession(configuration, options.takeover, report)
+        let types = TypeNaming(configuration.itemTypes, options.types)
+        let takeover = Takeover(
+            session: session, configuration: configuration, options: options.takeover, types: types, json: json)
+        StopNotice.watch()
         do throws(Failure) {
-            switch options.task {
+            switch takeover.options.task {
             case .adopt, nil: return try takeover.adopt()
             case .finish: return try takeover.finish()
             case .undo: return try takeover.undo()
@@ -96,14 +101,24 @@ struct Takeover {
         switch try state() {
         case .reference: status = try takeOver()
         case .finished:
+            try nameTypes()
             try beside()
             report.warn(
                 Warning(
-                    message: "hosts were not told of what the reference wrote since --adopt-finish",
-                    next: "likesctl verify --repair"))
-        case .sideBySide: try report.done("side by side already")
+                    message: "hosts were not told of what the reference service may have written since --adopt-finish",
+                    next: "if it has written anything: likesctl verify --repair"))
+        case .sideBySide:
+            try nameTypes()
+            try report.done("side by side already")
         }
-        try tellIndexes()
+        let others = options.dropsIndexes ? try otherSessions() : ""
+        if !others.isEmpty {
+            report.warn(
+                Warning(
+                    message: "\(Self.connected(others)): the indexes stay",
+                    next: "once the reference service has stopped: likesctl migrate --adopt-finish --drop-indexes"))
+        }
+        if try !tellIndexes(others) { status = status == .ok ? .incomplete : status }
         try warnOfNumbers()
         try report.end(
             "side-by-side",
@@ -116,12 +131,16 @@ struct Takeover {
         let columns = try SharedColumns(session)
         try columns.check()
         let sums = try lookAtRows()
+        try checkTypes(sums)
         try makeTables()
         try addItemTypes(sums)
         try beside()
         try countNulls(sums)
         try columns.adapt { () throws(Failure) in _ = try lookAtRows() }
-        let status = try CounterMending(session, configuration, json: json).run()
+        let status = try CounterMending(session, configuration, json: json).run { (numbers) throws(Failure) in
+            // The reference may have begun with one before there were triggers.
+            try noteTypes(numbers)
+        }
         try end()
         return status
     }
@@ -136,10 +155,11 @@ struct Takeover {
             }
         }
         for rows in sums.rows { try report.found(rows) }
-        guard let obstacle = sums.rows.last(where: \.isObstacle) else { return sums }
+        let obstacles = sums.rows.filter(\.isObstacle)
+        guard !obstacles.isEmpty else { return sums }
         throw Failure(
-            .refused, "\(obstacle.table) has \(obstacle.message), which likesd cannot hold: the rows are as they were",
-            next: "\(obstacle.next); then run this again")
+            .refused, "\(obstacles.obstacle), which likesd cannot hold: the rows are as they were",
+            next: "\(obstacles.remedy); then run this again")
     }
 
     /// Pages of a table that one statement looks at: some ten thousand rows.
@@ -163,6 +183,7 @@ struct Takeover {
         try session.briefly([]) { () throws(Failure) in
             if try !hasRecord() {
                 for statement in Schema.adoptionStatements(owner: owner) { try database.execute(statement) }
+                try database.execute(Schema.recordIndexes)
             }
             try rehearse(owner)
         }
@@ -195,29 +216,6 @@ struct Takeover {
         throw Failure(
             .refused, misfit.text,
             next: "\(misfit.remedy.text(auditing: { session.advice.likesctlAgain($0).sequel })); then run this again")
-    }
-
-    private func addItemTypes(_ sums: UnheldSums) throws(Failure) {
-        let added = try Migration.addItemTypes(configuration.itemTypes, database)
-        if !added.isEmpty { try report.done("item types added: \(added.joined(separator: ", "))") }
-        var names: [Int16: String] = [:]
-        for row in try database.execute(Schema.selectItemTypes) {
-            guard let number = row[0].flatMap({ Int16($0) }), let name = row[1] else { continue }
-            names[number] = ForeignText.shown(name)
-        }
-        for rows in sums.unnamed(names) { try report.found(rows) }
-        for (number, name) in names.sorted(by: { $0.key < $1.key }) {
-            guard let rows = sums.types["user_likes"]?[number] else { continue }
-            let likes = Counted.text(rows, "like")
-            if added.contains(name) {
-                try report.done("item type \(number), of \(likes), is \(name) now, as in ITEM_TYPES")
-            } else if !configuration.itemTypes.names.contains(name) {
-                report.warn(
-                    Warning(
-                        message: "ITEM_TYPES does not name the item type \(name), of \(likes): likesd answers nothing "
-                            + "about it", next: "add \(name) to ITEM_TYPES of each host"))
-            }
-        }
     }
 
     /// From here on likesd may write beside the reference.

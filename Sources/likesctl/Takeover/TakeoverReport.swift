@@ -18,8 +18,8 @@ final class TakeoverReport {
 
     func found(_ rows: UnheldRows) throws(Failure) { try output.print(json ? rows.json.text : rows.text) }
 
-    func found(_ index: SpareIndex, isDropped: Bool) throws(Failure) {
-        try output.print(json ? index.json(isDropped: isDropped).text : index.text(isDropped: isDropped))
+    func found(_ index: SpareIndex, _ fate: SpareIndex.Fate) throws(Failure) {
+        try output.print(json ? index.json(fate).text : index.text(fate))
     }
 
     /// People are told at once, and programs at the end.

@@ -63,7 +63,7 @@ final class TakeoverSession {
         let endMs = SystemCalls.nowMs() + waitSeconds * 1_000
         while try database.execute(TakeoverStatements.lock).first?.first != "t" {
             let holder = try database.execute(TakeoverStatements.lockHolder).first?.first.flatMap { $0 } ?? "unknown"
-            let what = "another 'likesctl migrate --adopt' works on the database \(database.name) (pid \(holder))"
+            let what = "another likesctl migrate --adopt… works on the database \(database.name) (pid \(holder))"
             guard SystemCalls.nowMs() < endMs else {
                 throw Failure(.timedOut, what, next: "run this again when that is done, which is safe")
             }

@@ -119,12 +119,14 @@ enum TakeoverStatements {
         WHERE name IN ('idle_session_timeout', 'transaction_timeout')
         """
 
-    /// Rows of (role, application, sessions) of this database that are not likesd's.
+    /// Rows of (role, application, sessions) of this database that may be the reference's: clients that may write
+    /// likes, and are neither likesd's nor PostgreSQL's own programs.
     static let otherSessions = """
         SELECT usename, coalesce(application_name, ''), count(*)
         FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL
-            AND application_name !~ '^likes(d|ctl)( |$)'
+            AND backend_type = 'client backend' AND has_table_privilege(usesysid, 'user_likes', 'INSERT')
+            AND application_name !~ '^(likesd|likesctl|psql|pg_dump|pg_restore)( |$)'
         GROUP BY 1, 2
         ORDER BY 3 DESC
         LIMIT 5
@@ -162,5 +164,11 @@ enum TakeoverStatements {
         ON CONFLICT (kind, table_name, name) DO NOTHING
         """
     static let forget = "DELETE FROM likesd_adoption WHERE kind = $1 AND table_name = $2 AND name = $3"
+    /// Rows of (table, index, what makes it): what the reference had and is not there.
+    static let missingIndexes = """
+        SELECT table_name, name, definition FROM likesd_adoption
+        WHERE kind = 'had' AND to_regclass(name) IS NULL
+        ORDER BY table_name, name
+        """
     static let records = "SELECT kind, table_name, name, definition FROM likesd_adoption ORDER BY done_at, name"
 }

@@ -39,22 +39,32 @@ struct UnheldRows {
         }
     }
 
+    /// What corrects an obstacle.
+    var sql: String? {
+        switch kind {
+        case .nullTime:
+            "UPDATE \(table) SET \(timeColumn) = " + (table == "counters" ? "now()" : "'epoch'")
+                + " WHERE \(timeColumn) IS NULL"
+        case .nullKey:
+            "DELETE FROM \(table) WHERE " + keyColumns.map { "\($0) IS NULL" }.joined(separator: " OR ")
+        case .negativeID, .unnamedType, .nullCount: nil
+        }
+    }
+
     var next: String {
         switch kind {
         case .negativeID:
-            "none: they stay, and likesd answers nothing about them; to remove them: DELETE FROM \(table) WHERE "
-                + keyColumns.dropLast().map { "\($0) < 0" }.joined(separator: " OR ")
-                + "; then likesctl verify --repair"
+            "none: they stay, and likesd "
+                + (table == "counters" ? "" : "counts them with other likes of their items, and otherwise ")
+                + "answers nothing about them; to remove them: DELETE FROM \(table) WHERE "
+                + keyColumns.dropLast().map { "\($0) < 0" }.joined(separator: " OR ") + "; then run this again"
+        // No option takes it.
+        case .unnamedType where example.hasPrefix("-"): "none: they stay, and likesd answers nothing about them"
         case .unnamedType:
-            "they stay; to have likesd answer: INSERT INTO item_types (id, name) VALUES (\(example), 'NAME'), and add "
-                + "NAME to ITEM_TYPES"
-        case .nullTime:
-            "give them the time that is right, as in: UPDATE \(table) SET \(timeColumn) = "
-                + (table == "counters" ? "now()" : "'epoch'") + " WHERE \(timeColumn) IS NULL"
+            "they stay, and likesd answers nothing about them; to have it answer: likesctl migrate --type "
+                + "\(example)=NAME, with NAME in ITEM_TYPES of each host"
         case .nullCount: "none: their likes are counted again"
-        case .nullKey:
-            "they mean nothing: DELETE FROM \(table) WHERE "
-                + keyColumns.map { "\($0) IS NULL" }.joined(separator: " OR ")
+        case .nullTime, .nullKey: [self].remedy
         }
     }
 
@@ -67,6 +77,24 @@ struct UnheldRows {
             ("example", .string(example)), ("message", .string(message)), ("next", .string(next)),
         ])
     }
+}
+
+extension [UnheldRows] {
+    /// What corrects all of them, which are obstacles.
+    var remedy: String {
+        [UnheldRows.Kind.nullKey, .nullTime].compactMap { kind in
+            let statements = filter { $0.kind == kind }.compactMap(\.sql)
+            guard !statements.isEmpty else { return nil }
+            let words =
+                kind == .nullKey
+                ? "rows without a user, an item or a type mean nothing: "
+                : "give rows without a time the one that is right, as in: "
+            return words + statements.joined(separator: "; ")
+        }.joined(separator: "; ")
+    }
+
+    /// Why nothing can be done with them: `user_likes has 3 rows …, and counters has 1 row …`.
+    var obstacle: String { map { "\($0.table) has \($0.message)" }.joined(separator: ", and ") }
 }
 
 /// What a look at all rows found.
@@ -87,6 +115,9 @@ struct UnheldSums {
                 .rows += count
         }
     }
+
+    /// The numbers of the types in both tables.
+    var allTypes: Set<Int16> { Set(types.values.flatMap(\.keys)) }
 
     /// All but the types, the obstacles last.
     var rows: [UnheldRows] {

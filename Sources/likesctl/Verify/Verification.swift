@@ -24,7 +24,8 @@ enum Verification {
         var audit = LikesAudit(context, mender)
         let sample = try Sample.draw(context)
         if let sample { try audit.audit(sample) } else { try audit.auditAll() }
-        try context.report.foundUnnamedTypes()
+        let hasUnnamed = !context.report.database.unnamed.isEmpty
+        try context.report.foundUnnamedTypes(noted: hasUnnamed ? try TypeNaming.noted(context.database) : [])
         if let redis { try compare(RedisAudit(context, redis), sample, context.report) }
         try context.report.finish()
         return context.report.status

@@ -72,22 +72,35 @@ final class VerifyReport {
         if !types.isNamed(item) { database.unnamed[item.type, default: 0] += 1 }
     }
 
-    /// Reports the types that `item_types` does not name, of all items that were checked.
-    func foundUnnamedTypes() throws(Failure) {
+    /// Reports the types that `item_types` does not name, of all items that were checked. `noted`: those that the
+    /// reference service's rows had when they were taken over. They never had a name, so they are no differences.
+    func foundUnnamedTypes(noted: Set<Int16>) throws(Failure) {
+        database.unnamedDiffering = Set(database.unnamed.keys).subtracting(noted)
         for (number, count) in database.unnamed.sorted(by: { $0.key < $1.key }) {
+            let isDifference = database.unnamedDiffering.contains(number)
+            // The summary tells people.
+            guard isDifference || json && !options.isQuiet else { continue }
             let message =
                 "item_types has no name for the number \(number), which is the type of \(Counted.text(count, "item"))"
             let next =
-                "restore its row, or name it again: INSERT INTO item_types (id, name) VALUES (\(number), 'NAME'); a "
-                + "new type could get the number, and these likes with it"
+                isDifference
+                ? "restore its row, or name it again: INSERT INTO item_types (id, name) VALUES (\(number), 'NAME'); a "
+                    + "new type could get the number, and these likes with it"
+                : Self.naming(number)
             try output.print(
                 json
                     ? JSON.object([
                         ("table", .string("item_types")), ("kind", .string("unnamed-type")),
-                        ("number", .integer(Int64(number))), ("items", .integer(count)), ("message", .string(message)),
+                        ("number", .integer(Int64(number))), ("items", .integer(count)),
+                        ("difference", .bool(isDifference)), ("message", .string(message)),
                         ("sql", .null), ("next", .string(next)),
                     ]).text : "item_types unnamed-type: \(message); next: \(next)")
         }
+    }
+
+    private static func naming(_ number: Int16) -> String {
+        guard number >= 0 else { return "likesd answers nothing about them" }
+        return "to have likesd answer: likesctl migrate --type \(number)=NAME, with NAME in ITEM_TYPES of each host"
     }
 
     /// People are told at once, and everybody at the end.
@@ -167,7 +180,9 @@ final class VerifyReport {
             lines.append("Side by side with the reference service: what it writes reaches Redis within some 5 s")
         }
         if database.misfits > 0 { lines.append("Tables: \(database.misfits) to correct manually, see above") }
-        if !database.unnamed.isEmpty { lines.append("Item types without a name: \(database.unnamed.count), see above") }
+        if !database.unnamedDiffering.isEmpty {
+            lines.append("Item types without a name: \(database.unnamedDiffering.count), see above")
+        }
         if database.likesTwice > 0 { lines.append("Likes stored more than once: \(database.likesTwice)") }
         if let trouble = database.trouble { lines.append("Not compared: \(trouble.text)") }
         if let undecided { lines.append("Undecided: \(undecided.text)") }
@@ -181,8 +196,18 @@ final class VerifyReport {
             (redis.awaitingRepair, "waiting for repair by likesd"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         if !others.isEmpty { lines.append("Not believed by likesd, no differences: \(others.joined(separator: ", "))") }
+        let unknown = unnamedTexts
+        if !unknown.isEmpty { lines.append("Not known to likesd, no differences: \(unknown.joined(separator: ", "))") }
         lines.append("\(Counted.text(differing, "difference"))\(mending), in \(seconds) s")
         return lines.joined(separator: "\n")
+    }
+
+    /// Types of the reference service that never had a name.
+    private var unnamedTexts: [String] {
+        database.unnamed.sorted { $0.key < $1.key }.filter { !database.unnamedDiffering.contains($0.key) }
+            .map { number, count in
+                "\(Counted.text(count, "item")) of the type \(number), which has no name (\(Self.naming(number)))"
+            }
     }
 
     /// What was mended, or would be.

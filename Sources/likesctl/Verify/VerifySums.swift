@@ -10,13 +10,15 @@ struct DatabaseSums {
     var misfits: Int64 = 0
     /// Items of each type that `item_types` does not name.
     var unnamed: [Int16: Int64] = [:]
+    /// Those of them that had a name, or were written to behind likesd's back.
+    var unnamedDiffering: Set<Int16> = []
     /// The reference service may write to the tables as well.
     var isSideBySide = false
     /// Why likes and counters were not compared.
     var trouble: Warning?
 
     /// What no `--repair` mends.
-    var byHand: Int64 { misfits + Int64(unnamed.count) }
+    var byHand: Int64 { misfits + Int64(unnamedDiffering.count) }
     var differing: Int64 { countersDiffering + likesTwice + byHand }
 }
 

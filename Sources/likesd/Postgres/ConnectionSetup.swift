@@ -8,11 +8,20 @@ import LikesStorage
 struct ConnectionSetup {
     private enum Step {
         case look(SessionLook)
-        case session, identity, version, fitness, seals, types
+        case session, identity, version, fitness, seals, types, unnamed
         // Only the lane adds types, in one transaction.
         case lockTypes, addTypes, commitTypes, typesAgain
         case prepare(Int)
         case describe(Int)
+    }
+
+    /// What the server said, for later steps.
+    private struct Found {
+        var isStandby = false
+        /// The tables were another service's.
+        var isAdopted = false
+        /// The rows of `item_types`.
+        var types: [NumberedType] = []
     }
 
     enum Outcome {
@@ -35,7 +44,7 @@ struct ConnectionSetup {
     private var step: Step
     private var types: TypeNumbers?
     private var facts = DatabaseFacts(identity: nil)
-    private var isStandby = false
+    private var found = Found()
     /// The first obstacle.
     private var failure: BackendFailure?
 
@@ -70,6 +79,7 @@ struct ConnectionSetup {
             case .fitness: PQsendQuery(connection, Schema.selectMisfits)
             case .seals: PQsendQuery(connection, Schema.selectSeals)
             case .types, .typesAgain: PQsendQuery(connection, Schema.selectItemTypes)
+            case .unnamed: PQsendQuery(connection, Schema.selectUnnamedTypes)
             case .lockTypes: PQsendQuery(connection, "BEGIN; \(Schema.lockItemTypes)")
             case .addTypes: sendTypes(on: connection)
             case .commitTypes: PQsendQuery(connection, "COMMIT")
@@ -108,7 +118,7 @@ struct ConnectionSetup {
                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
                 false);
             SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean, (\(Schema.hasVersion)),
-                (\(Schema.hasTables)), (\(Schema.selectBarredSchema)), (\(Schema.hasReference))
+                (\(Schema.hasTables)), (\(Schema.selectBarredSchema)), (\(Schema.hasReference)), \(Schema.isAdopted)
             """
     }
 
@@ -159,17 +169,27 @@ struct ConnectionSetup {
                 failure = .schema("the table item_types is empty", next: Schema.whenLost("item_types"))
                 return
             }
-            var rows: [(number: Int16, name: String)] = []
+            found.types = []
             for row in 0..<result.rowCount {
                 guard let number = Int16(try result.text(row, 0)) else { continue }
-                rows.append((number, try result.text(row, 1)))
+                found.types.append(NumberedType(number: number, name: try result.text(row, 1)))
             }
             types = TypeNumbers(
-                types: configuration.itemTypes, rows: rows,
+                types: configuration.itemTypes, rows: found.types.map { ($0.number, $0.name) },
                 // A standby may not have them yet; the lane must know the table's content.
                 known: isLane ? nil : learnt)
+        case .unnamed: try takeUnnamed(result)
         case .lockTypes, .addTypes, .commitTypes, .prepare, .describe: return
         }
+    }
+
+    /// A new number could be wrong, and without one all counts of the type would be 0.
+    private mutating func takeUnnamed(_ result: borrowing StatementResult) throws(Misfit) {
+        var stored: Set<Int16> = []
+        for row in 0..<result.rowCount { if let number = Int16(try result.text(row, 0)) { stored.insert(number) } }
+        let configured = configuration.itemTypes.names.filter { learnt?.number(of: $0) == nil }
+        failure = UnnamedTypes(configured: configured, known: found.types, stored: stored)
+            .map { BackendFailure(advice.unnamed($0)) }
     }
 
     /// If columns were altered manually, their rows could not be read.
@@ -180,10 +200,11 @@ struct ConnectionSetup {
 
     private mutating func takeSession(_ result: borrowing StatementResult) throws(Misfit) {
         // The results before it have one column, set_config's.
-        guard result.rowCount == 1, result.columnCount == 6 else { return }
-        isStandby = try result.text(0, 0) == "t"
+        guard result.rowCount == 1, result.columnCount == 7 else { return }
+        found.isAdopted = try result.text(0, 6) == "t"
+        found.isStandby = try result.text(0, 0) == "t"
         let isReadOnly = try result.text(0, 1) == "t"
-        if isLane && isStandby {
+        if isLane && found.isStandby {
             failure = .readOnly("the server is a standby", next: advice.primary)
         } else if isLane && isReadOnly {
             failure = .readOnly("the server is read-only", next: advice.primary)
@@ -225,7 +246,7 @@ struct ConnectionSetup {
         guard let seconds = Int64(try result.text(0, 1)), Schema.secondsRange.contains(seconds) else {
             throw Misfit("an invalid time")
         }
-        facts.seals = SealFacts(secret: secret, seconds: isStandby ? nil : seconds)
+        facts.seals = SealFacts(secret: secret, seconds: found.isStandby ? nil : seconds)
     }
 
     private mutating func takeVersion(_ result: borrowing StatementResult) throws(Misfit) {
@@ -268,7 +289,7 @@ struct ConnectionSetup {
         switch step {
         case .look(let look): return after(look)
         // A standby writes no log.
-        case .session: step = isStandby ? .version : .identity
+        case .session: step = found.isStandby ? .version : .identity
         // What takes writes is of no use as a standby, whatever is there.
         case .identity where isForStandby: return .done(TypeNumbers(types: configuration.itemTypes, rows: []), facts)
         case .identity: step = .version
@@ -278,7 +299,16 @@ struct ConnectionSetup {
         case .seals: step = .types
         case .types:
             guard let types else { return .failed(.schema("item_types gave no rows", next: advice.migrate)) }
-            step = isLane && !types.isComplete ? .lockTypes : .prepare(0)
+            if types.isComplete {
+                step = .prepare(0)
+            } else if found.isAdopted {
+                // The role for a standby may read few tables.
+                guard !isForStandby else { return .failed(.schema("a configured item type has no number").ofStandby) }
+                step = .unnamed
+            } else {
+                step = isLane ? .lockTypes : .prepare(0)
+            }
+        case .unnamed: step = isLane ? .lockTypes : .prepare(0)
         case .lockTypes: step = .addTypes
         case .addTypes: step = .commitTypes
         case .commitTypes: step = .typesAgain

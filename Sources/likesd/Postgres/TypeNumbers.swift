@@ -44,6 +44,11 @@ struct TypeNumbers: Equatable {
 
     func number(of item: Item) -> Int16 { numbers[Int(item.type)] }
 
+    /// nil: the type is not configured, or the table does not have it.
+    func number(of name: String) -> Int16? {
+        names.firstIndex(of: name).map { numbers[$0] }.flatMap { $0 == TypeNumbers.missing ? nil : $0 }
+    }
+
     /// nil: the type is not configured here.
     func item(number: Int16, id: Int64) -> Item? {
         places[number].map { Item(type: $0, id: id) }

@@ -1,5 +1,7 @@
 """What tests of a take-over have in common."""
 
+import shlex
+
 from .daemon import run
 
 # What the reference may have to wait, in seconds, whatever the take-over does.
@@ -33,3 +35,9 @@ def leftovers(sql):
 def long_silent(sql):
     """As if hosts that have been stopped had been so for a while: the way back waits until it is sure of that."""
     sql.execute("UPDATE likesd_hosts SET seen_at = now() - interval '1 minute'")
+
+
+def command_of(said, **environment):
+    """Runs the command that a refusal names, as a shell would: it comes last."""
+    words = shlex.split(said[said.rindex("likesctl migrate") :])
+    return run(*words, timeout=120, **environment)
