@@ -20,7 +20,7 @@ exec "$@"
 """
 CURL = """#!/bin/sh
 PATH=${PATH#*:}
-exec curl --unix-socket "$HTTP_SOCKET" "$@"
+exec curl $HTTP_PLACES "$@"
 """
 REDIS_CLI = """#!/bin/sh
 PATH=${PATH#*:}
@@ -41,6 +41,17 @@ def blocks(title, document="operations.md"):
     return [[line.strip() for line in block.splitlines()] for block in found]
 
 
+def parts(text):
+    """The commands in a text, and what stands between ``` marks, in order: pairs of a kind and lines. The kind is
+    `commands`, or the word behind the mark.
+    """
+    found = re.finditer(r"^```(\w+)\n(.*?)^```|(?:^ {4,}\S[^\n]*\n)+", text, re.M | re.S)
+    return [
+        (part.group(1) or "commands", [line.strip() for line in (part.group(2) or part.group()).splitlines()])
+        for part in found
+    ]
+
+
 class Operator:
     """Types what stands in the document. What systemd or an editor would do are functions, by the whole line."""
 
@@ -56,8 +67,9 @@ class Operator:
         self.path = os.pathsep.join([str(shims), str(programs()), str(binary("likesctl").parent), os.environ["PATH"]])
 
     def follow(self, commands, postgres, daemon=None, database="likes", http=None, **functions):
-        """`functions`: what to do in place of a line that begins so, with _ for each space; the first that fits.
-        `http`: the socket on which likes-http listens, whatever the address. Returns what is printed.
+        """`functions`: what to do in place of a line that begins so, with _ for each space; the first that fits. What
+        it returns is printed. `http`: addresses of the document, and the port at which each really is.
+        Returns what is printed, warnings too.
         """
         user = unprivileged_user()
         environment = clean_environment(
@@ -68,7 +80,7 @@ class Operator:
             REDIS_URL=self.redis.url,
             REDIS_SOCKET=self.redis.socket,
             LIKESD_SOCKET=daemon.socket if daemon else "/nowhere",
-            HTTP_SOCKET=http or "/nowhere",
+            HTTP_PLACES=" ".join(f"--connect-to {name}:127.0.0.1:{port}" for name, port in (http or {}).items()),
             SERVER_UID=user.pw_uid if user else "",
             SERVER_GID=user.pw_gid if user else "",
         )
@@ -78,7 +90,7 @@ class Operator:
                 (do for words, do in functions.items() if command.startswith(words.replace("_", " "))), None
             )
             if function:
-                function()
+                printed += function() or ""
             elif command.startswith("data="):
                 given = [f"data={postgres.data}"]
             else:
@@ -88,5 +100,5 @@ class Operator:
                     capture_output=True, text=True, timeout=60,
                 )  # fmt: skip
                 assert done.returncode == 0, (command, done.stdout, done.stderr)
-                printed += done.stdout
+                printed += done.stdout + done.stderr
         return printed

@@ -1,14 +1,10 @@
 """A stand-in for the reference service: its tables as its own script makes them, and what it does for each request."""
 
-import json
 import random
 import threading
 import time
 
 import psycopg
-
-from .http_gateway import Connection
-from .waiting import eventually
 
 TABLES = """
 CREATE TABLE user_likes (
@@ -148,40 +144,6 @@ def likesd_traffic(daemon, items, first_user, **options):
         assert isinstance(reply, list), reply
 
     return Traffic(daemon.connect, change, items, first_user, **options)
-
-
-class HTTPCaller:
-    """A caller of the reference: it keeps a connection, makes another where that is gone, and repeats the request."""
-
-    def __init__(self, address):
-        self.address = address
-        self.connection = None
-
-    def close(self):
-        if self.connection:
-            self.connection.socket.close()
-        self.connection = None
-
-    def _ask(self, method, body):
-        try:
-            self.connection = self.connection or Connection(self.address)
-            return self.connection.request(method, "/v1/like", body, {"Content-Type": "application/json"})
-        except OSError:
-            self.close()
-            raise
-
-    def change(self, user, item, likes):
-        body = json.dumps({"user_id": user, "item_id": item})
-        answer = eventually(lambda: self._ask("POST" if likes else "DELETE", body), "an answer over HTTP")
-        assert answer.status == 200, answer
-
-
-def http_traffic(address, items, first_user, **options):
-    return Traffic(
-        lambda: HTTPCaller(address),
-        lambda client, user, item, likes: client.change(user, item, likes),
-        items, first_user, **options,
-    )  # fmt: skip
 
 
 def likes_of(sql):
