@@ -162,6 +162,8 @@ package struct Limits: Sendable {
     package static let schemaCheckMsMin: Int64 = 1_000
     /// A log line that can be repeated is logged once in this time …
     package static let logWindowMs: Int64 = 5_000
+    /// … and in this, if it keeps coming for long …
+    package static let logWindowMsMax: Int64 = 60_000
     /// … or this often, if its kind tells of steps: a connection is tried again within that time.
     package static let logStepsMax = 10
     /// Silent lanes fenced in one survey, about 130 ms of PostgreSQL's time with full journals. After that many, the

@@ -39,15 +39,28 @@ import Testing
         #expect(log.take() == [])
         log.pass(ms: 1)
         #expect(log.take() == ["row 700 … and 698 more like it"])
-        // That one counts.
+        // They keep coming.
         log.add(.refusedRows, "row 701")
+        log.pass(ms: 2 * Limits.logWindowMs - 1)
         #expect(log.take() == [])
-        log.pass(ms: Limits.logWindowMs)
+        log.pass(ms: 1)
         #expect(log.take() == ["row 701"])
-        log.pass(ms: Limits.logWindowMs)
+        log.pass(ms: 4 * Limits.logWindowMs)
         #expect(log.lines.wakeAt == nil)
         log.add(.refusedRows, "row 702")
         #expect(log.take() == ["row 702"])
+    }
+
+    @Test("What goes on for ever costs two lines a minute at most, whether it tells of steps or not")
+    func whatGoesOnForEverCostsTwoLinesAMinute() {
+        for kind in [RepeatedLines.Kind.refusedRows, .connection(.lane)] {
+            let log = Log()
+            for number in 1...7_200 {
+                log.add(kind, "\(number)")
+                log.pass(ms: 500)
+            }
+            #expect(log.take().count <= kind.linesMax + 4 + 60)
+        }
     }
 
     @Test("Before a line that comes late is logged, the one that was held is")

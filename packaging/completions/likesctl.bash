@@ -152,7 +152,7 @@ _likesctl_offer_argument() {
         count:*) _likesctl_offer_types : ;;
         liked:[1-9]*) _likesctl_offer_types : ;;
         likers:0) _likesctl_offer_types : ;;
-        info:0) _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu ;;
+        info:0) _likesctl_offer server clients memory persistence replication stats cache backends coherence cpu commandstats errorstats latencystats ;;
         import:0) _likesctl_offer_files ;;
         export:0) _likesctl_offer_files ;;
         remove:0) _likesctl_offer_types : ;;

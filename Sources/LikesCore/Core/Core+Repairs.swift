@@ -184,8 +184,9 @@ extension Core {
     mutating func noteForged(_ forgery: Forgery, count: Int = 1, _ turn: inout Turn) {
         reports.note(forgery, count: count)
         let text =
-            "ignoring \(forgery.words) in Redis without this database's seal; next: keep other Redis users from "
-            + "writing likesd's keys and publishing on its channels (security.md)"
+            "ignoring \(forgery.words) in Redis without this database's seal; next: unless the reference service still "
+            + "runs beside likesd (moving.md), keep other Redis users from writing likesd's keys and publishing on its "
+            + "channels (security.md)"
         say(.forged(forgery), .warning, text, &turn)
     }
 }

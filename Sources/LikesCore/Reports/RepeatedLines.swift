@@ -2,8 +2,9 @@ import LikesProtocol
 import LikesSettings
 import LikesStorage
 
-/// Log lines that a server or a client can cause repeatedly. In each time window, only a limited number of each kind is
-/// logged. At the end of the window the last of the others is logged, with how many more there were.
+/// Log lines that a server or a client can cause repeatedly. In a time window, only a limited number of each kind is
+/// logged. At the end of the window the last of the others is logged, with how many more there were. As long as they
+/// keep coming, that is all that is logged of them, and each window is twice as long as the one before.
 struct RepeatedLines {
     enum Kind: Hashable {
         /// PostgreSQL refused a statement because of its data.
@@ -52,6 +53,7 @@ struct RepeatedLines {
 
     private struct Window {
         var end: Instant
+        var lengthMs = Limits.logWindowMs
         var said = 0
         /// The last line that was held back, and how many were.
         var held: (level: LogLevel, text: String, count: Int)?
@@ -87,11 +89,13 @@ struct RepeatedLines {
         windows = [:]
     }
 
-    /// What is logged at the end of a window counts in the next one.
     private mutating func close(_ kind: Kind, _ turn: inout Turn) {
         guard let window = windows[kind], window.end <= turn.now else { return }
         say(window, &turn)
-        windows[kind] = window.held.map { _ in Window(end: turn.now.adding(ms: Limits.logWindowMs), said: 1) }
+        let lengthMs = min(2 * window.lengthMs, Limits.logWindowMsMax)
+        windows[kind] = window.held.map { _ in
+            Window(end: turn.now.adding(ms: lengthMs), lengthMs: lengthMs, said: kind.linesMax)
+        }
     }
 
     private func say(_ window: Window, _ turn: inout Turn) {
