@@ -217,7 +217,7 @@ import Testing
         var scenario = Scenario(byHand: [.identify, .survey])
         _ = scenario.take()
         scenario.identify(nil)
-        #expect(scenario.core.coherence.trust.unfit?.marker == "")
+        #expect(scenario.core.coherence.trust.unfit == "")
         #expect(identifications(&scenario).isEmpty)
         var found = scenario.usualSurvey()
         found.snapshot = DatabaseSnapshot(least: 700)

@@ -7,7 +7,7 @@ struct Trust {
     private(set) var generation: Generation?
     /// A marker that does not fit; empty: there is none. The database is looked at again, since this host may be the
     /// one that is behind. Only then is another marker made instead.
-    private(set) var unfit: Misfit?
+    private(set) var unfit: String?
     /// Data under this token belongs to a past that is over.
     private(set) var disownedToken: String?
     /// Since the data was identified, other hosts were seen to use it too.
@@ -26,12 +26,6 @@ struct Trust {
     /// When this host last lost sight of Redis' data.
     private var lostAt: Instant?
     private var last: Generation?
-
-    /// What stands in the marker's place.
-    struct Misfit: Equatable {
-        let marker: String
-        let foundAt: Instant
-    }
 
     /// Other hosts were found to use another Redis. No Redis is believed until all hosts use one again.
     struct Dispute: Equatable {
@@ -98,7 +92,7 @@ struct Trust {
         token = nil
     }
 
-    mutating func misfit(_ marker: String, now: Instant) { unfit = Misfit(marker: marker, foundAt: now) }
+    mutating func misfit(_ marker: String) { unfit = marker }
 
     enum Agreement: Equatable {
         /// All hosts that have Redis use the same data.

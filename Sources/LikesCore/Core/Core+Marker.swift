@@ -45,8 +45,7 @@ extension Core {
                 placeMarker(of: node, &turn)
                 return identifyData(node, &turn)
             }
-            coherence[node].trust.misfit(marker.text, now: turn.now)
-            redis.asks.askSoon(now: turn.now)
+            coherence[node].trust.misfit(marker.text)
             // If another host's new marker came first and does not fit either, the two hosts are in no hurry.
             return lane.survey(
                 at: request.new == nil ? turn.now : turn.now.adding(ms: Limits.disputeAskMs))

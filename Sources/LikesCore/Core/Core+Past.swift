@@ -68,13 +68,8 @@ extension Core {
         let survey = compareRow(request, survey)
         for node in redis.inUse {
             if let unfit = coherence[node].trust.unfit {
-                guard knowsMarkersPlace(since: unfit.foundAt, now: turn.now) else {
-                    redis.asks.askSoon(now: turn.now)
-                    lane.survey(at: turn.now.adding(ms: Limits.clusterAskMsMin))
-                    continue
-                }
-                if coherence.isForged(marker: unfit.marker, on: node) { noteForged(.marker, &turn) }
-                identifyData(node, insteadOf: unfit.marker, &turn)
+                if coherence.isForged(marker: unfit, on: node) { noteForged(.marker, &turn) }
+                identifyData(node, insteadOf: unfit, &turn)
             } else if let generation = coherence[node].trust.generation, isNamed(node, in: request) {
                 coherence.noteStrays(survey, generation, on: node, inUse: redis.inUse) { server in
                     // Others have its slots.
@@ -83,13 +78,6 @@ extension Core {
                 compare(survey, askedAt: askedAt, with: generation, ownToken(generation, on: node), on: node, &turn)
             }
         }
-    }
-
-    /// Whether a cluster has said where markers belong since one was found not to fit, or does not say so in time.
-    /// Where slots have moved meanwhile, other hosts look elsewhere.
-    private func knowsMarkersPlace(since: Instant, now: Instant) -> Bool {
-        !redis.isCluster || redis.asks.wasAnswered(after: since)
-            || now.ms(since: since) >= Limits.clusterTroubleAskMs
     }
 
     /// Notes that the survey has compared this host's row. Returns it with what that row does not say.
