@@ -23,6 +23,18 @@ import Testing
         #expect(recent.takeWritten { _ in true } == (0..<10).map { counter(burst + $0, 7).item })
     }
 
+    @Test("What is served for want of an answer is never older than what was committed here")
+    func whatIsServedForWantOfAnAnswerIsNotOlderThanWhatWasCommitted() {
+        var known = KnownCounters(
+            cache: LocalCache(entriesMax: 10, ttlMs: 1_000, seed: 1),
+            recent: RecentCounters(redisCallMs: 100, now: .ms(0)), doubts: Doubts(.standard, now: .ms(0)), Safeguards())
+        // The host was paused after it had sent the batch, and the cache has nothing of the item.
+        _ = known.committed([counter(1, 3)], isYoung: false, isFresh: { _ in false }, node: { _ in 0 }, now: .ms(10))
+        #expect(known.stale(counter(1, 0).item) == nil)
+        known.storeStale(counter(1, 2), now: .ms(11))
+        #expect(known.stale(counter(1, 0).item)?.version == 3)
+    }
+
     @Test("What is taken is forgotten as of when it became known, and what stays does not count as forgotten")
     func whatStaysDoesNotCountAsForgotten() {
         var recent = RecentCounters(redisCallMs: 100, now: .ms(0))

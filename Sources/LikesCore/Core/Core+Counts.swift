@@ -132,7 +132,7 @@ extension Core {
     mutating func serveStale(_ items: [Item], _ turn: inout Turn) {
         guard !reader.link.isUp else { return }
         for item in items {
-            guard let stale = known.cache.stale(item) else { continue }
+            guard let stale = known.stale(item) else { continue }
             reports.statistics.staleServed += 1
             for part in reads.drop(item) { give(stale.count, isCached: true, to: part, &turn) }
         }

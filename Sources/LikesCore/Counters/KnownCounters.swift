@@ -61,6 +61,10 @@ struct KnownCounters {
 
     mutating func expire(_ item: Item, below version: Int64) { cache.expire(item, below: version) }
 
+    /// What is known of the item, however old, for when PostgreSQL does not answer; nil: it is not cached. The entry
+    /// may be older than what was committed here: it was put in after that had left the cache.
+    func stale(_ item: Item) -> CounterState? { cache.stale(item).map { newest($0) } }
+
     /// Stores a counter from Redis that is too old to be believed, in case PostgreSQL does not answer.
     mutating func storeStale(_ counter: CounterState, now: Instant) {
         if cache.stale(counter.item) == nil { cache.storeStale(counter, now: now) }
