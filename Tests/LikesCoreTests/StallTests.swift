@@ -30,6 +30,7 @@ import Testing
         #expect(logged(scenario).count == 1)
         _ = scenario.take()
         scenario.commit(changed: [true, true], [counter(post, 1, 1), counter(other, 1, 1)])
+        scenario.pass(ms: Limits.stallMs)
         #expect(scenario.core.status(now: scenario.now) == "ok")
         #expect(logged(scenario) == ["PostgreSQL stores changes again after 2.5 s; 0 requests got no answer in time"])
     }
@@ -87,6 +88,7 @@ import Testing
         scenario.pass(ms: Limits.stallMs)
         #expect(scenario.core.status(now: scenario.now) == "degraded")
         scenario.pairs(call: slow, [PairState(liked: false, counter: counter(post, 0, 0))])
+        scenario.pass(ms: Limits.stallMs)
         #expect(scenario.core.status(now: scenario.now) == "ok")
     }
 
@@ -98,6 +100,8 @@ import Testing
         scenario.pass(ms: 2_000)
         #expect(scenario.core.status(now: scenario.now) == "degraded")
         _ = scenario.take()
+        // Until the connection is given up, a call waits for its answer.
+        scenario.pass(ms: Limits.postgresHungGraceMs)
         scenario.pass(ms: Limits.stallUnwantedMs - 100)
         #expect(scenario.core.reports.stalls[.reading] != nil)
         scenario.pass(ms: 100)
@@ -106,5 +110,57 @@ import Testing
             logged(scenario).contains {
                 $0.hasPrefix("nobody waits any more; it is not known whether PostgreSQL reads")
             })
+    }
+
+    @Test(
+        "While PostgreSQL is away nothing counts as stalled, no time is lost on it, and none is claimed once it is back"
+    )
+    func whilePostgreSQLIsAwayNothingIsStalled() throws {
+        var scenario = Scenario(up: [.redis, .subscriber, .reader])
+        let client = try scenario.open()
+        for user in 1...20 as ClosedRange<Int64> {
+            scenario.send(.like(Pair(user: user, item: post)), on: client)
+            scenario.admit([.admitted(recent: false)])
+            scenario.pass(ms: 1_500)
+            #expect(scenario.core.nextTick.map { $0 > scenario.now } ?? true, "it wakes up in vain")
+        }
+        scenario.connect(.lane)
+        #expect(scenario.core.reports.stalls[.storing] == nil)
+        scenario.pass(ms: Limits.stallMs - 100)
+        #expect(scenario.core.reports.stalls[.storing] == nil)
+        #expect(!logged(scenario).contains { $0.contains("no change was stored") })
+    }
+
+    @Test("A disk that takes longer than a second for each batch is one stall, not one for each batch")
+    func aSlowDiskIsOneStall() {
+        var stalls = Stalls()
+        var news: [Stalls.News] = []
+        func look(at ms: Int64, oldestAt: Int64) {
+            let found = stalls.look(.storing, oldestAt: .ms(oldestAt), isAsked: true, isUp: true, now: .ms(ms))
+            if let found { news.append(found) }
+        }
+        for batch in 1...20 as ClosedRange<Int64> {
+            let storedAt = batch * 1_200
+            stalls.done(.storing, now: .ms(storedAt))
+            // A like came while the batch before was on its way.
+            look(at: storedAt, oldestAt: storedAt - 600)
+            look(at: storedAt + Limits.stallMs, oldestAt: storedAt - 600)
+        }
+        #expect(news.count == 1 && stalls.isSlow(.storing))
+        stalls.done(.storing, now: .ms(30_000))
+        let over = stalls.look(.storing, oldestAt: nil, isAsked: false, isUp: true, now: .ms(30_000 + Limits.stallMs))
+        #expect(over?.work == .storing && stalls[.storing] == nil)
+    }
+
+    @Test("Counts that wait for Redis alone are none of PostgreSQL's")
+    func countsThatWaitForRedisAreNoneOfPostgreSQLs() throws {
+        var scenario = Scenario {
+            $0.requestTimeoutMs = 10_000
+            $0.redisTimeoutMs = 4_000
+        }
+        let client = try scenario.open()
+        scenario.send(.count(post), on: client)
+        scenario.pass(ms: 2 * Limits.stallMs)
+        #expect(scenario.core.reports.stalls[.reading] == nil)
     }
 }

@@ -18,6 +18,9 @@ struct Reader {
     /// Whether the reader sees everything that was acknowledged.
     var seesPrimary: Bool { link.isUp && !isStandby }
 
+    /// Whether it has been asked for something that a client waits for, and has not answered.
+    var asksForClients: Bool { calls[.counts] + calls[.pairs] + calls[.lists] > 0 }
+
     mutating func call(_ purpose: ReaderPurpose, _ request: ReaderRequest, _ turn: inout Turn) {
         turn.append(.reader(calls.begin(purpose, now: turn.now), request))
     }

@@ -103,7 +103,7 @@ extension Core {
 
     /// The batch is durable.
     mutating func committed(_ sent: SentBatch, _ outcome: BatchOutcome, _ turn: inout Turn) {
-        progressed(.storing, &turn)
+        progressed(.storing, now: turn.now)
         let replay = sent.batch.replay(outcome)
         conclude(sent, outcome, replay.results, &turn)
         if !replay.uncounted.isEmpty { lackCounters(replay.uncounted, &turn) }
@@ -200,7 +200,7 @@ extension Core {
 
     /// The batch was committed, but its answer was lost. What changed is known, and the counts still have to be read.
     mutating func concludeFound(_ sent: SentBatch, changed: [Bool], _ turn: inout Turn) {
-        progressed(.storing, &turn)
+        progressed(.storing, now: turn.now)
         noteMissing(zip(sent.request.rows, changed).filter(\.1).map(\.0.pair.item), now: turn.now)
         for (index, didChange) in zip(sent.changes, sent.batch.replay(changed: changed)) {
             writes.owe(index, changed: didChange)

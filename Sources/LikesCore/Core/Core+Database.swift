@@ -33,7 +33,7 @@ extension Core {
         switch answer {
         case .countersSelected, .pairsSelected, .listsSelected:
             reader.link.proved()
-            if purpose.isForClients { progressed(.reading, &turn) }
+            if purpose.isForClients { progressed(.reading, now: turn.now) }
         case .repairsSelected, .positionSelected: reader.link.proved()
         case .misfit, .failed: break
         }

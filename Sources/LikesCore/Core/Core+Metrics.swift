@@ -246,7 +246,7 @@ extension Core {
         text.add(
             "likesd_build_info", "gauge", "1, with the versions of likesd and its libraries.", [("{\(label)}", "1")])
         func one(_ name: String, _ type: String, _ help: String, _ value: String) {
-            text.add("likesd_process_" + name, type, help, [("", value)])
+            text.add(name, type, help, [("", value)])
         }
         let cpu = process.userCPUMicroseconds + process.systemCPUMicroseconds
         one("process_cpu_seconds_total", "counter", "User and system CPU time.", Self.seconds(cpu))
@@ -255,7 +255,8 @@ extension Core {
         one("process_open_fds", "gauge", "Open file descriptors.", String(process.descriptors))
         one("process_max_fds", "gauge", "How many file descriptors may be open.", String(process.descriptorsMax))
         one(
-            "start_time_seconds", "gauge", "When the process was started, since 1970.", String(process.startedAtSeconds)
+            "process_start_time_seconds", "gauge", "When the process was started, since 1970.",
+            String(process.startedAtSeconds)
         )
     }
 }

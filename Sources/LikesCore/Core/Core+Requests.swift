@@ -89,6 +89,7 @@ extension Core {
     /// The framing broke. The error is the connection's last reply, sent in its turn; `.close` follows.
     package mutating func broken(_ error: ErrorReply, on connection: ConnectionID, _ turn: inout Turn) {
         reports.statistics.protocolErrors += 1
+        reports.note(.invalid)
         reply(.error(error), to: .invalid, on: connection, &turn)
         clients.sessions.finishClosing(connection, &turn)
     }

@@ -5,20 +5,19 @@ extension Core {
     /// At the end of each turn, once what is answered is dropped.
     mutating func lookForStalls(_ turn: inout Turn) {
         for work in Stalls.Work.allCases {
-            let isUp =
+            let (isUp, isAsked) =
                 switch work {
-                case .storing: lane.isHealthy
-                case .reading: reader.link.isUp
+                case .storing: (lane.isHealthy, lane.calls[.commit] > 0)
+                case .reading: (canAskPrimary, reader.asksForClients)
                 }
-            let news = reports.stalls.look(work, oldestAt: oldestWait(for: work), isUp: isUp, now: turn.now)
+            let news = reports.stalls.look(
+                work, oldestAt: oldestWait(for: work), isAsked: isAsked, isUp: isUp, now: turn.now)
             if let news { tell(news, &turn) }
         }
     }
 
     /// PostgreSQL stored changes, or read something that a client waits for.
-    mutating func progressed(_ work: Stalls.Work, _ turn: inout Turn) {
-        if let news = reports.stalls.done(work, now: turn.now) { tell(news, &turn) }
-    }
+    mutating func progressed(_ work: Stalls.Work, now: Instant) { reports.stalls.done(work, now: now) }
 
     /// When the oldest request was accepted that waits for the work. Only the oldest change and the oldest read are
     /// looked at: those behind them have not waited longer.
@@ -27,7 +26,9 @@ extension Core {
         if let index = clients.oldestChange, writes.changes[index].stage.work == work {
             oldest = writes.changes[index].acceptedAt
         }
-        if work == .reading, let ticket = clients.oldestRead, let read = clients.sessions.asked(ticket),
+        // A read that waits for Redis alone is none of PostgreSQL's.
+        if work == .reading, reader.asksForClients, let ticket = clients.oldestRead,
+            let read = clients.sessions.asked(ticket),
             clients.sessions.waiting(ticket)?.awaitsAnswer ?? false
         {
             oldest = min(oldest ?? read.at, read.at)
@@ -42,7 +43,7 @@ extension Core {
             say(.stall(work), .warning, "PostgreSQL: \(text)", &turn)
         case .ended(let work, let stall, let isDone):
             let work = work == .storing ? "stores changes" : "reads"
-            let seconds = Self.tenths(turn.now.ms(since: stall.since))
+            let seconds = Self.tenths((stall.doneAt ?? turn.now).ms(since: stall.since))
             let expired = "\(Self.grouped(stall.expired)) \(Counted.noun("request", Int(stall.expired)))"
             let text =
                 isDone
@@ -61,10 +62,13 @@ extension Core {
             case .reading: ("read", "answered", clients.sessions.waitingCount)
             }
         let seconds = Self.tenths(now.ms(since: stall.since))
+        let what =
+            reports.stalls.isSlow(work)
+            ? "\(noun)s are \(done) too slowly for \(seconds) s" : "no \(noun) was \(done) for \(seconds) s"
         let expired =
             stall.expired == 0 ? "" : ", and \(Self.grouped(stall.expired)) got no answer in time"
         guard let oldestMs = reports.stalls.oldestMs(work, now: now) else {
-            return "no \(noun) was \(done) for \(seconds) s\(expired)"
+            return "\(what)\(expired)"
         }
         let waiting = "\(Self.grouped(Int64(count))) \(count == 1 ? "request waits" : "requests wait")"
         return

@@ -112,7 +112,6 @@ extension Core {
         switch purpose.checked(answer) {
         case .countersSelected(let log?, let counters):
             reader.standbys[place].link.proved()
-            if !counters.isEmpty { progressed(.reading, &turn) }
             let sight = holds(purpose.sight) ? purpose.sight : nil
             let asOf =
                 safeguards.standbyProof
@@ -124,6 +123,7 @@ extension Core {
             guard let asOf, isFresh, purpose.isOf(era: coherence.past.era) else {
                 return askPrimary(purpose, of: place, &turn)
             }
+            if !counters.isEmpty { progressed(.reading, now: turn.now) }
             take(counters, asOf: asOf, from: place, &turn)
         case .countersSelected(nil, _):
             askPrimary(purpose, of: place, &turn)

@@ -157,7 +157,7 @@ extension Core {
     }
 
     private mutating func expireRead(_ ticket: Ticket, _ waiting: Waiting, _ turn: inout Turn) {
-        if waiting.awaitsAnswer, let asked = clients.sessions.asked(ticket) {
+        if waiting.awaitsAnswer, reader.asksForClients, let asked = clients.sessions.asked(ticket) {
             reports.stalls.expired(.reading, acceptedAt: asked.at)
         }
         switch waiting {
@@ -188,6 +188,7 @@ extension Core {
         if let work = writes.changes[index].stage.work {
             reports.stalls.expired(work, acceptedAt: writes.changes[index].acceptedAt)
         }
+        reports.noteExpired(writes.changes[index], now: turn.now)
         switch writes.expire(index) {
         case .unavailable:
             answer(ticket, unansweredChange(awaitsReader: writes.changes[index].stage.awaitsReader), &turn)

@@ -45,7 +45,9 @@ struct RepeatedLines {
             case .refusedRows, .refusedStatement, .refusedByRedis, .forged, .unexpected, .accepting, .clientMemory,
                 .behind:
                 1
-            case .connection, .sentinels, .cluster, .lane, .past, .stall: Limits.logStepsMax
+            // A beginning and an end.
+            case .stall: 2
+            case .connection, .sentinels, .cluster, .lane, .past: Limits.logStepsMax
             case .reload, .notice: 2 * Limits.reloadProblemsMax
             }
         }

@@ -78,6 +78,16 @@ struct Reports {
         }
     }
 
+    /// A change passed its deadline, in the stage that it had come to.
+    mutating func noteExpired(_ change: Change, now: Instant) {
+        let after = now.microseconds - change.acceptedAt.microseconds
+        for stage in StageTimes.Stage.allCases {
+            let microseconds = change.times.microseconds(in: stage, doneAfter: after)
+            statistics.stages[stage.rawValue].add(microseconds ?? change.times.microseconds(since: stage, after))
+            if microseconds == nil { return }
+        }
+    }
+
     /// A batch is sent to PostgreSQL.
     mutating func noteBatch(changes: Int) {
         statistics.batches += 1

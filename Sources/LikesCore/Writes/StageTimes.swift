@@ -36,6 +36,18 @@ struct StageTimes {
         }
     }
 
+    /// How long the change has been in the stage, which it has come to and not left.
+    func microseconds(since stage: Stage, _ now: Int64) -> Int64 {
+        let begin =
+            switch stage {
+            case .admission: UInt32(0)
+            case .queue: ends.0
+            case .commit: ends.1
+            case .writeThrough: ends.2
+            }
+        return max(0, now - Int64(begin))
+    }
+
     /// How long the change, which is done after so many microseconds, was in the stage; nil: it was not, or did not
     /// leave it.
     func microseconds(in stage: Stage, doneAfter: Int64) -> Int64? {

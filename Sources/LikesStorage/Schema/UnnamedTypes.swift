@@ -74,6 +74,7 @@ package struct UnnamedTypes: Equatable, Sendable {
 
     /// Numbers that neither rows nor names have.
     private func free(_ count: Int) -> [Int16] {
+        guard count > 0 else { return [] }
         let used = taken.union(stored)
         let above = Int(used.max() ?? 0) + 1
         let last = Int(NumberedType.numbers.upperBound)
