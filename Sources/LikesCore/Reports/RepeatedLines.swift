@@ -56,6 +56,8 @@ struct RepeatedLines {
     private struct Window {
         var end: Instant
         var lengthMs = Limits.logWindowMs
+        /// Lines that came in it.
+        var seen = 0
         var said = 0
         /// The last line that was held back, and how many were.
         var held: (level: LogLevel, text: String, count: Int)?
@@ -71,6 +73,7 @@ struct RepeatedLines {
     ) {
         close(kind, &turn)
         var window = windows[kind] ?? Window(end: turn.now.adding(ms: Limits.logWindowMs))
+        window.seen += 1
         if window.said < kind.linesMax {
             window.said += 1
             turn.append(.log(level, text))
@@ -94,10 +97,11 @@ struct RepeatedLines {
     private mutating func close(_ kind: Kind, _ turn: inout Turn) {
         guard let window = windows[kind], window.end <= turn.now else { return }
         say(window, &turn)
+        let isSoon = turn.now.ms(since: window.end) < window.lengthMs
+        let goesOn = window.held != nil || isSoon && window.seen >= kind.linesMax
         let lengthMs = min(2 * window.lengthMs, Limits.logWindowMsMax)
-        windows[kind] = window.held.map { _ in
-            Window(end: turn.now.adding(ms: lengthMs), lengthMs: lengthMs, said: kind.linesMax)
-        }
+        let end = turn.now.adding(ms: lengthMs)
+        windows[kind] = goesOn ? Window(end: end, lengthMs: lengthMs, said: kind.linesMax) : nil
     }
 
     private func say(_ window: Window, _ turn: inout Turn) {
