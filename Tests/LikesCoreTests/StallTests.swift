@@ -163,4 +163,18 @@ import Testing
         scenario.pass(ms: 2 * Limits.stallMs)
         #expect(scenario.core.reports.stalls[.reading] == nil)
     }
+
+    @Test("A count that is not read in time is not older than what was committed meanwhile, even if nothing is cached")
+    func aCountThatIsNotReadInTimeIsNotOlderThanWhatWasCommitted() throws {
+        var scenario = Scenario { $0.localCacheEntries = 0 }
+        let client = try scenario.open()
+        let second = try scenario.open()
+        scenario.send(.count(post), on: client)
+        scenario.send(.like(ann), on: second)
+        scenario.admit([.admitted(recent: false)])
+        scenario.commit(changed: [true], [counter(post, 1, 1)])
+        scenario.wroteThrough()
+        scenario.pass(ms: 5_000)
+        #expect(scenario.replies(client) == [.integer(1)])
+    }
 }

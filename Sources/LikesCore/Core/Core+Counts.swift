@@ -3,6 +3,13 @@ import LikesStorage
 
 // The read path. Counts: local cache, Redis, PostgreSQL. Pairs and lists: PostgreSQL.
 extension Core {
+    /// What is known of the item, however old, for when nothing better can be had in time; nil: nothing. Never older
+    /// than what was committed here while the count was being read.
+    func staleCount(_ item: Item) -> CounterState? {
+        guard let newer = reads.newer(item) else { return known.stale(item) }
+        return known.stale(item).map { $0.version > newer.version ? $0 : newer } ?? newer
+    }
+
     /// A client asks for one count. If an unanswered change of the same item and connection came before, the read waits
     /// for it. It takes the change's count if PostgreSQL has not been asked for that yet, or a newer count that is
     /// known by then. A count read earlier may be older than what others were told in between.
@@ -132,7 +139,7 @@ extension Core {
     mutating func serveStale(_ items: [Item], _ turn: inout Turn) {
         guard !reader.link.isUp else { return }
         for item in items {
-            guard let stale = known.stale(item) else { continue }
+            guard let stale = staleCount(item) else { continue }
             reports.statistics.staleServed += 1
             for part in reads.drop(item) { give(stale.count, isCached: true, to: part, &turn) }
         }

@@ -180,7 +180,7 @@ extension Core {
         case .position: reader.standbys.askingFailed(text, now: turn.now)
         case .fetches(let items, _):
             for item in items {
-                let stale = known.stale(item)
+                let stale = staleCount(item)
                 for part in reads.drop(item) {
                     if let stale {
                         give(stale.count, isCached: true, to: part, &turn)

@@ -166,7 +166,7 @@ extension Core {
             answer(ticket, unansweredChange(awaitsReader: false), &turn)
             reads.leave([item], clients)
         case .count(let item):
-            answer(ticket, known.stale(item).map { .integer($0.count) } ?? unansweredRead, &turn)
+            answer(ticket, staleCount(item).map { .integer($0.count) } ?? unansweredRead, &turn)
             reads.leave([item], clients)
         case .list(_, isAsked: false): answer(ticket, unansweredChange(awaitsReader: false), &turn)
         case .liked, .list: answer(ticket, unansweredRead, &turn)
@@ -174,7 +174,7 @@ extension Core {
             guard let gather = clients.gather(ticket) else {
                 preconditionFailure("a reply of many parts without its parts")
             }
-            let late = gather.reply { known.stale($0)?.count }
+            let late = gather.reply { staleCount($0)?.count }
             answer(ticket, late ?? unansweredRead, &turn)
             reads.leave(gather.missingItems, clients)
         }

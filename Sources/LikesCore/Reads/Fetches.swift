@@ -140,6 +140,9 @@ struct Fetches {
         for item in table.keys { table[item]?.newer = nil }
     }
 
+    /// The newest state that this host committed or heard of while the item's fetch was under way; nil: none.
+    func newer(_ item: Item) -> CounterState? { table[item]?.newer }
+
     mutating func noteNewer(_ counter: CounterState) {
         guard let fetch = table[counter.item] else { return }
         if let known = fetch.newer, known.version >= counter.version { return }

@@ -48,6 +48,9 @@ struct Reads {
     /// Drops a queued fetch, and returns who waited for it.
     mutating func drop(_ item: Item) -> [Part] { fetches.drop(item) }
 
+    /// What this host committed or heard of while the item's fetch was under way; nil: nothing.
+    func newer(_ item: Item) -> CounterState? { fetches.newer(item) }
+
     /// A fetch of the item that is on its way may bring something older.
     mutating func noteNewer(_ counter: CounterState) {
         if safeguards.fetchOvertaking { fetches.noteNewer(counter) }
