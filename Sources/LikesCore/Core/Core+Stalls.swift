@@ -71,8 +71,7 @@ extension Core {
             return "\(what)\(expired)"
         }
         let waiting = "\(Self.grouped(Int64(count))) \(count == 1 ? "request waits" : "requests wait")"
-        return
-            "no \(noun) was \(done) for \(seconds) s: \(waiting), the oldest for \(Self.tenths(oldestMs)) s\(expired)"
+        return "\(what): \(waiting), the oldest for \(Self.tenths(oldestMs)) s\(expired)"
     }
 
     /// Where to look.
